@@ -1,0 +1,49 @@
+# Two commands for people: `make run` and `make test`. Everything they need they install themselves.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test check lock bench clean help
+
+help:
+	@echo "make run    start Guestpass with a sample application and two links"
+	@echo "make test   formatting, lint, types, import rules and every test"
+	@echo "make check  the same without the tests"
+	@echo "make bench  speed, side by side with nginx"
+	@echo "make lock   renew the pinned requirements"
+
+run: $(VENV)/run.stamp
+	@exec $(BIN)/python -m guestpass.sample
+
+test: check
+	@$(BIN)/python tests/install_applications.py
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/dev.stamp
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/dev.stamp
+	@$(BIN)/python -m bench
+
+lock:
+	@for set in run dev; do \
+	  group=$$([ $$set = dev ] && echo "--group dev" || true); \
+	  $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-header --quiet $$group pyproject.toml -o requirements/$$set.txt; \
+	done
+
+clean:
+	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+
+$(VENV)/run.stamp: requirements/run.txt pyproject.toml scripts/install
+	@scripts/install $(PYTHON) $(VENV) run
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt pyproject.toml scripts/install
+	@scripts/install $(PYTHON) $(VENV) dev
+	@touch $@ $(VENV)/run.stamp

@@ -1,0 +1,198 @@
+"""Register, change and remove environments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
+from typing import Any, Final, final
+
+from guestpass.app.ports import Announcer, ChangeKind, Clock, Entropy, Store
+from guestpass.domain.access import Principal, Scope
+from guestpass.domain.environment import (
+    DEFAULT_BODY_LIMIT,
+    DEFAULT_RESPONSE_TIMEOUT,
+    ID_PATTERN,
+    Environment,
+    EnvironmentKey,
+    Kind,
+    id_from_name,
+    parse_upstream_url,
+)
+from guestpass.domain.errors import AlreadyExists, FieldError, Invalid, NotFound
+
+
+@final
+class _Unset:
+    """The value of a field that a change leaves alone."""
+
+
+UNSET: Final = _Unset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEnvironment:
+    """What an owner gives to register an environment; `body_limit` in bytes."""
+
+    name: str
+    url: str
+    id: str | None = None
+    websocket_url: str | None = None
+    kind: Kind = Kind.ODOO
+    description: str | None = None
+    tls_verify: bool = True
+    body_limit: int = DEFAULT_BODY_LIMIT
+    response_timeout: timedelta = DEFAULT_RESPONSE_TIMEOUT
+    maintenance: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentChange:
+    """What an owner wants changed; a field that is UNSET stays as it is."""
+
+    name: str | _Unset = UNSET
+    url: str | _Unset = UNSET
+    websocket_url: str | _Unset | None = UNSET
+    kind: Kind | _Unset = UNSET
+    description: str | _Unset | None = UNSET
+    tls_verify: bool | _Unset = UNSET
+    body_limit: int | _Unset = UNSET
+    response_timeout: timedelta | _Unset = UNSET
+    maintenance: str | _Unset | None = UNSET
+
+    def given(self) -> dict[str, Any]:
+        """The fields to change, by name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not UNSET}
+
+
+class EnvironmentService:
+    """The use cases around environments; every call acts for a principal within its organisation."""
+
+    def __init__(self, store: Store, announcer: Announcer, clock: Clock, entropy: Entropy) -> None:
+        self._store = store
+        self._announcer = announcer
+        self._clock = clock
+        self._entropy = entropy
+
+    async def list_all(self, who: Principal) -> list[Environment]:
+        """Every environment of the principal's organisation, by name."""
+        who.require(Scope.ENVIRONMENTS_READ)
+        async with self._store.reading() as work:
+            return await work.environments.all(who.org)
+
+    async def get(self, who: Principal, id: str) -> Environment:
+        """One environment; raises NotFound, also for another organisation's."""
+        who.require(Scope.ENVIRONMENTS_READ)
+        async with self._store.reading() as work:
+            environment = await work.environments.get(EnvironmentKey(who.org, id))
+        if environment is None:
+            raise NotFound("environment", id)
+        return environment
+
+    async def add(self, who: Principal, new: NewEnvironment) -> Environment:
+        """Register an environment; raises Invalid with each wrong field, AlreadyExists for a taken id."""
+        who.require(Scope.ENVIRONMENTS_WRITE)
+        values = {field.name: getattr(new, field.name) for field in fields(new) if field.name != "id"}
+        checked = _checked(values, new.id)
+        async with self._store.writing() as work:
+            id = new.id or await self._free_id(work.environments.get, who.org, checked["name"])
+            environment = Environment(
+                key=EnvironmentKey(who.org, id),
+                revision=1,
+                created_at=self._clock.now(),
+                created_by=who.sub,
+                **checked,
+            )
+            if new.id is not None and await work.environments.get(environment.key) is not None:
+                raise AlreadyExists("environment", id)
+            await work.environments.add(environment)
+            await work.changes.append(ChangeKind.ENVIRONMENT, str(environment.key))
+        await self._announcer.announce()
+        return environment
+
+    async def change(self, who: Principal, id: str, change: EnvironmentChange) -> Environment:
+        """Change some fields; a new address closes what is open to the old one and keeps links and passes."""
+        who.require(Scope.ENVIRONMENTS_WRITE)
+        checked = _checked(change.given(), None)
+        async with self._store.writing() as work:
+            before = await work.environments.get(EnvironmentKey(who.org, id))
+            if before is None:
+                raise NotFound("environment", id)
+            after = replace(before, **checked)
+            if _address(after) != _address(before):
+                after = replace(after, revision=before.revision + 1)
+            await work.environments.update(after)
+            await work.changes.append(ChangeKind.ENVIRONMENT, str(after.key))
+        await self._announcer.announce()
+        return after
+
+    async def remove(self, who: Principal, id: str) -> None:
+        """Remove an environment with all its links; their visitors are cut off."""
+        who.require(Scope.ENVIRONMENTS_WRITE)
+        key = EnvironmentKey(who.org, id)
+        async with self._store.writing() as work:
+            if not await work.environments.remove(key):
+                raise NotFound("environment", id)
+            await work.changes.append(ChangeKind.ENVIRONMENT, str(key))
+        await self._announcer.announce()
+
+    async def _free_id(self, get: Callable[[EnvironmentKey], Any], org: str, name: str) -> str:
+        base = id_from_name(name) or "environment"
+        id = base
+        while await get(EnvironmentKey(org, id)) is not None:
+            id = f"{base}-{self._entropy.bytes(2).hex()}"
+        return id
+
+
+def _address(environment: Environment) -> tuple[object, ...]:
+    return (environment.url, environment.websocket_url, environment.tls_verify, environment.kind)
+
+
+def _checked(values: Mapping[str, Any], id: str | None) -> dict[str, Any]:
+    """The values in their stored form; raises Invalid with every field that can't be."""
+    checked, errors = dict(values), []
+
+    def attempt(field: str, external: str, check: Callable[[Any], Any]) -> None:
+        if field in checked and checked[field] is not None:
+            try:
+                checked[field] = check(checked[field])
+            except ValueError as error:
+                errors.append(FieldError(external, str(error)))
+
+    if id is not None and not ID_PATTERN.fullmatch(id):
+        errors.append(FieldError("id", "must be 1 to 63 of a-z, 0-9 and -"))
+    attempt("name", "name", lambda name: _text(name, 200))
+    attempt("description", "description", lambda text: _text(text, 2000, lines=True))
+    attempt("maintenance", "maintenance", lambda text: _text(text, 2000, lines=True))
+    attempt("url", "url", parse_upstream_url)
+    attempt("websocket_url", "websocketUrl", parse_upstream_url)
+    attempt("body_limit", "bodyLimit", _body_limit)
+    attempt("response_timeout", "responseTimeout", _response_timeout)
+    if errors:
+        raise Invalid(errors)
+    return checked
+
+
+def _text(text: str, longest: int, *, lines: bool = False) -> str:
+    text = text.strip()
+    if not text:
+        raise ValueError("must not be empty")
+    if len(text) > longest:
+        raise ValueError(f"must be at most {longest} characters")
+    if re.search(r"[\x00-\x08\x0b-\x1f\x7f]" if lines else r"[\x00-\x1f\x7f]", text.replace("\r\n", "\n")):
+        raise ValueError("must not hold control characters")
+    return text
+
+
+def _body_limit(size: int) -> int:
+    if not 1 <= size <= 2**50:
+        raise ValueError("must be a number of bytes from 1 to 1125899906842624")
+    return size
+
+
+def _response_timeout(duration: timedelta) -> timedelta:
+    if not timedelta(seconds=1) <= duration <= timedelta(hours=24):
+        raise ValueError("must be from 1s to 24h")
+    return duration

@@ -1,0 +1,175 @@
+"""Create, show, deactivate and remove share links."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from datetime import timedelta
+
+from guestpass.app.addresses import Addresses
+from guestpass.app.ports import Announcer, ChangeKind, Clock, Entropy, PasswordHasher, Store, TokenVault, UnitOfWork
+from guestpass.domain.access import Principal, Scope
+from guestpass.domain.durations import format_duration
+from guestpass.domain.environment import EnvironmentKey
+from guestpass.domain.errors import FieldError, Invalid, NotFound
+from guestpass.domain.link import (
+    DEFAULT_LIFETIME,
+    LABEL_LENGTH,
+    PASSWORD_BYTES,
+    EventKind,
+    LinkEvent,
+    ShareLink,
+    ShareType,
+    Status,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLink:
+    """What an owner gives to make a link; None means not given. `share_type` follows from `password` then."""
+
+    expires_in: timedelta | None = None
+    label: str | None = None
+    password: str | None = None
+    share_type: ShareType | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedLink:
+    """A link as its owner sees it: with its URL, made at each reading from the encrypted token."""
+
+    link: ShareLink
+    url: str
+    status: Status
+
+
+class LinkService:
+    """The use cases around share links; every call acts for a principal within its organisation."""
+
+    def __init__(
+        self,
+        store: Store,
+        announcer: Announcer,
+        vault: TokenVault,
+        hasher: PasswordHasher,
+        addresses: Addresses,
+        clock: Clock,
+        entropy: Entropy,
+        longest: timedelta,
+    ) -> None:
+        self._store = store
+        self._announcer = announcer
+        self._vault = vault
+        self._hasher = hasher
+        self._addresses = addresses
+        self._clock = clock
+        self._entropy = entropy
+        self._longest = longest
+
+    async def create(self, who: Principal, environment_id: str, new: NewLink) -> OwnedLink:
+        """Make a link; raises NotFound for the environment and Invalid with each wrong field."""
+        who.require(Scope.SHARES_WRITE)
+        share_type = self._check(new)
+        key = EnvironmentKey(who.org, environment_id)
+        async with self._store.reading() as work:
+            await _existing(work, key)
+        # The slow hash is made outside the write transaction, so that it never holds the lock.
+        password_hash = await self._hasher.hash(new.password) if new.password is not None else None
+        now = self._clock.now()
+        link = ShareLink(
+            id=_new_id(self._entropy),
+            environment=key,
+            share_type=share_type,
+            label=(new.label or "").strip() or None,
+            password_hash=password_hash,
+            version=1,
+            created_at=now,
+            created_by=who.sub,
+            expires_at=now + (new.expires_in or min(DEFAULT_LIFETIME, self._longest)),
+        )
+        token = self._vault.new()
+        async with self._store.writing() as work:
+            await _existing(work, key)
+            await work.links.add(link, self._vault.hash(token), self._vault.seal(token, link.id))
+            await work.visits.add_events([LinkEvent(link.id, now, EventKind.CREATED, who.sub)])
+            await work.changes.append(ChangeKind.LINK, link.id)
+        await self._announcer.announce()
+        return OwnedLink(link, self._addresses.share_url(link.id, token), link.status(now))
+
+    async def list_all(self, who: Principal, environment_id: str, status: Status | None = None) -> list[OwnedLink]:
+        """The environment's links, newest first."""
+        who.require(Scope.SHARES_READ)
+        key, now = EnvironmentKey(who.org, environment_id), self._clock.now()
+        async with self._store.reading() as work:
+            await _existing(work, key)
+            links = await work.links.by_environment(key, now=now, status=status)
+            sealed = await work.links.sealed_tokens([link.id for link in links])
+        return [self._owned(link, sealed[link.id]) for link in links]
+
+    async def get(self, who: Principal, environment_id: str, id: str) -> OwnedLink:
+        """One link; raises NotFound when it is not one of that environment's."""
+        who.require(Scope.SHARES_READ)
+        async with self._store.reading() as work:
+            link = await _link_of(work, EnvironmentKey(who.org, environment_id), id)
+            sealed = await work.links.sealed_tokens([id])
+        return self._owned(link, sealed[id])
+
+    async def deactivate(self, who: Principal, environment_id: str, id: str) -> None:
+        """Switch a link off; its record stays. A second time changes nothing."""
+        who.require(Scope.SHARES_WRITE)
+        async with self._store.writing() as work:
+            link = await _link_of(work, EnvironmentKey(who.org, environment_id), id)
+            now = self._clock.now()
+            if await work.links.deactivate(link.id, now):
+                await work.visits.add_events([LinkEvent(link.id, now, EventKind.DEACTIVATED, who.sub)])
+                await work.changes.append(ChangeKind.LINK, link.id)
+        await self._announcer.announce()
+
+    async def remove(self, who: Principal, environment_id: str, id: str) -> None:
+        """Remove a link's record for good; raises NotFound when it is gone already."""
+        who.require(Scope.SHARES_WRITE)
+        async with self._store.writing() as work:
+            link = await _link_of(work, EnvironmentKey(who.org, environment_id), id)
+            await work.links.remove(link.id)
+            await work.changes.append(ChangeKind.LINK, link.id)
+        await self._announcer.announce()
+
+    def _owned(self, link: ShareLink, sealed: bytes) -> OwnedLink:
+        token = self._vault.open(sealed, link.id)
+        return OwnedLink(link, self._addresses.share_url(link.id, token), link.status(self._clock.now()))
+
+    def _check(self, new: NewLink) -> ShareType:
+        """The link's type; raises Invalid with every field that is wrong."""
+        errors: list[FieldError] = []
+        share_type = new.share_type or (ShareType.TOKEN if new.password is None else ShareType.PASSWORD)
+        if share_type is ShareType.PASSWORD and new.password is None:
+            errors.append(FieldError("password", "is needed for a link of shareType password"))
+        if share_type is ShareType.TOKEN and new.password is not None:
+            errors.append(FieldError("shareType", "must be password, or not given, when a password is given"))
+        if new.password is not None and len(new.password.encode()) not in PASSWORD_BYTES:
+            errors.append(FieldError("password", "must be 8 to 1024 bytes long"))
+        if new.label is not None and len(new.label) > LABEL_LENGTH:
+            errors.append(FieldError("label", f"must be at most {LABEL_LENGTH} characters"))
+        if new.expires_in is not None and not timedelta(0) < new.expires_in <= self._longest:
+            errors.append(FieldError("expiresIn", f"must be more than 0s and at most {format_duration(self._longest)}"))
+        if errors:
+            raise Invalid(errors)
+        return share_type
+
+
+async def _existing(work: UnitOfWork, key: EnvironmentKey) -> None:
+    if await work.environments.get(key) is None:
+        raise NotFound("environment", key.id)
+
+
+async def _link_of(work: UnitOfWork, key: EnvironmentKey, id: str) -> ShareLink:
+    await _existing(work, key)
+    link = await work.links.get(id)
+    if link is None or link.environment != key:
+        raise NotFound("share link", id)
+    return link
+
+
+def _new_id(entropy: Entropy) -> str:
+    """An id of 80 random bits that is a DNS label too: a link's own host name is made of it."""
+    return base64.b32encode(entropy.bytes(10)).decode().lower()

@@ -1,0 +1,50 @@
+"""Durations as people and the API write them: Go's notation (``24h``, ``1h30m``) plus days (``7d``)."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+
+_UNITS = {
+    "ns": Decimal("0.001"),
+    "us": Decimal(1),
+    "µs": Decimal(1),
+    "μs": Decimal(1),
+    "ms": Decimal(1_000),
+    "s": Decimal(1_000_000),
+    "m": Decimal(60_000_000),
+    "h": Decimal(3_600_000_000),
+    "d": Decimal(86_400_000_000),
+}
+_PART = re.compile(r"([0-9]{1,12}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})(ns|us|µs|μs|ms|s|m|h|d)", re.ASCII)
+# Longer than this no sum of parts is meant; timedelta itself ends at a thousand million days.
+_LIMIT = Decimal(86_400_000_000) * 36_500
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read a duration such as ``24h``, ``1h30m``, ``90s``, ``1.5h`` or ``7d``; exact to the microsecond.
+
+    Raises ValueError with a sentence for the person who wrote it. A sign is refused: no setting or
+    field of ours has a meaning for a negative duration.
+    """
+    position, total = 0, Decimal(0)
+    while match := _PART.match(text, position):
+        total += Decimal(match[1]) * _UNITS[match[2]]
+        position = match.end()
+    if not text or position != len(text):
+        raise ValueError("must be a duration such as 24h, 7d or 1h30m")
+    if total > _LIMIT:
+        raise ValueError("must be a duration of at most 36500d")
+    return timedelta(microseconds=int(total))
+
+
+def format_duration(duration: timedelta) -> str:
+    """Write a duration as the shortest such text in whole days, hours, minutes and seconds (``1h30m``)."""
+    seconds = int(duration.total_seconds())
+    parts = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"

@@ -1,0 +1,59 @@
+"""The few errors that use cases raise. They know no HTTP; the faces translate them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing that is wrong with what somebody gave us.
+
+    `field` is the name as the caller wrote it (``expiresIn``), `message` says what is wrong and what
+    would be right.
+    """
+
+    field: str
+    message: str
+
+
+class GuestpassError(Exception):
+    """Base of what the product itself reports; the text is meant for a person."""
+
+
+class NotFound(GuestpassError):
+    """The thing does not exist, or it belongs to an organisation that the caller can't see."""
+
+    def __init__(self, what: str, id: str) -> None:
+        super().__init__(f"There is no {what} {id!r}.")
+        self.what = what
+
+
+class AlreadyExists(GuestpassError):
+    """The chosen id is taken."""
+
+    def __init__(self, what: str, id: str) -> None:
+        super().__init__(f"There is already a {what} {id!r}; choose another id.")
+        self.what = what
+
+
+class Invalid(GuestpassError):
+    """Input that can't be accepted; carries every problem found, not only the first."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__("; ".join(f"{error.field}: {error.message}" for error in errors))
+        self.errors = tuple(errors)
+
+    @classmethod
+    def one(cls, field: str, message: str) -> Invalid:
+        """An error about a single field."""
+        return cls([FieldError(field, message)])
+
+
+class Forbidden(GuestpassError):
+    """The caller is known but lacks a scope."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"The token lacks the scope {scope!r}.")
+        self.scope = scope

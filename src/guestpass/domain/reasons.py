@@ -1,0 +1,38 @@
+"""Why a request was not simply forwarded: one word that drives the page, the status, the log and the counters."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Each member's value is the stable `code` of the problem that a client sees."""
+
+    # The link
+    UNKNOWN_LINK = "unknown_link"
+    LINK_DEACTIVATED = "link_deactivated"
+    LINK_EXPIRED = "link_expired"
+    PASSWORD_NEEDED = "password_needed"
+    PASSWORD_WRONG = "password_wrong"
+    PASS_MISSING = "pass_missing"
+    SWITCH_LINK = "switch_link"
+    EMBEDDED = "embedded"
+    # The request
+    BAD_REQUEST = "bad_request"
+    FOREIGN_ORIGIN = "foreign_origin"
+    UNKNOWN_HOST = "unknown_host"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    HEAD_TOO_LARGE = "head_too_large"
+    TARGET_TOO_LONG = "target_too_long"
+    BODY_TOO_LARGE = "body_too_large"
+    HEAD_TIMEOUT = "head_timeout"
+    SERVICE_WORKER = "service_worker"
+    VERSION_NOT_SUPPORTED = "version_not_supported"
+    # The environment
+    MAINTENANCE = "maintenance"
+    UPSTREAM_UNREACHABLE = "upstream_unreachable"
+    UPSTREAM_BROKEN = "upstream_broken"
+    UPSTREAM_TIMEOUT = "upstream_timeout"
+    # Ourselves
+    UNAVAILABLE = "unavailable"

@@ -1,0 +1,1 @@
+"""The data plane: reads the head of a request, decides, and streams."""

@@ -1,0 +1,1 @@
+"""Who vouches: keys, share tokens, passes, passwords and bearer tokens."""

@@ -1,0 +1,73 @@
+"""Share tokens: ``gp_``, 256 random bits in base 62, and a checksum by which scanners and we tell a real one."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import zlib
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from guestpass.app.ports import Entropy
+from guestpass.signing.keys import Keys
+
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SECRET_LENGTH = 43  # 62**43 > 2**256
+_CHECKSUM_LENGTH = 6  # 62**6 > 2**32
+_FORM = re.compile(rf"gp_[0-9A-Za-z]{{{_SECRET_LENGTH + _CHECKSUM_LENGTH}}}", re.ASCII)
+_NONCE_LENGTH = 12
+
+
+class SealedTokens:
+    """The TokenVault of the product: HMAC-SHA256 for look-up, AES-256-GCM (RFC 5116) for keeping."""
+
+    def __init__(self, keys: Keys, entropy: Entropy) -> None:
+        self._hash_key = keys.token_hashes
+        self._cipher = AESGCM(keys.sealing)
+        self._entropy = entropy
+
+    def new(self) -> str:
+        """A fresh token."""
+        secret = _base62(int.from_bytes(self._entropy.bytes(32)), _SECRET_LENGTH)
+        return f"gp_{secret}{_checksum(secret)}"
+
+    def is_well_formed(self, token: str) -> bool:
+        """Whether form and checksum are right."""
+        if not _FORM.fullmatch(token):
+            return False
+        secret, checksum = token[3:-_CHECKSUM_LENGTH], token[-_CHECKSUM_LENGTH:]
+        return _checksum(secret) == checksum
+
+    def hash(self, token: str) -> bytes:
+        """The keyed hash under which the database knows the token."""
+        return hmac.digest(self._hash_key, token.encode(), hashlib.sha256)
+
+    def seal(self, token: str, link_id: str) -> bytes:
+        """Nonce and ciphertext; the link's id is authenticated with it, so that rows can't be swapped."""
+        nonce = self._entropy.bytes(_NONCE_LENGTH)
+        return nonce + self._cipher.encrypt(nonce, token.encode(), _context(link_id))
+
+    def open(self, sealed: bytes, link_id: str) -> str:
+        """The token; raises ValueError when key, link or content are not those that sealed it."""
+        try:
+            return self._cipher.decrypt(sealed[:_NONCE_LENGTH], sealed[_NONCE_LENGTH:], _context(link_id)).decode()
+        except InvalidTag:
+            raise ValueError(f"the token of link {link_id} was not sealed with this SECRET_KEY") from None
+
+
+def _context(link_id: str) -> bytes:
+    return f"link-token:{link_id}".encode()
+
+
+def _checksum(secret: str) -> str:
+    return _base62(zlib.crc32(secret.encode()), _CHECKSUM_LENGTH)
+
+
+def _base62(number: int, length: int) -> str:
+    digits = []
+    for _ in range(length):
+        number, digit = divmod(number, 62)
+        digits.append(_DIGITS[digit])
+    return "".join(reversed(digits))

@@ -1,0 +1,1 @@
+"""Where things are kept: tables, repositories, migrations and the feed of changes."""
