@@ -1,0 +1,16 @@
+"""What the gateway tells the ASGI application about a request that it hands over.
+
+The gateway removes every field with this prefix that came from outside, so the application can trust them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+PREFIX: Final = "x-guestpass-"
+CLIENT_ADDRESS: Final = "x-guestpass-client-address"
+"""The visitor's or owner's address as TRUSTED_PROXIES rules, for example ``192.0.2.7``."""
+REQUEST_ID: Final = "x-guestpass-request-id"
+"""The id that logs and error pages show."""
+PAGE: Final = "x-guestpass-page"
+"""``1`` where a browser navigates and wants a page; absent where problem+json is right."""
