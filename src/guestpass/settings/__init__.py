@@ -1,0 +1,37 @@
+"""Every setting: its name, what it is for, its default and what it must look like.
+
+Settings are read once, by `load`, and passed down. A variable ``GUESTPASS_<NAME>`` comes before the TOML
+file, the file before the default.
+"""
+
+from guestpass.settings.forms import Listen, LogFormat, Network
+from guestpass.settings.loading import (
+    CONFIG_HELP,
+    CONFIG_VARIABLE,
+    LoadedSettings,
+    SettingLine,
+    Source,
+    describe,
+    load,
+    variable,
+)
+from guestpass.settings.model import DEFAULT_DENY, PREFIX, SECRETS, Settings, SettingsError
+
+__all__ = [
+    "CONFIG_HELP",
+    "CONFIG_VARIABLE",
+    "DEFAULT_DENY",
+    "PREFIX",
+    "SECRETS",
+    "Listen",
+    "LoadedSettings",
+    "LogFormat",
+    "Network",
+    "SettingLine",
+    "Settings",
+    "SettingsError",
+    "Source",
+    "describe",
+    "load",
+    "variable",
+]

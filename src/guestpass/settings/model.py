@@ -1,0 +1,269 @@
+"""The settings themselves: one attribute each, with its help and its default."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from guestpass.settings.forms import (
+    Listen,
+    LogFormat,
+    Network,
+    parse_data_dir,
+    parse_database_url,
+    parse_former_urls,
+    parse_lifetime,
+    parse_link_domain,
+    parse_listen,
+    parse_log_format,
+    parse_networks,
+    parse_origin,
+    parse_secret,
+    parse_switch,
+)
+
+PREFIX = "GUESTPASS_"
+SECRETS = ("jwt_secret", "secret_key")
+
+# Nothing worth sharing lives here: some of these hand out a cloud machine's credentials, the rest are no hosts.
+DEFAULT_DENY: tuple[Network, ...] = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "0.0.0.0/8",  # "this network", with the unspecified address
+        "169.254.0.0/16",  # link-local, with the metadata service of most clouds
+        "100.100.100.200/32",  # Alibaba Cloud
+        "168.63.129.16/32",  # Azure
+        "192.0.0.192/32",  # Oracle Cloud
+        "224.0.0.0/4",  # multicast
+        "255.255.255.255/32",  # broadcast
+        "::/128",  # unspecified
+        "fe80::/10",  # link-local
+        "fd00:ec2::254/128",  # AWS
+        "fd20:ce::254/128",  # Google Cloud
+        "fd00:c1::a9fe:a9fe/128",  # Oracle Cloud
+        "ff00::/8",  # multicast
+    )
+)
+
+
+class SettingsError(Exception):
+    """Settings that can't be used; `problems` has one line for each, with the setting's name and the remedy."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the documentation says of a default that depends on the machine or on other settings."""
+
+    default: str
+
+
+def default_data_dir() -> Path:
+    """``/var/lib/guestpass`` for root, else ``guestpass`` in the user's data directory (XDG)."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/guestpass")
+    base = os.environ.get("XDG_DATA_HOME", "")
+    # The XDG specification has relative paths ignored.
+    try:
+        return (Path(base) if base.startswith("/") else Path.home() / ".local/share") / "guestpass"
+    except RuntimeError:
+        raise SettingsError(f"{PREFIX}DATA_DIR must be set, because this user has no home directory.") from None
+
+
+def _derived_database_url(data: dict[str, Any]) -> str:
+    return f"sqlite:///{data['data_dir'] / 'guestpass.db'}"
+
+
+def _apart(listen: Listen, info: ValidationInfo) -> Listen:
+    other = info.data.get("listen")
+    if other is not None and listen.port == other.port:
+        addresses = [ipaddress.ip_address(host) for host in (listen.host, other.host)]
+        if addresses[0] == addresses[1] or any(address.is_unspecified for address in addresses):
+            raise ValueError(f"must not be the port of GUESTPASS_LISTEN ({other}); choose another port for one of them")
+    return listen
+
+
+def _derived_origin(listen: Listen, loopback_name: str) -> str:
+    address = ipaddress.ip_address(listen.host)
+    if address.is_unspecified or address.is_loopback:
+        return f"http://{loopback_name if address.version == 4 else '[::1]'}:{listen.port}"
+    return f"http://{listen}"
+
+
+def _derived_public_url(data: dict[str, Any]) -> str:
+    return _derived_origin(data["listen"], "127.0.0.1")
+
+
+def _derived_admin_url(data: dict[str, Any]) -> str:
+    # Another host than PUBLIC_URL's on purpose: cookies ignore ports, so one name for both would share them.
+    return _derived_origin(data["admin_listen"], "localhost")
+
+
+def _beside_public_url(domain: str | None, info: ValidationInfo) -> str | None:
+    public_url = info.data.get("public_url")
+    if domain is not None and public_url is not None:
+        host = urlsplit(public_url).hostname or ""
+        if host == domain or host.endswith(f".{domain}"):
+            raise ValueError(
+                f"must not be the host of GUESTPASS_PUBLIC_URL or a parent of it ({domain} and {host}), because shared "
+                f"content could then reach that host's cookies; give one of them another name, such as links.{domain} "
+                "for the links"
+            )
+    return domain
+
+
+def _default_log_format() -> LogFormat:
+    return LogFormat.CONSOLE if sys.stderr.isatty() else LogFormat.JSON
+
+
+Origin = Annotated[str, BeforeValidator(parse_origin)]
+Secret = Annotated[SecretStr | None, BeforeValidator(parse_secret)]
+Networks = Annotated[tuple[Network, ...], BeforeValidator(parse_networks)]
+
+
+class Settings(BaseSettings):
+    """The settings of one installation; the server and the command line share them.
+
+    Made by `load` from the environment and the file, or directly with keyword arguments, which reads
+    neither. Raises pydantic's ValidationError, which `load` turns into SettingsError.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        enable_decoding=False,  # lists are written with commas, not as JSON
+    )
+
+    data_dir: Annotated[
+        Path,
+        BeforeValidator(parse_data_dir),
+        Shown("`/var/lib/guestpass` for root, else `~/.local/share/guestpass` (`$XDG_DATA_HOME/guestpass`)"),
+    ] = Field(
+        default_factory=default_data_dir,
+        description="The directory for the database and for the keys that Guestpass makes. Nobody else should read it.",
+    )
+    database_url: Annotated[
+        str, BeforeValidator(parse_database_url), Shown("`guestpass.db` in `DATA_DIR` (SQLite, in WAL mode)")
+    ] = Field(
+        default_factory=_derived_database_url,
+        description="The database: sqlite:/// and an absolute path.",
+    )
+    listen: Annotated[Listen, BeforeValidator(parse_listen)] = Field(
+        default=Listen("127.0.0.1", 8080),
+        description="The public listener, for visitors: share links and shared content.",
+    )
+    admin_listen: Annotated[Listen, BeforeValidator(parse_listen), AfterValidator(_apart)] = Field(
+        default=Listen("127.0.0.1", 8081),
+        description="The listener for owners and operators: the API with its documentation, and the health checks. "
+        "It is not meant for visitors.",
+    )
+    public_url: Annotated[Origin, Shown("`http://127.0.0.1:PORT` with the port of `LISTEN`")] = Field(
+        default_factory=_derived_public_url,
+        description="How visitors reach LISTEN: the beginning of share URLs. With https, cookies are Secure.",
+    )
+    admin_url: Annotated[Origin, Shown("`http://localhost:PORT` with the port of `ADMIN_LISTEN`")] = Field(
+        default_factory=_derived_admin_url,
+        description="How owners reach ADMIN_LISTEN. Use another host than PUBLIC_URL's: cookies ignore ports.",
+    )
+    link_domain: Annotated[
+        str | None, BeforeValidator(parse_link_domain), AfterValidator(_beside_public_url), Shown("empty")
+    ] = Field(
+        default=None,
+        description="Gives each link an origin of its own below this domain (share.example.com, with wildcard DNS; "
+        "localhost for trying it), so that environments can't touch each other in a browser. Empty: all links open on "
+        "PUBLIC_URL. It must not be PUBLIC_URL's host or a parent of it.",
+    )
+    former_urls: Annotated[tuple[str, ...], BeforeValidator(parse_former_urls)] = Field(
+        default=(),
+        description="Earlier values of PUBLIC_URL (with http:// or https://) and LINK_DOMAIN (bare domains): a share "
+        "URL there is redirected to today's address.",
+    )
+    jwt_secret: Annotated[Secret, Shown("made on first start, kept in `DATA_DIR/jwt_secret`")] = Field(
+        default=None,
+        description="Signs the bearer tokens of owners (HS256); at least 32 characters. A new value ends all tokens.",
+    )
+    secret_key: Annotated[Secret, Shown("made on first start, kept in `DATA_DIR/secret_key`")] = Field(
+        default=None,
+        description="Protects share tokens and visitors' passes; at least 32 characters. A database belongs to the key "
+        "that it was made with: keep a copy of it with the backups.",
+    )
+    max_link_lifetime: Annotated[timedelta, BeforeValidator(parse_lifetime), Shown("`8760h`")] = Field(
+        default=timedelta(hours=8760),
+        description="The longest lifetime that a new link may be given, such as 720h or 30d.",
+    )
+    api_on_public: Annotated[bool, BeforeValidator(parse_switch)] = Field(
+        default=True,
+        description="Whether the API for owners is served on LISTEN too, not only on ADMIN_LISTEN.",
+    )
+    trusted_proxies: Networks = Field(
+        default=(),
+        description="Networks of the reverse proxies in front of Guestpass. Only their X-Forwarded-* fields are "
+        "believed.",
+    )
+    upstream_allow: Networks = Field(
+        default=(),
+        description="Networks that environments may live in although UPSTREAM_DENY holds them.",
+    )
+    upstream_deny: Networks = Field(
+        default=DEFAULT_DENY,
+        description="Networks that environments must not live in, checked for every address at each connection, also "
+        "in IPv4-mapped form. The default holds link-local and metadata addresses, the unspecified ones, multicast and "
+        "broadcast; a value replaces it. Guestpass's own listeners are always denied.",
+    )
+    log_format: Annotated[
+        LogFormat, BeforeValidator(parse_log_format), Shown("`console` on a terminal, else `json`")
+    ] = Field(
+        default_factory=_default_log_format,
+        description="How log lines look: console (for people) or json (one object a line).",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is passed in counts: `load` reads the other sources, so that it can say where a value is from."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    @property
+    def former_public_urls(self) -> tuple[str, ...]:
+        """Earlier values of `public_url`."""
+        return tuple(item for item in self.former_urls if "://" in item)
+
+    @property
+    def former_link_domains(self) -> tuple[str, ...]:
+        """Earlier values of `link_domain`."""
+        return tuple(item for item in self.former_urls if "://" not in item)
+
+    @property
+    def database_file(self) -> Path:
+        """The file that `database_url` names."""
+        return Path(self.database_url.partition(":///")[2])
+
+    def secret_file(self, name: str) -> Path:
+        """The file that keeps one of SECRETS where it is not set."""
+        return self.data_dir / name
+
+    def with_addresses(self, *, public_url: str, admin_url: str, link_domain: str | None) -> Self:
+        """The same settings with the server's own addresses in place of those that are not set here."""
+        known = {"public_url": public_url, "admin_url": admin_url, "link_domain": link_domain}
+        unset = {name: value for name, value in known.items() if name not in self.model_fields_set}
+        return self.model_copy(update=unset)

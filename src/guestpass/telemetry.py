@@ -1,0 +1,86 @@
+"""Logging: one line for each event on standard error, for people or for machines, and never with a secret."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from typing import IO, Literal
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+# A net below the rule that nothing secret is logged: share tokens (with the prefix that we give them), JSON Web
+# Tokens, and visitors' passes, wherever in a line they stand.
+_SECRETS = re.compile(
+    r"gp_[0-9A-Za-z]{16,}"
+    r"|eyJ[\w-]{8,}\.[\w-]+\.[\w-]+"
+    r"|(?<![\w.])1\.[a-z2-7]{16}\.[0-9]+\.[\w-]{22}\.[0-9]+\.[\w-]{43}",
+    re.ASCII,
+)
+
+
+def configure(
+    log_format: Literal["console", "json"], *, level: int = logging.INFO, stream: IO[str] | None = None
+) -> None:
+    """Send structlog's events and those of `logging` (asyncio's, uvicorn's) and `warnings` the same way.
+
+    Without `stream`, lines go to standard error. A second call replaces what the first one set up.
+    """
+    out = sys.stderr if stream is None else stream
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.ExtraAdder(),
+    ]
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_rendering(log_format, colors=out.isatty() and not os.environ.get("NO_COLOR")),
+                _without_secrets,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    logging.captureWarnings(capture=True)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
+def logger(name: str) -> structlog.stdlib.BoundLogger:
+    """The logger of a room; values are given by name: ``log.info("link opened", link=id)``."""
+    log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return log
+
+
+def _rendering(log_format: Literal["console", "json"], *, colors: bool) -> list[Processor]:
+    if log_format == "json":
+        # Tracebacks without local variables: those hold secrets.
+        return [
+            structlog.processors.format_exc_info,
+            structlog.processors.EventRenamer("message"),
+            structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+        ]
+    return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)]
+
+
+def _without_secrets(logger: WrappedLogger, name: str, line: EventDict | str) -> str:
+    del logger, name
+    return _SECRETS.sub("[hidden]", str(line))
