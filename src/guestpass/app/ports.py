@@ -250,7 +250,10 @@ class Announcer(Protocol):
 
 
 class Cuttable(Protocol):
-    """An open exchange or tunnel that must end when its link does."""
+    """An open exchange or tunnel that must end when its link does; `visitor` is the identity in the pass."""
+
+    @property
+    def visitor(self) -> str | None: ...
 
     def cut(self) -> None:
         """End it at once; what was under way must not look complete."""

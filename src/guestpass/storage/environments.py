@@ -1,0 +1,128 @@
+"""The repository of environments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from guestpass.app.ports import ChangeKind
+from guestpass.domain.environment import Environment, EnvironmentKey, Kind
+from guestpass.domain.errors import AlreadyExists
+from guestpass.storage.changes import SQLChangeLog
+from guestpass.storage.dialect import insert
+from guestpass.storage.tables import environments, http_only_cookies
+
+COOKIE_NAMES_KEPT: Final = 64
+"""How many names of HttpOnly cookies are kept for one environment: an application that invents names must not fill
+the database."""
+
+
+class SQLEnvironments:
+    """Environments and the names of the HttpOnly cookies that they are known to set."""
+
+    def __init__(self, connection: AsyncConnection, changes: SQLChangeLog) -> None:
+        self._connection = connection
+        self._changes = changes
+
+    async def add(self, environment: Environment) -> None:
+        """Insert; raises AlreadyExists when the key is taken."""
+        values = {
+            "org": environment.key.org,
+            "id": environment.key.id,
+            "created_at": environment.created_at,
+            "created_by": environment.created_by,
+            **_changeable(environment),
+        }
+        result = await self._connection.execute(insert(environments).values(values).on_conflict_do_nothing())
+        if result.rowcount == 0:
+            raise AlreadyExists("environment", environment.id)
+
+    async def get(self, key: EnvironmentKey) -> Environment | None:
+        """The environment, or None."""
+        row = (await self._connection.execute(select(environments).where(_is(key)))).one_or_none()
+        return None if row is None else _environment(row)
+
+    async def all(self, org: str) -> list[Environment]:
+        """Every environment of the organisation, by name and then id."""
+        query = select(environments).where(environments.c.org == org).order_by(environments.c.name, environments.c.id)
+        return [_environment(row) for row in await self._connection.execute(query)]
+
+    async def count(self) -> int:
+        """How many environments exist over all organisations."""
+        return (await self._connection.execute(select(func.count()).select_from(environments))).scalar_one()
+
+    async def update(self, environment: Environment) -> bool:
+        """Overwrite what can be changed; False when it is gone."""
+        statement = update(environments).where(_is(environment.key)).values(_changeable(environment))
+        return (await self._connection.execute(statement)).rowcount > 0
+
+    async def remove(self, key: EnvironmentKey) -> bool:
+        """Delete with its links, their tokens, visitors and events; False when there was none."""
+        return (await self._connection.execute(delete(environments).where(_is(key)))).rowcount > 0
+
+    async def http_only_cookies(self, key: EnvironmentKey) -> frozenset[str]:
+        """Names of cookies that the environment is known to set HttpOnly."""
+        query = select(http_only_cookies.c.name).where(_belongs_to(key))
+        return frozenset((await self._connection.execute(query)).scalars())
+
+    async def learn_http_only_cookies(self, key: EnvironmentKey, names: Iterable[str]) -> None:
+        """Remember such names and tell the workers if one is new.
+
+        At most COOKIE_NAMES_KEPT for one environment; nothing happens when the environment is gone.
+        """
+        known = await self.http_only_cookies(key)
+        learnt = 0
+        for name in sorted(set(names) - known)[: COOKIE_NAMES_KEPT - len(known)]:
+            # The bound and the environment's existence are part of the statement, whoever else writes.
+            room = select(func.count()).select_from(http_only_cookies).where(_belongs_to(key)).scalar_subquery()
+            row = select(literal(key.org), literal(key.id), literal(name)).where(
+                exists(select(environments.c.id).where(_is(key))), room < COOKIE_NAMES_KEPT
+            )
+            statement = insert(http_only_cookies).from_select(["org", "environment_id", "name"], row)
+            learnt += (await self._connection.execute(statement.on_conflict_do_nothing())).rowcount
+        if learnt:
+            await self._changes.append(ChangeKind.ENVIRONMENT, str(key))
+
+
+def _is(key: EnvironmentKey) -> ColumnElement[bool]:
+    return and_(environments.c.org == key.org, environments.c.id == key.id)
+
+
+def _belongs_to(key: EnvironmentKey) -> ColumnElement[bool]:
+    return and_(http_only_cookies.c.org == key.org, http_only_cookies.c.environment_id == key.id)
+
+
+def _changeable(environment: Environment) -> dict[str, Any]:
+    return {
+        "name": environment.name,
+        "url": environment.url,
+        "websocket_url": environment.websocket_url,
+        "kind": environment.kind.value,
+        "description": environment.description,
+        "tls_verify": environment.tls_verify,
+        "body_limit": environment.body_limit,
+        "response_timeout": environment.response_timeout,
+        "maintenance": environment.maintenance,
+        "revision": environment.revision,
+    }
+
+
+def _environment(row: Row[Any]) -> Environment:
+    return Environment(
+        key=EnvironmentKey(row.org, row.id),
+        name=row.name,
+        url=row.url,
+        websocket_url=row.websocket_url,
+        kind=Kind(row.kind),
+        description=row.description,
+        tls_verify=row.tls_verify,
+        body_limit=row.body_limit,
+        response_timeout=row.response_timeout,
+        maintenance=row.maintenance,
+        revision=row.revision,
+        created_at=row.created_at,
+        created_by=row.created_by,
+    )

@@ -1,0 +1,31 @@
+"""What this installation says of itself: how people reach it and which key it was made with.
+
+`serve` writes it at each start; commands that run beside it read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import delete, select
+
+from guestpass.storage.database import Database
+from guestpass.storage.dialect import insert
+from guestpass.storage.tables import instance
+
+
+async def read_instance(database: Database) -> dict[str, str]:
+    """Every fact that was written, by its name."""
+    async with database.reading() as work:
+        return {row.key: row.value for row in await work.connection.execute(select(instance))}
+
+
+async def write_instance(database: Database, facts: Mapping[str, str | None]) -> None:
+    """Set these facts and leave the others; None forgets one."""
+    async with database.writing() as work:
+        for key, value in facts.items():
+            if value is None:
+                await work.connection.execute(delete(instance).where(instance.c.key == key))
+                continue
+            row = insert(instance).values(key=key, value=value)
+            await work.connection.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": value}))

@@ -1,0 +1,30 @@
+"""The repository of bearer tokens that were withdrawn."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from guestpass.storage.dialect import insert
+from guestpass.storage.tables import revoked_tokens
+
+
+class SQLRevokedTokens:
+    """Withdrawn bearer tokens by their `jti`, each kept for as long as it would have been valid."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, jti: str, *, revoked_at: datetime, expires_at: datetime) -> None:
+        """Withdraw a token; a second time changes nothing."""
+        # An expired token is refused for its age, so its row is of no more use.
+        await self._connection.execute(delete(revoked_tokens).where(revoked_tokens.c.expires_at <= revoked_at))
+        row = insert(revoked_tokens).values(jti=jti, revoked_at=revoked_at, expires_at=expires_at)
+        await self._connection.execute(row.on_conflict_do_nothing())
+
+    async def contains(self, jti: str) -> bool:
+        """Whether the token was withdrawn."""
+        query = select(revoked_tokens.c.jti).where(revoked_tokens.c.jti == jti)
+        return (await self._connection.execute(query)).first() is not None

@@ -1,0 +1,195 @@
+"""The tables as the newest migration leaves them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    text,
+)
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """Aware UTC datetimes to the microsecond, in and out; a naive one is refused.
+
+    SQLite keeps them as text of fixed width (``2026-03-01 12:00:00.000000``), which sorts and compares
+    as the times do; a database with a type for it keeps the zone.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 -- the base class says so
+        """Refuse what has no zone, and bring the rest to UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 -- the base class says so
+        """Give the zone back that SQLite's text does not hold."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Microseconds(TypeDecorator[timedelta]):
+    """Durations as whole microseconds."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:  # noqa: ARG002 -- the base class says so
+        """The number to keep."""
+        return None if value is None else value // timedelta(microseconds=1)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> timedelta | None:  # noqa: ARG002 -- the base class says so
+        """The duration that was kept."""
+        return None if value is None else timedelta(microseconds=value)
+
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only in a column of type INTEGER, which holds 64 bits there.
+_RowNumber = BigInteger().with_variant(Integer, "sqlite")
+
+environments = Table(
+    "environments",
+    metadata,
+    Column("org", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("url", String, nullable=False),
+    Column("websocket_url", String),
+    Column("kind", String, nullable=False),
+    Column("description", String),
+    Column("tls_verify", Boolean, nullable=False),
+    Column("body_limit", BigInteger, nullable=False),
+    Column("response_timeout", Microseconds, nullable=False),
+    Column("maintenance", String),
+    Column("revision", Integer, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("created_by", String, nullable=False),
+)
+
+http_only_cookies = Table(
+    "http_only_cookies",
+    metadata,
+    Column("org", String, primary_key=True),
+    Column("environment_id", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    ForeignKeyConstraint(["org", "environment_id"], ["environments.org", "environments.id"], ondelete="CASCADE"),
+)
+
+links = Table(
+    "links",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("org", String, nullable=False),
+    Column("environment_id", String, nullable=False),
+    Column("share_type", String, nullable=False),
+    Column("label", String),
+    Column("password_hash", String),
+    Column("version", Integer, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("expires_at", UTCDateTime, nullable=False),
+    Column("deactivated_at", UTCDateTime),
+    Column("last_opened_at", UTCDateTime),
+    Column("visits", BigInteger, nullable=False),
+    Column("visitors", BigInteger, nullable=False),
+    ForeignKeyConstraint(["org", "environment_id"], ["environments.org", "environments.id"], ondelete="CASCADE"),
+    # Serves an environment's list, newest first, and the cascade.
+    Index(None, "org", "environment_id", "created_at"),
+)
+
+link_tokens = Table(
+    "link_tokens",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("link_id", String, ForeignKey("links.id", ondelete="CASCADE"), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("retired_at", UTCDateTime),
+    Index(None, "link_id"),
+    # A link has one current token at most.
+    Index(
+        "uq_link_tokens_current",
+        "link_id",
+        unique=True,
+        sqlite_where=text("retired_at IS NULL"),
+        postgresql_where=text("retired_at IS NULL"),
+    ),
+)
+
+visitors = Table(
+    "visitors",
+    metadata,
+    Column("link_id", String, ForeignKey("links.id", ondelete="CASCADE"), primary_key=True),
+    Column("visitor", String, primary_key=True),
+    Column("first_seen", UTCDateTime, nullable=False),
+    Column("last_seen", UTCDateTime, nullable=False),
+    Column("visits", BigInteger, nullable=False),
+    # The newest counted visit: when it began, and whether by an opening or by a request after silence.
+    Column("visit_started_at", UTCDateTime, nullable=False),
+    Column("visit_opened", Boolean, nullable=False),
+)
+
+link_events = Table(
+    "link_events",
+    metadata,
+    Column("id", _RowNumber, primary_key=True, autoincrement=True),
+    Column("link_id", String, ForeignKey("links.id", ondelete="CASCADE"), nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("detail", String),
+    Index(None, "link_id", "at"),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("number", _RowNumber, primary_key=True, autoincrement=True),
+    Column("kind", String, nullable=False),
+    Column("id", String, nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+    # A number must never be given out twice, or a worker would miss what has it the second time.
+    sqlite_autoincrement=True,
+)
+
+revoked_tokens = Table(
+    "revoked_tokens",
+    metadata,
+    Column("jti", String, primary_key=True),
+    Column("revoked_at", UTCDateTime, nullable=False),
+    Column("expires_at", UTCDateTime, nullable=False),
+)
+
+instance = Table(
+    "instance",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
