@@ -1,0 +1,218 @@
+"""The links that this worker has seen lately, with their environments, kept in memory and told of every change.
+
+A visitor's hot path only looks here. An entry is one object for as long as it is known: changes are written into
+it, so whoever holds it sees them at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from guestpass.app.ports import Change, ChangeKind, Cuttable, Store, TokenVault
+from guestpass.domain.environment import Environment, EnvironmentKey
+from guestpass.domain.link import ShareLink, Status
+
+_LONGEST_TIMER: Final = 86_400.0
+
+
+class LinkEntry:
+    """One link, its environment and what is open through it.
+
+    `http_only` are the cookie names that the environment is known to set HttpOnly. `live` are the exchanges
+    and tunnels that end when the link does.
+    """
+
+    __slots__ = ("_expires_at", "environment", "gone", "http_only", "link", "live", "timer")
+
+    def __init__(self, link: ShareLink, environment: Environment, http_only: frozenset[bytes]) -> None:
+        self.live: set[Cuttable] = set()
+        self.timer: asyncio.TimerHandle | None = None
+        self.gone = False
+        self.set(link, environment, http_only)
+
+    def set(self, link: ShareLink, environment: Environment, http_only: frozenset[bytes]) -> None:
+        """Write what is true now into the entry."""
+        self.link = link
+        self.environment = environment
+        self.http_only = http_only
+        self._expires_at = link.expires_at.timestamp()
+
+    @property
+    def expires_at(self) -> float:
+        """The link's end in Unix seconds."""
+        return self._expires_at
+
+    @property
+    def maintenance(self) -> str | None:
+        """The owner's message while the environment is in maintenance."""
+        return self.environment.maintenance
+
+    def status_at(self, now: float) -> Status:
+        """The link's state at `now` (Unix seconds)."""
+        if self.link.deactivated_at is not None or self.gone:
+            return Status.DEACTIVATED
+        return Status.ACTIVE if now < self._expires_at else Status.EXPIRED
+
+    def cut(self, visitor: str | None = None) -> None:
+        """End what is open through the link, or only what this visitor has open."""
+        for open_one in tuple(self.live):
+            if visitor is None or open_one.visitor == visitor:
+                open_one.cut()
+
+
+class Directory:
+    """Entries by link id. `size` bounds how many are kept while nothing is open through them."""
+
+    def __init__(
+        self,
+        store: Store,
+        vault: TokenVault,
+        time: Callable[[], float],
+        *,
+        size: int = 20_000,
+    ) -> None:
+        self._store = store
+        self._vault = vault
+        self._time = time
+        self._size = size
+        self._entries: dict[str, LinkEntry] = {}
+        self._by_environment: dict[EnvironmentKey, set[str]] = {}
+        self._tokens: dict[bytes, str] = {}
+        self._generation = 0
+
+    def get(self, link_id: str) -> LinkEntry | None:
+        """The entry if it is in memory; None says nothing about the database."""
+        return self._entries.get(link_id)
+
+    async def load(self, link_id: str) -> LinkEntry | None:
+        """The entry, from the database where memory has none; None when there is no such link."""
+        entry = self._entries.get(link_id)
+        return entry if entry is not None else await self._refresh(link_id)
+
+    async def find(self, token: str) -> LinkEntry | None:
+        """The link that a share token opens, None for none; what is not even well-formed costs no query."""
+        if not self._vault.is_well_formed(token):
+            return None
+        token_hash = self._vault.hash(token)
+        link_id = self._tokens.get(token_hash)
+        if link_id is None:
+            async with self._store.reading() as work:
+                record = await work.links.by_token_hash(token_hash)
+            if record is None or record.retired_at is not None:
+                return None
+            link_id = record.link_id
+        entry = await self.load(link_id)
+        if entry is not None:
+            if len(self._tokens) >= self._size:
+                self._tokens.clear()
+            self._tokens[token_hash] = link_id
+        return entry
+
+    async def apply(self, changes: Sequence[Change]) -> None:
+        """Make memory agree with the database on what changed; what must end is cut before this returns."""
+        self._generation += 1
+        # A token may have moved with its link; the few look-ups that this costs are cheaper than knowing which.
+        self._tokens.clear()
+        for kind, id in dict.fromkeys((change.kind, change.id) for change in changes):
+            if kind is ChangeKind.ENVIRONMENT:
+                await self._refresh_environment(EnvironmentKey.parse(id))
+            elif id in self._entries:
+                await self._refresh(id)
+
+    async def reset(self) -> None:
+        """Check everything against the database: changes may have been missed."""
+        self._generation += 1
+        self._tokens.clear()
+        for link_id in tuple(self._entries):
+            await self._refresh(link_id)
+
+    def close(self) -> None:
+        """Forget everything and cut whatever is open."""
+        for entry in self._entries.values():
+            _stop_timer(entry)
+            entry.cut()
+        self._entries.clear()
+
+    async def _refresh(self, link_id: str) -> LinkEntry | None:
+        """Read link and environment; repeated while changes arrive meanwhile, so that no older state stays."""
+        while True:
+            generation = self._generation
+            async with self._store.reading() as work:
+                link = await work.links.get(link_id)
+                environment = await work.environments.get(link.environment) if link is not None else None
+                names = await work.environments.http_only_cookies(link.environment) if link is not None else ()
+            if generation == self._generation:
+                break
+        if link is None or environment is None:
+            self._drop(link_id)
+            return None
+        http_only = frozenset(name.encode("latin-1") for name in names)
+        return self._keep(link, environment, http_only)
+
+    async def _refresh_environment(self, key: EnvironmentKey) -> None:
+        """Read an environment once for all entries that lead to it."""
+        if key not in self._by_environment:
+            return
+        async with self._store.reading() as work:
+            environment = await work.environments.get(key)
+            names = await work.environments.http_only_cookies(key)
+        http_only = frozenset(name.encode("latin-1") for name in names)
+        for link_id in tuple(self._by_environment.get(key, ())):
+            if environment is None:
+                self._drop(link_id)
+            else:
+                self._keep(self._entries[link_id].link, environment, http_only)
+
+    def _keep(self, link: ShareLink, environment: Environment, http_only: frozenset[bytes]) -> LinkEntry:
+        entry = self._entries.get(link.id)
+        if entry is None:
+            self._make_room()
+            entry = self._entries[link.id] = LinkEntry(link, environment, http_only)
+            self._by_environment.setdefault(environment.key, set()).add(link.id)
+        else:
+            before_link, before_environment = entry.link, entry.environment
+            # An equal set stays the same object: the memory of cookies compares by identity.
+            entry.set(link, environment, entry.http_only if entry.http_only == http_only else http_only)
+            moved = environment.revision != before_environment.revision or environment.maintenance is not None
+            if link.version != before_link.version or moved or link.deactivated_at is not None:
+                entry.cut()
+        self._watch_expiry(entry)
+        return entry
+
+    def _drop(self, link_id: str) -> None:
+        entry = self._entries.pop(link_id, None)
+        if entry is None:
+            return
+        entry.gone = True
+        siblings = self._by_environment.get(entry.environment.key)
+        if siblings is not None:
+            siblings.discard(link_id)
+            if not siblings:
+                del self._by_environment[entry.environment.key]
+        _stop_timer(entry)
+        entry.cut()
+
+    def _make_room(self) -> None:
+        if len(self._entries) < self._size:
+            return
+        idle = [id for id, entry in self._entries.items() if not entry.live]
+        for link_id in idle[: max(1, self._size // 10)]:
+            self._drop(link_id)
+
+    def _watch_expiry(self, entry: LinkEntry) -> None:
+        _stop_timer(entry)
+        left = entry.expires_at - self._time()
+        if left <= 0:
+            entry.cut()
+        elif entry.link.deactivated_at is None:
+            # Wall clock and timer may drift apart over weeks, so the timer asks the clock again.
+            delay = min(left, _LONGEST_TIMER)
+            entry.timer = asyncio.get_running_loop().call_later(delay, self._watch_expiry, entry)
+
+
+def _stop_timer(entry: LinkEntry) -> None:
+    if entry.timer is not None:
+        entry.timer.cancel()
+        entry.timer = None

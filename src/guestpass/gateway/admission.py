@@ -1,0 +1,271 @@
+"""Decide about a request: plain facts in, Forward, Desk, Redirect or Reply out.
+
+Pure, one ordered ladder; whatever no rung allows is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from guestpass.app.addresses import Addresses
+from guestpass.domain.link import ShareLink, ShareType, Status
+from guestpass.domain.reasons import Reason
+from guestpass.domain.visitor_pass import VisitorPass
+from guestpass.gateway.heads import RequestHead
+from guestpass.gateway.hosts import HostKind, RequestedHost
+from guestpass.gateway.paths import Room, Route
+
+SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+
+
+class KnownLink(Protocol):
+    """What the ladder must know of a link."""
+
+    @property
+    def link(self) -> ShareLink:
+        """The link itself."""
+        ...
+
+    @property
+    def maintenance(self) -> str | None:
+        """The owner's message while the environment is in maintenance."""
+        ...
+
+    def status_at(self, now: float) -> Status:
+        """The link's state at `now` (Unix seconds)."""
+        ...
+
+
+@dataclass(slots=True)
+class Facts:
+    """All that the decision rests on.
+
+    `own_pass` is the visitor's pass as far as it counts on this host, with `own_link` the link that it names
+    (None where that is gone). `shared_link` is the link of the token in the path, None for an unknown token.
+    """
+
+    head: RequestHead
+    host: RequestedHost
+    route: Route
+    now: float
+    navigates: bool
+    upgrade: bool = False
+    own_pass: VisitorPass | None = None
+    own_link: KnownLink | None = None
+    shared_link: KnownLink | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Send it to the link's environment as `target`.
+
+    `opening` says that this opens the link, `new_pass` that a pass for it is set.
+    """
+
+    link: KnownLink
+    target: bytes
+    opening: bool = False
+    new_pass: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The ASGI application answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Answer with a redirect.
+
+    `opening` is the link that this opens, `new_pass` says that a pass for it is set; `leaves` is the link that
+    the browser leaves, with all that it kept of it.
+    """
+
+    status: int
+    location: bytes
+    opening: KnownLink | None = None
+    new_pass: bool = False
+    leaves: KnownLink | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Refuse, or ask for something: `link` is the one concerned, for its history; `detail` is for the person."""
+
+    reason: Reason
+    link: KnownLink | None = None
+    detail: str | None = None
+
+
+Decision = Forward | Desk | Redirect | Reply
+
+_DESK: Final = Desk()
+_ENDED: Final = {Status.DEACTIVATED: Reason.LINK_DEACTIVATED, Status.EXPIRED: Reason.LINK_EXPIRED}
+
+
+def wants_page(head: RequestHead) -> bool:
+    """Whether a browser navigates, so that a page is the right answer (Fetch Metadata, W3C).
+
+    Where no Sec-Fetch field came (plain http off localhost, old Safari), it is a GET that says
+    ``Upgrade-Insecure-Requests: 1`` or names text/html first. A form's POST has no other sign than the latter.
+    """
+    values = head.values
+    mode = values.get(b"sec-fetch-mode")
+    if mode is not None:
+        return mode == b"navigate"
+    if b"sec-fetch-site" in values or b"sec-fetch-dest" in values or head.method not in (b"GET", b"POST"):
+        return False
+    first = values.get(b"accept", b"").partition(b",")[0].partition(b";")[0].strip().lower()
+    return first == b"text/html" or (head.method == b"GET" and values.get(b"upgrade-insecure-requests") == b"1")
+
+
+class Admission:
+    """The ladder of the public listener, for one set of addresses."""
+
+    def __init__(self, addresses: Addresses, *, api_on_public: bool) -> None:
+        self._addresses = addresses
+        self._own_origins = addresses.link_domain is not None
+        self._api_on_public = api_on_public
+
+    def decide(self, facts: Facts) -> Decision:
+        """Walk down the rungs; the first that applies decides."""
+        head, host, route = facts.head, facts.host, facts.route
+        # A name that is not ours: the request was meant for somebody else, or somebody rebinds DNS.
+        if host.kind is HostKind.UNKNOWN:
+            return Reply(Reason.UNKNOWN_HOST)
+        # An address of former days leads to today's, and to nothing else.
+        if host.kind is HostKind.FORMER:
+            return self._from_former(facts)
+        # The API authorises by bearer tokens, which no foreign page can add, so Origin says nothing there.
+        if route.room is Room.API and self._api_on_public and host.kind is HostKind.MAIN:
+            return _DESK
+        # A page of another origin must not act with the visitor's cookies.
+        if (facts.upgrade or head.method not in SAFE_METHODS) and not _is_own_origin(facts):
+            return Reply(Reason.FOREIGN_ORIGIN)
+        # On a shared origin a service worker of one environment would outlive it and see the next one's token.
+        if not self._own_origins and head.values.get(b"service-worker", b"").lower() == b"script":
+            return Reply(Reason.SERVICE_WORKER)
+        if self._own_origins and host.kind is HostKind.LINK:
+            # Another link's token has no business on this link's host, where its own content runs scripts.
+            shared = facts.shared_link
+            if route.token is not None and (shared is None or shared.link.id != host.link_id):
+                return Reply(Reason.UNKNOWN_LINK)
+        if self._own_origins and host.kind is HostKind.MAIN and (elsewhere := self._on_main_host(facts)):
+            return elsewhere
+        if route.room is Room.OPEN:
+            return self._open(facts)
+        if route.room is Room.LOGIN:
+            return self._login(facts)
+        if route.room is Room.PROXY and route.path is not None:
+            return self._pass_through(facts, route.path + head.query)
+        return self._pass_through(facts, head.target)
+
+    def _from_former(self, facts: Facts) -> Decision:
+        route, link = facts.route, facts.shared_link
+        if route.room not in (Room.OPEN, Room.LOGIN) or route.token is None:
+            return Reply(Reason.UNKNOWN_HOST)
+        if link is None:
+            return Reply(Reason.UNKNOWN_LINK)
+        url = self._addresses.share_url(link.link.id, route.token).encode()
+        return Redirect(303, url + facts.head.query)
+
+    def _on_main_host(self, facts: Facts) -> Decision | None:
+        """With own origins the main host serves no content to browsers; None where the common rungs go on."""
+        route, link = facts.route, facts.shared_link
+        if route.room in (Room.API, Room.ELSEWHERE):
+            return Reply(Reason.NOT_FOUND)
+        if route.room is Room.PROXY:
+            return Reply(Reason.NOT_FOUND) if facts.navigates else None
+        if link is None:
+            return Reply(Reason.UNKNOWN_LINK)
+        url = self._addresses.share_url(link.link.id, route.token or "").encode()
+        if route.room is Room.LOGIN:
+            return Redirect(308, url + b"/login")
+        if facts.navigates and facts.head.method == b"GET":
+            return Redirect(303, url + facts.head.query)
+        return None
+
+    def _open(self, facts: Facts) -> Decision:
+        head, shared = facts.head, facts.shared_link
+        switching = head.method == b"POST" and not self._own_origins
+        if head.method not in (b"GET", b"HEAD") and not switching:
+            return Reply(Reason.METHOD_NOT_ALLOWED)
+        if shared is None:
+            return Reply(Reason.UNKNOWN_LINK)
+        if ended := _ENDED.get(shared.status_at(facts.now)):
+            return Reply(ended, shared)
+        other = self._other_live_link(facts)
+        if switching:
+            return Redirect(303, head.path, leaves=other)
+        if other is not None and facts.navigates:
+            return Reply(Reason.SWITCH_LINK, shared)
+        holds_pass = _opens(facts.own_pass, shared)
+        if not holds_pass and shared.link.share_type is ShareType.PASSWORD:
+            return Reply(Reason.PASSWORD_NEEDED, shared)
+        if shared.maintenance is not None:
+            return Reply(Reason.MAINTENANCE, shared, shared.maintenance)
+        # A frame or an image of another page must not put its own visitor into the browser's jar.
+        grants = not holds_pass and head.values.get(b"sec-fetch-dest", b"document") == b"document"
+        if not facts.navigates:
+            counts = head.method != b"HEAD"
+            return Forward(shared, b"/" + head.query, opening=counts, new_pass=grants and counts)
+        if not holds_pass and not grants:
+            return Reply(Reason.EMBEDDED, shared)
+        return Redirect(303, b"/" + head.query, opening=shared, new_pass=grants)
+
+    def _login(self, facts: Facts) -> Decision:
+        head, shared = facts.head, facts.shared_link
+        if head.method in (b"GET", b"HEAD"):
+            # Somebody reloads the address that a wrong password left in the address bar.
+            return Redirect(303, head.path.removesuffix(b"/login"))
+        if head.method != b"POST":
+            return Reply(Reason.METHOD_NOT_ALLOWED)
+        if head.values.get(b"sec-fetch-site") == b"cross-site":
+            return Reply(Reason.FOREIGN_ORIGIN)
+        if shared is None:
+            return Reply(Reason.UNKNOWN_LINK)
+        if ended := _ENDED.get(shared.status_at(facts.now)):
+            return Reply(ended, shared)
+        if facts.navigates and self._other_live_link(facts) is not None:
+            return Reply(Reason.SWITCH_LINK, shared)
+        return _DESK
+
+    def _pass_through(self, facts: Facts, target: bytes) -> Decision:
+        link = facts.own_link
+        if facts.own_pass is None or link is None or not _opens(facts.own_pass, link):
+            return Reply(Reason.PASS_MISSING)
+        if ended := _ENDED.get(link.status_at(facts.now)):
+            return Reply(ended, link)
+        if link.maintenance is not None:
+            return Reply(Reason.MAINTENANCE, link, link.maintenance)
+        return Forward(link, target)
+
+    def _other_live_link(self, facts: Facts) -> KnownLink | None:
+        """The link that this browser has open on the one origin, where it is not the one that it asks for."""
+        own, shared = facts.own_link, facts.shared_link
+        if self._own_origins or own is None or not _opens(facts.own_pass, own):
+            return None
+        if shared is not None and shared.link.id == own.link.id:
+            return None
+        return own if own.status_at(facts.now) is Status.ACTIVE else None
+
+
+def _opens(visitor_pass: VisitorPass | None, known: KnownLink) -> bool:
+    """Whether the pass is one of this link's present version; whether the link is open is another question."""
+    link = known.link
+    return visitor_pass is not None and visitor_pass.link_id == link.id and visitor_pass.link_version == link.version
+
+
+def _is_own_origin(facts: Facts) -> bool:
+    """Whether Origin, if the client sent one, is the visitor's own (RFC 6454, section 7).
+
+    ``null`` comes from our own pages only where a referrer policy hides them, and then Fetch Metadata vouches.
+    """
+    values = facts.head.values
+    origin = values.get(b"origin")
+    if origin is None:
+        return True
+    if origin == b"null":
+        return values.get(b"sec-fetch-site") == b"same-origin"
+    return origin.lower() == facts.host.origin

@@ -1,0 +1,380 @@
+"""One connection of a client: heads are found in its bytes, requests are served one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, cast
+
+from guestpass.app.notices import Notice, RenderedNotice
+from guestpass.domain.reasons import Reason
+from guestpass.gateway.admission import wants_page
+from guestpass.gateway.exchange import Exchange
+from guestpass.gateway.forwarding import date_field, status_line
+from guestpass.gateway.heads import MAX_HEAD, MAX_TARGET, RefusedHeadError, RequestHead, read_request_head
+
+if TYPE_CHECKING:
+    from guestpass.gateway.gateway import Gateway
+    from guestpass.gateway.reception import Reception
+
+HEAD_TIMEOUT: Final = 10.0
+KEEP_ALIVE_TIMEOUT: Final = 75.0
+_LINGER_SECONDS: Final = 2.0
+_LINGER_BYTES: Final = 1024 * 1024
+_BACKLOG: Final = 64 * 1024
+_NEVER: Final = float("inf")
+_WRITE_BUFFER: Final = 1024 * 1024
+# A line end that is no CRLF can't become right by waiting, and neither can a byte that begins no method.
+_BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
+_NO_METHOD = re.compile(rb"[^A-Za-z]")
+
+
+class ClientConnection(asyncio.Protocol):
+    """A client's end. `answered` says that the head of an answer to the present request has gone out."""
+
+    __slots__ = (
+        "_advancing",
+        "_backlog",
+        "_closing",
+        "_deadline",
+        "_eof",
+        "_exchange",
+        "_head",
+        "_lingered",
+        "_pausing",
+        "_reception",
+        "_scanned",
+        "_waiting",
+        "answered",
+        "gateway",
+        "peer",
+        "transport",
+        "write_paused",
+    )
+
+    _UPSTREAM, _FULL = 1, 2
+
+    def __init__(self, gateway: Gateway, reception: Reception) -> None:
+        self.gateway = gateway
+        self._reception = reception
+        self.transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self.peer = ""
+        self._backlog = b""
+        self._scanned = 0
+        self._advancing = False
+        self._exchange: Exchange | None = None
+        self._head: RequestHead | None = None
+        self._waiting = False  # for a look-up, before there is an exchange
+        self._closing = False
+        self._lingered = -1
+        self._eof = False
+        self._pausing = 0
+        self._deadline = _NEVER
+        self.write_paused = False
+        self.answered = False
+
+    # The transport's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(high=_WRITE_BUFFER)
+        peer = transport.get_extra_info("peername")
+        self.peer = peer[0].partition("%")[0] if peer else ""
+        self.gateway.connections.add(self)
+        self._deadline = self.gateway.loop.time() + HEAD_TIMEOUT
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self._exchange
+        if exchange is not None and not exchange.request_done:
+            data = exchange.from_client(data)
+            if not data:
+                return
+        elif exchange is not None and exchange.is_tunnel:
+            exchange.from_client(data)
+            return
+        if self._lingered >= 0:
+            self._lingered += len(data)
+            if self._lingered > _LINGER_BYTES:
+                self.abort()
+            return
+        self._backlog = self._backlog + data if self._backlog else data
+        if self._exchange is None and not self._waiting:
+            self._advance()
+        elif len(self._backlog) > _BACKLOG:
+            self._pause(self._FULL)
+
+    def eof_received(self) -> bool:
+        """Keep half-closed connections: a client may send its request, say that this was all, and read on."""
+        self._eof = True
+        exchange = self._exchange
+        if exchange is not None and (exchange.is_endless or not exchange.request_done):
+            return False
+        return exchange is not None or self._waiting
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._closing = True
+        self.gateway.forget(self)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.client_lost()
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+        if self._exchange is not None:
+            self._exchange.client_takes_no_more()
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        if self._exchange is not None:
+            self._exchange.client_takes_more()
+
+    # What exchanges use
+
+    def write(self, data: bytes) -> None:
+        """Send bytes of an answer."""
+        self.transport.write(data)
+
+    def set_deadline(self, seconds: float | None) -> None:
+        """Let the sweep end what is under way after so many seconds without another call; None for never."""
+        self._deadline = _NEVER if seconds is None else self.gateway.loop.time() + seconds
+
+    def pause_for_upstream(self) -> None:
+        """Read no more of the body until the upstream has taken what there is."""
+        self._pause(self._UPSTREAM)
+
+    def resume_for_upstream(self) -> None:
+        """Read on."""
+        self._resume(self._UPSTREAM)
+
+    def tunnel_opened(self) -> None:
+        """Hand over what the client sent before the upstream had agreed."""
+        data, self._backlog = self._backlog, b""
+        self._resume(self._FULL)
+        if data and self._exchange is not None:
+            self._exchange.from_client(data)
+
+    def exchange_over(self, *, keep_alive: bool, request_done: bool) -> None:
+        """The answer is complete: go on with the next request, or close."""
+        self._exchange = None
+        self._resume(self._UPSTREAM)
+        if keep_alive and not self._eof:
+            self._await_next()
+        elif request_done:
+            self.close()
+        else:
+            self._linger()
+
+    def refuse(self, reason: Reason, detail: str) -> None:
+        """The request turned out to be wrong while its body arrived."""
+        self._exchange = None
+        if self.answered:
+            self.abort()
+        else:
+            self.reply(reason, detail=detail, close=True)
+
+    def upstream_failed(self, reason: Reason, environment: str, cause: str) -> None:
+        """The upstream did not answer as it should."""
+        exchange, self._exchange = self._exchange, None
+        request_id = self.gateway.next_request_id()
+        self.gateway.log.warning(
+            reason.value, request_id=request_id, environment=environment, cause=cause, answered=self.answered
+        )
+        if self.answered or self._closing:
+            self.abort()
+        else:
+            unread = exchange is not None and not exchange.request_done
+            self.reply(reason, request_id=request_id, close=unread)
+
+    # What the reception uses
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an answer could still arrive."""
+        return not self._closing
+
+    def wait(self) -> None:
+        """The decision needs a look-up; nothing further is read meanwhile."""
+        self._waiting = True
+        self._deadline = _NEVER
+
+    def start(self, exchange: Exchange) -> None:
+        """Let an exchange serve the present request."""
+        self._waiting = False
+        self._exchange = exchange
+        body, self._backlog = self._backlog, b""
+        exchange.begin()
+        if body and self._exchange is exchange and not exchange.request_done:
+            self._backlog = exchange.from_client(body)
+        elif body:
+            self._backlog = body
+
+    def reply(
+        self,
+        reason: Reason,
+        *,
+        token: str | None = None,
+        detail: str | None = None,
+        request_id: str | None = None,
+        close: bool = False,
+    ) -> None:
+        """Answer the present request with a notice."""
+        notice = Notice(
+            reason=reason,
+            page=self._head is not None and wants_page(self._head),
+            request_id=request_id or self.gateway.next_request_id(),
+            token=token,
+            detail=detail,
+        )
+        self.answer(self.gateway.notices.render(notice), close=close)
+
+    def answer(self, rendered: RenderedNotice, *, extra: Sequence[bytes] = (), close: bool = False) -> None:
+        """Send a small ready answer; `extra` are further field lines."""
+        head = self._head
+        self._waiting = False
+        unread = head is not None and head.has_body
+        keep_alive = head is not None and head.keep_alive and not (close or unread or self.gateway.draining)
+        lines = [
+            status_line(rendered.status),
+            date_field(),
+            *(f"{name}: {value}\r\n".encode("latin-1") for name, value in rendered.fields),
+            *extra,
+            b"Content-Length: %d\r\n" % len(rendered.body),
+        ]
+        if not keep_alive:
+            lines.append(b"Connection: close\r\n")
+        elif head is not None and head.minor == 0:
+            lines.append(b"Connection: keep-alive\r\n")
+        lines.append(b"\r\n")
+        if head is None or head.method != b"HEAD":
+            lines.append(rendered.body)
+        self.write(b"".join(lines))
+        if keep_alive and not self._eof:
+            self._await_next()
+        elif unread or close:
+            self._linger()
+        else:
+            self.close()
+
+    # Ends and time
+
+    def close(self) -> None:
+        """Close after what is still to be sent."""
+        self._closing = True
+        self.transport.close()
+
+    def abort(self) -> None:
+        """Break the connection, so that what was sent does not look complete."""
+        self._closing = True
+        self.transport.abort()
+
+    def drain(self) -> None:
+        """Shutting down: close now where nothing is under way, else after the present answer."""
+        if self._exchange is not None and self._exchange.is_endless:
+            self._exchange.cut()
+        elif self._exchange is None and not self._waiting:
+            self.close()
+
+    def sweep(self, now: float) -> None:
+        """End what has waited too long; called about twice a second."""
+        if now < self._deadline:
+            return
+        self._deadline = _NEVER
+        if self._exchange is not None:
+            self._exchange.timed_out()
+        elif self._lingered >= 0:
+            self.abort()
+        elif self._backlog and not self._closing:
+            self._head = None
+            self.reply(
+                Reason.HEAD_TIMEOUT, detail=f"The request's head took longer than {HEAD_TIMEOUT:.0f} s.", close=True
+            )
+        else:
+            self.close()
+
+    # Finding heads
+
+    def _await_next(self) -> None:
+        self._head = None
+        self.answered = False
+        self._resume(self._UPSTREAM | self._FULL)
+        self._deadline = self.gateway.loop.time() + KEEP_ALIVE_TIMEOUT
+        self._advance()
+
+    def _advance(self) -> None:
+        """Serve the requests in the backlog, one after the other; those that are answered at once by a loop."""
+        if self._advancing:
+            return
+        self._advancing = True
+        while self._backlog and self._exchange is None and not self._waiting and not self._closing:
+            if not self._serve_next():
+                break
+        self._advancing = False
+
+    def _serve_next(self) -> bool:
+        """Serve the first request in the backlog; False where its head is not complete."""
+        data = self._backlog
+        if data.startswith(b"\r\n"):
+            # RFC 9112, section 2.2: one empty line before a request is forgiven.
+            data = data[2:]
+        end = data.find(b"\r\n\r\n", max(0, self._scanned - 3))
+        if end < 0:
+            self._await_head(data)
+            return False
+        self._scanned = 0
+        if end + 4 > MAX_HEAD:
+            self._refuse_head(Reason.HEAD_TOO_LARGE, f"The request's head is larger than {MAX_HEAD} bytes.")
+            return True
+        self._backlog = data[end + 4 :]
+        self.answered = False
+        try:
+            head = self._head = read_request_head(data[: end + 4])
+            self._deadline = _NEVER
+            self._reception.receive(self, head)
+        except RefusedHeadError as error:
+            self._refuse_head(error.reason, str(error))
+        return True
+
+    def _await_head(self, data: bytes) -> None:
+        if not self._scanned and data:
+            # Time runs from a head's first byte, however slowly the rest drips in.
+            self._deadline = self.gateway.loop.time() + HEAD_TIMEOUT
+        if (data != b"\r" and _NO_METHOD.match(data)) or _BARE_LINE_END.search(data, max(0, self._scanned - 1)):
+            self._refuse_head(Reason.BAD_REQUEST, "This is not an HTTP/1.1 request.")
+        elif len(data) > MAX_HEAD:
+            first_line = data.find(b"\r\n", 0, MAX_TARGET + 1024)
+            reason = Reason.TARGET_TOO_LONG if first_line < 0 else Reason.HEAD_TOO_LARGE
+            self._refuse_head(reason, f"The request's head is larger than {MAX_HEAD} bytes.")
+        else:
+            self._scanned = len(data)
+
+    def _refuse_head(self, reason: Reason, detail: str) -> None:
+        # Where the next request would begin is unknown, so this connection ends here.
+        self._backlog = b""
+        self.reply(reason, detail=detail, close=True)
+
+    def _linger(self) -> None:
+        """Close in such a way that the answer arrives although the client is still sending.
+
+        Closing a socket with unread bytes resets it, and a reset overtakes the answer (RFC 9112, section 9.6).
+        """
+        self._closing = True
+        self._backlog = b""
+        self._lingered = 0
+        self._pausing = 0
+        self.transport.resume_reading()
+        self._deadline = self.gateway.loop.time() + _LINGER_SECONDS
+        if self._eof:
+            self.transport.close()
+        elif self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def _pause(self, why: int) -> None:
+        if not self._pausing and not self._closing:
+            self.transport.pause_reading()
+        self._pausing |= why
+
+    def _resume(self, why: int) -> None:
+        if self._pausing and not self._pausing & ~why and not self._closing:
+            self.transport.resume_reading()
+        self._pausing &= ~why

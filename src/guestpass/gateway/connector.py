@@ -1,0 +1,139 @@
+"""Connect to upstreams: names resolved off the loop, every address checked, each attempt bounded in time."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Final, TypeVar
+from urllib.parse import urlsplit
+
+from guestpass.gateway.peers import Network
+
+CONNECT_TIMEOUT: Final = 10.0
+_CACHE_SECONDS: Final = 5.0
+_CACHE_SIZE: Final = 1000
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_NAT64 = ip_network("64:ff9b::/96")
+P = TypeVar("P", bound=asyncio.Protocol)
+
+
+class UnreachableError(Exception):
+    """No connection could be made; the text is for the operator's log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an upstream listens; `tls` is None for plain http, else whether its certificate is verified."""
+
+    host: str
+    port: int
+    tls: bool | None
+
+    @classmethod
+    def from_url(cls, url: str, *, tls_verify: bool) -> Origin:
+        """The origin of a checked ``http(s)://host[:port]``."""
+        parts = urlsplit(url)
+        port = parts.port if parts.port is not None else _DEFAULT_PORTS[parts.scheme]
+        return cls(parts.hostname or "", port, tls_verify if parts.scheme == "https" else None)
+
+
+class AddressPolicy:
+    """Which addresses may be connected to: UPSTREAM_ALLOW, then UPSTREAM_DENY, and never our own listeners."""
+
+    def __init__(
+        self, *, allow: Sequence[Network], deny: Sequence[Network], own_listeners: Sequence[tuple[str, int]]
+    ) -> None:
+        self._allow = tuple(allow)
+        self._deny = tuple(deny)
+        self._own = tuple((ip_address(host), port) for host, port in own_listeners)
+
+    def refusal(self, address: str, port: int) -> str | None:
+        """Why the address must not be connected to, or None."""
+        parsed = _embedded(ip_address(address.partition("%")[0]))
+        for own, own_port in self._own:
+            if port == own_port and (parsed == own or (own.is_unspecified and _is_local(parsed))):
+                return "it is one of our own listeners"
+        if any(parsed in network for network in self._allow):
+            return None
+        if any(parsed in network for network in self._deny):
+            return "GUESTPASS_UPSTREAM_DENY names it"
+        return None
+
+
+class Connector:
+    """Opens connections to origins. The policy is applied to the very address that is connected to."""
+
+    def __init__(self, policy: AddressPolicy) -> None:
+        self._policy = policy
+        self._resolved: dict[tuple[str, int], tuple[float, list[str]]] = {}
+        self._verifying = ssl.create_default_context()
+        self._trusting = ssl.create_default_context()
+        self._trusting.check_hostname = False
+        self._trusting.verify_mode = ssl.CERT_NONE
+
+    async def connect(self, origin: Origin, factory: Callable[[], P]) -> P:
+        """A connected protocol; raises UnreachableError after at most CONNECT_TIMEOUT seconds."""
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                return await self._connect(origin, factory)
+        except TimeoutError:
+            raise UnreachableError(f"no connection within {CONNECT_TIMEOUT:.0f} s") from None
+
+    async def _connect(self, origin: Origin, factory: Callable[[], P]) -> P:
+        loop = asyncio.get_running_loop()
+        context = {None: None, True: self._verifying, False: self._trusting}[origin.tls]
+        failures: list[str] = []
+        for address in await self._resolve(origin.host, origin.port):
+            refusal = self._policy.refusal(address, origin.port)
+            if refusal is not None:
+                failures.append(f"{address} is refused: {refusal}")
+                continue
+            try:
+                _, protocol = await loop.create_connection(
+                    factory, address, origin.port, ssl=context, server_hostname=origin.host if context else None
+                )
+            except (OSError, ssl.SSLError) as error:
+                failures.append(f"{address}: {error.strerror or error}")
+            else:
+                return protocol
+        raise UnreachableError("; ".join(failures))
+
+    async def _resolve(self, host: str, port: int) -> list[str]:
+        """The host's addresses; remembered for seconds, so that a moved name is followed soon."""
+        loop = asyncio.get_running_loop()
+        known = self._resolved.get((host, port))
+        if known is not None and loop.time() < known[0]:
+            return known[1]
+        try:
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise UnreachableError(f"{host} can't be resolved: {error.strerror or error}") from None
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        if len(self._resolved) >= _CACHE_SIZE:
+            self._resolved.clear()
+        self._resolved[host, port] = (loop.time() + _CACHE_SECONDS, addresses)
+        return addresses
+
+
+def _embedded(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that an IPv6 one stands for (mapped, NAT64, 6to4), since that is where packets end."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+def _is_local(address: IPv4Address | IPv6Address) -> bool:
+    """Whether the address is one of this machine's: only those can be bound."""
+    family = socket.AF_INET if isinstance(address, IPv4Address) else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((str(address), 0))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,206 @@
+"""Keep three kinds of cookies apart: ours, an environment's HttpOnly ones, and those that its scripts read.
+
+Ours never reach an environment. HttpOnly cookies of an environment live in the browser under a name that holds
+a keyed tag of link and visitor, so nobody else's is ever sent and nobody can plant one. The rest keep their names,
+because scripts look for them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from email.utils import mktime_tz, parsedate_tz
+from typing import Final
+
+from guestpass.domain.visitor_pass import VisitorPass
+from guestpass.signing.passes import COOKIE_NAMES, PassSigner
+
+# One reserved beginning for every cookie of ours, today's and later ones: cookies are blind to ports, so even a
+# cookie of the admin listener can arrive here.
+_OURS: Final = b"guestpass"
+_PASS_NAMES: Final = frozenset(name.encode() for name in COOKIE_NAMES)
+_MEMO_SIZE: Final = 4096
+_NUMBER = re.compile(rb"-?[0-9]{1,12}")
+
+
+class CookieJar:
+    """What one Cookie field holds (RFC 6265, section 4.2).
+
+    `passes` are those that we signed, in the order in which they came, each with its cookie tag; `names` are
+    the names of all other cookies but those reserved for us, `renamed` those that we renamed.
+    """
+
+    __slots__ = ("_last", "_pairs", "names", "passes", "renamed")
+
+    def __init__(self, raw: bytes, signer: PassSigner) -> None:
+        self._pairs: list[tuple[bytes, bytes]] = []
+        passes: dict[VisitorPass, bytes] = {}
+        for part in raw.split(b";"):
+            pair = part.strip(b" \t")
+            # A cookie without a name is sent as its bare value, which a server may read as a name; so do we.
+            name = pair.partition(b"=")[0].strip(b" \t")
+            if name in _PASS_NAMES:
+                visitor_pass = signer.read(pair.partition(b"=")[2].decode("latin-1"))
+                if visitor_pass is not None:
+                    passes[visitor_pass] = signer.cookie_tag(visitor_pass).encode()
+            elif name:
+                self._pairs.append((name, pair))
+        self.passes = tuple(passes.items())
+        self.names = tuple(dict.fromkeys(name for name, _ in self._pairs if not is_ours(name)))
+        self.renamed = tuple(dict.fromkeys(name for name, _ in self._pairs if _bare(name).startswith(_OURS + b".")))
+        self._last: tuple[bytes, frozenset[bytes], bytes] | None = None
+
+    def for_environment(self, tag: bytes, http_only: frozenset[bytes]) -> bytes:
+        """The Cookie field that goes upstream for the visitor with this tag; empty for none.
+
+        `http_only` are the names that the environment sets HttpOnly: under such a name, not renamed, a cookie
+        can only have been planted, by a script or by a neighbour's ``Domain=``.
+        """
+        last = self._last
+        if last is not None and last[0] == tag and last[1] is http_only:
+            return last[2]
+        prefix = _tagged(tag)
+        restored: list[bytes] = []
+        plain: list[tuple[bytes, bytes]] = []
+        for name, pair in self._pairs:
+            bare = _bare(name)
+            if bare.startswith(prefix):
+                restored.append(_bare(pair)[len(prefix) :])
+            elif not bare.startswith(_OURS):
+                plain.append((name, pair))
+        known = http_only.union(pair.partition(b"=")[0] for pair in restored)
+        result = b"; ".join([*restored, *(pair for name, pair in plain if name not in known)])
+        self._last = (tag, http_only, result)
+        return result
+
+
+class CookieReader:
+    """Reads Cookie fields and remembers the recent ones whole: a browser sends the same field hundreds of times."""
+
+    def __init__(self, signer: PassSigner) -> None:
+        self._signer = signer
+        self._memo: dict[bytes, CookieJar] = {}
+        self._empty = CookieJar(b"", signer)
+
+    def read(self, raw: bytes | None) -> CookieJar:
+        """The jar of a Cookie field, or an empty one for None."""
+        if raw is None:
+            return self._empty
+        jar = self._memo.get(raw)
+        if jar is None:
+            if len(self._memo) >= _MEMO_SIZE:
+                self._memo.clear()
+            jar = self._memo[raw] = CookieJar(raw, self._signer)
+        return jar
+
+
+class EnvironmentCookies:
+    """Rewrites the Set-Cookie fields of one response for one visitor.
+
+    `http_only` are the names known to be set HttpOnly; `learn` is told of others. `now` and the link's
+    `ends_at` are Unix seconds.
+    """
+
+    __slots__ = ("_http_only", "_learn", "_left", "_now", "_prefix", "_secure")
+
+    def __init__(
+        self,
+        tag: bytes,
+        *,
+        http_only: frozenset[bytes],
+        now: float,
+        ends_at: float,
+        secure: bool,
+        learn: Callable[[bytes], None],
+    ) -> None:
+        self._prefix = _tagged(tag)
+        self._http_only = http_only
+        self._now = now
+        self._left = max(0, int(ends_at - now))
+        self._secure = secure
+        self._learn = learn
+
+    def rewrite(self, field: bytes) -> bytes | None:
+        """The field for the visitor's browser (RFC 6265bis, section 5.6), or None where it must not arrive.
+
+        `Domain` goes, the lifetime ends with the link, `Secure` follows our own scheme, HttpOnly cookies are
+        renamed. So is any cookie that bears a name known as HttpOnly: its deletion must meet the renamed one.
+        """
+        pair, *rest = field.split(b";")
+        pair = pair.strip(b" \t")
+        name, separator, value = pair.partition(b"=")
+        name = name.strip(b" \t")
+        if not separator or not name or is_ours(name):
+            return None
+        attributes = _attributes(rest)
+        http_only = b"httponly" in attributes
+        if http_only and name not in self._http_only:
+            self._learn(name)
+        path = attributes.get(b"path", b"")
+        out = []
+        if http_only or name in self._http_only:
+            host = b"__Host-" if self._secure and path == b"/" else b""
+            out.append(host + self._prefix + name + b"=" + value)
+        else:
+            out.append(name + b"=" + value)
+        if path.startswith(b"/"):
+            out.append(b"Path=" + path)
+        lifetime = self._lifetime(attributes)
+        if lifetime is not None:
+            out.append(b"Max-Age=%d" % lifetime)
+        if http_only:
+            out.append(b"HttpOnly")
+        same_site = attributes.get(b"samesite", b"").lower()
+        if same_site in (b"lax", b"strict") or (same_site == b"none" and self._secure):
+            out.append(b"SameSite=" + same_site.capitalize())
+        if self._secure:
+            out.append(b"Secure")
+            if b"partitioned" in attributes:
+                out.append(b"Partitioned")
+        return b"; ".join(out)
+
+    def _lifetime(self, attributes: dict[bytes, bytes]) -> int | None:
+        """Seconds for Max-Age, None for a cookie that ends with the browser's session."""
+        age = attributes.get(b"max-age", b"")
+        if _NUMBER.fullmatch(age):
+            return min(max(0, int(age)), self._left)
+        expires = parsedate_tz(attributes.get(b"expires", b"").decode("latin-1"))
+        if expires is None:
+            return None
+        try:
+            return min(max(0, int(mktime_tz(expires) - self._now)), self._left)
+        except (OverflowError, ValueError):
+            return None
+
+
+def is_ours(name: bytes) -> bool:
+    """Whether cookies of this name are reserved for us."""
+    return _bare(name).startswith(_OURS)
+
+
+def expired(name: bytes, *, secure: bool) -> bytes:
+    """A Set-Cookie field that removes a cookie of that name from this origin's root path."""
+    return name + b"=; Max-Age=0; Path=/" + (b"; Secure" if secure else b"")
+
+
+def _tagged(tag: bytes) -> bytes:
+    return _OURS + b"." + tag + b"."
+
+
+def _bare(name: bytes) -> bytes:
+    # Browsers and servers compare these prefixes without regard to case.
+    lower = name[:9].lower()
+    if lower.startswith(b"__host-"):
+        return name[7:]
+    if lower == b"__secure-":
+        return name[9:]
+    return name
+
+
+def _attributes(parts: list[bytes]) -> dict[bytes, bytes]:
+    """Attributes by lower-case name; the last of a name counts, as in browsers."""
+    found = {}
+    for part in parts:
+        name, _, value = part.partition(b"=")
+        found[name.strip(b" \t").lower()] = value.strip(b" \t")
+    return found

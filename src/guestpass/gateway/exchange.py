@@ -1,0 +1,454 @@
+"""One request and its answer: heads and bytes between a client's connection and an upstream's, or a tunnel.
+
+No task and no await on a pooled connection: both sides call in here, and what they bring is passed on at once.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from guestpass.app.directory import LinkEntry
+from guestpass.domain.reasons import Reason
+from guestpass.gateway.connector import UnreachableError
+from guestpass.gateway.forwarding import Answer, informational_head, status_line, switching_head
+from guestpass.gateway.framing import LAST_CHUNK, BrokenChunkError, ChunkedDecoder, frame
+from guestpass.gateway.heads import MAX_HEAD, RequestHead, ResponseHead, read_response_head
+from guestpass.gateway.pool import Upstream
+from guestpass.gateway.upstream_side import UpstreamConnection
+from guestpass.gateway.websocket import is_accepted
+
+if TYPE_CHECKING:
+    from guestpass.gateway.client_side import ClientConnection
+
+BODY_IDLE: Final = 75.0
+WEBSOCKET_IDLE: Final = 90.0
+_MAX_INFORMATIONAL: Final = 10
+_JOIN_BELOW: Final = 64 * 1024
+_REPEATABLE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
+
+
+class _Phase(Enum):
+    HEAD = 1  # the answer's head has not arrived
+    COUNTED = 2  # its body is `_left` bytes
+    CHUNKED = 3  # its body is decoded by `_decoder`
+    UNTIL_CLOSE = 4  # its body ends with the connection
+    TUNNEL = 5  # both sides talk WebSocket
+    OVER = 6
+
+
+class Exchange:
+    """A request on its way. `entry` is the link that it came through, None for requests to our own application."""
+
+    __slots__ = (
+        "_answer",
+        "_body_decoder",
+        "_body_left",
+        "_body_limit",
+        "_body_size",
+        "_buffer",
+        "_client",
+        "_closes_client",
+        "_decoder",
+        "_frames",
+        "_informational",
+        "_left",
+        "_phase",
+        "_request",
+        "_request_head",
+        "_response_timeout",
+        "_reusable",
+        "_reused",
+        "_stash",
+        "_streams_events",
+        "_untouched",
+        "_upgrade",
+        "_upstream",
+        "_upstream_at",
+        "entry",
+        "request_done",
+        "visitor",
+    )
+
+    def __init__(
+        self,
+        client: ClientConnection,
+        request: RequestHead,
+        request_head: bytes,
+        upstream: Upstream,
+        answer: Answer,
+        *,
+        body_limit: int,
+        response_timeout: float,
+        upgrade: bool = False,
+        entry: LinkEntry | None = None,
+        visitor: str | None = None,
+    ) -> None:
+        self._client = client
+        self._request = request
+        self._request_head = request_head
+        self._upstream_at = upstream
+        self._answer = answer
+        self._body_limit = body_limit
+        self._response_timeout = response_timeout
+        self._upgrade = upgrade
+        self.entry = entry
+        self.visitor = visitor
+        self._phase = _Phase.HEAD
+        self._upstream: UpstreamConnection | None = None
+        self._reused = False
+        self._untouched = True  # no byte of an answer has arrived
+        self._reusable = False
+        self._buffer = b""
+        self._stash: list[bytes] = []  # body bytes that came before there was a connection
+        self._body_left = request.content_length or 0
+        self._body_decoder = ChunkedDecoder() if request.chunked else None
+        self._body_size = 0
+        self._left = 0
+        self._decoder: ChunkedDecoder | None = None
+        self._frames = False
+        self._informational = 0
+        self._closes_client = upgrade or not request.keep_alive
+        self._streams_events = False
+        self.request_done = not request.has_body
+
+    @property
+    def is_tunnel(self) -> bool:
+        """Whether both sides talk WebSocket by now."""
+        return self._phase is _Phase.TUNNEL
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether it has no end of its own that a shutdown could wait for."""
+        return self._phase is _Phase.TUNNEL or self._streams_events
+
+    def begin(self) -> None:
+        """Send the request, over an idle connection where there is one."""
+        if self.entry is not None:
+            self.entry.live.add(self)
+        repeatable = self.request_done and self._request.method in _REPEATABLE
+        connection = self._client.gateway.pool.take(self._upstream_at, repeatable=repeatable)
+        self._client.set_deadline(self._response_timeout if self.request_done else BODY_IDLE)
+        if connection is not None:
+            self._reused = True
+            self._attach(connection)
+        else:
+            self._client.gateway.spawn(self._connect())
+
+    # What the client's side tells
+
+    def from_client(self, data: bytes) -> bytes:
+        """Take bytes of the body, or of the tunnel; returns those that lie behind the body."""
+        if self._phase is _Phase.TUNNEL:
+            self._client.set_deadline(WEBSOCKET_IDLE)
+            self._to_upstream(data)
+            return b""
+        rest = b""
+        if self._body_decoder is None:
+            if len(data) > self._body_left:
+                data, rest = data[: self._body_left], data[self._body_left :]
+            self._body_left -= len(data)
+            done = self._body_left == 0
+        else:
+            try:
+                pieces = self._body_decoder.feed(data)
+            except BrokenChunkError as error:
+                self._refuse(Reason.BAD_REQUEST, f"The request's body is not valid: {error}.")
+                return b""
+            self._body_size += sum(map(len, pieces))
+            if self._body_size > self._body_limit:
+                self._refuse(Reason.BODY_TOO_LARGE, f"The body is larger than {self._body_limit} bytes.")
+                return b""
+            data = frame(pieces)
+            done = self._body_decoder.done
+            if done:
+                data += LAST_CHUNK
+                rest = self._body_decoder.rest
+        if done:
+            self.request_done = True
+        if self._phase is _Phase.HEAD:
+            self._client.set_deadline(self._response_timeout if done else BODY_IDLE)
+        if data:
+            self._to_upstream(data)
+        return rest
+
+    def client_lost(self) -> None:
+        """The client is gone: nobody waits for the answer."""
+        connection = self._upstream
+        if self._phase is _Phase.TUNNEL and connection is not None:
+            # Its last frame, a Close perhaps, may still be on its way to the upstream.
+            self._upstream = connection.exchange = None
+            connection.close()
+        self._end()
+        self._drop_upstream()
+
+    def client_takes_no_more(self) -> None:
+        """Stop reading from the upstream until the client has taken what is buffered."""
+        if self._upstream is not None:
+            self._upstream.pause_reading()
+
+    def client_takes_more(self) -> None:
+        """Read on from the upstream."""
+        if self._upstream is not None:
+            self._upstream.resume_reading()
+
+    def timed_out(self) -> None:
+        """The deadline passed: of the answer's head, of the next piece of the body, or of an idle tunnel."""
+        if self._phase is _Phase.HEAD and self.request_done:
+            self._fail(Reason.UPSTREAM_TIMEOUT, f"no answer within {self._response_timeout:.0f} s")
+        elif self._phase is _Phase.HEAD:
+            self._refuse(Reason.HEAD_TIMEOUT, f"No byte of the request's body arrived for {BODY_IDLE:.0f} seconds.")
+        else:
+            self.cut()
+
+    def cut(self) -> None:
+        """End both sides at once, so that nothing looks complete."""
+        self._end()
+        self._drop_upstream()
+        self._client.abort()
+
+    # What the upstream's side tells
+
+    def from_upstream(self, data: bytes) -> None:
+        """Take bytes of the answer."""
+        phase = self._phase
+        if phase is _Phase.COUNTED:
+            if len(data) > self._left:
+                # Bytes behind the answer that nobody asked for: the connection has lost its meaning.
+                self._reusable = False
+                data = data[: self._left]
+            self._left -= len(data)
+            self._client.write(data)
+            if not self._left:
+                self._finish()
+        elif phase is _Phase.HEAD:
+            self._untouched = False
+            self._read_head(self._buffer + data if self._buffer else data)
+        elif phase is _Phase.CHUNKED:
+            self._pass_chunks(data)
+        elif phase is _Phase.UNTIL_CLOSE:
+            self._client.write(frame([data]) if self._frames else data)
+        elif phase is _Phase.TUNNEL:
+            self._client.set_deadline(WEBSOCKET_IDLE)
+            self._client.write(data)
+
+    def upstream_lost(self, error: Exception | None) -> None:
+        """The upstream closed, or the connection broke."""
+        self._upstream = None
+        phase = self._phase
+        if phase is _Phase.OVER:
+            return
+        if phase is _Phase.UNTIL_CLOSE and error is None:
+            if self._frames:
+                self._client.write(LAST_CHUNK)
+            self._finish()
+        elif phase is _Phase.TUNNEL:
+            self._end()
+            self._client.close()
+        elif phase is not _Phase.HEAD:
+            # The visitor must not take half an answer for a whole one.
+            self.cut()
+        elif self._may_repeat():
+            self._reused = False
+            self._client.gateway.spawn(self._connect())
+        else:
+            self._fail(Reason.UPSTREAM_BROKEN, "it closed the connection before it had answered")
+
+    def hold_client(self) -> None:
+        """The upstream takes no more: stop reading the body."""
+        self._client.pause_for_upstream()
+
+    def release_client(self) -> None:
+        """The upstream takes more."""
+        self._client.resume_for_upstream()
+
+    # Sending the request
+
+    async def _connect(self) -> None:
+        try:
+            connection = await self._client.gateway.pool.connect(self._upstream_at)
+        except UnreachableError as error:
+            if self._phase is not _Phase.OVER:
+                self._fail(Reason.UPSTREAM_UNREACHABLE, str(error))
+            return
+        if self._phase is _Phase.OVER:
+            connection.abort()
+        else:
+            self._attach(connection)
+
+    def _attach(self, connection: UpstreamConnection) -> None:
+        self._upstream = connection
+        connection.exchange = self
+        connection.served += 1
+        if self._stash:
+            connection.transport.write(b"".join([self._request_head, *self._stash]))
+            self._stash.clear()
+            self._client.resume_for_upstream()
+        else:
+            connection.transport.write(self._request_head)
+        if self._client.write_paused:
+            connection.pause_reading()
+
+    def _to_upstream(self, data: bytes) -> None:
+        if self._upstream is not None:
+            self._upstream.transport.write(data)
+        elif self._phase is _Phase.HEAD:
+            self._stash.append(data)
+            self._client.pause_for_upstream()
+
+    def _may_repeat(self) -> bool:
+        return self._reused and self._untouched and self._request.method in _REPEATABLE and not self._request.has_body
+
+    # Reading the answer
+
+    def _read_head(self, data: bytes) -> None:
+        while True:
+            end = data.find(b"\r\n\r\n")
+            if end < 0 and len(data) <= MAX_HEAD:
+                self._buffer = data
+                return
+            if end < 0 or end > MAX_HEAD:
+                self._fail(Reason.UPSTREAM_BROKEN, f"its answer's head is larger than {MAX_HEAD} bytes")
+                return
+            try:
+                head = read_response_head(data[: end + 4])
+            except ValueError as error:
+                self._fail(Reason.UPSTREAM_BROKEN, f"its answer is refused: {error}")
+                return
+            data = data[end + 4 :]
+            if head.status >= 200:
+                self._buffer = b""
+                self._start_answer(head, data)
+                return
+            if head.status == 101:
+                self._buffer = b""
+                self._switch(head, data)
+                return
+            self._informational += 1
+            if self._informational > _MAX_INFORMATIONAL:
+                self._fail(Reason.UPSTREAM_BROKEN, f"it sent more than {_MAX_INFORMATIONAL} interim answers")
+                return
+            if self._request.minor == 1:
+                self._client.write(informational_head(head))
+
+    def _frame_answer(self, head: ResponseHead) -> bytes:
+        """Find how long the answer's body is, and say it to the client; returns the field line for that."""
+        request, length = self._request, head.content_length
+        if request.method == b"HEAD" or head.status in (204, 304):
+            self._phase = _Phase.COUNTED
+            return b"" if length is None or head.status == 204 else b"Content-Length: %d\r\n" % length
+        if length is not None:
+            self._phase = _Phase.COUNTED
+            self._left = length
+            return b"Content-Length: %d\r\n" % length
+        self._phase = _Phase.CHUNKED if head.chunked else _Phase.UNTIL_CLOSE
+        self._decoder = ChunkedDecoder() if head.chunked else None
+        self._streams_events = any(
+            lower == b"content-type" and value.lower().startswith(b"text/event-stream")
+            for lower, _, value in head.fields
+        )
+        if request.minor == 1:
+            self._frames = True
+            return b"Transfer-Encoding: chunked\r\n"
+        # HTTP/1.0 knows no other end of such a body than the connection's.
+        self._closes_client = True
+        return b""
+
+    def _start_answer(self, head: ResponseHead, data: bytes) -> None:
+        client = self._client
+        lines = [status_line(head.status), *self._answer.fields(head), self._frame_answer(head)]
+        self._reusable = head.keep_alive
+        if not self.request_done:
+            # An answer before the request's end: what is left of the body may never come.
+            self._closes_client = True
+        if self._closes_client or client.gateway.draining:
+            self._closes_client = True
+            lines.append(b"Connection: close\r\n")
+        elif self._request.minor == 0:
+            lines.append(b"Connection: keep-alive\r\n")
+        lines.append(b"\r\n")
+        client.set_deadline(None)
+        client.answered = True
+        if self._phase is not _Phase.COUNTED:
+            client.write(b"".join(lines))
+            if data:
+                self.from_upstream(data)
+            return
+        if len(data) > self._left:
+            self._reusable = False
+            data = data[: self._left]
+        self._left -= len(data)
+        if len(data) < _JOIN_BELOW:
+            lines.append(data)
+            client.write(b"".join(lines))
+        else:
+            client.write(b"".join(lines))
+            client.write(data)
+        if not self._left:
+            self._finish()
+
+    def _pass_chunks(self, data: bytes) -> None:
+        decoder = self._decoder
+        assert decoder is not None  # noqa: S101 - set together with the phase
+        try:
+            pieces = decoder.feed(data)
+        except BrokenChunkError:
+            self.cut()
+            return
+        out = frame(pieces) if self._frames else b"".join(pieces)
+        if decoder.done:
+            if self._frames:
+                out += LAST_CHUNK
+            self._reusable = self._reusable and not decoder.rest
+        if out:
+            self._client.write(out)
+        if decoder.done:
+            self._finish()
+
+    def _switch(self, head: ResponseHead, data: bytes) -> None:
+        key = self._request.values.get(b"sec-websocket-key", b"")
+        if not self._upgrade or not is_accepted(key, head):
+            self._fail(Reason.UPSTREAM_BROKEN, "it switched protocols without being asked, or not as asked")
+            return
+        self._phase = _Phase.TUNNEL
+        self._client.answered = True
+        self._client.write(switching_head(self._answer, head) + data)
+        self._client.set_deadline(WEBSOCKET_IDLE)
+        self._client.tunnel_opened()
+
+    # Ends
+
+    def _finish(self) -> None:
+        """The answer is complete: both connections are free, or closed."""
+        connection, self._upstream = self._upstream, None
+        self._end()
+        if connection is not None:
+            connection.exchange = None
+            if self._reusable and self.request_done and not self._upgrade:
+                self._client.gateway.pool.give_back(self._upstream_at, connection)
+            else:
+                connection.close()
+        self._client.exchange_over(keep_alive=not self._closes_client, request_done=self.request_done)
+
+    def _end(self) -> None:
+        self._phase = _Phase.OVER
+        if self.entry is not None:
+            self.entry.live.discard(self)
+
+    def _drop_upstream(self) -> None:
+        connection, self._upstream = self._upstream, None
+        if connection is not None:
+            connection.exchange = None
+            connection.abort()
+
+    def _refuse(self, reason: Reason, detail: str) -> None:
+        """The request itself turns out to be wrong."""
+        self._end()
+        self._drop_upstream()
+        self._client.refuse(reason, detail)
+
+    def _fail(self, reason: Reason, cause: str) -> None:
+        """The upstream did not answer as it should; the visitor learns that, the log learns why."""
+        self._end()
+        self._drop_upstream()
+        self._client.upstream_failed(reason, self._upstream_at.owner, cause)

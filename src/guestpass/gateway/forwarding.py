@@ -1,0 +1,188 @@
+"""Build the heads that leave us, anew and field by field, from what was read of those that came."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Final
+
+from guestpass.app.desk import PREFIX as DESK_PREFIX
+from guestpass.gateway.cookies import EnvironmentCookies
+from guestpass.gateway.heads import RequestHead, ResponseHead
+from guestpass.gateway.paths import Room, read_path
+from guestpass.gateway.peers import FORWARDING_FIELDS
+
+_HOP_BY_HOP: Final = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+# Written anew below, or meant for us: none of these passes as it came.
+_REQUEST_DROPS: Final = (
+    _HOP_BY_HOP | FORWARDING_FIELDS | {b"host", b"cookie", b"content-length", b"expect", b"http2-settings"}
+)
+# What an environment must not say about an origin that is ours and that others use after it.
+_ORIGIN_WIDE: Final = frozenset(
+    {
+        b"alt-svc",
+        b"clear-site-data",
+        b"nel",
+        b"report-to",
+        b"reporting-endpoints",
+        b"set-cookie2",
+        b"strict-transport-security",
+    }
+)
+_RESPONSE_DROPS: Final = _HOP_BY_HOP | _ORIGIN_WIDE
+_REFERER_PATH = re.compile(rb"[a-z+.-]+://[^/?#]*([^?#]*)", re.IGNORECASE)
+
+_STATUS_LINES: Final = {
+    status: b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode() if status in set(HTTPStatus) else b"")
+    for status in range(100, 600)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """How a visitor reached us, as the environment is told: `host` is the checked Host, `scheme` http or https."""
+
+    address: bytes
+    host: bytes
+    scheme: bytes
+
+
+def request_head(
+    head: RequestHead,
+    target: bytes,
+    visitor: Visitor,
+    *,
+    cookie: bytes,
+    upgrade: bool,
+    extra: bytes = b"",
+) -> bytes:
+    """The request head for an upstream; `extra` are complete field lines that nobody outside can send."""
+    connection = head.connection
+    parts = [b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (head.method, target, visitor.host)]
+    for lower, name, value in head.fields:
+        if lower in _REQUEST_DROPS or lower in connection or lower.startswith(DESK_PREFIX.encode()):
+            continue
+        if lower == b"referer" and _is_ours(value):
+            continue
+        parts.append(b"%b: %b\r\n" % (name, value))
+    parts.append(
+        b"X-Forwarded-For: %b\r\nX-Forwarded-Host: %b\r\nX-Forwarded-Proto: %b\r\n"
+        % (visitor.address, visitor.host, visitor.scheme)
+    )
+    if cookie:
+        parts.append(b"Cookie: %b\r\n" % cookie)
+    if head.chunked:
+        parts.append(b"Transfer-Encoding: chunked\r\n")
+    elif head.content_length is not None:
+        parts.append(b"Content-Length: %d\r\n" % head.content_length)
+    if head.minor == 1 and head.values.get(b"expect", b"").lower() == b"100-continue" and head.has_body:
+        parts.append(b"Expect: 100-continue\r\n")
+    if upgrade:
+        parts.append(b"Upgrade: websocket\r\nConnection: Upgrade\r\n")
+    parts.append(extra)
+    parts.append(b"\r\n")
+    return b"".join(parts)
+
+
+@dataclass(slots=True)
+class EnvironmentAnswer:
+    """How an environment's answer to one visitor is changed on its way.
+
+    `shares_origin` says that other environments are opened on this very origin: no answer may be used there
+    without asking again. `pass_cookie` is set with the final answer.
+    """
+
+    cookies: EnvironmentCookies
+    shares_origin: bool
+    pass_cookie: bytes | None = None
+
+    def fields(self, head: ResponseHead) -> list[bytes]:
+        """The field lines for the visitor, without those that frame the message."""
+        lines: list[bytes] = []
+        cache_control = b""
+        dated = False
+        for lower, name, value in head.fields:
+            if lower in _RESPONSE_DROPS or lower == b"content-length" or lower in head.connection:
+                continue
+            if lower == b"set-cookie":
+                rewritten = self.cookies.rewrite(value)
+                if rewritten is not None:
+                    lines.append(b"Set-Cookie: %b\r\n" % rewritten)
+                continue
+            if self.shares_origin and lower in (b"cache-control", b"expires", b"pragma", b"service-worker-allowed"):
+                cache_control += value if lower == b"cache-control" else b""
+                continue
+            dated = dated or lower == b"date"
+            lines.append(b"%b: %b\r\n" % (name, value))
+        if not dated:
+            lines.append(date_field())
+        if self.shares_origin:
+            kept = b"no-store" not in cache_control.lower()
+            lines.append(b"Cache-Control: private, no-cache\r\n" if kept else b"Cache-Control: no-store\r\n")
+        if self.pass_cookie is not None:
+            lines.append(b"Set-Cookie: %b\r\n" % self.pass_cookie)
+        return lines
+
+
+class DeskAnswer:
+    """The application's answers are ours and pass as they are."""
+
+    def fields(self, head: ResponseHead) -> list[bytes]:
+        """The field lines, without those that frame the message."""
+        drops = _HOP_BY_HOP | {b"content-length"}
+        return [b"%b: %b\r\n" % (name, value) for lower, name, value in head.fields if lower not in drops]
+
+
+Answer = EnvironmentAnswer | DeskAnswer
+
+
+def informational_head(head: ResponseHead) -> bytes:
+    """A 1xx head for the visitor: only what RFC 8297 and the like use, never a cookie."""
+    lines = [b"Link: %b\r\n" % value for lower, _, value in head.fields if lower == b"link"]
+    return status_line(head.status) + b"".join(lines) + b"\r\n"
+
+
+def switching_head(answer: Answer, head: ResponseHead) -> bytes:
+    """The 101 that turns a visitor's connection into a WebSocket."""
+    lines = answer.fields(head)
+    return b"".join([status_line(101), b"Upgrade: websocket\r\nConnection: Upgrade\r\n", *lines, b"\r\n"])
+
+
+def status_line(status: int) -> bytes:
+    """The first line of a response; the reason phrase is the standard one or empty, never the upstream's."""
+    return _STATUS_LINES[status]
+
+
+_date: tuple[int, bytes] = (0, b"")
+
+
+def date_field() -> bytes:
+    """The Date field (RFC 9110, section 6.6.1), written once a second."""
+    global _date  # noqa: PLW0603 - one value for the whole process, like the clock that it shows
+    now = int(time.time())
+    if _date[0] != now:
+        _date = (now, f"Date: {formatdate(now, usegmt=True)}\r\n".encode())
+    return _date[1]
+
+
+def _is_ours(referer: bytes) -> bool:
+    """Whether a Referer would tell the environment a share token."""
+    if b"/share/" not in referer and b"/s-proxy/" not in referer:
+        return False
+    match = _REFERER_PATH.match(referer)
+    return match is not None and read_path(match[1]).room is not Room.ELSEWHERE

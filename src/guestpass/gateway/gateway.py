@@ -1,0 +1,118 @@
+"""What all connections of one worker share, and the sweep that gives them time limits."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from guestpass.app.addresses import Addresses
+from guestpass.app.directory import Directory
+from guestpass.app.notices import NoticeRenderer
+from guestpass.app.visits import VisitLog
+from guestpass.domain.environment import Environment, EnvironmentKey
+from guestpass.gateway.client_side import ClientConnection
+from guestpass.gateway.connector import Connector
+from guestpass.gateway.cookies import CookieReader
+from guestpass.gateway.peers import TrustedProxies
+from guestpass.gateway.pool import Pool, Upstream
+from guestpass.signing.passes import PassSigner
+
+SWEEP_SECONDS: Final = 0.5
+DRAIN_SECONDS: Final = 30.0
+
+
+class Gateway:
+    """The data plane of one worker. `time` is the wall clock in Unix seconds, `desk` the socket of our application."""
+
+    def __init__(
+        self,
+        *,
+        addresses: Addresses,
+        directory: Directory,
+        visits: VisitLog,
+        passes: PassSigner,
+        notices: NoticeRenderer,
+        connector: Connector,
+        proxies: TrustedProxies,
+        desk: Path,
+        time: Callable[[], float],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self.addresses = addresses
+        self.directory = directory
+        self.visits = visits
+        self.passes = passes
+        self.notices = notices
+        self.proxies = proxies
+        self.time = time
+        self.cookies = CookieReader(passes)
+        self.pool = Pool(connector)
+        self.desk = Upstream("desk", 0, desk)
+        self.loop = asyncio.get_running_loop()
+        self.connections: set[ClientConnection] = set()
+        self.draining = False
+        self._drained = asyncio.Event()
+        self.log = structlog.get_logger("guestpass.gateway")
+        self._tasks = tasks
+        self._request_ids = map(f"{secrets.token_hex(4)}-{{:x}}".format, itertools.count(1))
+        self._upstreams: dict[tuple[EnvironmentKey, int], tuple[Upstream, Upstream]] = {}
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine that handles its own errors, owned by the worker's task group."""
+        self._tasks.create_task(work)
+
+    def next_request_id(self) -> str:
+        """An id for one request, unique over workers: what a page shows, the log has."""
+        return next(self._request_ids)
+
+    def upstream_for(self, environment: Environment, target: bytes) -> Upstream:
+        """Where a request goes: `websocketUrl`, where it is set, serves ``/websocket*``."""
+        key = (environment.key, environment.revision)
+        pair = self._upstreams.get(key)
+        if pair is None:
+            if len(self._upstreams) > 10_000:
+                self._upstreams.clear()
+            plain = Upstream.of_environment(environment, environment.url)
+            websocket = environment.websocket_url
+            pair = (plain, Upstream.of_environment(environment, websocket) if websocket else plain)
+            self._upstreams[key] = pair
+        return pair[target.startswith(b"/websocket")]
+
+    def learner(self, key: EnvironmentKey) -> Callable[[bytes], None]:
+        """What is called with the name of a cookie that an environment turns out to set HttpOnly."""
+        return lambda name: self.visits.learned(key, name.decode("latin-1"))
+
+    async def sweep(self) -> None:
+        """Enforce time limits until cancelled: one walk over all connections instead of a timer for each request."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            now = self.loop.time()
+            for connection in tuple(self.connections):
+                connection.sweep(now)
+            self.pool.sweep(now)
+
+    def forget(self, connection: ClientConnection) -> None:
+        """A connection has ended."""
+        self.connections.discard(connection)
+        if self.draining and not self.connections:
+            self._drained.set()
+
+    async def drain(self) -> None:
+        """Let requests in flight end, for DRAIN_SECONDS at most; what has no end is cut at once."""
+        self.draining = True
+        for connection in tuple(self.connections):
+            connection.drain()
+        if self.connections:
+            try:
+                await asyncio.wait_for(self._drained.wait(), DRAIN_SECONDS)
+            except TimeoutError:
+                self.log.warning("requests_cut", count=len(self.connections), after_seconds=DRAIN_SECONDS)
+        for connection in tuple(self.connections):
+            connection.abort()
+        self.pool.close()

@@ -1,0 +1,98 @@
+"""Who is at the other end: the client's address behind any number of trusted proxies."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+import structlog
+
+from guestpass.gateway.heads import RequestHead
+
+Network = IPv4Network | IPv6Network
+FORWARDING_FIELDS: Final = frozenset(
+    {
+        b"forwarded",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-prefix",
+        b"x-forwarded-proto",
+        b"x-forwarded-scheme",
+        b"x-forwarded-server",
+        b"x-forwarded-ssl",
+        b"x-forwarded-by",
+        b"x-real-ip",
+        b"x-client-ip",
+        b"x-cluster-client-ip",
+        b"true-client-ip",
+        b"cf-connecting-ip",
+        b"front-end-https",
+        b"x-original-url",
+        b"x-rewrite-url",
+        b"x-original-host",
+        b"x-host",
+    }
+)
+_log = structlog.get_logger(__name__)
+
+
+class TrustedProxies:
+    """Reads forwarding fields from peers in TRUSTED_PROXIES, and from nobody else."""
+
+    def __init__(self, networks: tuple[Network, ...]) -> None:
+        self._networks = networks
+        self._warned = False
+        self._is_trusted = lru_cache(maxsize=4096)(self._read_trust)
+
+    def client_address(self, peer: str, head: RequestHead) -> str:
+        """The client's address: the rightmost of X-Forwarded-For that is not one of our proxies."""
+        chain = head.values.get(b"x-forwarded-for")
+        if not self._is_trusted(peer):
+            if not self._warned and (chain is not None or b"forwarded" in head.values):
+                self._warn(peer)
+            return peer
+        client = peer
+        for part in reversed((chain or b"").decode("latin-1").split(",")):
+            try:
+                client = str(_plain(ip_address(part.strip())))
+            except ValueError:
+                break
+            if not self._is_trusted(client):
+                break
+        return client
+
+    def requested_host(self, peer: str, head: RequestHead) -> bytes:
+        """The host that the visitor asked for: X-Forwarded-Host where a trusted proxy says so, else Host."""
+        forwarded = head.values.get(b"x-forwarded-host")
+        if forwarded is None or not self._is_trusted(peer):
+            return head.host
+        return forwarded.rpartition(b",")[2].strip().lower()
+
+    def _read_trust(self, address: str) -> bool:
+        try:
+            parsed = _plain(ip_address(address))
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._networks)
+
+    def _warn(self, peer: str) -> None:
+        """Say once that a proxy in front is not trusted: the mistake is common and its effect hard to see."""
+        try:
+            address = _plain(ip_address(peer))
+        except ValueError:
+            return
+        if address.is_loopback or address.is_private:
+            self._warned = True
+            _log.warning(
+                "untrusted_proxy",
+                peer=peer,
+                effect="its X-Forwarded-* fields are ignored, so every visitor seems to come from it",
+                remedy=f"if it is your reverse proxy, set GUESTPASS_TRUSTED_PROXIES={peer}",
+            )
+
+
+def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

@@ -1,0 +1,101 @@
+"""Connections to upstreams, kept for the next request where the upstream allows it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from guestpass.domain.environment import Environment
+from guestpass.gateway.connector import CONNECT_TIMEOUT, Connector, Origin, UnreachableError
+from guestpass.gateway.upstream_side import UpstreamConnection
+
+IDLE_SECONDS: Final = 30.0
+_FRESH_SECONDS: Final = 1.0
+_MAX_IDLE: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """Where to connect, and for whom: environments never share connections, nor do revisions of one."""
+
+    owner: str
+    revision: int
+    at: Origin | Path
+
+    @classmethod
+    def of_environment(cls, environment: Environment, url: str) -> Upstream:
+        """The upstream behind one of the environment's addresses."""
+        origin = Origin.from_url(url, tls_verify=environment.tls_verify)
+        return cls(str(environment.key), environment.revision, origin)
+
+
+class Pool:
+    """Idle connections by upstream; the last one given back is taken first."""
+
+    def __init__(self, connector: Connector) -> None:
+        self._connector = connector
+        self._idle: dict[Upstream, list[UpstreamConnection]] = {}
+
+    def take(self, upstream: Upstream, *, repeatable: bool) -> UpstreamConnection | None:
+        """An idle connection.
+
+        The upstream may be closing it at this very moment. A request that can't be repeated only gets one
+        that was in use a second ago.
+        """
+        idle = self._idle.get(upstream)
+        while idle:
+            connection = idle.pop()
+            if connection.lost:
+                continue
+            if not repeatable and asyncio.get_running_loop().time() - connection.idle_since > _FRESH_SECONDS:
+                idle.append(connection)
+                return None
+            return connection
+        return None
+
+    async def connect(self, upstream: Upstream) -> UpstreamConnection:
+        """A new connection; raises UnreachableError."""
+        if isinstance(upstream.at, Origin):
+            return await self._connector.connect(upstream.at, UpstreamConnection)
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                loop = asyncio.get_running_loop()
+                _, connection = await loop.create_unix_connection(UpstreamConnection, str(upstream.at))
+        except OSError as error:
+            raise UnreachableError(str(error)) from None
+        return connection
+
+    def give_back(self, upstream: Upstream, connection: UpstreamConnection) -> None:
+        """Keep a connection whose last exchange ended cleanly."""
+        idle = self._idle.setdefault(upstream, [])
+        if connection.lost or len(idle) >= _MAX_IDLE:
+            connection.close()
+            return
+        connection.resume_reading()
+        connection.idle_since = asyncio.get_running_loop().time()
+        idle.append(connection)
+
+    def sweep(self, now: float) -> None:
+        """Close what has been idle for long, or is closed already."""
+        for upstream, idle in list(self._idle.items()):
+            kept = []
+            for connection in idle:
+                if connection.lost:
+                    continue
+                if now - connection.idle_since > IDLE_SECONDS:
+                    connection.close()
+                else:
+                    kept.append(connection)
+            if kept:
+                self._idle[upstream] = kept
+            else:
+                del self._idle[upstream]
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        for idle in self._idle.values():
+            for connection in idle:
+                connection.close()
+        self._idle.clear()

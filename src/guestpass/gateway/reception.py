@@ -1,0 +1,238 @@
+"""Receive a request at one listener: gather the facts, let the ladder decide, do what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, cast
+
+from guestpass.app.desk import CLIENT_ADDRESS, PAGE, REQUEST_ID
+from guestpass.app.directory import LinkEntry
+from guestpass.app.notices import RenderedNotice
+from guestpass.domain.reasons import Reason
+from guestpass.domain.visitor_pass import VisitorPass
+from guestpass.gateway.admission import Decision, Desk, Facts, Forward, Redirect, Reply, wants_page
+from guestpass.gateway.cookies import CookieJar, EnvironmentCookies, expired
+from guestpass.gateway.exchange import Exchange
+from guestpass.gateway.forwarding import DeskAnswer, EnvironmentAnswer, Visitor, request_head
+from guestpass.gateway.heads import RequestHead
+from guestpass.gateway.hosts import HostKind, HostTable, RequestedHost
+from guestpass.gateway.paths import Room, read_path
+from guestpass.gateway.websocket import is_upgrade
+from guestpass.signing.passes import COOKIE_NAMES, pass_cookie
+
+if TYPE_CHECKING:
+    from guestpass.gateway.client_side import ClientConnection
+    from guestpass.gateway.gateway import Gateway
+
+_DESK_BODY_LIMIT: Final = 1024 * 1024
+_LOGIN_BODY_LIMIT: Final = 64 * 1024
+_DESK_TIMEOUT: Final = 60.0
+_DESK_ANSWER: Final = DeskAnswer()
+_REDIRECT_FIELDS: Final = (("Cache-Control", "no-store"), ("Referrer-Policy", "same-origin"))
+_REFUSALS_AT_A_LINK: Final = frozenset({Reason.LINK_DEACTIVATED, Reason.LINK_EXPIRED})
+
+
+def decide_admin(facts: Facts) -> Decision:
+    """The ladder of the admin listener: under its own name everything is the application's."""
+    return Desk() if facts.host.kind is HostKind.MAIN else Reply(Reason.UNKNOWN_HOST)
+
+
+class Reception:
+    """Everything that one listener knows; `decide` is its ladder."""
+
+    def __init__(
+        self, gateway: Gateway, hosts: HostTable, decide: Callable[[Facts], Decision], *, opens_links: bool
+    ) -> None:
+        self._gateway = gateway
+        self._hosts = hosts
+        self._decide = decide
+        self._opens_links = opens_links
+
+    def receive(self, client: ClientConnection, head: RequestHead) -> None:
+        """Serve a request; raises RefusedHeadError where its head asks for something impossible."""
+        gateway = self._gateway
+        host = self._hosts.read(gateway.proxies.requested_host(client.peer, head))
+        route = read_path(head.path)
+        jar = gateway.cookies.read(head.values.get(b"cookie"))
+        facts = Facts(
+            head, host, route, gateway.time(), wants_page(head), b"upgrade" in head.values and is_upgrade(head)
+        )
+        if not self._opens_links:
+            self._act(client, facts, jar)
+        elif route.token is None and all(gateway.directory.get(known.link_id) for known, _ in jar.passes):
+            self._choose_pass(facts, jar)
+            self._act(client, facts, jar)
+        else:
+            client.wait()
+            gateway.spawn(self._look_up(client, facts, jar))
+
+    async def _look_up(self, client: ClientConnection, facts: Facts, jar: CookieJar) -> None:
+        """Bring the links that the request names into memory, then go on as if they had been there."""
+        directory = self._gateway.directory
+        try:
+            for known, _ in jar.passes:
+                await directory.load(known.link_id)
+            if facts.route.token is not None:
+                facts.shared_link = await directory.find(facts.route.token)
+        except Exception:
+            request_id = self._gateway.next_request_id()
+            self._gateway.log.exception("database_unavailable", request_id=request_id)
+            if client.is_open:
+                client.reply(Reason.UNAVAILABLE, request_id=request_id)
+            return
+        if client.is_open:
+            facts.now = self._gateway.time()
+            self._choose_pass(facts, jar)
+            self._act(client, facts, jar)
+
+    def _choose_pass(self, facts: Facts, jar: CookieJar) -> None:
+        """Take the pass that counts on this host: on a link's own host only that link's, and living before dead."""
+        for known, _ in jar.passes:
+            entry = self._gateway.directory.get(known.link_id)
+            if entry is None or (facts.host.kind is HostKind.LINK and known.link_id != facts.host.link_id):
+                continue
+            if known.link_version == entry.link.version:
+                facts.own_pass, facts.own_link = known, entry
+                return
+
+    def _act(self, client: ClientConnection, facts: Facts, jar: CookieJar) -> None:
+        decision = self._decide(facts)
+        if isinstance(decision, Forward):
+            self._forward(client, facts, jar, decision)
+        elif isinstance(decision, Desk):
+            self._to_desk(client, facts)
+        elif isinstance(decision, Redirect):
+            self._redirect(client, facts, jar, decision)
+        else:
+            link = cast("LinkEntry | None", decision.link)
+            if link is not None and decision.reason in _REFUSALS_AT_A_LINK and facts.route.room is Room.OPEN:
+                address = self._gateway.proxies.client_address(client.peer, facts.head)
+                self._gateway.visits.refused(link.link.id, facts.now, decision.reason.value, address)
+            client.reply(decision.reason, token=facts.route.token, detail=decision.detail)
+
+    def _forward(self, client: ClientConnection, facts: Facts, jar: CookieJar, decision: Forward) -> None:
+        gateway, head = self._gateway, facts.head
+        entry = cast("LinkEntry", decision.link)
+        environment = entry.environment
+        if head.content_length is not None and head.content_length > environment.body_limit:
+            client.reply(
+                Reason.BODY_TOO_LARGE, detail=f"The body is larger than {environment.body_limit} bytes.", close=True
+            )
+            return
+        own = facts.own_pass
+        holds_pass = own is not None and own.link_id == entry.link.id
+        visitor_pass = own if own is not None and holds_pass else self._new_pass(entry, facts.now)
+        tag = gateway.passes.cookie_tag(visitor_pass).encode()
+        if decision.opening and (holds_pass or decision.new_pass):
+            gateway.visits.opened(entry.link.id, visitor_pass.visitor, facts.now)
+        elif holds_pass and head.method != b"HEAD":
+            gateway.visits.seen(entry.link.id, visitor_pass.visitor, facts.now)
+        cookies = EnvironmentCookies(
+            tag,
+            http_only=entry.http_only,
+            now=facts.now,
+            ends_at=entry.expires_at,
+            secure=gateway.addresses.secure,
+            learn=gateway.learner(environment.key),
+        )
+        answer = EnvironmentAnswer(cookies, shares_origin=gateway.addresses.link_domain is None)
+        if decision.new_pass:
+            answer.pass_cookie = self._pass_cookie(visitor_pass)
+        sent = request_head(
+            head,
+            decision.target,
+            self._visitor(client, facts),
+            cookie=jar.for_environment(tag, entry.http_only),
+            upgrade=facts.upgrade,
+        )
+        client.start(
+            Exchange(
+                client,
+                head,
+                sent,
+                gateway.upstream_for(environment, decision.target),
+                answer,
+                body_limit=environment.body_limit,
+                response_timeout=environment.response_timeout.total_seconds(),
+                upgrade=facts.upgrade,
+                entry=entry,
+                visitor=visitor_pass.visitor,
+            )
+        )
+
+    def _to_desk(self, client: ClientConnection, facts: Facts) -> None:
+        head = facts.head
+        limit = _LOGIN_BODY_LIMIT if facts.route.room is Room.LOGIN else _DESK_BODY_LIMIT
+        if head.content_length is not None and head.content_length > limit:
+            client.reply(Reason.BODY_TOO_LARGE, detail=f"The body is larger than {limit} bytes.", close=True)
+            return
+        visitor = self._visitor(client, facts)
+        facts_for_desk = (
+            f"{CLIENT_ADDRESS}: {visitor.address.decode()}\r\n{REQUEST_ID}: {self._gateway.next_request_id()}\r\n"
+        )
+        if facts.navigates:
+            facts_for_desk += f"{PAGE}: 1\r\n"
+        sent = request_head(
+            head,
+            head.target,
+            visitor,
+            cookie=head.values.get(b"cookie", b""),
+            upgrade=False,
+            extra=facts_for_desk.encode(),
+        )
+        client.start(
+            Exchange(
+                client,
+                head,
+                sent,
+                self._gateway.desk,
+                _DESK_ANSWER,
+                body_limit=limit,
+                response_timeout=_DESK_TIMEOUT,
+            )
+        )
+
+    def _redirect(self, client: ClientConnection, facts: Facts, jar: CookieJar, decision: Redirect) -> None:
+        gateway = self._gateway
+        lines: list[bytes] = []
+        opening = cast("LinkEntry | None", decision.opening)
+        if opening is not None:
+            own = facts.own_pass
+            if own is None or decision.new_pass:
+                own = self._new_pass(opening, facts.now)
+                lines.append(b"Set-Cookie: %b\r\n" % self._pass_cookie(own))
+            gateway.visits.opened(opening.link.id, own.visitor, facts.now)
+        left = cast("LinkEntry | None", decision.leaves)
+        if left is not None and facts.own_pass is not None:
+            left.cut(facts.own_pass.visitor)
+            lines += self._leaving(facts.host, jar)
+        fields = (("Location", decision.location.decode("latin-1")), *_REDIRECT_FIELDS)
+        client.answer(RenderedNotice(decision.status, fields, b""), extra=lines)
+
+    def _leaving(self, host: RequestedHost, jar: CookieJar) -> list[bytes]:
+        """Field lines that take from a browser what one link's environment left on the shared origin.
+
+        Clear-Site-Data (W3C) works on trustworthy origins only. Its "cookies" would also clear those of every
+        other site under the same registrable domain, so cookies are expired one by one.
+        """
+        secure = self._gateway.addresses.secure
+        names = [*jar.names, *jar.renamed, *(name.encode() for name in sorted(COOKIE_NAMES))]
+        lines = [b"Set-Cookie: %b\r\n" % expired(name, secure=secure) for name in names]
+        if host.is_trustworthy:
+            lines.append(b'Clear-Site-Data: "cache", "storage"\r\n')
+        return lines
+
+    def _new_pass(self, entry: LinkEntry, now: float) -> VisitorPass:
+        return self._gateway.passes.issue(entry.link.id, entry.link.version, int(now))
+
+    def _pass_cookie(self, visitor_pass: VisitorPass) -> bytes:
+        passes, secure = self._gateway.passes, self._gateway.addresses.secure
+        return pass_cookie(passes.write(visitor_pass), secure=secure).encode()
+
+    def _visitor(self, client: ClientConnection, facts: Facts) -> Visitor:
+        proxies, head = self._gateway.proxies, facts.head
+        return Visitor(
+            address=proxies.client_address(client.peer, head).encode(),
+            host=proxies.requested_host(client.peer, head),
+            scheme=facts.host.origin.partition(b":")[0],
+        )

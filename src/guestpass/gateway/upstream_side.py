@@ -1,0 +1,74 @@
+"""One connection to an upstream: it serves one exchange at a time and tells it what arrives."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, cast
+
+if TYPE_CHECKING:
+    from guestpass.gateway.exchange import Exchange
+
+WRITE_BUFFER: Final = 1024 * 1024
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """The upstream's end. While it serves nobody, whatever arrives makes it unusable."""
+
+    __slots__ = ("exchange", "idle_since", "lost", "reading_paused", "served", "transport")
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self.exchange: Exchange | None = None
+        self.idle_since = 0.0
+        self.served = 0
+        self.lost = False
+        self.reading_paused = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(high=WRITE_BUFFER)
+
+    def data_received(self, data: bytes) -> None:
+        if self.exchange is not None:
+            self.exchange.from_upstream(data)
+        else:
+            self.abort()
+
+    def eof_received(self) -> None:
+        """Let the transport close: nothing that follows could be answered."""
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.lost = True
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.upstream_lost(error)
+
+    def pause_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.hold_client()
+
+    def resume_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.release_client()
+
+    def pause_reading(self) -> None:
+        """Stop reading while the other side can't take more."""
+        if not self.reading_paused and not self.lost:
+            self.reading_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if self.reading_paused and not self.lost:
+            self.reading_paused = False
+            self.transport.resume_reading()
+
+    def close(self) -> None:
+        """Close after what is still to be written."""
+        self.lost = True
+        self.transport.close()
+
+    def abort(self) -> None:
+        """Drop the connection at once."""
+        self.lost = True
+        self.transport.abort()
