@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -114,16 +115,18 @@ class LinkService:
             sealed = await work.links.sealed_tokens([id])
         return self._owned(link, sealed[id])
 
-    async def deactivate(self, who: Principal, environment_id: str, id: str) -> None:
-        """Switch a link off; its record stays. A second time changes nothing."""
+    async def deactivate(self, who: Principal, environment_id: str, id: str) -> bool:
+        """Switch a link off; its record stays. A second time changes nothing and returns False."""
         who.require(Scope.SHARES_WRITE)
         async with self._store.writing() as work:
             link = await _link_of(work, EnvironmentKey(who.org, environment_id), id)
             now = self._clock.now()
-            if await work.links.deactivate(link.id, now):
+            changed = await work.links.deactivate(link.id, now)
+            if changed:
                 await work.visits.add_events([LinkEvent(link.id, now, EventKind.DEACTIVATED, who.sub)])
                 await work.changes.append(ChangeKind.LINK, link.id)
         await self._announcer.announce()
+        return changed
 
     async def remove(self, who: Principal, environment_id: str, id: str) -> None:
         """Remove a link's record for good; raises NotFound when it is gone already."""
@@ -150,6 +153,8 @@ class LinkService:
             errors.append(FieldError("password", "must be 8 to 1024 bytes long"))
         if new.label is not None and len(new.label) > LABEL_LENGTH:
             errors.append(FieldError("label", f"must be at most {LABEL_LENGTH} characters"))
+        if new.label is not None and re.search(r"[\x00-\x1f\x7f]", new.label):
+            errors.append(FieldError("label", "must not hold control characters"))
         if new.expires_in is not None and not timedelta(0) < new.expires_in <= self._longest:
             errors.append(FieldError("expiresIn", f"must be more than 0s and at most {format_duration(self._longest)}"))
         if errors:

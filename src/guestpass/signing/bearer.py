@@ -67,5 +67,8 @@ class BearerTokens:
             raise BearerRefused("The bearer token's claim 'scope' must be text with spaces between scopes.")
         known = {member.value for member in Scope}
         scopes = frozenset(Scope(word) for word in scope.split() if word in known)
-        expires_at = datetime.fromtimestamp(claims["exp"], UTC)
+        try:
+            expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC)
+        except (OverflowError, OSError, ValueError):
+            raise BearerRefused("The bearer token's claim 'exp' must be a time before the year 10000.") from None
         return Bearer(Principal(sub, org, scopes), jti if isinstance(jti, str) else None, expires_at)

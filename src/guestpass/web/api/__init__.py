@@ -1,0 +1,1 @@
+"""The JSON API for owners and the documents about it."""

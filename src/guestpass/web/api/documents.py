@@ -1,0 +1,178 @@
+"""The documentation that a person reads, made from the OpenAPI document on the server: no script is needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from guestpass.web.pages import COMMON_FIELDS, policy
+from guestpass.web.problems import title_of
+
+_loader = PackageLoader("guestpass.web.api")
+_environment = Environment(
+    loader=_loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
+_STYLE: Final = _loader.get_source(_environment, "docs.css")[0]
+_METHODS: Final = ("get", "post", "patch", "put", "delete", "head", "options")
+
+DOCS_FIELDS: Final = (
+    ("Content-Type", "text/html; charset=utf-8"),
+    ("Content-Language", "en"),
+    *COMMON_FIELDS,
+    (
+        "Content-Security-Policy",
+        policy(style=_STYLE, forms="'none'"),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    name: str
+    kind: str
+    required: bool
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: str
+    title: str
+    description: str
+    fields: list[_Field]
+
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    id: str
+    method: str
+    path: str
+    summary: str
+    description: str
+    needs_bearer: bool
+    parameters: list[_Field]
+    body: list[_Field]
+    body_description: str
+    curl: str
+    answers: list[_Answer]
+
+
+def render_docs(document: Mapping[str, Any]) -> bytes:
+    """The page for an OpenAPI document of ours."""
+    operations = [
+        (operation["tags"][0], _operation(document, method, path, item, operation))
+        for path, item in document["paths"].items()
+        for method in _METHODS
+        if (operation := item.get(method)) is not None
+    ]
+    sections = [
+        (tag["name"], tag["description"], [operation for name, operation in operations if name == tag["name"]])
+        for tag in document["tags"]
+    ]
+    return (
+        _environment.get_template("docs.html")
+        .render(info=document["info"], sections=sections, style=_STYLE, prose=_prose)
+        .encode()
+    )
+
+
+def _operation(
+    document: Mapping[str, Any], method: str, path: str, item: Mapping[str, Any], operation: Mapping[str, Any]
+) -> _Operation:
+    parameters = [*item.get("parameters", ()), *operation.get("parameters", ())]
+    content = operation.get("requestBody", {}).get("content", {})
+    media = content.get("application/json")
+    body = _resolve(document, media["schema"]) if media else {}
+    return _Operation(
+        id=operation["operationId"],
+        method=method.upper(),
+        path=path,
+        summary=operation["summary"],
+        description=operation["description"],
+        needs_bearer=bool(operation.get("security")),
+        parameters=[
+            _Field(
+                each["name"],
+                f"{each['in']}, {_kind(document, each['schema'])}",
+                each.get("required", False),
+                each.get("description", ""),
+            )
+            for each in parameters
+        ],
+        body=_fields(document, body),
+        body_description=body.get("description", ""),
+        curl=_curl(method, path, operation, media),
+        answers=[
+            _Answer(
+                status,
+                title_of(int(status)) if status.isdecimal() else "any other",
+                each["description"],
+                _answer_fields(document, each),
+            )
+            for status, each in sorted(operation["responses"].items())
+        ],
+    )
+
+
+def _answer_fields(document: Mapping[str, Any], response: Mapping[str, Any]) -> list[_Field]:
+    media = response.get("content", {}).get("application/json")
+    return _fields(document, _resolve(document, media["schema"])) if media else []
+
+
+def _fields(document: Mapping[str, Any], schema: Mapping[str, Any]) -> list[_Field]:
+    required = schema.get("required", ())
+    return [
+        _Field(name, _kind(document, field), name in required, field.get("description", ""))
+        for name, field in schema.get("properties", {}).items()
+    ]
+
+
+def _resolve(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    if (reference := schema.get("$ref")) is None:
+        return schema
+    resolved: Mapping[str, Any] = document["components"]["schemas"][reference.rpartition("/")[2]]
+    return resolved
+
+
+def _kind(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    """A schema in a few words: ``text``, ``one of odoo, web``, ``list of ShareLinkBody``, ``whole number or null``."""
+    schema = _resolve(document, schema)
+    if "enum" in schema or "const" in schema:
+        values = schema.get("enum", [schema.get("const")])
+        return "one of " + ", ".join(json.dumps(value).strip('"') or '""' for value in values)
+    kinds = schema.get("type", [])
+    if not kinds and "anyOf" in schema:
+        return " or ".join(_kind(document, option) for option in schema["anyOf"])
+    if kinds == "array":
+        return f"list of {_kind(document, schema['items'])}"
+    if kinds == "object":
+        fields = ", ".join(schema.get("properties", {}))
+        return f"object with {fields}" if fields else "object"
+    if schema.get("format") == "date-time":
+        return "time"
+    words = {"string": "text", "integer": "whole number", "boolean": "true or false"}
+    return " or ".join(words.get(kind, kind) for kind in ([kinds] if isinstance(kinds, str) else kinds)) or "anything"
+
+
+def _curl(method: str, path: str, operation: Mapping[str, Any], media: Mapping[str, Any] | None) -> str:
+    lines = [f'curl -X {method.upper()} "$BASE{path}"' if method != "head" else f'curl --head "$BASE{path}"']
+    if operation.get("security"):
+        lines.append('-H "Authorization: Bearer $TOKEN"')
+    if media:
+        lines.append("-H 'Content-Type: application/json'")
+        lines.append(f"-d '{json.dumps(media['example'])}'")
+    return " \\\n  ".join(lines)
+
+
+def _prose(text: str) -> Markup:
+    """Paragraphs, and code between backticks: all the Markdown that our descriptions use."""
+    paragraphs = []
+    for paragraph in text.split("\n\n"):
+        words = escape(paragraph).split("`")
+        paragraphs.append("".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(words)))
+    return Markup("".join(f"<p>{paragraph}</p>" for paragraph in paragraphs))  # noqa: S704 escaped above

@@ -1,0 +1,86 @@
+"""Environments: the running applications that links lead to."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from guestpass.web.api.models import EnvironmentBody, EnvironmentPatch, EnvironmentRequest, EnvironmentsBody
+from guestpass.web.api.owners import DOCUMENTED_SCHEME, EnvironmentsReader, EnvironmentsWriter
+from guestpass.web.api.paths import EnvironmentId
+from guestpass.web.api.problem_models import problems
+from guestpass.web.api.requests import request_body
+from guestpass.web.bodies import json_body
+from guestpass.web.services import Services
+
+router = APIRouter(prefix="/api/environments", tags=["Environments"], dependencies=DOCUMENTED_SCHEME)
+
+
+@router.get("", operation_id="listEnvironments", summary="List environments", responses=problems(401, 403, 500))
+async def list_environments(who: EnvironmentsReader, services: Services) -> EnvironmentsBody:
+    """Returns every environment of the caller's organisation, by name. Needs the scope `environments:read`."""
+    environments = await services.environments.list_all(who)
+    return EnvironmentsBody(environments=[EnvironmentBody.of(each) for each in environments], total=len(environments))
+
+
+@router.post(
+    "",
+    operation_id="createEnvironment",
+    summary="Register an environment",
+    status_code=201,
+    responses={
+        201: {"headers": {"Location": {"description": "The environment's path.", "schema": {"type": "string"}}}},
+        **problems(400, 401, 403, 409, 413, 415, 422, 500),
+    },
+    openapi_extra=request_body(
+        EnvironmentRequest, {"id": "staging", "name": "Staging", "url": "http://10.0.0.5:8069", "kind": "odoo"}
+    ),
+)
+async def create_environment(
+    who: EnvironmentsWriter,
+    services: Services,
+    response: Response,
+    body: Annotated[EnvironmentRequest, Depends(json_body(EnvironmentRequest))],
+) -> EnvironmentBody:
+    """Registers a running application, so that links can lead to it. Needs the scope `environments:write`."""
+    environment = await services.environments.add(who, body.as_new_environment())
+    response.headers["Location"] = f"/api/environments/{environment.id}"
+    return EnvironmentBody.of(environment)
+
+
+@router.get(
+    "/{envId}", operation_id="getEnvironment", summary="Show an environment", responses=problems(401, 403, 404, 500)
+)
+async def get_environment(who: EnvironmentsReader, env_id: EnvironmentId, services: Services) -> EnvironmentBody:
+    """Returns one environment. Needs the scope `environments:read`."""
+    return EnvironmentBody.of(await services.environments.get(who, env_id))
+
+
+@router.patch(
+    "/{envId}",
+    operation_id="changeEnvironment",
+    summary="Change an environment",
+    responses=problems(400, 401, 403, 404, 413, 415, 422, 500),
+    openapi_extra=request_body(EnvironmentPatch, {"maintenance": {"message": "Back at 14:00."}}),
+)
+async def change_environment(
+    who: EnvironmentsWriter,
+    env_id: EnvironmentId,
+    services: Services,
+    body: Annotated[EnvironmentPatch, Depends(json_body(EnvironmentPatch))],
+) -> EnvironmentBody:
+    """Changes the given fields. A new url keeps links and passes. Needs the scope `environments:write`."""
+    return EnvironmentBody.of(await services.environments.change(who, env_id, body.as_change()))
+
+
+@router.delete(
+    "/{envId}",
+    operation_id="removeEnvironment",
+    summary="Remove an environment",
+    status_code=204,
+    responses=problems(401, 403, 404, 500),
+)
+async def remove_environment(who: EnvironmentsWriter, env_id: EnvironmentId, services: Services) -> None:
+    """Removes an environment with all its links and cuts their visitors off. Needs the scope `environments:write`."""
+    await services.environments.remove(who, env_id)

@@ -1,0 +1,321 @@
+"""What the API takes and gives, in camelCase.
+
+The schemas say what is necessary; what a schema can't say (lengths in bytes, how fields go together) the
+use cases check.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from guestpass.app.environments import EnvironmentChange, NewEnvironment
+from guestpass.app.links import NewLink, OwnedLink
+from guestpass.domain.durations import parse_duration
+from guestpass.domain.environment import (
+    DEFAULT_BODY_LIMIT,
+    ID_PATTERN,
+    Environment,
+    Kind,
+    parse_upstream_url,
+)
+from guestpass.domain.link import LABEL_LENGTH, PASSWORD_BYTES, ShareType, Status
+
+_DURATION: Final = r"([0-9]{1,12}(\.[0-9]{0,9})?|\.[0-9]{1,9})(ns|us|µs|μs|ms|s|m|h|d)"
+
+
+def tidy_schema(schema: dict[str, Any]) -> None:
+    """Leave out what pydantic adds and a reader doesn't need.
+
+    Titles repeat the names, and a default of null says no more than that a field may be left out; where
+    null is refused it is not even true.
+    """
+    schema.pop("title", None)
+    for field in schema.get("properties", {}).values():
+        field.pop("title", None)
+        if field.get("default", ...) is None:
+            del field["default"]
+
+
+def _left_out() -> Any:  # noqa: ANN401 Field itself is typed so, to fit any field
+    """The default of a field that may be left out but not null; nobody reads it."""
+    return Field(default=None)
+
+
+class _Given(BaseModel):
+    """What a caller sends: known fields of the right JSON type only."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, alias_generator=to_camel, json_schema_extra=tidy_schema, frozen=True
+    )
+
+
+class _Shown(BaseModel):
+    """What a caller is sent: every field always there."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, json_schema_extra=tidy_schema, frozen=True
+    )
+
+
+def _duration(value: object) -> timedelta | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError("must be a duration such as 24h, 7d or 1h30m")  # noqa: TRY004 pydantic wants ValueError
+    return parse_duration(value)
+
+
+def _blank_as_none(value: object) -> object:
+    return None if value == "" else value
+
+
+def _required_duration(value: object) -> timedelta:
+    if (duration := _duration(value)) is None:
+        raise ValueError("must not be null")
+    return duration
+
+
+def _environment_id(value: str) -> str:
+    if not ID_PATTERN.fullmatch(value):
+        raise ValueError("must be 1 to 63 of a-z, 0-9 and -")
+    return value
+
+
+class LinkRequest(_Given):
+    """A link to be made. Every field may be left out; null and "" count as left out."""
+
+    expires_in: Annotated[
+        timedelta | None,
+        PlainValidator(lambda value: _duration(_blank_as_none(value))),
+        WithJsonSchema({"type": ["string", "null"], "pattern": rf"^({_DURATION})*$"}),
+        Field(
+            description="How long the link works: Go's notation, or days. Default 168h; the longest that is allowed "
+            "is the setting MAX_LINK_LIFETIME.",
+            examples=["24h", "168h", "720h", "7d", "1h30m"],
+        ),
+    ] = None
+    label: Annotated[
+        Annotated[str, Field(max_length=LABEL_LENGTH)] | None,
+        BeforeValidator(_blank_as_none),
+        Field(description="What the owner calls the link.", examples=["For the auditors"]),
+    ] = None
+    password: Annotated[
+        str | None,
+        BeforeValidator(_blank_as_none),
+        WithJsonSchema(
+            {
+                "type": ["string", "null"],
+                "format": "password",
+                # Two characters may be eight bytes long; "" counts as left out.
+                "anyOf": [{"maxLength": 0}, {"minLength": 2, "maxLength": PASSWORD_BYTES[-1]}],
+            }
+        ),
+        Field(description="8 to 1024 bytes (UTF-8). Only a slow hash is kept."),
+    ] = None
+    share_type: Annotated[
+        ShareType | None,
+        BeforeValidator(_blank_as_none),
+        WithJsonSchema({"enum": [*ShareType, "", None]}),
+        Field(description="Left out: `password` if a password is given, else `token`.", examples=["token"]),
+    ] = None
+
+    def as_new_link(self) -> NewLink:
+        """The same for the use case."""
+        return NewLink(expires_in=self.expires_in, label=self.label, password=self.password, share_type=self.share_type)
+
+
+class Maintenance(_Given):
+    """Visitors see a page with this message in place of the environment."""
+
+    message: Annotated[str, Field(min_length=1, max_length=2000, examples=["Back at 14:00."])]
+
+
+_NAME = Field(min_length=1, max_length=200, description="What people call it.", examples=["Staging"])
+_DESCRIPTION = Field(min_length=1, max_length=2000, description="A note for owners.")
+_TLS_VERIFY = Field(description="Whether an https environment's certificate is checked. Default true.")
+_BODY_LIMIT = Field(ge=1, le=2**50, description=f"Longest request body, in bytes. Default {DEFAULT_BODY_LIMIT}.")
+_KIND = Field(description="Which rules apply behind a link: `odoo` (default) or `web`.", examples=["odoo"])
+_MAINTENANCE = Field(description="Null: visitors are let in. An object: they see its message.")
+_TIMEOUT = Field(
+    description="How long the environment may take to begin its answer: a duration from 1s to 24h. Default 720s.",
+    examples=["720s", "12m"],
+)
+_TIMEOUT_SCHEMA: Final = {"pattern": rf"^({_DURATION})+$"}
+_Url = Annotated[
+    str,
+    AfterValidator(parse_upstream_url),
+    WithJsonSchema({"type": "string", "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[!-~]+$"}),
+]
+_URL = Field(description="Where it runs: http or https, a host, no path.", examples=["http://10.0.0.5:8069"])
+_WEBSOCKET_URL = Field(description="Where `/websocket` goes, if not to `url`.", examples=["http://10.0.0.5:8072"])
+
+
+class EnvironmentRequest(_Given):
+    """An environment to be registered. Null counts as left out."""
+
+    id: Annotated[
+        str | None,
+        BeforeValidator(lambda value: _environment_id(value) if isinstance(value, str) else value),
+        WithJsonSchema({"type": ["string", "null"], "pattern": "^[a-z0-9-]{1,63}$"}),
+        Field(description="Chosen by the caller, or else made from the name.", examples=["staging"]),
+    ] = None
+    name: Annotated[str, _NAME]
+    url: Annotated[_Url, _URL]
+    websocket_url: Annotated[_Url | None, _WEBSOCKET_URL] = None
+    kind: Annotated[Kind | None, _KIND] = None
+    description: Annotated[str | None, _DESCRIPTION] = None
+    tls_verify: Annotated[bool | None, _TLS_VERIFY] = None
+    body_limit: Annotated[int | None, _BODY_LIMIT] = None
+    response_timeout: Annotated[
+        timedelta | None,
+        PlainValidator(_duration),
+        WithJsonSchema({"type": ["string", "null"], **_TIMEOUT_SCHEMA}),
+        _TIMEOUT,
+    ] = None
+    maintenance: Annotated[Maintenance | None, _MAINTENANCE] = None
+
+    def as_new_environment(self) -> NewEnvironment:
+        """The same for the use case."""
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        given["maintenance"] = self.maintenance.message if self.maintenance is not None else None
+        return NewEnvironment(**{name: value for name, value in given.items() if value is not None})
+
+
+class EnvironmentPatch(_Given):
+    """What to change (RFC 7396): fields that are left out stay; null clears websocketUrl, description, maintenance."""
+
+    name: Annotated[str, _NAME] = _left_out()
+    url: Annotated[_Url, _URL] = _left_out()
+    websocket_url: Annotated[_Url | None, _WEBSOCKET_URL] = None
+    kind: Annotated[Kind, _KIND] = _left_out()
+    description: Annotated[str | None, _DESCRIPTION] = None
+    tls_verify: Annotated[bool, _TLS_VERIFY] = _left_out()
+    body_limit: Annotated[int, _BODY_LIMIT] = _left_out()
+    response_timeout: Annotated[
+        timedelta,
+        PlainValidator(_required_duration),
+        WithJsonSchema({"type": "string", **_TIMEOUT_SCHEMA}),
+        _TIMEOUT,
+    ] = _left_out()
+    maintenance: Annotated[Maintenance | None, _MAINTENANCE] = None
+
+    def as_change(self) -> EnvironmentChange:
+        """The same for the use case."""
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        if isinstance(message := given.get("maintenance"), Maintenance):
+            given["maintenance"] = message.message
+        return EnvironmentChange(**given)
+
+
+class LoginRequest(_Given):
+    """A visitor's password."""
+
+    password: Annotated[str | None, WithJsonSchema({"type": "string", "format": "password"})] = None
+
+
+class ShareLinkBody(_Shown):
+    """A share link. `visits`, `visitors` and `lastOpenedAt` follow the visitors within seconds."""
+
+    id: str = Field(examples=["k7nq2w5d3mzr4xta"])
+    environment_id: str = Field(examples=["staging"])
+    share_type: ShareType
+    label: str | None
+    url: str = Field(
+        description="What the owner sends. It opens the environment: keep it as one keeps a password.",
+        examples=["https://share.example.com/share/gp_…"],
+    )
+    status: Status
+    created_at: datetime
+    created_by: str = Field(description="The `sub` of the bearer token that made it.")
+    expires_at: datetime
+    deactivated_at: datetime | None
+    last_opened_at: datetime | None
+    visits: int
+    visitors: int
+
+    @classmethod
+    def of(cls, owned: OwnedLink) -> ShareLinkBody:
+        """The link as its owner sees it."""
+        link = owned.link
+        return cls(
+            id=link.id,
+            environment_id=link.environment.id,
+            share_type=link.share_type,
+            label=link.label,
+            url=owned.url,
+            status=owned.status,
+            created_at=link.created_at,
+            created_by=link.created_by,
+            expires_at=link.expires_at,
+            deactivated_at=link.deactivated_at,
+            last_opened_at=link.last_opened_at,
+            visits=link.visits,
+            visitors=link.visitors,
+        )
+
+
+class ShareLinksBody(_Shown):
+    """An environment's links, newest first."""
+
+    share_links: list[ShareLinkBody]
+    total: int
+
+
+class MessageBody(_Shown):
+    """What was done."""
+
+    message: str
+
+
+class MaintenanceBody(_Shown):
+    """What visitors see in place of the environment."""
+
+    message: str
+
+
+class EnvironmentBody(_Shown):
+    """A registered environment."""
+
+    id: str = Field(examples=["staging"])
+    name: str
+    url: str
+    websocket_url: str | None
+    kind: Kind
+    description: str | None
+    tls_verify: bool
+    body_limit: int = Field(description="In bytes.")
+    response_timeout: str = Field(description="In seconds, as a duration.", examples=["720s"])
+    maintenance: MaintenanceBody | None
+    created_at: datetime
+    created_by: str = Field(description="The `sub` of the bearer token that registered it.")
+
+    @classmethod
+    def of(cls, environment: Environment) -> EnvironmentBody:
+        """The environment as its owner sees it."""
+        message = environment.maintenance
+        return cls(
+            id=environment.id,
+            name=environment.name,
+            url=environment.url,
+            websocket_url=environment.websocket_url,
+            kind=environment.kind,
+            description=environment.description,
+            tls_verify=environment.tls_verify,
+            body_limit=environment.body_limit,
+            # Seconds lose nothing and are understood by every reader of Go durations, which days are not.
+            response_timeout=f"{environment.response_timeout.total_seconds():.6f}".rstrip("0").rstrip(".") + "s",
+            maintenance=MaintenanceBody(message=message) if message is not None else None,
+            created_at=environment.created_at,
+            created_by=environment.created_by,
+        )
+
+
+class EnvironmentsBody(_Shown):
+    """The organisation's environments, by name."""
+
+    environments: list[EnvironmentBody]
+    total: int

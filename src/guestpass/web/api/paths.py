@@ -1,0 +1,30 @@
+"""The parameters that stand in paths."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import Depends, Path
+
+from guestpass.domain.environment import ID_PATTERN
+from guestpass.domain.errors import NotFound
+
+_LINK_ID = re.compile(r"[a-z0-9]{1,32}", re.ASCII)
+
+
+def _environment_id(env_id: Annotated[str, Path(alias="envId", description="Environment ID")]) -> str:
+    """What can't be an id names nothing, and no database is asked for it."""
+    if not ID_PATTERN.fullmatch(env_id):
+        raise NotFound("environment", env_id)
+    return env_id
+
+
+def _link_id(link_id: Annotated[str, Path(alias="linkId", description="Share link ID")]) -> str:
+    if not _LINK_ID.fullmatch(link_id):
+        raise NotFound("share link", link_id)
+    return link_id
+
+
+EnvironmentId = Annotated[str, Depends(_environment_id)]
+LinkId = Annotated[str, Depends(_link_id)]

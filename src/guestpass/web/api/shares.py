@@ -1,0 +1,80 @@
+"""Share links of an environment."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from guestpass.domain.link import Status
+from guestpass.web.api.models import LinkRequest, MessageBody, ShareLinkBody, ShareLinksBody
+from guestpass.web.api.owners import DOCUMENTED_SCHEME, SharesReader, SharesWriter
+from guestpass.web.api.paths import EnvironmentId, LinkId
+from guestpass.web.api.problem_models import problems
+from guestpass.web.api.requests import request_body
+from guestpass.web.bodies import json_body
+from guestpass.web.services import Services
+
+router = APIRouter(prefix="/api/environments/{envId}/share", tags=["Share links"], dependencies=DOCUMENTED_SCHEME)
+
+
+@router.get("", operation_id="listShareLinks", summary="List share links", responses=problems(401, 403, 404, 422, 500))
+async def list_share_links(
+    who: SharesReader,
+    env_id: EnvironmentId,
+    services: Services,
+    status: Annotated[Status | None, Query(description="Only links in this state.")] = None,
+) -> ShareLinksBody:
+    """Returns all share links for an environment, newest first. Needs the scope `shares:read`."""
+    links = await services.links.list_all(who, env_id, status)
+    return ShareLinksBody(share_links=[ShareLinkBody.of(link) for link in links], total=len(links))
+
+
+@router.post(
+    "",
+    operation_id="createShareLink",
+    summary="Create a share link",
+    status_code=201,
+    responses=problems(400, 401, 403, 404, 413, 415, 422, 500),
+    openapi_extra=request_body(
+        LinkRequest, {"expiresIn": "24h", "label": "For the auditors", "password": "correct horse"}, required=False
+    ),
+)
+async def create_share_link(
+    who: SharesWriter,
+    env_id: EnvironmentId,
+    services: Services,
+    body: Annotated[LinkRequest, Depends(json_body(LinkRequest, optional=True))],
+) -> ShareLinkBody:
+    """Creates a new share link for an environment (token or password protected). Needs the scope `shares:write`."""
+    return ShareLinkBody.of(await services.links.create(who, env_id, body.as_new_link()))
+
+
+@router.delete(
+    "/{linkId}",
+    operation_id="deactivateShareLink",
+    summary="Deactivate a share link",
+    responses=problems(401, 403, 404, 500),
+)
+async def deactivate_share_link(
+    who: SharesWriter, env_id: EnvironmentId, link_id: LinkId, services: Services
+) -> MessageBody:
+    """Deactivates a share link (soft delete): it opens nothing from now on, its visitors are cut off, its record stays.
+
+    A second time changes nothing. Needs the scope `shares:write`.
+    """
+    if await services.links.deactivate(who, env_id, link_id):
+        return MessageBody(message="The share link is deactivated.")
+    return MessageBody(message="The share link was deactivated before.")
+
+
+@router.delete(
+    "/{linkId}/permanent",
+    operation_id="removeShareLink",
+    summary="Remove a share link",
+    status_code=204,
+    responses=problems(401, 403, 404, 500),
+)
+async def remove_share_link(who: SharesWriter, env_id: EnvironmentId, link_id: LinkId, services: Services) -> None:
+    """Permanently removes a share link record. Needs the scope `shares:write`."""
+    await services.links.remove(who, env_id, link_id)

@@ -1,0 +1,94 @@
+"""Read request bodies: bounded, of the announced type, and with every wrong field named."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from guestpass.domain.errors import FieldError
+from guestpass.web.problems import Problem, ProblemRaised, explain, invalid
+
+LONGEST_BODY: Final = 64 * 1024
+"""In bytes; the largest thing that the API takes, a maintenance message, is far below it."""
+
+JSON: Final = "application/json"
+Model = TypeVar("Model", bound=BaseModel)
+
+
+async def read_body(request: Request) -> bytes:
+    """The whole body; raises the 413 problem as soon as it is known to be longer than LONGEST_BODY.
+
+    Starlette's own limiter is no choice: it replaces whatever answer there is by plain text.
+    """
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > LONGEST_BODY:
+        raise _too_large()
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LONGEST_BODY:
+            raise _too_large()
+    return bytes(body)
+
+
+def media_type(request: Request) -> str:
+    """The media type of the body without parameters, in lower case; empty where none was given."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def wrong_media_type(wanted: str) -> ProblemRaised:
+    """The 415 problem that says what would be right."""
+    return ProblemRaised(
+        Problem(
+            status=415,
+            code="unsupported_media_type",
+            detail=f"Send the body as {wanted}, and say so in Content-Type.",
+            fields=(("Accept", wanted.replace(" or", ",")),),
+        )
+    )
+
+
+def parse_json(model: type[Model], body: bytes) -> Model:
+    """Read a JSON object; raises the problems 400 (no JSON) and 422 (each wrong field)."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        entries = error.errors(include_url=False)
+    if entries[0]["type"] == "json_invalid":
+        raise ProblemRaised(malformed("The body is not valid JSON."))
+    known = [field.alias or name for name, field in model.model_fields.items()]
+    raise ProblemRaised(invalid(explain(entries, known)))
+
+
+def malformed(detail: str) -> Problem:
+    """A body that can't be read at all."""
+    return Problem(status=400, code="malformed_body", detail=detail)
+
+
+def json_body(model: type[Model], *, optional: bool = False) -> Callable[[Request], Awaitable[Model]]:
+    """A dependency that reads the body as `model`; with `optional` an absent or empty one counts as ``{}``.
+
+    It is a dependency, and not FastAPI's own body parameter, so that it comes after the bearer token was
+    checked: a stranger's body is not even read.
+    """
+
+    async def read(request: Request) -> Model:
+        body = await read_body(request)
+        if not body:
+            if optional:
+                return parse_json(model, b"{}")
+            raise ProblemRaised(invalid([FieldError("body", "is required: a JSON object")]))
+        if media_type(request) != JSON:
+            raise wrong_media_type(JSON)
+        return parse_json(model, body)
+
+    return read
+
+
+def _too_large() -> ProblemRaised:
+    return ProblemRaised(
+        Problem(status=413, code="body_too_large", detail=f"The body may be at most {LONGEST_BODY} bytes long.")
+    )

@@ -1,0 +1,29 @@
+"""What the gateway says about a request, read from the fields that only it can set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from guestpass.app import desk
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """`request_id` is what logs and answers show, `client_address` who asks, `page` whether a browser navigates."""
+
+    request_id: str
+    client_address: str
+    page: bool
+
+    @classmethod
+    def of(cls, scope: Scope) -> Facts:
+        """Read them from a request's fields; ``-`` stands for what is missing, as in access logs."""
+        fields = Headers(scope=scope)
+        return cls(
+            request_id=fields.get(desk.REQUEST_ID, "-"),
+            client_address=fields.get(desk.CLIENT_ADDRESS, "-"),
+            page=fields.get(desk.PAGE) == "1",
+        )

@@ -1,0 +1,36 @@
+"""Whether this process lives, and whether it can serve."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from guestpass.web.api.problem_models import problems
+from guestpass.web.problems import Problem, ProblemRaised
+from guestpass.web.services import Services
+
+router = APIRouter(tags=["Health"])
+
+
+class Health(BaseModel):
+    """Always the same: whoever can answer is well."""
+
+    status: Literal["ok"] = "ok"
+
+
+@router.get("/healthz", operation_id="getHealth", summary="Is the process alive?", responses=problems(500))
+async def get_health() -> Health:
+    """200 for as long as the process answers at all. Needs no token."""
+    return Health()
+
+
+@router.get("/readyz", operation_id="getReadiness", summary="Can it serve now?", responses=problems(500, 503))
+async def get_readiness(services: Services) -> Health:
+    """200 when the database and the gateway are ready for visitors, else 503. Needs no token."""
+    if not await services.ready():
+        raise ProblemRaised(
+            Problem(status=503, code="unavailable", detail="Not ready.", fields=(("Retry-After", "5"),))
+        )
+    return Health()

@@ -1,0 +1,223 @@
+"""Errors as clients see them: one shape (RFC 9457, problem+json) over every route, made in one table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from pydantic_core import ErrorDetails
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
+
+from guestpass.domain.errors import AlreadyExists, FieldError, Forbidden, Invalid, NotFound
+from guestpass.web.facts import Facts
+from guestpass.web.pages import DATA_FIELDS, PAGE_FIELDS, place, render
+
+MEDIA_TYPE: Final = "application/problem+json"
+DATA_HEAD: Final = (("Content-Type", MEDIA_TYPE), *DATA_FIELDS)
+# Python's own phrases differ between its versions; these are RFC 9110's.
+_PHRASES: Final = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
+_FIELD_LENGTH: Final = 100
+
+
+def title_of(status: int) -> str:
+    """The status's own phrase, which is the title that RFC 9457 asks for where `type` is about:blank."""
+    return _PHRASES.get(status) or HTTPStatus(status).phrase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One error as it goes out: `code` is stable, `detail` is for people, `fields` join the answer's head."""
+
+    status: int
+    code: str
+    detail: str
+    errors: tuple[FieldError, ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
+
+    def body(self, request_id: str) -> bytes:
+        """The problem as JSON."""
+        members: dict[str, Any] = {
+            "type": "about:blank",
+            "title": title_of(self.status),
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "requestId": request_id,
+        }
+        if self.errors:
+            members["errors"] = [{"field": error.field, "message": error.message} for error in self.errors]
+        return json.dumps(members).encode()
+
+
+class ProblemRaised(Exception):
+    """Raised where the web face itself refuses a request."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.code)
+        self.problem = problem
+
+
+_PAGE: Final = render("problem.html", title=place("title"), text=place("detail"), errors=place("errors"))
+
+
+def respond(scope: Scope, problem: Problem) -> Response:
+    """The answer: a page where a browser navigates, problem+json for everybody else."""
+    facts = Facts.of(scope)
+    if facts.page:
+        errors = "\n".join(f"{error.field}: {error.message}" for error in problem.errors)
+        body = _PAGE.fill(
+            title=title_of(problem.status), detail=problem.detail, errors=errors, request_id=facts.request_id
+        )
+        return answer(problem.status, (*PAGE_FIELDS, *problem.fields), body)
+    return answer(problem.status, (*DATA_HEAD, *problem.fields), problem.body(facts.request_id))
+
+
+def answer(status: int, fields: Iterable[tuple[str, str]], body: bytes) -> Response:
+    """An answer with exactly these fields and its length."""
+    response = Response(status_code=status)
+    response.body = body
+    response.raw_headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in fields]
+    response.raw_headers.append((b"content-length", str(len(body)).encode()))
+    return response
+
+
+def unexpected() -> Problem:
+    """What is told of an error of ours: nothing but that it is ours."""
+    return Problem(
+        status=500, code="internal_error", detail="Something went wrong here; the log names it by requestId."
+    )
+
+
+def invalid(errors: Sequence[FieldError]) -> Problem:
+    """Input that names what is wrong with each field."""
+    return Problem(
+        status=422,
+        code="invalid",
+        detail="Some of what was sent can't be accepted; `errors` says what and why.",
+        errors=tuple(FieldError(_short(error.field), error.message) for error in errors),
+    )
+
+
+def not_found(what: str) -> Problem:
+    """A thing that does not exist, or not for this caller. Its id is not repeated: people paste tokens into paths."""
+    return Problem(status=404, code="not_found", detail=f"There is no such {what}.")
+
+
+def _insufficient_scope(error: Forbidden) -> Problem:
+    return Problem(
+        status=403,
+        code="insufficient_scope",
+        detail=f"The bearer token lacks the scope {error.scope}.",
+        fields=(("WWW-Authenticate", f'Bearer realm="guestpass", error="insufficient_scope", scope="{error.scope}"'),),
+    )
+
+
+_TABLE: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = {
+    ProblemRaised: lambda error: error.problem,
+    NotFound: lambda error: not_found(error.what),
+    AlreadyExists: lambda error: Problem(
+        status=409, code="already_exists", detail=f"There is already such an {error.what}; choose another id."
+    ),
+    Invalid: lambda error: invalid(error.errors),
+    Forbidden: _insufficient_scope,
+    RequestValidationError: lambda error: invalid([_explain(entry, entry["loc"][1:]) for entry in error.errors()]),
+}
+
+
+def install(application: FastAPI) -> None:
+    """Have every error of the application answered in our shape."""
+
+    def translate(request: Request, error: Exception) -> Response:
+        make = next(make for kind, make in _TABLE.items() if isinstance(error, kind))
+        return respond(request.scope, make(error))
+
+    for kind in _TABLE:
+        application.add_exception_handler(kind, translate)
+    application.add_exception_handler(HTTPException, _on_http_exception)
+
+
+def _on_http_exception(request: Request, error: Exception) -> Response:
+    """The framework's own refusals: an unknown path or method (and OPTIONS, which it takes for an unknown method)."""
+    if not isinstance(error, HTTPException):
+        raise error
+    scope = request.scope
+    if error.status_code == 405:
+        allow = (("Allow", ", ".join(_allowed(request))),)
+        if scope["method"] == "OPTIONS":
+            return answer(204, (*DATA_FIELDS, *allow), b"")
+        return respond(
+            scope,
+            Problem(
+                status=405,
+                code="method_not_allowed",
+                detail=f"This can't be asked for with {_short(scope['method'])}; Allow names the methods that can.",
+                fields=allow,
+            ),
+        )
+    if error.status_code == 404:
+        return respond(scope, Problem(status=404, code="not_found", detail="There is nothing at this path."))
+    return respond(
+        scope, Problem(status=error.status_code, code="bad_request", detail="The request could not be understood.")
+    )
+
+
+def _allowed(request: Request) -> list[str]:
+    """Every method that some route answers on the request's path; the framework itself names only one route's."""
+    scope = {**request.scope, "path_params": {}}
+    methods = {"OPTIONS"}
+    for context in iter_route_contexts(request.app.routes):
+        if context.matches(scope)[0] is not Match.NONE:
+            methods.update(context.methods or ())
+    if "GET" in methods:
+        methods.add("HEAD")
+    return sorted(methods)
+
+
+def explain(entries: Iterable[ErrorDetails], known: Iterable[str]) -> list[FieldError]:
+    """Pydantic's findings about a JSON body in our words; `known` are the names of the fields that it may have."""
+    remedy = f"is not a known field; known are {', '.join(known)}"
+    return [
+        FieldError(str(entry["loc"][0]), remedy)
+        if entry["type"] == "extra_forbidden" and len(entry["loc"]) == 1
+        else _explain(entry, entry["loc"])
+        for entry in entries
+    ]
+
+
+_MESSAGES: Final[Mapping[str, str]] = {
+    "missing": "is required",
+    "extra_forbidden": "is not a known field",
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "enum": "must be {expected}",
+    "string_too_long": "must be at most {max_length} characters",
+    "string_too_short": "must be at least {min_length} characters",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "model_type": "must be a JSON object",
+    "value_error": "{error}",
+}
+
+
+def _explain(entry: Mapping[str, Any], location: Sequence[str | int]) -> FieldError:
+    """One finding. Messages hold nothing of the input, which may be a password."""
+    field = ".".join(str(part) for part in location) or "body"
+    if entry["type"] != "missing" and entry["input"] is None and field != "body":
+        return FieldError(field, "must not be null")
+    template = _MESSAGES.get(entry["type"], "is not valid")
+    return FieldError(field, template.format(**entry.get("ctx", {})))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _FIELD_LENGTH else text[:_FIELD_LENGTH] + "…"

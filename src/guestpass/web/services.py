@@ -1,0 +1,45 @@
+"""What the web face is given to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from guestpass.app.addresses import Addresses
+from guestpass.app.bearers import BearerRevocation
+from guestpass.app.environments import EnvironmentService
+from guestpass.app.links import LinkService
+from guestpass.app.openings import Openings
+from guestpass.app.ports import Clock
+from guestpass.signing.bearer import BearerTokens
+from guestpass.signing.passes import PassSigner
+from guestpass.web.notices import Notices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebServices:
+    """The use cases and signers behind the routes; `ready` tells whether this process can serve visitors now."""
+
+    links: LinkService
+    environments: EnvironmentService
+    openings: Openings
+    bearer: BearerTokens
+    revocation: BearerRevocation
+    passes: PassSigner
+    addresses: Addresses
+    notices: Notices
+    clock: Clock
+    ready: Callable[[], Awaitable[bool]]
+
+
+def services_of(request: Request) -> WebServices:
+    """The services that `create_application` was given."""
+    services: WebServices = request.app.state.services
+    return services
+
+
+Services = Annotated[WebServices, Depends(services_of)]

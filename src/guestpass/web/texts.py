@@ -1,0 +1,171 @@
+"""Every text that visitors read, and what clients read in its stead; a translation replaces this table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from guestpass.domain.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What is said for one reason.
+
+    `title` and `text` are for somebody who knows nothing of hosting and wants to know what to do now;
+    `detail` is for the person who reads a client's log.
+    """
+
+    title: str
+    text: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """The words of forms and of the frame around every page."""
+
+    password: str = "Password"
+    open: str = "Open"
+    switch: str = "Switch to this link"
+    request_id: str = "Request"
+    message: str = "Message from the owner"
+    problem: str = "What went wrong"
+
+
+INTERFACE: Final = Interface()
+PASSWORD_MISSING: Final = "Please type the password."
+
+_ASK_AGAIN = "Ask the person who sent it to you for a new one."
+_TRY_AGAIN = "Please try again in a moment. If it doesn't help, tell the person who sent you the link."
+
+NOTICES: Final[dict[Reason, Words]] = {
+    Reason.UNKNOWN_LINK: Words(
+        "This link leads nowhere",
+        "Part of it may have been lost when it was copied, or it was removed. Check that you have the whole link, or "
+        "ask the person who sent it to you.",
+        "No share link has this token.",
+    ),
+    Reason.LINK_DEACTIVATED: Words(
+        "This link was switched off",
+        "The person who shared it has ended the access. If you still need it, ask them for a new link.",
+        "The share link was deactivated.",
+    ),
+    Reason.LINK_EXPIRED: Words(
+        "This link has expired",
+        f"Shared links work for a limited time, and this one's is over. {_ASK_AGAIN}",
+        "The share link has expired.",
+    ),
+    Reason.PASSWORD_NEEDED: Words(
+        "Enter the password",
+        "What was shared with you is protected. The person who sent you the link knows the password.",
+        "This share link asks for a password: send it to /share/{token}/login.",
+    ),
+    Reason.PASSWORD_WRONG: Words(
+        "Enter the password",
+        "What was shared with you is protected. The person who sent you the link knows the password.",
+        "The password is wrong.",
+    ),
+    Reason.PASS_MISSING: Words(
+        "Open your link first",
+        "This page is part of something that is shared by link. Open the link that was sent to you. If you have just "
+        "done so, allow cookies for this site and open it again.",
+        "There is no pass: open a share link first and keep its cookie.",
+    ),
+    Reason.SWITCH_LINK: Words(
+        "Switch to this link?",
+        "This browser has another shared link open, and only one can be open at a time. Switching closes the other "
+        "one; what you have not saved there is lost.",
+        "The browser holds a pass of another share link: confirm with POST /share/{token}.",
+    ),
+    Reason.EMBEDDED: Words(
+        "Open this link in its own tab",
+        "To protect you, shared links don't open inside another page. Copy the link into your browser's address bar.",
+        "A share link does not open inside a frame.",
+    ),
+    Reason.BAD_REQUEST: Words(
+        "That request could not be understood",
+        "Your browser sent something that we can't answer. Go back and try again, or open the link that was sent to "
+        "you anew.",
+        "The request is malformed.",
+    ),
+    Reason.FOREIGN_ORIGIN: Words(
+        "That came from another site",
+        "To protect you, we don't accept what other websites send in your name. Open the link that was sent to you "
+        "and try again from there.",
+        "The request's Origin is another site's.",
+    ),
+    Reason.UNKNOWN_HOST: Words(
+        "Nothing is shared at this address",
+        "Check the link that was sent to you, or ask the person who sent it.",
+        "No host of this name is served here.",
+    ),
+    Reason.NOT_FOUND: Words(
+        "There is nothing here",
+        "Check the address, or open the link that was sent to you anew.",
+        "There is nothing at this path.",
+    ),
+    Reason.METHOD_NOT_ALLOWED: Words(
+        "That can't be done here",
+        "Open the link that was sent to you anew.",
+        "The method is not allowed here.",
+    ),
+    Reason.HEAD_TOO_LARGE: Words(
+        "Your browser sent too much",
+        "Most often too many cookies are the cause. Clear this site's cookies, then open the link that was sent to "
+        "you anew.",
+        "The request's head is larger than allowed.",
+    ),
+    Reason.TARGET_TOO_LONG: Words(
+        "This address is too long",
+        "Open the link that was sent to you anew, and go on from there.",
+        "The request's target is longer than allowed.",
+    ),
+    Reason.BODY_TOO_LARGE: Words(
+        "That is too large",
+        "What you are sending is larger than this site accepts. Try a smaller file, or ask the person who sent you "
+        "the link.",
+        "The request's body is larger than allowed.",
+    ),
+    Reason.HEAD_TIMEOUT: Words(
+        "That took too long",
+        "Your request did not arrive in time. Check your connection and try again.",
+        "The request's head did not arrive in time.",
+    ),
+    Reason.SERVICE_WORKER: Words(
+        "Not available through a shared link",
+        "Offline features of this application are switched off here. Everything else works.",
+        "Service workers are not served where links share one origin.",
+    ),
+    Reason.VERSION_NOT_SUPPORTED: Words(
+        "Your browser speaks another language",
+        "Please use a current browser.",
+        "Only HTTP/1.0 and HTTP/1.1 are supported.",
+    ),
+    Reason.MAINTENANCE: Words(
+        "Back soon",
+        "What was shared with you is being worked on. Your link stays as it is: try it again a little later.",
+        "The environment is under maintenance.",
+    ),
+    Reason.UPSTREAM_UNREACHABLE: Words(
+        "It isn't answering",
+        f"What was shared with you doesn't seem to be running. {_TRY_AGAIN}",
+        "The environment can't be reached.",
+    ),
+    Reason.UPSTREAM_BROKEN: Words(
+        "It gave no proper answer",
+        f"What was shared with you is running, but something is wrong with it. {_TRY_AGAIN}",
+        "The environment's answer was not valid HTTP or ended too early.",
+    ),
+    Reason.UPSTREAM_TIMEOUT: Words(
+        "It took too long",
+        f"What was shared with you did not answer in time. {_TRY_AGAIN}",
+        "The environment did not answer in time.",
+    ),
+    Reason.UNAVAILABLE: Words(
+        "One moment, please",
+        f"We can't show this right now. {_TRY_AGAIN}",
+        "Not available at the moment.",
+    ),
+}
+WRONG_PASSWORD: Final = "That password isn't right. Check it and try again."

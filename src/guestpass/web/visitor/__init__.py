@@ -1,0 +1,1 @@
+"""What visitors are shown and send."""

@@ -1,0 +1,126 @@
+"""A visitor's password is checked here, and the pass that opens the link is handed out."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+
+from fastapi import APIRouter, Path
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message
+
+from guestpass.app.notices import Notice, RenderedNotice
+from guestpass.app.openings import OpeningRefused
+from guestpass.domain.errors import FieldError
+from guestpass.domain.reasons import Reason
+from guestpass.signing.passes import pass_cookie
+from guestpass.web.api.models import LoginRequest
+from guestpass.web.api.problem_models import problems
+from guestpass.web.api.requests import request_body
+from guestpass.web.bodies import JSON, LONGEST_BODY, malformed, media_type, parse_json, read_body, wrong_media_type
+from guestpass.web.facts import Facts
+from guestpass.web.pages import DATA_FIELDS
+from guestpass.web.problems import ProblemRaised, answer, invalid
+from guestpass.web.services import Services
+from guestpass.web.texts import PASSWORD_MISSING
+
+URLENCODED: Final = "application/x-www-form-urlencoded"
+MULTIPART: Final = "multipart/form-data"
+_FORM_FIELDS: Final = 20  # A browser sends two.
+
+router = APIRouter(tags=["Visitors"])
+Token = Annotated[str, Path(description="Share token")]
+
+
+@router.post(
+    "/api/share/{token}/login",
+    operation_id="logIn",
+    summary="Log in to a password-protected share",
+    status_code=303,
+    response_class=Response,
+    responses={
+        303: {
+            "description": "The password is right: go to the share URL.",
+            "headers": {
+                "Location": {"description": "`/share/{token}`", "schema": {"type": "string"}},
+                "Set-Cookie": {"description": "The pass.", "schema": {"type": "string"}},
+            },
+        },
+        **problems(400, 401, 404, 410, 413, 415, 422, 500, page=True),
+    },
+    openapi_extra=request_body(LoginRequest, {"password": "correct horse"}, media_types=(JSON, URLENCODED, MULTIPART)),
+)
+@router.post("/share/{token}/login", include_in_schema=False)
+async def log_in(request: Request, token: Token, services: Services) -> Response:
+    """Validates a share password and sets the visitor's pass as a cookie.
+
+    The password page posts a form here; other clients send JSON. A browser that navigates is answered with pages.
+    """
+    facts = Facts.of(request.scope)
+    password = await _password(request)
+    try:
+        link = await services.openings.login(token, password, facts.client_address)
+    except OpeningRefused as refusal:
+        return _refuse(services, refusal.reason, token, facts)
+    visitor_pass = services.passes.issue(link.id, link.version, int(services.clock.now().timestamp()))
+    cookie = pass_cookie(services.passes.write(visitor_pass), secure=services.addresses.secure)
+    fields = (("Location", f"/share/{quote(token, safe='')}"), ("Set-Cookie", cookie), *DATA_FIELDS)
+    return answer(303, fields, b"")
+
+
+@router.get("/share/{token}/login", include_in_schema=False)
+@router.get("/api/share/{token}/login", include_in_schema=False)
+async def leave_login(request: Request, token: Token) -> Response:
+    """Whoever reloads the address of a failed login by hand is led back to the link; for others there is only POST."""
+    if not Facts.of(request.scope).page:
+        raise HTTPException(405)
+    return answer(303, (("Location", f"/share/{quote(token, safe='')}"), *DATA_FIELDS), b"")
+
+
+def _refuse(services: Services, reason: Reason, token: str, facts: Facts) -> Response:
+    if reason is not Reason.PASSWORD_NEEDED:
+        return _notice(services.notices.render(_about(reason, token, facts, None)))
+    if not facts.page:
+        raise ProblemRaised(invalid([FieldError("password", "is required")]))
+    return _notice(
+        dataclasses.replace(services.notices.render(_about(reason, token, facts, PASSWORD_MISSING)), status=422)
+    )
+
+
+def _about(reason: Reason, token: str, facts: Facts, detail: str | None) -> Notice:
+    return Notice(reason=reason, page=facts.page, request_id=facts.request_id, token=token, detail=detail)
+
+
+def _notice(rendered: RenderedNotice) -> Response:
+    return answer(rendered.status, rendered.fields, rendered.body)
+
+
+async def _password(request: Request) -> str | None:
+    """The password as JSON or from a form; None where it is missing or empty."""
+    body = await read_body(request)
+    kind = media_type(request)
+    if not body:
+        return None
+    if kind == JSON:
+        return parse_json(LoginRequest, body).password or None
+    if kind in {URLENCODED, MULTIPART}:
+        return await _form_password(request, body)
+    raise wrong_media_type(f"{JSON} or {URLENCODED}")
+
+
+async def _form_password(request: Request, body: bytes) -> str | None:
+    async def replay() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    try:
+        form = await Request(request.scope, replay).form(
+            max_files=0, max_fields=_FORM_FIELDS, max_part_size=LONGEST_BODY
+        )
+    except (HTTPException, MultiPartException):
+        raise ProblemRaised(malformed("The body is not a valid form.")) from None
+    value: Any = form.get("password")
+    return value if isinstance(value, str) and value else None

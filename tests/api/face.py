@@ -1,0 +1,144 @@
+"""The web face as it runs behind the gateway: a real server on a real socket over a real database."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx2
+import uvicorn
+
+from guestpass.app.addresses import Addresses
+from guestpass.app.bearers import BearerRevocation
+from guestpass.app.environments import EnvironmentService
+from guestpass.app.links import LinkService
+from guestpass.app.openings import Openings
+from guestpass.domain.access import ALL_SCOPES, Principal, Scope
+from guestpass.signing.bearer import BearerTokens
+from guestpass.signing.keys import Keys
+from guestpass.signing.passes import PassSigner
+from guestpass.signing.passwords import Argon2Hasher
+from guestpass.signing.tokens import SealedTokens
+from guestpass.storage.database import Database
+from guestpass.storage.migrate import upgrade
+from guestpass.system import SystemEntropy
+from guestpass.web.application import WebServices, create_application
+from guestpass.web.notices import Notices
+
+JWT_SECRET = "a secret of the tests, long enough for HS256"
+REQUEST_ID = "01TESTREQUEST"
+LONGEST = timedelta(hours=8760)
+PUBLIC_URL = "https://share.example.com"
+
+
+class SettableClock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+
+class Silence:
+    async def announce(self) -> None:
+        """Nobody listens in these tests."""
+
+
+@dataclass
+class Face:
+    """A running web face, and what a test needs to look behind it."""
+
+    url: str
+    database_url: str
+    clock: SettableClock
+    services: WebServices
+    ready: list[bool] = field(default_factory=lambda: [True])
+
+    def token(self, *, scopes: frozenset[Scope] = ALL_SCOPES, org: str = "default", sub: str = "olga") -> str:
+        principal = Principal(sub, org, scopes)
+        return self.services.bearer.issue(principal, now=datetime.now(UTC), lifetime=timedelta(hours=1))
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[Database]:
+        """The same database, opened a second time as another process would."""
+        database = Database(self.database_url, self.clock)
+        try:
+            yield database
+        finally:
+            await database.close()
+
+    def client(self, **fields: str) -> httpx2.AsyncClient:
+        """A client that reaches the face as the gateway does; `fields` are further request fields."""
+        headers = {"X-Guestpass-Request-Id": REQUEST_ID, "X-Guestpass-Client-Address": "192.0.2.7"} | {
+            name.replace("_", "-"): value for name, value in fields.items()
+        }
+        return httpx2.AsyncClient(base_url=self.url, headers=headers, trust_env=False, timeout=20)
+
+    def owner(self, **claims: str) -> httpx2.AsyncClient:
+        """A client with a bearer token that may do everything."""
+        return self.client(Authorization=f"Bearer {self.token(**claims)}")  # type: ignore[arg-type]
+
+    def browser(self) -> httpx2.AsyncClient:
+        """A browser that navigates."""
+        return self.client(X_Guestpass_Page="1")
+
+
+@contextmanager
+def running_face(directory: Path) -> Iterator[Face]:
+    """Serve a new, empty installation."""
+    database_url = f"sqlite:///{directory / 'guestpass.db'}"
+    upgrade(database_url)
+    clock, entropy = SettableClock(), SystemEntropy()
+    keys = Keys.from_secret("another secret of the tests, just as long")
+    database, vault, hasher = Database(database_url, clock), SealedTokens(keys, entropy), Argon2Hasher()
+    addresses = Addresses(PUBLIC_URL)
+    ready = [True]
+
+    async def is_ready() -> bool:
+        return ready[0]
+
+    services = WebServices(
+        links=LinkService(database, Silence(), vault, hasher, addresses, clock, entropy, longest=LONGEST),
+        environments=EnvironmentService(database, Silence(), clock, entropy),
+        openings=Openings(database, vault, hasher, clock),
+        bearer=BearerTokens(JWT_SECRET, entropy),
+        revocation=BearerRevocation(database, clock),
+        passes=PassSigner(keys, entropy),
+        addresses=addresses,
+        notices=Notices(),
+        clock=clock,
+        ready=is_ready,
+    )
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener, closing(hasher):
+        config = uvicorn.Config(
+            create_application(services), log_config=None, access_log=False, ws="none", lifespan="off"
+        )
+        server = uvicorn.Server(config)
+
+        async def serve() -> None:
+            await server.serve(sockets=[listener])
+            await database.close()
+
+        thread = threading.Thread(target=asyncio.run, args=(serve(),))
+        thread.start()
+        deadline = time.monotonic() + 20
+        while not server.started:
+            assert thread.is_alive()
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        try:
+            port = listener.getsockname()[1]
+            yield Face(f"http://127.0.0.1:{port}", database_url, clock, services, ready)
+        finally:
+            server.should_exit = True
+            thread.join(20)
+            assert not thread.is_alive()
