@@ -1,0 +1,80 @@
+"""Install the real applications that the tests share, where they are missing.
+
+`make test` runs this before the tests. Debian's packages are installed as root; anybody else is told what
+to install. JupyterLab gets an environment of its own, from pinned requirements.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+REQUIREMENTS = ROOT / "requirements" / "jupyterlab.txt"
+JUPYTERLAB = ROOT / ".venv-jupyterlab"
+PYTHON_MODULES = Path("/usr/lib/python3/dist-packages")
+# Each Debian package, and the file by which it is known to be there. nginx stands in an administrator's PATH only.
+PACKAGES = {
+    "chromium": shutil.which("chromium"),
+    "nginx": shutil.which("nginx") or "/usr/sbin/nginx",
+    "tryton-server": "/usr/bin/trytond-admin",
+    "tryton-sao": "/usr/share/tryton-sao/www/index.html",
+    "tryton-modules-party": PYTHON_MODULES / "trytond" / "modules" / "party" / "party.py",
+}
+
+
+def main() -> int:
+    """Install what is missing; the exit status is 1 when that needs somebody else."""
+    missing = [package for package, file in PACKAGES.items() if file is None or not Path(file).exists()]
+    if missing and not _install_packages(missing):
+        return 1
+    _install_jupyterlab()
+    return 0
+
+
+def _install_packages(packages: list[str]) -> bool:
+    names = " ".join(packages)
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        _say(f"the tests need {names}. Install them (sudo apt-get install {names}) and try again.")
+        return False
+    _say(f"installing {names}")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
+        result = subprocess.run(
+            ["apt-get", "--quiet", *command],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        if result.returncode != 0:
+            _say(f"apt-get {command[0]} failed:\n{result.stdout.decode()[-2000:]}{result.stderr.decode()[-2000:]}")
+            return False
+    return True
+
+
+def _install_jupyterlab() -> None:
+    stamp = JUPYTERLAB / "installed"
+    wanted = f"{sys.version}\n{hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()}\n"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    _say("installing JupyterLab")
+    uv = Path(sys.executable).with_name("uv")
+    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, JUPYTERLAB], check=True)
+    python = JUPYTERLAB / "bin" / "python"
+    subprocess.run(
+        [uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", REQUIREMENTS], check=True
+    )
+    stamp.write_text(wanted)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"guestpass: {text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
