@@ -104,11 +104,13 @@ class EnvironmentAnswer:
     """How an environment's answer to one visitor is changed on its way.
 
     `shares_origin` says that other environments are opened on this very origin: no answer may be used there
-    without asking again. `pass_cookie` is set with the final answer.
+    without asking again. `opens` says that this answers a share URL itself, which must never be answered from a
+    cache: the link may have ended by then. `pass_cookie` is set with the final answer.
     """
 
     cookies: EnvironmentCookies
     shares_origin: bool
+    opens: bool = False
     pass_cookie: bytes | None = None
 
     def fields(self, head: ResponseHead) -> list[bytes]:
@@ -116,6 +118,7 @@ class EnvironmentAnswer:
         lines: list[bytes] = []
         cache_control = b""
         dated = False
+        controls_caches = self.shares_origin or self.opens
         for lower, name, value in head.fields:
             if lower in _RESPONSE_DROPS or lower == b"content-length" or lower in head.connection:
                 continue
@@ -124,15 +127,17 @@ class EnvironmentAnswer:
                 if rewritten is not None:
                     lines.append(b"Set-Cookie: %b\r\n" % rewritten)
                 continue
-            if self.shares_origin and lower in (b"cache-control", b"expires", b"pragma", b"service-worker-allowed"):
+            if controls_caches and lower in (b"cache-control", b"expires", b"pragma"):
                 cache_control += value if lower == b"cache-control" else b""
+                continue
+            if self.shares_origin and lower == b"service-worker-allowed":
                 continue
             dated = dated or lower == b"date"
             lines.append(b"%b: %b\r\n" % (name, value))
         if not dated:
             lines.append(date_field())
-        if self.shares_origin:
-            kept = b"no-store" not in cache_control.lower()
+        if controls_caches:
+            kept = not self.opens and b"no-store" not in cache_control.lower()
             lines.append(b"Cache-Control: private, no-cache\r\n" if kept else b"Cache-Control: no-store\r\n")
         if self.pass_cookie is not None:
             lines.append(b"Set-Cookie: %b\r\n" % self.pass_cookie)

@@ -64,8 +64,8 @@ class Gateway:
         self._upstreams: dict[tuple[EnvironmentKey, int], tuple[Upstream, Upstream]] = {}
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine that handles its own errors, owned by the worker's task group."""
-        self._tasks.create_task(work)
+        """Run a coroutine, owned by the worker's task group; a mistake in it ends one request and no more."""
+        self._tasks.create_task(self._guard(work))
 
     def next_request_id(self) -> str:
         """An id for one request, unique over workers: what a page shows, the log has."""
@@ -96,6 +96,12 @@ class Gateway:
             for connection in tuple(self.connections):
                 connection.sweep(now)
             self.pool.sweep(now)
+
+    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception:
+            self.log.exception("unexpected_error")
 
     def forget(self, connection: ClientConnection) -> None:
         """A connection has ended."""

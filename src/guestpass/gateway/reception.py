@@ -135,7 +135,9 @@ class Reception:
             secure=gateway.addresses.secure,
             learn=gateway.learner(environment.key),
         )
-        answer = EnvironmentAnswer(cookies, shares_origin=gateway.addresses.link_domain is None)
+        answer = EnvironmentAnswer(
+            cookies, shares_origin=gateway.addresses.link_domain is None, opens=facts.route.room is Room.OPEN
+        )
         if decision.new_pass:
             answer.pass_cookie = self._pass_cookie(visitor_pass)
         sent = request_head(

@@ -1,0 +1,261 @@
+"""Where settings become adapters and use cases: the only place that knows every class."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from pathlib import Path
+
+from guestpass.app.addresses import Addresses
+from guestpass.app.bearers import BearerRevocation
+from guestpass.app.directory import Directory
+from guestpass.app.environments import EnvironmentService
+from guestpass.app.instance import Instance
+from guestpass.app.links import LinkService
+from guestpass.app.openings import Openings
+from guestpass.app.ports import Announcer
+from guestpass.app.visits import VisitLog
+from guestpass.data_directory import Secrets, make_secrets, read_secrets, whereabouts
+from guestpass.gateway.admission import Admission
+from guestpass.gateway.connector import AddressPolicy, Connector
+from guestpass.gateway.gateway import Gateway
+from guestpass.gateway.hosts import HostTable
+from guestpass.gateway.peers import TrustedProxies
+from guestpass.gateway.reception import Reception, decide_admin
+from guestpass.settings import Settings
+from guestpass.signing.bearer import BearerTokens
+from guestpass.signing.keys import Keys
+from guestpass.signing.passes import PassSigner
+from guestpass.signing.passwords import Argon2Hasher
+from guestpass.signing.tokens import SealedTokens
+from guestpass.storage.database import Database
+from guestpass.storage.feed import SQLiteFeed
+from guestpass.storage.instance import read_instance, write_instance
+from guestpass.storage.location import DatabaseUnusable
+from guestpass.storage.migrate import DatabaseState, database_state, require_current, upgrade
+from guestpass.system import SystemClock, SystemEntropy
+from guestpass.web.application import WebServices, create_application
+from guestpass.web.desk import Desk
+from guestpass.web.notices import Notices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """The adapters and use cases that the server and the command line share."""
+
+    settings: Settings
+    keys: Keys
+    database: Database
+    clock: SystemClock
+    entropy: SystemEntropy
+    vault: SealedTokens
+    hasher: Argon2Hasher
+    passes: PassSigner
+    bearer: BearerTokens
+    revocation: BearerRevocation
+    addresses: Addresses
+    links: LinkService
+    environments: EnvironmentService
+
+    async def close(self) -> None:
+        """Let go of the database and the threads."""
+        self.hasher.close()
+        await self.database.close()
+
+
+def prepare(settings: Settings) -> None:
+    """Make what a first start needs: DATA_DIR, the secrets and the database; bring an older database up to date.
+
+    Raises DataDirectoryUnusable or DatabaseUnusable. Blocks, so call it before the event loop runs.
+    """
+    make_secrets(settings)
+    upgrade(settings.database_url)
+
+
+def build_core(settings: Settings, announcer: Announcer) -> Core:
+    """Wire adapters and use cases; makes nothing.
+
+    Raises DataDirectoryUnusable for a secret, and DatabaseUnusable for a database, that is not there or not usable.
+    """
+    if database_state(settings.database_url) is DatabaseState.MISSING:
+        raise DatabaseUnusable(
+            f"There is no database {settings.database_file}; `guestpass serve` or `guestpass db upgrade` makes it. "
+            f"{whereabouts(settings)}"
+        )
+    require_current(settings.database_url)
+    clock = SystemClock()
+    return _assemble(settings, read_secrets(settings), announcer, Database(settings.database_url, clock), clock)
+
+
+def _assemble(
+    settings: Settings, secrets: Secrets, announcer: Announcer, database: Database, clock: SystemClock
+) -> Core:
+    entropy = SystemEntropy()
+    keys = Keys.from_secret(secrets.secret_key)
+    vault, hasher = SealedTokens(keys, entropy), Argon2Hasher()
+    addresses = Addresses(settings.public_url, settings.link_domain)
+    return Core(
+        settings=settings,
+        keys=keys,
+        database=database,
+        clock=clock,
+        entropy=entropy,
+        vault=vault,
+        hasher=hasher,
+        passes=PassSigner(keys, entropy),
+        bearer=BearerTokens(secrets.jwt_secret, entropy),
+        revocation=BearerRevocation(database, clock),
+        addresses=addresses,
+        links=LinkService(
+            database, announcer, vault, hasher, addresses, clock, entropy, longest=settings.max_link_lifetime
+        ),
+        environments=EnvironmentService(database, announcer, clock, entropy),
+    )
+
+
+async def claim(core: Core) -> Instance:
+    """Tie the database to SECRET_KEY if it is new; returns what its server last said of itself.
+
+    Raises AnotherKey where the database was made with another key.
+    """
+    instance = Instance.from_facts(await read_instance(core.database))
+    instance.require_key(core.keys.fingerprint)
+    if instance.key_fingerprint is None:
+        instance = replace(instance, key_fingerprint=core.keys.fingerprint)
+        await write_instance(core.database, instance.facts())
+    return instance
+
+
+async def introduce(core: Core) -> None:
+    """Write how people reach this server, for commands that run beside it; raises as `claim` does."""
+    await claim(core)
+    settings = core.settings
+    await write_instance(
+        core.database,
+        Instance(
+            public_url=settings.public_url,
+            admin_url=settings.admin_url,
+            link_domain=settings.link_domain,
+            key_fingerprint=core.keys.fingerprint,
+        ).facts(),
+    )
+
+
+async def build_core_beside_server(settings: Settings, announcer: Announcer) -> Core:
+    """As `build_core`, with the server's own addresses where they are not set here; raises AnotherKey too."""
+    core = build_core(settings, announcer)
+    try:
+        instance = await claim(core)
+    except BaseException:
+        await core.close()
+        raise
+    if instance.public_url is None or instance.admin_url is None:
+        return core
+    known = settings.with_addresses(
+        public_url=instance.public_url, admin_url=instance.admin_url, link_domain=instance.link_domain
+    )
+    return _assemble(known, read_secrets(settings), announcer, core.database, core.clock)
+
+
+class OwnAnnouncer:
+    """The Announcer of a server: use cases are built before the feed that they announce to."""
+
+    def __init__(self) -> None:
+        self.feed: SQLiteFeed | None = None
+
+    async def announce(self) -> None:
+        """Let this process's directory catch up with what was just committed."""
+        if self.feed is not None:
+            await self.feed.announce()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """What serves: the gateway with its memory, the feed that keeps it true, and the application behind it."""
+
+    core: Core
+    directory: Directory
+    feed: SQLiteFeed
+    visits: VisitLog
+    gateway: Gateway
+    public: Reception
+    admin: Reception
+    desk: Desk
+
+
+def build_worker(
+    core: Core,
+    announcer: OwnAnnouncer,
+    *,
+    desk_path: Path,
+    listeners: Sequence[tuple[str, int]],
+    is_ready: Callable[[], bool],
+    tasks: asyncio.TaskGroup,
+) -> Worker:
+    """Wire a worker; call it inside the running loop.
+
+    `listeners` are the addresses that visitors and owners connect to: no environment may be one of them.
+    """
+    settings, notices = core.settings, Notices()
+    directory = Directory(core.database, core.vault, time.time)
+    feed = announcer.feed = SQLiteFeed(core.database, directory.apply, directory.reset)
+    visits = VisitLog(core.database, core.clock)
+    gateway = Gateway(
+        addresses=core.addresses,
+        directory=directory,
+        visits=visits,
+        passes=core.passes,
+        notices=notices,
+        connector=Connector(
+            AddressPolicy(allow=settings.upstream_allow, deny=settings.upstream_deny, own_listeners=listeners)
+        ),
+        proxies=TrustedProxies(settings.trusted_proxies),
+        desk=desk_path,
+        time=time.time,
+        tasks=tasks,
+    )
+    admission = Admission(core.addresses, api_on_public=settings.api_on_public)
+    public_hosts = HostTable(
+        main_url=settings.public_url,
+        on_loopback=_is_loopback(settings.listen.host),
+        addresses=core.addresses,
+        former_urls=settings.former_urls,
+    )
+    admin_hosts = HostTable(main_url=settings.admin_url, on_loopback=_is_loopback(settings.admin_listen.host))
+
+    async def ready() -> bool:
+        async with core.database.reading() as work:
+            await work.environments.count()
+        return is_ready()
+
+    application = create_application(
+        WebServices(
+            links=core.links,
+            environments=core.environments,
+            openings=Openings(core.database, core.vault, core.hasher, core.clock),
+            bearer=core.bearer,
+            revocation=core.revocation,
+            passes=core.passes,
+            addresses=core.addresses,
+            notices=notices,
+            clock=core.clock,
+            ready=ready,
+        )
+    )
+    return Worker(
+        core=core,
+        directory=directory,
+        feed=feed,
+        visits=visits,
+        gateway=gateway,
+        public=Reception(gateway, public_hosts, admission.decide, opens_links=True),
+        admin=Reception(gateway, admin_hosts, decide_admin, opens_links=False),
+        desk=Desk(application, desk_path),
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    return ip_address(host).is_loopback
