@@ -15,7 +15,7 @@ help:
 	@echo "make lock   renew the pinned requirements"
 
 run: $(VENV)/run.stamp
-	@exec $(BIN)/python -m guestpass.sample
+	@exec $(BIN)/python -m guestpass.demo
 
 test: check
 	@$(BIN)/python tests/install_applications.py

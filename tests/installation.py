@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx2
-
 from tests.ports import free_ports
 
 START_SECONDS = 30.0
