@@ -138,6 +138,13 @@ _COMMON_CONNECTION: dict[bytes | None, frozenset[bytes]] = {
 }
 
 
+def read_host(value: bytes) -> bytes:
+    """Check a Host field or what stands for it, and return it in lower case; raises RefusedHeadError."""
+    if not _HOST.fullmatch(value):
+        raise _bad("The request's Host is not a host name or address with an optional port.")
+    return value.lower()
+
+
 def read_request_head(data: bytes) -> RequestHead:
     """Read a complete request head that ends in CRLFCRLF (RFC 9112, sections 2 to 6).
 
@@ -255,9 +262,7 @@ def _read_host(head: RequestHead, target: bytes) -> None:
     host = head.values.get(b"host")
     if host is None:
         raise _bad("The request names no Host.")
-    if not _HOST.fullmatch(host):
-        raise _bad("The request's Host is not a host name or address with an optional port.")
-    head.host = host.lower()
+    head.host = read_host(host)
     if not target.startswith(b"/"):
         scheme, separator, rest = target.partition(b"://")
         authority, slash, tail = _split_authority(rest)

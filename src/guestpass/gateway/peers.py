@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from guestpass.gateway.heads import RequestHead
+from guestpass.gateway.heads import RequestHead, read_host
 
 Network = IPv4Network | IPv6Network
 FORWARDING_FIELDS: Final = frozenset(
@@ -64,11 +64,14 @@ class TrustedProxies:
         return client
 
     def requested_host(self, peer: str, head: RequestHead) -> bytes:
-        """The host that the visitor asked for: X-Forwarded-Host where a trusted proxy says so, else Host."""
+        """The host that the visitor asked for: X-Forwarded-Host where a trusted proxy says so, else Host.
+
+        Raises RefusedHeadError where the proxy names no host.
+        """
         forwarded = head.values.get(b"x-forwarded-host")
         if forwarded is None or not self._is_trusted(peer):
             return head.host
-        return forwarded.rpartition(b",")[2].strip().lower()
+        return read_host(forwarded.rpartition(b",")[2].strip())
 
     def _read_trust(self, address: str) -> bool:
         try:
