@@ -20,13 +20,25 @@ class Health(BaseModel):
     status: Literal["ok"] = "ok"
 
 
-@router.get("/healthz", operation_id="getHealth", summary="Is the process alive?", responses=problems(500))
+@router.get(
+    "/healthz",
+    operation_id="getHealth",
+    response_description="Alive.",
+    summary="Is the process alive?",
+    responses=problems(500),
+)
 async def get_health() -> Health:
     """200 for as long as the process answers at all. Needs no token."""
     return Health()
 
 
-@router.get("/readyz", operation_id="getReadiness", summary="Can it serve now?", responses=problems(500, 503))
+@router.get(
+    "/readyz",
+    operation_id="getReadiness",
+    response_description="Ready.",
+    summary="Can it serve now?",
+    responses=problems(500, 503),
+)
 async def get_readiness(services: Services) -> Health:
     """200 when the database and the gateway are ready for visitors, else 503. Needs no token."""
     if not await services.ready():

@@ -66,9 +66,23 @@ def _document(application: FastAPI) -> dict[str, Any]:
         [(model, "validation") for model in _REQUESTS], ref_template="#/components/schemas/{model}"
     )
     schemas.update(definitions["$defs"])
+    _remove_the_frameworks_own(document)
     document["paths"].update(_answered_by_the_gateway())
     document["components"]["schemas"] = dict(sorted(schemas.items()))
     return document
+
+
+def _remove_the_frameworks_own(document: dict[str, Any]) -> None:
+    """FastAPI announces a 422 of its own shape, which never goes out, and titles that repeat the names."""
+    schemas = document["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for path in document["paths"].values():
+        for operation in path.values():
+            if "HTTPValidationError" in str(operation["responses"].get("422")):
+                del operation["responses"]["422"]
+            for parameter in operation.get("parameters", ()):
+                parameter["schema"].pop("title", None)
 
 
 def _answered_by_the_gateway() -> Mapping[str, Any]:
@@ -124,7 +138,7 @@ def _answered_by_the_gateway() -> Mapping[str, Any]:
                     "operationId": f"proxy{method.capitalize()}",
                     "summary": "Proxy to the shared environment",
                     "description": "Public endpoint that proxies root-relative requests of the environment by the "
-                    "visitor's pass.",
+                    "visitor's pass; with any method.",
                     "responses": {
                         "200": _ANYTHING,
                         "default": _ANYTHING,

@@ -70,6 +70,9 @@ def render_docs(document: Mapping[str, Any]) -> bytes:
         for method in _METHODS
         if (operation := item.get(method)) is not None
     ]
+    # The gateway's one rule for all methods is seven operations in the document and one for a reader.
+    shown = {(name, operation.path, operation.summary): (name, operation) for name, operation in reversed(operations)}
+    operations = list(reversed(shown.values()))
     sections = [
         (tag["name"], tag["description"], [operation for name, operation in operations if name == tag["name"]])
         for tag in document["tags"]
@@ -159,8 +162,13 @@ def _kind(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     return " or ".join(words.get(kind, kind) for kind in ([kinds] if isinstance(kinds, str) else kinds)) or "anything"
 
 
+_VARIABLES: Final = {"{envId}": "$ENV", "{linkId}": "$LINK", "{token}": "$SHARE", "{path}": ""}
+
+
 def _curl(method: str, path: str, operation: Mapping[str, Any], media: Mapping[str, Any] | None) -> str:
-    lines = [f'curl -X {method.upper()} "$BASE{path}"' if method != "head" else f'curl --head "$BASE{path}"']
+    for place, variable in _VARIABLES.items():
+        path = path.replace(place, variable)
+    lines = [f'curl -X {method.upper()} "$BASE{path}"']
     if operation.get("security"):
         lines.append('-H "Authorization: Bearer $TOKEN"')
     if media:

@@ -17,7 +17,13 @@ from guestpass.web.services import Services
 router = APIRouter(prefix="/api/environments", tags=["Environments"], dependencies=DOCUMENTED_SCHEME)
 
 
-@router.get("", operation_id="listEnvironments", summary="List environments", responses=problems(401, 403, 500))
+@router.get(
+    "",
+    operation_id="listEnvironments",
+    response_description="The environments.",
+    summary="List environments",
+    responses=problems(401, 403, 500),
+)
 async def list_environments(who: EnvironmentsReader, services: Services) -> EnvironmentsBody:
     """Returns every environment of the caller's organisation, by name. Needs the scope `environments:read`."""
     environments = await services.environments.list_all(who)
@@ -27,6 +33,7 @@ async def list_environments(who: EnvironmentsReader, services: Services) -> Envi
 @router.post(
     "",
     operation_id="createEnvironment",
+    response_description="The new environment.",
     summary="Register an environment",
     status_code=201,
     responses={
@@ -50,7 +57,11 @@ async def create_environment(
 
 
 @router.get(
-    "/{envId}", operation_id="getEnvironment", summary="Show an environment", responses=problems(401, 403, 404, 500)
+    "/{envId}",
+    operation_id="getEnvironment",
+    response_description="The environment.",
+    summary="Show an environment",
+    responses=problems(401, 403, 404, 500),
 )
 async def get_environment(who: EnvironmentsReader, env_id: EnvironmentId, services: Services) -> EnvironmentBody:
     """Returns one environment. Needs the scope `environments:read`."""
@@ -60,6 +71,7 @@ async def get_environment(who: EnvironmentsReader, env_id: EnvironmentId, servic
 @router.patch(
     "/{envId}",
     operation_id="changeEnvironment",
+    response_description="The environment as it is now.",
     summary="Change an environment",
     responses=problems(400, 401, 403, 404, 413, 415, 422, 500),
     openapi_extra=request_body(EnvironmentPatch, {"maintenance": {"message": "Back at 14:00."}}),
@@ -77,6 +89,7 @@ async def change_environment(
 @router.delete(
     "/{envId}",
     operation_id="removeEnvironment",
+    response_description="The environment and its links are gone.",
     summary="Remove an environment",
     status_code=204,
     responses=problems(401, 403, 404, 500),

@@ -222,20 +222,20 @@ class ShareLinkBody(_Shown):
 
     id: str = Field(examples=["k7nq2w5d3mzr4xta"])
     environment_id: str = Field(examples=["staging"])
-    share_type: ShareType
-    label: str | None
+    share_type: ShareType = Field(examples=["password"])
+    label: str | None = Field(examples=["For the auditors"])
     url: str = Field(
         description="What the owner sends. It opens the environment: keep it as one keeps a password.",
         examples=["https://share.example.com/share/gp_…"],
     )
-    status: Status
-    created_at: datetime
-    created_by: str = Field(description="The `sub` of the bearer token that made it.")
-    expires_at: datetime
+    status: Status = Field(examples=["active"])
+    created_at: datetime = Field(examples=["2026-03-04T05:06:07Z"])
+    created_by: str = Field(description="The `sub` of the bearer token that made it.", examples=["olga"])
+    expires_at: datetime = Field(examples=["2026-03-11T05:06:07Z"])
     deactivated_at: datetime | None
     last_opened_at: datetime | None
-    visits: int
-    visitors: int
+    visits: int = Field(examples=[3])
+    visitors: int = Field(examples=[2])
 
     @classmethod
     def of(cls, owned: OwnedLink) -> ShareLinkBody:
@@ -281,17 +281,17 @@ class EnvironmentBody(_Shown):
     """A registered environment."""
 
     id: str = Field(examples=["staging"])
-    name: str
-    url: str
+    name: str = Field(examples=["Staging"])
+    url: str = Field(examples=["http://10.0.0.5:8069"])
     websocket_url: str | None
     kind: Kind
     description: str | None
     tls_verify: bool
-    body_limit: int = Field(description="In bytes.")
+    body_limit: int = Field(description="In bytes.", examples=[2147483648])
     response_timeout: str = Field(description="In seconds, as a duration.", examples=["720s"])
     maintenance: MaintenanceBody | None
-    created_at: datetime
-    created_by: str = Field(description="The `sub` of the bearer token that registered it.")
+    created_at: datetime = Field(examples=["2026-03-04T05:06:07Z"])
+    created_by: str = Field(description="The `sub` of the bearer token that registered it.", examples=["olga"])
 
     @classmethod
     def of(cls, environment: Environment) -> EnvironmentBody:

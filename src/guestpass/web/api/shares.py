@@ -18,7 +18,13 @@ from guestpass.web.services import Services
 router = APIRouter(prefix="/api/environments/{envId}/share", tags=["Share links"], dependencies=DOCUMENTED_SCHEME)
 
 
-@router.get("", operation_id="listShareLinks", summary="List share links", responses=problems(401, 403, 404, 422, 500))
+@router.get(
+    "",
+    operation_id="listShareLinks",
+    response_description="The links.",
+    summary="List share links",
+    responses=problems(401, 403, 404, 422, 500),
+)
 async def list_share_links(
     who: SharesReader,
     env_id: EnvironmentId,
@@ -33,6 +39,7 @@ async def list_share_links(
 @router.post(
     "",
     operation_id="createShareLink",
+    response_description="The new link.",
     summary="Create a share link",
     status_code=201,
     responses=problems(400, 401, 403, 404, 413, 415, 422, 500),
@@ -53,6 +60,7 @@ async def create_share_link(
 @router.delete(
     "/{linkId}",
     operation_id="deactivateShareLink",
+    response_description="Deactivated, now or before.",
     summary="Deactivate a share link",
     responses=problems(401, 403, 404, 500),
 )
@@ -71,6 +79,7 @@ async def deactivate_share_link(
 @router.delete(
     "/{linkId}/permanent",
     operation_id="removeShareLink",
+    response_description="The record is gone.",
     summary="Remove a share link",
     status_code=204,
     responses=problems(401, 403, 404, 500),

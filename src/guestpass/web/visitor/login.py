@@ -68,17 +68,32 @@ async def log_in(request: Request, token: Token, services: Services) -> Response
         return _refuse(services, refusal.reason, token, facts)
     visitor_pass = services.passes.issue(link.id, link.version, int(services.clock.now().timestamp()))
     cookie = pass_cookie(services.passes.write(visitor_pass), secure=services.addresses.secure)
-    fields = (("Location", f"/share/{quote(token, safe='')}"), ("Set-Cookie", cookie), *DATA_FIELDS)
+    fields = (("Location", _share_path(token)), ("Set-Cookie", cookie), *DATA_FIELDS)
     return answer(303, fields, b"")
 
 
+@router.get(
+    "/api/share/{token}/login",
+    operation_id="leaveLogin",
+    summary="Go back to the share",
+    status_code=303,
+    response_class=Response,
+    responses={
+        303: {
+            "description": "Go to the share URL.",
+            "headers": {"Location": {"description": "`/share/{token}`", "schema": {"type": "string"}}},
+        },
+        **problems(500, page=True),
+    },
+)
 @router.get("/share/{token}/login", include_in_schema=False)
-@router.get("/api/share/{token}/login", include_in_schema=False)
-async def leave_login(request: Request, token: Token) -> Response:
-    """Whoever reloads the address of a failed login by hand is led back to the link; for others there is only POST."""
-    if not Facts.of(request.scope).page:
-        raise HTTPException(405)
-    return answer(303, (("Location", f"/share/{quote(token, safe='')}"), *DATA_FIELDS), b"")
+async def leave_login(token: Token) -> Response:
+    """Leads back to the share URL whoever opens the address of a login by hand, after a wrong password for example."""
+    return answer(303, (("Location", _share_path(token)), *DATA_FIELDS), b"")
+
+
+def _share_path(token: str) -> str:
+    return f"/share/{quote(token, safe='')}"
 
 
 def _refuse(services: Services, reason: Reason, token: str, facts: Facts) -> Response:
