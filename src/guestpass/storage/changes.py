@@ -23,8 +23,8 @@ class SQLChangeLog:
 
     async def after(self, number: int) -> list[Change]:
         """Changes with a higher number, in order."""
-        query = select(changes).where(changes.c.number > number).order_by(changes.c.number)
-        rows = await self._connection.execute(query)
+        query = select(changes.c.number, changes.c.kind, changes.c.id).where(changes.c.number > number)
+        rows = await self._connection.execute(query.order_by(changes.c.number))
         return [Change(row.number, ChangeKind(row.kind), row.id) for row in rows]
 
     async def last(self) -> int:

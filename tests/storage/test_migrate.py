@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine
+from tests.storage.samples import SetClock, keep, link_of, make_environment, make_link
+
+from guestpass.domain.errors import GuestpassError
+from guestpass.storage import migrate
+from guestpass.storage.database import Database
+from guestpass.storage.location import DatabaseUnusable
+from guestpass.storage.migrate import DatabaseState
+from guestpass.storage.tables import metadata
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "guestpass.db"
+
+
+@pytest.fixture
+def url(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+def run_sql(path: Path, statement: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        return connection.execute(statement).fetchall()
+
+
+def test_a_fresh_database_has_exactly_the_tables_that_the_program_uses(url: str, path: Path) -> None:
+    migrate.upgrade(url)
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_the_comparison_would_notice(url: str, path: Path) -> None:
+    migrate.upgrade(url)
+    run_sql(path, "ALTER TABLE links ADD COLUMN note VARCHAR")
+    run_sql(path, "DROP INDEX ix_link_events_link_id_at")
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        found = compare_metadata(MigrationContext.configure(connection), metadata)
+    engine.dispose()
+    assert {difference[0] for difference in found} == {"remove_column", "add_index"}
+
+
+def test_foreign_keys_cascade_and_change_numbers_are_never_reused(url: str, path: Path) -> None:
+    """What the comparison does not look at."""
+    migrate.upgrade(url)
+    cascading = {
+        table: {str(row[6]) for row in run_sql(path, f"PRAGMA foreign_key_list({table})")}
+        for table in ("links", "http_only_cookies", "link_tokens", "visitors", "link_events")
+    }
+    assert cascading == {table: {"CASCADE"} for table in cascading}
+    [(sql,)] = run_sql(path, "SELECT sql FROM sqlite_master WHERE name = 'changes'")
+    assert "AUTOINCREMENT" in str(sql)
+
+
+def test_the_file_is_its_owners_alone_and_keeps_a_write_ahead_log(url: str, path: Path) -> None:
+    migrate.upgrade(url)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        connection.execute("DELETE FROM changes")
+        companions = [path.with_name(path.name + end) for end in ("-wal", "-shm")]
+        assert [stat.S_IMODE(file.stat().st_mode) for file in companions] == [0o600, 0o600]
+
+
+async def test_upgrading_twice_changes_nothing(url: str, path: Path) -> None:
+    migrate.upgrade(url)
+    database = Database(url, SetClock())
+    await keep(database, make_environment(), make_link())
+    schema = run_sql(path, "SELECT sql FROM sqlite_master")
+    await asyncio.to_thread(migrate.upgrade, url)
+    assert run_sql(path, "SELECT sql FROM sqlite_master") == schema
+    assert await link_of(database) == make_link()
+    await database.close()
+
+
+def test_the_state_of_a_database_is_told(url: str, path: Path) -> None:
+    assert migrate.database_state(url) is DatabaseState.MISSING
+    assert migrate.current_revision(url) is None
+    path.touch()
+    assert migrate.database_state(url) is DatabaseState.OLDER
+    migrate.upgrade(url)
+    assert migrate.database_state(url) is DatabaseState.CURRENT
+    assert migrate.current_revision(url) == migrate.head_revision()
+    migrate.require_current(url)
+
+
+def test_a_missing_database_is_named_with_the_remedy_and_not_made(url: str, path: Path) -> None:
+    with pytest.raises(DatabaseUnusable) as caught:
+        migrate.require_current(url)
+    assert str(path) in str(caught.value)
+    assert "guestpass db upgrade" in str(caught.value)
+    assert isinstance(caught.value, GuestpassError)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_an_older_database_is_named_with_the_remedy(url: str, path: Path) -> None:
+    path.touch()
+    with pytest.raises(DatabaseUnusable, match="older than this program; run `guestpass db upgrade`"):
+        migrate.require_current(url)
+    assert path.stat().st_size == 0
+
+
+def test_a_newer_database_is_refused_and_left_alone(url: str, path: Path) -> None:
+    migrate.upgrade(url)
+    run_sql(path, "UPDATE alembic_version SET version_num = '9999'")
+    assert migrate.database_state(url) is DatabaseState.NEWER
+    for call in (migrate.upgrade, migrate.require_current):
+        with pytest.raises(DatabaseUnusable, match="made by a newer Guestpass"):
+            call(url)
+    assert migrate.current_revision(url) == "9999"
+
+
+def test_a_database_of_something_else_is_refused_and_left_alone(url: str, path: Path) -> None:
+    run_sql(path, "CREATE TABLE recipes (name TEXT)")
+    with pytest.raises(DatabaseUnusable, match="is a database of something else"):
+        migrate.upgrade(url)
+    assert run_sql(path, "SELECT name FROM sqlite_master") == [("recipes",)]
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(url: str, path: Path) -> None:
+    path.write_text("Dear diary, " * 100)
+    with pytest.raises(DatabaseUnusable, match="file is not a database"):
+        migrate.upgrade(url)
+    assert path.read_text().startswith("Dear diary")
+
+
+def test_a_missing_directory_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseUnusable, match=r"directory .*/absent for the database does not exist"):
+        migrate.upgrade(f"sqlite:///{tmp_path}/absent/guestpass.db")
+
+
+def test_an_upgrade_that_fails_half_way_leaves_nothing(url: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise KeyError("the second index")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("alembic.operations.base.Operations.create_index", fail, raising=False)
+        with pytest.raises(KeyError):
+            migrate.upgrade(url)
+    assert run_sql(path, "SELECT name FROM sqlite_master") == []
+    migrate.upgrade(url)
+    assert migrate.database_state(url) is DatabaseState.CURRENT
+
+
+def test_processes_that_upgrade_at_once_wait_for_each_other(url: str, path: Path, tmp_path: Path) -> None:
+    """They run where no source tree is, and find the migrations in the package."""
+    program = "import sys; from guestpass.storage import migrate; input(); migrate.upgrade(sys.argv[1]); print('done')"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, url],
+            cwd=tmp_path,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    said = [process.communicate(timeout=60)[0] for process in processes]
+    assert said == ["done\n"] * 4
+    assert migrate.database_state(url) is DatabaseState.CURRENT
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
