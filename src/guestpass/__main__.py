@@ -1,0 +1,5 @@
+"""`python -m guestpass` is the command `guestpass`."""
+
+from guestpass.cli import main
+
+main()

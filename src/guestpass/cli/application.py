@@ -1,0 +1,44 @@
+"""Every command, put together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from guestpass import __version__
+from guestpass.cli import environments, server, shares, tokens
+
+app = typer.Typer(
+    name="guestpass",
+    help="Share links to running Odoo environments: they expire, may ask for a password, and can be switched off at "
+    "once.",
+    epilog="Exit status: 0 done; 1 refused, not found or not confirmed; 2 a wrong option, setting, key or database.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"guestpass {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def guestpass(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """The options that stand before any command."""
+
+
+app.command("serve")(server.serve)
+app.command("settings")(server.show_settings)
+app.add_typer(server.database, name="db")
+app.add_typer(tokens.app, name="token")
+app.add_typer(environments.app, name="env")
+app.add_typer(shares.app, name="share")

@@ -1,0 +1,155 @@
+"""`guestpass env`: the running applications that links lead to."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from guestpass.app.environments import NewEnvironment
+from guestpass.cli import output
+from guestpass.cli.options import ORG, AsJSON, EnvironmentId, Org, Yes, duration
+from guestpass.cli.session import act, confirm
+from guestpass.domain.access import Principal
+from guestpass.domain.durations import format_duration
+from guestpass.domain.environment import DEFAULT_BODY_LIMIT, DEFAULT_RESPONSE_TIMEOUT, Environment, Kind
+from guestpass.web.api.models import EnvironmentBody, EnvironmentsBody
+
+if TYPE_CHECKING:
+    from guestpass.wiring import Core
+
+app = typer.Typer(help="Environments: the running applications that links lead to.", no_args_is_help=True)
+
+
+@app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What people call it.", show_default=False)],
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="Where it runs, such as http://10.0.0.5:8069.", show_default=False)
+    ],
+    id: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="Its id.", show_default="made from the name")
+    ] = None,
+    kind: Annotated[
+        Kind, typer.Option("--kind", metavar="KIND", help="Which rules apply behind its links: odoo or web.")
+    ] = Kind.ODOO,
+    websocket_url: Annotated[
+        str | None, typer.Option("--websocket-url", metavar="URL", help="Where /websocket goes, if not to URL.")
+    ] = None,
+    description: Annotated[str | None, typer.Option("--description", metavar="TEXT", help="A note for owners.")] = None,
+    tls_verify: Annotated[
+        bool, typer.Option("--tls-verify/--insecure", help="Whether an https environment's certificate is checked.")
+    ] = True,
+    body_limit: Annotated[
+        int, typer.Option("--body-limit", metavar="BYTES", help="The longest request body.")
+    ] = DEFAULT_BODY_LIMIT,
+    response_timeout: Annotated[
+        timedelta | None,
+        typer.Option(
+            "--response-timeout",
+            parser=duration,
+            metavar="DURATION",
+            help="How long it may take to begin an answer.",
+            show_default=format_duration(DEFAULT_RESPONSE_TIMEOUT),
+        ),
+    ] = None,
+    org: Org = ORG,
+    as_json: AsJSON = False,
+) -> None:
+    """Register a running application."""
+    new = NewEnvironment(
+        name=name,
+        url=url,
+        id=id,
+        websocket_url=websocket_url,
+        kind=kind,
+        description=description,
+        tls_verify=tls_verify,
+        body_limit=body_limit,
+        response_timeout=response_timeout if response_timeout is not None else DEFAULT_RESPONSE_TIMEOUT,
+    )
+
+    async def register(core: Core, who: Principal) -> tuple[Environment, bool]:
+        environment = await core.environments.add(who, new)
+        async with core.database.reading() as work:
+            shares_origin = core.addresses.link_domain is None and await work.environments.count() > 1
+        return environment, shares_origin
+
+    environment, shares_origin = act(org, register)
+    if as_json:
+        output.print_json(EnvironmentBody.of(environment))
+    else:
+        typer.echo(f"The environment {environment.id} is registered. Share it: guestpass share create {environment.id}")
+    if shares_origin:
+        output.note(
+            "guestpass: There are several environments now and LINK_DOMAIN is not set, so all links open on one "
+            "origin: a tab that one environment left open can write into the one that was opened after it. "
+            "Set LINK_DOMAIN to give each link an origin of its own."
+        )
+
+
+@app.command("list")
+def list_all(org: Org = ORG, as_json: AsJSON = False) -> None:
+    """List the organisation's environments, by name."""
+
+    async def read(core: Core, who: Principal) -> list[Environment]:
+        return await core.environments.list_all(who)
+
+    environments = act(org, read)
+    if as_json:
+        bodies = [EnvironmentBody.of(environment) for environment in environments]
+        output.print_json(EnvironmentsBody(environments=bodies, total=len(bodies)))
+        return
+    output.print_table(
+        ["ID", "NAME", "KIND", "URL", "STATE"],
+        [
+            (each.id, each.name, each.kind.value, each.url, "maintenance" if each.maintenance is not None else "up")
+            for each in environments
+        ],
+    )
+
+
+@app.command("show")
+def show(environment_id: EnvironmentId, org: Org = ORG, as_json: AsJSON = False) -> None:
+    """Show one environment."""
+
+    async def read(core: Core, who: Principal) -> Environment:
+        return await core.environments.get(who, environment_id)
+
+    environment = act(org, read)
+    if as_json:
+        output.print_json(EnvironmentBody.of(environment))
+        return
+    output.print_facts(
+        [
+            ("id", environment.id),
+            ("name", environment.name),
+            ("url", environment.url),
+            ("websocket url", environment.websocket_url or "-"),
+            ("kind", environment.kind.value),
+            ("description", environment.description or "-"),
+            ("certificate", "checked" if environment.tls_verify else "not checked"),
+            ("body limit", f"{environment.body_limit} bytes"),
+            ("response timeout", format_duration(environment.response_timeout)),
+            ("maintenance", environment.maintenance or "-"),
+            ("registered", f"{output.moment(environment.created_at)} by {environment.created_by}"),
+        ]
+    )
+
+
+@app.command("remove")
+def remove(environment_id: EnvironmentId, org: Org = ORG, yes: Yes = False) -> None:
+    """Remove an environment with all its links; their visitors are cut off."""
+
+    async def count_links(core: Core, who: Principal) -> int:
+        return len(await core.links.list_all(who, environment_id))
+
+    async def take_away(core: Core, who: Principal) -> None:
+        await core.environments.remove(who, environment_id)
+
+    if not yes:
+        links = act(org, count_links)
+        confirm(f"Remove the environment {environment_id} and its {links} link(s) for good?", yes=yes)
+    act(org, take_away)
+    typer.echo(f"The environment {environment_id} is removed.")

@@ -1,0 +1,67 @@
+"""What commands print: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import typer
+from pydantic import BaseModel
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+# Wide enough that nothing is folded where no terminal limits the width: another program reads it.
+_PIPE_WIDTH = 100_000
+
+
+def print_json(data: BaseModel | dict[str, Any]) -> None:
+    """One JSON document on standard output, in the API's own words."""
+    if isinstance(data, BaseModel):
+        data = data.model_dump(mode="json", by_alias=True)
+    typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, width: int = _PIPE_WIDTH) -> None:
+    """Rows under headings; long cells are folded to the width of the terminal (else to `width`), never cut off."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for position, heading in enumerate(headings):
+        table.add_column(heading, overflow="fold", no_wrap=position == 0)
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    _console(width).print(table)
+
+
+def print_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """Names and values, one pair a line."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column()
+    grid.add_column(overflow="fold")
+    for name, value in facts:
+        grid.add_row(Text(name, style="bold"), Text(printable(value)))
+    _console(_PIPE_WIDTH).print(grid)
+
+
+def note(text: str) -> None:
+    """Something for the person at the terminal; on standard error, so that standard output holds only the result."""
+    typer.echo(text, err=True)
+
+
+def moment(at: datetime | None) -> str:
+    """A time for people, to the second and in UTC; ``-`` for none."""
+    return "-" if at is None else f"{at:%Y-%m-%d %H:%M:%S}Z"
+
+
+def printable(text: str) -> str:
+    """The text without control characters: what owners write must not steer the terminal of whoever reads it."""
+    return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)
+
+
+def _console(pipe_width: int) -> Console:
+    # rich heeds NO_COLOR and writes no colour where standard output is no terminal.
+    width = None if sys.stdout.isatty() else pipe_width
+    return Console(width=width, highlight=False, markup=False, emoji=False)

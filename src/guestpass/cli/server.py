@@ -1,0 +1,69 @@
+"""The commands that concern the installation: `serve`, `settings` and `db`."""
+
+from __future__ import annotations
+
+import asyncio
+
+import typer
+
+from guestpass.cli import output
+from guestpass.cli.options import AsJSON
+from guestpass.cli.session import Unheard, installation, read_settings
+from guestpass.settings import CONFIG_VARIABLE, describe, load
+
+database = typer.Typer(help="The database.", no_args_is_help=True)
+
+
+def serve() -> None:
+    """Serve visitors and owners, until SIGTERM or Ctrl-C.
+
+    Visitors are served on LISTEN, owners on ADMIN_LISTEN. Makes DATA_DIR, the keys and the database where they are
+    missing, and brings an older database up to date.
+    """
+    from guestpass import serve as server  # noqa: PLC0415 - the other commands need not load the gateway
+
+    with installation():
+        raise typer.Exit(server.run(load().settings))
+
+
+def show_settings(as_json: AsJSON = False) -> None:
+    """List every setting, and where it is from.
+
+    Each with its value and what it is for; secrets are hidden.
+    """
+    loaded = load()
+    lines = describe(loaded)
+    if as_json:
+        output.print_json(
+            {
+                "file": str(loaded.file) if loaded.file else None,
+                "settings": [
+                    {"name": line.name, "value": line.value, "source": line.source.value, "help": line.help}
+                    for line in lines
+                ],
+            }
+        )
+        return
+    output.print_table(
+        ["SETTING", "VALUE", "FROM", "WHAT FOR"],
+        [(line.name, line.value, line.source.value, line.help) for line in lines],
+        width=140,
+    )
+    output.note(f"Settings file: {loaded.file}" if loaded.file else f"No settings file ({CONFIG_VARIABLE}).")
+
+
+@database.command("upgrade")
+def upgrade() -> None:
+    """Make the database and the keys if they are missing, and bring an older database up to date."""
+    from guestpass.wiring import build_core_beside_server, prepare  # noqa: PLC0415 - as in `serve`
+
+    settings = read_settings()
+
+    async def claim() -> None:
+        core = await build_core_beside_server(settings, Unheard())
+        await core.close()
+
+    with installation():
+        prepare(settings)
+        asyncio.run(claim())
+    typer.echo(f"The database {settings.database_file} is up to date.")

@@ -1,0 +1,100 @@
+"""What a command works with: the settings, the use cases, and who acts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import typer
+
+from guestpass import telemetry
+from guestpass.data_directory import user_name
+from guestpass.domain.access import Principal
+from guestpass.settings import Settings, load
+
+if TYPE_CHECKING:
+    from guestpass.wiring import Core
+
+REFUSED = 1
+WRONG = 2
+
+Result = TypeVar("Result")
+
+
+class Stopped(Exception):
+    """A command that can't go on: the text is one sentence for a person, `status` the exit status."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Unheard:
+    """The Announcer of a process without a gateway: servers hear of changes through the database."""
+
+    async def announce(self) -> None:
+        """Nothing in this process waits for it."""
+
+
+def read_settings() -> Settings:
+    """The settings, with logging set up for a command: only what needs a person's attention."""
+    settings = load().settings
+    telemetry.configure(settings.log_format.value, level=logging.WARNING)
+    return settings
+
+
+def operator(org: str) -> Principal:
+    """The operating system's user, who may do everything in the organisation."""
+    return Principal(user_name(os.geteuid()), org)
+
+
+def act(org: str, action: Callable[[Core, Principal], Awaitable[Result]]) -> Result:
+    """Run an action on the database that the server uses."""
+    with installation():
+        return asyncio.run(_act(read_settings(), operator(org), action))
+
+
+@contextmanager
+def installation() -> Iterator[None]:
+    """Work with the database; what it can't do is a Stopped with one sentence."""
+    # Loaded here, because it takes longer than the commands that need no database.
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
+
+    from guestpass.storage.location import DatabaseUnusable  # noqa: PLC0415
+
+    try:
+        yield
+    except DatabaseUnusable as error:
+        raise Stopped(WRONG, str(error)) from None
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or type(error).__name__
+        raise Stopped(REFUSED, f"The database can't be used: {cause}.") from None
+
+
+async def _act(settings: Settings, who: Principal, action: Callable[[Core, Principal], Awaitable[Result]]) -> Result:
+    from guestpass.wiring import build_core_beside_server  # noqa: PLC0415 - as in `installation`
+
+    core = await build_core_beside_server(settings, Unheard())
+    try:
+        return await action(core, who)
+    finally:
+        await core.close()
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something that can't be undone, unless `yes`; ends the command when it isn't confirmed."""
+    if yes:
+        return
+    # typer's own question leaves a blank on standard output, where only results belong.
+    typer.echo(f"{question} [y/N] ", err=True, nl=False)
+    answer = sys.stdin.readline()
+    if not answer:
+        typer.echo(err=True)
+        raise Stopped(REFUSED, "Nobody confirmed it, so nothing was removed; --yes removes without asking.")
+    if answer.strip().lower() not in {"y", "yes"}:
+        raise Stopped(REFUSED, "Nothing was removed.")

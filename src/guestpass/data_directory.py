@@ -1,0 +1,165 @@
+"""DATA_DIR: the directory itself, the two secrets that Guestpass keeps there, and whose they are."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from guestpass.domain.errors import GuestpassError
+from guestpass.settings import Settings, variable
+
+_DIRECTORY_MODE = 0o700
+_FILE_MODE = 0o600
+
+
+class DataDirectoryUnusable(GuestpassError):
+    """DATA_DIR or a key in it can't be used; the text says where we looked, whose it is, and the remedy."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secrets:
+    """The two secrets of an installation, from the settings or from DATA_DIR."""
+
+    jwt_secret: str
+    secret_key: str
+
+
+def read_secrets(settings: Settings) -> Secrets:
+    """Both secrets; raises DataDirectoryUnusable where one was never made or is not ours alone to read."""
+    return Secrets(read_secret(settings, "jwt_secret"), read_secret(settings, "secret_key"))
+
+
+def read_secret(settings: Settings, name: str) -> str:
+    """One of the secrets by its attribute name; raises as `read_secrets` does."""
+    given = getattr(settings, name)
+    if given is not None:
+        return str(given.get_secret_value())
+    file = settings.secret_file(name)
+    try:
+        return _read_private(file)
+    except FileNotFoundError:
+        raise DataDirectoryUnusable(
+            f"There is no key yet: {variable(name)} is not set and there is no file {file}. "
+            f"`guestpass serve` or `guestpass db upgrade` makes it. {whereabouts(settings)}"
+        ) from None
+    except PermissionError:
+        raise DataDirectoryUnusable(f"The key {file} can't be read. {whereabouts(settings)}") from None
+
+
+def make_secrets(settings: Settings) -> None:
+    """Make DATA_DIR (mode 0700) and each secret that is neither set nor kept yet (mode 0600); others stay as they are.
+
+    Several processes may do so at once: one of them makes the secret and all of them use that one.
+    """
+    _make_directory(settings)
+    for name in ("jwt_secret", "secret_key"):
+        if getattr(settings, name) is None:
+            file = settings.secret_file(name)
+            try:
+                _create_private(file, secrets.token_urlsafe(48))
+            except OSError as error:
+                raise DataDirectoryUnusable(
+                    f"The key {file} can't be made: {error.strerror}. {whereabouts(settings)}"
+                ) from None
+            read_secret(settings, name)
+
+
+def whereabouts(settings: Settings) -> str:
+    """Where we looked, whose it is and who we are: the end of a message about something that is missing there."""
+    directory, user = settings.data_dir, user_name(os.geteuid())
+    looked = f"Looked in {variable('data_dir')}={directory}"
+    try:
+        owner = user_name(directory.stat().st_uid)
+    except FileNotFoundError:
+        return f"{looked}, which does not exist; set it to the server's if that is elsewhere, or run this as its user."
+    except OSError:
+        return f"{looked}, which the user {user} can't look into; run this as the user that the server runs as."
+    if owner == user:
+        return f"{looked}, which belongs to the user {owner}; set it to the server's if that is elsewhere."
+    return f"{looked}, which belongs to the user {owner}; run this as that user: {_as_user(owner)}."
+
+
+def user_name(uid: int) -> str:
+    """The name of an operating system user, or its number where it has none (as in many containers)."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _make_directory(settings: Settings) -> None:
+    directory = settings.data_dir
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=_DIRECTORY_MODE, exist_ok=True)
+        owner = directory.stat().st_uid
+    except OSError as error:
+        raise DataDirectoryUnusable(
+            f"{variable('data_dir')}: the directory {directory} can't be made: {error.strerror}; "
+            "make it for this user, or name another."
+        ) from None
+    # Root could write here, but the server would then not be allowed to read what root has made.
+    if os.geteuid() == 0 and owner != 0:
+        raise DataDirectoryUnusable(
+            f"{variable('data_dir')}: {directory} belongs to the user {user_name(owner)}; run this as that user: "
+            f"{_as_user(user_name(owner))}."
+        )
+
+
+def _as_user(owner: str) -> str:
+    return f"sudo -u {owner if not owner.isdigit() else f'#{owner}'} guestpass ..."
+
+
+def _create_private(file: Path, text: str) -> None:
+    """Write a file that only its owner may read; does nothing when it exists.
+
+    It is written under another name and then linked to its own, so that nobody ever reads half a key.
+    """
+    if file.exists():
+        return
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, _FILE_MODE)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as opened:
+            opened.write(f"{text}\n")
+            opened.flush()
+            os.fsync(opened.fileno())
+        try:
+            os.link(draft, file)
+        except FileExistsError:
+            return
+        directory = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    finally:
+        draft.unlink()
+
+
+def _read_private(file: Path) -> str:
+    """The text of a key file; raises DataDirectoryUnusable unless it is ours and nobody else can read it."""
+    with file.open(encoding="ascii") as opened:
+        status = os.fstat(opened.fileno())
+        if status.st_uid != os.geteuid():
+            owner = user_name(status.st_uid)
+            raise DataDirectoryUnusable(
+                f"The key {file} belongs to the user {owner}, and this is {user_name(os.geteuid())}; "
+                f"run this as that user: {_as_user(owner)}."
+            )
+        mode = stat.S_IMODE(status.st_mode)
+        if mode & 0o077:
+            raise DataDirectoryUnusable(
+                f"The key {file} has mode {mode:04o}, so that others may read it; make it private: chmod 600 {file}"
+            )
+        try:
+            text = opened.read().strip()
+        except UnicodeDecodeError:
+            text = ""
+    if len(text) < 32:
+        raise DataDirectoryUnusable(f"The key {file} is damaged: it must hold at least 32 characters; restore a copy.")
+    return text

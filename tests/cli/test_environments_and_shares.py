@@ -1,0 +1,182 @@
+"""`guestpass env` and `guestpass share`, as an owner at a terminal uses them."""
+
+from __future__ import annotations
+
+import os
+import pty
+import pwd
+import re
+import subprocess
+from datetime import datetime, timedelta
+
+import pytest
+from tests.cli.command import COMMAND, Guestpass
+
+URL = "http://10.0.0.5:8069"
+
+
+@pytest.fixture
+def staging(installed: Guestpass) -> Guestpass:
+    """The command beside a database with one environment, `staging`."""
+    installed.succeed("env", "add", "Staging", URL)
+    return installed
+
+
+def on_a_terminal(command: Guestpass, *arguments: str, **variables: str) -> str:
+    """What a command writes to a terminal."""
+    terminal, end = pty.openpty()
+    environ = command.environ(TERM="xterm-256color", COLUMNS="80", **variables)
+    try:
+        subprocess.run([*COMMAND, *arguments], env=environ, stdin=end, stdout=end, stderr=end, timeout=60, check=True)
+        return os.read(terminal, 65_536).decode()
+    finally:
+        os.close(end)
+        os.close(terminal)
+
+
+def test_an_environment_from_its_registration_to_its_end(installed: Guestpass) -> None:
+    added = installed.succeed(
+        "env", "add", "Müller Staging", "https://odoo.internal:8443", "--id", "muller", "--kind", "web",
+        "--websocket-url", "https://odoo.internal:8072", "--description", "Ask Eva", "--insecure",
+        "--body-limit", "1000", "--response-timeout", "90s", "--json",
+    ).json  # fmt: skip
+    created_at = added.pop("createdAt")
+    assert datetime.fromisoformat(created_at).utcoffset() == timedelta(0)
+    assert added == {
+        "id": "muller",
+        "name": "Müller Staging",
+        "url": "https://odoo.internal:8443",
+        "websocketUrl": "https://odoo.internal:8072",
+        "kind": "web",
+        "description": "Ask Eva",
+        "tlsVerify": False,
+        "bodyLimit": 1000,
+        "responseTimeout": "90s",
+        "maintenance": None,
+        "createdBy": pwd.getpwuid(os.geteuid()).pw_name,
+    }
+    shown = installed.succeed("env", "show", "muller", "--json").json
+    assert shown == {**added, "createdAt": created_at}
+    assert installed.succeed("env", "list", "--json").json == {"environments": [shown], "total": 1}
+    table = installed.succeed("env", "list").out
+    assert re.search(r"muller\s+Müller Staging\s+web\s+https://odoo\.internal:8443", table)
+    facts = installed.succeed("env", "show", "muller").out
+    assert "https://odoo.internal:8072" in facts
+    assert "not checked" in facts
+    installed.succeed("env", "remove", "muller", "--yes")
+    assert "muller" in installed.refuse(1, "env", "show", "muller")
+    assert "muller" in installed.refuse(1, "env", "remove", "muller", "--yes")
+    assert installed.succeed("env", "list", "--json").json == {"environments": [], "total": 0}
+
+
+def test_an_id_follows_from_the_name_and_is_not_taken_twice(staging: Guestpass) -> None:
+    assert staging.succeed("env", "list", "--json").json["environments"][0]["id"] == "staging"
+    text = staging.refuse(1, "env", "add", "Other", URL, "--id", "staging")
+    assert "already" in text
+    assert "choose another id" in text
+
+
+def test_a_second_environment_without_link_domain_is_warned_about(installed: Guestpass) -> None:
+    assert "LINK_DOMAIN" not in installed.succeed("env", "add", "One", URL).err
+    assert "LINK_DOMAIN" in installed.succeed("env", "add", "Two", URL).err
+    apart = installed.succeed("env", "add", "Three", URL, GUESTPASS_LINK_DOMAIN="links.example.com")
+    assert "LINK_DOMAIN" not in apart.err
+
+
+def test_every_wrong_option_is_named(staging: Guestpass) -> None:
+    text = staging.refuse(2, "env", "add", "X", "10.0.0.5:8069", "--id", "UP", "--response-timeout", "0s")
+    assert [line.split()[1] for line in text.splitlines()] == ["--id", "URL", "--response-timeout"]
+    text = staging.refuse(2, "share", "create", "staging", "--expires", "9000h", "--label", "x" * 201)
+    assert sorted(line.split()[1] for line in text.splitlines()) == ["--expires", "--label"]
+    assert "--expires" in staging.refuse(2, "share", "create", "staging", "--expires", "tomorrow")
+    assert "--type" in staging.refuse(2, "share", "create", "staging", "--type", "token", "--password", "long enough")
+    assert "8 to 1024 bytes" in staging.refuse(2, "share", "create", "staging", "--password", "short")
+
+
+def test_organisations_do_not_see_each_other(staging: Guestpass) -> None:
+    assert staging.succeed("env", "list", "--org", "acme", "--json").json["total"] == 0
+    assert "staging" in staging.refuse(1, "share", "create", "staging", "--org", "acme")
+    staging.succeed("env", "add", "Staging", "http://10.0.0.6", "--org", "acme")
+    assert staging.succeed("env", "show", "staging", "--org", "acme", "--json").json["url"] == "http://10.0.0.6"
+    assert staging.succeed("env", "show", "staging", "--json").json["url"] == URL
+
+
+def test_a_link_from_its_making_to_its_end(staging: Guestpass) -> None:
+    made = staging.succeed("share", "create", "staging", "--expires", "1h30m", "--label", "For Ada", "--json").json
+    assert re.fullmatch(r"http://127\.0\.0\.1:8080/share/gp_[0-9A-Za-z]{49}", made["url"])
+    assert (made["shareType"], made["status"], made["label"]) == ("token", "active", "For Ada")
+    lifetime = datetime.fromisoformat(made["expiresAt"]) - datetime.fromisoformat(made["createdAt"])
+    assert lifetime == timedelta(hours=1, minutes=30)
+    assert staging.succeed("share", "show", "staging", made["id"], "--json").json == made
+    assert made["url"] in staging.succeed("share", "show", "staging", made["id"]).out
+    other = staging.succeed("share", "create", "staging", "--json").json
+    listed = staging.succeed("share", "list", "staging", "--json").json
+    assert ([link["id"] for link in listed["shareLinks"]], listed["total"]) == ([other["id"], made["id"]], 2)
+
+    staging.succeed("share", "deactivate", "staging", made["id"])
+    staging.succeed("share", "deactivate", "staging", made["id"])
+    off = staging.succeed("share", "list", "staging", "--status", "deactivated", "--json").json["shareLinks"]
+    assert [(link["id"], link["status"]) for link in off] == [(made["id"], "deactivated")]
+    table = staging.succeed("share", "list", "staging").out
+    assert re.search(rf"{made['id']}\s+For Ada\s+token\s+deactivated", table)
+
+    staging.succeed("share", "remove", "staging", made["id"], "--yes")
+    assert made["id"] in staging.refuse(1, "share", "remove", "staging", made["id"], "--yes")
+    assert made["id"] in staging.refuse(1, "share", "show", "staging", made["id"])
+    assert made["id"] in staging.refuse(1, "share", "deactivate", "staging", made["id"])
+
+
+def test_a_url_is_alone_on_standard_output(staging: Guestpass) -> None:
+    result = staging.succeed("share", "create", "staging")
+    assert re.fullmatch(r"http://127\.0\.0\.1:8080/share/gp_[0-9A-Za-z]{49}\n", result.out)
+    assert "works until" in result.err
+
+
+def test_a_password_is_given_read_or_made(staging: Guestpass) -> None:
+    given = staging.succeed("share", "create", "staging", "--password", "correct horse", "--json")
+    assert given.json["shareType"] == "password"
+    assert "correct horse" not in given.out + given.err
+    read = staging.succeed("share", "create", "staging", "--password", "-", "--json", stdin="correct horse\n")
+    assert read.json["shareType"] == "password"
+    assert "8 to 1024" in staging.refuse(2, "share", "create", "staging", "--password", "-", stdin="short\n")
+    made = [staging.succeed("share", "create", "staging", "--type", "password").out for _ in range(2)]
+    passwords = [re.search(r"^Password: ([a-z2-7-]{19})$", out, re.MULTILINE) for out in made]
+    assert passwords[0] is not None
+    assert passwords[1] is not None
+    assert passwords[0][1] != passwords[1][1]
+
+
+def test_removing_asks_first(staging: Guestpass) -> None:
+    link = staging.succeed("share", "create", "staging", "--json").json["id"]
+    assert "--yes" in staging.refuse(1, "share", "remove", "staging", link)
+    assert "Nothing was removed" in staging.refuse(1, "share", "remove", "staging", link, stdin="n\n")
+    assert "1 link" in staging.refuse(1, "env", "remove", "staging", stdin="n\n")
+    staging.succeed("share", "show", "staging", link)
+    staging.succeed("share", "remove", "staging", link, stdin="y\n")
+    staging.succeed("env", "remove", "staging", stdin="y\n")
+    assert staging.succeed("env", "list", "--json").json["total"] == 0
+
+
+def test_colour_is_for_terminals_that_want_it(staging: Guestpass) -> None:
+    assert "\x1b[" in on_a_terminal(staging, "env", "show", "staging")
+    assert "\x1b[3" not in on_a_terminal(staging, "env", "show", "staging", NO_COLOR="1")
+    assert "\x1b" not in staging.succeed("env", "show", "staging").out
+
+
+def test_nothing_is_cut_off_on_a_narrow_terminal(staging: Guestpass) -> None:
+    link = staging.succeed("share", "create", "staging", "--json").json
+    shown = on_a_terminal(staging, "share", "show", "staging", link["id"], NO_COLOR="1")
+    plain = re.sub(r"\x1b\[[0-9;]*m|\s", "", shown)
+    assert link["url"] in plain
+
+
+def test_a_reader_that_stops_early_is_no_error_of_ours(staging: Guestpass) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "env", "list"], env=staging.environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    with process.stderr:
+        assert process.stderr.read() == ""
+    process.wait(timeout=60)

@@ -1,0 +1,78 @@
+"""The reference pages that are generated from the code: `python -m tests.docs.reference` writes them anew."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from guestpass.settings import CONFIG_HELP, CONFIG_VARIABLE, LoadedSettings, Settings, Source, describe
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference"
+
+_SETTINGS_HEAD = f"""# Settings
+
+`guestpass serve` and every other command read the same settings: from variables of the environment, and from one TOML
+file. A variable comes before the file, the file before the default. `guestpass settings` shows what they are on your
+machine and where each is from.
+
+The file is the one that `{CONFIG_VARIABLE}` names; where that is not set, `/etc/guestpass/guestpass.toml` if it exists,
+else `guestpass.toml` in the data directory. In the file, a setting has its name in lower case and without the prefix,
+and a list is an array:
+
+```toml
+listen = "0.0.0.0:8080"
+public_url = "https://share.example.com"
+link_domain = "links.example.com"
+trusted_proxies = ["10.0.0.0/8"]
+```
+
+In the environment a list has commas: `GUESTPASS_TRUSTED_PROXIES=10.0.0.0/8,fd00::/8`. An empty variable counts as not
+set. A wrong or unknown setting stops the start with its name and the remedy, and with exit status 2.
+
+A command beside a server uses the server's `PUBLIC_URL`, `ADMIN_URL` and `LINK_DOMAIN` where they are not set for
+itself: the server writes them into the database at each start.
+
+| setting | what for | default |
+|---|---|---|
+"""
+
+_COMMANDS_HEAD = """# Commands
+
+Every command reads the [settings](settings.md). `env`, `share` and `token revoke` do what the API does, on the same
+database as the server beside them, which acts on it at once. Results go to standard output, everything else to standard
+error; with `--json` the result is what the API answers. `NO_COLOR` turns colours off.
+
+Only `guestpass serve` and `guestpass db upgrade` make a database or a key. Run the others as the user that the server
+runs as.
+
+| exit status | meaning |
+|---|---|
+| 0 | done |
+| 1 | refused, not found, or not confirmed |
+| 2 | a wrong argument, option or setting, or a database or key that can't be used |
+| 130 | stopped by Ctrl-C |
+
+"""
+
+
+def settings_page() -> str:
+    """docs/reference/settings.md, from the fields of Settings."""
+    settings = Settings(data_dir=Path("/var/lib/guestpass"))
+    lines = describe(LoadedSettings(settings, dict.fromkeys(Settings.model_fields, Source.DEFAULT), None))
+    rows = [f"| `{line.name}` | {line.help} | {line.default} |\n" for line in lines]
+    return _SETTINGS_HEAD + f"| `{CONFIG_VARIABLE}` | {CONFIG_HELP} | empty |\n" + "".join(rows)
+
+
+def commands_page() -> str:
+    """docs/reference/cli.md, from the commands themselves."""
+    typer = [sys.executable, "-m", "typer", "guestpass.cli.application", "utils", "docs", "--name", "guestpass"]
+    document = subprocess.run(typer, check=True, capture_output=True, text=True).stdout
+    # One level down: the page has a title of its own.
+    lines = [f"#{line}" if line.startswith("#") else line for line in document.splitlines()]
+    return _COMMANDS_HEAD + "\n".join(lines).rstrip() + "\n"
+
+
+if __name__ == "__main__":
+    (FOLDER / "settings.md").write_text(settings_page(), encoding="utf-8")
+    (FOLDER / "cli.md").write_text(commands_page(), encoding="utf-8")
