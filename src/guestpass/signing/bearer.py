@@ -59,16 +59,23 @@ class BearerTokens:
         except jwt.InvalidTokenError:
             raise BearerRefused("The bearer token is not valid here.") from None
         sub, org, scope, jti = claims["sub"], claims.get("org", DEFAULT_ORG), claims.get("scope", ""), claims.get("jti")
-        if not isinstance(sub, str) or not 1 <= len(sub) <= 200:
-            raise BearerRefused("The bearer token's claim 'sub' must be text of 1 to 200 characters.")
+        if not _is_text(sub):
+            raise BearerRefused("The bearer token's claim 'sub' must be text of 1 to 200 printable characters.")
         if not isinstance(org, str) or not ORG_PATTERN.fullmatch(org):
             raise BearerRefused("The bearer token's claim 'org' must be 1 to 64 of letters, digits and ._@-.")
         if not isinstance(scope, str):
             raise BearerRefused("The bearer token's claim 'scope' must be text with spaces between scopes.")
+        if jti is not None and not _is_text(jti):
+            raise BearerRefused("The bearer token's claim 'jti' must be text of 1 to 200 printable characters.")
         known = {member.value for member in Scope}
         scopes = frozenset(Scope(word) for word in scope.split() if word in known)
         try:
             expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC)
         except (OverflowError, OSError, ValueError):
             raise BearerRefused("The bearer token's claim 'exp' must be a time before the year 10000.") from None
-        return Bearer(Principal(sub, org, scopes), jti if isinstance(jti, str) else None, expires_at)
+        return Bearer(Principal(sub, org, scopes), jti, expires_at)
+
+
+def _is_text(value: object) -> bool:
+    """Whether it can be stored and shown: JSON's escapes can write what is no text, such as half a surrogate pair."""
+    return isinstance(value, str) and 1 <= len(value) <= 200 and value.isprintable()
