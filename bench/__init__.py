@@ -1,0 +1,1 @@
+"""Speed, side by side: Guestpass and nginx on one core each."""

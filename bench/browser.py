@@ -1,0 +1,66 @@
+"""What a browser sends: ten header fields, four cookies, in a few variants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
+_CHROME = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+)
+_PAGE = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+_IMAGE = "image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5"
+_KINDS = (
+    # Sec-Fetch-Dest, Sec-Fetch-Mode, Accept
+    ("document", "navigate", _PAGE),
+    ("script", "no-cors", "*/*"),
+    ("image", "no-cors", _IMAGE),
+    ("empty", "cors", "application/json, text/javascript, */*; q=0.01"),
+)
+_PEOPLE = (
+    # User-Agent, Accept-Language, the page that they are on
+    (_FIREFOX, "de-CH,de;q=0.8,en-US;q=0.5,en;q=0.3", "/web?debug=0"),
+    (_CHROME, "en-GB,en-US;q=0.9,en;q=0.8", "/odoo/contacts/42"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Jar:
+    """The cookies that a browser holds for a proxy's origin, by name, in the order in which it sends them.
+
+    `session` is the name under which the application's HttpOnly session cookie is held; its value differs
+    from one visitor to the next.
+    """
+
+    cookies: dict[str, str]
+    session: str
+
+    def field(self, visitor: int = 0) -> str:
+        """The Cookie field of one of the visitors."""
+        held = self.cookies | {self.session: f"{visitor:02x}{self.cookies[self.session][2:]}"}
+        return "; ".join(f"{name}={value}" for name, value in held.items())
+
+
+Fields = tuple[tuple[str, str], ...]
+
+
+def browser_requests(origin: str, jar: Jar) -> list[Fields]:
+    """The header fields of each variant; Host is first, Cookie last."""
+    requests: list[Fields] = []
+    for visitor, (agent, language, page) in enumerate(_PEOPLE):
+        for destination, mode, accept in _KINDS:
+            requests.append(
+                (
+                    ("Host", origin.removeprefix("http://")),
+                    ("User-Agent", agent),
+                    ("Accept", accept),
+                    ("Accept-Language", language),
+                    ("Accept-Encoding", "gzip, deflate, br, zstd"),
+                    ("Referer", origin + page),
+                    ("Sec-Fetch-Dest", destination),
+                    ("Sec-Fetch-Mode", mode),
+                    ("Sec-Fetch-Site", "same-origin"),
+                    ("Cookie", jar.field(visitor)),
+                )
+            )
+    return requests

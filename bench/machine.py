@@ -1,0 +1,91 @@
+"""What the machine and single processes have used: processor time and memory, from /proc."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_IDLE, _IOWAIT, _GUEST = 3, 4, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """The core that the proxy has to itself, and the one that the load generator and the upstream share."""
+
+    proxy: int
+    load: int
+
+    @classmethod
+    def choose(cls) -> Cores:
+        """The first two cores that this process may use; raises OSError where there is only one."""
+        usable = sorted(os.sched_getaffinity(0))
+        if len(usable) < 2:
+            raise OSError("The benchmark needs two cores: one for the proxy, one for the load. This process has one.")
+        return cls(usable[0], usable[1])
+
+
+def process_tree(pid: int) -> list[int]:
+    """The process and all that it has started, as far as they still run."""
+    pids, waiting = [], [pid]
+    while waiting:
+        current = waiting.pop()
+        try:
+            children = Path(f"/proc/{current}/task/{current}/children").read_text()
+        except OSError:
+            continue
+        pids.append(current)
+        waiting += map(int, children.split())
+    return pids
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """User and system time that the processes have used so far."""
+    return sum(_ticks_of(pid) for pid in pids) / _TICKS
+
+
+def _ticks_of(pid: int) -> int:
+    try:
+        # The command's name may hold spaces and brackets, so fields are counted from behind it (proc(5)).
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
+
+
+def resident_bytes(pids: Iterable[int]) -> int:
+    """Memory in use, summed over the processes; pages that several share are counted for each."""
+    total = 0
+    for pid in pids:
+        try:
+            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        except OSError:
+            continue
+        total += pages * os.sysconf("SC_PAGE_SIZE")
+    return total
+
+
+def machine_busy_seconds() -> float:
+    """Time that all cores together have not been idle so far; time that a hypervisor took away is included."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    return (sum(fields[:_GUEST]) - fields[_IDLE] - fields[_IOWAIT]) / _TICKS
+
+
+def describe_machine() -> dict[str, str | int]:
+    """What kind of machine this is and when it was asked, for the report."""
+    model = platform.machine()
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    return {
+        "processor": model,
+        "cores": os.cpu_count() or 0,
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
