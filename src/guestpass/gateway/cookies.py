@@ -13,33 +13,33 @@ from email.utils import mktime_tz, parsedate_tz
 from typing import Final
 
 from guestpass.domain.visitor_pass import VisitorPass
-from guestpass.signing.passes import COOKIE_NAMES, PassSigner
+from guestpass.signing.passes import PassSigner, pass_name
 
 # One reserved beginning for every cookie of ours, today's and later ones: cookies are blind to ports, so even a
 # cookie of the admin listener can arrive here.
 _OURS: Final = b"guestpass"
-_PASS_NAMES: Final = frozenset(name.encode() for name in COOKIE_NAMES)
 _MEMO_SIZE: Final = 4096
-_NUMBER = re.compile(rb"-?[0-9]{1,12}")
+_NUMBER = re.compile(rb"-?[0-9]{1,30}")
 
 
 class CookieJar:
     """What one Cookie field holds (RFC 6265, section 4.2).
 
-    `passes` are those that we signed, in the order in which they came, each with its cookie tag; `names` are
-    the names of all other cookies but those reserved for us, `renamed` those that we renamed.
+    `pass_name` is the one name under which a pass counts: on https a neighbour could plant one under the other
+    (RFC 6265bis, section 4.1.3). `passes` are those that we signed, in the order in which they came, each with its
+    cookie tag; `names` are the names of all other cookies but those reserved for us, `renamed` those that we renamed.
     """
 
     __slots__ = ("_last", "_pairs", "names", "passes", "renamed")
 
-    def __init__(self, raw: bytes, signer: PassSigner) -> None:
+    def __init__(self, raw: bytes, signer: PassSigner, pass_name: bytes) -> None:
         self._pairs: list[tuple[bytes, bytes]] = []
         passes: dict[VisitorPass, bytes] = {}
         for part in raw.split(b";"):
             pair = part.strip(b" \t")
             # A cookie without a name is sent as its bare value, which a server may read as a name; so do we.
             name = pair.partition(b"=")[0].strip(b" \t")
-            if name in _PASS_NAMES:
+            if name == pass_name:
                 visitor_pass = signer.read(pair.partition(b"=")[2].decode("latin-1"))
                 if visitor_pass is not None:
                     passes[visitor_pass] = signer.cookie_tag(visitor_pass).encode()
@@ -77,10 +77,11 @@ class CookieJar:
 class CookieReader:
     """Reads Cookie fields and remembers the recent ones whole: a browser sends the same field hundreds of times."""
 
-    def __init__(self, signer: PassSigner) -> None:
+    def __init__(self, signer: PassSigner, *, secure: bool) -> None:
         self._signer = signer
+        self._pass_name = pass_name(secure=secure).encode()
         self._memo: dict[bytes, CookieJar] = {}
-        self._empty = CookieJar(b"", signer)
+        self._empty = self._open(b"")
 
     def read(self, raw: bytes | None) -> CookieJar:
         """The jar of a Cookie field, or an empty one for None."""
@@ -90,8 +91,11 @@ class CookieReader:
         if jar is None:
             if len(self._memo) >= _MEMO_SIZE:
                 self._memo.clear()
-            jar = self._memo[raw] = CookieJar(raw, self._signer)
+            jar = self._memo[raw] = self._open(raw)
         return jar
+
+    def _open(self, raw: bytes) -> CookieJar:
+        return CookieJar(raw, self._signer, self._pass_name)
 
 
 class EnvironmentCookies:

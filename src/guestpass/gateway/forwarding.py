@@ -32,6 +32,8 @@ _HOP_BY_HOP: Final = frozenset(
 _REQUEST_DROPS: Final = (
     _HOP_BY_HOP | FORWARDING_FIELDS | {b"host", b"cookie", b"content-length", b"expect", b"http2-settings"}
 )
+# Any name that begins so: proxies in front of an application use many more of them than the known ones (-User, -Email).
+_REQUEST_DROPPED_BEGINNINGS: Final = (b"x-forwarded-", DESK_PREFIX.encode())
 # What an environment must not say about an origin that is ours and that others use after it.
 _ORIGIN_WIDE: Final = frozenset(
     {
@@ -75,7 +77,7 @@ def request_head(
     connection = head.connection
     parts = [b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (head.method, target, visitor.host)]
     for lower, name, value in head.fields:
-        if lower in _REQUEST_DROPS or lower in connection or lower.startswith(DESK_PREFIX.encode()):
+        if lower in _REQUEST_DROPS or lower in connection or lower.startswith(_REQUEST_DROPPED_BEGINNINGS):
             continue
         if lower == b"referer" and _is_ours(value):
             continue

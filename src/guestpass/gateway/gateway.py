@@ -51,7 +51,7 @@ class Gateway:
         self.notices = notices
         self.proxies = proxies
         self.time = time
-        self.cookies = CookieReader(passes)
+        self.cookies = CookieReader(passes, secure=addresses.secure)
         self.pool = Pool(connector)
         self.desk = Upstream("desk", 0, desk)
         self.loop = asyncio.get_running_loop()

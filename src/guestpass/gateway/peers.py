@@ -50,7 +50,7 @@ class TrustedProxies:
         """The client's address: the rightmost of X-Forwarded-For that is not one of our proxies."""
         chain = head.values.get(b"x-forwarded-for")
         if not self._is_trusted(peer):
-            if not self._warned and (chain is not None or b"forwarded" in head.values):
+            if not self._warned and not FORWARDING_FIELDS.isdisjoint(head.values):
                 self._warn(peer)
             return peer
         client = peer

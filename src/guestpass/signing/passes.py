@@ -51,15 +51,19 @@ class PassSigner:
         return _text(hmac.digest(self._key, facts.encode(), hashlib.sha256))
 
 
+def pass_name(*, secure: bool) -> str:
+    """The name of the pass's cookie; on https one that browsers take from this very host alone."""
+    return "__Host-guestpass" if secure else "guestpass"
+
+
 def pass_cookie(value: str, *, secure: bool) -> str:
     """The Set-Cookie line for a pass (RFC 6265bis).
 
     It lives as long as browsers allow: what a pass is worth is decided by the link, so that an ended
     link can still be named and an extended one goes on.
     """
-    name = "__Host-guestpass" if secure else "guestpass"
     end = "; Secure" if secure else ""
-    return f"{name}={value}; Max-Age={_MAX_AGE}; Path=/; HttpOnly; SameSite=Lax{end}"
+    return f"{pass_name(secure=secure)}={value}; Max-Age={_MAX_AGE}; Path=/; HttpOnly; SameSite=Lax{end}"
 
 
 def _text(data: bytes) -> str:
