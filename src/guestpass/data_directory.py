@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import secrets
 import stat
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from guestpass.domain.errors import GuestpassError
 from guestpass.settings import Settings, variable
+from guestpass.system import as_user, user_name
 
 _DIRECTORY_MODE = 0o700
 _FILE_MODE = 0o600
@@ -80,15 +80,7 @@ def whereabouts(settings: Settings) -> str:
         return f"{looked}, which the user {user} can't look into; run this as the user that the server runs as."
     if owner == user:
         return f"{looked}, which belongs to the user {owner}; set it to the server's if that is elsewhere."
-    return f"{looked}, which belongs to the user {owner}; run this as that user: {_as_user(owner)}."
-
-
-def user_name(uid: int) -> str:
-    """The name of an operating system user, or its number where it has none (as in many containers)."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+    return f"{looked}, which belongs to the user {owner}; run this as that user: {as_user(owner)}."
 
 
 def _make_directory(settings: Settings) -> None:
@@ -106,12 +98,8 @@ def _make_directory(settings: Settings) -> None:
     if os.geteuid() == 0 and owner != 0:
         raise DataDirectoryUnusable(
             f"{variable('data_dir')}: {directory} belongs to the user {user_name(owner)}; run this as that user: "
-            f"{_as_user(user_name(owner))}."
+            f"{as_user(user_name(owner))}."
         )
-
-
-def _as_user(owner: str) -> str:
-    return f"sudo -u {owner if not owner.isdigit() else f'#{owner}'} guestpass ..."
 
 
 def _create_private(file: Path, text: str) -> None:
@@ -149,7 +137,7 @@ def _read_private(file: Path) -> str:
             owner = user_name(status.st_uid)
             raise DataDirectoryUnusable(
                 f"The key {file} belongs to the user {owner}, and this is {user_name(os.geteuid())}; "
-                f"run this as that user: {_as_user(owner)}."
+                f"run this as that user: {as_user(owner)}."
             )
         mode = stat.S_IMODE(status.st_mode)
         if mode & 0o077:

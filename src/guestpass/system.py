@@ -1,7 +1,8 @@
-"""The real clock and the real source of chance."""
+"""The machine: its clock, its source of chance, and its users."""
 
 from __future__ import annotations
 
+import pwd
 import secrets
 from datetime import UTC, datetime
 
@@ -20,3 +21,16 @@ class SystemEntropy:
     def bytes(self, count: int) -> bytes:
         """`count` bytes fit for secrets."""
         return secrets.token_bytes(count)
+
+
+def user_name(uid: int) -> str:
+    """The name of an operating system user, or its number where it has none (as in many containers)."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def as_user(name: str) -> str:
+    """How to run a command as that user."""
+    return f"sudo -u {f'#{name}' if name.isdigit() else name} guestpass ..."

@@ -80,7 +80,13 @@ def build_core(settings: Settings, announcer: Announcer) -> Core:
 
     Raises DataDirectoryUnusable for a secret, and DatabaseUnusable for a database, that is not there or not usable.
     """
-    if database_state(settings.database_url) is DatabaseState.MISSING:
+    try:
+        missing = database_state(settings.database_url) is DatabaseState.MISSING
+    except PermissionError:
+        raise DatabaseUnusable(
+            f"The database {settings.database_file} can't be read. {whereabouts(settings)}"
+        ) from None
+    if missing:
         raise DatabaseUnusable(
             f"There is no database {settings.database_file}; `guestpass serve` or `guestpass db upgrade` makes it. "
             f"{whereabouts(settings)}"

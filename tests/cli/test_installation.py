@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import shutil
 import stat
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -98,6 +101,47 @@ def test_a_first_start_in_somebody_elses_directory_makes_nothing(bare: Guestpass
     owner = give_away(bare.data_dir)
     assert f"belongs to the user {owner}" in bare.refuse(2, "db", "upgrade")
     assert not (bare.data_dir / "secret_key").exists()
+
+
+# Becomes nobody only when everything is loaded: the interpreter may live where nobody else may look.
+_AS_A_STRANGER = """
+import os, pwd, sys
+import guestpass.wiring
+from guestpass.cli.main import run
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setuid(pwd.getpwnam("nobody").pw_uid)
+sys.exit(run(["env", "list"]))
+"""
+
+
+@pytest.mark.parametrize("configured", [False, True])
+def test_somebody_else_hears_whose_the_directory_is(configured: bool, first_start: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="guestpass-") as folder:
+        # Under a directory that everybody may enter, unlike pytest's own.
+        Path(folder).chmod(0o755)
+        data = Path(folder, "data")
+        shutil.copytree(first_start, data)
+        config = Path(folder, "guestpass.toml")
+        config.touch()
+        variables = {"GUESTPASS_CONFIG": str(config)} if configured else {}
+        owner = pwd.getpwuid(os.geteuid()).pw_name
+        if os.geteuid() != 0:
+            # Without the right to become another user, take this one's right to look.
+            data.chmod(0)
+        process = subprocess.run(
+            [sys.executable, "-c", _AS_A_STRANGER],
+            env=Guestpass(data).environ(**variables),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        data.chmod(0o700)
+    assert (process.returncode, process.stdout) == (2, "")
+    assert f"belongs to the user {owner}" in process.stderr or "can't look into" in process.stderr
+    assert "run this as" in process.stderr
+    assert process.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", ["jwt_secret", "secret_key"])

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 from guestpass import telemetry
-from guestpass.data_directory import user_name
 from guestpass.domain.access import Principal
 from guestpass.settings import Settings, load
+from guestpass.system import user_name
 
 if TYPE_CHECKING:
     from guestpass.wiring import Core

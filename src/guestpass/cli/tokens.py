@@ -108,6 +108,8 @@ def revoke(
     ],
 ) -> None:
     """End a bearer token before its time, for every server of this database."""
+    if not token.strip():
+        raise typer.BadParameter("must not be empty", param_hint="TOKEN")
 
     async def withdraw(core: Core, _: Principal) -> str:
         if "." not in token:

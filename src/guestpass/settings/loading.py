@@ -20,6 +20,7 @@ from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 from guestpass.domain.durations import format_duration
 from guestpass.settings.forms import parse_data_dir
 from guestpass.settings.model import PREFIX, SECRETS, Settings, SettingsError, Shown, default_data_dir
+from guestpass.system import as_user, user_name
 
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 CONFIG_HELP = (
@@ -166,7 +167,13 @@ def _exists(file: Path) -> bool:
     try:
         return file.is_file()
     except PermissionError:
-        return True  # Reading it then says what is wrong; passing over it would start with other settings.
+        # Passing over it would go on with other settings than the server's.
+        text = f"There may be settings in {file}, but the user {user_name(os.geteuid())} can't look into that directory"
+    try:
+        owner = user_name(file.parent.stat().st_uid)
+    except OSError:
+        raise SettingsError(f"{text}; run this as the user that the server runs as.") from None
+    raise SettingsError(f"{text}, which belongs to the user {owner}; run this as that user: {as_user(owner)}.")
 
 
 def _read_file(file: Path) -> dict[str, Any]:
