@@ -34,7 +34,7 @@ class AlreadyExists(GuestpassError):
     """The chosen id is taken."""
 
     def __init__(self, what: str, id: str) -> None:
-        super().__init__(f"There is already a {what} {id!r}; choose another id.")
+        super().__init__(f"The {what} {id!r} exists already; choose another id.")
         self.what = what
 
 

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.storage.samples import NOON, CountedEntropy, SetClock, keep, make_link
+from tests.unit.app.conftest import NotingAnnouncer
+
+from guestpass.app.environments import EnvironmentChange, EnvironmentService, NewEnvironment
+from guestpass.domain.access import Principal, Scope
+from guestpass.domain.environment import Environment, EnvironmentKey, Kind
+from guestpass.domain.errors import AlreadyExists, Forbidden, Invalid, NotFound
+from guestpass.storage.database import Database
+
+OLGA, STRANGER = Principal("olga"), Principal("sam", "acme")
+URL = "http://10.0.0.5:8069"
+
+
+@pytest.fixture
+def service(database: Database, announcer: NotingAnnouncer, clock: SetClock) -> EnvironmentService:
+    return EnvironmentService(database, announcer, clock, CountedEntropy())
+
+
+def new(**given: Any) -> NewEnvironment:
+    return NewEnvironment(**{"name": "Staging", "url": URL, **given})
+
+
+async def refused(call: Awaitable[object]) -> dict[str, str]:
+    with pytest.raises(Invalid) as caught:
+        await call
+    return {error.field: error.message for error in caught.value.errors}
+
+
+async def test_an_environment_is_registered_with_the_defaults(
+    service: EnvironmentService, announcer: NotingAnnouncer
+) -> None:
+    added = await service.add(OLGA, new(url="HTTP://Odoo:8069/", name="  Staging "))
+    assert added == Environment(
+        key=EnvironmentKey("default", "staging"),
+        name="Staging",
+        url="http://odoo:8069",
+        websocket_url=None,
+        kind=Kind.ODOO,
+        description=None,
+        tls_verify=True,
+        body_limit=2 * 1024**3,
+        response_timeout=timedelta(seconds=720),
+        maintenance=None,
+        revision=1,
+        created_at=NOON,
+        created_by="olga",
+    )
+    assert await service.get(OLGA, "staging") == added
+    assert await service.list_all(OLGA) == [added]
+    assert announcer.announced == [["environment:default/staging"]]
+
+
+async def test_everything_that_can_be_given_is_kept(service: EnvironmentService) -> None:
+    given = {
+        "id": "erp",
+        "websocket_url": "https://10.0.0.5:8072",
+        "kind": Kind.WEB,
+        "description": "Two\nlines\r\nand a tab\t",
+        "tls_verify": False,
+        "body_limit": 1,
+        "response_timeout": timedelta(hours=24),
+        "maintenance": "Back soon",
+    }
+    await service.add(OLGA, new(**given))
+    kept = await service.get(OLGA, "erp")
+    assert {name: getattr(kept, name) for name in given} == given | {"description": "Two\nlines\r\nand a tab"}
+
+
+async def test_an_id_is_made_of_the_name_where_none_is_given(service: EnvironmentService) -> None:
+    ids = [(await service.add(OLGA, new(name="Müller & Söhne"))).id for _ in range(3)]
+    assert ids[0] == "muller-sohne"
+    assert len(set(ids)) == 3
+    assert all(id.startswith("muller-sohne") for id in ids)
+    assert (await service.add(OLGA, new(name="日本"))).id == "environment"
+
+
+async def test_a_chosen_id_that_is_taken_is_refused(service: EnvironmentService, announcer: NotingAnnouncer) -> None:
+    added = await service.add(OLGA, new(id="staging"))
+    with pytest.raises(AlreadyExists, match="'staging' exists already; choose another id"):
+        await service.add(OLGA, new(id="staging", name="Another"))
+    assert await service.list_all(OLGA) == [added]
+    assert len(announcer.announced) == 1
+    await service.add(STRANGER, new(id="staging"))
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"id": "Staging"}, "id"),
+        ({"id": ""}, "id"),
+        ({"id": "x" * 64}, "id"),
+        ({"id": "a/b"}, "id"),
+        ({"id": "stäging"}, "id"),
+        ({"id": "staging\n"}, "id"),
+        ({"name": " "}, "name"),
+        ({"name": "x" * 201}, "name"),
+        ({"name": "two\nlines"}, "name"),
+        ({"name": "tab\tbed"}, "name"),
+        ({"url": "odoo:8069"}, "url"),
+        ({"url": "http://odoo/web"}, "url"),
+        ({"websocket_url": "ws://odoo:8072"}, "websocketUrl"),
+        ({"description": ""}, "description"),
+        ({"description": "x" * 2001}, "description"),
+        ({"description": "bell\x07"}, "description"),
+        ({"description": "old mac\rline"}, "description"),
+        ({"maintenance": " "}, "maintenance"),
+        ({"maintenance": "x" * 2001}, "maintenance"),
+        ({"body_limit": 0}, "bodyLimit"),
+        ({"body_limit": 2**50 + 1}, "bodyLimit"),
+        ({"response_timeout": timedelta(milliseconds=999)}, "responseTimeout"),
+        ({"response_timeout": timedelta(hours=24, microseconds=1)}, "responseTimeout"),
+    ],
+)
+async def test_what_cannot_be_is_named(
+    service: EnvironmentService, announcer: NotingAnnouncer, given: dict[str, Any], field: str
+) -> None:
+    assert set(await refused(service.add(OLGA, new(**given)))) == {field}
+    assert await service.list_all(OLGA) == []
+    if field != "id":
+        await service.add(OLGA, new())
+        assert set(await refused(service.change(OLGA, "staging", EnvironmentChange(**given)))) == {field}
+        assert await service.get(OLGA, "staging") == (await service.list_all(OLGA))[0]
+        assert len(announcer.announced) == 1
+
+
+async def test_every_wrong_field_is_named_at_once(service: EnvironmentService) -> None:
+    errors = await refused(service.add(OLGA, new(id="?", name="", url="x", websocket_url="y", body_limit=-1)))
+    assert list(errors) == ["id", "name", "url", "websocketUrl", "bodyLimit"]
+    assert errors["url"] == "must begin with http:// or https://"
+
+
+@pytest.mark.parametrize(
+    ("given", "closes_streams"),
+    [
+        ({"url": "http://10.0.0.6:8069"}, True),
+        ({"websocket_url": "http://10.0.0.5:8072"}, True),
+        ({"tls_verify": False}, True),
+        ({"url": URL + "/"}, False),
+        ({"name": "Another"}, False),
+        ({"description": "Acceptance"}, False),
+        ({"maintenance": "Back soon"}, False),
+        ({"body_limit": 1024, "response_timeout": timedelta(seconds=5)}, False),
+        ({}, False),
+    ],
+)
+async def test_what_is_given_changes_and_the_rest_stays(
+    service: EnvironmentService, announcer: NotingAnnouncer, given: dict[str, Any], closes_streams: bool
+) -> None:
+    before = await service.add(OLGA, new())
+    changed = await service.change(OLGA, "staging", EnvironmentChange(**given))
+    assert changed == await service.get(OLGA, "staging")
+    assert changed.revision == before.revision + closes_streams
+    for field in ("name", "url", "websocket_url", "kind", "description", "tls_verify", "maintenance", "body_limit"):
+        expected = URL if field == "url" and given.get("url") == URL + "/" else given.get(field, getattr(before, field))
+        assert getattr(changed, field) == expected
+    assert (changed.key, changed.created_at, changed.created_by) == (before.key, NOON, "olga")
+    assert announcer.announced[1:] == [["environment:default/staging"]]
+
+
+async def test_what_is_optional_can_be_taken_away(service: EnvironmentService) -> None:
+    await service.add(OLGA, new(websocket_url="http://x", description="y", maintenance="z"))
+    changed = await service.change(
+        OLGA, "staging", EnvironmentChange(websocket_url=None, description=None, maintenance=None)
+    )
+    assert (changed.websocket_url, changed.description, changed.maintenance) == (None, None, None)
+
+
+async def test_removing_takes_its_links_and_is_announced(
+    service: EnvironmentService, database: Database, announcer: NotingAnnouncer
+) -> None:
+    await service.add(OLGA, new())
+    await keep(database, make_link())
+    await service.remove(OLGA, "staging")
+    assert announcer.announced[1:] == [["environment:default/staging"]]
+    async with database.reading() as work:
+        assert await work.links.get("aaaaaaaaaaaaaaaa") is None
+    assert await service.list_all(OLGA) == []
+
+
+async def test_what_is_absent_or_another_organisations_is_not_found(
+    service: EnvironmentService, announcer: NotingAnnouncer
+) -> None:
+    added = await service.add(OLGA, new())
+    for who, id in ((OLGA, "absent"), (STRANGER, "staging")):
+        calls: list[Awaitable[object]] = [
+            service.get(who, id),
+            service.change(who, id, EnvironmentChange(name="Mine")),
+            service.remove(who, id),
+        ]
+        for call in calls:
+            with pytest.raises(NotFound, match=f"no environment '{id}'"):
+                await call
+    assert await service.list_all(STRANGER) == []
+    assert await service.list_all(OLGA) == [added]
+    assert len(announcer.announced) == 1
+
+
+CALLS: list[tuple[Scope, Callable[[EnvironmentService, Principal], Awaitable[object]]]] = [
+    (Scope.ENVIRONMENTS_READ, lambda service, who: service.list_all(who)),
+    (Scope.ENVIRONMENTS_READ, lambda service, who: service.get(who, "staging")),
+    (Scope.ENVIRONMENTS_WRITE, lambda service, who: service.add(who, new(name="Two"))),
+    (Scope.ENVIRONMENTS_WRITE, lambda service, who: service.change(who, "staging", EnvironmentChange(name="x"))),
+    (Scope.ENVIRONMENTS_WRITE, lambda service, who: service.remove(who, "staging")),
+]
+
+
+@pytest.mark.parametrize(("scope", "call"), CALLS)
+async def test_every_use_needs_its_scope_and_no_other(
+    service: EnvironmentService, scope: Scope, call: Callable[[EnvironmentService, Principal], Awaitable[object]]
+) -> None:
+    await service.add(OLGA, new())
+    with pytest.raises(Forbidden, match=scope):
+        await call(service, Principal("olga", scopes=frozenset(Scope) - {scope}))
+    await call(service, Principal("olga", scopes=frozenset({scope})))
