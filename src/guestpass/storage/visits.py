@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    CursorResult,
-    Select,
     and_,
     bindparam,
     case,
@@ -25,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
 from guestpass.app.ports import Activity
 from guestpass.domain.link import VISIT_SILENCE, EventKind, LinkEvent
@@ -71,16 +69,18 @@ class SQLVisits:
                     for activity in activities
                 ],
             )
-        for link_id, tally in tallies.items():
-            newest = _later(links.c.last_opened_at, tally.newest_start)
+        if tallies:
             await self._connection.execute(
-                update(links)
-                .where(links.c.id == link_id)
-                .values(
-                    visits=links.c.visits + tally.visits,
-                    visitors=links.c.visitors + tally.visitors,
-                    last_opened_at=newest,
-                )
+                _ADD_TO_LINK,
+                [
+                    {
+                        "of_link": link_id,
+                        "more_visits": tally.visits,
+                        "more_visitors": tally.visitors,
+                        "newest_start": tally.newest_start,
+                    }
+                    for link_id, tally in tallies.items()
+                ],
             )
         await self.add_events(events)
 
@@ -114,77 +114,90 @@ class SQLVisits:
 
     async def _count_start(self, link_id: str, visitor: str, at: datetime, *, opening: bool) -> int | None:
         """The visitor's number of visits when this start was one, None when it was not."""
-        row = {
-            "link_id": literal(link_id),
-            "visitor": literal(visitor),
-            "first_seen": literal(at, visitors.c.first_seen.type),
-            "last_seen": literal(at, visitors.c.last_seen.type),
-            "visits": literal(1),
-            "visit_started_at": literal(at, visitors.c.visit_started_at.type),
-            "visit_opened": literal(opening),
-        }
-        values: Select[Any] = select(*row.values()).where(_link_exists(link_id))
-        statement = dialect.insert(visitors).from_select(list(row), values)
-        counted: CursorResult[Any] = await self._connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[visitors.c.link_id, visitors.c.visitor],
-                set_={
-                    "visits": visitors.c.visits + 1,
-                    "last_seen": _later(visitors.c.last_seen, at),
-                    "visit_started_at": at,
-                    "visit_opened": opening,
-                },
-                where=not_(_is_known_from_silence(at)) if opening else visitors.c.last_seen <= at - VISIT_SILENCE,
-            ).returning(visitors.c.visits)
-        )
+        values = {"of_link": link_id, "of_visitor": visitor, "start": at}
+        if opening:
+            statement, values["silent_until"] = _COUNT_OPENING, at + VISIT_SILENCE
+        else:
+            statement, values["silent_since"] = _COUNT_REQUEST, at - VISIT_SILENCE
+        counted = await self._connection.execute(statement, values)
         visits: int | None = counted.scalar()
         if visits is None and opening:
-            await self._connection.execute(
-                update(visitors)
-                .where(visitors.c.link_id == link_id, visitors.c.visitor == visitor, _is_known_from_silence(at))
-                .values(visit_started_at=at, visit_opened=true())
-            )
+            await self._connection.execute(_ADOPT_VISIT, values)
         return visits
 
 
-def _is_known_from_silence(at: datetime) -> ColumnElement[bool]:
-    """Whether the visit that began with an opening at `at` was counted already, from a request that followed it.
+# The statements are built once: they are many in a busy moment, and building one takes longer than running it.
+_OF_LINK = bindparam("of_link", type_=links.c.id.type)
+_OF_VISITOR = bindparam("of_visitor", type_=visitors.c.visitor.type)
+_START = bindparam("start", type_=visitors.c.last_seen.type)
+_SEEN = bindparam("seen", type_=visitors.c.last_seen.type)
+_IS_VISITOR = and_(visitors.c.link_id == _OF_LINK, visitors.c.visitor == _OF_VISITOR)
+_LINK_EXISTS = exists(select(links.c.id).where(links.c.id == _OF_LINK))
 
-    The page opens through one worker and loads its images through another. If the other one tells first,
-    its first request looks like a visit after silence; the opening is then that same visit.
-    """
-    return and_(
-        visitors.c.visit_opened == false(),
-        visitors.c.visit_started_at >= at,
-        visitors.c.visit_started_at < at + VISIT_SILENCE,
-    )
+# Whether the visit that began with an opening at `start` was counted already, from a request that followed it. The
+# page opens through one worker and loads its images through another: if the other one tells first, its first request
+# looks like a visit after silence, and the opening is then that same visit.
+_IS_KNOWN_FROM_A_REQUEST = and_(
+    visitors.c.visit_opened == false(),
+    visitors.c.visit_started_at >= _START,
+    visitors.c.visit_started_at < bindparam("silent_until", type_=visitors.c.visit_started_at.type),
+)
 
 
-def _later(column: ColumnElement[datetime], at: datetime) -> ColumnElement[Any]:
+def _later(column: ColumnElement[datetime], at: ColumnElement[datetime]) -> ColumnElement[datetime]:
     return case((or_(column.is_(None), column < at), at), else_=column)
 
 
-def _link_exists(link_id: str | ColumnElement[str]) -> ColumnElement[bool]:
-    return exists(select(links.c.id).where(links.c.id == link_id))
+def _count(*, opening: bool, condition: ColumnElement[bool]) -> ReturningInsert[int]:
+    """Insert the visitor, or count one more visit on the condition; nothing for a link that is gone."""
+    opened = true() if opening else false()
+    row = {
+        "link_id": _OF_LINK,
+        "visitor": _OF_VISITOR,
+        "first_seen": _START,
+        "last_seen": _START,
+        "visits": literal(1, visitors.c.visits.type),
+        "visit_started_at": _START,
+        "visit_opened": opened,
+    }
+    statement = dialect.insert(visitors).from_select(list(row), select(*row.values()).where(_LINK_EXISTS))
+    return statement.on_conflict_do_update(
+        index_elements=[visitors.c.link_id, visitors.c.visitor],
+        set_={
+            "visits": visitors.c.visits + 1,
+            "last_seen": _later(visitors.c.last_seen, _START),
+            "visit_started_at": _START,
+            "visit_opened": opened,
+        },
+        where=condition,
+    ).returning(visitors.c.visits)
 
 
-_SEEN = bindparam("seen", type_=visitors.c.last_seen.type)
-_GROW_LAST_SEEN = (
-    update(visitors)
-    .where(
-        visitors.c.link_id == bindparam("of_link"),
-        visitors.c.visitor == bindparam("of_visitor"),
-        visitors.c.last_seen < _SEEN,
+_COUNT_OPENING = _count(opening=True, condition=not_(_IS_KNOWN_FROM_A_REQUEST))
+_COUNT_REQUEST = _count(
+    opening=False,
+    condition=visitors.c.last_seen <= bindparam("silent_since", type_=visitors.c.last_seen.type),
+)
+_ADOPT_VISIT = (
+    update(visitors).where(_IS_VISITOR, _IS_KNOWN_FROM_A_REQUEST).values(visit_started_at=_START, visit_opened=true())
+)
+_GROW_LAST_SEEN = update(visitors).where(_IS_VISITOR, visitors.c.last_seen < _SEEN).values(last_seen=_SEEN)
+_ADD_TO_LINK = (
+    update(links)
+    .where(links.c.id == _OF_LINK)
+    .values(
+        visits=links.c.visits + bindparam("more_visits", type_=links.c.visits.type),
+        visitors=links.c.visitors + bindparam("more_visitors", type_=links.c.visitors.type),
+        last_opened_at=_later(links.c.last_opened_at, bindparam("newest_start", type_=links.c.last_opened_at.type)),
     )
-    .values(last_seen=_SEEN)
 )
 _ADD_EVENT = insert(link_events).from_select(
     ["link_id", "at", "kind", "actor", "detail"],
     select(
-        bindparam("of_link", type_=link_events.c.link_id.type),
+        _OF_LINK,
         bindparam("event_at", type_=link_events.c.at.type),
         bindparam("event_kind", type_=link_events.c.kind.type),
         bindparam("event_actor", type_=link_events.c.actor.type),
         bindparam("event_detail", type_=link_events.c.detail.type),
-    ).where(_link_exists(bindparam("of_link", type_=link_events.c.link_id.type))),
+    ).where(_LINK_EXISTS),
 )
