@@ -10,7 +10,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx2
 import uvicorn
@@ -92,11 +94,20 @@ class Face:
         return self.client(X_Guestpass_Page="1")
 
 
+@cache
+def _migrated_database() -> bytes:
+    """A new database's file; migrating once is enough for all tests."""
+    with TemporaryDirectory() as directory:
+        file = Path(directory) / "guestpass.db"
+        upgrade(f"sqlite:///{file}")
+        return file.read_bytes()
+
+
 @contextmanager
 def running_face(directory: Path) -> Iterator[Face]:
     """Serve a new, empty installation."""
     database_url = f"sqlite:///{directory / 'guestpass.db'}"
-    upgrade(database_url)
+    (directory / "guestpass.db").write_bytes(_migrated_database())
     clock, entropy = SettableClock(), SystemEntropy()
     keys = Keys.from_secret("another secret of the tests, just as long")
     database, vault, hasher = Database(database_url, clock), SealedTokens(keys, entropy), Argon2Hasher()

@@ -138,6 +138,10 @@ async def test_links_are_listed_newest_first_and_by_status(owner: httpx2.AsyncCl
         }
 
 
+async def test_a_mistyped_query_does_not_list_everything(owner: httpx2.AsyncClient) -> None:
+    assert _errors(await owner.get(SHARES, params={"state": "active"})) == {"state": "is not a known field"}
+
+
 async def test_deactivating_keeps_the_record_and_may_be_repeated(owner: httpx2.AsyncClient, face: Face) -> None:
     link = await _create(owner)
     face.clock.time += timedelta(minutes=5)

@@ -128,6 +128,14 @@ class LinkRequest(_Given):
         return NewLink(expires_in=self.expires_in, label=self.label, password=self.password, share_type=self.share_type)
 
 
+class LinksQuery(BaseModel):
+    """Which links to list. A mistyped name would list them all, so unknown parameters are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: Status | None = Field(default=None, description="Only links in this state.")
+
+
 class Maintenance(_Given):
     """Visitors see a page with this message in place of the environment."""
 

@@ -6,8 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from guestpass.domain.link import Status
-from guestpass.web.api.models import LinkRequest, MessageBody, ShareLinkBody, ShareLinksBody
+from guestpass.web.api.models import LinkRequest, LinksQuery, MessageBody, ShareLinkBody, ShareLinksBody
 from guestpass.web.api.owners import DOCUMENTED_SCHEME, SharesReader, SharesWriter
 from guestpass.web.api.paths import EnvironmentId, LinkId
 from guestpass.web.api.problem_models import problems
@@ -29,10 +28,10 @@ async def list_share_links(
     who: SharesReader,
     env_id: EnvironmentId,
     services: Services,
-    status: Annotated[Status | None, Query(description="Only links in this state.")] = None,
+    query: Annotated[LinksQuery, Query()],
 ) -> ShareLinksBody:
     """Returns all share links for an environment, newest first. Needs the scope `shares:read`."""
-    links = await services.links.list_all(who, env_id, status)
+    links = await services.links.list_all(who, env_id, query.status)
     return ShareLinksBody(share_links=[ShareLinkBody.of(link) for link in links], total=len(links))
 
 
