@@ -156,7 +156,11 @@ def _config(connection: Connection | None) -> Config:
 
 @contextlib.contextmanager
 def _connection(path: Path, begin: str) -> Iterator[Connection]:
-    """A connection in a transaction that commits at the end."""
+    """A connection in a transaction that commits at the end.
+
+    Foreign keys stay off, as is SQLite's default: where a migration makes a table anew, dropping the old one
+    would otherwise take with it the rows that refer to it.
+    """
     engine = create_engine(
         connection_url(path, "sqlite+pysqlite"),
         connect_args={"timeout": _BUSY_TIMEOUT_S, "isolation_level": None},
