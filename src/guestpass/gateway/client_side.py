@@ -323,7 +323,7 @@ class ClientConnection(asyncio.Protocol):
             return False
         self._scanned = 0
         if end + 4 > MAX_HEAD:
-            self._refuse_head(Reason.HEAD_TOO_LARGE, f"The request's head is larger than {MAX_HEAD} bytes.")
+            self._refuse_large_head(data)
             return True
         self._backlog = data[end + 4 :]
         self.answered = False
@@ -342,11 +342,14 @@ class ClientConnection(asyncio.Protocol):
         if (data != b"\r" and _NO_METHOD.match(data)) or _BARE_LINE_END.search(data, max(0, self._scanned - 1)):
             self._refuse_head(Reason.BAD_REQUEST, "This is not an HTTP/1.1 request.")
         elif len(data) > MAX_HEAD:
-            first_line = data.find(b"\r\n", 0, MAX_TARGET + 1024)
-            reason = Reason.TARGET_TOO_LONG if first_line < 0 else Reason.HEAD_TOO_LARGE
-            self._refuse_head(reason, f"The request's head is larger than {MAX_HEAD} bytes.")
+            self._refuse_large_head(data)
         else:
             self._scanned = len(data)
+
+    def _refuse_large_head(self, data: bytes) -> None:
+        first_line = data.find(b"\r\n", 0, MAX_TARGET + 1024)
+        reason = Reason.TARGET_TOO_LONG if first_line < 0 else Reason.HEAD_TOO_LARGE
+        self._refuse_head(reason, f"The request's head is larger than {MAX_HEAD} bytes.")
 
     def _refuse_head(self, reason: Reason, detail: str) -> None:
         # Where the next request would begin is unknown, so this connection ends here.

@@ -21,6 +21,8 @@ MAX_FIELDS: Final = 200
 _BAD_TARGET = re.compile(rb"[^\x21\x22\x24-\x5b\x5d-\x7e]|%(?![0-9A-Fa-f]{2})")
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?)(?::[0-9]{1,5})?")
 _PLAIN_NAME = re.compile(rb"[A-Za-z0-9-]+")
+_VERSION = re.compile(rb" HTTP/[0-9]\.[0-9]")
+_VERSIONS: Final = (b"HTTP/1.1", b"HTTP/1.0")
 _REFUSED_METHODS: Final = frozenset({b"CONNECT", b"TRACE"})
 
 Field = tuple[bytes, bytes, bytes]
@@ -157,7 +159,7 @@ def read_request_head(data: bytes) -> RequestHead:
     except httptools.HttpParserUpgrade:
         pass  # An Upgrade field; whether it is one that we know is decided by our own reading.
     except httptools.HttpParserError as error:
-        raise RefusedHeadError(Reason.BAD_REQUEST, f"The request is not valid HTTP: {error}.") from None
+        raise _unreadable(data, error) from None
     if not events.complete or events.overrun:
         raise _bad("The request's head does not end where it should.")
     head = RequestHead()
@@ -223,8 +225,8 @@ def _check_request_line(data: bytes, method: bytes, target: bytes, head: Request
     if not line_end:
         raise _bad("The request begins with more than one empty line.")
     version = data[line_end - 8 : line_end]
-    if version not in (b"HTTP/1.1", b"HTTP/1.0"):
-        raise RefusedHeadError(Reason.VERSION_NOT_SUPPORTED, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+    if version not in _VERSIONS:
+        raise _another_version()
     # Equality leaves no room for further spaces, for RTSP and ICE, or for bytes before the method.
     if data[:line_end] != b"%b %b %b" % (method, target, version):
         raise _bad("The request line must be a method, a target and a version with one space between them.")
@@ -311,6 +313,17 @@ def _keeps_alive(minor: int, connection: frozenset[bytes]) -> bool:
     if b"close" in connection:
         return False
     return minor == 1 or b"keep-alive" in connection
+
+
+def _unreadable(data: bytes, error: Exception) -> RefusedHeadError:
+    version = data[: data.find(b"\r\n")][-9:]
+    if _VERSION.fullmatch(version) and version[1:] not in _VERSIONS:
+        return _another_version()
+    return _bad(f"The request is not valid HTTP: {error}.")
+
+
+def _another_version() -> RefusedHeadError:
+    return RefusedHeadError(Reason.VERSION_NOT_SUPPORTED, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
 
 
 def _bad(detail: str) -> RefusedHeadError:

@@ -1,0 +1,154 @@
+"""An upstream that a test plays by hand: it sees each connection and each byte, and answers what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from tests.gateway.raw_client import WAIT_SECONDS, BrokenOffError
+
+_BUFFER = 64 * 1024
+
+
+class ReceivedHead:
+    """A request's head as it arrived; `fields` with the names as they came, in order."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self.line, *lines = raw[:-4].split(b"\r\n")
+        self.fields = [(line.partition(b": ")[0], line.partition(b": ")[2]) for line in lines]
+
+    @property
+    def target(self) -> bytes:
+        return self.line.split(b" ")[1]
+
+    @property
+    def names(self) -> list[bytes]:
+        return [name.lower() for name, _ in self.fields]
+
+    def get(self, name: bytes) -> bytes | None:
+        """The value of a field that must not come twice, or None."""
+        values = [value for known, value in self.fields if known.lower() == name]
+        assert len(values) <= 1, f"{name!r} came {len(values)} times"
+        return values[0] if values else None
+
+
+class UpstreamEnd:
+    """One connection that the gateway opened; everything that waits does so for at most WAIT_SECONDS."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def head(self) -> ReceivedHead:
+        """The next request's head."""
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                return ReceivedHead(await self._reader.readuntil(b"\r\n\r\n"))
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            raise BrokenOffError(f"the gateway closed before a head: {error!r}") from None
+
+    async def read(self, count: int) -> bytes:
+        """Exactly so many bytes."""
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                return await self._reader.readexactly(count)
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            raise BrokenOffError(f"the gateway closed before {count} bytes had come: {error!r}") from None
+
+    async def chunked(self) -> bytes:
+        """A whole chunked body as it came, through its last chunk."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            raw = b""
+            while not (raw.endswith(b"0\r\n\r\n")):
+                raw += await self._reader.readuntil(b"\r\n")
+            return raw
+
+    def send(self, data: bytes) -> None:
+        """Answer with these bytes, without waiting until they are taken."""
+        self._writer.write(data)
+
+    async def send_all(self, data: bytes) -> None:
+        """Answer with these bytes, and wait until most of them are taken."""
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def send_slowly(self, data: bytes) -> None:
+        """Send byte by byte, each in a packet of its own as far as the kernel lets it."""
+        for position in range(len(data)):
+            self._writer.write(data[position : position + 1])
+            await asyncio.sleep(0)
+
+    def finish_sending(self) -> None:
+        """Close the sending half only."""
+        self._writer.write_eof()
+
+    async def gone(self) -> None:
+        """Return when the gateway has closed or reset the connection; whatever came before is thrown away."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            with suppress(ConnectionError):
+                while await self._reader.read(_BUFFER):
+                    pass
+
+    async def close(self) -> None:
+        """Close cleanly after what is still to be sent."""
+        self._writer.close()
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
+
+    def reset(self) -> None:
+        """Break the connection with a reset, as a process that is killed does."""
+        raw = self._writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._writer.transport.abort()
+
+
+class RawUpstream:
+    """A listening upstream. `accepted` counts the connections that were made to it."""
+
+    def __init__(self, scheme: str) -> None:
+        self._scheme = scheme
+        self._waiting: asyncio.Queue[UpstreamEnd] = asyncio.Queue()
+        self._ends: list[UpstreamEnd] = []
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"{self._scheme}://127.0.0.1:{self.port}"
+
+    @property
+    def accepted(self) -> int:
+        return len(self._ends)
+
+    async def accept(self) -> UpstreamEnd:
+        """The next connection that the gateway makes."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            return await self._waiting.get()
+
+    async def close_all(self) -> None:
+        """Close every connection."""
+        for end in self._ends:
+            await end.close()
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        end = UpstreamEnd(reader, writer)
+        self._ends.append(end)
+        self._waiting.put_nowait(end)
+
+
+@asynccontextmanager
+async def raw_upstream(tls: ssl.SSLContext | None = None) -> AsyncIterator[RawUpstream]:
+    """A running upstream on a free port of 127.0.0.1; with `tls` it speaks https."""
+    upstream = RawUpstream("https" if tls else "http")
+    server = await asyncio.start_server(upstream._connected, "127.0.0.1", 0, limit=_BUFFER, ssl=tls)
+    upstream.port = server.sockets[0].getsockname()[1]
+    try:
+        yield upstream
+    finally:
+        server.close()
+        await upstream.close_all()
+        await server.wait_closed()
