@@ -182,7 +182,7 @@ class Admission:
         url = self._addresses.share_url(link.link.id, route.token or "").encode()
         if route.room is Room.LOGIN:
             return Redirect(308, url + b"/login")
-        if facts.navigates and facts.head.method == b"GET":
+        if facts.navigates and facts.head.method in (b"GET", b"HEAD"):
             return Redirect(303, url + facts.head.query)
         return None
 
@@ -205,14 +205,16 @@ class Admission:
             return Reply(Reason.PASSWORD_NEEDED, shared)
         if shared.maintenance is not None:
             return Reply(Reason.MAINTENANCE, shared, shared.maintenance)
+        # HEAD only asks what GET would bring: it opens nothing.
+        opening = head.method != b"HEAD"
         # A frame or an image of another page must not put its own visitor into the browser's jar.
-        grants = not holds_pass and head.values.get(b"sec-fetch-dest", b"document") == b"document"
+        top_level = head.values.get(b"sec-fetch-dest", b"document") == b"document"
+        grants = opening and top_level and not holds_pass
         if not facts.navigates:
-            counts = head.method != b"HEAD"
-            return Forward(shared, b"/" + head.query, opening=counts, new_pass=grants and counts)
-        if not holds_pass and not grants:
+            return Forward(shared, b"/" + head.query, opening=opening, new_pass=grants)
+        if not holds_pass and not top_level:
             return Reply(Reason.EMBEDDED, shared)
-        return Redirect(303, b"/" + head.query, opening=shared, new_pass=grants)
+        return Redirect(303, b"/" + head.query, opening=shared if opening else None, new_pass=grants)
 
     def _login(self, facts: Facts) -> Decision:
         head, shared = facts.head, facts.shared_link

@@ -1,0 +1,671 @@
+"""The ladder, rung by rung: plain facts in, a decision out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.gateway.requests import BROWSER, request
+
+from guestpass.app.addresses import Addresses
+from guestpass.domain.environment import EnvironmentKey
+from guestpass.domain.link import ShareLink, ShareType, Status
+from guestpass.domain.reasons import Reason
+from guestpass.domain.visitor_pass import VisitorPass
+from guestpass.gateway.admission import (
+    Admission,
+    Decision,
+    Desk,
+    Facts,
+    Forward,
+    KnownLink,
+    Redirect,
+    Reply,
+    wants_page,
+)
+from guestpass.gateway.hosts import HostKind, HostTable
+from guestpass.gateway.paths import Room, read_path
+from guestpass.gateway.websocket import is_upgrade
+
+NOW = 1_800_000_000.0
+TOKEN = "gp_token"
+OPEN, LOGIN = f"/share/{TOKEN}", f"/share/{TOKEN}/login"
+MAIN = "share.example.com"
+LINK, OTHER = "aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"
+LINK_HOST, OTHER_HOST = f"{LINK}.links.example.net", f"{OTHER}.links.example.net"
+FORMER, FORMER_LINK_HOST = "old.example.com", f"{LINK}.old-links.example.net"
+ONE_ORIGIN = Addresses(f"https://{MAIN}")
+OWN_ORIGINS = Addresses(f"https://{MAIN}", "links.example.net")
+FORMER_URLS = (f"https://{FORMER}", "old-links.example.net")
+
+WEBSOCKET = (
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A link as the ladder sees it, in the state that a test wants."""
+
+    link: ShareLink
+    state: Status = Status.ACTIVE
+    maintenance: str | None = None
+
+    def status_at(self, now: float) -> Status:
+        assert now == NOW, "the decision is about the time of the request"
+        return self.state
+
+
+def known(id: str = LINK, share_type: ShareType = ShareType.TOKEN, version: int = 3, **state: Any) -> Known:
+    moment = datetime(2026, 3, 1, tzinfo=UTC)
+    link = ShareLink(id, EnvironmentKey("default", "staging"), share_type, None, None, version, moment, "olga", moment)
+    return Known(link, **state)
+
+
+def pass_of(link: KnownLink, version: int | None = None) -> VisitorPass:
+    return VisitorPass(link.link.id, link.link.version if version is None else version, "visitor", int(NOW))
+
+
+TOKEN_LINK = known()
+PASSWORD_LINK = known(share_type=ShareType.PASSWORD)
+OTHER_LINK = known(OTHER)
+
+
+def decide(
+    line: str,
+    *fields: str,
+    shared: KnownLink | None = None,
+    holds: KnownLink | None = None,
+    visitor_pass: VisitorPass | None = None,
+    addresses: Addresses = ONE_ORIGIN,
+    host: str | None = None,
+    api_on_public: bool = True,
+) -> Decision:
+    """The decision about a request: `shared` is its token's link, `holds` the link whose pass its browser has."""
+    hosts = HostTable(main_url=addresses.public_url, on_loopback=False, addresses=addresses, former_urls=FORMER_URLS)
+    if host is None:
+        host = MAIN if addresses is ONE_ORIGIN else LINK_HOST
+    head = request(line, *fields, host=host)
+    facts = Facts(
+        head,
+        hosts.read(head.host),
+        read_path(head.path),
+        NOW,
+        wants_page(head),
+        is_upgrade(head),
+        own_pass=visitor_pass or (pass_of(holds) if holds is not None else None),
+        own_link=holds,
+        shared_link=shared,
+    )
+    return Admission(addresses, api_on_public=api_on_public).decide(facts)
+
+
+def reason(decision: Decision) -> Reason:
+    assert isinstance(decision, Reply), decision
+    return decision.reason
+
+
+BOTH_MODES = pytest.mark.parametrize("addresses", [ONE_ORIGIN, OWN_ORIGINS], ids=["one origin", "own origins"])
+
+
+# Who navigates
+
+
+@pytest.mark.parametrize(
+    ("line", "fields", "page"),
+    [
+        ("GET /", ("Sec-Fetch-Mode: navigate",), True),
+        ("POST /", ("Sec-Fetch-Mode: navigate",), True),
+        ("GET /", ("Sec-Fetch-Mode: cors", "Accept: text/html", "Upgrade-Insecure-Requests: 1"), False),
+        ("GET /", ("Sec-Fetch-Mode: no-cors", "Accept: text/html"), False),
+        ("GET /", ("Sec-Fetch-Mode: NAVIGATE",), False),
+        ("GET /", ("Sec-Fetch-Dest: document", "Accept: text/html"), False),
+        ("GET /", ("Sec-Fetch-Site: none", "Upgrade-Insecure-Requests: 1"), False),
+        ("GET /", ("Upgrade-Insecure-Requests: 1",), True),
+        ("GET /", ("Upgrade-Insecure-Requests: 0",), False),
+        ("GET /", ("Accept: text/html,application/xhtml+xml;q=0.9",), True),
+        ("GET /", ("Accept: Text/HTML ;q=0.8, */*",), True),
+        ("GET /", ("Accept: */*, text/html",), False),
+        ("GET /", ("Accept: application/json",), False),
+        ("GET /", ("Accept: text/htmlx",), False),
+        ("GET /", (), False),
+        ("HEAD /", ("Accept: text/html",), False),
+        ("PUT /", ("Accept: text/html", "Upgrade-Insecure-Requests: 1"), False),
+        # The password page's form on plain http, where a browser says nothing more than this.
+        ("POST /", ("Accept: text/html,*/*;q=0.8", "Upgrade-Insecure-Requests: 1"), True),
+        ("POST /", ("Upgrade-Insecure-Requests: 1",), False),
+    ],
+)
+def test_who_gets_a_page(line: str, fields: tuple[str, ...], page: bool) -> None:
+    assert wants_page(request(line, *fields)) is page
+
+
+# Opening
+
+
+@BOTH_MODES
+def test_a_navigation_to_a_token_link_leaves_the_token_behind_and_keeps_the_query(addresses: Addresses) -> None:
+    for path in (OPEN, f"/api{OPEN}"):
+        decision = decide(f"GET {path}?a=b&c", *BROWSER, shared=TOKEN_LINK, addresses=addresses)
+        assert decision == Redirect(303, b"/?a=b&c", opening=TOKEN_LINK, new_pass=True)
+
+
+@BOTH_MODES
+def test_any_other_client_gets_the_environments_own_answer(addresses: Addresses) -> None:
+    for path in (OPEN, f"/api{OPEN}"):
+        decision = decide(f"GET {path}?a=b", shared=TOKEN_LINK, addresses=addresses)
+        assert decision == Forward(TOKEN_LINK, b"/?a=b", opening=True, new_pass=True)
+
+
+@BOTH_MODES
+@pytest.mark.parametrize("link", [TOKEN_LINK, PASSWORD_LINK], ids=["token", "password"])
+def test_whoever_holds_the_pass_opens_again_with_it(addresses: Addresses, link: Known) -> None:
+    assert decide(f"GET {OPEN}", *BROWSER, shared=link, holds=link, addresses=addresses) == Redirect(
+        303, b"/", opening=link
+    )
+    assert decide(f"GET {OPEN}", shared=link, holds=link, addresses=addresses) == Forward(link, b"/", opening=True)
+
+
+@BOTH_MODES
+def test_head_opens_nothing(addresses: Addresses) -> None:
+    assert decide(f"HEAD {OPEN}", shared=TOKEN_LINK, addresses=addresses) == Forward(TOKEN_LINK, b"/")
+    assert decide(f"HEAD {OPEN}", *BROWSER, shared=TOKEN_LINK, addresses=addresses) == Redirect(303, b"/")
+    assert reason(decide(f"HEAD {OPEN}", shared=PASSWORD_LINK, addresses=addresses)) is Reason.PASSWORD_NEEDED
+
+
+@BOTH_MODES
+@pytest.mark.parametrize("destination", ["iframe", "image", "empty", "object", "worker"])
+def test_a_pass_is_set_on_top_level_documents_only(addresses: Addresses, destination: str) -> None:
+    field = f"Sec-Fetch-Dest: {destination}"
+    decision = decide(f"GET {OPEN}", "Sec-Fetch-Mode: no-cors", field, shared=TOKEN_LINK, addresses=addresses)
+    assert decision == Forward(TOKEN_LINK, b"/", opening=True, new_pass=False)
+    decision = decide(f"GET {OPEN}", "Sec-Fetch-Mode: navigate", field, shared=TOKEN_LINK, addresses=addresses)
+    assert reason(decision) is Reason.EMBEDDED
+    again = decide(
+        f"GET {OPEN}", "Sec-Fetch-Mode: navigate", field, shared=TOKEN_LINK, holds=TOKEN_LINK, addresses=addresses
+    )
+    assert again == Redirect(303, b"/", opening=TOKEN_LINK)
+
+
+@BOTH_MODES
+@pytest.mark.parametrize("fields", [BROWSER, ()], ids=["browser", "client"])
+@pytest.mark.parametrize(
+    ("link", "expected"),
+    [
+        (PASSWORD_LINK, Reason.PASSWORD_NEEDED),
+        (None, Reason.UNKNOWN_LINK),
+        (replace(TOKEN_LINK, state=Status.DEACTIVATED), Reason.LINK_DEACTIVATED),
+        (replace(PASSWORD_LINK, state=Status.DEACTIVATED), Reason.LINK_DEACTIVATED),
+        (replace(TOKEN_LINK, state=Status.EXPIRED), Reason.LINK_EXPIRED),
+        (replace(TOKEN_LINK, maintenance="Back at noon"), Reason.MAINTENANCE),
+        (replace(TOKEN_LINK, state=Status.EXPIRED, maintenance="Back at noon"), Reason.LINK_EXPIRED),
+    ],
+)
+def test_what_does_not_open(
+    addresses: Addresses, fields: tuple[str, ...], link: Known | None, expected: Reason
+) -> None:
+    decision = decide(f"GET {OPEN}", *fields, shared=link, addresses=addresses)
+    assert reason(decision) is expected
+    assert isinstance(decision, Reply)
+    assert decision.detail == ("Back at noon" if expected is Reason.MAINTENANCE else None)
+
+
+@BOTH_MODES
+def test_a_pass_of_an_older_version_opens_no_password_link(addresses: Addresses) -> None:
+    for version in (1, 2, 4):
+        old = pass_of(PASSWORD_LINK, version)
+        decision = decide(
+            f"GET {OPEN}", shared=PASSWORD_LINK, holds=PASSWORD_LINK, visitor_pass=old, addresses=addresses
+        )
+        assert reason(decision) is Reason.PASSWORD_NEEDED
+
+
+@BOTH_MODES
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"])
+def test_a_share_url_takes_no_other_method(addresses: Addresses, method: str) -> None:
+    for path in (OPEN, LOGIN):
+        assert reason(decide(f"{method} {path}", shared=TOKEN_LINK, addresses=addresses)) is Reason.METHOD_NOT_ALLOWED
+
+
+def test_with_own_origins_a_share_url_takes_no_post() -> None:
+    decision = decide(f"POST {OPEN}", shared=TOKEN_LINK, addresses=OWN_ORIGINS)
+    assert reason(decision) is Reason.METHOD_NOT_ALLOWED
+
+
+# The password
+
+
+@BOTH_MODES
+@pytest.mark.parametrize("path", [LOGIN, f"/api{LOGIN}"])
+@pytest.mark.parametrize(
+    ("fields", "allowed"),
+    [
+        ((), True),
+        (("Sec-Fetch-Site: same-origin", "Origin: {own}"), True),
+        (("Sec-Fetch-Site: same-origin", "Origin: null"), True),
+        (("Sec-Fetch-Site: none",), True),
+        (("Sec-Fetch-Site: cross-site",), False),
+        (("Sec-Fetch-Site: cross-site", "Origin: {own}"), False),
+        (("Origin: https://evil.test",), False),
+        (("Origin: http://{host}",), False),
+        (("Origin: https://{host}:8443",), False),
+        (("Origin: https://x.{host}",), False),
+        (("Origin: null",), False),
+        (("Origin: null", "Sec-Fetch-Site: same-site"), False),
+        (("Origin: ",), False),
+    ],
+)
+def test_a_login_comes_from_the_password_page_or_from_no_page_at_all(
+    addresses: Addresses, path: str, fields: tuple[str, ...], allowed: bool
+) -> None:
+    host = MAIN if addresses is ONE_ORIGIN else LINK_HOST
+    written = [field.format(own=f"https://{host}", host=host) for field in fields]
+    decision = decide(f"POST {path}", *written, shared=PASSWORD_LINK, addresses=addresses)
+    if allowed:
+        assert decision == Desk()
+    else:
+        assert reason(decision) is Reason.FOREIGN_ORIGIN
+
+
+@BOTH_MODES
+@pytest.mark.parametrize(
+    ("link", "expected"),
+    [
+        (None, Reason.UNKNOWN_LINK),
+        (replace(PASSWORD_LINK, state=Status.DEACTIVATED), Reason.LINK_DEACTIVATED),
+        (replace(PASSWORD_LINK, state=Status.EXPIRED), Reason.LINK_EXPIRED),
+    ],
+)
+def test_a_login_to_what_does_not_open(addresses: Addresses, link: Known | None, expected: Reason) -> None:
+    assert reason(decide(f"POST {LOGIN}", shared=link, addresses=addresses)) is expected
+
+
+@BOTH_MODES
+def test_reloading_the_address_of_a_login_leads_back_to_the_link(addresses: Addresses) -> None:
+    decision = decide(f"GET /api{LOGIN}", *BROWSER, shared=PASSWORD_LINK, addresses=addresses)
+    assert decision == Redirect(303, f"/api{OPEN}".encode())
+
+
+# After that
+
+
+@BOTH_MODES
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"])
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("/", b"/"),
+        ("/web/login?next=/x", b"/web/login?next=/x"),
+        ("/api/kernels", b"/api/kernels"),
+        ("/s-proxy/web/a.css?x=1", b"/web/a.css?x=1"),
+        ("/api/s-proxy/", b"/"),
+        ("/s-proxy/share/gp_x", b"/share/gp_x"),
+    ],
+)
+def test_whoever_holds_a_pass_reaches_the_environment(
+    addresses: Addresses, method: str, path: str, target: bytes
+) -> None:
+    decision = decide(f"{method} {path}", holds=TOKEN_LINK, addresses=addresses)
+    assert decision == Forward(TOKEN_LINK, target)
+
+
+@BOTH_MODES
+@pytest.mark.parametrize("path", ["/", "/web", "/s-proxy/web", "/api/s-proxy/web"])
+@pytest.mark.parametrize(
+    ("link", "version", "expected"),
+    [
+        (None, None, Reason.PASS_MISSING),
+        (TOKEN_LINK, 2, Reason.PASS_MISSING),
+        (TOKEN_LINK, 4, Reason.PASS_MISSING),
+        (replace(TOKEN_LINK, state=Status.DEACTIVATED), None, Reason.LINK_DEACTIVATED),
+        (replace(TOKEN_LINK, state=Status.EXPIRED), None, Reason.LINK_EXPIRED),
+        (replace(TOKEN_LINK, state=Status.EXPIRED), 2, Reason.PASS_MISSING),
+        (replace(TOKEN_LINK, maintenance="Back at noon"), None, Reason.MAINTENANCE),
+    ],
+)
+def test_what_a_pass_is_worth_is_decided_by_the_link(
+    addresses: Addresses, path: str, link: Known | None, version: int | None, expected: Reason
+) -> None:
+    visitor_pass = None if link is None else pass_of(link, version)
+    for method in ("GET", "POST", "DELETE"):
+        decision = decide(f"{method} {path}", holds=link, visitor_pass=visitor_pass, addresses=addresses)
+        assert reason(decision) is expected
+
+
+@BOTH_MODES
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        ("POST /", ()),
+        ("PUT /s-proxy/x", ()),
+        ("DELETE /", ()),
+        ("PROPFIND /", ()),
+        ("GET /ws", WEBSOCKET),
+    ],
+)
+def test_pages_of_other_origins_can_not_act_with_the_visitors_cookies(
+    addresses: Addresses, line: str, fields: tuple[str, ...]
+) -> None:
+    host = MAIN if addresses is ONE_ORIGIN else LINK_HOST
+
+    def with_origin(*more: str) -> Decision:
+        return decide(line, *fields, *more, holds=TOKEN_LINK, addresses=addresses)
+
+    for allowed in (
+        (),
+        (f"Origin: https://{host}",),
+        (f"Origin: HTTPS://{host}",),
+        ("Origin: null", "Sec-Fetch-Site: same-origin"),
+    ):
+        assert isinstance(with_origin(*allowed), Forward), allowed
+    for refused in (
+        "https://evil.test",
+        f"http://{host}",
+        f"https://{host}:444",
+        f"https://{host}/",
+        f"https://{OTHER_HOST}",
+        f"https://{host}.evil.test",
+        f"https://{host}, https://evil.test",
+        "null",
+    ):
+        assert reason(with_origin(f"Origin: {refused}")) is Reason.FOREIGN_ORIGIN, refused
+    for site in ("same-site", "cross-site", "none"):
+        assert reason(with_origin("Origin: null", f"Sec-Fetch-Site: {site}")) is Reason.FOREIGN_ORIGIN
+    assert reason(with_origin(f"Origin: https://{host}", "Origin: https://evil.test")) is Reason.FOREIGN_ORIGIN
+
+
+@BOTH_MODES
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_a_foreign_origin_may_read_as_far_as_the_environment_lets_it(addresses: Addresses, method: str) -> None:
+    decision = decide(f"{method} /x", "Origin: https://evil.test", holds=TOKEN_LINK, addresses=addresses)
+    assert decision == Forward(TOKEN_LINK, b"/x")
+
+
+# One origin
+
+
+def test_a_browser_with_another_live_link_is_asked_before_it_switches() -> None:
+    decision = decide(f"GET {OPEN}", *BROWSER, shared=TOKEN_LINK, holds=OTHER_LINK)
+    assert decision == Reply(Reason.SWITCH_LINK, TOKEN_LINK)
+    decision = decide(f"POST {LOGIN}", *BROWSER, shared=PASSWORD_LINK, holds=OTHER_LINK)
+    assert decision == Reply(Reason.SWITCH_LINK, PASSWORD_LINK)
+
+
+def test_switching_leaves_the_other_link_and_leads_to_the_new_one() -> None:
+    decision = decide(f"POST {OPEN}", *BROWSER, f"Origin: https://{MAIN}", shared=TOKEN_LINK, holds=OTHER_LINK)
+    assert decision == Redirect(303, OPEN.encode(), leaves=OTHER_LINK)
+
+
+def test_switching_is_a_same_origin_post() -> None:
+    for origin in ("https://evil.test", "null"):
+        decision = decide(f"POST {OPEN}", f"Origin: {origin}", shared=TOKEN_LINK, holds=OTHER_LINK)
+        assert reason(decision) is Reason.FOREIGN_ORIGIN
+
+
+def test_switching_to_the_link_that_is_open_leaves_nothing() -> None:
+    assert decide(f"POST {OPEN}", *BROWSER, shared=TOKEN_LINK, holds=TOKEN_LINK) == Redirect(303, OPEN.encode())
+    assert decide(f"POST {OPEN}", *BROWSER, shared=TOKEN_LINK) == Redirect(303, OPEN.encode())
+
+
+@pytest.mark.parametrize("state", [Status.DEACTIVATED, Status.EXPIRED])
+def test_nobody_is_asked_about_a_link_that_has_ended(state: Status) -> None:
+    ended = replace(OTHER_LINK, state=state)
+    decision = decide(f"GET {OPEN}", *BROWSER, shared=TOKEN_LINK, holds=ended)
+    assert decision == Redirect(303, b"/", opening=TOKEN_LINK, new_pass=True)
+
+
+def test_nobody_is_asked_with_a_pass_that_opens_nothing() -> None:
+    old = pass_of(OTHER_LINK, 1)
+    decision = decide(f"GET {OPEN}", *BROWSER, shared=TOKEN_LINK, holds=OTHER_LINK, visitor_pass=old)
+    assert decision == Redirect(303, b"/", opening=TOKEN_LINK, new_pass=True)
+
+
+def test_other_clients_switch_directly() -> None:
+    decision = decide(f"GET {OPEN}", shared=TOKEN_LINK, holds=OTHER_LINK)
+    assert decision == Forward(TOKEN_LINK, b"/", opening=True, new_pass=True)
+    assert decide(f"POST {LOGIN}", shared=PASSWORD_LINK, holds=OTHER_LINK) == Desk()
+
+
+def test_a_link_that_has_ended_is_named_before_anybody_is_asked_to_switch() -> None:
+    ended = replace(TOKEN_LINK, state=Status.EXPIRED)
+    assert reason(decide(f"GET {OPEN}", *BROWSER, shared=ended, holds=OTHER_LINK)) is Reason.LINK_EXPIRED
+    assert reason(decide(f"POST {OPEN}", *BROWSER, shared=ended, holds=OTHER_LINK)) is Reason.LINK_EXPIRED
+    assert reason(decide(f"POST {OPEN}", *BROWSER, shared=None, holds=OTHER_LINK)) is Reason.UNKNOWN_LINK
+
+
+@pytest.mark.parametrize("value", ["script", "Script"])
+def test_service_workers_are_not_served_on_a_shared_origin(value: str) -> None:
+    field = f"Service-Worker: {value}"
+    for path in ("/worker.js", "/s-proxy/worker.js", OPEN):
+        decision = decide(f"GET {path}", field, shared=TOKEN_LINK, holds=TOKEN_LINK)
+        assert reason(decision) is Reason.SERVICE_WORKER
+    assert decide("GET /worker.js", field, holds=TOKEN_LINK, addresses=OWN_ORIGINS) == Forward(
+        TOKEN_LINK, b"/worker.js"
+    )
+
+
+# Which paths are ours
+
+
+API_PATHS = pytest.mark.parametrize(
+    "path", ["/api/environments", "/api/environments/x/share", "/api/environments/x/share/y", "/api/openapi.json"]
+)
+
+
+@BOTH_MODES
+@API_PATHS
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE", "OPTIONS"])
+def test_the_api_on_the_public_host(addresses: Addresses, path: str, method: str) -> None:
+    for fields in ((), ("Origin: https://evil.test",), ("Service-Worker: script",), BROWSER):
+        decision = decide(f"{method} {path}", *fields, holds=TOKEN_LINK, addresses=addresses, host=MAIN)
+        assert decision == Desk()
+
+
+@API_PATHS
+def test_without_the_api_on_one_origin_its_paths_are_the_environments(path: str) -> None:
+    decision = decide(f"GET {path}", holds=TOKEN_LINK, api_on_public=False)
+    assert decision == Forward(TOKEN_LINK, path.encode())
+    assert reason(decide(f"GET {path}", api_on_public=False)) is Reason.PASS_MISSING
+
+
+@API_PATHS
+def test_without_the_api_the_public_host_of_own_origins_has_nothing_there(path: str) -> None:
+    decision = decide(f"GET {path}", holds=TOKEN_LINK, addresses=OWN_ORIGINS, host=MAIN, api_on_public=False)
+    assert reason(decision) is Reason.NOT_FOUND
+
+
+@API_PATHS
+def test_on_a_links_own_host_the_api_paths_are_the_environments(path: str) -> None:
+    decision = decide(f"GET {path}", holds=TOKEN_LINK, addresses=OWN_ORIGINS)
+    assert decision == Forward(TOKEN_LINK, path.encode())
+
+
+@pytest.mark.parametrize("path", ["/", "/web", "/api/kernels", "/api/docs", "/api", "/share"])
+@pytest.mark.parametrize("fields", [BROWSER, ()], ids=["browser", "client"])
+def test_the_public_host_of_own_origins_serves_no_environment(path: str, fields: tuple[str, ...]) -> None:
+    decision = decide(f"GET {path}", *fields, holds=TOKEN_LINK, addresses=OWN_ORIGINS, host=MAIN)
+    assert reason(decision) is Reason.NOT_FOUND
+
+
+@pytest.mark.parametrize("prefix", ["", "/api"])
+def test_from_the_public_host_browsers_are_led_to_the_links_own_origin(prefix: str) -> None:
+    url = f"https://{LINK_HOST}/share/{TOKEN}".encode()
+    for link in (TOKEN_LINK, PASSWORD_LINK, replace(TOKEN_LINK, state=Status.EXPIRED)):
+        for method in ("GET", "HEAD"):
+            line = f"{method} {prefix}{OPEN}?a=b"
+            decision = decide(line, *BROWSER, shared=link, addresses=OWN_ORIGINS, host=MAIN)
+            assert decision == Redirect(303, url + b"?a=b")
+        for fields in (BROWSER, ()):
+            decision = decide(f"POST {prefix}{LOGIN}", *fields, shared=link, addresses=OWN_ORIGINS, host=MAIN)
+            assert decision == Redirect(308, url + b"/login")
+
+
+@pytest.mark.parametrize("prefix", ["", "/api"])
+def test_at_the_public_host_other_clients_get_the_content(prefix: str) -> None:
+    decision = decide(f"GET {prefix}{OPEN}", shared=TOKEN_LINK, addresses=OWN_ORIGINS, host=MAIN)
+    assert decision == Forward(TOKEN_LINK, b"/", opening=True, new_pass=True)
+    decision = decide(f"GET {prefix}{OPEN}", shared=PASSWORD_LINK, addresses=OWN_ORIGINS, host=MAIN)
+    assert reason(decision) is Reason.PASSWORD_NEEDED
+    decision = decide(f"PUT {prefix}/s-proxy/x", holds=TOKEN_LINK, addresses=OWN_ORIGINS, host=MAIN)
+    assert decision == Forward(TOKEN_LINK, b"/x")
+    decision = decide(f"GET {prefix}/s-proxy/x", *BROWSER, holds=TOKEN_LINK, addresses=OWN_ORIGINS, host=MAIN)
+    assert reason(decision) is Reason.NOT_FOUND
+
+
+@pytest.mark.parametrize("line", [f"GET {OPEN}", f"GET /api{OPEN}", f"POST {LOGIN}", f"HEAD {OPEN}"])
+@pytest.mark.parametrize("fields", [BROWSER, ()], ids=["browser", "client"])
+def test_on_a_links_host_another_links_token_is_unknown(line: str, fields: tuple[str, ...]) -> None:
+    for shared in (OTHER_LINK, None):
+        decision = decide(line, *fields, shared=shared, holds=TOKEN_LINK, addresses=OWN_ORIGINS)
+        assert reason(decision) is Reason.UNKNOWN_LINK
+
+
+@BOTH_MODES
+@pytest.mark.parametrize("line", ["GET /", f"GET {OPEN}", f"POST {LOGIN}", "GET /api/environments", "GET /s-proxy/x"])
+def test_a_host_that_is_none_of_ours_is_misdirected(addresses: Addresses, line: str) -> None:
+    decision = decide(line, shared=TOKEN_LINK, holds=TOKEN_LINK, addresses=addresses, host="evil.test")
+    assert reason(decision) is Reason.UNKNOWN_HOST
+
+
+@pytest.mark.parametrize("host", [FORMER, FORMER_LINK_HOST])
+@pytest.mark.parametrize("path", [OPEN, f"/api{OPEN}"])
+@pytest.mark.parametrize("fields", [BROWSER, ()], ids=["browser", "client"])
+def test_a_share_url_of_former_days_leads_to_todays(host: str, path: str, fields: tuple[str, ...]) -> None:
+    decision = decide(f"GET {path}?a=b", *fields, shared=TOKEN_LINK, host=host)
+    assert decision == Redirect(303, f"https://{MAIN}/share/{TOKEN}?a=b".encode())
+    decision = decide(f"GET {path}", *fields, shared=TOKEN_LINK, host=host, addresses=OWN_ORIGINS)
+    assert decision == Redirect(303, f"https://{LINK_HOST}/share/{TOKEN}".encode())
+    assert reason(decide(f"GET {path}", *fields, shared=None, host=host)) is Reason.UNKNOWN_LINK
+
+
+@pytest.mark.parametrize("host", [FORMER, FORMER_LINK_HOST])
+@pytest.mark.parametrize("line", ["GET /", "GET /s-proxy/x", "GET /api/environments", "POST /web"])
+def test_nothing_else_is_served_at_a_former_address(host: str, line: str) -> None:
+    assert reason(decide(line, holds=TOKEN_LINK, host=host)) is Reason.UNKNOWN_HOST
+
+
+# Default deny
+
+
+ANY_LINK = [
+    known(id, share_type, version, state=state, maintenance=maintenance)
+    for id, share_type, version in product([LINK, OTHER], ShareType, [1, 2])
+    for state, maintenance in [*((state, None) for state in Status), (Status.ACTIVE, "Back at noon")]
+]
+ANY_PASS = [VisitorPass(id, version, "visitor", int(NOW)) for id, version in product([LINK, OTHER], [1, 2])]
+ANY_PATH = [
+    *(f"{prefix}{path}" for prefix in ("", "/api") for path in (OPEN, f"{OPEN}?a=b", LOGIN, "/share/", "/s-proxy/x?y")),
+    *("/", "/web?next=/share/gp_x", "/share", "/api/environments", "/api/openapi.json", "/api/kernels"),
+]
+ANY_HOST = [MAIN, MAIN, LINK_HOST, OTHER_HOST, FORMER, FORMER_LINK_HOST, "evil.test"]
+ANY_FIELDS: list[tuple[str, ...]] = [
+    (),
+    BROWSER,
+    ("Accept: text/html",),
+    ("Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe"),
+    ("Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty"),
+    ("Sec-Fetch-Site: cross-site",),
+    ("Service-Worker: script",),
+    WEBSOCKET,
+]
+ANY_ORIGIN = [(), (), *((f"Origin: {origin}",) for origin in (f"https://{MAIN}", f"https://{LINK_HOST}", "null"))]
+
+
+def any_of(*choices: Iterable[Any]) -> st.SearchStrategy[Any]:
+    return st.sampled_from([choice for some in choices for choice in some])
+
+
+@BOTH_MODES
+@settings(max_examples=1000)
+@given(
+    api_on_public=st.booleans(),
+    method=any_of(["GET", "GET", "HEAD", "POST", "POST", "PUT", "OPTIONS", "PROPFIND"]),
+    path=any_of(ANY_PATH),
+    host=any_of(ANY_HOST),
+    fields=any_of(ANY_FIELDS),
+    origin=any_of(ANY_ORIGIN, [("Origin: https://evil.test",), ("Origin: null", "Sec-Fetch-Site: same-origin")]),
+    own_pass=any_of([None], ANY_PASS),
+    own_link=any_of([None], ANY_LINK),
+    shared_link=any_of([None], ANY_LINK),
+)
+def test_whatever_no_rung_allows_is_refused(
+    addresses: Addresses,
+    api_on_public: bool,
+    method: str,
+    path: str,
+    host: str,
+    fields: tuple[str, ...],
+    origin: tuple[str, ...],
+    own_pass: VisitorPass | None,
+    own_link: Known | None,
+    shared_link: Known | None,
+) -> None:
+    """Over facts of which no two need fit together: the ladder must not rely on whoever gathered them."""
+    table = HostTable(main_url=addresses.public_url, on_loopback=False, addresses=addresses, former_urls=FORMER_URLS)
+    head = request(f"{method} {path}", *(() if fields is WEBSOCKET and method != "GET" else fields), *origin, host=host)
+    facts = Facts(
+        head, table.read(head.host), read_path(head.path), NOW, wants_page(head), is_upgrade(head),
+        own_pass=own_pass, own_link=own_link, shared_link=shared_link,
+    )  # fmt: skip
+    decision = Admission(addresses, api_on_public=api_on_public).decide(facts)
+    if isinstance(decision, Forward):
+        assert_opens_rightly(facts, decision.link, opening=decision.opening, new_pass=decision.new_pass)
+        assert facts.host.kind in {HostKind.MAIN, HostKind.LINK}
+    elif isinstance(decision, Redirect):
+        assert_opens_rightly(facts, decision.opening, opening=decision.opening is not None, new_pass=decision.new_pass)
+        assert_leaves_rightly(facts, addresses, decision.leaves)
+    elif isinstance(decision, Desk):
+        assert_is_for_the_application(facts, api_on_public=api_on_public)
+    if not isinstance(decision, Reply):
+        assert_comes_from_nowhere_else(facts)
+
+
+def assert_opens_rightly(facts: Facts, link: KnownLink | None, *, opening: bool, new_pass: bool) -> None:
+    if link is None:
+        assert not new_pass
+        return
+    by_token = facts.route.token is not None and link is facts.shared_link and link.link.share_type is ShareType.TOKEN
+    assert link.status_at(NOW) is Status.ACTIVE
+    assert link.maintenance is None
+    assert by_token or holds_pass_of(facts, link)
+    assert by_token or not new_pass
+    assert not opening or (facts.head.method == b"GET" and facts.route.room is Room.OPEN)
+
+
+def assert_leaves_rightly(facts: Facts, addresses: Addresses, left: KnownLink | None) -> None:
+    if left is not None:
+        assert (addresses, facts.head.method) == (ONE_ORIGIN, b"POST")
+        assert left is facts.own_link
+        assert holds_pass_of(facts, left)
+
+
+def assert_is_for_the_application(facts: Facts, *, api_on_public: bool) -> None:
+    if facts.route.room is Room.API:
+        assert api_on_public
+        assert facts.host.kind is HostKind.MAIN
+    else:
+        assert (facts.route.room, facts.head.method) == (Room.LOGIN, b"POST")
+        assert facts.shared_link is not None
+        assert facts.shared_link.status_at(NOW) is Status.ACTIVE
+
+
+def assert_comes_from_nowhere_else(facts: Facts) -> None:
+    """The API takes no cookies and a former address only redirects, so there Origin says nothing."""
+    acts = facts.upgrade or facts.head.method not in {b"GET", b"HEAD", b"OPTIONS"}
+    if acts and facts.route.room is not Room.API and facts.host.kind is not HostKind.FORMER:
+        origin, site = facts.head.values.get(b"origin"), facts.head.values.get(b"sec-fetch-site")
+        assert origin in {None, b"https://" + facts.head.host} or (origin, site) == (b"null", b"same-origin")
+
+
+def holds_pass_of(facts: Facts, link: KnownLink) -> bool:
+    own = facts.own_pass
+    return own is not None and (own.link_id, own.link_version) == (link.link.id, link.link.version)
