@@ -43,20 +43,10 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status."""
-    try:
-        return _run(arguments)
-    except BrokenPipeError:
-        # The reader of our output (`head`) has seen enough; Python must not complain when it closes standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return REFUSED
-
-
-def _run(arguments: list[str]) -> int:
     if any("\udc80" <= character <= "\udcff" for argument in arguments for character in argument):
         return _stop(WRONG, "The arguments must be valid text in the locale's encoding, which should be UTF-8.")
     try:
         status = typer.main.get_command(app).main(args=arguments, prog_name="guestpass", standalone_mode=False)
-        sys.stdout.flush()
     except TyperException as error:
         # Where a command is left out, the message is the whole help.
         if error.format_message().startswith("Usage:"):

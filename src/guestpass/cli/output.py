@@ -10,7 +10,6 @@ from typing import Any
 
 import typer
 from pydantic import BaseModel
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -28,7 +27,7 @@ def print_json(data: BaseModel | dict[str, Any]) -> None:
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, width: int = _PIPE_WIDTH) -> None:
     """Rows under headings; long cells are folded to the width of the terminal (else to `width`), never cut off."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for position, heading in enumerate(headings):
         table.add_column(heading, overflow="fold", no_wrap=position == 0)
     for row in rows:
@@ -36,14 +35,11 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, width
     _console(width).print(table)
 
 
-def print_facts(facts: Iterable[tuple[str, str]]) -> None:
-    """Names and values, one pair a line."""
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column()
-    grid.add_column(overflow="fold")
+def print_facts(facts: Sequence[tuple[str, str]]) -> None:
+    """Names and values, one pair a line; the terminal itself wraps them, so that a long URL can be copied whole."""
+    console, width = _console(_PIPE_WIDTH), max(len(name) for name, _ in facts)
     for name, value in facts:
-        grid.add_row(Text(name, style="bold"), Text(printable(value)))
-    _console(_PIPE_WIDTH).print(grid)
+        console.print(Text.assemble((name.ljust(width), "bold"), "  ", printable(value)), soft_wrap=True)
 
 
 def note(text: str) -> None:
@@ -52,8 +48,8 @@ def note(text: str) -> None:
 
 
 def moment(at: datetime | None) -> str:
-    """A time for people, to the second and in UTC; ``-`` for none."""
-    return "-" if at is None else f"{at:%Y-%m-%d %H:%M:%S}Z"
+    """A time for people, to the minute and in UTC; ``-`` for none."""
+    return "-" if at is None else f"{at:%Y-%m-%d %H:%M}Z"
 
 
 def printable(text: str) -> str:

@@ -103,7 +103,7 @@ def list_all(
         output.print_json(ShareLinksBody(share_links=bodies, total=len(bodies)))
         return
     output.print_table(
-        ["ID", "LABEL", "TYPE", "STATUS", "EXPIRES", "VISITS", "VISITORS", "LAST OPENED"],
+        ["ID", "LABEL", "TYPE", "STATUS", "EXPIRES", "VISITS"],
         [
             (
                 owned.link.id,
@@ -112,8 +112,6 @@ def list_all(
                 owned.status.value,
                 output.moment(owned.link.expires_at),
                 str(owned.link.visits),
-                str(owned.link.visitors),
-                output.moment(owned.link.last_opened_at),
             )
             for owned in links
         ],
