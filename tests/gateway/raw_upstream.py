@@ -60,6 +60,11 @@ class UpstreamEnd:
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise BrokenOffError(f"the gateway closed before {count} bytes had come: {error!r}") from None
 
+    async def line(self) -> bytes:
+        """The next line, without its CRLF."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            return (await self._reader.readuntil(b"\r\n"))[:-2]
+
     async def chunked(self) -> bytes:
         """A whole chunked body as it came, through its last chunk."""
         async with asyncio.timeout(WAIT_SECONDS):
@@ -108,13 +113,14 @@ class UpstreamEnd:
 
 
 class RawUpstream:
-    """A listening upstream. `accepted` counts the connections that were made to it."""
+    """A listening upstream; `greeting` is what it says on each connection before it is asked anything."""
 
     def __init__(self, scheme: str) -> None:
         self._scheme = scheme
         self._waiting: asyncio.Queue[UpstreamEnd] = asyncio.Queue()
         self._ends: list[UpstreamEnd] = []
         self.port = 0
+        self.greeting = b""
 
     @property
     def url(self) -> str:
@@ -122,6 +128,7 @@ class RawUpstream:
 
     @property
     def accepted(self) -> int:
+        """How many connections were made to it."""
         return len(self._ends)
 
     async def accept(self) -> UpstreamEnd:
@@ -135,6 +142,7 @@ class RawUpstream:
             await end.close()
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(self.greeting)
         end = UpstreamEnd(reader, writer)
         self._ends.append(end)
         self._waiting.put_nowait(end)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
+import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, cast
 
@@ -25,6 +27,7 @@ _LINGER_BYTES: Final = 1024 * 1024
 _BACKLOG: Final = 64 * 1024
 _NEVER: Final = float("inf")
 _WRITE_BUFFER: Final = 1024 * 1024
+_RESET: Final = struct.pack("ii", 1, 0)
 # A line end that is no CRLF can't become right by waiting, and neither can a byte that begins no method.
 _BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 _NO_METHOD = re.compile(rb"[^A-Za-z]")
@@ -264,8 +267,11 @@ class ClientConnection(asyncio.Protocol):
         self.transport.close()
 
     def abort(self) -> None:
-        """Break the connection, so that what was sent does not look complete."""
+        """Break the connection with a reset: after a plain close, a body of unknown length would look complete."""
         self._closing = True
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None and not self.transport.is_closing():
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
 
     def drain(self) -> None:
