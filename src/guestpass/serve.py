@@ -18,7 +18,8 @@ from guestpass.domain.errors import GuestpassError
 from guestpass.gateway.client_side import ClientConnection
 from guestpass.gateway.reception import Reception
 from guestpass.settings import Listen, Settings
-from guestpass.wiring import Core, OwnAnnouncer, Worker, build_core, build_worker, introduce, prepare
+from guestpass.wiring import Core, build_core, introduce, prepare
+from guestpass.worker import OwnAnnouncer, Worker, build_worker
 
 _BACKLOG = 1024
 

@@ -1,30 +1,17 @@
-"""Where settings become adapters and use cases: the only place that knows every class."""
+"""Where settings become adapters and use cases, for the server and the command line."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
-from pathlib import Path
 
 from guestpass.app.addresses import Addresses
 from guestpass.app.bearers import BearerRevocation
-from guestpass.app.directory import Directory
 from guestpass.app.environments import EnvironmentService
+from guestpass.app.findings import Findings
 from guestpass.app.instance import Instance
 from guestpass.app.links import LinkService
-from guestpass.app.openings import Openings
 from guestpass.app.ports import Announcer
-from guestpass.app.visits import VisitLog
 from guestpass.data_directory import Secrets, make_secrets, read_secrets, whereabouts
-from guestpass.gateway.admission import Admission
-from guestpass.gateway.connector import AddressPolicy, Connector
-from guestpass.gateway.gateway import Gateway
-from guestpass.gateway.hosts import HostTable
-from guestpass.gateway.peers import TrustedProxies
-from guestpass.gateway.reception import Reception, decide_admin
 from guestpass.settings import Settings
 from guestpass.signing.bearer import BearerTokens
 from guestpass.signing.keys import Keys
@@ -32,14 +19,10 @@ from guestpass.signing.passes import PassSigner
 from guestpass.signing.passwords import Argon2Hasher
 from guestpass.signing.tokens import SealedTokens
 from guestpass.storage.database import Database
-from guestpass.storage.feed import SQLiteFeed
 from guestpass.storage.instance import read_instance, write_instance
 from guestpass.storage.location import DatabaseUnusable
 from guestpass.storage.migrate import DatabaseState, database_state, require_current, upgrade
 from guestpass.system import SystemClock, SystemEntropy
-from guestpass.web.application import WebServices, create_application
-from guestpass.web.desk import Desk
-from guestpass.web.notices import Notices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +42,7 @@ class Core:
     addresses: Addresses
     links: LinkService
     environments: EnvironmentService
+    findings: Findings
 
     async def close(self) -> None:
         """Let go of the database and the threads."""
@@ -119,6 +103,7 @@ def _assemble(
             database, announcer, vault, hasher, addresses, clock, entropy, longest=settings.max_link_lifetime
         ),
         environments=EnvironmentService(database, announcer, clock, entropy),
+        findings=Findings(database, addresses),
     )
 
 
@@ -164,104 +149,3 @@ async def build_core_beside_server(settings: Settings, announcer: Announcer) -> 
         public_url=instance.public_url, admin_url=instance.admin_url, link_domain=instance.link_domain
     )
     return _assemble(known, read_secrets(settings), announcer, core.database, core.clock)
-
-
-class OwnAnnouncer:
-    """The Announcer of a server: use cases are built before the feed that they announce to."""
-
-    def __init__(self) -> None:
-        self.feed: SQLiteFeed | None = None
-
-    async def announce(self) -> None:
-        """Let this process's directory catch up with what was just committed."""
-        if self.feed is not None:
-            await self.feed.announce()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Worker:
-    """What serves: the gateway with its memory, the feed that keeps it true, and the application behind it."""
-
-    core: Core
-    directory: Directory
-    feed: SQLiteFeed
-    visits: VisitLog
-    gateway: Gateway
-    public: Reception
-    admin: Reception
-    desk: Desk
-
-
-def build_worker(
-    core: Core,
-    announcer: OwnAnnouncer,
-    *,
-    desk_path: Path,
-    listeners: Sequence[tuple[str, int]],
-    is_ready: Callable[[], bool],
-    tasks: asyncio.TaskGroup,
-) -> Worker:
-    """Wire a worker; call it inside the running loop.
-
-    `listeners` are the addresses that visitors and owners connect to: no environment may be one of them.
-    """
-    settings, notices = core.settings, Notices()
-    directory = Directory(core.database, core.vault, time.time)
-    feed = announcer.feed = SQLiteFeed(core.database, directory.apply, directory.reset)
-    visits = VisitLog(core.database, core.clock)
-    gateway = Gateway(
-        addresses=core.addresses,
-        directory=directory,
-        visits=visits,
-        passes=core.passes,
-        notices=notices,
-        connector=Connector(
-            AddressPolicy(allow=settings.upstream_allow, deny=settings.upstream_deny, own_listeners=listeners)
-        ),
-        proxies=TrustedProxies(settings.trusted_proxies),
-        desk=desk_path,
-        time=time.time,
-        tasks=tasks,
-    )
-    admission = Admission(core.addresses, api_on_public=settings.api_on_public)
-    public_hosts = HostTable(
-        main_url=settings.public_url,
-        on_loopback=_is_loopback(settings.listen.host),
-        addresses=core.addresses,
-        former_urls=settings.former_urls,
-    )
-    admin_hosts = HostTable(main_url=settings.admin_url, on_loopback=_is_loopback(settings.admin_listen.host))
-
-    async def ready() -> bool:
-        async with core.database.reading() as work:
-            await work.environments.count()
-        return is_ready()
-
-    application = create_application(
-        WebServices(
-            links=core.links,
-            environments=core.environments,
-            openings=Openings(core.database, core.vault, core.hasher, core.clock),
-            bearer=core.bearer,
-            revocation=core.revocation,
-            passes=core.passes,
-            addresses=core.addresses,
-            notices=notices,
-            clock=core.clock,
-            ready=ready,
-        )
-    )
-    return Worker(
-        core=core,
-        directory=directory,
-        feed=feed,
-        visits=visits,
-        gateway=gateway,
-        public=Reception(gateway, public_hosts, admission.decide, opens_links=True),
-        admin=Reception(gateway, admin_hosts, decide_admin, opens_links=False),
-        desk=Desk(application, desk_path),
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    return ip_address(host).is_loopback

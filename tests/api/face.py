@@ -20,6 +20,7 @@ import uvicorn
 from guestpass.app.addresses import Addresses
 from guestpass.app.bearers import BearerRevocation
 from guestpass.app.environments import EnvironmentService
+from guestpass.app.findings import Findings
 from guestpass.app.links import LinkService
 from guestpass.app.openings import Openings
 from guestpass.domain.access import ALL_SCOPES, Principal, Scope
@@ -104,14 +105,14 @@ def _migrated_database() -> bytes:
 
 
 @contextmanager
-def running_face(directory: Path) -> Iterator[Face]:
+def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator[Face]:
     """Serve a new, empty installation."""
     database_url = f"sqlite:///{directory / 'guestpass.db'}"
     (directory / "guestpass.db").write_bytes(_migrated_database())
     clock, entropy = SettableClock(), SystemEntropy()
     keys = Keys.from_secret("another secret of the tests, just as long")
     database, vault, hasher = Database(database_url, clock), SealedTokens(keys, entropy), Argon2Hasher()
-    addresses = Addresses(PUBLIC_URL)
+    addresses = Addresses(PUBLIC_URL, link_domain)
     ready = [True]
 
     async def is_ready() -> bool:
@@ -120,6 +121,7 @@ def running_face(directory: Path) -> Iterator[Face]:
     services = WebServices(
         links=LinkService(database, Silence(), vault, hasher, addresses, clock, entropy, longest=LONGEST),
         environments=EnvironmentService(database, Silence(), clock, entropy),
+        findings=Findings(database, addresses),
         openings=Openings(database, vault, hasher, clock),
         bearer=BearerTokens(JWT_SECRET, entropy),
         revocation=BearerRevocation(database, clock),

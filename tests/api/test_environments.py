@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx2
 import pytest
-from tests.api.face import Face
+from tests.api.face import Face, running_face
 
 WHOLE = {
     "id": "live-copy",
@@ -29,7 +31,12 @@ async def test_registering_gives_back_what_was_given_with_who_and_when(owner: ht
     assert answer.status_code == 201
     assert answer.headers["location"] == "/api/environments/live-copy"
     assert answer.headers["cache-control"] == "no-store"
-    expected = WHOLE | {"responseTimeout": "90s", "createdAt": "2026-03-04T05:06:07Z", "createdBy": "olga"}
+    expected = WHOLE | {
+        "responseTimeout": "90s",
+        "createdAt": "2026-03-04T05:06:07Z",
+        "createdBy": "olga",
+        "findings": [],
+    }
     assert answer.json() == expected
     assert (await owner.get("/api/environments/live-copy")).json() == expected
     assert (await owner.get("/api/environments")).json() == {"environments": [expected], "total": 1}
@@ -55,6 +62,7 @@ async def test_only_name_and_url_are_needed_and_null_is_as_good_as_nothing(owner
         "maintenance": None,
         "createdAt": "2026-03-04T05:06:07Z",
         "createdBy": "olga",
+        "findings": [],
     }
 
 
@@ -139,3 +147,25 @@ async def test_another_organisation_sees_nothing(face: Face, environment: str, m
         assert (await stranger.get("/api/environments")).json() == {"environments": [], "total": 0}
         again = await stranger.post("/api/environments", json={"id": environment, "name": "Ours", "url": "http://h"})
         assert again.status_code == 201
+
+
+async def test_a_second_environment_on_the_shared_origin_is_told_what_that_means(owner: httpx2.AsyncClient) -> None:
+    alone = await owner.post("/api/environments", json={"id": "one", "name": "One", "url": "http://10.0.0.5"})
+    second = await owner.post("/api/environments", json={"id": "two", "name": "Two", "url": "http://10.0.0.6"})
+
+    assert alone.json()["findings"] == []
+    for shown in (second.json(), (await owner.get("/api/environments/one")).json()):
+        (finding,) = shown["findings"]
+        assert finding["code"] == "shared_origin"
+        assert "write into" in finding["detail"]
+        assert "LINK_DOMAIN" in finding["remedy"]
+    listed = (await owner.get("/api/environments")).json()["environments"]
+    assert [len(each["findings"]) for each in listed] == [1, 1]
+
+
+async def test_with_own_origins_a_second_environment_is_nothing_to_mention(tmp_path: Path) -> None:
+    with running_face(tmp_path, link_domain="links.example.com") as face:
+        async with face.owner() as owner:
+            for id in ("one", "two"):
+                answer = await owner.post("/api/environments", json={"id": id, "name": id, "url": "http://10.0.0.5"})
+                assert answer.json()["findings"] == []

@@ -54,6 +54,7 @@ def test_an_environment_from_its_registration_to_its_end(installed: Guestpass) -
         "responseTimeout": "90s",
         "maintenance": None,
         "createdBy": pwd.getpwuid(os.geteuid()).pw_name,
+            "findings": [],
     }
     shown = installed.succeed("env", "show", "muller", "--json").json
     assert shown == {**added, "createdAt": created_at}

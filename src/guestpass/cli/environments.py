@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from guestpass.app.environments import NewEnvironment
+from guestpass.app.findings import Finding
 from guestpass.cli import output
 from guestpass.cli.options import ORG, AsJSON, EnvironmentId, Org, Yes, duration
 from guestpass.cli.session import act, confirm
 from guestpass.domain.access import Principal
 from guestpass.domain.durations import format_duration
-from guestpass.domain.environment import DEFAULT_BODY_LIMIT, DEFAULT_RESPONSE_TIMEOUT, Environment, Kind
+from guestpass.domain.environment import DEFAULT_BODY_LIMIT, DEFAULT_RESPONSE_TIMEOUT, Environment, EnvironmentKey, Kind
 from guestpass.web.api.models import EnvironmentBody, EnvironmentsBody
 
 if TYPE_CHECKING:
     from guestpass.wiring import Core
+
+_Found = tuple[Environment, Sequence[Finding]]
 
 app = typer.Typer(help="Environments: the running applications that links lead to.", no_args_is_help=True)
 
@@ -70,36 +74,29 @@ def add(
         response_timeout=response_timeout if response_timeout is not None else DEFAULT_RESPONSE_TIMEOUT,
     )
 
-    async def register(core: Core, who: Principal) -> tuple[Environment, bool]:
-        environment = await core.environments.add(who, new)
-        async with core.database.reading() as work:
-            shares_origin = core.addresses.link_domain is None and await work.environments.count() > 1
-        return environment, shares_origin
+    async def register(core: Core, who: Principal) -> _Found:
+        return await _with_findings(core, await core.environments.add(who, new))
 
-    environment, shares_origin = act(org, register)
+    environment, findings = act(org, register)
     if as_json:
-        output.print_json(EnvironmentBody.of(environment))
+        output.print_json(EnvironmentBody.of(environment, findings))
     else:
         typer.echo(f"The environment {environment.id} is registered. Share it: guestpass share create {environment.id}")
-    if shares_origin:
-        output.note(
-            "guestpass: There are several environments now and LINK_DOMAIN is not set, so all links open on one "
-            "origin: a tab that one environment left open can write into the one that was opened after it. "
-            "Set LINK_DOMAIN to give each link an origin of its own."
-        )
+    for finding in findings:
+        output.note(f"guestpass: {finding.detail} {finding.remedy}")
 
 
 @app.command("list")
 def list_all(org: Org = ORG, as_json: AsJSON = False) -> None:
     """List the organisation's environments, by name."""
 
-    async def read(core: Core, who: Principal) -> list[Environment]:
-        return await core.environments.list_all(who)
+    async def read(core: Core, who: Principal) -> tuple[list[Environment], Mapping[EnvironmentKey, Sequence[Finding]]]:
+        environments = await core.environments.list_all(who)
+        return environments, await core.findings.of(environments)
 
-    environments = act(org, read)
+    environments, findings = act(org, read)
     if as_json:
-        bodies = [EnvironmentBody.of(environment) for environment in environments]
-        output.print_json(EnvironmentsBody(environments=bodies, total=len(bodies)))
+        output.print_json(EnvironmentsBody.of(environments, findings))
         return
     output.print_table(
         ["ID", "NAME", "KIND", "URL", "STATE"],
@@ -114,12 +111,12 @@ def list_all(org: Org = ORG, as_json: AsJSON = False) -> None:
 def show(environment_id: EnvironmentId, org: Org = ORG, as_json: AsJSON = False) -> None:
     """Show one environment."""
 
-    async def read(core: Core, who: Principal) -> Environment:
-        return await core.environments.get(who, environment_id)
+    async def read(core: Core, who: Principal) -> _Found:
+        return await _with_findings(core, await core.environments.get(who, environment_id))
 
-    environment = act(org, read)
+    environment, findings = act(org, read)
     if as_json:
-        output.print_json(EnvironmentBody.of(environment))
+        output.print_json(EnvironmentBody.of(environment, findings))
         return
     output.print_facts(
         [
@@ -134,6 +131,7 @@ def show(environment_id: EnvironmentId, org: Org = ORG, as_json: AsJSON = False)
             ("response timeout", format_duration(environment.response_timeout)),
             ("maintenance", environment.maintenance or "-"),
             ("registered", f"{output.moment(environment.created_at)} by {environment.created_by}"),
+            *((f"finding {finding.code}", f"{finding.detail} {finding.remedy}") for finding in findings),
         ]
     )
 
@@ -153,3 +151,7 @@ def remove(environment_id: EnvironmentId, org: Org = ORG, yes: Yes = False) -> N
         confirm(f"Remove the environment {environment_id} and its {links} link(s) for good?", yes=yes)
     act(org, take_away)
     typer.echo(f"The environment {environment_id} is removed.")
+
+
+async def _with_findings(core: Core, environment: Environment) -> _Found:
+    return environment, (await core.findings.of([environment]))[environment.key]

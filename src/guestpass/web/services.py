@@ -12,6 +12,7 @@ from starlette.requests import Request
 from guestpass.app.addresses import Addresses
 from guestpass.app.bearers import BearerRevocation
 from guestpass.app.environments import EnvironmentService
+from guestpass.app.findings import Findings
 from guestpass.app.links import LinkService
 from guestpass.app.openings import Openings
 from guestpass.app.ports import Clock
@@ -26,6 +27,7 @@ class WebServices:
 
     links: LinkService
     environments: EnvironmentService
+    findings: Findings
     openings: Openings
     bearer: BearerTokens
     revocation: BearerRevocation

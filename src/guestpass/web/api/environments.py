@@ -6,13 +6,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
+from guestpass.domain.environment import Environment
 from guestpass.web.api.models import EnvironmentBody, EnvironmentPatch, EnvironmentRequest, EnvironmentsBody
 from guestpass.web.api.owners import DOCUMENTED_SCHEME, EnvironmentsReader, EnvironmentsWriter
 from guestpass.web.api.paths import EnvironmentId
 from guestpass.web.api.problem_models import problems
 from guestpass.web.api.requests import request_body
 from guestpass.web.bodies import json_body
-from guestpass.web.services import Services
+from guestpass.web.services import Services, WebServices
 
 router = APIRouter(prefix="/api/environments", tags=["Environments"], dependencies=DOCUMENTED_SCHEME)
 
@@ -27,7 +28,7 @@ router = APIRouter(prefix="/api/environments", tags=["Environments"], dependenci
 async def list_environments(who: EnvironmentsReader, services: Services) -> EnvironmentsBody:
     """Returns every environment of the caller's organisation, by name. Needs the scope `environments:read`."""
     environments = await services.environments.list_all(who)
-    return EnvironmentsBody(environments=[EnvironmentBody.of(each) for each in environments], total=len(environments))
+    return EnvironmentsBody.of(environments, await services.findings.of(environments))
 
 
 @router.post(
@@ -53,7 +54,7 @@ async def create_environment(
     """Registers a running application, so that links can lead to it. Needs the scope `environments:write`."""
     environment = await services.environments.add(who, body.as_new_environment())
     response.headers["Location"] = f"/api/environments/{environment.id}"
-    return EnvironmentBody.of(environment)
+    return await _shown(environment, services)
 
 
 @router.get(
@@ -65,7 +66,7 @@ async def create_environment(
 )
 async def get_environment(who: EnvironmentsReader, env_id: EnvironmentId, services: Services) -> EnvironmentBody:
     """Returns one environment. Needs the scope `environments:read`."""
-    return EnvironmentBody.of(await services.environments.get(who, env_id))
+    return await _shown(await services.environments.get(who, env_id), services)
 
 
 @router.patch(
@@ -83,7 +84,7 @@ async def change_environment(
     body: Annotated[EnvironmentPatch, Depends(json_body(EnvironmentPatch))],
 ) -> EnvironmentBody:
     """Changes the given fields. A new url keeps links and passes. Needs the scope `environments:write`."""
-    return EnvironmentBody.of(await services.environments.change(who, env_id, body.as_change()))
+    return await _shown(await services.environments.change(who, env_id, body.as_change()), services)
 
 
 @router.delete(
@@ -97,3 +98,8 @@ async def change_environment(
 async def remove_environment(who: EnvironmentsWriter, env_id: EnvironmentId, services: Services) -> None:
     """Removes an environment with all its links and cuts their visitors off. Needs the scope `environments:write`."""
     await services.environments.remove(who, env_id)
+
+
+async def _shown(environment: Environment, services: WebServices) -> EnvironmentBody:
+    findings = await services.findings.of([environment])
+    return EnvironmentBody.of(environment, findings[environment.key])

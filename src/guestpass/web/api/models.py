@@ -6,6 +6,7 @@ use cases check.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
@@ -13,12 +14,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 
 from guestpass.app.environments import EnvironmentChange, NewEnvironment
+from guestpass.app.findings import Finding
 from guestpass.app.links import NewLink, OwnedLink
 from guestpass.domain.durations import parse_duration
 from guestpass.domain.environment import (
     DEFAULT_BODY_LIMIT,
     ID_PATTERN,
     Environment,
+    EnvironmentKey,
     Kind,
     parse_upstream_url,
 )
@@ -285,6 +288,14 @@ class MaintenanceBody(_Shown):
     message: str
 
 
+class FindingBody(_Shown):
+    """Something about an environment that its owner should know."""
+
+    code: str = Field(description="Stable.", examples=["shared_origin"])
+    detail: str = Field(description="What is so, and why it matters.")
+    remedy: str = Field(description="What to do about it.")
+
+
 class EnvironmentBody(_Shown):
     """A registered environment."""
 
@@ -300,9 +311,10 @@ class EnvironmentBody(_Shown):
     maintenance: MaintenanceBody | None
     created_at: datetime = Field(examples=["2026-03-04T05:06:07Z"])
     created_by: str = Field(description="The `sub` of the bearer token that registered it.", examples=["olga"])
+    findings: list[FindingBody]
 
     @classmethod
-    def of(cls, environment: Environment) -> EnvironmentBody:
+    def of(cls, environment: Environment, findings: Sequence[Finding]) -> EnvironmentBody:
         """The environment as its owner sees it."""
         message = environment.maintenance
         return cls(
@@ -319,6 +331,7 @@ class EnvironmentBody(_Shown):
             maintenance=MaintenanceBody(message=message) if message is not None else None,
             created_at=environment.created_at,
             created_by=environment.created_by,
+            findings=[FindingBody(code=each.code, detail=each.detail, remedy=each.remedy) for each in findings],
         )
 
 
@@ -327,3 +340,11 @@ class EnvironmentsBody(_Shown):
 
     environments: list[EnvironmentBody]
     total: int
+
+    @classmethod
+    def of(
+        cls, environments: Sequence[Environment], findings: Mapping[EnvironmentKey, Sequence[Finding]]
+    ) -> EnvironmentsBody:
+        """The environments as their owner sees them."""
+        bodies = [EnvironmentBody.of(each, findings[each.key]) for each in environments]
+        return cls(environments=bodies, total=len(bodies))

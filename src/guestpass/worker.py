@@ -1,0 +1,127 @@
+"""Wire what serves; apart from the rest, so that a command need not load the gateway and the web face."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+from guestpass.app.directory import Directory
+from guestpass.app.openings import Openings
+from guestpass.app.visits import VisitLog
+from guestpass.gateway.admission import Admission
+from guestpass.gateway.connector import AddressPolicy, Connector
+from guestpass.gateway.gateway import Gateway
+from guestpass.gateway.hosts import HostTable
+from guestpass.gateway.peers import TrustedProxies
+from guestpass.gateway.reception import Reception, decide_admin
+from guestpass.storage.feed import SQLiteFeed
+from guestpass.web.application import WebServices, create_application
+from guestpass.web.desk import Desk
+from guestpass.web.notices import Notices
+from guestpass.wiring import Core
+
+
+class OwnAnnouncer:
+    """The Announcer of a server: use cases are built before the feed that they announce to."""
+
+    def __init__(self) -> None:
+        self.feed: SQLiteFeed | None = None
+
+    async def announce(self) -> None:
+        """Let this process's directory catch up with what was just committed."""
+        if self.feed is not None:
+            await self.feed.announce()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """What serves: the gateway with its memory, the feed that keeps it true, and the application behind it."""
+
+    core: Core
+    directory: Directory
+    feed: SQLiteFeed
+    visits: VisitLog
+    gateway: Gateway
+    public: Reception
+    admin: Reception
+    desk: Desk
+
+
+def build_worker(
+    core: Core,
+    announcer: OwnAnnouncer,
+    *,
+    desk_path: Path,
+    listeners: Sequence[tuple[str, int]],
+    is_ready: Callable[[], bool],
+    tasks: asyncio.TaskGroup,
+) -> Worker:
+    """Wire a worker; call it inside the running loop.
+
+    `listeners` are the addresses that visitors and owners connect to: no environment may be one of them.
+    """
+    settings, notices = core.settings, Notices()
+    directory = Directory(core.database, core.vault, time.time)
+    feed = announcer.feed = SQLiteFeed(core.database, directory.apply, directory.reset)
+    visits = VisitLog(core.database, core.clock)
+    gateway = Gateway(
+        addresses=core.addresses,
+        directory=directory,
+        visits=visits,
+        passes=core.passes,
+        notices=notices,
+        connector=Connector(
+            AddressPolicy(allow=settings.upstream_allow, deny=settings.upstream_deny, own_listeners=listeners)
+        ),
+        proxies=TrustedProxies(settings.trusted_proxies),
+        desk=desk_path,
+        time=time.time,
+        tasks=tasks,
+    )
+    admission = Admission(core.addresses, api_on_public=settings.api_on_public)
+    public_hosts = HostTable(
+        main_url=settings.public_url,
+        on_loopback=_is_loopback(settings.listen.host),
+        addresses=core.addresses,
+        former_urls=settings.former_urls,
+    )
+    admin_hosts = HostTable(main_url=settings.admin_url, on_loopback=_is_loopback(settings.admin_listen.host))
+
+    async def ready() -> bool:
+        async with core.database.reading() as work:
+            await work.environments.count()
+        return is_ready()
+
+    application = create_application(
+        WebServices(
+            links=core.links,
+            environments=core.environments,
+            findings=core.findings,
+            openings=Openings(core.database, core.vault, core.hasher, core.clock),
+            bearer=core.bearer,
+            revocation=core.revocation,
+            passes=core.passes,
+            addresses=core.addresses,
+            notices=notices,
+            clock=core.clock,
+            ready=ready,
+        )
+    )
+    return Worker(
+        core=core,
+        directory=directory,
+        feed=feed,
+        visits=visits,
+        gateway=gateway,
+        public=Reception(gateway, public_hosts, admission.decide, opens_links=True),
+        admin=Reception(gateway, admin_hosts, decide_admin, opens_links=False),
+        desk=Desk(application, desk_path),
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    return ip_address(host).is_loopback
