@@ -52,7 +52,11 @@ class RawClient:
         connection.setblocking(False)
         if receive_buffer is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+        try:
+            await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+        except BaseException:
+            connection.close()
+            raise
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return cls(*await asyncio.open_connection(sock=connection, limit=_BUFFER))
 
@@ -145,10 +149,10 @@ class RawClient:
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise BrokenOffError(f"{type(error).__name__} before {count} bytes had come") from None
 
-    async def rest(self) -> bytes:
+    async def rest(self, seconds: float = WAIT_SECONDS) -> bytes:
         """All bytes until the other side closes cleanly; raises BrokenOffError where it resets the connection."""
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
+            async with asyncio.timeout(seconds):
                 return await self._reader.read(-1)
         except ConnectionError as error:
             raise BrokenOffError(type(error).__name__) from None

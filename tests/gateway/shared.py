@@ -67,13 +67,18 @@ async def sharing(server: Installation) -> AsyncIterator[Share]:
         async def share(upstream: RawUpstream | str, **fields: Any) -> Shared:
             url = upstream if isinstance(upstream, str) else upstream.url
             environment = await server.add_environment(**{"name": "Wire", "url": url, "kind": "web"} | fields)
-            stack.push_async_callback(server.client.delete, f"/api/environments/{environment['id']}")
+            stack.push_async_callback(_remove, server, environment["id"])
             link = await server.create_link(environment["id"])
             shared = Shared(server, environment, link, stack)
             await shared.open_link()
             return shared
 
         yield share
+
+
+async def _remove(server: Installation, environment_id: str) -> None:
+    if server.process.returncode is None:
+        await server.client.delete(f"/api/environments/{environment_id}")
 
 
 async def exchange(client: RawClient, end: UpstreamEnd, request: bytes, answer: bytes) -> Answer:

@@ -161,7 +161,8 @@ class ClientConnection(asyncio.Protocol):
         """The answer is complete: go on with the next request, or close."""
         self._exchange = None
         self._resume(self._UPSTREAM)
-        if keep_alive and not self._eof:
+        # A shutdown may have begun since the answer's head promised to keep the connection.
+        if keep_alive and not self._eof and not self.gateway.draining:
             self._await_next()
         elif request_done:
             self.close()
