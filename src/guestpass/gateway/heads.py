@@ -129,6 +129,7 @@ class _Events:
         self.pairs.append((name, value))
 
     def on_headers_complete(self) -> None:
+        self.overrun = self.overrun or self.complete
         self.complete = True
 
 
@@ -222,7 +223,7 @@ def read_response_head(data: bytes) -> ResponseHead:
 
 def _check_request_line(data: bytes, method: bytes, target: bytes, head: RequestHead) -> None:
     line_end = data.index(b"\r\n")
-    if not line_end:
+    if not data[:1].isalpha():
         raise _bad("The request begins with more than one empty line.")
     version = data[line_end - 8 : line_end]
     if version not in _VERSIONS:
