@@ -96,7 +96,7 @@ class Directory:
         if not self._vault.is_well_formed(token):
             return None
         token_hash = self._vault.hash(token)
-        link_id = self._tokens.get(token_hash)
+        link_id, generation = self._tokens.get(token_hash), self._generation
         if link_id is None:
             async with self._store.reading() as work:
                 record = await work.links.by_token_hash(token_hash)
@@ -104,7 +104,8 @@ class Directory:
                 return None
             link_id = record.link_id
         entry = await self.load(link_id)
-        if entry is not None:
+        # What was read before a change came may be of yesterday, and must not be remembered.
+        if entry is not None and generation == self._generation:
             if len(self._tokens) >= self._size:
                 self._tokens.clear()
             self._tokens[token_hash] = link_id
@@ -160,10 +161,12 @@ class Directory:
             names = await work.environments.http_only_cookies(key)
         http_only = frozenset(name.encode("latin-1") for name in names)
         for link_id in tuple(self._by_environment.get(key, ())):
-            if environment is None:
+            entry = self._entries[link_id]
+            # Another environment under the same id is not the one that the link led to, and the link went with that.
+            if environment is None or environment.created_at != entry.environment.created_at:
                 self._drop(link_id)
             else:
-                self._keep(self._entries[link_id].link, environment, http_only)
+                self._keep(entry.link, environment, http_only)
 
     def _keep(self, link: ShareLink, environment: Environment, http_only: frozenset[bytes]) -> LinkEntry:
         entry = self._entries.get(link.id)

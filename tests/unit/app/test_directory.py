@@ -1,0 +1,408 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+from tests.storage.samples import KEY, LINK_ID, NOON, CountedEntropy, SetClock, keep, make_environment, make_link
+from tests.unit.app.stopping_store import StoppingStore
+
+from guestpass.app.directory import Directory
+from guestpass.app.ports import Change, ChangeKind
+from guestpass.domain.environment import EnvironmentKey
+from guestpass.domain.link import ShareLink, Status
+from guestpass.signing.keys import Keys
+from guestpass.signing.tokens import SealedTokens
+from guestpass.storage.database import Database
+from guestpass.storage.tables import link_tokens, links
+
+OTHER_ID, THIRD_ID = "bbbbbbbbbbbbbbbb", "cccccccccccccccc"
+VAULT = SealedTokens(Keys.from_secret("a secret of these tests, long enough"), CountedEntropy())
+TOKEN = VAULT.new()
+
+
+class Open:
+    """Something open through a link."""
+
+    def __init__(self, visitor: str | None = "anna") -> None:
+        self.visitor = visitor
+        self.cuts = 0
+
+    def cut(self) -> None:
+        self.cuts += 1
+
+
+@pytest.fixture
+async def store(database: Database) -> StoppingStore:
+    """A store with one environment and one link."""
+    await keep(database, make_environment(), make_link())
+    return StoppingStore(database)
+
+
+@pytest.fixture
+async def directory(store: StoppingStore, clock: SetClock) -> AsyncIterator[Directory]:
+    directory = Directory(store, VAULT, lambda: clock.now().timestamp())
+    yield directory
+    directory.close()
+
+
+async def add(store: StoppingStore, id: str, token: str | None = None, **changed: Any) -> ShareLink:
+    link, token = make_link(id, **changed), token or VAULT.new()
+    async with store.writing() as work:
+        await work.links.add(link, VAULT.hash(token), VAULT.seal(token, id))
+    return link
+
+
+async def change_link(store: StoppingStore, id: str = LINK_ID, **values: Any) -> None:
+    async with store.writing() as work:
+        await work.connection.execute(update(links).where(links.c.id == id).values(values))  # type: ignore[attr-defined]
+
+
+async def change_environment(store: StoppingStore, **changed: Any) -> None:
+    async with store.writing() as work:
+        assert await work.environments.update(make_environment(**changed))
+
+
+def of_link(id: str = LINK_ID) -> Change:
+    return Change(1, ChangeKind.LINK, id)
+
+
+def of_environment(key: EnvironmentKey = KEY) -> Change:
+    return Change(1, ChangeKind.ENVIRONMENT, str(key))
+
+
+async def test_an_entry_holds_link_environment_and_cookie_names(directory: Directory, store: StoppingStore) -> None:
+    async with store.writing() as work:
+        await work.environments.learn_http_only_cookies(KEY, ["sid", "caf\xe9"])
+    entry = await directory.load(LINK_ID)
+    assert entry is not None
+    assert (entry.link, entry.environment) == (make_link(), make_environment())
+    assert entry.http_only == {b"sid", b"caf\xe9"}
+    assert entry.expires_at == make_link().expires_at.timestamp()
+
+
+async def test_what_is_in_memory_costs_no_query(directory: Directory, store: StoppingStore) -> None:
+    assert directory.get(LINK_ID) is None
+    entry = await directory.load(LINK_ID)
+    reads = store.reads
+    assert await directory.load(LINK_ID) is entry
+    assert directory.get(LINK_ID) is entry
+    assert store.reads == reads
+
+
+async def test_a_link_that_does_not_exist(directory: Directory) -> None:
+    assert await directory.load("absent") is None
+    assert directory.get("absent") is None
+
+
+# Tokens
+
+
+async def test_a_token_finds_its_link_and_costs_one_look_up(directory: Directory, store: StoppingStore) -> None:
+    await add(store, OTHER_ID, TOKEN)
+    entry = await directory.find(TOKEN)
+    assert entry is not None
+    assert entry.link.id == OTHER_ID
+    reads = store.reads
+    assert await directory.find(TOKEN) is entry
+    assert store.reads == reads
+
+
+@pytest.mark.parametrize("token", ["", "gp_x", TOKEN[:-1], TOKEN + "0", TOKEN.swapcase(), TOKEN.replace("gp_", "gq_")])
+async def test_a_mistyped_token_costs_no_query(directory: Directory, store: StoppingStore, token: str) -> None:
+    await add(store, OTHER_ID, TOKEN)
+    assert await directory.find(token) is None
+    assert store.reads == 0
+
+
+async def test_a_token_that_nobody_made_or_that_was_retired_finds_nothing(
+    directory: Directory, store: StoppingStore
+) -> None:
+    assert await directory.find(VAULT.new()) is None
+    await add(store, OTHER_ID, TOKEN)
+    assert await directory.find(TOKEN)
+    await retire_tokens(store)
+    await directory.apply([of_link(OTHER_ID)])
+    assert await directory.find(TOKEN) is None
+
+
+async def retire_tokens(store: StoppingStore) -> None:
+    async with store.writing() as work:
+        await work.connection.execute(update(link_tokens).values(retired_at=NOON))  # type: ignore[attr-defined]
+
+
+async def test_a_token_that_is_retired_during_a_look_up_is_not_remembered(
+    directory: Directory, store: StoppingStore
+) -> None:
+    await add(store, OTHER_ID, TOKEN)
+    async with asyncio.TaskGroup() as group:
+        held = store.hold_next()
+        finding = group.create_task(directory.find(TOKEN))
+        await held.wait()
+        await retire_tokens(store)
+        await directory.apply([of_link(OTHER_ID)])
+        store.release()
+    assert finding.result() is not None, "it was asked for before"
+    assert await directory.find(TOKEN) is None
+
+
+# Changes
+
+
+async def test_a_change_reaches_the_entry_that_others_hold(directory: Directory, store: StoppingStore) -> None:
+    entry = await directory.load(LINK_ID)
+    assert entry is not None
+    for values, status in (
+        ({"deactivated_at": NOON}, Status.DEACTIVATED),
+        ({"deactivated_at": None}, Status.ACTIVE),
+        ({"expires_at": NOON}, Status.EXPIRED),
+        ({"expires_at": NOON, "deactivated_at": NOON}, Status.DEACTIVATED),
+    ):
+        await change_link(store, **values)
+        await directory.apply([of_link()])
+        assert directory.get(LINK_ID) is entry
+        assert entry.status_at(NOON.timestamp()) is status
+
+
+async def test_a_link_is_open_to_the_last_instant(directory: Directory) -> None:
+    entry = await directory.load(LINK_ID)
+    assert entry is not None
+    end = make_link().expires_at.timestamp()
+    assert [entry.status_at(at) for at in (end - 0.001, end)] == [Status.ACTIVE, Status.EXPIRED]
+
+
+@pytest.mark.parametrize(
+    "values", [{"deactivated_at": NOON}, {"version": 4}, {"expires_at": NOON - timedelta(seconds=1)}]
+)
+async def test_what_ends_a_link_or_its_passes_cuts_what_is_open(
+    directory: Directory, store: StoppingStore, values: dict[str, Any]
+) -> None:
+    await add(store, OTHER_ID)
+    entry, other = await directory.load(LINK_ID), await directory.load(OTHER_ID)
+    assert entry is not None
+    assert other is not None
+    one, two, untouched = Open("anna"), Open("bert"), Open("anna")
+    entry.live |= {one, two}
+    other.live.add(untouched)
+    await change_link(store, **values)
+    await directory.apply([of_link()])
+    assert (one.cuts, two.cuts, untouched.cuts) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("values", [{"label": "New"}, {"expires_at": NOON + timedelta(hours=500)}, {"visits": 9}])
+async def test_other_changes_cut_nothing(directory: Directory, store: StoppingStore, values: dict[str, Any]) -> None:
+    entry = await directory.load(LINK_ID)
+    assert entry is not None
+    open_one = Open()
+    entry.live.add(open_one)
+    await change_link(store, **values)
+    await directory.apply([of_link()])
+    assert open_one.cuts == 0
+
+
+async def test_a_removed_link_is_cut_and_forgotten_and_whoever_holds_it_sees_that(
+    directory: Directory, store: StoppingStore
+) -> None:
+    entry = await directory.load(LINK_ID)
+    assert entry is not None
+    open_one = Open()
+    entry.live.add(open_one)
+    async with store.writing() as work:
+        await work.links.remove(LINK_ID)
+    await directory.apply([of_link()])
+    assert open_one.cuts == 1
+    assert directory.get(LINK_ID) is None
+    assert await directory.load(LINK_ID) is None
+    assert entry.status_at(NOON.timestamp()) is not Status.ACTIVE
+
+
+async def test_leaving_a_link_cuts_one_visitor_only(directory: Directory) -> None:
+    entry = await directory.load(LINK_ID)
+    assert entry is not None
+    anna, bert = Open("anna"), Open("bert")
+    entry.live |= {anna, bert}
+    entry.cut("anna")
+    assert (anna.cuts, bert.cuts) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "cuts"),
+    [
+        ({"revision": 5, "url": "http://10.0.0.6"}, 1),
+        ({"maintenance": "Back at noon"}, 1),
+        ({"name": "New"}, 0),
+        ({"body_limit": 7}, 0),
+    ],
+)
+async def test_a_change_of_an_environment_reaches_all_its_links(
+    directory: Directory, store: StoppingStore, changed: dict[str, Any], cuts: int
+) -> None:
+    await add(store, OTHER_ID)
+    entries = [await directory.load(LINK_ID), await directory.load(OTHER_ID)]
+    opened = [Open(), Open()]
+    for entry, open_one in zip(entries, opened, strict=True):
+        assert entry is not None
+        entry.live.add(open_one)
+    await change_environment(store, **changed)
+    await directory.apply([of_environment()])
+    for entry, open_one in zip(entries, opened, strict=True):
+        assert entry is not None
+        assert entry.environment == make_environment(**changed)
+        assert entry.maintenance == changed.get("maintenance")
+        assert entry.status_at(NOON.timestamp()) is Status.ACTIVE
+        assert open_one.cuts == cuts
+
+
+async def test_learnt_cookie_names_reach_the_entries(directory: Directory, store: StoppingStore) -> None:
+    entry = await directory.load(LINK_ID)
+    assert entry is not None
+    before = entry.http_only
+    await directory.apply([of_environment()])
+    assert entry.http_only is before, "an equal set stays the same object"
+    async with store.writing() as work:
+        await work.environments.learn_http_only_cookies(KEY, ["sid"])
+    await directory.apply([of_environment()])
+    assert entry.http_only == {b"sid"}
+
+
+async def test_a_removed_environment_takes_its_links_along(directory: Directory, store: StoppingStore) -> None:
+    await add(store, OTHER_ID)
+    entry, other = await directory.load(LINK_ID), await directory.load(OTHER_ID)
+    assert entry is not None
+    assert other is not None
+    opened = Open()
+    other.live.add(opened)
+    async with store.writing() as work:
+        await work.environments.remove(KEY)
+    await directory.apply([of_environment()])
+    assert opened.cuts == 1
+    assert directory.get(LINK_ID) is directory.get(OTHER_ID) is None
+
+
+async def test_links_do_not_live_on_in_another_environment_with_the_same_id(
+    directory: Directory, store: StoppingStore
+) -> None:
+    entry = await directory.load(LINK_ID)
+    assert entry is not None
+    open_one = Open()
+    entry.live.add(open_one)
+    async with store.writing() as work:
+        await work.environments.remove(KEY)
+        await work.environments.add(make_environment(created_at=NOON + timedelta(seconds=1), revision=1))
+    await directory.apply([of_environment(), of_environment()])
+    assert open_one.cuts == 1
+    assert directory.get(LINK_ID) is None
+
+
+async def test_a_change_during_a_look_up_is_not_lost(directory: Directory, store: StoppingStore) -> None:
+    async with asyncio.TaskGroup() as group:
+        held = store.hold_next()
+        loading = group.create_task(directory.load(LINK_ID))
+        await held.wait()
+        await change_link(store, deactivated_at=NOON)
+        await directory.apply([of_link()])
+        store.release()
+    entry = loading.result()
+    assert entry is not None
+    assert entry.status_at(NOON.timestamp()) is Status.DEACTIVATED
+
+
+async def test_a_removal_during_a_look_up_is_not_lost(directory: Directory, store: StoppingStore) -> None:
+    async with asyncio.TaskGroup() as group:
+        held = store.hold_next()
+        loading = group.create_task(directory.load(LINK_ID))
+        await held.wait()
+        async with store.writing() as work:
+            await work.environments.remove(KEY)
+        await directory.apply([of_environment()])
+        store.release()
+    assert loading.result() is None
+    assert directory.get(LINK_ID) is None
+
+
+async def test_a_reset_checks_everything(directory: Directory, store: StoppingStore) -> None:
+    for id in (OTHER_ID, THIRD_ID):
+        await add(store, id)
+    opened = {id: Open() for id in (LINK_ID, OTHER_ID, THIRD_ID)}
+    for id, open_one in opened.items():
+        entry = await directory.load(id)
+        assert entry is not None
+        entry.live.add(open_one)
+    await change_link(store, OTHER_ID, deactivated_at=NOON)
+    async with store.writing() as work:
+        await work.links.remove(THIRD_ID)
+    await directory.reset()
+    assert [open_one.cuts for open_one in opened.values()] == [0, 1, 1]
+    assert directory.get(THIRD_ID) is None
+
+
+# Memory and time
+
+
+async def test_only_so_many_idle_links_are_kept_and_none_that_is_in_use(store: StoppingStore, clock: SetClock) -> None:
+    directory = Directory(store, VAULT, lambda: clock.now().timestamp(), size=10)
+    busy = await directory.load(LINK_ID)
+    assert busy is not None
+    busy.live.add(Open())
+    names = "abcdefghijklmnopqrst"
+    for letter in names:
+        await add(store, f"link{letter}")
+        assert await directory.load(f"link{letter}") is not None
+    kept = [id for id in (LINK_ID, *(f"link{letter}" for letter in names)) if directory.get(id) is not None]
+    assert LINK_ID in kept
+    assert len(kept) <= 10
+    assert await directory.load("linka") is not None, "what was forgotten is loaded anew"
+    directory.close()
+
+
+async def test_a_link_is_cut_when_its_time_is_over(store: StoppingStore) -> None:
+    directory = Directory(store, VAULT, time.time)
+    ends = time.time() + 0.2
+    await add(store, OTHER_ID, expires_at=datetime.fromtimestamp(ends, UTC))
+    entry = await directory.load(OTHER_ID)
+    assert entry is not None
+    was_cut, cut_at = asyncio.Event(), []
+
+    class Watching(Open):
+        def cut(self) -> None:
+            cut_at.append(time.time())
+            was_cut.set()
+
+    entry.live.add(Watching())
+    async with asyncio.timeout(10):
+        await was_cut.wait()
+    assert cut_at[0] >= ends - 1e-3
+    assert entry.status_at(cut_at[0] + 1e-3) is Status.EXPIRED
+    directory.close()
+
+
+async def test_a_wall_clock_that_was_set_back_does_not_cut_early(store: StoppingStore) -> None:
+    """The timer runs by another clock; what counts is the time of day when it fires."""
+    shift = 0.0
+    directory = Directory(store, VAULT, lambda: time.time() - shift)
+    await add(store, OTHER_ID, expires_at=datetime.fromtimestamp(time.time() + 0.1, UTC))
+    entry = await directory.load(OTHER_ID)
+    assert entry is not None
+    open_one, first_timer = Open(), entry.timer
+    entry.live.add(open_one)
+    shift = 3600.0
+    async with asyncio.timeout(10):
+        while entry.timer is first_timer:  # noqa: ASYNC110 -- the timer sets no event
+            await asyncio.sleep(0.005)
+    assert open_one.cuts == 0
+    assert entry.timer is not None
+    directory.close()
+
+
+async def test_closing_cuts_everything(directory: Directory) -> None:
+    entry = await directory.load(LINK_ID)
+    assert entry is not None
+    open_one = Open()
+    entry.live.add(open_one)
+    directory.close()
+    assert open_one.cuts == 1
+    assert directory.get(LINK_ID) is None
