@@ -237,11 +237,12 @@ async def test_an_environment_that_is_down_is_502_and_the_log_says_why(share: Sh
     assert str(port) not in answer.body.decode(), "where the environment lives is not the visitor's business"
 
 
-async def test_an_environment_whose_name_is_unknown_is_502_and_the_log_says_why(share: Share) -> None:
-    shared = await share("http://nowhere.invalid")
+@pytest.mark.parametrize("name", ["nowhere.invalid", "a" * 64 + ".invalid"])
+async def test_an_environment_whose_name_leads_nowhere_is_502_and_the_log_says_why(share: Share, name: str) -> None:
+    shared = await share(f"http://{name}")
     answer = await shared.ask(b"GET / HTTP/1.1")
     assert answer.status == 502
-    assert "nowhere.invalid" in str(_logged(shared, answer)["cause"])
+    assert name in str(_logged(shared, answer)["cause"])
 
 
 @pytest.mark.parametrize("page", [False, True])

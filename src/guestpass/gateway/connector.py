@@ -110,8 +110,9 @@ class Connector:
             return known[1]
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise UnreachableError(f"{host} can't be resolved: {error.strerror or error}") from None
+        except (OSError, UnicodeError) as error:  # UnicodeError: it can't be written as a name of DNS
+            cause = getattr(error, "strerror", None) or error
+            raise UnreachableError(f"{host} can't be resolved: {cause}") from None
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         if len(self._resolved) >= _CACHE_SIZE:
             self._resolved.clear()
