@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+import pytest
+from tests.storage.samples import KEY, LINK_ID, NOON, SetClock, keep, link_of, make_environment, make_link
+
+from guestpass.app.ports import UnitOfWork
+from guestpass.app.visits import FLUSH_SECONDS, VisitLog
+from guestpass.domain.link import EventKind, LinkEvent
+from guestpass.storage.database import Database
+
+OTHER_ID = "bbbbbbbbbbbbbbbb"
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+
+
+@pytest.fixture
+async def store(database: Database) -> Database:
+    await keep(database, make_environment(), make_link(), make_link(OTHER_ID))
+    return database
+
+
+@pytest.fixture
+def log(store: Database, clock: SetClock) -> VisitLog:
+    return VisitLog(store, clock)
+
+
+def opened(log: VisitLog, at: datetime, visitor: str = "anna", link_id: str = LINK_ID) -> None:
+    log.opened(link_id, visitor, at.timestamp())
+
+
+def seen(log: VisitLog, at: datetime, visitor: str = "anna", link_id: str = LINK_ID) -> None:
+    log.seen(link_id, visitor, at.timestamp())
+
+
+async def counted(store: Database, link_id: str = LINK_ID) -> tuple[int, int, datetime | None]:
+    link = await link_of(store, link_id)
+    return link.visits, link.visitors, link.last_opened_at
+
+
+async def test_an_opening_is_a_visit_once_it_is_flushed(store: Database, log: VisitLog) -> None:
+    opened(log, NOON)
+    assert await counted(store) == (0, 0, None)
+    await log.flush()
+    assert await counted(store) == (1, 1, NOON)
+    await log.flush()
+    assert await counted(store) == (1, 1, NOON)
+    assert await counted(store, OTHER_ID) == (0, 0, None)
+
+
+async def test_requests_that_follow_are_the_same_visit(store: Database, log: VisitLog, clock: SetClock) -> None:
+    opened(log, NOON)
+    for number in range(100):
+        clock.time = NOON + number * MINUTE
+        seen(log, clock.time)
+        await log.flush()
+    assert await counted(store) == (1, 1, NOON)
+
+
+@pytest.mark.parametrize("flushed", [True, False])
+@pytest.mark.parametrize(
+    ("silence", "visits"),
+    [(30 * MINUTE - SECOND, 1), (30 * MINUTE, 2), (30 * MINUTE + SECOND, 2), (48 * 60 * MINUTE, 2)],
+)
+async def test_the_first_request_after_thirty_silent_minutes_is_a_visit(
+    store: Database, log: VisitLog, clock: SetClock, silence: timedelta, visits: int, flushed: bool
+) -> None:
+    opened(log, NOON)
+    last = NOON + 7 * MINUTE
+    seen(log, last)
+    if flushed:
+        clock.time = last
+        await log.flush()
+    back = last + silence
+    for at in (back, back + SECOND, back + 2 * SECOND):
+        seen(log, at)
+    clock.time = back + 2 * SECOND
+    await log.flush()
+    assert await counted(store) == (visits, 1, back if visits == 2 else NOON)
+
+
+async def test_silence_is_each_visitors_own(store: Database, log: VisitLog) -> None:
+    opened(log, NOON, "anna")
+    opened(log, NOON + SECOND, "bert")
+    seen(log, NOON + 20 * MINUTE, "bert")
+    seen(log, NOON + 40 * MINUTE, "anna")
+    seen(log, NOON + 41 * MINUTE, "bert")
+    await log.flush()
+    assert await counted(store) == (3, 2, NOON + 40 * MINUTE)
+
+
+async def test_the_same_visitor_counts_for_each_link(store: Database, log: VisitLog) -> None:
+    opened(log, NOON)
+    opened(log, NOON + SECOND, link_id=OTHER_ID)
+    await log.flush()
+    assert await counted(store) == (1, 1, NOON)
+    assert await counted(store, OTHER_ID) == (1, 1, NOON + SECOND)
+
+
+async def test_opening_again_is_another_visit_of_the_same_visitor(store: Database, log: VisitLog) -> None:
+    opened(log, NOON)
+    opened(log, NOON + SECOND)
+    await log.flush()
+    opened(log, NOON + MINUTE)
+    await log.flush()
+    assert await counted(store) == (3, 1, NOON + MINUTE)
+
+
+async def test_two_workers_count_one_start_once(store: Database, log: VisitLog, clock: SetClock) -> None:
+    """The page is opened through one worker, what it embeds comes through both; after a silence both see a start."""
+    other = VisitLog(store, clock)
+    opened(log, NOON)
+    for at in (NOON + SECOND, NOON + 2 * SECOND):
+        seen(other, at)
+    await asyncio.gather(log.flush(), other.flush())
+    assert await counted(store) == (1, 1, NOON)
+    back = NOON + 45 * MINUTE
+    seen(log, back)
+    seen(other, back + SECOND)
+    clock.time = back + SECOND
+    await asyncio.gather(other.flush(), log.flush())
+    visits, visitors, newest = await counted(store)
+    assert (visits, visitors) == (2, 1)
+    assert newest in {back, back + SECOND}
+
+
+async def test_a_restarted_worker_goes_on_where_the_other_ended(
+    store: Database, log: VisitLog, clock: SetClock
+) -> None:
+    opened(log, NOON)
+    seen(log, NOON + 20 * MINUTE)
+    await log.flush()
+    restarted = VisitLog(store, clock)
+    seen(restarted, NOON + 40 * MINUTE)
+    await restarted.flush()
+    assert await counted(store) == (1, 1, NOON)
+
+
+async def test_visits_of_a_link_that_is_gone_are_dropped(store: Database, log: VisitLog) -> None:
+    opened(log, NOON)
+    opened(log, NOON, link_id=OTHER_ID)
+    async with store.writing() as work:
+        await work.links.remove(LINK_ID)
+    await log.flush()
+    assert await counted(store, OTHER_ID) == (1, 1, NOON)
+
+
+async def events(store: Database, link_id: str = LINK_ID) -> list[LinkEvent]:
+    async with store.reading() as work:
+        return await work.visits.events(link_id)
+
+
+async def test_refusals_become_part_of_the_links_history(store: Database, log: VisitLog) -> None:
+    log.refused(LINK_ID, NOON.timestamp(), "link_expired", "192.0.2.7")
+    await log.flush()
+    await log.flush()
+    assert await events(store) == [LinkEvent(LINK_ID, NOON, EventKind.REFUSED, "192.0.2.7", "link_expired")]
+
+
+async def test_a_flood_of_refusals_does_not_fill_the_memory(store: Database, log: VisitLog) -> None:
+    for _ in range(5000):
+        log.refused(LINK_ID, NOON.timestamp(), "link_expired", "192.0.2.7")
+    await log.flush()
+    assert 0 < len(await events(store)) <= 1000
+    log.refused(LINK_ID, (NOON + MINUTE).timestamp(), "link_expired", "192.0.2.8")
+    await log.flush()
+    assert (await events(store))[-1].actor == "192.0.2.8"
+
+
+async def test_cookie_names_are_learnt(store: Database, log: VisitLog) -> None:
+    log.learned(KEY, "sid")
+    log.learned(KEY, "sid")
+    log.learned(KEY, "caf\xe9")
+    await log.flush()
+    async with store.reading() as work:
+        assert await work.environments.http_only_cookies(KEY) == {"sid", "caf\xe9"}
+        number = await work.changes.last()
+    await log.flush()
+    async with store.reading() as work:
+        assert await work.changes.last() == number, "what is known is not written again"
+
+
+async def test_memory_does_not_grow_with_the_visitors_of_former_days(
+    store: Database, log: VisitLog, clock: SetClock
+) -> None:
+    for number in range(100):
+        opened(log, NOON, f"visitor{number}")
+    await log.flush()
+    assert len(log._marks) == 100
+    clock.time = NOON + 31 * MINUTE
+    await log.flush()
+    assert len(log._marks) == 0
+    seen(log, clock.time, "visitor7")
+    await log.flush()
+    assert await counted(store) == (101, 100, clock.time)
+
+
+class FailingStore:
+    """A database that is gone for as long as `failing` says."""
+
+    def __init__(self, store: Database) -> None:
+        self._store = store
+        self.failing = True
+        self.attempts = 0
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[UnitOfWork]:
+        async with self._store.reading() as work:
+            yield work
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[UnitOfWork]:
+        async with self._store.writing() as work:
+            yield work
+            self.attempts += 1
+            if self.failing:
+                raise OSError("the disk is full")
+
+
+async def test_what_could_not_be_written_is_written_later(store: Database, clock: SetClock) -> None:
+    failing = FailingStore(store)
+    log = VisitLog(failing, clock)
+    opened(log, NOON)
+    log.refused(LINK_ID, NOON.timestamp(), "link_expired", "192.0.2.7")
+    log.learned(KEY, "sid")
+    with pytest.raises(OSError, match="full"):
+        await log.flush()
+    opened(log, NOON + SECOND, "bert")
+    assert await counted(store) == (0, 0, None)
+    failing.failing = False
+    await log.flush()
+    assert await counted(store) == (2, 2, NOON + SECOND)
+    assert [event.kind for event in await events(store)].count(EventKind.REFUSED) == 1
+    async with store.reading() as work:
+        assert await work.environments.http_only_cookies(KEY) == {"sid"}
+
+
+async def test_what_happens_during_a_flush_is_kept_for_the_next(store: Database, clock: SetClock) -> None:
+    class Meanwhile(FailingStore):
+        @asynccontextmanager
+        async def writing(self) -> AsyncIterator[UnitOfWork]:
+            async with super().writing() as work:
+                yield work
+                if self.attempts == 0:
+                    opened(telling, NOON + SECOND)
+                    telling.refused(LINK_ID, NOON.timestamp(), "link_expired", "192.0.2.8")
+                    telling.learned(KEY, "second")
+
+    busy = Meanwhile(store)
+    busy.failing = False
+    telling = VisitLog(busy, clock)
+    opened(telling, NOON)
+    telling.refused(LINK_ID, NOON.timestamp(), "link_expired", "192.0.2.7")
+    telling.learned(KEY, "first")
+    await telling.flush()
+    assert await counted(store) == (1, 1, NOON)
+    await telling.flush()
+    assert await counted(store) == (2, 1, NOON + SECOND)
+    refused = [event.actor for event in await events(store) if event.kind is EventKind.REFUSED]
+    assert refused == ["192.0.2.7", "192.0.2.8"]
+    async with store.reading() as work:
+        assert await work.environments.http_only_cookies(KEY) == {"first", "second"}
+
+
+async def test_a_running_log_flushes_by_itself_and_outlives_a_failure(store: Database, clock: SetClock) -> None:
+    failing = FailingStore(store)
+    log = VisitLog(failing, clock)
+    async with asyncio.TaskGroup() as group, asyncio.timeout(20 * FLUSH_SECONDS):
+        running = group.create_task(log.run())
+        opened(log, NOON)
+        while not failing.attempts:  # noqa: ASYNC110 -- the log sets no event
+            await asyncio.sleep(0.01)
+        failing.failing = False
+        while await counted(store) == (0, 0, None):  # noqa: ASYNC110 -- as above
+            await asyncio.sleep(0.01)
+        running.cancel()
+    assert await counted(store) == (1, 1, NOON)
