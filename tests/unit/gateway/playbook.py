@@ -1,0 +1,273 @@
+"""The gateway without sockets: bytes in, bytes out, on a client's connection and on those to its environment.
+
+Everything between is the real thing; only transports, the network and the database are played.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final, TypeVar, cast
+
+from guestpass.app.addresses import Addresses
+from guestpass.app.directory import Directory
+from guestpass.app.ports import Store
+from guestpass.app.visits import VisitLog
+from guestpass.domain.environment import Environment, EnvironmentKey, Kind
+from guestpass.domain.link import ShareLink, ShareType
+from guestpass.gateway.admission import Admission
+from guestpass.gateway.client_side import ClientConnection
+from guestpass.gateway.connector import AddressPolicy, Connector, Origin, UnreachableError
+from guestpass.gateway.gateway import Gateway
+from guestpass.gateway.hosts import HostTable
+from guestpass.gateway.peers import TrustedProxies
+from guestpass.gateway.reception import Reception
+from guestpass.signing.keys import Keys
+from guestpass.signing.passes import PassSigner
+from guestpass.signing.tokens import SealedTokens
+from guestpass.system import SystemClock, SystemEntropy
+from guestpass.web.notices import Notices
+
+P = TypeVar("P", bound=asyncio.Protocol)
+NOW: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+LINK_ID: Final = "aaaaaaaaaaaaaaaa"
+BODY_LIMIT: Final = 1000
+RESPONSE_SECONDS: Final = 720
+HOST: Final = b"share.example.com"
+_KEY: Final = EnvironmentKey("default", "staging")
+_TICKS: Final = 12  # more turns of the loop than anything here takes to settle
+_ADDRESSES: Final = Addresses("http://share.example.com", None)
+_NOTICES: Final = Notices()
+_ENTROPY: Final = SystemEntropy()
+_KEYS: Final = Keys.from_secret("a secret of these tests, long enough")
+_PASSES: Final = PassSigner(_KEYS, _ENTROPY)
+PASS: Final = b"guestpass=" + _PASSES.write(_PASSES.issue(LINK_ID, 1, int(NOW.timestamp()))).encode()
+
+_ENVIRONMENT: Final = Environment(
+    key=_KEY,
+    name="Staging",
+    url="http://10.0.0.5:8069",
+    websocket_url=None,
+    kind=Kind.WEB,
+    description=None,
+    tls_verify=True,
+    body_limit=BODY_LIMIT,
+    response_timeout=timedelta(seconds=RESPONSE_SECONDS),
+    maintenance=None,
+    revision=1,
+    created_at=NOW,
+    created_by="olga",
+)
+_LINK: Final = ShareLink(
+    id=LINK_ID,
+    environment=_KEY,
+    share_type=ShareType.TOKEN,
+    label=None,
+    password_hash=None,
+    version=1,
+    created_at=NOW,
+    created_by="olga",
+    expires_at=NOW + timedelta(days=7),
+)
+
+
+class Wire(asyncio.Transport):
+    """The transport under a protocol: keeps what is written, and delivers what arrives unless reading is paused."""
+
+    def __init__(self, protocol: asyncio.Protocol) -> None:
+        super().__init__({"peername": ("203.0.113.9", 40_000)})
+        self._protocol = protocol
+        self._inbox: list[bytes] = []
+        self._reading = True
+        self._ending = False
+        self.written = b""
+        self.finished_writing = False
+        self.lost = False
+        self.aborted = False
+        protocol.connection_made(self)
+
+    # The test's side
+
+    def deliver(self, data: bytes) -> None:
+        """Let bytes arrive."""
+        self._inbox.append(data)
+        self._pump()
+
+    def deliver_end(self) -> None:
+        """Let the other side close its sending half."""
+        if not self._ending and not self._protocol.eof_received():
+            self.close()
+
+    def break_off(self) -> None:
+        """Let the connection be reset."""
+        self._ending = True
+        self._lose(ConnectionResetError())
+
+    def take(self) -> bytes:
+        """What was written since the last call."""
+        data, self.written = self.written, b""
+        return data
+
+    @property
+    def is_paused(self) -> bool:
+        return not self._reading
+
+    # The protocol's side
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if not self._ending:
+            assert not self.finished_writing, "written after the sending half was closed"
+            self.written += bytes(data)
+
+    def close(self) -> None:
+        if not self._ending:
+            self._ending = True
+            asyncio.get_running_loop().call_soon(self._lose, None)
+
+    def abort(self) -> None:
+        self.aborted = True
+        if not self.lost:
+            self._ending = True
+            asyncio.get_running_loop().call_soon(self._lose, None)
+
+    def is_closing(self) -> bool:
+        return self._ending
+
+    def pause_reading(self) -> None:
+        self._reading = False
+
+    def resume_reading(self) -> None:
+        self._reading = True
+        asyncio.get_running_loop().call_soon(self._pump)
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.finished_writing = True
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Nothing is ever full here; back-pressure is tested on real sockets."""
+
+    def _pump(self) -> None:
+        while self._inbox and self._reading and not self._ending:
+            self._protocol.data_received(self._inbox.pop(0))
+
+    def _lose(self, error: Exception | None) -> None:
+        if not self.lost:
+            self.lost = True
+            self._protocol.connection_lost(error)
+
+
+class _PlayedNetwork(Connector):
+    """Gives a wire to whoever connects, one turn of the loop later."""
+
+    def __init__(self) -> None:
+        super().__init__(AddressPolicy(allow=(), deny=(), own_listeners=()))
+        self.wires: list[Wire] = []
+        self.is_down = False
+
+    async def connect(self, origin: Origin, factory: Callable[[], P]) -> P:
+        assert (origin.host, origin.port) == ("10.0.0.5", 8069)
+        await asyncio.sleep(0)
+        if self.is_down:
+            raise UnreachableError("the network is down")
+        protocol = factory()
+        self.wires.append(Wire(protocol))
+        return protocol
+
+
+_NETWORK: Final = _PlayedNetwork()
+
+
+class _OneLink:
+    """As much of a Store as the directory asks: one environment and one link to it."""
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Any]:
+        async def link(_: str) -> ShareLink:
+            return _LINK
+
+        async def environment(_: EnvironmentKey) -> Environment:
+            return _ENVIRONMENT
+
+        async def names(_: EnvironmentKey) -> frozenset[str]:
+            return frozenset()
+
+        yield SimpleNamespace(
+            links=SimpleNamespace(get=link), environments=SimpleNamespace(get=environment, http_only_cookies=names)
+        )
+
+
+@dataclass(slots=True)
+class Playbook:
+    """One client's wire, and those that the gateway opens to the environment."""
+
+    gateway: Gateway
+    reception: Reception
+    client: Wire = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = self.connect()
+
+    def connect(self) -> Wire:
+        """One more client."""
+        return Wire(ClientConnection(self.gateway, self.reception))
+
+    @property
+    def upstreams(self) -> list[Wire]:
+        return _NETWORK.wires
+
+    def network_is_down(self) -> None:
+        """From now on nobody can be connected to."""
+        _NETWORK.is_down = True
+
+    async def settle(self, ticks: int = _TICKS) -> None:
+        """Let what is under way go on, for so many turns of the loop."""
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+
+    async def after(self, seconds: float) -> None:
+        """Let so much time pass, as far as time limits are concerned."""
+        now = self.gateway.loop.time() + seconds
+        for connection in tuple(self.gateway.connections):
+            connection.sweep(now)
+        await self.settle()
+
+
+@asynccontextmanager
+async def playing() -> AsyncIterator[Playbook]:
+    """A gateway with one environment behind one link."""
+    _NETWORK.wires, _NETWORK.is_down = [], False
+    store = cast("Store", _OneLink())
+    directory = Directory(store, SealedTokens(_KEYS, _ENTROPY), NOW.timestamp)
+    await directory.load(LINK_ID)
+    async with asyncio.TaskGroup() as tasks:
+        gateway = Gateway(
+            addresses=_ADDRESSES,
+            directory=directory,
+            visits=VisitLog(store, SystemClock()),
+            passes=_PASSES,
+            notices=_NOTICES,
+            connector=_NETWORK,
+            proxies=TrustedProxies(()),
+            desk=Path("nowhere.sock"),
+            time=NOW.timestamp,
+            tasks=tasks,
+        )
+        hosts = HostTable(main_url=_ADDRESSES.public_url, on_loopback=False, addresses=_ADDRESSES)
+        decide = Admission(_ADDRESSES, api_on_public=False).decide
+        yield Playbook(gateway, Reception(gateway, hosts, decide, opens_links=True))
+        for connection in tuple(gateway.connections):
+            connection.abort()
+    directory.close()
+
+
+def request(line: bytes, *fields: bytes, body: bytes = b"") -> bytes:
+    """A request of a visitor who holds the pass."""
+    return b"\r\n".join([line, b"Host: " + HOST, b"Cookie: " + PASS, *fields, b"", body])
