@@ -154,6 +154,9 @@ class Wire(asyncio.Transport):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Nothing is ever full here; back-pressure is tested on real sockets."""
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def _pump(self) -> None:
         while self._inbox and self._reading and not self._ending:
             self._protocol.data_received(self._inbox.pop(0))
