@@ -207,6 +207,8 @@ class ClientConnection(asyncio.Protocol):
         self._waiting = False
         self._exchange = exchange
         body, self._backlog = self._backlog, b""
+        # What came during a look-up is taken now; from here on the upstream says how fast it goes.
+        self._resume(self._FULL)
         exchange.begin()
         if body and self._exchange is exchange and not exchange.request_done:
             self._backlog = exchange.from_client(body)
