@@ -78,3 +78,10 @@ def server(request: pytest.FixtureRequest) -> Installation:
     """Each mode in turn."""
     running: Installation = request.getfixturevalue(request.param)
     return running
+
+
+@pytest.fixture(params=["https_one_origin", "https_own_origins"])
+def https_server(request: pytest.FixtureRequest) -> Installation:
+    """Each mode in turn, on https."""
+    running: Installation = request.getfixturevalue(request.param)
+    return running

@@ -271,13 +271,11 @@ async def test_on_the_admin_listener_there_is_the_whole_api_and_no_shared_conten
 
 
 @pytest.mark.parametrize("host", ["old.example.com:8080", "old.example.com", "{id}.old-links.example.net"])
-@pytest.mark.parametrize("installed", ["https_one_origin", "https_own_origins"])
 async def test_a_share_url_of_former_days_leads_to_todays_address(
-    request: pytest.FixtureRequest, sample: str, installed: str, host: str
+    https_server: Installation, sample: str, host: str
 ) -> None:
-    server: Installation = request.getfixturevalue(installed)
-    link = await share(server, sample)
-    async with visiting(server, host.format(id=link.id)) as visitor:
+    link = await share(https_server, sample)
+    async with visiting(https_server, host.format(id=link.id)) as visitor:
         for prefix in ("", "/api"):
             for answer in (
                 await visitor.navigate(f"{prefix}{link.path}?a=b"),

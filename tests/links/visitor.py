@@ -20,8 +20,9 @@ class Visitor:
     `set_cookies` are the attributes, by lower-case name, of each that was set.
     """
 
-    def __init__(self, client: httpx2.AsyncClient, host: str) -> None:
+    def __init__(self, client: httpx2.AsyncClient, port: int, host: str) -> None:
         self._client = client
+        self.port = port
         self.host = host
         self.cookies: dict[str, str] = {}
         self.set_cookies: dict[str, dict[str, str]] = {}
@@ -78,4 +79,4 @@ async def visiting(server: Installation, host: str) -> AsyncIterator[Visitor]:
     async with httpx2.AsyncClient(
         base_url=f"http://127.0.0.1:{server.public_port}", trust_env=False, timeout=30
     ) as client:
-        yield Visitor(client, host)
+        yield Visitor(client, server.public_port, host)
