@@ -27,11 +27,12 @@ def _close(end: UpstreamEnd) -> None:
 def _logged(shared: Shared, answer: Answer) -> dict[str, object]:
     """The line of the log that has the request id which the answer names."""
     if (answer.get(b"content-type") or b"").startswith(b"text/html"):
-        known = [line for line in shared.server.log.splitlines() if (id := _id(line)) and id.encode() in answer.body]
+        shown = re.search(rb"[0-9a-f]{8}-[0-9a-f]+", answer.body)
+        assert shown is not None
+        request_id = shown[0].decode()
     else:
         request_id = json.loads(answer.body)["requestId"]
-        known = [line for line in shared.server.log.splitlines() if _id(line) == request_id]
-    [line] = known
+    [line] = [line for line in shared.server.log.splitlines() if _id(line) == request_id]
     entry: dict[str, object] = json.loads(line)
     return entry
 

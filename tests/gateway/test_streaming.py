@@ -325,3 +325,23 @@ async def test_nothing_of_a_request_is_left_over_for_the_next_one(share: Share, 
     other = await shared.connect()
     other.send(shared.get(b"/other"))
     assert (await (await upstream.accept()).head()).target == b"/other"
+
+
+async def test_what_is_still_to_be_sent_of_a_complete_answer_ends_with_the_link(
+    share: Share, upstream: RawUpstream
+) -> None:
+    """The environment has said all; a slow visitor must not get the rest of it after the link was switched off."""
+    shared = await share(upstream)
+    client = await shared.connect(receive_buffer=4096)
+    client.send(shared.get(b"/report"))
+    end = await upstream.accept()
+    await end.head()
+    size = 900 * 1024
+    end.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
+    # The gateway closes this connection when it has taken the whole answer from it.
+    await end.gone()
+
+    await shared.server.deactivate(shared.environment["id"], shared.link["id"])
+
+    with pytest.raises(BrokenOffError):
+        await client.answer()

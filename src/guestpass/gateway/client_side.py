@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import re
 import socket
 import struct
+import termios
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, cast
 
+from guestpass.app.directory import LinkEntry
 from guestpass.app.notices import Notice, RenderedNotice
 from guestpass.domain.reasons import Reason
 from guestpass.gateway.admission import wants_page
@@ -48,11 +51,13 @@ class ClientConnection(asyncio.Protocol):
         "_pausing",
         "_reception",
         "_scanned",
+        "_tail_of",
         "_waiting",
         "answered",
         "gateway",
         "peer",
         "transport",
+        "visitor",
         "write_paused",
     )
 
@@ -74,6 +79,8 @@ class ClientConnection(asyncio.Protocol):
         self._eof = False
         self._pausing = 0
         self._deadline = _NEVER
+        self._tail_of: LinkEntry | None = None
+        self.visitor: str | None = None
         self.write_paused = False
         self.answered = False
 
@@ -118,6 +125,7 @@ class ClientConnection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._closing = True
         self.gateway.forget(self)
+        self._let_go_of_tail()
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.client_lost()
@@ -156,6 +164,30 @@ class ClientConnection(asyncio.Protocol):
         self._resume(self._FULL)
         if data and self._exchange is not None:
             self._exchange.from_client(data)
+
+    @property
+    def has_unsent_bytes(self) -> bool:
+        """Whether bytes wait, here or in the kernel, because the client is slow to take them."""
+        if self.transport.get_write_buffer_size():
+            return True
+        try:
+            descriptor = self.transport.get_extra_info("socket").fileno()
+            return bool(struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)))[0])
+        except OSError:
+            return False
+
+    def hold_tail(self, entry: LinkEntry, visitor: str | None) -> None:
+        """The end of an answer is still to be sent: if its link ends before that, so must this connection."""
+        self._let_go_of_tail()
+        self._tail_of, self.visitor = entry, visitor
+        entry.live.add(self)
+
+    def cut(self) -> None:
+        """The link of the answer that is still being sent has ended."""
+        unsent = self.has_unsent_bytes
+        self._let_go_of_tail()
+        if unsent:
+            self.abort()
 
     def exchange_over(self, *, keep_alive: bool, request_done: bool) -> None:
         """The answer is complete: go on with the next request, or close."""
@@ -286,6 +318,8 @@ class ClientConnection(asyncio.Protocol):
 
     def sweep(self, now: float) -> None:
         """End what has waited too long; called about twice a second."""
+        if self._tail_of is not None and not self.has_unsent_bytes:
+            self._let_go_of_tail()
         if now < self._deadline:
             return
         self._deadline = _NEVER
@@ -300,6 +334,11 @@ class ClientConnection(asyncio.Protocol):
             )
         else:
             self.close()
+
+    def _let_go_of_tail(self) -> None:
+        if self._tail_of is not None:
+            self._tail_of.live.discard(self)
+            self._tail_of = None
 
     # Finding heads
 

@@ -52,6 +52,7 @@ class Exchange:
         "_decoder",
         "_frames",
         "_informational",
+        "_is_large",
         "_left",
         "_phase",
         "_request",
@@ -108,6 +109,7 @@ class Exchange:
         self._decoder: ChunkedDecoder | None = None
         self._frames = False
         self._informational = 0
+        self._is_large = False
         self._closes_client = upgrade or not request.keep_alive
         self._streams_events = False
         self.request_done = not request.has_body
@@ -143,33 +145,17 @@ class Exchange:
             self._client.set_deadline(WEBSOCKET_IDLE)
             self._to_upstream(data)
             return b""
-        rest = b""
-        if self._body_decoder is None:
-            if len(data) > self._body_left:
-                data, rest = data[: self._body_left], data[self._body_left :]
-            self._body_left -= len(data)
-            done = self._body_left == 0
-        else:
-            try:
-                pieces = self._body_decoder.feed(data)
-            except BrokenChunkError as error:
-                self._refuse(Reason.BAD_REQUEST, f"The request's body is not valid: {error}.")
-                return b""
-            self._body_size += sum(map(len, pieces))
-            if self._body_size > self._body_limit:
-                self._refuse(Reason.BODY_TOO_LARGE, f"The body is larger than {self._body_limit} bytes.")
-                return b""
-            data = frame(pieces)
-            done = self._body_decoder.done
-            if done:
-                data += LAST_CHUNK
-                rest = self._body_decoder.rest
-        if done:
-            self.request_done = True
+        try:
+            pieces, rest = self._read_body(data)
+        except BrokenChunkError as error:
+            self._refuse(Reason.BAD_REQUEST, f"The request's body is not valid: {error}.")
+            return b""
+        if self._body_size > self._body_limit:
+            self._refuse(Reason.BODY_TOO_LARGE, f"The body is larger than {self._body_limit} bytes.")
+            return b""
         if self._phase is _Phase.HEAD:
-            self._client.set_deadline(self._response_timeout if done else BODY_IDLE)
-        if data:
-            self._to_upstream(data)
+            self._client.set_deadline(self._response_timeout if self.request_done else BODY_IDLE)
+        self._pass_body(pieces)
         return rest
 
     def client_lost(self) -> None:
@@ -218,7 +204,7 @@ class Exchange:
                 self._reusable = False
                 data = data[: self._left]
             self._left -= len(data)
-            self._client.write(data)
+            self._deliver(data)
             if not self._left:
                 self._finish()
         elif phase is _Phase.HEAD:
@@ -227,7 +213,7 @@ class Exchange:
         elif phase is _Phase.CHUNKED:
             self._pass_chunks(data)
         elif phase is _Phase.UNTIL_CLOSE:
-            self._client.write(frame([data]) if self._frames else data)
+            self._deliver(data)
         elif phase is _Phase.TUNNEL:
             self._client.set_deadline(WEBSOCKET_IDLE)
             self._client.write(data)
@@ -239,8 +225,6 @@ class Exchange:
         if phase is _Phase.OVER:
             return
         if phase is _Phase.UNTIL_CLOSE and error is None:
-            if self._frames:
-                self._client.write(LAST_CHUNK)
             self._finish()
         elif phase is _Phase.TUNNEL:
             self._end()
@@ -263,6 +247,27 @@ class Exchange:
         self._client.resume_for_upstream()
 
     # Sending the request
+
+    def _read_body(self, data: bytes) -> tuple[list[bytes], bytes]:
+        """The payload in `data`, and the bytes behind the body once it is complete; raises BrokenChunkError."""
+        decoder = self._body_decoder
+        if decoder is None:
+            rest = b""
+            if len(data) > self._body_left:
+                data, rest = data[: self._body_left], data[self._body_left :]
+            self._body_left -= len(data)
+            self.request_done = self._body_left == 0
+            return [data], rest
+        pieces = decoder.feed(data)
+        self._body_size += sum(map(len, pieces))
+        self.request_done = decoder.done
+        return pieces, decoder.rest
+
+    def _pass_body(self, pieces: list[bytes]) -> None:
+        if self._body_decoder is None:
+            self._to_upstream(pieces[0])
+        elif out := frame(pieces) + (LAST_CHUNK if self.request_done else b""):
+            self._to_upstream(out)
 
     async def _connect(self) -> None:
         try:
@@ -369,23 +374,19 @@ class Exchange:
         lines.append(b"\r\n")
         client.set_deadline(None)
         client.answered = True
-        if self._phase is not _Phase.COUNTED:
-            client.write(b"".join(lines))
-            if data:
-                self.from_upstream(data)
+        head_bytes = b"".join(lines)
+        if self._phase is _Phase.COUNTED and not self._frames and len(data) <= self._left and len(data) < _JOIN_BELOW:
+            # Most answers are small and arrive whole: one write for all of it.
+            client.write(head_bytes + data)
+            self._left -= len(data)
+            self._is_large = self._left > 0
+            if not self._left:
+                self._finish()
             return
-        if len(data) > self._left:
-            self._reusable = False
-            data = data[: self._left]
-        self._left -= len(data)
-        if len(data) < _JOIN_BELOW:
-            lines.append(data)
-            client.write(b"".join(lines))
-        else:
-            client.write(b"".join(lines))
-            client.write(data)
-        if not self._left:
-            self._finish()
+        self._is_large = True
+        client.write(head_bytes)
+        if data or (self._phase is _Phase.COUNTED and not self._left):
+            self.from_upstream(data)
 
     def _pass_chunks(self, data: bytes) -> None:
         decoder = self._decoder
@@ -395,15 +396,15 @@ class Exchange:
         except BrokenChunkError:
             self.cut()
             return
-        out = frame(pieces) if self._frames else b"".join(pieces)
+        if pieces:
+            self._deliver(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         if decoder.done:
-            if self._frames:
-                out += LAST_CHUNK
             self._reusable = self._reusable and not decoder.rest
-        if out:
-            self._client.write(out)
-        if decoder.done:
             self._finish()
+
+    def _deliver(self, data: bytes) -> None:
+        """Pass a piece of the answer's body to the client."""
+        self._client.write(frame([data]) if self._frames else data)
 
     def _switch(self, head: ResponseHead, data: bytes) -> None:
         key = self._request.values.get(b"sec-websocket-key", b"")
@@ -420,15 +421,24 @@ class Exchange:
 
     def _finish(self) -> None:
         """The answer is complete: both connections are free, or closed."""
-        connection, self._upstream = self._upstream, None
+        self._release_upstream()
         self._end()
+        if self._frames:
+            self._client.write(LAST_CHUNK)
+        if self.entry is not None and self._is_large:
+            # Its end may still lie in our buffers or the kernel's for as long as a slow client likes.
+            self._client.hold_tail(self.entry, self.visitor)
+        self._client.exchange_over(keep_alive=not self._closes_client, request_done=self.request_done)
+
+    def _release_upstream(self) -> None:
+        """The upstream has said all: its connection is free for the next request, or closed."""
+        connection, self._upstream = self._upstream, None
         if connection is not None:
             connection.exchange = None
             if self._reusable and self.request_done and not self._upgrade:
                 self._client.gateway.pool.give_back(self._upstream_at, connection)
             else:
                 connection.close()
-        self._client.exchange_over(keep_alive=not self._closes_client, request_done=self.request_done)
 
     def _end(self) -> None:
         self._phase = _Phase.OVER

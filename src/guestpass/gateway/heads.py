@@ -23,6 +23,7 @@ _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9](?:[A-Za-z0-9._-]{0,
 _PLAIN_NAME = re.compile(rb"[A-Za-z0-9-]+")
 _VERSION = re.compile(rb" HTTP/[0-9]\.[0-9]")
 _VERSIONS: Final = (b"HTTP/1.1", b"HTTP/1.0")
+_END: Final = b"\r\n\r\n"
 _REFUSED_METHODS: Final = frozenset({b"CONNECT", b"TRACE"})
 
 Field = tuple[bytes, bytes, bytes]
@@ -161,7 +162,7 @@ def read_request_head(data: bytes) -> RequestHead:
         pass  # An Upgrade field; whether it is one that we know is decided by our own reading.
     except httptools.HttpParserError as error:
         raise _unreadable(data, error) from None
-    if not events.complete or events.overrun:
+    if not events.complete or events.overrun or data.find(_END) != len(data) - len(_END):
         raise _bad("The request's head does not end where it should.")
     head = RequestHead()
     head.method = method = parser.get_method()
@@ -189,7 +190,7 @@ def read_response_head(data: bytes) -> ResponseHead:
     head = ResponseHead()
     head.status = status = parser.get_status_code()
     version = data[:9]
-    if not events.complete or events.overrun:
+    if not events.complete or events.overrun or data.find(_END) != len(data) - len(_END):
         raise ValueError("the head does not end where it should")
     if version not in (b"HTTP/1.1 ", b"HTTP/1.0 ") or not 100 <= status <= 599:
         raise ValueError("neither HTTP/1.1 nor HTTP/1.0, or a status outside 100 to 599")
