@@ -360,3 +360,43 @@ async def test_two_visitors_never_share_a_connection_at_the_same_time(share: Sha
     first.send(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none")
     assert (await one.answer()).body == b"one"
     assert (await exchange(one, first, shared.get(), OK)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("version", "begun"),
+    [
+        (b"1.1", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"),
+        (b"1.1", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"),
+        (b"1.1", b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: half\n\n"),
+        (b"1.0", b"HTTP/1.1 200 OK\r\n\r\nhalf"),
+    ],
+    ids=["counted", "chunked", "events", "until close"],
+)
+async def test_a_download_that_is_under_way_when_its_link_is_deactivated_never_looks_whole(
+    share: Share, upstream: RawUpstream, version: bytes, begun: bytes
+) -> None:
+    shared = await share(upstream)
+    client = await shared.connect()
+    client.send(shared.request(b"GET / HTTP/%b" % version))
+    end = await upstream.accept()
+    await end.head()
+    end.send(begun)
+    await client.head()
+    await shared.server.deactivate(shared.environment["id"], shared.link["id"])
+    with pytest.raises(BrokenOffError):
+        await client.rest()
+    await end.gone()
+
+
+async def test_an_upload_that_is_under_way_when_its_link_is_deactivated_is_never_completed(
+    share: Share, upstream: RawUpstream
+) -> None:
+    shared = await share(upstream)
+    client = await shared.connect()
+    client.send(shared.request(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked", body=b"1\r\nx\r\n"))
+    end = await upstream.accept()
+    await end.head()
+    await shared.server.deactivate(shared.environment["id"], shared.link["id"])
+    await client.gone()
+    with pytest.raises(BrokenOffError):
+        await end.read(100)

@@ -6,6 +6,7 @@ Everything between is the real thing; only transports, the network and the datab
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -76,16 +77,27 @@ _LINK: Final = ShareLink(
 )
 
 
+class _NoSocket:
+    """What stands for a wire's socket: there is no kernel in which bytes could wait."""
+
+    def fileno(self) -> int:
+        raise OSError(errno.EBADF, "no socket")
+
+    def setsockopt(self, *_: object) -> None:
+        """Nothing to set."""
+
+
 class Wire(asyncio.Transport):
     """The transport under a protocol: keeps what is written, and delivers what arrives unless reading is paused."""
 
     def __init__(self, protocol: asyncio.Protocol) -> None:
-        super().__init__({"peername": ("203.0.113.9", 40_000)})
+        super().__init__({"peername": ("203.0.113.9", 40_000), "socket": _NoSocket()})
         self._protocol = protocol
         self._inbox: list[bytes] = []
         self._reading = True
         self._ending = False
         self.written = b""
+        self.takes_nothing = False  # the other side reads no more, so what is written waits here
         self.finished_writing = False
         self.lost = False
         self.aborted = False
@@ -155,7 +167,7 @@ class Wire(asyncio.Transport):
         """Nothing is ever full here; back-pressure is tested on real sockets."""
 
     def get_write_buffer_size(self) -> int:
-        return 0
+        return len(self.written) if self.takes_nothing else 0
 
     def _pump(self) -> None:
         while self._inbox and self._reading and not self._ending:
@@ -229,6 +241,12 @@ class Playbook:
     def network_is_down(self) -> None:
         """From now on nobody can be connected to."""
         _NETWORK.is_down = True
+
+    def end_link(self) -> None:
+        """Cut what is open through the link, as its end does."""
+        entry = self.gateway.directory.get(LINK_ID)
+        assert entry is not None
+        entry.cut()
 
     async def settle(self, ticks: int = _TICKS) -> None:
         """Let what is under way go on, for so many turns of the loop."""

@@ -542,3 +542,16 @@ async def test_a_flood_of_pipelined_bytes_is_not_read_while_an_answer_is_awaited
         upstream.deliver(b"HTTP/1.1 204 No Content\r\n\r\n")
         await book.settle()
         assert upstream.written.count(b"GET /next ") == 1
+
+
+@pytest.mark.parametrize("slow", [True, False])
+async def test_an_answer_that_waits_for_a_slow_reader_is_broken_off_when_its_link_ends(*, slow: bool) -> None:
+    async with playing() as book:
+        upstream = await _asked(book)
+        book.client.takes_nothing = slow
+        upstream.deliver(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 70_000)
+        upstream.deliver(b"x" * 30_000)
+        await book.settle()
+        book.end_link()
+        await book.settle()
+        assert book.client.aborted is slow
