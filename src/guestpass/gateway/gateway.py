@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,7 +62,7 @@ class Gateway:
         self.log = structlog.get_logger("guestpass.gateway")
         self._tasks = tasks
         self._request_ids = map(f"{secrets.token_hex(4)}-{{:x}}".format, itertools.count(1))
-        self._upstreams: dict[tuple[EnvironmentKey, int], tuple[Upstream, Upstream]] = {}
+        self._upstreams: dict[tuple[EnvironmentKey, datetime, int], tuple[Upstream, Upstream]] = {}
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine, owned by the worker's task group; a mistake in it ends one request and no more."""
@@ -73,7 +74,8 @@ class Gateway:
 
     def upstream_for(self, environment: Environment, target: bytes) -> Upstream:
         """Where a request goes: `websocketUrl`, where it is set, serves ``/websocket*``."""
-        key = (environment.key, environment.revision)
+        # Revisions begin anew where an environment is removed and another gets its id.
+        key = (environment.key, environment.created_at, environment.revision)
         pair = self._upstreams.get(key)
         if pair is None:
             if len(self._upstreams) > 10_000:
