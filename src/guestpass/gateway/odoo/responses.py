@@ -1,0 +1,70 @@
+"""What Odoo's answers say to browsers and crawlers, as far as it must be put right on the way to a visitor."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from guestpass.gateway.heads import Field
+from guestpass.gateway.odoo.paths import is_path
+
+ROBOTS_BODY: Final = b"User-agent: *\nDisallow: /\n"
+"""The robots.txt (RFC 9309) of whatever is shared: nothing is to be indexed. Odoo's own would name its sitemap."""
+ROBOTS_FIELDS: Final = (
+    ("Content-Type", "text/plain; charset=utf-8"),
+    ("Cache-Control", "no-store"),
+    ("X-Robots-Tag", "noindex, nofollow"),
+    ("X-Content-Type-Options", "nosniff"),
+)
+
+_PAGE_FIELDS: Final[tuple[Field, ...]] = (
+    # Odoo says nothing about its pages, so Back would show them after the link's end.
+    (b"cache-control", b"Cache-Control", b"no-store"),
+    (b"x-robots-tag", b"X-Robots-Tag", b"noindex, nofollow"),
+    # Other sites must not learn the link's host; Odoo's own forms still send their Origin.
+    (b"referrer-policy", b"Referrer-Policy", b"same-origin"),
+)
+_PAGE_DROPS: Final = frozenset({b"cache-control", b"expires", b"pragma", b"x-robots-tag", b"referrer-policy"})
+_PAGE_TYPES: Final = (b"text/html", b"application/xhtml+xml")
+# They are for a web server between Odoo and us, and hold paths on its disk.
+_HIDDEN_FILE: Final = frozenset({b"x-accel-redirect", b"x-sendfile"})
+
+
+def asks_for_robots(path: bytes) -> bool:
+    """Whether a request's path is ``/robots.txt``, which is ours to answer."""
+    return is_path(path, b"/robots.txt")
+
+
+def is_page(fields: list[Field]) -> bool:
+    """Whether an answer is HTML."""
+    return any(
+        lower == b"content-type" and value.partition(b";")[0].strip().lower() in _PAGE_TYPES
+        for lower, _, value in fields
+    )
+
+
+def tidied(fields: list[Field]) -> list[Field]:
+    """An answer's fields for a visitor.
+
+    HTML is neither kept nor indexed and tells no other site where it was read; what Odoo says about framing stays.
+    Of doubled Date fields the first is left, and paths for another web server are not shown.
+    """
+    page = is_page(fields)
+    dated = False
+    kept: list[Field] = []
+    for field in fields:
+        lower = field[0]
+        if lower in _HIDDEN_FILE or (page and lower in _PAGE_DROPS) or (dated and lower == b"date"):
+            continue
+        dated = dated or lower == b"date"
+        kept.append(field)
+    if page:
+        kept.extend(_PAGE_FIELDS)
+    return kept
+
+
+def is_hollow(fields: list[Field], content_length: int | None) -> bool:
+    """Whether an answer stands for a file that a web server between Odoo and us should have put in (``--x-sendfile``).
+
+    Without a Content-Length the body has to be seen to be empty, too, before it is taken for that.
+    """
+    return not content_length and any(lower in _HIDDEN_FILE for lower, _, _ in fields)
