@@ -77,6 +77,7 @@ _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _DOT_SEGMENT = re.compile(rb"/\.{1,2}(?:/|$)")
 _BEHIND_FIRST = re.compile(rb"/[^/]+(/.*)")
+_JSON_API = re.compile(rb"(?:/[^/]+)?/json(?:/.*)?")
 _JSONRPC = re.compile(rb"(?:/[^/]+)?/jsonrpc(?:/.*)?")
 
 # The services that Odoo's remote calls know besides `db`.
@@ -126,6 +127,11 @@ def jsonrpc_refusal(body: bytes) -> str | None:
     if isinstance(service, str) and service in _SERVICES:
         return None
     return "Only the services common and object can be called through /jsonrpc here."
+
+
+def is_json_api(path: bytes) -> bool:
+    """Whether `path` is below ``/json``, whose callers go by HTTP statuses and not by JSON-RPC."""
+    return _JSON_API.fullmatch(_plain(path)) is not None
 
 
 def is_path(path: bytes, wanted: bytes) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guestpass.gateway.odoo.paths import PASS, Ruling, is_path, jsonrpc_refusal, judge, needs_body_check
+from guestpass.gateway.odoo.paths import PASS, Ruling, is_json_api, is_path, jsonrpc_refusal, judge, needs_body_check
 
 DOORS = [
     "/web/database",
@@ -319,6 +319,13 @@ def test_a_body_that_calls_the_database_service_or_may_be_read_so_is_refused(bod
 def test_a_path_is_known_in_its_spellings(path: str) -> None:
     assert is_path(path.encode(), b"/robots.txt")
     assert not is_path(b"/x" + path.encode(), b"/robots.txt")
+
+
+@pytest.mark.parametrize("path", ["/json/1/res.partner", "/JSON/2/x/", "/%6ason/x", "/en/json/x"])
+def test_the_json_api_is_told_from_jsonrpc(path: str) -> None:
+    assert is_json_api(path.encode())
+    assert not is_json_api(b"/jsonrpc")
+    assert not is_json_api(b"/web/dataset/call_kw/json/x")
 
 
 @given(st.binary(max_size=60), st.lists(st.text(max_size=8), max_size=3))

@@ -1,0 +1,117 @@
+"""How an ending is told so that Odoo's web client understands it.
+
+The client takes any status but 200, and any page, for a lost connection and tries again without end. An error of
+JSON-RPC that is a UserError it shows in a dialog, in our words. It does not compare the answer's id with the call's.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from guestpass.app.notices import RenderedNotice
+from guestpass.domain.reasons import Reason
+from guestpass.gateway.odoo.paths import is_json_api
+
+WARN_BEFORE: Final = 300.0
+"""How long before a link's end, in seconds, people who work in Odoo are told of it."""
+WARNING_TITLE: Final = "Shared link"
+
+RequestId = int | str | None
+
+_CALL_TYPES: Final = frozenset({b"application/json", b"application/json-rpc"})
+_FIELDS: Final = (
+    ("Content-Type", "application/json; charset=utf-8"),
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+)
+# A longer body is not read through only to give its id back to a client that doesn't look at it.
+_MAX_READ: Final = 64 * 1024
+_ASK = "Ask the person who sent it to you for a new one."
+_MAY_BE_DONE = "What you did may have been carried out all the same, so look before you repeat it."
+_WORDS: Final[dict[Reason, str]] = {
+    Reason.LINK_EXPIRED: f"This share link has expired. {_ASK}",
+    Reason.LINK_DEACTIVATED: f"This share link was switched off. {_ASK}",
+    Reason.UNKNOWN_LINK: f"This share link no longer exists. {_ASK}",
+    Reason.PASS_MISSING: "This page no longer belongs to an open share link. Open the link that was sent to you again.",
+    Reason.BODY_TOO_LARGE: "What you are sending is larger than this share link accepts. Try a smaller file.",
+    Reason.HEAD_TIMEOUT: "What you sent did not arrive in time. Check your connection and try again.",
+    Reason.MAINTENANCE: "Odoo is being worked on. Your share link stays as it is: try again a little later.",
+    Reason.UPSTREAM_UNREACHABLE: "Odoo isn't answering: it doesn't seem to be running. Please try again in a moment.",
+    Reason.UPSTREAM_BROKEN: f"Odoo broke off before it had answered. {_MAY_BE_DONE}",
+    Reason.UPSTREAM_TIMEOUT: f"Odoo did not answer in time. {_MAY_BE_DONE}",
+    Reason.UNAVAILABLE: "This can't be passed on right now. Please try again in a moment.",
+}
+
+
+def is_call(method: bytes, path: bytes, content_type: bytes) -> bool:
+    """Whether a request is a call of Odoo's web client, which wants JSON-RPC back. Its body need not be known.
+
+    The client calls routes of every module, so it is the content type that tells: a form or a link can't send it.
+    """
+    kind = content_type.partition(b";")[0].strip().lower()
+    return method == b"POST" and kind in _CALL_TYPES and not is_json_api(path)
+
+
+def call_id(body: bytes) -> RequestId:
+    """The id of a call, if its body is at hand and short; None where there is none to be read."""
+    if len(body) > _MAX_READ:
+        return None
+    try:
+        call = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    found = call.get("id") if isinstance(call, dict) else None
+    return found if isinstance(found, int | str) else None
+
+
+def ending(reason: Reason, *, id: RequestId = None, message: str | None = None) -> RenderedNotice | None:
+    """The answer to a call that is not forwarded, or None where HTTP's own status is the right one.
+
+    `message` is the owner's, for maintenance.
+    """
+    words = _WORDS.get(reason)
+    if words is None:
+        return None
+    if reason is Reason.MAINTENANCE and message and message.strip():
+        words = f"{words} Message from the owner: {message.strip()}"
+    return user_error(words, id=id)
+
+
+def user_error(words: str, *, id: RequestId = None) -> RenderedNotice:
+    """What Odoo answers where it raises a UserError; its client shows `words` in a dialog."""
+    error = {
+        "code": 200,
+        "message": "Odoo Server Error",
+        "data": {
+            "name": "odoo.exceptions.UserError",
+            "debug": "",
+            "message": words,
+            "arguments": [words],
+            "context": {},
+        },
+    }
+    return RenderedNotice(200, _FIELDS, _json({"jsonrpc": "2.0", "id": id, "error": error}))
+
+
+def upload_too_large(limit: int) -> RenderedNotice:
+    """The answer to an upload of more than `limit` bytes: the client reads `error` out of whatever it gets back."""
+    words = f"This file is too large: at most {_size(limit)} can be sent through this share link."
+    return RenderedNotice(413, _FIELDS, _json({"error": words, "status": 413, "code": Reason.BODY_TOO_LARGE.value}))
+
+
+def warning(seconds_left: float) -> str:
+    """The text of the notification that a link is about to end."""
+    minutes = max(1, round(seconds_left / 60))
+    return f"This share link expires in {minutes} minute{'' if minutes == 1 else 's'}. Save what you are working on."
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _size(count: int) -> str:
+    for unit, size in (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):
+        if count >= size:
+            return f"{count / size:.4g} {unit}"
+    return f"{count} bytes"
