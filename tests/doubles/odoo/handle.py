@@ -1,0 +1,165 @@
+"""A running double in the hands of a test."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tests.ports import free_ports
+
+_ROOT = Path(__file__).parents[3]
+_READY_WITHIN = 30.0
+
+
+class Odoo:
+    """One double: where it listens, and orders for its control channel (see `control.Control`)."""
+
+    def __init__(self, port: int, gevent_port: int, control_port: int, pid: int, log: Path) -> None:
+        self.port = port
+        self.gevent_port = gevent_port
+        self.control_port = control_port
+        self.pid = pid
+        self.url = f"http://127.0.0.1:{port}"
+        self.websocket_url = f"http://127.0.0.1:{gevent_port}"
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        """What it has written so far: tracebacks, if anything went wrong inside."""
+        return self._log.read_text()
+
+    def order(self, name: str, **given: Any) -> Any:
+        """Give an order and return its result; raises ValueError with the double's own words."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.control_port, timeout=60)
+        try:
+            connection.request("POST", f"/{name}", json.dumps(given), {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            result = json.loads(answer.read())
+            if answer.status != 200:
+                raise ValueError(result)
+            return result
+        finally:
+            connection.close()
+
+    def requests(self, path: str | None = None) -> list[dict[str, Any]]:
+        """The requests that arrived, or those for a path; see `world.Seen` for what is told of each."""
+        found: list[dict[str, Any]] = self.order("requests")
+        return found if path is None else [each for each in found if each["target"].partition("?")[0] == path]
+
+    def forget(self) -> None:
+        """Begin the journal anew."""
+        self.order("forget")
+
+    def state(self) -> dict[str, Any]:
+        """Settings, web.base.url, sessions, sockets, number of connections, callbacks of reports."""
+        found: dict[str, Any] = self.order("state")
+        return found
+
+    @property
+    def base_url(self) -> str:
+        """web.base.url of the first database."""
+        return str(next(iter(self.state()["base_urls"].values())))
+
+    def sockets(self) -> list[dict[str, Any]]:
+        """The WebSockets that are open."""
+        found: list[dict[str, Any]] = self.state()["sockets"]
+        return found
+
+    def change(self, **settings: Any) -> None:
+        """Change settings while it runs."""
+        self.order("change", **settings)
+
+    def set_parameter(self, key: str, value: str) -> None:
+        """Set a system parameter such as web.base.url."""
+        self.order("parameter", key=key, value=value)
+
+    def expire_sessions(self, login: str | None = None) -> int:
+        """Forget sessions; returns how many."""
+        return int(self.order("expire", login=login))
+
+    def notify(self, kind: str, payload: Any, channel: str | None = None) -> int:
+        """Send a bus notification; returns its id."""
+        return int(self.order("notify", type=kind, payload=payload, channel=channel))
+
+    def trouble(self, path: str, **what: Any) -> None:
+        """Order a delay (`seconds`, `part`), a gate (`held`), a `cut` or an answer (`status`, `body`) for a path."""
+        self.order("trouble", path=path, **what)
+
+    def release(self) -> None:
+        """End all troubles and let go what waits."""
+        self.order("release")
+
+    def redeploy(self, *, new_hashes: bool = False) -> None:
+        """Other bundles under the same paths, or under new ones."""
+        self.order("redeploy", new_hashes=new_hashes)
+
+    def records(self, model: str) -> list[dict[str, Any]]:
+        """All records of a model."""
+        found: list[dict[str, Any]] = self.order("records", model=model)
+        return found
+
+    def restart(self, seconds: float = 0.0) -> None:
+        """Close the ports, wait, open them with fresh workers."""
+        self.order("restart", seconds=seconds)
+
+
+@contextmanager
+def running_odoo(**options: Any) -> Iterator[Odoo]:
+    """A double of its own on free ports; `options` are those of the command line (``workers=0, list_db=False``)."""
+    with TemporaryDirectory(prefix="odoo-double-") as folder:
+        port, gevent_port, control_port = (
+            options.pop(name, free)
+            for name, free in zip(("port", "gevent_port", "control_port"), free_ports(3), strict=True)
+        )
+        command = [sys.executable, "-m", "tests.doubles.odoo"]
+        ports = {"port": port, "gevent_port": gevent_port, "control_port": control_port}
+        for name, value in {**ports, **options}.items():
+            option = name.replace("_", "-")
+            command += (
+                [f"--{option}" if value else f"--no-{option}"] if isinstance(value, bool) else [f"--{option}={value}"]
+            )
+        log = Path(folder) / "odoo.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                cwd=_ROOT,
+                env={**os.environ, "PYTHONPATH": str(_ROOT)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            _wait_until_ready(process, control_port, log)
+            yield Odoo(port, gevent_port, control_port, process.pid, log)
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], control_port: int, log: Path) -> None:
+    deadline = time.monotonic() + _READY_WITHIN
+    while process.poll() is None and time.monotonic() < deadline:
+        connection = http.client.HTTPConnection("127.0.0.1", control_port, timeout=5)
+        try:
+            connection.request("GET", "/")
+            if connection.getresponse().status == 200:
+                return
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.03)
+        finally:
+            connection.close()
+    raise RuntimeError(f"the double did not start; its log ends:\n{log.read_text(errors='replace')[-4000:]}")

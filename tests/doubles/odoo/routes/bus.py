@@ -1,0 +1,41 @@
+"""What the bus answers without a socket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.doubles.odoo import answers
+from tests.doubles.odoo.answers import Answer, Refusal
+from tests.doubles.odoo.routing import route
+from tests.doubles.odoo.visit import Visit
+
+
+@route("/websocket/health", saves_session=False)
+def health(visit: Visit) -> Answer:
+    """Alive, once a database is chosen."""
+    if visit.world.settings.major < 16:
+        raise Refusal(404)
+    answer = answers.json_answer({"status": "pass"}, fields=[("Cache-Control", "no-store")])
+    answer.sessionless = True
+    return answer
+
+
+@route("/websocket/peek_notifications", kind="json")
+def peek(visit: Visit) -> dict[str, Any]:
+    """What was missed, for a client that can't hold a socket."""
+    params = visit.params
+    channels = frozenset(str(each) for each in params.get("channels", []))
+    return {
+        "channels": sorted(channels),
+        "notifications": visit.world.bus.missed(visit.database.name, channels, int(params.get("last", 0))),
+    }
+
+
+@route("/longpolling/poll", kind="json")
+def poll(visit: Visit) -> list[dict[str, Any]]:
+    """The bus of versions before 16."""
+    if visit.world.settings.major >= 16:
+        raise Refusal(404)
+    params = visit.params
+    channels = frozenset(str(each) for each in params.get("channels", []))
+    return visit.world.bus.missed(visit.database.name, channels, int(params.get("last", 0)))
