@@ -119,6 +119,7 @@ class RawUpstream:
         self._scheme = scheme
         self._waiting: asyncio.Queue[UpstreamEnd] = asyncio.Queue()
         self._ends: list[UpstreamEnd] = []
+        self._closing = False
         self.port = 0
         self.greeting = b""
 
@@ -137,11 +138,15 @@ class RawUpstream:
             return await self._waiting.get()
 
     async def close_all(self) -> None:
-        """Close every connection."""
+        """Close every connection, those included that are still to be heard of."""
+        self._closing = True
         for end in self._ends:
             await end.close()
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._closing:
+            writer.close()
+            return
         writer.write(self.greeting)
         end = UpstreamEnd(reader, writer)
         self._ends.append(end)
