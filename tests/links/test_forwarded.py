@@ -136,3 +136,20 @@ async def test_a_body_limit_is_the_environments(server: Installation, sample: st
         assert (await visitor.send("POST", "/upload", content=b"x" * 1000)).json()["size"] == 1000
         answer = await visitor.send("POST", "/upload", content=b"x" * 1001)
         assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+async def test_a_websocket_url_serves_websocket_paths_and_no_others(
+    server: Installation, sample: str, upstream: PlayedUpstream
+) -> None:
+    link = await share(server, sample, environment={"websocketUrl": upstream.url})
+    async with link.visitor() as visitor:
+        for path, target in (
+            ("/websocket", "/websocket"),
+            ("/websocket/health?x", "/websocket/health?x"),
+            ("/s-proxy/websocket/peek", "/websocket/peek"),
+        ):
+            assert (await visitor.get(path)).content == b"played"
+            assert upstream.last.target == target
+        for path in ("/headers", "/headers/websocket", "/headers?/websocket"):
+            assert (await visitor.get(path)).json()["target"] == path
+        assert len(upstream.asked) == 3

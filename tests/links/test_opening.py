@@ -22,7 +22,7 @@ async def test_a_browser_is_led_to_the_start_page_with_its_query(
         assert (answer.status_code, answer.headers["location"]) == (303, "/?a=b&c=%20")
         assert answer.content == b""
         assert answer.headers["cache-control"] == "no-store"
-        assert answer.headers["referrer-policy"] == "same-origin"
+        assert answer.headers["referrer-policy"] == "no-referrer"
         assert set(visitor.cookies) == {"guestpass"}
         page = await visitor.navigate("/")
         assert page.status_code == 200

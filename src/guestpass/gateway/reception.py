@@ -28,7 +28,9 @@ _DESK_BODY_LIMIT: Final = 1024 * 1024
 _LOGIN_BODY_LIMIT: Final = 64 * 1024
 _DESK_TIMEOUT: Final = 60.0
 _DESK_ANSWER: Final = DeskAnswer()
-_REDIRECT_FIELDS: Final = (("Cache-Control", "no-store"), ("Referrer-Policy", "same-origin"))
+# Whoever comes from our password page brings its address, with the token, as the referrer. It ends here, since scripts
+# at the other end could read it. (On a page no-referrer would hide the Origin of its form; a redirect has none.)
+_REDIRECT_FIELDS: Final = (("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer"))
 _REFUSALS_AT_A_LINK: Final = frozenset({Reason.LINK_DEACTIVATED, Reason.LINK_EXPIRED})
 
 
