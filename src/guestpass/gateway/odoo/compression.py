@@ -1,0 +1,372 @@
+"""Compress answers for visitors, which Odoo never does: when, in which coding, and what the head then says.
+
+A compressed answer is another representation than the plain one, so it gets an entity tag of its own:
+``"abc"`` becomes ``W/"abc--br"``. The coding's name tells the codings apart; the tag is weak because two runs over
+the same text need not yield the same bytes (they depend on where the stream was flushed, and on the level), which a
+strong tag would promise (RFC 9110, section 8.8.1). A weak tag also never satisfies If-Range, so nobody joins a part of
+the plain form to a part of a compressed one.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from enum import Enum
+from functools import lru_cache
+from typing import Final, Protocol
+
+import brotli  # type: ignore[import-untyped]
+import zstandard
+
+from guestpass.gateway.heads import Field, RequestHead, ResponseHead
+
+MIN_LENGTH: Final = 1024
+"""Bodies of so many bytes or fewer are not compressed: most then fit into one packet as they are."""
+
+
+class Encoding(Enum):
+    """A content coding, by its name in HTTP; where a visitor likes several equally, the first of these is taken."""
+
+    ZSTD = b"zstd"
+    BROTLI = b"br"
+    GZIP = b"gzip"
+
+
+class Effort(Enum):
+    """How hard to try; docs/decisions says how the levels were found."""
+
+    STREAM = "stream"  # an answer on its way, on the event loop
+    QUICK = "quick"  # an asset that a visitor waits for
+    BEST = "best"  # an asset, once and for everybody
+
+
+class Encoder(Protocol):
+    """One body being compressed. The bytes that the calls return make up the compressed body, in their order."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take a piece of the body; what comes back is often empty."""
+        ...
+
+    def flush(self) -> bytes:
+        """Give out so much that the receiver can read all that was fed; costs some compression."""
+        ...
+
+    def finish(self) -> bytes:
+        """End the body."""
+        ...
+
+
+# RFC 9659: browsers refuse zstd windows of more than 8 MiB. Level 19 uses just that; levels over it would use more.
+_ZSTD_LEVELS: Final = {Effort.STREAM: 5, Effort.QUICK: 6, Effort.BEST: 19}
+_BROTLI_LEVELS: Final = {Effort.STREAM: (5, 18), Effort.QUICK: (5, 22), Effort.BEST: (11, 24)}
+_GZIP_LEVELS: Final = {Effort.STREAM: 5, Effort.QUICK: 5, Effort.BEST: 9}
+# Where a length is not known, zstd makes tables as for this one: a third of the memory, and no slower on small bodies.
+_ASSUMED_LENGTH: Final = 256 * 1024
+
+
+def encoder(encoding: Encoding, effort: Effort = Effort.STREAM, *, length: int | None = None) -> Encoder:
+    """An encoder for one body; `length` in bytes, where it is known, must be exact."""
+    if encoding is Encoding.ZSTD:
+        return _Zstd(_ZSTD_LEVELS[effort], length)
+    if encoding is Encoding.BROTLI:
+        return _Brotli(*_BROTLI_LEVELS[effort])
+    return _Gzip(_GZIP_LEVELS[effort])
+
+
+class _Zstd:
+    __slots__ = ("_stream",)
+
+    def __init__(self, level: int, length: int | None) -> None:
+        assumed = _ASSUMED_LENGTH if length is None else length
+        parameters = zstandard.ZstdCompressionParameters.from_level(level, source_size=assumed)
+        compressor = zstandard.ZstdCompressor(compression_params=parameters)
+        self._stream = compressor.compressobj() if length is None else compressor.compressobj(size=length)
+
+    def feed(self, data: bytes) -> bytes:
+        return self._stream.compress(data)
+
+    def flush(self) -> bytes:
+        return self._stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+
+    def finish(self) -> bytes:
+        return self._stream.flush(zstandard.COMPRESSOBJ_FLUSH_FINISH)
+
+
+class _Brotli:
+    __slots__ = ("_stream",)
+
+    def __init__(self, quality: int, window: int) -> None:
+        self._stream = brotli.Compressor(quality=quality, lgwin=window)
+
+    def feed(self, data: bytes) -> bytes:
+        return bytes(self._stream.process(data))
+
+    def flush(self) -> bytes:
+        return bytes(self._stream.flush())
+
+    def finish(self) -> bytes:
+        return bytes(self._stream.finish())
+
+
+class _Gzip:
+    __slots__ = ("_stream",)
+
+    def __init__(self, level: int) -> None:
+        self._stream = zlib.compressobj(level, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+
+    def feed(self, data: bytes) -> bytes:
+        return self._stream.compress(data)
+
+    def flush(self) -> bytes:
+        return self._stream.flush(zlib.Z_SYNC_FLUSH)
+
+    def finish(self) -> bytes:
+        return self._stream.flush(zlib.Z_FINISH)
+
+
+# What a visitor accepts
+
+
+class Acceptance:
+    """What an Accept-Encoding field says (RFC 9110, section 12.5.3); weights are thousandths.
+
+    `codings` are ours that may be sent, best liked first; `takes_plain` says whether a body without coding may.
+    """
+
+    __slots__ = ("codings", "takes_plain")
+
+    codings: tuple[Encoding, ...]
+    takes_plain: bool
+
+    def __init__(self, value: bytes) -> None:
+        weights = _weights(value)
+        others = weights.get(b"*")
+        plain = weights.get(b"identity")
+        found: list[tuple[int, Encoding]] = []
+        for encoding in Encoding:
+            weight = weights.get(encoding.value)
+            if weight is None:
+                weight = others or 0
+            # Someone who writes that he likes the plain form better than a coding means it.
+            if weight > 0 and weight >= (plain or 0):
+                found.append((weight, encoding))
+        found.sort(key=lambda pair: -pair[0])
+        self.codings = tuple(encoding for _, encoding in found)
+        self.takes_plain = plain != 0 if plain is not None else others != 0
+
+
+# Of a list that is longer, nothing is accepted: no browser sends more than forty bytes.
+_MAX_ACCEPT: Final = 512
+_MEMBER = re.compile(
+    rb"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:;\s*[qQ]\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?", re.ASCII
+)
+
+
+def _weights(value: bytes) -> dict[bytes, int]:
+    """Coding -> weight; a member that can't be read is not there, and of two for one coding the lower counts."""
+    weights: dict[bytes, int] = {}
+    if len(value) > _MAX_ACCEPT:
+        return weights
+    for member in value.split(b","):
+        match = _MEMBER.fullmatch(member)
+        if match is None:
+            continue
+        coding = match[1].lower()
+        # RFC 9110, section 8.4.1.3: the old name means the same.
+        coding = b"gzip" if coding == b"x-gzip" else coding
+        weight = 1000 if match[2] is None else round(float(match[2]) * 1000)
+        weights[coding] = min(weight, weights.get(coding, weight))
+    return weights
+
+
+@lru_cache(maxsize=256)
+def _acceptance(value: bytes) -> Acceptance:
+    return Acceptance(value)
+
+
+def read_acceptance(value: bytes) -> Acceptance:
+    """What the value of an Accept-Encoding field allows; an empty one stands for none, and allows no coding."""
+    return _acceptance(value if len(value) <= _MAX_ACCEPT else b"")
+
+
+# Which answers are compressed
+
+_TYPES: Final = frozenset(
+    {
+        b"application/ecmascript",
+        b"application/javascript",
+        b"application/json",
+        b"application/rtf",
+        b"application/vnd.ms-fontobject",
+        b"application/wasm",
+        b"application/x-font-ttf",
+        b"application/x-javascript",
+        b"application/x-ndjson",
+        b"application/xml",
+        b"application/xml-dtd",
+        # Fonts without a compression of their own; woff and woff2 have one.
+        b"font/otf",
+        b"font/ttf",
+        b"image/bmp",
+        b"image/vnd.microsoft.icon",
+        b"image/x-icon",
+    }
+)
+_WITHOUT_BODY: Final = frozenset({204, 205, 206, 304})
+# Digests of the body as it came would be wrong for the body as it goes.
+_DIGESTS: Final = frozenset({b"content-digest", b"content-md5", b"digest", b"repr-digest"})
+
+
+def is_compressible_type(content_type: bytes) -> bool:
+    """Whether bodies of a Content-Type become smaller; an event stream is left alone."""
+    plain = content_type.partition(b";")[0].strip(b" \t").lower()
+    if plain.startswith(b"text/"):
+        return plain != b"text/event-stream"
+    return plain in _TYPES or plain.endswith((b"+xml", b"+json"))
+
+
+def choose(accept_encoding: bytes, head: ResponseHead, request: RequestHead) -> Encoding | None:
+    """The coding for a dynamic answer, or None where it goes out as it came.
+
+    The answer to HEAD gets the coding of the answer to GET, as far as its fields tell which one that would be.
+    """
+    if not _may_be_compressed(head, request):
+        return None
+    acceptance = read_acceptance(accept_encoding)
+    if not acceptance.codings or not (_is_worth_it(head) or not acceptance.takes_plain):
+        return None
+    return acceptance.codings[0]
+
+
+def _may_be_compressed(head: ResponseHead, request: RequestHead) -> bool:
+    if head.status < 200 or head.status in _WITHOUT_BODY or head.content_length == 0:
+        return False
+    values = request.values
+    # Another site that can make a visitor's browser ask for pages could guess secrets in them from how well they
+    # compress together with what it put into the request (the BREACH attack).
+    if b"range" in values or values.get(b"sec-fetch-site", b"").lower() == b"cross-site":
+        return False
+    if _forbids_transformation(values.get(b"cache-control", b"")):
+        return False
+    for lower, _, value in head.fields:
+        if lower in (b"content-encoding", b"content-range") or lower in _DIGESTS:
+            return False
+        if lower == b"cache-control" and _forbids_transformation(value):
+            return False
+    return not _media_type(head).startswith(b"text/event-stream")
+
+
+def _is_worth_it(head: ResponseHead) -> bool:
+    """Whether the body is likely to become smaller; without a Content-Length it counts as long."""
+    long = head.content_length is None or head.content_length > MIN_LENGTH
+    return long and is_compressible_type(_media_type(head))
+
+
+def _media_type(head: ResponseHead) -> bytes:
+    return next((value.lower() for lower, _, value in head.fields if lower == b"content-type"), b"")
+
+
+def _forbids_transformation(cache_control: bytes) -> bool:
+    return b"no-transform" in cache_control.lower()
+
+
+# What the head says then
+
+
+def represent(head: ResponseHead, request: RequestHead) -> tuple[ResponseHead, Encoding | None]:
+    """The head for a visitor's form of a dynamic answer, and the coding that its body is to be sent in.
+
+    With a coding, the head has neither Content-Length nor Transfer-Encoding: framing is for whoever sends it. The
+    given head is left as it is.
+    """
+    if head.status == 304:
+        return _represent_not_modified(head, request), None
+    encoding = choose(request.values.get(b"accept-encoding", b""), head, request)
+    if encoding is not None:
+        return _encoded(head, encoding), encoding
+    if _may_be_compressed(head, request) and _is_worth_it(head):
+        return _with_fields(head, merge_vary(head.fields)), None
+    return head, None
+
+
+def _encoded(head: ResponseHead, encoding: Encoding) -> ResponseHead:
+    fields: list[Field] = []
+    for lower, name, value in head.fields:
+        if lower in (b"content-length", b"transfer-encoding", b"accept-ranges"):
+            continue
+        tag = encoded_tag(value, encoding) if lower == b"etag" else value
+        if tag is not None:
+            fields.append((lower, name, tag))
+    fields.append((b"content-encoding", b"Content-Encoding", encoding.value))
+    encoded = _with_fields(head, merge_vary(fields))
+    encoded.content_length = None
+    encoded.chunked = False
+    return encoded
+
+
+def _with_fields(head: ResponseHead, fields: list[Field]) -> ResponseHead:
+    other = ResponseHead()
+    other.status, other.minor, other.fields = head.status, head.minor, fields
+    other.content_length, other.chunked = head.content_length, head.chunked
+    other.connection, other.keep_alive = head.connection, head.keep_alive
+    return other
+
+
+def merge_vary(fields: list[Field]) -> list[Field]:
+    """The fields with Accept-Encoding in Vary, added to what is there (RFC 9110, section 12.5.5)."""
+    last = None
+    for position, (lower, _, value) in enumerate(fields):
+        if lower == b"vary":
+            names = {name.strip(b" \t").lower() for name in value.split(b",")}
+            if b"*" in names or b"accept-encoding" in names:
+                return fields
+            last = position
+    if last is None:
+        return [*fields, (b"vary", b"Vary", b"Accept-Encoding")]
+    _, name, value = fields[last]
+    value = b", ".join(filter(None, (value, b"Accept-Encoding")))
+    return [*fields[:last], (b"vary", name, value), *fields[last + 1 :]]
+
+
+# Entity tags
+
+_TAG = re.compile(rb'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+_OURS = re.compile(rb'W/"([\x21\x23-\x7e\x80-\xff]*)--(zstd|br|gzip)"')
+
+
+def encoded_tag(tag: bytes, encoding: Encoding) -> bytes | None:
+    """The entity tag of the compressed form of what has `tag`; None for a tag that breaks the grammar."""
+    match = _TAG.fullmatch(tag)
+    return None if match is None else b'W/"%b--%b"' % (match[2], encoding.value)
+
+
+def upstream_if_none_match(value: bytes, accept_encoding: bytes) -> bytes:
+    """A visitor's If-None-Match as the upstream must hear it: with its own tags instead of ours.
+
+    Only tags of codings that the visitor still accepts are brought back: what it could no longer be sent is not
+    what it has.
+    """
+    accepted = read_acceptance(accept_encoding).codings
+
+    def restore(match: re.Match[bytes]) -> bytes:
+        return b'"%b"' % match[1] if Encoding(match[2]) in accepted else match[0]
+
+    return _OURS.sub(restore, value)
+
+
+def _represent_not_modified(head: ResponseHead, request: RequestHead) -> ResponseHead:
+    """A 304 with the tag that the visitor's own form has: another would turn what it stored into the plain form."""
+    accepted = read_acceptance(request.values.get(b"accept-encoding", b"")).codings
+    asked = request.values.get(b"if-none-match", b"")
+    ours = [match for match in _OURS.finditer(asked) if Encoding(match[2]) in accepted]
+    plain = [match[2] for match in _TAG.finditer(asked) if not _OURS.fullmatch(match[0])]
+    fields: list[Field] = []
+    held = None
+    for lower, name, value in head.fields:
+        tag = _TAG.fullmatch(value) if lower == b"etag" else None
+        if tag is not None and tag[2] not in plain:
+            held = next((match for match in ours if match[1] == tag[2]), None)
+            fields.append((lower, name, value if held is None else held[0]))
+        else:
+            fields.append((lower, name, value))
+    return head if held is None else _with_fields(head, merge_vary(fields))
