@@ -6,13 +6,13 @@ import socket
 import threading
 import time
 import xmlrpc.client
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from tests.doubles.odoo import Odoo, running_odoo
-from tests.doubles.wire import Client, Raw, ask, call, connect, read_answer, request
+from tests.doubles.wire import Client, Raw, ask, call, connect, read_answer, request, until
 
 JSON = ("Content-Type", "application/json")
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
@@ -47,17 +47,6 @@ def threaded() -> Iterator[Odoo]:
     """A double without workers."""
     with running_odoo(workers=0) as running:
         yield running
-
-
-def until(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
-    """Wait for something that can be seen."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it did not happen in time")
 
 
 def form_login(client: Client, login: str, password: str | None = None) -> Raw:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,3 +142,14 @@ class Client:
         """Log in by JSON; the envelope."""
         params = {"db": db, "login": login, "password": password or login}
         return self.rpc("/web/session/authenticate", params, *fields)
+
+
+def until(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
+    """Wait for something that can be seen."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not happen in time")

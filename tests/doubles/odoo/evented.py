@@ -26,6 +26,8 @@ class EventedExchange(Exchange):
         """The bus and health; anything else fails for want of REQUEST_URI."""
         path = visit.path.rstrip("/")
         if path == "/websocket":
+            if self.world.settings.major < 16:
+                return answers.problem(404, "Not Found", "Not Found")
             return answers.problem(400, "Bad Request", "Empty or missing header(s): connection, upgrade")
         if path == "/web/health" or path.startswith(("/websocket/", "/longpolling/")):
             return application.respond(visit)

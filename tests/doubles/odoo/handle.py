@@ -156,7 +156,9 @@ def _wait_until_ready(process: subprocess.Popen[bytes], control_port: int, log: 
         connection = http.client.HTTPConnection("127.0.0.1", control_port, timeout=5)
         try:
             connection.request("GET", "/")
-            if connection.getresponse().status == 200:
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status == 200:
                 return
         except (OSError, http.client.HTTPException):
             time.sleep(0.03)

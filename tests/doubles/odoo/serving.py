@@ -111,7 +111,8 @@ class Exchange(BaseHTTPRequestHandler):
 
     def upgraded(self, visit: Visit, seen: Seen) -> bool:
         """Become a WebSocket where this port can; says whether it did."""
-        if not self.threaded or visit.path.rstrip("/") != "/websocket" or not is_upgrade(visit):
+        known = self.world.settings.major >= 16 and visit.path.rstrip("/") == "/websocket"
+        if not self.threaded or not known or not is_upgrade(visit):
             return False
         self.close_connection = True
         seen.status = serve_socket(visit, self.connection, seen)
