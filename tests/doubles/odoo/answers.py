@@ -35,7 +35,6 @@ class Answer:
     page: bool = False
     close_delimited: bool = False
     streamed: bool = False
-    sessionless: bool = False
     repeat_cookies: int = 1
 
     def field(self, name: str) -> str | None:
@@ -62,16 +61,15 @@ def sized_page(body: str, size: int, compressed: int, seed: str) -> str:
     gap = size - len(body.encode()) - len("<!-- -->")
     if gap < 0:
         raise ValueError(f"the page is {-gap} bytes longer than was measured")
-    own = len(bodies.deflated(body.encode()))
-    return body.replace("</body>", f"<!-- {bodies.text(gap, max(0, compressed - own), seed)}--></body>", 1)
+    filler = bodies.text(gap, bodies.left_for_filler(compressed, body.encode()), seed)
+    return body.replace("</body>", f"<!-- {filler}--></body>", 1)
 
 
 def redirect(location: str, *, status: int = 303) -> Answer:
     """Werkzeug's redirect, body included."""
     shown = html.escape(location)
-    names = {301: "Redirecting...", 302: "Redirecting...", 303: "Redirecting...", 308: "Redirecting..."}
     body = (
-        f"<!doctype html>\n<html lang=en>\n<title>{names[status]}</title>\n<h1>{names[status]}</h1>\n"
+        f"<!doctype html>\n<html lang=en>\n<title>Redirecting...</title>\n<h1>Redirecting...</h1>\n"
         "<p>You should be redirected automatically to the target URL: "
         f'<a href="{shown}">{shown}</a>. If not, click the link.\n'
     ).encode()
@@ -111,7 +109,7 @@ def lengthened(envelope: dict[str, Any], size: int, compressed: int, seed: str) 
     if gap <= _FILLER_FRAME:
         return plain[:-1] + b" " * gap + b"}"
     room = gap - _FILLER_FRAME
-    filler = bodies.text(room, max(0, compressed - len(bodies.deflated(plain))), seed)
+    filler = bodies.text(room, bodies.left_for_filler(compressed, plain), seed)
     return json.dumps({**envelope, "filler": filler}).encode()
 
 

@@ -24,7 +24,6 @@ _NAMES = {
     415: "Unsupported Media Type",
     500: "Internal Server Error",
 }
-_NO_COOKIE = re.compile(r"/web/health|/jsonrpc|/xmlrpc/.*|/[a-z_]+/static/.*")
 
 load()
 
@@ -35,6 +34,7 @@ def respond(visit: Visit) -> Answer:
         return _finish(visit, answers.problem(500, _NAMES[500], "The server encountered an internal error."))
     static = static_file(visit)
     if static is not None:
+        visit.saves_session = False
         return _finish(visit, static)
     visit.open_session()
     try:
@@ -63,6 +63,7 @@ def _answer(visit: Visit) -> Answer:
             return visit.go(f"{visit.raw_path}?{visit.query_string}", status=302)
         return visit.go("/web/database/selector")
     found, captured = routing.find(visit)
+    visit.saves_session = found.saves_session
     return _json(visit, found, captured) if found.kind == "json" else _http(visit, found, captured)
 
 
@@ -111,7 +112,7 @@ def _refuse(visit: Visit, refusal: Refusal) -> Answer:
 def _finish(visit: Visit, answer: Answer) -> Answer:
     cookies = [*answer.cookies, *visit.cookies_out]
     session = visit.session
-    if session.dirty and not _NO_COOKIE.fullmatch(visit.path) and not answer.sessionless:
+    if session.dirty and visit.saves_session:
         visit.world.sessions.keep(session)
         session.dirty = False
         cookies.append(("Set-Cookie", session_cookie(session.sid)))

@@ -24,6 +24,7 @@ JPEG = base64.b64decode(
     "AgP/xAAUEQEAAAAAAAAAAAAAAAAAAAAA/9oADAMBAAIRAxEAPwCQAlX/2Q=="
 )
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
+_FRAME = len("/*  */")
 # The part of the client that stands at the beginning of each bundle and file.
 _OWN = {
     "web.assets_web.min.js": "webclient.js",
@@ -56,7 +57,7 @@ def commented(own: str, size: int, compressed: int, seed: str, frame: tuple[str,
 def body(content_type: str, name: str, size: int, compressed: int, seed: str) -> bytes:
     """A file of that type and size; scripts and styles begin with our client where they have a part of it."""
     kind = content_type.partition(";")[0]
-    if kind in {"application/javascript", "text/javascript", "text/css"}:
+    if kind in {"application/javascript", "text/javascript", "text/css"} and size > _FRAME:
         own = client_source(_OWN[name]) if name in _OWN else ""
         return commented(own, size, compressed, seed)
     if kind == "image/svg+xml":

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import zlib
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -26,6 +26,7 @@ _WORDS = 60_000
 _SKEW = 1.5
 
 
+@lru_cache(maxsize=64)
 def text(length: int, compressed: int, seed: str) -> str:
     """ASCII text of `length` characters that gzip-6 brings to about `compressed` bytes; the same for the same `seed`.
 
@@ -53,6 +54,11 @@ def text(length: int, compressed: int, seed: str) -> str:
 def deflated(body: bytes) -> bytes:
     """The body as gzip-6 would have it, less gzip's own frame."""
     return zlib.compress(body, 6)
+
+
+def left_for_filler(compressed: int, own: bytes) -> int:
+    """What of a compressed size is left beside a page of ours, in steps that are the same for each visitor."""
+    return max(0, compressed - -(-len(deflated(own)) // 256) * 256)
 
 
 def noise(length: int, compressed: int, seed: str) -> bytes:

@@ -40,11 +40,6 @@ class Measured:
         """The first response field of that name."""
         return next((value for key, value in self.response if key == name), None)
 
-    @property
-    def database_etag(self) -> bool:
-        """Whether the validator is a hash of content (and not made of a file's time and size)."""
-        return "-" not in (self.field("ETag") or "-")
-
 
 @cache
 def exchanges() -> tuple[Measured, ...]:

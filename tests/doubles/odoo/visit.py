@@ -62,6 +62,8 @@ class Visit:
         self.remote_addr = _last(source) if source else peer
         self.session = Session("")
         self.db: Database | None = None
+        self.saves_session = True
+        # For answers whose measured size depends on what was called.
         self.variant = 0
         self.measured_path: str | None = None
         self.cookies_out: list[tuple[str, str]] = []

@@ -85,9 +85,7 @@ def xml_rpc(visit: Visit, service: str) -> Answer:
     except (OdooError, LookupError, TypeError, ValueError) as error:
         written = xmlrpc.client.dumps(xmlrpc.client.Fault(1, f"{type(error).__name__}: {error}"), allow_none=True)
     body = written.encode()
-    answer = Answer(200, [("Content-Type", "text/xml; charset=utf-8"), ("Content-Length", str(len(body)))], body)
-    answer.sessionless = True
-    return answer
+    return Answer(200, [("Content-Type", "text/xml; charset=utf-8"), ("Content-Length", str(len(body)))], body)
 
 
 @route("/jsonrpc", auth="none", kind="json", saves_session=False)

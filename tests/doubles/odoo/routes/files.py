@@ -27,14 +27,9 @@ def static_file(visit: Visit) -> Answer | None:
         return None
     known = measured.fetched(f"{visit.raw_path}?{visit.query_string}") or measured.fetched(visit.path)
     if known is not None:
-        answer = visit.stream(assets.stored(known))
-    else:
-        made = _made(visit.path)
-        if made is None:
-            return None
-        answer = visit.stream(made)
-    answer.sessionless = True
-    return answer
+        return visit.stream(assets.stored(known))
+    made = _made(visit.path)
+    return visit.stream(made) if made else None
 
 
 def _made(path: str) -> Stored | None:
@@ -46,16 +41,12 @@ def _made(path: str) -> Stored | None:
     else:
         return None
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    if kind.startswith("text/") and size > 12:
-        shown = kind if kind == "text/javascript" else f"{kind}; charset=utf-8"
-    else:
-        shown = kind if kind != "text/javascript" else "application/octet-stream"
     compressed = size // 4 if kind.startswith("text/") else size
-    body = assets.body(shown, name, size, compressed, path)
+    body = assets.body(kind, name, size, compressed, path)
     etag = f'"1795502067-{size}-{zlib.adler32(path.encode())}"'
     safe = name.encode("ascii", "ignore").decode().replace('"', "") or "file"
     disposition = f"inline; filename={safe}" if re.fullmatch(r"[\w.-]+", safe) else f'inline; filename="{safe}"'
-    return Stored(body, shown, disposition, etag, _STATIC)
+    return Stored(body, kind, disposition, etag, _STATIC)
 
 
 @route("/web/assets/debug/<name>")
