@@ -34,13 +34,15 @@ class PlayedUpstream:
         self.body = b"played"
         self.asked: list[Asked] = []
         self.url = ""
+        self.connections: set[asyncio.StreamWriter] = set()
 
     @property
     def last(self) -> Asked:
         return self.asked[-1]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one connection until the other side ends it."""
+        """Serve one connection until one of both sides ends it."""
+        self.connections.add(writer)
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -55,6 +57,9 @@ class PlayedUpstream:
                 answer = [f"HTTP/1.1 {self.status}", *self.fields, length, "", ""]
                 writer.write("\r\n".join(answer).encode("latin-1") + body)
         except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self.connections.discard(writer)
             writer.close()
 
 
@@ -68,3 +73,6 @@ async def played_upstream() -> AsyncIterator[PlayedUpstream]:
         yield upstream
     finally:
         server.close()
+        for writer in tuple(upstream.connections):
+            writer.close()
+        await server.wait_closed()
