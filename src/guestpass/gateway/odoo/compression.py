@@ -130,12 +130,14 @@ class _Gzip:
 class Acceptance:
     """What an Accept-Encoding field says (RFC 9110, section 12.5.3); weights are thousandths.
 
-    `codings` are ours that may be sent, best liked first; `takes_plain` says whether a body without coding may.
+    `codings` are ours that may be sent, best liked first; `favourites` are those at its head that are liked equally;
+    `takes_plain` says whether a body without coding may be sent.
     """
 
-    __slots__ = ("codings", "takes_plain")
+    __slots__ = ("codings", "favourites", "takes_plain")
 
     codings: tuple[Encoding, ...]
+    favourites: tuple[Encoding, ...]
     takes_plain: bool
 
     def __init__(self, value: bytes) -> None:
@@ -152,6 +154,7 @@ class Acceptance:
                 found.append((weight, encoding))
         found.sort(key=lambda pair: -pair[0])
         self.codings = tuple(encoding for _, encoding in found)
+        self.favourites = tuple(encoding for weight, encoding in found if weight == found[0][0])
         self.takes_plain = plain != 0 if plain is not None else others != 0
 
 
@@ -330,13 +333,14 @@ def merge_vary(fields: list[Field]) -> list[Field]:
 
 # Entity tags
 
-_TAG = re.compile(rb'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+ENTITY_TAG: Final = re.compile(rb'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+"""A tag by RFC 9110, section 8.8.3; the groups are its mark of weakness and what lies between the quotes."""
 _OURS = re.compile(rb'W/"([\x21\x23-\x7e\x80-\xff]*)--(zstd|br|gzip)"')
 
 
 def encoded_tag(tag: bytes, encoding: Encoding) -> bytes | None:
     """The entity tag of the compressed form of what has `tag`; None for a tag that breaks the grammar."""
-    match = _TAG.fullmatch(tag)
+    match = ENTITY_TAG.fullmatch(tag)
     return None if match is None else b'W/"%b--%b"' % (match[2], encoding.value)
 
 
@@ -359,11 +363,11 @@ def _represent_not_modified(head: ResponseHead, request: RequestHead) -> Respons
     accepted = read_acceptance(request.values.get(b"accept-encoding", b"")).codings
     asked = request.values.get(b"if-none-match", b"")
     ours = [match for match in _OURS.finditer(asked) if Encoding(match[2]) in accepted]
-    plain = [match[2] for match in _TAG.finditer(asked) if not _OURS.fullmatch(match[0])]
+    plain = [match[2] for match in ENTITY_TAG.finditer(asked) if not _OURS.fullmatch(match[0])]
     fields: list[Field] = []
     held = None
     for lower, name, value in head.fields:
-        tag = _TAG.fullmatch(value) if lower == b"etag" else None
+        tag = ENTITY_TAG.fullmatch(value) if lower == b"etag" else None
         if tag is not None and tag[2] not in plain:
             held = next((match for match in ours if match[1] == tag[2]), None)
             fields.append((lower, name, value if held is None else held[0]))
