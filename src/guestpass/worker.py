@@ -16,6 +16,7 @@ from guestpass.gateway.admission import Admission
 from guestpass.gateway.connector import AddressPolicy, Connector
 from guestpass.gateway.gateway import Gateway
 from guestpass.gateway.hosts import HostTable
+from guestpass.gateway.odoo.spool import SpoolRoom
 from guestpass.gateway.peers import TrustedProxies
 from guestpass.gateway.reception import Reception, decide_admin
 from guestpass.storage.feed import SQLiteFeed
@@ -79,6 +80,9 @@ def build_worker(
         ),
         proxies=TrustedProxies(settings.trusted_proxies),
         desk=desk_path,
+        spool=SpoolRoom(
+            settings.data_dir / "spool", total=settings.spool_limit, per_visitor=settings.spool_limit_per_visitor
+        ),
         time=time.time,
         tasks=tasks,
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from guestpass.app.ports import Change, ChangeKind, Cuttable, Store, TokenVault
-from guestpass.domain.environment import Environment, EnvironmentKey
+from guestpass.domain.environment import Environment, EnvironmentKey, Kind
 from guestpass.domain.link import ShareLink, Status
 
 _LONGEST_TIMER: Final = 86_400.0
@@ -43,6 +43,11 @@ class LinkEntry:
     def expires_at(self) -> float:
         """The link's end in Unix seconds."""
         return self._expires_at
+
+    @property
+    def kind(self) -> Kind:
+        """What runs behind the link."""
+        return self.environment.kind
 
     @property
     def maintenance(self) -> str | None:

@@ -34,5 +34,8 @@ class Reason(StrEnum):
     UPSTREAM_UNREACHABLE = "upstream_unreachable"
     UPSTREAM_BROKEN = "upstream_broken"
     UPSTREAM_TIMEOUT = "upstream_timeout"
+    ACCELERATED_FILE = "accelerated_file"
+    NOT_SHARED = "not_shared"
+    TOO_BUSY = "too_busy"
     # Ourselves
     UNAVAILABLE = "unavailable"

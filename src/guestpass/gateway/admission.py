@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from guestpass.app.addresses import Addresses
+from guestpass.domain.environment import Kind
 from guestpass.domain.link import ShareLink, ShareType, Status
 from guestpass.domain.reasons import Reason
 from guestpass.domain.visitor_pass import VisitorPass
 from guestpass.gateway.heads import RequestHead
 from guestpass.gateway.hosts import HostKind, RequestedHost
+from guestpass.gateway.odoo.paths import Ruling, judge
 from guestpass.gateway.paths import Room, Route
 
 SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
@@ -25,6 +27,11 @@ class KnownLink(Protocol):
     @property
     def link(self) -> ShareLink:
         """The link itself."""
+        ...
+
+    @property
+    def kind(self) -> Kind:
+        """What runs behind it, and so which doors are shut."""
         ...
 
     @property
@@ -241,6 +248,13 @@ class Admission:
             return Reply(ended, link)
         if link.maintenance is not None:
             return Reply(Reason.MAINTENANCE, link, link.maintenance)
+        # Some doors of Odoo are shut for whoever comes by a link: its database manager above all.
+        if link.kind is Kind.ODOO:
+            verdict = judge(target.partition(b"?")[0])
+            if verdict.ruling is Ruling.MALFORMED:
+                return Reply(Reason.BAD_REQUEST, link, verdict.detail)
+            if verdict.ruling is Ruling.REFUSED:
+                return Reply(Reason.NOT_SHARED, link, verdict.detail)
         return Forward(link, target)
 
     def _other_live_link(self, facts: Facts) -> KnownLink | None:

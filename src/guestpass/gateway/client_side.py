@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from guestpass.app.directory import LinkEntry
-from guestpass.app.notices import Notice, RenderedNotice
+from guestpass.app.notices import Notice, NoticeRenderer, RenderedNotice
 from guestpass.domain.reasons import Reason
 from guestpass.gateway.admission import wants_page
 from guestpass.gateway.exchange import Exchange
@@ -55,6 +55,7 @@ class ClientConnection(asyncio.Protocol):
         "_waiting",
         "answered",
         "gateway",
+        "notices",
         "peer",
         "transport",
         "visitor",
@@ -66,6 +67,7 @@ class ClientConnection(asyncio.Protocol):
     def __init__(self, gateway: Gateway, reception: Reception) -> None:
         self.gateway = gateway
         self._reception = reception
+        self.notices: NoticeRenderer = gateway.notices  # how the present request's client is told things
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self.peer = ""
         self._backlog = b""
@@ -264,7 +266,7 @@ class ClientConnection(asyncio.Protocol):
             token=token,
             detail=detail,
         )
-        self.answer(self.gateway.notices.render(notice), close=close)
+        self.answer(self.notices.render(notice), close=close)
 
     def answer(self, rendered: RenderedNotice, *, extra: Sequence[bytes] = (), close: bool = False) -> None:
         """Send a small ready answer; `extra` are further field lines."""
@@ -375,6 +377,7 @@ class ClientConnection(asyncio.Protocol):
             return True
         self._backlog = data[end + 4 :]
         self.answered = False
+        self.notices = self.gateway.notices
         try:
             head = self._head = read_request_head(data[: end + 4])
             self._deadline = _NEVER

@@ -115,6 +115,15 @@ class Exchange:
         self.request_done = not request.has_body
 
     @property
+    def _is_over(self) -> bool:
+        return self._phase is _Phase.OVER
+
+    @property
+    def _is_streaming(self) -> bool:
+        """Whether the answer's length is unknown, so that its pieces may be meant to arrive one by one."""
+        return self._phase in (_Phase.CHUNKED, _Phase.UNTIL_CLOSE)
+
+    @property
     def is_tunnel(self) -> bool:
         """Whether both sides talk WebSocket by now."""
         return self._phase is _Phase.TUNNEL
@@ -128,6 +137,9 @@ class Exchange:
         """Send the request, over an idle connection where there is one."""
         if self.entry is not None:
             self.entry.live.add(self)
+        self._reach_upstream()
+
+    def _reach_upstream(self) -> None:
         repeatable = self.request_done and self._request.method in _REPEATABLE
         connection = self._client.gateway.pool.take(self._upstream_at, repeatable=repeatable)
         self._client.set_deadline(self._response_timeout if self.request_done else BODY_IDLE)
@@ -276,6 +288,11 @@ class Exchange:
             if self._phase is not _Phase.OVER:
                 self._fail(Reason.UPSTREAM_UNREACHABLE, str(error))
             return
+        except Exception:
+            # A mistake of ours: whoever runs this logs it, and the visitor must not wait for the answer's time limit.
+            if self._phase is not _Phase.OVER:
+                self._fail(Reason.UNAVAILABLE, "no connection was made")
+            raise
         if self._phase is _Phase.OVER:
             connection.abort()
         else:
@@ -420,11 +437,15 @@ class Exchange:
     # Ends
 
     def _finish(self) -> None:
-        """The answer is complete: both connections are free, or closed."""
+        """The upstream has said all."""
         self._release_upstream()
-        self._end()
         if self._frames:
             self._client.write(LAST_CHUNK)
+        self._conclude()
+
+    def _conclude(self) -> None:
+        """The client has been told all: its connection is free, or closed."""
+        self._end()
         if self.entry is not None and self._is_large:
             # Its end may still lie in our buffers or the kernel's for as long as a slow client likes.
             self._client.hold_tail(self.entry, self.visitor)

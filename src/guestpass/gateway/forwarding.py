@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol
 
 from guestpass.app.desk import PREFIX as DESK_PREFIX
 from guestpass.gateway.cookies import EnvironmentCookies
@@ -155,7 +155,12 @@ class DeskAnswer:
         return [b"%b: %b\r\n" % (name, value) for lower, name, value in head.fields if lower not in drops]
 
 
-Answer = EnvironmentAnswer | DeskAnswer
+class Answer(Protocol):
+    """How an answer is changed on its way to the client."""
+
+    def fields(self, head: ResponseHead) -> list[bytes]:
+        """The field lines for the client, without those that frame the message."""
+        ...
 
 
 def informational_head(head: ResponseHead) -> bytes:

@@ -16,10 +16,12 @@ from guestpass.app.addresses import Addresses
 from guestpass.app.directory import Directory
 from guestpass.app.notices import NoticeRenderer
 from guestpass.app.visits import VisitLog
-from guestpass.domain.environment import Environment, EnvironmentKey
+from guestpass.domain.environment import Environment, EnvironmentKey, Kind
 from guestpass.gateway.client_side import ClientConnection
 from guestpass.gateway.connector import Connector
 from guestpass.gateway.cookies import CookieReader
+from guestpass.gateway.odoo.profile import OdooProfile
+from guestpass.gateway.odoo.spool import SpoolRoom
 from guestpass.gateway.peers import TrustedProxies
 from guestpass.gateway.pool import Pool, Upstream
 from guestpass.signing.passes import PassSigner
@@ -42,6 +44,7 @@ class Gateway:
         connector: Connector,
         proxies: TrustedProxies,
         desk: Path,
+        spool: SpoolRoom,
         time: Callable[[], float],
         tasks: asyncio.TaskGroup,
     ) -> None:
@@ -60,6 +63,7 @@ class Gateway:
         self.draining = False
         self._drained = asyncio.Event()
         self.log = structlog.get_logger("guestpass.gateway")
+        self.odoo = OdooProfile(self, spool)
         self._tasks = tasks
         self._request_ids = map(f"{secrets.token_hex(4)}-{{:x}}".format, itertools.count(1))
         self._upstreams: dict[tuple[EnvironmentKey, datetime, int], tuple[Upstream, Upstream]] = {}
@@ -73,7 +77,7 @@ class Gateway:
         return next(self._request_ids)
 
     def upstream_for(self, environment: Environment, target: bytes) -> Upstream:
-        """Where a request goes: `websocketUrl`, where it is set, serves ``/websocket*``."""
+        """Where a request goes: `websocketUrl` serves ``/websocket*``, and ``/longpolling/*`` of older Odoos."""
         # Revisions begin anew where an environment is removed and another gets its id.
         key = (environment.key, environment.created_at, environment.revision)
         pair = self._upstreams.get(key)
@@ -84,7 +88,10 @@ class Gateway:
             websocket = environment.websocket_url
             pair = (plain, Upstream.of_environment(environment, websocket) if websocket else plain)
             self._upstreams[key] = pair
-        return pair[target.startswith(b"/websocket")]
+        is_bus = target.startswith(b"/websocket") or (
+            environment.kind is Kind.ODOO and target.startswith(b"/longpolling/")
+        )
+        return pair[is_bus]
 
     def learner(self, key: EnvironmentKey) -> Callable[[bytes], None]:
         """What is called with the name of a cookie that an environment turns out to set HttpOnly."""
@@ -124,3 +131,4 @@ class Gateway:
         for connection in tuple(self.connections):
             connection.abort()
         self.pool.close()
+        self.odoo.close()

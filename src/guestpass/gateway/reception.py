@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 from guestpass.app.desk import CLIENT_ADDRESS, PAGE, REQUEST_ID
 from guestpass.app.directory import LinkEntry
 from guestpass.app.notices import RenderedNotice
+from guestpass.domain.environment import Kind
 from guestpass.domain.reasons import Reason
 from guestpass.domain.visitor_pass import VisitorPass
 from guestpass.gateway.admission import Decision, Desk, Facts, Forward, Redirect, Reply, wants_page
@@ -16,6 +17,7 @@ from guestpass.gateway.exchange import Exchange
 from guestpass.gateway.forwarding import DeskAnswer, EnvironmentAnswer, Visitor, request_head
 from guestpass.gateway.heads import RequestHead
 from guestpass.gateway.hosts import HostKind, HostTable, RequestedHost
+from guestpass.gateway.odoo.profile import Crossing, calls_odoo
 from guestpass.gateway.paths import Room, read_path
 from guestpass.gateway.websocket import is_upgrade
 from guestpass.signing.passes import COOKIE_NAMES, pass_cookie
@@ -99,6 +101,8 @@ class Reception:
 
     def _act(self, client: ClientConnection, facts: Facts, jar: CookieJar) -> None:
         decision = self._decide(facts)
+        if self._is_odoo(facts, jar) and calls_odoo(facts.head):
+            client.notices = self._gateway.odoo.notices
         if isinstance(decision, Forward):
             self._forward(client, facts, jar, decision)
         elif isinstance(decision, Desk):
@@ -112,11 +116,17 @@ class Reception:
                 self._gateway.visits.refused(link.link.id, facts.now, decision.reason.value, address)
             client.reply(decision.reason, token=facts.route.token, detail=decision.detail)
 
+    def _is_odoo(self, facts: Facts, jar: CookieJar) -> bool:
+        """Whether the visitor is in an Odoo, or was: a pass of a link that is gone doesn't tell."""
+        link = cast("LinkEntry | None", facts.own_link)
+        return link.kind is Kind.ODOO if link is not None else bool(jar.passes)
+
     def _forward(self, client: ClientConnection, facts: Facts, jar: CookieJar, decision: Forward) -> None:
         gateway, head = self._gateway, facts.head
         entry = cast("LinkEntry", decision.link)
         environment = entry.environment
-        if head.content_length is not None and head.content_length > environment.body_limit:
+        is_odoo = environment.kind is Kind.ODOO
+        if not is_odoo and head.content_length is not None and head.content_length > environment.body_limit:
             client.reply(
                 Reason.BODY_TOO_LARGE, detail=f"The body is larger than {environment.body_limit} bytes.", close=True
             )
@@ -142,18 +152,29 @@ class Reception:
         )
         if decision.new_pass:
             answer.pass_cookie = self._pass_cookie(visitor_pass)
-        sent = request_head(
-            head,
-            decision.target,
-            self._visitor(client, facts),
-            cookie=jar.for_environment(tag, entry.http_only),
-            upgrade=facts.upgrade,
-        )
+        visitor = self._visitor(client, facts)
+        cookie = jar.for_environment(tag, entry.http_only)
+        if is_odoo:
+            gateway.odoo.forward(
+                client,
+                Crossing(
+                    head=head,
+                    target=decision.target,
+                    entry=entry,
+                    visitor_id=visitor_pass.visitor,
+                    visitor=visitor,
+                    origin=facts.host.origin,
+                    cookie=cookie,
+                    upgrade=facts.upgrade,
+                    answer=answer,
+                ),
+            )
+            return
         client.start(
             Exchange(
                 client,
                 head,
-                sent,
+                request_head(head, decision.target, visitor, cookie=cookie, upgrade=facts.upgrade),
                 gateway.upstream_for(environment, decision.target),
                 answer,
                 body_limit=environment.body_limit,

@@ -162,6 +162,16 @@ def parse_lifetime(value: object) -> timedelta:
     return duration
 
 
+def parse_size(value: object) -> int:
+    """A number of bytes, at least one MiB."""
+    if isinstance(value, bool) or not str(value).strip().isdecimal():
+        raise ValueError("must be a whole number of bytes, such as 1073741824")
+    size = int(str(value).strip())
+    if not 1024**2 <= size <= 2**50:
+        raise ValueError("must be from 1048576 (1 MiB) to 1125899906842624 bytes")
+    return size
+
+
 def parse_switch(value: object) -> bool:
     """A yes or no, as TOML or as people write it in the environment."""
     if isinstance(value, bool):

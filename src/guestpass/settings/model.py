@@ -28,6 +28,7 @@ from guestpass.settings.forms import (
     parse_networks,
     parse_origin,
     parse_secret,
+    parse_size,
     parse_switch,
 )
 
@@ -222,6 +223,15 @@ class Settings(BaseSettings):
         description="Networks that environments must not live in, checked for every address at each connection, also "
         "in IPv4-mapped form. The default holds link-local and metadata addresses, the unspecified ones, multicast and "
         "broadcast; a value replaces it. Guestpass's own listeners are always denied.",
+    )
+    spool_limit: Annotated[int, BeforeValidator(parse_size)] = Field(
+        default=8 * 1024**3,
+        description="Bytes, at most, that are held on disk (in DATA_DIR/spool) for all visitors of Odoo environments: "
+        "uploads on their way in and answers on their way out. Past it uploads get 503 and answers wait in Odoo.",
+    )
+    spool_limit_per_visitor: Annotated[int, BeforeValidator(parse_size)] = Field(
+        default=1024**3,
+        description="The same for a single visitor.",
     )
     log_format: Annotated[
         LogFormat, BeforeValidator(parse_log_format), Shown("`console` on a terminal, else `json`")

@@ -36,9 +36,12 @@ STATUSES: Final[dict[Reason, int]] = {
     Reason.UPSTREAM_UNREACHABLE: 502,
     Reason.UPSTREAM_BROKEN: 502,
     Reason.UPSTREAM_TIMEOUT: 504,
+    Reason.ACCELERATED_FILE: 502,
+    Reason.NOT_SHARED: 403,
+    Reason.TOO_BUSY: 503,
     Reason.UNAVAILABLE: 503,
 }
-_RETRY_AFTER: Final = {Reason.MAINTENANCE: "120", Reason.UNAVAILABLE: "5"}  # Seconds.
+_RETRY_AFTER: Final = {Reason.MAINTENANCE: "120", Reason.TOO_BUSY: "10", Reason.UNAVAILABLE: "5"}  # Seconds.
 _FORMS: Final = {
     Reason.PASSWORD_NEEDED: "password.html",
     Reason.PASSWORD_WRONG: "password.html",
@@ -53,6 +56,7 @@ _ICONS: Final = {
     Reason.LINK_DEACTIVATED: "off",
     Reason.LINK_EXPIRED: "clock",
     Reason.MAINTENANCE: "clock",
+    Reason.TOO_BUSY: "clock",
     Reason.UNAVAILABLE: "clock",
     Reason.HEAD_TIMEOUT: "clock",
     Reason.UPSTREAM_TIMEOUT: "clock",

@@ -162,6 +162,23 @@ NOTICES: Final[dict[Reason, Words]] = {
         f"What was shared with you did not answer in time. {_TRY_AGAIN}",
         "The environment did not answer in time.",
     ),
+    Reason.ACCELERATED_FILE: Words(
+        "This file can't be shown",
+        "What was shared with you is set up in a way that doesn't let this file through. Tell the person who sent "
+        "you the link.",
+        "The environment answered with X-Accel-Redirect: it expects its own nginx in front. Share the address of that "
+        "nginx, or start Odoo without --x-sendfile.",
+    ),
+    Reason.NOT_SHARED: Words(
+        "This part isn't shared",
+        "The link that was sent to you opens the application, but not this part of it.",
+        "This path is shut for everybody who comes by a link.",
+    ),
+    Reason.TOO_BUSY: Words(
+        "Too much at once",
+        "What was shared with you is very busy at the moment. Please try again in a few seconds.",
+        "Too many requests wait for this environment, or too much is being held for it.",
+    ),
     Reason.UNAVAILABLE: Words(
         "One moment, please",
         f"We can't show this right now. {_TRY_AGAIN}",

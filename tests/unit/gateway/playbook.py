@@ -26,6 +26,7 @@ from guestpass.gateway.client_side import ClientConnection
 from guestpass.gateway.connector import AddressPolicy, Connector, Origin, UnreachableError
 from guestpass.gateway.gateway import Gateway
 from guestpass.gateway.hosts import HostTable
+from guestpass.gateway.odoo.spool import SpoolRoom
 from guestpass.gateway.peers import TrustedProxies
 from guestpass.gateway.reception import Reception
 from guestpass.signing.keys import Keys
@@ -278,6 +279,7 @@ async def playing() -> AsyncIterator[Playbook]:
             connector=_NETWORK,
             proxies=TrustedProxies(()),
             desk=Path("nowhere.sock"),
+            spool=SpoolRoom(Path("nowhere"), total=1024**2, per_visitor=1024**2),
             time=NOW.timestamp,
             tasks=tasks,
         )

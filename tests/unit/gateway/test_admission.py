@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.unit.gateway.requests import BROWSER, request
 
 from guestpass.app.addresses import Addresses
-from guestpass.domain.environment import EnvironmentKey
+from guestpass.domain.environment import EnvironmentKey, Kind
 from guestpass.domain.link import ShareLink, ShareType, Status
 from guestpass.domain.reasons import Reason
 from guestpass.domain.visitor_pass import VisitorPass
@@ -59,6 +59,7 @@ class Known:
     link: ShareLink
     state: Status = Status.ACTIVE
     maintenance: str | None = None
+    kind: Kind = Kind.WEB
 
     def status_at(self, now: float) -> Status:
         assert now == NOW, "the decision is about the time of the request"
@@ -669,3 +670,41 @@ def assert_comes_from_nowhere_else(facts: Facts) -> None:
 def holds_pass_of(facts: Facts, link: KnownLink) -> bool:
     own = facts.own_pass
     return own is not None and (own.link_id, own.link_version) == (link.link.id, link.link.version)
+
+
+# Doors of Odoo
+
+
+ODOO_LINK = replace(TOKEN_LINK, kind=Kind.ODOO)
+
+
+@BOTH_MODES
+@pytest.mark.parametrize("prefix", ["", "/s-proxy", "/api/s-proxy"])
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/web/database/manager", Reason.NOT_SHARED),
+        ("/web/%64atabase/manager?x=1", Reason.NOT_SHARED),
+        ("/jsonrpc", Reason.NOT_SHARED),
+        ("//web/database/manager", Reason.BAD_REQUEST),
+        ("/web/%2e%2e/x", Reason.BAD_REQUEST),
+    ],
+)
+def test_odoos_own_doors_are_shut_for_visitors(addresses: Addresses, prefix: str, path: str, expected: Reason) -> None:
+    for method in ("GET", "POST"):
+        assert reason(decide(f"{method} {prefix}{path}", holds=ODOO_LINK, addresses=addresses)) is expected
+        elsewhere = decide(f"{method} {prefix}{path}", holds=TOKEN_LINK, addresses=addresses)
+        assert elsewhere == Forward(TOKEN_LINK, path.encode())
+
+
+@BOTH_MODES
+def test_the_rest_of_odoo_is_open(addresses: Addresses) -> None:
+    for path in ("/odoo", "/web/login", "/shop/%C3%A9t%C3%A9", "/web/content/100%25.pdf"):
+        assert decide(f"GET {path}", holds=ODOO_LINK, addresses=addresses) == Forward(ODOO_LINK, path.encode())
+
+
+@BOTH_MODES
+def test_a_shut_door_tells_nothing_to_who_has_no_pass_and_nothing_after_the_end(addresses: Addresses) -> None:
+    assert reason(decide("GET /web/database/manager", addresses=addresses)) is Reason.PASS_MISSING
+    ended = replace(ODOO_LINK, state=Status.EXPIRED)
+    assert reason(decide("GET /web/database/manager", holds=ended, addresses=addresses)) is Reason.LINK_EXPIRED

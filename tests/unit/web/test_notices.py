@@ -38,6 +38,9 @@ STATUSES = {
     "upstream_unreachable": 502,
     "upstream_broken": 502,
     "upstream_timeout": 504,
+    "accelerated_file": 502,
+    "not_shared": 403,
+    "too_busy": 503,
     "unavailable": 503,
 }
 RENDERER: NoticeRenderer = Notices()

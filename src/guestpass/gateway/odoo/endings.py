@@ -40,6 +40,9 @@ _WORDS: Final[dict[Reason, str]] = {
     Reason.UPSTREAM_UNREACHABLE: "Odoo isn't answering: it doesn't seem to be running. Please try again in a moment.",
     Reason.UPSTREAM_BROKEN: f"Odoo broke off before it had answered. {_MAY_BE_DONE}",
     Reason.UPSTREAM_TIMEOUT: f"Odoo did not answer in time. {_MAY_BE_DONE}",
+    Reason.ACCELERATED_FILE: "This file can't be fetched through a share link. Tell the person who sent you the link.",
+    Reason.NOT_SHARED: "This part of Odoo isn't shared by your link.",
+    Reason.TOO_BUSY: "Odoo is very busy at the moment. Please try again in a few seconds.",
     Reason.UNAVAILABLE: "This can't be passed on right now. Please try again in a moment.",
 }
 

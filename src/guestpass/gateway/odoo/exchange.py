@@ -1,0 +1,276 @@
+"""A request to Odoo: whole before Odoo sees it, and its answer taken as fast as Odoo gives it.
+
+An Odoo worker serves one request at a time and waits for whoever is slow. So the request's body is spooled before
+anything is connected, a turn is awaited, and what the visitor is too slow to take of the answer is spooled too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from guestpass.app.directory import LinkEntry
+from guestpass.domain.reasons import Reason
+from guestpass.gateway.exchange import BODY_IDLE, Exchange
+from guestpass.gateway.framing import LAST_CHUNK, frame
+from guestpass.gateway.heads import RequestHead, ResponseHead
+from guestpass.gateway.odoo.answers import OdooAnswer
+from guestpass.gateway.odoo.spool import Spool, SpoolRoom
+from guestpass.gateway.odoo.turns import WAIT_SECONDS, Turns
+from guestpass.gateway.pool import Upstream
+from guestpass.gateway.upstream_side import UpstreamConnection
+
+if TYPE_CHECKING:
+    from guestpass.gateway.client_side import ClientConnection
+
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an exchange with Odoo does when its turn comes.
+
+    `readmit` decides once more, since the link may have ended meanwhile: None is yes. `compose` builds the
+    request's head, which says the length of a body that came in chunks.
+    """
+
+    readmit: Callable[[], Reason | None]
+    compose: Callable[[], bytes]
+
+
+class OdooExchange(Exchange):
+    """An exchange that never lets a visitor hold an Odoo worker."""
+
+    __slots__ = (
+        "_intake",
+        "_odoo_answer",
+        "_outflow",
+        "_plan",
+        "_pumping",
+        "_said_all",
+        "_turns",
+        "_upstream_takes_more",
+    )
+
+    def __init__(
+        self,
+        client: ClientConnection,
+        request: RequestHead,
+        plan: Plan,
+        upstream: Upstream,
+        answer: OdooAnswer,
+        *,
+        turns: Turns,
+        room: SpoolRoom,
+        entry: LinkEntry,
+        visitor: str,
+        body_limit: int,
+        response_timeout: float,
+    ) -> None:
+        super().__init__(
+            client,
+            request,
+            b"",
+            upstream,
+            answer,
+            body_limit=body_limit,
+            response_timeout=response_timeout,
+            entry=entry,
+            visitor=visitor,
+        )
+        self._plan = plan
+        self._odoo_answer = answer
+        self._turns = turns
+        self._intake = Spool(room, visitor, client.gateway.spawn, self._release_visitor)
+        self._outflow = Spool(room, visitor, client.gateway.spawn, self._release_odoo)
+        self._pumping = False
+        self._said_all = False
+        self._upstream_takes_more = asyncio.Event()
+        self._upstream_takes_more.set()
+
+    def begin(self) -> None:
+        """Take the body first, then a turn."""
+        if self.entry is not None:
+            self.entry.live.add(self)
+        if self.request_done:
+            self._await_turn()
+            return
+        self._client.set_deadline(BODY_IDLE)
+        if self._request.minor == 1 and self._request.values.get(b"expect", b"").lower() == b"100-continue":
+            # Nobody upstream could say so: Odoo learns of the request when it is whole.
+            self._client.write(_CONTINUE)
+
+    def take_turn(self) -> None:
+        """Send the request, if its link still lets it."""
+        reason = self._plan.readmit()
+        if reason is not None:
+            self._refuse(reason, "")
+            return
+        if self._request.chunked:
+            self._request.chunked = False
+            self._request.content_length = self._intake.pending
+        self._request_head = self._plan.compose()
+        self._reach_upstream()
+
+    def client_takes_no_more(self) -> None:
+        """Odoo is read on; only an event stream waits for its reader."""
+        if self._streams_events:
+            super().client_takes_no_more()
+
+    def client_takes_more(self) -> None:
+        """Go on with what is spooled."""
+        if self._streams_events:
+            super().client_takes_more()
+        elif self._outflow.pending and not self._pumping:
+            self._pumping = True
+            self._client.gateway.spawn(self._pump())
+
+    def hold_client(self) -> None:
+        """Odoo takes no more of the body at the moment; the client has nothing to do with that."""
+        self._upstream_takes_more.clear()
+
+    def release_client(self) -> None:
+        """Odoo takes more of the body."""
+        self._upstream_takes_more.set()
+
+    # The request
+
+    def _pass_body(self, pieces: list[bytes]) -> None:
+        for piece in pieces:
+            if piece and not self._intake.put(piece):
+                self._refuse(Reason.TOO_BUSY, "There is no room for this upload at the moment.")
+                return
+        if self._intake.is_congested:
+            self._client.pause_for_upstream()
+        if self.request_done:
+            self._await_turn()
+
+    def _release_visitor(self) -> None:
+        if self._intake.failed:
+            self._refuse(Reason.TOO_BUSY, "The upload could not be kept; try again later.")
+        else:
+            self._client.resume_for_upstream()
+
+    def _await_turn(self) -> None:
+        self._client.set_deadline(WAIT_SECONDS)
+        if not self._turns.enter(self):
+            self._refuse(Reason.TOO_BUSY, "Too many requests wait for this environment.")
+
+    def timed_out(self) -> None:
+        """Also for a turn that did not come in time."""
+        if self.request_done and not self._turns.holds(self) and self._upstream is None and not self._is_over:
+            if self._outflow.pending:
+                self.cut()
+            else:
+                self._refuse(Reason.TOO_BUSY, f"No turn came within {WAIT_SECONDS:.0f} seconds.")
+        else:
+            super().timed_out()
+
+    def _attach(self, connection: UpstreamConnection) -> None:
+        in_memory = self._intake.is_in_memory
+        if in_memory:
+            self._request_head += self._intake.take_all()
+        super()._attach(connection)
+        if not in_memory:
+            self._client.gateway.spawn(self._send_body())
+
+    async def _send_body(self) -> None:
+        try:
+            while data := await self._intake.take():
+                if self._upstream is None:
+                    return
+                self._upstream.transport.write(data)
+                await self._upstream_takes_more.wait()
+        except OSError as error:
+            if not self._is_over:
+                self._fail(Reason.UNAVAILABLE, f"the spooled body can't be read: {error.strerror or error}")
+
+    # The answer
+
+    def _start_answer(self, head: ResponseHead, data: bytes) -> None:
+        if self._odoo_answer.names_a_file(head):
+            self._fail(Reason.ACCELERATED_FILE, "it answered with X-Accel-Redirect, which only its own nginx can serve")
+            return
+        super()._start_answer(head, data)
+
+    def _frame_answer(self, head: ResponseHead) -> bytes:
+        framing = super()._frame_answer(head)
+        if not self._odoo_answer.is_encoded:
+            return framing
+        if self._odoo_answer.encoder is None:
+            return b""
+        # The length is known when the last byte is compressed, so it can't be said before the first one.
+        if self._request.minor == 1:
+            self._frames = True
+            return b"Transfer-Encoding: chunked\r\n"
+        self._closes_client = True
+        return b""
+
+    def _deliver(self, data: bytes) -> None:
+        encoder = self._odoo_answer.encoder
+        if encoder is not None:
+            data = encoder.feed(data)
+            if self._is_streaming:
+                data += encoder.flush()
+        if data:
+            self._send(frame([data]) if self._frames else data)
+
+    def _send(self, data: bytes) -> None:
+        """Write what the client takes at once; the rest waits in its order."""
+        if self._streams_events or not (self._client.write_paused or self._outflow.pending or self._pumping):
+            self._client.write(data)
+        elif (not self._outflow.put(data) or self._outflow.is_congested) and self._upstream is not None:
+            # Past the quotas, or faster than the disk, Odoo has to wait after all.
+            self._upstream.pause_reading()
+
+    def _release_odoo(self) -> None:
+        if self._outflow.failed:
+            self.cut()
+        elif self._upstream is not None:
+            self._upstream.resume_reading()
+
+    async def _pump(self) -> None:
+        """Bring what is spooled to the client for as long as it takes any."""
+        try:
+            while self._outflow.pending and not self._client.write_paused and not self._is_over:
+                self._client.write(await self._outflow.take())
+        except OSError:
+            self.cut()
+            return
+        finally:
+            self._pumping = False
+        if self._is_over or self._outflow.pending:
+            return
+        if self._upstream is not None:
+            self._upstream.resume_reading()
+        elif self._said_all:
+            self._conclude()
+
+    # Ends
+
+    def _finish(self) -> None:
+        self._release_upstream()
+        self._turns.leave(self)
+        encoder = self._odoo_answer.encoder
+        if encoder is not None and (rest := encoder.finish()):
+            self._send(frame([rest]) if self._frames else rest)
+        if self._frames:
+            self._send(LAST_CHUNK)
+        if self._outflow.pending or self._pumping:
+            self._said_all = True
+        else:
+            self._conclude()
+
+    def _release_upstream(self) -> None:
+        # A connection over which the body was not sent to its end can't carry another request.
+        self._reusable = self._reusable and not self._intake.pending
+        super()._release_upstream()
+
+    def _end(self) -> None:
+        super()._end()
+        self._turns.leave(self)
+        self._intake.close()
+        self._outflow.close()
+        self._upstream_takes_more.set()

@@ -1,0 +1,226 @@
+"""Hold bytes for the slower side: a little in memory, the rest in an unlinked file, all within quotas.
+
+An Odoo worker serves one request at a time, so it must neither wait for a visitor's upload nor for his download.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections import deque
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+IN_MEMORY: Final = 1024 * 1024
+_PIECE: Final = 256 * 1024
+_CONGESTED: Final = 4 * 1024 * 1024
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+class SpoolRoom:
+    """The room that all spools share: `total` and `per_visitor` are bytes, `folder` is where the files are made."""
+
+    def __init__(self, folder: Path, *, total: int, per_visitor: int) -> None:
+        self._folder = folder
+        self._total = total
+        self._per_visitor = per_visitor
+        self._taken = 0
+        self._by_visitor: dict[str, int] = {}
+        self.threads = ThreadPoolExecutor(4, thread_name_prefix="spool")
+
+    def take(self, visitor: str, size: int) -> bool:
+        """Take `size` bytes of room for a visitor; False where a quota would be passed."""
+        own = self._by_visitor.get(visitor, 0) + size
+        if own > self._per_visitor or self._taken + size > self._total:
+            return False
+        self._taken += size
+        self._by_visitor[visitor] = own
+        return True
+
+    def give_back(self, visitor: str, size: int) -> None:
+        """Room that was taken is free again."""
+        self._taken -= size
+        own = self._by_visitor.get(visitor, 0) - size
+        if own > 0:
+            self._by_visitor[visitor] = own
+        else:
+            self._by_visitor.pop(visitor, None)
+
+    def open_file(self) -> int:
+        """A descriptor of a new file of mode 0600 that has no name; blocks, and raises OSError."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            return os.open(self._folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError:
+            # Some file systems know no file without a name; there it has one for a moment.
+            descriptor, name = tempfile.mkstemp(dir=self._folder)
+            Path(name).unlink()
+            return descriptor
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self.threads.shutdown(wait=False, cancel_futures=True)
+
+
+class Spool:
+    """Bytes in the order in which they came, taken out once, by one taker.
+
+    `spawn` runs a coroutine; `relieved` is called when a congested spool has caught up with its file. After an
+    error of the disk `failed` is true and the content is lost.
+    """
+
+    def __init__(
+        self,
+        room: SpoolRoom,
+        visitor: str,
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+        relieved: Callable[[], None],
+    ) -> None:
+        self._room = room
+        self._visitor = visitor
+        self._spawn = spawn
+        self._relieved = relieved
+        self._front: deque[bytes] = deque()  # what is taken next, in memory
+        self._front_size = 0
+        self._file = -1  # after that, what the file holds between these two positions
+        self._read_at = 0
+        self._write_at = 0
+        self._back: deque[bytes] = deque()  # after that, what the file has yet to take
+        self._back_size = 0
+        self._writing = False
+        self._written = asyncio.Event()
+        self._using_file = 0
+        self._accounted = 0
+        self._closed = False
+        self.pending = 0
+        self.failed = False
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether bytes come faster than the disk takes them: hold the side that brings them."""
+        return self._back_size > _CONGESTED
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether everything can be taken without waiting."""
+        return self._front_size == self.pending
+
+    def put(self, data: bytes) -> bool:
+        """Append bytes; False where a quota is passed: they are kept all the same, but no more should come."""
+        fits = self._room.take(self._visitor, len(data))
+        if fits:
+            self._accounted += len(data)
+        only_memory = self.is_in_memory
+        self.pending += len(data)
+        if only_memory and self._front_size + len(data) <= IN_MEMORY:
+            self._front.append(data)
+            self._front_size += len(data)
+        else:
+            self._back.append(data)
+            self._back_size += len(data)
+            self._written.clear()
+            if not self._writing:
+                self._writing = True
+                self._spawn(self._write())
+        return fits
+
+    def take_all(self) -> bytes:
+        """Everything, where `is_in_memory`."""
+        data = b"".join(self._front)
+        self._front.clear()
+        self._front_size = 0
+        self._took(len(data))
+        return data
+
+    async def take(self) -> bytes:
+        """The next bytes, some 256 KiB at most; empty where there are none. Raises OSError."""
+        while not self._front and self._read_at == self._write_at and self.pending:
+            if self.failed:
+                raise OSError("the spool's file could not be written")
+            await self._written.wait()
+        if self._front:
+            data = self._front.popleft()
+            self._front_size -= len(data)
+        elif self.pending:
+            size = min(_PIECE, self._write_at - self._read_at)
+            data = await self._with_file(os.pread, size, self._read_at)
+            if not data:
+                raise OSError("the spool's file is shorter than what was written")
+            self._read_at += len(data)
+        else:
+            return b""
+        self._took(len(data))
+        return data
+
+    def close(self) -> None:
+        """Drop what is left."""
+        if not self._closed:
+            self._closed = True
+            self._front.clear()
+            self._back.clear()
+            self._room.give_back(self._visitor, self._accounted)
+            self._accounted = self.pending = 0
+            self._written.set()
+            self._close_file()
+
+    def _took(self, size: int) -> None:
+        if self._closed:
+            return
+        self.pending -= size
+        free = min(size, self._accounted)
+        self._accounted -= free
+        self._room.give_back(self._visitor, free)
+
+    async def _write(self) -> None:
+        """Bring what waits into the file, batch by batch, until nothing waits."""
+        try:
+            if self._file < 0:
+                loop = asyncio.get_running_loop()
+                self._file = await loop.run_in_executor(self._room.threads, self._room.open_file)
+            while self._back and not self._closed:
+                batch = b"".join(self._back)
+                was_congested = self.is_congested
+                self._back.clear()
+                self._back_size = 0
+                self._written.clear()
+                await self._with_file(_write_whole, batch, self._write_at)
+                self._write_at += len(batch)
+                self._written.set()
+                if was_congested and not self._closed:
+                    self._relieved()
+        except OSError:
+            self.failed = True
+            self._written.set()
+            if not self._closed:
+                self._relieved()
+        finally:
+            self._writing = False
+            if self._closed:
+                self._close_file()
+
+    async def _with_file(self, work: Callable[[int, _T, int], _R], what: _T, position: int) -> _R:
+        # The descriptor must not be closed, and its number given to another file, while a thread uses it.
+        self._using_file += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._room.threads, work, self._file, what, position)
+        finally:
+            self._using_file -= 1
+            if self._closed:
+                self._close_file()
+
+    def _close_file(self) -> None:
+        if self._file >= 0 and not self._using_file:
+            os.close(self._file)
+            self._file = -1
+
+
+def _write_whole(descriptor: int, data: bytes, position: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, position)
+        view, position = view[written:], position + written
