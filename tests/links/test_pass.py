@@ -109,7 +109,7 @@ def write(server: Installation, link: Share, assignment: str, value: object) -> 
 
 async def becomes(visitor: Visitor, status: int, path: str = "/headers") -> None:
     async def has_status() -> bool:
-        return (await visitor.get(path)).status_code == status
+        return await visitor.status(path) == status
 
     await until(has_status)
 

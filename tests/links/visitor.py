@@ -48,6 +48,13 @@ class Visitor:
         """What a browser does when somebody follows a link."""
         return await self.get(path, **{**NAVIGATION, **fields})
 
+    async def status(self, path: str) -> int | None:
+        """The status that a client's GET brings now; None where it was under way when a change cut it off."""
+        try:
+            return (await self.get(path)).status_code
+        except httpx2.TransportError:
+            return None
+
     async def headers(self, path: str = "/headers", method: str = "GET", **fields: str) -> dict[str, list[str]]:
         """The fields that reached the sample application, by lower-case name."""
         answer = await self.send(method, path, {name.replace("_", "-"): value for name, value in fields.items()})
