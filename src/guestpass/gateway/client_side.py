@@ -7,7 +7,6 @@ import fcntl
 import re
 import socket
 import struct
-import termios
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, cast
 
@@ -27,6 +26,7 @@ HEAD_TIMEOUT: Final = 10.0
 KEEP_ALIVE_TIMEOUT: Final = 75.0
 _LINGER_SECONDS: Final = 2.0
 _LINGER_BYTES: Final = 1024 * 1024
+_SIOCOUTQNSD: Final = 0x894B  # Linux: how many bytes of a TCP socket have not been sent, not even once
 _BACKLOG: Final = 64 * 1024
 _NEVER: Final = float("inf")
 _WRITE_BUFFER: Final = 1024 * 1024
@@ -169,12 +169,15 @@ class ClientConnection(asyncio.Protocol):
 
     @property
     def has_unsent_bytes(self) -> bool:
-        """Whether bytes wait, here or in the kernel, because the client is slow to take them."""
+        """Whether bytes wait, here or in the kernel, because the client is slow to take them.
+
+        Those on their way count as sent, although the client has yet to confirm them.
+        """
         if self.transport.get_write_buffer_size():
             return True
         try:
             descriptor = self.transport.get_extra_info("socket").fileno()
-            return bool(struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)))[0])
+            return bool(struct.unpack("i", fcntl.ioctl(descriptor, _SIOCOUTQNSD, bytes(4)))[0])
         except OSError:
             return False
 
