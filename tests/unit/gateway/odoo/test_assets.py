@@ -16,7 +16,7 @@ from random import Random
 import brotli  # type: ignore[import-untyped]
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.gateway.requests import request
 
@@ -577,6 +577,7 @@ async def test_ranges_agree_with_slices_whatever_they_are(tmp_path: Path) -> Non
                 assert reply.head.status == (206 if first < 40 else 416)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40))
 async def test_no_range_makes_answering_fail(tmp_path_factory: pytest.TempPathFactory, wanted: str) -> None:
     async with serving(tmp_path_factory.mktemp("range")) as cache:
@@ -879,7 +880,11 @@ async def test_an_asset_that_would_take_too_much_of_the_room_is_not_kept(tmp_pat
     odoo = Odoo()
     chunked = bundle_head(None, extra="Transfer-Encoding: chunked").replace(b"HTTP/1.0", b"HTTP/1.1")
     async with serving(tmp_path, size_limit=4 * (len(CSS) - 1)) as cache:
+        odoo.breaks_after = 0
         assert await cache.get(key(), PLAIN, odoo.fetch()) is None
+        assert await cache.get(key(), PLAIN, odoo.fetch()) is None
+        assert len(odoo.asked) == 1, "its length alone rules it out"
+        odoo.breaks_after = None
         odoo.has(BUNDLE, CSS, head=chunked)
         cache.expire(ENVIRONMENT)
         assert await cache.get(key(), PLAIN, odoo.fetch()) is None
@@ -976,7 +981,7 @@ async def test_fields_that_are_too_long_to_be_kept_are_the_visitors_own_affair(t
 
 async def test_a_body_may_be_closed_while_it_is_opened_or_read(tmp_path: Path) -> None:
     odoo = Odoo()
-    large = Random(2).randbytes(3_000_000)
+    large = Random(2).randbytes(30_000_000)
     odoo.has(BUNDLE, large)
     async with serving(tmp_path) as cache:
         asset = await stored(cache, odoo)
@@ -986,13 +991,30 @@ async def test_a_body_may_be_closed_while_it_is_opened_or_read(tmp_path: Path) -
             assert body is not None
             if step == "read":
                 await body.open()
+            else:
+                asset.plain.is_proved = False  # so that opening takes some milliseconds
             async with asyncio.TaskGroup() as tasks:
                 under_way = tasks.create_task(body.open() if step == "open" else _read(body))
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.002 if step == "open" else 0)
                 under_way.cancel()
             body.close()
         assert await sent(cache.answer(asset, PLAIN)) == large
         await until(lambda: descriptors() <= opened)
+
+
+async def test_a_form_that_comes_after_its_asset_was_replaced_is_not_served(tmp_path: Path) -> None:
+    odoo, clock = Odoo(), Clock()
+    odoo.has(BUNDLE, CSS * 3)
+    async with serving(tmp_path, clock=clock) as cache:
+        await stored(cache, odoo, asking=get("Accept-Encoding: br"))
+        await until(lambda: files(tmp_path, ".part") != [])
+        odoo.has(BUNDLE, CSS, '"new"')
+        clock.now += 61
+        new = await stored(cache, odoo)
+        await until(lambda: files(tmp_path, ".part") == [])
+        await until(lambda: files(tmp_path) == [new.plain.path])
+        assert list(new.every_form()) == [new.plain]
+        assert cache.size == new.plain.room
 
 
 def descriptors() -> int:

@@ -9,7 +9,7 @@ from random import Random
 import brotli  # type: ignore[import-untyped]
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.gateway.requests import request
 
@@ -389,6 +389,7 @@ def test_an_empty_body_stays_empty(encoding: Encoding) -> None:
     assert decoded(encoding, encoder(encoding, length=0).finish()) == b""
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(list(Encoding)),
     st.lists(st.tuples(st.binary(max_size=3000), st.booleans()), max_size=12),
