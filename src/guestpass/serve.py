@@ -84,7 +84,10 @@ async def _work(
     await worker.feed.start()
     desk = tasks.create_task(worker.desk.serve())
     await worker.desk.listening.wait()
-    background = [tasks.create_task(work) for work in (worker.feed.run(), worker.visits.run(), worker.gateway.sweep())]
+    background = [
+        tasks.create_task(work)
+        for work in (worker.feed.run(), worker.visits.run(), worker.gateway.sweep(), worker.gateway.odoo.assets.run())
+    ]
     servers = [await _accept(worker, worker.public, public), await _accept(worker, worker.admin, admin)]
     log.info("serving", public_url=settings.public_url, admin_url=settings.admin_url, link_domain=settings.link_domain)
     if started is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -16,6 +17,7 @@ from guestpass.gateway.admission import Admission
 from guestpass.gateway.connector import AddressPolicy, Connector
 from guestpass.gateway.gateway import Gateway
 from guestpass.gateway.hosts import HostTable
+from guestpass.gateway.odoo.assets import AssetCache
 from guestpass.gateway.odoo.spool import SpoolRoom
 from guestpass.gateway.peers import TrustedProxies
 from guestpass.gateway.reception import Reception, decide_admin
@@ -69,6 +71,13 @@ def build_worker(
     directory = Directory(core.database, core.vault, time.time)
     feed = announcer.feed = SQLiteFeed(core.database, directory.apply, directory.reset)
     visits = VisitLog(core.database, core.clock)
+    assets = AssetCache(
+        settings.data_dir / "assets",
+        size_limit=settings.asset_cache_size,
+        threads=ThreadPoolExecutor(4, thread_name_prefix="assets"),
+        time=time.monotonic,
+        recheck=settings.asset_recheck.total_seconds(),
+    )
     gateway = Gateway(
         addresses=core.addresses,
         directory=directory,
@@ -83,6 +92,7 @@ def build_worker(
         spool=SpoolRoom(
             settings.data_dir / "spool", total=settings.spool_limit, per_visitor=settings.spool_limit_per_visitor
         ),
+        assets=assets,
         time=time.time,
         tasks=tasks,
     )

@@ -14,7 +14,7 @@ from guestpass.app.directory import LinkEntry
 from guestpass.app.notices import Notice, NoticeRenderer, RenderedNotice
 from guestpass.domain.reasons import Reason
 from guestpass.gateway.admission import wants_page
-from guestpass.gateway.exchange import Exchange
+from guestpass.gateway.exchange import Serving
 from guestpass.gateway.forwarding import date_field, status_line
 from guestpass.gateway.heads import MAX_HEAD, MAX_TARGET, RefusedHeadError, RequestHead, read_request_head
 
@@ -73,7 +73,7 @@ class ClientConnection(asyncio.Protocol):
         self._backlog = b""
         self._scanned = 0
         self._advancing = False
-        self._exchange: Exchange | None = None
+        self._exchange: Serving | None = None
         self._head: RequestHead | None = None
         self._waiting = False  # for a look-up, before there is an exchange
         self._closing = False
@@ -239,7 +239,7 @@ class ClientConnection(asyncio.Protocol):
         self._waiting = True
         self._deadline = _NEVER
 
-    def start(self, exchange: Exchange) -> None:
+    def start(self, exchange: Serving) -> None:
         """Let an exchange serve the present request."""
         self._waiting = False
         self._exchange = exchange

@@ -6,7 +6,7 @@ No task and no await on a pooled connection: both sides call in here, and what t
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from guestpass.app.directory import LinkEntry
 from guestpass.domain.reasons import Reason
@@ -26,6 +26,53 @@ WEBSOCKET_IDLE: Final = 90.0
 _MAX_INFORMATIONAL: Final = 10
 _JOIN_BELOW: Final = 64 * 1024
 _REPEATABLE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
+
+
+class Serving(Protocol):
+    """What a client's connection needs of whatever serves its present request."""
+
+    @property
+    def request_done(self) -> bool:
+        """Whether the request's last byte has arrived."""
+        ...
+
+    @property
+    def is_tunnel(self) -> bool:
+        """Whether both sides talk WebSocket by now."""
+        ...
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether it has no end of its own that a shutdown could wait for."""
+        ...
+
+    def begin(self) -> None:
+        """Start; the connection is ready."""
+        ...
+
+    def from_client(self, data: bytes) -> bytes:
+        """Take bytes of the request's body or of the tunnel; returns those that lie behind the body."""
+        ...
+
+    def client_lost(self) -> None:
+        """The client is gone."""
+        ...
+
+    def client_takes_no_more(self) -> None:
+        """The client is slow: write nothing further."""
+        ...
+
+    def client_takes_more(self) -> None:
+        """Write on."""
+        ...
+
+    def timed_out(self) -> None:
+        """The deadline that was set has passed."""
+        ...
+
+    def cut(self) -> None:
+        """End at once, so that nothing looks complete."""
+        ...
 
 
 class _Phase(Enum):

@@ -20,6 +20,7 @@ from guestpass.domain.environment import Environment, EnvironmentKey, Kind
 from guestpass.gateway.client_side import ClientConnection
 from guestpass.gateway.connector import Connector
 from guestpass.gateway.cookies import CookieReader
+from guestpass.gateway.odoo.assets import AssetCache
 from guestpass.gateway.odoo.profile import OdooProfile
 from guestpass.gateway.odoo.spool import SpoolRoom
 from guestpass.gateway.peers import TrustedProxies
@@ -45,6 +46,7 @@ class Gateway:
         proxies: TrustedProxies,
         desk: Path,
         spool: SpoolRoom,
+        assets: AssetCache,
         time: Callable[[], float],
         tasks: asyncio.TaskGroup,
     ) -> None:
@@ -63,7 +65,7 @@ class Gateway:
         self.draining = False
         self._drained = asyncio.Event()
         self.log = structlog.get_logger("guestpass.gateway")
-        self.odoo = OdooProfile(self, spool)
+        self.odoo = OdooProfile(self, spool, assets, connector)
         self._tasks = tasks
         self._request_ids = map(f"{secrets.token_hex(4)}-{{:x}}".format, itertools.count(1))
         self._upstreams: dict[tuple[EnvironmentKey, datetime, int], tuple[Upstream, Upstream]] = {}

@@ -233,6 +233,14 @@ class Settings(BaseSettings):
         default=1024**3,
         description="The same for a single visitor.",
     )
+    asset_cache_size: Annotated[int, BeforeValidator(parse_size)] = Field(
+        default=2 * 1024**3,
+        description="Bytes, at most, that Odoo's assets take on disk (in DATA_DIR/assets), plain and compressed.",
+    )
+    asset_recheck: Annotated[timedelta, BeforeValidator(parse_lifetime)] = Field(
+        default=timedelta(seconds=60),
+        description="How long Odoo's assets are served before Odoo is asked whether they are still the same.",
+    )
     log_format: Annotated[
         LogFormat, BeforeValidator(parse_log_format), Shown("`console` on a terminal, else `json`")
     ] = Field(

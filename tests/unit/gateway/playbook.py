@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ from guestpass.gateway.client_side import ClientConnection
 from guestpass.gateway.connector import AddressPolicy, Connector, Origin, UnreachableError
 from guestpass.gateway.gateway import Gateway
 from guestpass.gateway.hosts import HostTable
+from guestpass.gateway.odoo.assets import AssetCache
 from guestpass.gateway.odoo.spool import SpoolRoom
 from guestpass.gateway.peers import TrustedProxies
 from guestpass.gateway.reception import Reception
@@ -279,6 +281,7 @@ async def playing() -> AsyncIterator[Playbook]:
             connector=_NETWORK,
             proxies=TrustedProxies(()),
             desk=Path("nowhere.sock"),
+            assets=AssetCache(Path("nowhere"), size_limit=1024**2, threads=ThreadPoolExecutor(1), time=lambda: 0.0),
             spool=SpoolRoom(Path("nowhere"), total=1024**2, per_visitor=1024**2),
             time=NOW.timestamp,
             tasks=tasks,

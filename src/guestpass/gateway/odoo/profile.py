@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -11,13 +13,20 @@ from guestpass.app.notices import Notice, NoticeRenderer, RenderedNotice
 from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.link import Status
 from guestpass.domain.reasons import Reason
+from guestpass.gateway.connector import Connector, Origin
 from guestpass.gateway.exchange import Exchange
 from guestpass.gateway.forwarding import EnvironmentAnswer, Visitor, request_head
 from guestpass.gateway.heads import Field, RequestHead
 from guestpass.gateway.odoo.answers import OdooAnswer
+from guestpass.gateway.odoo.asset_answers import Reply as AssetReply
+from guestpass.gateway.odoo.asset_answers import is_answerable
+from guestpass.gateway.odoo.asset_bodies import GoneError
+from guestpass.gateway.odoo.asset_exchange import AssetExchange
+from guestpass.gateway.odoo.assets import AssetCache, AssetKey, Fetch, FetchedAsset, is_cacheable
 from guestpass.gateway.odoo.compression import upstream_if_none_match
 from guestpass.gateway.odoo.endings import ending, is_call, upload_too_large
 from guestpass.gateway.odoo.exchange import OdooExchange, Plan
+from guestpass.gateway.odoo.fetching import fetched
 from guestpass.gateway.odoo.requests import (
     FixedName,
     fixed_name,
@@ -37,6 +46,8 @@ if TYPE_CHECKING:
 MAX_CONCURRENT: Final = 8
 """Requests at one Odoo at a time: twice the number of its workers keeps them busy and no visitor waiting for long."""
 
+# Who asks for assets, as Odoo's log has it: they are fetched for everybody.
+_OUR_ADDRESS: Final = b"127.0.0.1"
 _BUS: Final = (b"/websocket", b"/longpolling/")
 _ENDED: Final = {Status.DEACTIVATED: Reason.LINK_DEACTIVATED, Status.EXPIRED: Reason.LINK_EXPIRED}
 
@@ -79,9 +90,11 @@ def calls_odoo(head: RequestHead) -> bool:
 class OdooProfile:
     """The rules and limits of all Odoo environments of one worker."""
 
-    def __init__(self, gateway: Gateway, room: SpoolRoom) -> None:
+    def __init__(self, gateway: Gateway, room: SpoolRoom, assets: AssetCache, connector: Connector) -> None:
         self._gateway = gateway
         self._room = room
+        self._connector = connector
+        self.assets = assets
         self._turns: dict[EnvironmentKey, Turns] = {}
         self.notices = OdooNotices(gateway.notices)
 
@@ -93,54 +106,132 @@ class OdooProfile:
         if asks_for_robots(path):
             client.answer(RenderedNotice(200, ROBOTS_FIELDS, ROBOTS_BODY))
             return
-        if head.content_length is not None and head.content_length > environment.body_limit and not calls_odoo(head):
-            client.answer(upload_too_large(environment.body_limit), close=True)
+        if head.content_length is not None and head.content_length > environment.body_limit:
+            if calls_odoo(head):
+                client.reply(Reason.BODY_TOO_LARGE, close=True)
+            else:
+                client.answer(upload_too_large(environment.body_limit), close=True)
             return
-        fixed = fixed_name(public_url=None, canonical_url=None, url=environment.url)
         target = path + without_foreign_database(question + query, None)
-        sent = _for_odoo(crossing, fixed)
-        visitor = Visitor(crossing.visitor.address, fixed.host, fixed.scheme)
-        upstream = self._gateway.upstream_for(environment, target)
-        answer = OdooAnswer(crossing.answer, head, fixed, crossing.origin, environment.url.encode())
-        timeout = environment.response_timeout.total_seconds()
         if crossing.upgrade or path.startswith(_BUS):
-            # The bus has an event loop of its own, which holds many connections without a worker for each.
-            first = request_head(sent, target, visitor, cookie=crossing.cookie, upgrade=crossing.upgrade)
-            client.start(
-                Exchange(
-                    client,
-                    head,
-                    first,
-                    upstream,
-                    crossing.answer,
-                    body_limit=environment.body_limit,
-                    response_timeout=timeout,
-                    upgrade=crossing.upgrade,
-                    entry=entry,
-                    visitor=crossing.visitor_id,
-                )
+            self._join_bus(client, crossing, target)
+        elif self.assets.is_running and is_cacheable(path, query) and is_answerable(head):
+            self._answer_asset(client, crossing, path)
+        else:
+            self._ask_odoo(client, crossing, target)
+
+    def _join_bus(self, client: ClientConnection, crossing: Crossing, target: bytes) -> None:
+        """The bus has an event loop of its own, which holds many connections without a worker for each."""
+        head, environment = crossing.head, crossing.entry.environment
+        client.start(
+            Exchange(
+                client,
+                head,
+                self._compose(crossing, target, _for_odoo(crossing, _name_of(environment))),
+                self._gateway.upstream_for(environment, target),
+                crossing.answer,
+                body_limit=environment.body_limit,
+                response_timeout=environment.response_timeout.total_seconds(),
+                upgrade=crossing.upgrade,
+                entry=crossing.entry,
+                visitor=crossing.visitor_id,
             )
-            return
+        )
+
+    def _ask_odoo(self, client: ClientConnection, crossing: Crossing, target: bytes) -> None:
+        head, entry = crossing.head, crossing.entry
+        environment = entry.environment
+        fixed = _name_of(environment)
+        sent = _for_odoo(crossing, fixed)
 
         def compose() -> bytes:
             sent.chunked, sent.content_length = head.chunked, head.content_length
-            return request_head(sent, target, visitor, cookie=crossing.cookie, upgrade=False)
+            return self._compose(crossing, target, sent)
 
         client.start(
             OdooExchange(
                 client,
                 head,
                 Plan(readmit=lambda: self._readmit(entry, environment), compose=compose),
-                upstream,
-                answer,
+                self._gateway.upstream_for(environment, target),
+                OdooAnswer(crossing.answer, head, fixed, crossing.origin, environment.url.encode()),
                 turns=self._turns_of(environment),
                 room=self._room,
                 entry=entry,
                 visitor=crossing.visitor_id,
                 body_limit=environment.body_limit,
-                response_timeout=timeout,
+                response_timeout=environment.response_timeout.total_seconds(),
             )
         )
+
+    def _compose(self, crossing: Crossing, target: bytes, sent: RequestHead) -> bytes:
+        fixed = _name_of(crossing.entry.environment)
+        visitor = Visitor(crossing.visitor.address, fixed.host, fixed.scheme)
+        return request_head(sent, target, visitor, cookie=crossing.cookie, upgrade=crossing.upgrade)
+
+    # Assets
+
+    def _answer_asset(self, client: ClientConnection, crossing: Crossing, path: bytes) -> None:
+        """Answer from the cache: at once where all is in memory, else when it was read, fetched or found missing."""
+        key = AssetKey.of(crossing.entry.environment, path)
+        asset = self.assets.peek(key, crossing.head)
+        if asset is not None:
+            reply = self.assets.answer(asset, crossing.head)
+            if reply.body is None or reply.body.memory is not None:
+                self._send_asset(client, crossing, reply)
+                return
+        client.wait()
+        self._gateway.spawn(self._find_asset(client, crossing, key))
+
+    async def _find_asset(self, client: ClientConnection, crossing: Crossing, key: AssetKey) -> None:
+        entry = crossing.entry
+        environment = entry.environment
+        reply = None
+        asset = await self.assets.get(key, crossing.head, self._fetch(environment, key.path))
+        if asset is not None:
+            reply = self.assets.answer(asset, crossing.head)
+            try:
+                if reply.body is not None:
+                    await reply.body.open()
+            except GoneError:
+                reply = None
+        # The link may have ended while the visitor waited.
+        reason = self._readmit(entry, environment) if client.is_open else None
+        if not client.is_open or reason is not None:
+            if reply is not None and reply.body is not None:
+                reply.body.close()
+            if reason is not None:
+                client.reply(reason, detail=entry.maintenance)
+        elif reply is None:
+            self._ask_odoo(client, crossing, key.path)
+        else:
+            self._send_asset(client, crossing, reply)
+
+    def _send_asset(self, client: ClientConnection, crossing: Crossing, reply: AssetReply) -> None:
+        client.start(
+            AssetExchange(
+                client,
+                crossing.head,
+                reply,
+                crossing.answer,
+                entry=crossing.entry,
+                visitor=crossing.visitor_id,
+            )
+        )
+
+    def _fetch(self, environment: Environment, path: bytes) -> Fetch:
+        def fetch(fields: Sequence[tuple[bytes, bytes]]) -> AbstractAsyncContextManager[FetchedAsset]:
+            return fetched(
+                self._connector,
+                Origin.from_url(environment.url, tls_verify=environment.tls_verify),
+                _name_of(environment),
+                path,
+                fields,
+                address=_OUR_ADDRESS,
+                turns=self._turns_of(environment),
+            )
+
+        return fetch
 
     def close(self) -> None:
         """Let go of what spools use."""
@@ -164,6 +255,11 @@ class OdooProfile:
                 self._turns = {key: turns for key, turns in self._turns.items() if not turns.is_idle}
             turns = self._turns[environment.key] = Turns(MAX_CONCURRENT)
         return turns
+
+
+def _name_of(environment: Environment) -> FixedName:
+    """The one name that this Odoo is called by."""
+    return fixed_name(public_url=None, canonical_url=None, url=environment.url)
 
 
 def _for_odoo(crossing: Crossing, fixed: FixedName) -> RequestHead:
