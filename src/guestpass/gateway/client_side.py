@@ -204,7 +204,7 @@ class ClientConnection(asyncio.Protocol):
         elif request_done:
             self.close()
         else:
-            self._linger()
+            self.linger(_LINGER_SECONDS)
 
     def refuse(self, reason: Reason, detail: str) -> None:
         """The request turned out to be wrong while its body arrived."""
@@ -295,7 +295,7 @@ class ClientConnection(asyncio.Protocol):
         if keep_alive and not self._eof:
             self._await_next()
         elif unread or close:
-            self._linger()
+            self.linger(_LINGER_SECONDS)
         else:
             self.close()
 
@@ -410,17 +410,18 @@ class ClientConnection(asyncio.Protocol):
         self._backlog = b""
         self.reply(reason, detail=detail, close=True)
 
-    def _linger(self) -> None:
-        """Close in such a way that the answer arrives although the client is still sending.
+    def linger(self, seconds: float) -> None:
+        """Close in such a way that what was sent arrives although the client is still sending; for so long at most.
 
         Closing a socket with unread bytes resets it, and a reset overtakes the answer (RFC 9112, section 9.6).
         """
         self._closing = True
+        self._exchange = None
         self._backlog = b""
         self._lingered = 0
         self._pausing = 0
         self.transport.resume_reading()
-        self._deadline = self.gateway.loop.time() + _LINGER_SECONDS
+        self._deadline = self.gateway.loop.time() + seconds
         if self._eof:
             self.transport.close()
         elif self.transport.can_write_eof():

@@ -14,7 +14,6 @@ from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.link import Status
 from guestpass.domain.reasons import Reason
 from guestpass.gateway.connector import Connector, Origin
-from guestpass.gateway.exchange import Exchange
 from guestpass.gateway.forwarding import EnvironmentAnswer, Visitor, request_head
 from guestpass.gateway.heads import Field, RequestHead
 from guestpass.gateway.odoo.answers import OdooAnswer
@@ -37,6 +36,7 @@ from guestpass.gateway.odoo.requests import (
 )
 from guestpass.gateway.odoo.responses import ROBOTS_BODY, ROBOTS_FIELDS, asks_for_robots
 from guestpass.gateway.odoo.spool import SpoolRoom
+from guestpass.gateway.odoo.tunnel import BusTunnel
 from guestpass.gateway.odoo.turns import Turns
 
 if TYPE_CHECKING:
@@ -123,11 +123,14 @@ class OdooProfile:
     def _join_bus(self, client: ClientConnection, crossing: Crossing, target: bytes) -> None:
         """The bus has an event loop of its own, which holds many connections without a worker for each."""
         head, environment = crossing.head, crossing.entry.environment
+        sent = _for_odoo(crossing, _name_of(environment))
+        # Frames of ours can only be put between frames that nothing has transformed.
+        sent.fields = [field for field in sent.fields if field[0] != b"sec-websocket-extensions"]
         client.start(
-            Exchange(
+            BusTunnel(
                 client,
                 head,
-                self._compose(crossing, target, _for_odoo(crossing, _name_of(environment))),
+                self._compose(crossing, target, sent),
                 self._gateway.upstream_for(environment, target),
                 crossing.answer,
                 body_limit=environment.body_limit,
