@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says more about the machine's other work than about the code.
+settings.register_profile("guestpass", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("guestpass")
