@@ -1,0 +1,137 @@
+"""No visitor holds one of Odoo's two workers, however slowly he sends or reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+import pytest_asyncio
+from tests.gateway.raw_client import RawClient
+from tests.links.waiting import until
+from tests.odoo.visitor import Visitor
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+MIB = 1024 * 1024
+LARGE = "/web/static/double/20000000/large.bin?v=1"
+"""The query keeps it out of the asset cache, so it is Odoo's to give."""
+
+
+class Slow:
+    """Raw connections of the visitor."""
+
+    def __init__(self, visitor: Visitor, stack: AsyncExitStack) -> None:
+        self._visitor = visitor
+        self._stack = stack
+        self._cookie = "; ".join(f"{cookie.name}={cookie.value}" for cookie in visitor.web.cookies.jar)
+
+    async def send(self, line: str, *fields: str, receive_buffer: int | None = None) -> RawClient:
+        """A new connection over which a head was sent."""
+        client = await RawClient.connect(self._visitor.server.public_port, receive_buffer=receive_buffer)
+        self._stack.push_async_callback(client.close)
+        lines = [line, f"Host: {self._visitor.host}", f"Cookie: {self._cookie}", *fields, "", ""]
+        client.send("\r\n".join(lines).encode())
+        return client
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def slow(visitor: Visitor) -> AsyncIterator[Slow]:
+    async with AsyncExitStack() as stack:
+        yield Slow(visitor, stack)
+
+
+async def test_uploads_that_pause_hold_no_worker_and_arrive_whole_in_the_end(visitor: Visitor, slow: Slow) -> None:
+    uploads = []
+    for _ in range(6):
+        upload = await slow.send("POST /web/double/echo HTTP/1.1", "Content-Length: 300000", "Content-Type: text/plain")
+        upload.send(b"x" * 150_000)
+        uploads.append(upload)
+
+    page = await visitor.get("/contactus")
+    assert page.status_code == 200
+    assert visitor.odoo.requests("/web/double/echo") == [], "Odoo hears of a request when it is whole"
+
+    for upload in uploads:
+        upload.send(b"x" * 150_000)
+        await upload.answer(to=b"POST")
+    assert [seen["body_bytes"] for seen in visitor.odoo.requests("/web/double/echo")] == [300_000] * 6
+
+
+async def test_a_chunked_upload_goes_up_with_its_length(visitor: Visitor, slow: Slow) -> None:
+    upload = await slow.send("POST /web/double/echo HTTP/1.1", "Transfer-Encoding: chunked")
+    for _ in range(30):
+        upload.send(b"10000\r\n" + b"y" * 65_536 + b"\r\n")
+    upload.send(b"0\r\n\r\n")
+    await upload.answer(to=b"POST")
+    [seen] = visitor.odoo.requests("/web/double/echo")
+    fields = {name.lower(): value for name, value in seen["fields"]}
+    assert fields["content-length"] == str(30 * 65_536)
+    assert "transfer-encoding" not in fields
+    assert seen["body_bytes"] == 30 * 65_536
+
+
+async def test_who_waits_for_permission_gets_it_from_us_and_not_beyond_the_limit(visitor: Visitor, slow: Slow) -> None:
+    upload = await slow.send("POST /web/double/echo HTTP/1.1", "Content-Length: 5", "Expect: 100-continue")
+    assert (await upload.head()).status == 100
+    upload.send(b"hello")
+    await upload.answer(to=b"POST")
+    [seen] = visitor.odoo.requests("/web/double/echo")
+    assert "expect" not in {name.lower() for name, _ in seen["fields"]}
+
+    limit = visitor.environment["bodyLimit"]
+    too_large = await slow.send("POST /x HTTP/1.1", f"Content-Length: {limit + 1}", "Expect: 100-continue")
+    answer = await too_large.answer(to=b"POST")
+    assert answer.status == 413
+    assert b'"error"' in answer.body
+
+
+async def test_readers_that_dawdle_hold_no_worker_and_get_everything(visitor: Visitor, slow: Slow) -> None:
+    readers = [await slow.send(f"GET {LARGE} HTTP/1.1", receive_buffer=4096) for _ in range(4)]
+
+    async def all_given() -> bool:
+        seen = visitor.odoo.requests(LARGE.partition("?")[0])
+        return len(seen) == 4 and all(each["complete"] for each in seen)
+
+    await until(all_given)
+    assert (await visitor.get("/contactus")).status_code == 200
+    for reader in readers:
+        assert len((await reader.answer()).body) == 20_000_000
+
+
+async def test_forty_requests_at_once_wait_for_their_turn_and_are_all_answered(visitor: Visitor, slow: Slow) -> None:
+    visitor.odoo.trouble("/slow", held=True)
+    held = [await slow.send("GET /slow HTTP/1.1") for _ in range(40)]
+
+    async def at_work() -> bool:
+        return len(visitor.odoo.requests("/slow")) >= 1
+
+    await until(at_work)
+    visitor.odoo.release()
+    for client in held:
+        await client.answer()
+    assert len(visitor.odoo.requests("/slow")) == 40
+
+
+async def test_an_end_of_the_link_while_a_request_waits_keeps_it_from_odoo(visitor: Visitor, slow: Slow) -> None:
+    upload = await slow.send("POST /web/double/echo HTTP/1.1", "Content-Length: 10", "Content-Type: text/plain")
+    upload.send(b"half.")
+    await visitor.server.deactivate(visitor.environment["id"], visitor.link["id"])
+    await upload.gone()
+    assert visitor.odoo.requests("/web/double/echo") == []
+
+
+async def test_who_leaves_lets_odoo_go(visitor: Visitor, slow: Slow) -> None:
+    visitor.odoo.trouble("/slow", held=True)
+    clients = [await slow.send("GET /slow HTTP/1.1") for _ in range(2)]
+
+    async def at_work() -> bool:
+        return len(visitor.odoo.requests("/slow")) == 2
+
+    await until(at_work)
+    for client in clients:
+        client.reset()
+    visitor.odoo.release()
+    async with asyncio.timeout(10):
+        assert (await visitor.get("/contactus")).status_code == 200
