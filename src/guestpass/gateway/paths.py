@@ -29,7 +29,8 @@ class Route:
 
 _ELSEWHERE: Final = Route(Room.ELSEWHERE)
 _API: Final = Route(Room.API)
-_SHARE = re.compile(rb"(?:/api)?/share/([^/]*)(/login)?")
+# A slash that somebody typed behind the token must not hand it to the environment that is open in this browser.
+_SHARE = re.compile(rb"(?:/api)?/share/([^/]*)(/login|/)?")
 _PROXY = re.compile(rb"(?:/api)?/s-proxy(/.*)", re.DOTALL)
 _BEGINNINGS: Final = (b"/share/", b"/s-proxy/", b"/api/")
 
@@ -40,7 +41,7 @@ def read_path(path: bytes) -> Route:
         return _ELSEWHERE
     if share := _SHARE.fullmatch(path):
         token = share[1].decode("latin-1")
-        return Route(Room.LOGIN if share[2] else Room.OPEN, token=token)
+        return Route(Room.LOGIN if share[2] == b"/login" else Room.OPEN, token=token)
     if proxied := _PROXY.fullmatch(path):
         return Route(Room.PROXY, path=proxied[1])
     if path in (b"/api/environments", b"/api/openapi.json") or path.startswith(b"/api/environments/"):

@@ -15,6 +15,7 @@ ELSEWHERE = Route(Room.ELSEWHERE)
     [
         ("/share/gp_x", Route(Room.OPEN, token="gp_x")),
         ("/share/gp_x/login", Route(Room.LOGIN, token="gp_x")),
+        ("/share/gp_x/", Route(Room.OPEN, token="gp_x")),
         ("/share/login", Route(Room.OPEN, token="login")),
         ("/share/", Route(Room.OPEN, token="")),
         ("/share/%67p_x", Route(Room.OPEN, token="%67p_x")),
