@@ -19,6 +19,7 @@ from bench.nginx import PROXYING, start_nginx
 from bench.processes import NotReady, Server, free_ports, pinned
 from bench.upstream import SESSION_COOKIE
 
+_HERE = Path(__file__).parent
 PASS_COOKIE = "guestpass"
 _NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "none"}
 
@@ -156,7 +157,8 @@ class NginxAuthRequest(Candidate):
     def start(self) -> None:
         self._pass = _foreign_pass()
         socket = self.folder / "auth.sock"
-        command = [sys.executable, "-m", "uvicorn", "bench.auth_app:application", "--uds", str(socket)]
+        command = [sys.executable, "-m", "uvicorn", "auth_app:application", "--uds", str(socket)]
+        command += ["--app-dir", str(_HERE)]
         command += ["--loop", "uvloop", "--http", "httptools", "--ws", "none", "--lifespan", "off"]
         command += ["--no-access-log", "--log-level", "warning", "--no-server-header", "--no-date-header"]
         command += ["--no-proxy-headers", "--timeout-keep-alive", "75"]

@@ -24,8 +24,9 @@ class Samples:
 
     @property
     def counting(self) -> list[Sample]:
-        """The samples that count: the quiet ones, or all where there is none."""
-        return self.quiet or self.disturbed
+        """The samples that count: the quiet ones, or the less disturbed half where there is none."""
+        by_disturbance = sorted(self.disturbed, key=lambda sample: sample.others)
+        return self.quiet or by_disturbance[: (len(by_disturbance) + 1) // 2]
 
 
 Results = Mapping[tuple[str, str], Samples]

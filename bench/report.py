@@ -82,6 +82,7 @@ class Verdict:
     """Whether Guestpass reaches a wanted share of another candidate's rate.
 
     `by_cpu` is the same share by processor time for a request, which a busy load core can't flatter.
+    `is_disturbed` says that one of the two was never measured undisturbed, so that `reached` proves nothing.
     """
 
     size: str
@@ -89,6 +90,7 @@ class Verdict:
     wanted: float
     reached: float
     by_cpu: float
+    is_disturbed: bool
 
     @property
     def holds(self) -> bool:
@@ -104,7 +106,8 @@ def verdicts(measured: Sequence[Row]) -> list[Verdict]:
         own, other = by_name.get((Guestpass.name, size)), by_name.get((reference, size))
         if own is not None and other is not None:
             reached = own.requests_per_second / other.requests_per_second
-            found.append(Verdict(size, reference, wanted, reached, other.cpu_us / own.cpu_us))
+            is_disturbed = own.is_disturbed or other.is_disturbed
+            found.append(Verdict(size, reference, wanted, reached, other.cpu_us / own.cpu_us, is_disturbed))
     return found
 
 
@@ -133,7 +136,9 @@ def print_report(console: Console, machine: Mapping[str, str | int], measured: S
         )
     console.print(table)
     for verdict in verdicts(measured):
-        sign = "[green]reached[/]" if verdict.holds else "[red]missed[/] "
+        sign = "[green]reached[/]  " if verdict.holds else "[red]missed[/]   "
+        if verdict.is_disturbed:
+            sign = "[yellow]disturbed[/]"
         reference = CANDIDATES[verdict.reference].title
         console.print(
             f"{sign} {verdict.size}: {verdict.reached:.2f} x {reference}, wanted {verdict.wanted:.2f}"
@@ -145,7 +150,9 @@ def print_report(console: Console, machine: Mapping[str, str | int], measured: S
             ">=: the load's core was busy, so the proxy could have done more; compare CPU us, the cost of one request."
         )
     if any(row.is_disturbed for row in measured):
-        console.print("[yellow]![/]: something else used more than a tenth of a core during each sample.")
+        console.print(
+            "[yellow]![/]: something else used more than a tenth of a core during each sample; CPU us says most then."
+        )
 
 
 def document(machine: Mapping[str, str | int], options: Mapping[str, Any], results: Results) -> dict[str, Any]:
