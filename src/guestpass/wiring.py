@@ -12,6 +12,8 @@ from guestpass.app.instance import Instance
 from guestpass.app.links import LinkService
 from guestpass.app.ports import Announcer
 from guestpass.data_directory import Secrets, make_secrets, read_secrets, whereabouts
+from guestpass.gateway.connector import AddressPolicy, Connector
+from guestpass.gateway.probe import EnvironmentProber
 from guestpass.settings import Settings
 from guestpass.signing.bearer import BearerTokens
 from guestpass.signing.keys import Keys
@@ -87,6 +89,12 @@ def _assemble(
     keys = Keys.from_secret(secrets.secret_key)
     vault, hasher = SealedTokens(keys, entropy), Argon2Hasher()
     addresses = Addresses(settings.public_url, settings.link_domain)
+    policy = AddressPolicy(
+        allow=settings.upstream_allow,
+        deny=settings.upstream_deny,
+        own_listeners=[(listen.host, listen.port) for listen in (settings.listen, settings.admin_listen)],
+    )
+    prober = EnvironmentProber(Connector(policy), entropy)
     return Core(
         settings=settings,
         keys=keys,
@@ -102,7 +110,7 @@ def _assemble(
         links=LinkService(
             database, announcer, vault, hasher, addresses, clock, entropy, longest=settings.max_link_lifetime
         ),
-        environments=EnvironmentService(database, announcer, clock, entropy),
+        environments=EnvironmentService(database, announcer, clock, entropy, prober),
         findings=Findings(database, addresses),
     )
 

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 import httpx2
 import uvicorn
+from tests.probing import NotingProber
 
 from guestpass.app.addresses import Addresses
 from guestpass.app.bearers import BearerRevocation
@@ -64,6 +65,7 @@ class Face:
     database_url: str
     clock: SettableClock
     services: WebServices
+    prober: NotingProber
     ready: list[bool] = field(default_factory=lambda: [True])
 
     def token(self, *, scopes: frozenset[Scope] = ALL_SCOPES, org: str = "default", sub: str = "olga") -> str:
@@ -113,14 +115,14 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
     keys = Keys.from_secret("another secret of the tests, just as long")
     database, vault, hasher = Database(database_url, clock), SealedTokens(keys, entropy), Argon2Hasher()
     addresses = Addresses(PUBLIC_URL, link_domain)
-    ready = [True]
+    ready, prober = [True], NotingProber()
 
     async def is_ready() -> bool:
         return ready[0]
 
     services = WebServices(
         links=LinkService(database, Silence(), vault, hasher, addresses, clock, entropy, longest=LONGEST),
-        environments=EnvironmentService(database, Silence(), clock, entropy),
+        environments=EnvironmentService(database, Silence(), clock, entropy, prober),
         findings=Findings(database, addresses),
         openings=Openings(database, vault, hasher, clock),
         bearer=BearerTokens(JWT_SECRET, entropy),
@@ -150,7 +152,7 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
             time.sleep(0.005)
         try:
             port = listener.getsockname()[1]
-            yield Face(f"http://127.0.0.1:{port}", database_url, clock, services, ready)
+            yield Face(f"http://127.0.0.1:{port}", database_url, clock, services, prober, ready)
         finally:
             server.should_exit = True
             thread.join(20)

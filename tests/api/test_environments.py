@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import httpx2
 import pytest
 from tests.api.face import Face, running_face
+
+from guestpass.app.probing import ProbeReport
+from guestpass.domain.finding import Finding
 
 WHOLE = {
     "id": "live-copy",
@@ -17,6 +21,10 @@ WHOLE = {
     "bodyLimit": 1048576,
     "responseTimeout": "1m30s",
     "maintenance": {"message": "Back at 14:00."},
+    "publicUrl": "https://odoo.example.com",
+    "database": "live",
+    "allowPaths": ["/jsonrpc", "/json"],
+    "maxConcurrent": 4,
 }
 
 
@@ -35,6 +43,8 @@ async def test_registering_gives_back_what_was_given_with_who_and_when(owner: ht
         "responseTimeout": "90s",
         "createdAt": "2026-03-04T05:06:07Z",
         "createdBy": "olga",
+        "odooVersion": None,
+        "checkedAt": "2026-03-04T05:06:07Z",
         "findings": [],
     }
     assert answer.json() == expected
@@ -57,13 +67,25 @@ async def test_only_name_and_url_are_needed_and_null_is_as_good_as_nothing(owner
         "kind": "odoo",
         "description": None,
         "tlsVerify": True,
-        "bodyLimit": 2147483648,
+        "bodyLimit": 268435456,
         "responseTimeout": "720s",
         "maintenance": None,
         "createdAt": "2026-03-04T05:06:07Z",
         "createdBy": "olga",
+        "publicUrl": None,
+        "database": None,
+        "allowPaths": [],
+        "maxConcurrent": 8,
+        "odooVersion": None,
+        "checkedAt": "2026-03-04T05:06:07Z",
         "findings": [],
     }
+
+
+async def test_a_web_environment_may_be_sent_more_than_an_odoo_by_default(owner: httpx2.AsyncClient) -> None:
+    answer = await owner.post("/api/environments", json={"name": "Web", "url": "http://10.0.0.5", "kind": "web"})
+
+    assert answer.json()["bodyLimit"] == 2 * 1024**3
 
 
 async def test_every_wrong_field_is_named_at_once(owner: httpx2.AsyncClient) -> None:
@@ -79,14 +101,62 @@ async def test_every_wrong_field_is_named_at_once(owner: httpx2.AsyncClient) -> 
             "bodyLimit": "1",
             "responseTimeout": "soon",
             "maintenance": {"until": "noon"},
+            "publicUrl": "https://odoo.example.com/web",
+            "database": "",
+            "allowPaths": "/jsonrpc",
+            "maxConcurrent": 0,
             "colour": "red",
         },
     )
 
     assert _fields(answer) == {
         "id", "name", "url", "websocketUrl", "kind", "tlsVerify", "bodyLimit", "responseTimeout",
-        "maintenance.message", "maintenance.until", "colour",
+        "maintenance.message", "maintenance.until", "publicUrl", "database", "allowPaths", "maxConcurrent", "colour",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        (["/jsonrpc", "/web/database/manager"], "number 2 leads there"),
+        (["/xmlrpc/2/db"], "hand out whole databases"),
+        (["/web"], "hand out whole databases"),
+        (["jsonrpc"], "must be paths such as /jsonrpc"),
+        (["/json?x"], "no query"),
+        (["/" + "x" * 200], "at most 200 characters"),
+        (["/x"] * 51, "at most 50"),
+        ("/jsonrpc", "must be a list"),
+    ],
+)
+async def test_paths_that_can_not_be_opened_are_refused_with_the_reason(
+    owner: httpx2.AsyncClient, environment: str, paths: object, said: str
+) -> None:
+    for answer in (
+        await owner.post("/api/environments", json={"name": "E", "url": "http://10.0.0.5", "allowPaths": paths}),
+        await owner.patch(f"/api/environments/{environment}", json={"allowPaths": paths}),
+    ):
+        assert _fields(answer) == {"allowPaths"}
+        assert said in answer.json()["errors"][0]["message"]
+    assert (await owner.get(f"/api/environments/{environment}")).json()["allowPaths"] == []
+
+
+async def test_what_a_look_found_is_shown_and_looked_for_again(face: Face, owner: httpx2.AsyncClient) -> None:
+    first = Finding("unreachable", "Nothing answers.", "Start it.")
+    second = Finding("base_url_unknown", "Nobody knows.", "Say it.")
+    face.prober.report = ProbeReport(findings=(first,))
+    added = await owner.post("/api/environments", json={"id": "odoo", "name": "Odoo", "url": "http://10.0.0.5"})
+    face.clock.time += timedelta(hours=1)
+    face.prober.report = ProbeReport(odoo_version="18.0", findings=(second, first))
+    checked = await owner.post("/api/environments/odoo/check")
+
+    assert added.status_code == 201
+    assert added.json()["findings"] == [{"code": "unreachable", "detail": "Nothing answers.", "remedy": "Start it."}]
+    assert checked.status_code == 200
+    assert checked.json()["odooVersion"] == "18.0"
+    assert checked.json()["checkedAt"] == "2026-03-04T06:06:07Z"
+    assert [each["code"] for each in checked.json()["findings"]] == ["base_url_unknown", "unreachable"]
+    assert (await owner.get("/api/environments/odoo")).json() == checked.json()
+    assert (await owner.get("/api/environments")).json()["environments"] == [checked.json()]
 
 
 async def test_a_taken_id_is_a_conflict(owner: httpx2.AsyncClient, environment: str) -> None:
@@ -102,19 +172,23 @@ async def test_patch_changes_what_is_given_and_null_clears(owner: httpx2.AsyncCl
     nothing = await owner.patch("/api/environments/live-copy", json={})
     some = await owner.patch(
         "/api/environments/live-copy",
-        json={"maintenance": None, "description": None, "websocketUrl": None, "responseTimeout": "1.5s"},
-    )
+        json={
+            "maintenance": None, "description": None, "websocketUrl": None, "responseTimeout": "1.5s",
+            "publicUrl": None, "database": None, "allowPaths": [], "maxConcurrent": 1000,
+        },
+    )  # fmt: skip
 
     assert nothing.json() == before
     assert some.status_code == 200
     assert some.json() == before | {
         "maintenance": None, "description": None, "websocketUrl": None, "responseTimeout": "1.5s",
+        "publicUrl": None, "database": None, "allowPaths": [], "maxConcurrent": 1000,
     }  # fmt: skip
     assert (await owner.get("/api/environments/live-copy")).json() == some.json()
 
 
 async def test_patch_refuses_null_where_there_must_be_a_value(owner: httpx2.AsyncClient, environment: str) -> None:
-    required = ["name", "url", "kind", "tlsVerify", "bodyLimit", "responseTimeout"]
+    required = ["name", "url", "kind", "tlsVerify", "bodyLimit", "responseTimeout", "allowPaths", "maxConcurrent"]
 
     answer = await owner.patch(f"/api/environments/{environment}", json=dict.fromkeys(required))
 
@@ -137,16 +211,26 @@ async def test_a_removed_environment_is_gone_with_its_links(owner: httpx2.AsyncC
     assert (await owner.delete(f"/api/environments/{environment}")).status_code == 404
 
 
-@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-async def test_another_organisation_sees_nothing(face: Face, environment: str, method: str) -> None:
+@pytest.mark.parametrize(("method", "below"), [("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/check")])
+async def test_another_organisation_sees_nothing(face: Face, environment: str, method: str, below: str) -> None:
     async with face.owner(org="other") as stranger:
         answer = await stranger.request(
-            method, f"/api/environments/{environment}", json={} if method == "PATCH" else None
+            method, f"/api/environments/{environment}{below}", json={} if method == "PATCH" else None
         )
         assert answer.status_code == 404
         assert (await stranger.get("/api/environments")).json() == {"environments": [], "total": 0}
         again = await stranger.post("/api/environments", json={"id": environment, "name": "Ours", "url": "http://h"})
         assert again.status_code == 201
+
+
+async def test_what_was_found_and_what_follows_from_the_set_up_are_shown_together(
+    face: Face, owner: httpx2.AsyncClient
+) -> None:
+    await owner.post("/api/environments", json={"id": "one", "name": "One", "url": "http://10.0.0.5"})
+    face.prober.report = ProbeReport(findings=(Finding("unreachable", "x", "y"),))
+    second = await owner.post("/api/environments", json={"id": "two", "name": "Two", "url": "http://10.0.0.6"})
+
+    assert [each["code"] for each in second.json()["findings"]] == ["unreachable", "shared_origin"]
 
 
 async def test_a_second_environment_on_the_shared_origin_is_told_what_that_means(owner: httpx2.AsyncClient) -> None:

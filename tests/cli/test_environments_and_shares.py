@@ -6,13 +6,15 @@ import os
 import pty
 import pwd
 import re
+import socket
 import subprocess
 from datetime import datetime, timedelta
 
 import pytest
 from tests.cli.command import COMMAND, Guestpass
 
-URL = "http://10.0.0.5:8069"
+# Nothing listens there, so that no command waits for an answer.
+URL = "http://127.0.0.1:1"
 
 
 @pytest.fixture
@@ -36,17 +38,21 @@ def on_a_terminal(command: Guestpass, *arguments: str, **variables: str) -> str:
 
 def test_an_environment_from_its_registration_to_its_end(installed: Guestpass) -> None:
     added = installed.succeed(
-        "env", "add", "Müller Staging", "https://odoo.internal:8443", "--id", "muller", "--kind", "web",
-        "--websocket-url", "https://odoo.internal:8072", "--description", "Ask Eva", "--insecure",
-        "--body-limit", "1000", "--response-timeout", "90s", "--json",
+        "env", "add", "Müller Staging", "https://127.0.0.1:1", "--id", "muller", "--kind", "web",
+        "--websocket-url", "https://127.0.0.1:2", "--description", "Ask Eva", "--insecure",
+        "--body-limit", "1000", "--response-timeout", "90s", "--public-url", "https://odoo.example.com/",
+        "--database", "live", "--allow-path", "/jsonrpc", "--allow-path", "/json/*", "--max-concurrent", "3", "--json",
     ).json  # fmt: skip
-    created_at = added.pop("createdAt")
+    created_at, checked_at = added.pop("createdAt"), added.pop("checkedAt")
+    assert created_at <= checked_at
+    [finding] = added.pop("findings")
+    assert finding["code"] == "unreachable"
     assert datetime.fromisoformat(created_at).utcoffset() == timedelta(0)
     assert added == {
         "id": "muller",
         "name": "Müller Staging",
-        "url": "https://odoo.internal:8443",
-        "websocketUrl": "https://odoo.internal:8072",
+        "url": "https://127.0.0.1:1",
+        "websocketUrl": "https://127.0.0.1:2",
         "kind": "web",
         "description": "Ask Eva",
         "tlsVerify": False,
@@ -54,20 +60,43 @@ def test_an_environment_from_its_registration_to_its_end(installed: Guestpass) -
         "responseTimeout": "90s",
         "maintenance": None,
         "createdBy": pwd.getpwuid(os.geteuid()).pw_name,
-            "findings": [],
+        "publicUrl": "https://odoo.example.com",
+        "database": "live",
+        "allowPaths": ["/jsonrpc", "/json"],
+        "maxConcurrent": 3,
+        "odooVersion": None,
     }
     shown = installed.succeed("env", "show", "muller", "--json").json
-    assert shown == {**added, "createdAt": created_at}
+    assert shown == {**added, "createdAt": created_at, "checkedAt": checked_at, "findings": [finding]}
     assert installed.succeed("env", "list", "--json").json == {"environments": [shown], "total": 1}
     table = installed.succeed("env", "list").out
-    assert re.search(r"muller\s+Müller Staging\s+web\s+https://odoo\.internal:8443", table)
+    assert re.search(r"muller\s+Müller Staging\s+web\s+https://127\.0\.0\.1:1\b", table)
     facts = installed.succeed("env", "show", "muller").out
-    assert "https://odoo.internal:8072" in facts
+    assert "https://127.0.0.1:2" in facts
     assert "not checked" in facts
     installed.succeed("env", "remove", "muller", "--yes")
     assert "muller" in installed.refuse(1, "env", "show", "muller")
     assert "muller" in installed.refuse(1, "env", "remove", "muller", "--yes")
     assert installed.succeed("env", "list", "--json").json == {"environments": [], "total": 0}
+
+
+def test_what_is_found_is_said_at_once_and_when_asked_again(installed: Guestpass) -> None:
+    added = installed.succeed("env", "add", "Staging", URL)
+    assert "unreachable" in added.err
+    assert "Start it, or correct url" in added.err
+    assert "unreachable" not in added.out
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        web = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        assert "unreachable" not in installed.succeed("env", "add", "Web", web, "--kind", "web").err
+        assert "unreachable" not in installed.succeed("env", "check", "web").err
+    gone = installed.succeed("env", "check", "web")
+    assert "environment web: 2 finding(s)" in gone.out
+    assert "unreachable" in gone.err
+    checked = installed.succeed("env", "check", "web", "--json").json
+    assert [each["code"] for each in checked["findings"]] == ["unreachable", "shared_origin"]
+    assert checked == installed.succeed("env", "show", "web", "--json").json
+    assert re.search(r"finding unreachable +The environment can't be used", installed.succeed("env", "show", "web").out)
+    assert "absent" in installed.refuse(1, "env", "check", "absent")
 
 
 def test_an_id_follows_from_the_name_and_is_not_taken_twice(staging: Guestpass) -> None:
@@ -85,8 +114,13 @@ def test_a_second_environment_without_link_domain_is_warned_about(installed: Gue
 
 
 def test_every_wrong_option_is_named(staging: Guestpass) -> None:
-    text = staging.refuse(2, "env", "add", "X", "10.0.0.5:8069", "--id", "UP", "--response-timeout", "0s")
-    assert [line.split()[1] for line in text.splitlines()] == ["--id", "URL", "--response-timeout"]
+    text = staging.refuse(
+        2, "env", "add", "X", "10.0.0.5:8069", "--id", "UP", "--response-timeout", "0s", "--public-url", "odoo",
+        "--database", " ", "--allow-path", "/web/database", "--max-concurrent", "0",
+    )  # fmt: skip
+    assert [line.split()[1] for line in text.splitlines()] == [
+        "--id", "URL", "--response-timeout", "--public-url", "--database", "--allow-path", "--max-concurrent",
+    ]  # fmt: skip
     text = staging.refuse(2, "share", "create", "staging", "--expires", "9000h", "--label", "x" * 201)
     assert sorted(line.split()[1] for line in text.splitlines()) == ["--expires", "--label"]
     assert "--expires" in staging.refuse(2, "share", "create", "staging", "--expires", "tomorrow")
@@ -97,8 +131,8 @@ def test_every_wrong_option_is_named(staging: Guestpass) -> None:
 def test_organisations_do_not_see_each_other(staging: Guestpass) -> None:
     assert staging.succeed("env", "list", "--org", "acme", "--json").json["total"] == 0
     assert "staging" in staging.refuse(1, "share", "create", "staging", "--org", "acme")
-    staging.succeed("env", "add", "Staging", "http://10.0.0.6", "--org", "acme")
-    assert staging.succeed("env", "show", "staging", "--org", "acme", "--json").json["url"] == "http://10.0.0.6"
+    staging.succeed("env", "add", "Staging", "http://127.0.0.1:3", "--org", "acme")
+    assert staging.succeed("env", "show", "staging", "--org", "acme", "--json").json["url"] == "http://127.0.0.1:3"
     assert staging.succeed("env", "show", "staging", "--json").json["url"] == URL
 
 

@@ -170,7 +170,7 @@ def test_a_damaged_key_is_refused(installed: Guestpass) -> None:
 
 
 def test_another_key_is_refused_before_anything_is_done(installed: Guestpass) -> None:
-    for arguments in (("env", "list"), ("db", "upgrade"), ("env", "add", "Staging", "http://10.0.0.5:8069")):
+    for arguments in (("env", "list"), ("db", "upgrade"), ("env", "add", "Staging", "http://127.0.0.1:1")):
         text = installed.refuse(2, *arguments, GUESTPASS_SECRET_KEY=KEY)
         assert text.startswith("guestpass: SECRET_KEY is not the one that this database was made with")
         assert "GUESTPASS_SECRET_KEY" in text
@@ -197,7 +197,7 @@ def test_a_wrong_setting_is_one_sentence_and_status_2(bare: Guestpass) -> None:
 async def test_commands_use_the_addresses_of_the_server_beside_them(bare: Guestpass) -> None:
     settings = Settings(data_dir=bare.data_dir, public_url="https://share.example.com", link_domain="links.example.net")
     await serve_once(settings)
-    bare.succeed("env", "add", "Staging", "http://10.0.0.5:8069")
+    bare.succeed("env", "add", "Staging", "http://127.0.0.1:1")
     link = bare.succeed("share", "create", "staging", "--json").json
     assert link["url"].startswith(f"https://{link['id']}.links.example.net/share/gp_")
     # What is set for the command itself comes first.

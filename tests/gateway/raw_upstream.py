@@ -137,6 +137,13 @@ class RawUpstream:
         async with asyncio.timeout(WAIT_SECONDS):
             return await self._waiting.get()
 
+    async def overlook(self) -> None:
+        """Let a connection pass by that was only made to see whether somebody listens."""
+        end = await self.accept()
+        await end.gone()
+        await end.close()
+        self._ends.remove(end)
+
     async def close_all(self) -> None:
         """Close every connection, those included that are still to be heard of."""
         self._closing = True

@@ -71,6 +71,8 @@ async def opened(
     environment = await server.add_environment(
         **{"name": "Odoo", "url": odoo.url, "websocketUrl": odoo.websocket_url, "kind": "odoo"} | fields
     )
+    # What was asked at the registration is nobody's visit.
+    odoo.forget()
     link = await server.create_link(environment["id"], **(link_fields or {}))
     async with httpx2.AsyncClient(base_url=server.public_url, timeout=30) as web:
         answer = await web.get(link["url"], headers=NAVIGATION)

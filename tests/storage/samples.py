@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from guestpass.app.ports import Store
-from guestpass.domain.environment import Environment, EnvironmentKey, Kind
+from guestpass.domain.environment import BusPlace, Environment, EnvironmentKey, Kind
 from guestpass.domain.link import ShareLink, ShareType
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -55,6 +55,15 @@ def make_environment(key: EnvironmentKey = KEY, **changed: Any) -> Environment:
         revision=4,
         created_at=NOON,
         created_by="olga",
+        public_url="https://odoo.example.com",
+        database="staging",
+        allow_paths=("/jsonrpc", "/xmlrpc/2/common"),
+        max_concurrent=12,
+        odoo_version="18.0",
+        canonical_url="https://www.example.com",
+        websocket_on=BusPlace.GEVENT,
+        found_websocket_url="http://10.0.0.5:8072",
+        checked_at=NOON + timedelta(minutes=1),
     )
     return replace(environment, **changed)
 

@@ -7,8 +7,9 @@ import pytest
 from tests.storage.samples import KEY, LINK_ID, NOON, keep, make_environment, make_link, token_hash_of
 
 from guestpass.app.ports import ChangeKind, Store
-from guestpass.domain.environment import Environment, EnvironmentKey, Kind
+from guestpass.domain.environment import BusPlace, Environment, EnvironmentKey, Kind
 from guestpass.domain.errors import AlreadyExists
+from guestpass.domain.finding import Finding
 from guestpass.domain.link import EventKind, LinkEvent
 from guestpass.storage.database import Database
 
@@ -41,6 +42,18 @@ async def changed(store: Store) -> list[tuple[ChangeKind, str]]:
         make_environment(),
         make_environment(websocket_url=None, description=None, tls_verify=True, maintenance="Back at 14:00 ☕"),
         make_environment(kind=Kind.WEB, body_limit=2**50, response_timeout=timedelta(hours=24)),
+        make_environment(
+            public_url=None,
+            database=None,
+            allow_paths=(),
+            max_concurrent=1,
+            odoo_version=None,
+            canonical_url=None,
+            websocket_on=None,
+            found_websocket_url=None,
+            checked_at=None,
+        ),
+        make_environment(allow_paths=("/jsonrpc",), websocket_on=BusPlace.NONE),
     ],
 )
 async def test_an_environment_comes_back_as_it_was_given(database: Database, environment: Environment) -> None:
@@ -96,11 +109,49 @@ async def test_an_update_changes_all_but_origin(database: Database) -> None:
         revision=5,
         created_at=NOON + timedelta(days=1),
         created_by="somebody else",
+        public_url="https://other.example.com",
+        database="other",
+        allow_paths=("/json",),
+        max_concurrent=1000,
+        odoo_version="17.0",
+        canonical_url=None,
+        websocket_on=BusPlace.SAME,
+        found_websocket_url=None,
+        checked_at=NOON + timedelta(days=2),
     )
     async with database.writing() as work:
         assert await work.environments.update(after)
         assert not await work.environments.update(replace(after, key=ABSENT))
     assert await stored(database) == replace(after, created_at=NOON, created_by="olga")
+
+
+FOUND = (Finding("b", "Second by name,", "first in rank."), Finding("a", "Æ", "Ø"))
+
+
+async def findings(store: Store, org: str = "default", id: str | None = None) -> dict[EnvironmentKey, object]:
+    async with store.reading() as work:
+        return dict(await work.environments.findings(org, id=id))
+
+
+async def test_findings_are_kept_in_order_for_each_environment(database: Database) -> None:
+    second, theirs = EnvironmentKey("default", "second"), EnvironmentKey("other", "staging")
+    await keep(database, *(make_environment(key) for key in (KEY, second, theirs)))
+    async with database.writing() as work:
+        await work.environments.set_findings(KEY, FOUND)
+        await work.environments.set_findings(second, FOUND[:1])
+        await work.environments.set_findings(theirs, FOUND[1:])
+    assert await findings(database) == {KEY: FOUND, second: FOUND[:1]}
+    assert await findings(database, id="second") == {second: FOUND[:1]}
+    assert await findings(database, "other") == {theirs: FOUND[1:]}
+    assert await findings(database, id="absent") == {}
+
+
+async def test_new_findings_replace_the_old_and_none_replace_all(database: Database) -> None:
+    await keep(database, make_environment())
+    for found in (FOUND, FOUND[::-1], FOUND[:1], ()):
+        async with database.writing() as work:
+            await work.environments.set_findings(KEY, found)
+        assert await findings(database) == ({KEY: found} if found else {})
 
 
 async def test_removing_takes_everything_that_hangs_on_it_and_nothing_else(database: Database) -> None:
@@ -117,6 +168,8 @@ async def test_removing_takes_everything_that_hangs_on_it_and_nothing_else(datab
         await work.visits.add_events([event, replace(event, link_id=other_id)])
         await work.environments.learn_http_only_cookies(KEY, ["session_id"])
         await work.environments.learn_http_only_cookies(other_key, ["session_id"])
+        await work.environments.set_findings(KEY, FOUND)
+        await work.environments.set_findings(other_key, FOUND)
     async with database.writing() as work:
         assert await work.environments.remove(KEY)
         assert not await work.environments.remove(KEY)
@@ -129,6 +182,7 @@ async def test_removing_takes_everything_that_hangs_on_it_and_nothing_else(datab
         assert await work.links.get(other_id) is not None
         assert len(await work.visits.events(other_id)) == 1
         assert await work.environments.http_only_cookies(other_key) == {"session_id"}
+        assert await work.environments.findings("default") == {other_key: FOUND}
 
 
 async def test_new_cookie_names_are_kept_and_told_once(database: Database) -> None:

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
@@ -17,7 +18,7 @@ from tests.storage.samples import SetClock, keep, link_of, make_environment, mak
 from guestpass.domain.errors import GuestpassError
 from guestpass.storage import migrate
 from guestpass.storage.database import Database
-from guestpass.storage.location import DatabaseUnusable
+from guestpass.storage.location import DatabaseUnusable, database_path
 from guestpass.storage.migrate import DatabaseState
 from guestpass.storage.tables import metadata
 
@@ -62,7 +63,7 @@ def test_foreign_keys_cascade_and_change_numbers_are_never_reused(url: str, path
     migrate.upgrade(url)
     cascading = {
         table: {str(row[6]) for row in run_sql(path, f"PRAGMA foreign_key_list({table})")}
-        for table in ("links", "http_only_cookies", "link_tokens", "visitors", "link_events")
+        for table in ("links", "http_only_cookies", "environment_findings", "link_tokens", "visitors", "link_events")
     }
     assert cascading == {table: {"CASCADE"} for table in cascading}
     [(sql,)] = run_sql(path, "SELECT sql FROM sqlite_master WHERE name = 'changes'")
@@ -87,6 +88,48 @@ async def test_upgrading_twice_changes_nothing(url: str, path: Path) -> None:
     await asyncio.to_thread(migrate.upgrade, url)
     assert run_sql(path, "SELECT sql FROM sqlite_master") == schema
     assert await link_of(database) == make_link()
+    await database.close()
+
+
+def at_revision(url: str, revision: str) -> None:
+    """Make a database as a program of that revision did."""
+    path = database_path(url)
+    path.touch()
+    with migrate._connection(path, "BEGIN IMMEDIATE") as connection:
+        command.upgrade(migrate._config(connection), revision)
+
+
+async def test_what_the_first_tables_held_is_there_after_the_upgrade(url: str, path: Path) -> None:
+    await asyncio.to_thread(at_revision, url, "0001")
+    assert migrate.database_state(url) is DatabaseState.OLDER
+    run_sql(
+        path,
+        """INSERT INTO environments VALUES ('default', 'staging', 'Staging', 'http://10.0.0.5:8069', NULL, 'odoo',
+           'Ask Eva', 1, 2147483648, 720000000, NULL, 3, '2026-03-01 12:00:00.123456', 'olga')""",
+    )
+    run_sql(
+        path,
+        """INSERT INTO links VALUES ('aaaaaaaaaaaaaaaa', 'default', 'staging', 'token', NULL, NULL, 1,
+           '2026-03-01 12:00:00.123456', 'olga', '2026-03-08 12:00:00.123456', NULL, NULL, 7, 2)""",
+    )
+    await asyncio.to_thread(migrate.upgrade, url)
+    # What still runs with the former program, and names no column that it doesn't know, must not fail meanwhile.
+    run_sql(
+        path,
+        """INSERT INTO environments (org, id, name, url, kind, tls_verify, body_limit, response_timeout, revision,
+           created_at, created_by) VALUES ('default', 'late', 'Late', 'http://10.0.0.6', 'web', 1, 1, 1000000, 1,
+           '2026-03-01 12:00:00.000000', 'olga')""",
+    )
+    database = Database(url, SetClock())
+    async with database.reading() as work:
+        late, kept = await work.environments.all("default")
+        assert await work.environments.findings("default") == {}
+    assert (kept.name, kept.body_limit, kept.revision, kept.description) == ("Staging", 2**31, 3, "Ask Eva")
+    for environment in (kept, late):
+        assert (environment.public_url, environment.database, environment.checked_at) == (None, None, None)
+        assert (environment.allow_paths, environment.max_concurrent) == ((), 8)
+        assert (environment.odoo_version, environment.websocket_upstream) == (None, None)
+    assert (await link_of(database)).visits == 7
     await database.close()
 
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Any, Final, final
 
-from guestpass.app.ports import Announcer, ChangeKind, Clock, Entropy, Store
+from guestpass.app.ports import Announcer, ChangeKind, Clock, Entropy, Prober, Store
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.environment import (
-    DEFAULT_BODY_LIMIT,
+    DEFAULT_MAX_CONCURRENT,
     DEFAULT_RESPONSE_TIMEOUT,
     ID_PATTERN,
     Environment,
     EnvironmentKey,
     Kind,
     id_from_name,
+    parse_allowed_paths,
+    parse_public_url,
     parse_upstream_url,
 )
 from guestpass.domain.errors import AlreadyExists, FieldError, Invalid, NotFound
@@ -33,7 +35,7 @@ UNSET: Final = _Unset()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEnvironment:
-    """What an owner gives to register an environment; `body_limit` in bytes."""
+    """What an owner gives to register an environment; `body_limit` in bytes, None for the kind's own."""
 
     name: str
     url: str
@@ -42,9 +44,13 @@ class NewEnvironment:
     kind: Kind = Kind.ODOO
     description: str | None = None
     tls_verify: bool = True
-    body_limit: int = DEFAULT_BODY_LIMIT
+    body_limit: int | None = None
     response_timeout: timedelta = DEFAULT_RESPONSE_TIMEOUT
     maintenance: str | None = None
+    public_url: str | None = None
+    database: str | None = None
+    allow_paths: Sequence[str] = ()
+    max_concurrent: int = DEFAULT_MAX_CONCURRENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +66,10 @@ class EnvironmentChange:
     body_limit: int | _Unset = UNSET
     response_timeout: timedelta | _Unset = UNSET
     maintenance: str | _Unset | None = UNSET
+    public_url: str | _Unset | None = UNSET
+    database: str | _Unset | None = UNSET
+    allow_paths: Sequence[str] | _Unset = UNSET
+    max_concurrent: int | _Unset = UNSET
 
     def given(self) -> dict[str, Any]:
         """The fields to change, by name."""
@@ -68,13 +78,18 @@ class EnvironmentChange:
 
 
 class EnvironmentService:
-    """The use cases around environments; every call acts for a principal within its organisation."""
+    """The use cases around environments; every call acts for a principal within its organisation.
 
-    def __init__(self, store: Store, announcer: Announcer, clock: Clock, entropy: Entropy) -> None:
+    Whoever registers an environment, or changes how it is reached, hears what a look at it has found: what was
+    given is committed before that, and stands whatever is found.
+    """
+
+    def __init__(self, store: Store, announcer: Announcer, clock: Clock, entropy: Entropy, prober: Prober) -> None:
         self._store = store
         self._announcer = announcer
         self._clock = clock
         self._entropy = entropy
+        self._prober = prober
 
     async def list_all(self, who: Principal) -> list[Environment]:
         """Every environment of the principal's organisation, by name."""
@@ -96,6 +111,8 @@ class EnvironmentService:
         who.require(Scope.ENVIRONMENTS_WRITE)
         values = {field.name: getattr(new, field.name) for field in fields(new) if field.name != "id"}
         checked = _checked(values, new.id)
+        if checked["body_limit"] is None:
+            checked["body_limit"] = new.kind.default_body_limit
         async with self._store.writing() as work:
             id = new.id or await self._free_id(work.environments.get, who.org, checked["name"])
             environment = Environment(
@@ -110,7 +127,7 @@ class EnvironmentService:
             await work.environments.add(environment)
             await work.changes.append(ChangeKind.ENVIRONMENT, str(environment.key))
         await self._announcer.announce()
-        return environment
+        return await self._look_at(environment)
 
     async def change(self, who: Principal, id: str, change: EnvironmentChange) -> Environment:
         """Change some fields; a new address closes what is open to the old one and keeps links and passes."""
@@ -122,11 +139,30 @@ class EnvironmentService:
                 raise NotFound("environment", id)
             after = replace(before, **checked)
             if _address(after) != _address(before):
-                after = replace(after, revision=before.revision + 1)
+                # What was found there says nothing about what answers here.
+                after = replace(
+                    after,
+                    revision=before.revision + 1,
+                    odoo_version=None,
+                    canonical_url=None,
+                    websocket_on=None,
+                    found_websocket_url=None,
+                    checked_at=None,
+                )
+                await work.environments.set_findings(after.key, ())
             await work.environments.update(after)
             await work.changes.append(ChangeKind.ENVIRONMENT, str(after.key))
         await self._announcer.announce()
-        return after
+        return after if _seen_by_look(after) == _seen_by_look(before) else await self._look_at(after)
+
+    async def check(self, who: Principal, id: str) -> Environment:
+        """Look at an environment again; what is found replaces what was found before."""
+        who.require(Scope.ENVIRONMENTS_WRITE)
+        async with self._store.reading() as work:
+            environment = await work.environments.get(EnvironmentKey(who.org, id))
+        if environment is None:
+            raise NotFound("environment", id)
+        return await self._look_at(environment)
 
     async def remove(self, who: Principal, id: str) -> None:
         """Remove an environment with all its links; their visitors are cut off."""
@@ -138,6 +174,30 @@ class EnvironmentService:
             await work.changes.append(ChangeKind.ENVIRONMENT, str(key))
         await self._announcer.announce()
 
+    async def _look_at(self, environment: Environment) -> Environment:
+        """Probe outside of any transaction, keep what is found, and return the environment as it is then."""
+        report = await self._prober.probe(environment)
+        async with self._store.writing() as work:
+            now = await work.environments.get(environment.key)
+            if now is None or now.created_at != environment.created_at:
+                return environment
+            if _seen_by_look(now) != _seen_by_look(environment):
+                # Whoever changed it meanwhile has it looked at as it is now.
+                return now
+            after = replace(
+                now,
+                odoo_version=report.odoo_version,
+                canonical_url=report.canonical_url,
+                websocket_on=report.websocket,
+                found_websocket_url=report.found_websocket_url,
+                checked_at=self._clock.now(),
+            )
+            await work.environments.update(after)
+            await work.environments.set_findings(after.key, report.findings)
+            await work.changes.append(ChangeKind.ENVIRONMENT, str(after.key))
+        await self._announcer.announce()
+        return after
+
     async def _free_id(self, get: Callable[[EnvironmentKey], Any], org: str, name: str) -> str:
         base = id_from_name(name) or "environment"
         id = base
@@ -148,6 +208,11 @@ class EnvironmentService:
 
 def _address(environment: Environment) -> tuple[object, ...]:
     return (environment.url, environment.websocket_url, environment.tls_verify, environment.kind)
+
+
+def _seen_by_look(environment: Environment) -> tuple[object, ...]:
+    """What decides on what a look at the environment finds."""
+    return (*_address(environment), environment.public_url, environment.database)
 
 
 def _checked(values: Mapping[str, Any], id: str | None) -> dict[str, Any]:
@@ -170,6 +235,10 @@ def _checked(values: Mapping[str, Any], id: str | None) -> dict[str, Any]:
     attempt("websocket_url", "websocketUrl", parse_upstream_url)
     attempt("body_limit", "bodyLimit", _body_limit)
     attempt("response_timeout", "responseTimeout", _response_timeout)
+    attempt("public_url", "publicUrl", parse_public_url)
+    attempt("database", "database", lambda name: _text(name, 63))
+    attempt("allow_paths", "allowPaths", parse_allowed_paths)
+    attempt("max_concurrent", "maxConcurrent", _max_concurrent)
     if errors:
         raise Invalid(errors)
     return checked
@@ -190,6 +259,12 @@ def _body_limit(size: int) -> int:
     if not 1 <= size <= 2**50:
         raise ValueError("must be a number of bytes from 1 to 1125899906842624")
     return size
+
+
+def _max_concurrent(number: int) -> int:
+    if not 1 <= number <= 1000:
+        raise ValueError("must be a number of requests from 1 to 1000")
+    return number
 
 
 def _response_timeout(duration: timedelta) -> timedelta:

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from guestpass.app.addresses import Addresses
 from guestpass.app.ports import Store
 from guestpass.domain.environment import Environment, EnvironmentKey
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing found: `code` is stable, `detail` says what is so and why it matters, `remedy` what to do."""
-
-    code: str
-    detail: str
-    remedy: str
-
+from guestpass.domain.finding import Finding
 
 SHARED_ORIGIN = Finding(
     code="shared_origin",
@@ -30,7 +20,7 @@ SHARED_ORIGIN = Finding(
 
 
 class Findings:
-    """Looks at environments."""
+    """What was found at environments by looking at them, and what follows from how they are served."""
 
     def __init__(self, store: Store, addresses: Addresses) -> None:
         self._store = store
@@ -38,8 +28,13 @@ class Findings:
 
     async def of(self, environments: Collection[Environment]) -> dict[EnvironmentKey, tuple[Finding, ...]]:
         """The findings of each environment; none is an empty tuple."""
-        shared = False
-        if environments and self._addresses.link_domain is None:
-            async with self._store.reading() as work:
-                shared = await work.environments.count() > 1
-        return {environment.key: (SHARED_ORIGIN,) if shared else () for environment in environments}
+        if not environments:
+            return {}
+        keys = [environment.key for environment in environments]
+        found: dict[EnvironmentKey, tuple[Finding, ...]] = {}
+        async with self._store.reading() as work:
+            for org in {key.org for key in keys}:
+                found |= await work.environments.findings(org, id=keys[0].id if len(keys) == 1 else None)
+            shared = self._addresses.link_domain is None and await work.environments.count() > 1
+        derived = (SHARED_ORIGIN,) if shared else ()
+        return {key: (*found.get(key, ()), *derived) for key in keys}

@@ -9,7 +9,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from guestpass.app.probing import ProbeReport
 from guestpass.domain.environment import Environment, EnvironmentKey
+from guestpass.domain.finding import Finding
 from guestpass.domain.link import LinkEvent, ShareLink, Status
 
 
@@ -126,7 +128,15 @@ class Environments(Protocol):
         ...
 
     async def remove(self, key: EnvironmentKey) -> bool:
-        """Delete with its links, their tokens, visitors and events; False when there was none."""
+        """Delete with its findings, links, their tokens, visitors and events; False when there was none."""
+        ...
+
+    async def findings(self, org: str, *, id: str | None = None) -> dict[EnvironmentKey, tuple[Finding, ...]]:
+        """What was found at the organisation's environments, or at one, in order; without those that have none."""
+        ...
+
+    async def set_findings(self, key: EnvironmentKey, findings: Sequence[Finding]) -> None:
+        """Replace what was found at an environment that exists."""
         ...
 
     async def http_only_cookies(self, key: EnvironmentKey) -> frozenset[str]:
@@ -246,6 +256,14 @@ class Announcer(Protocol):
 
     async def announce(self) -> None:
         """Return when the changes committed so far have reached this process's directory."""
+        ...
+
+
+class Prober(Protocol):
+    """Looks at a running application from outside, as a visitor could."""
+
+    async def probe(self, environment: Environment) -> ProbeReport:
+        """Look, within half a minute; what can't be reached is a finding."""
         ...
 
 

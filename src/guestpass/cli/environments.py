@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestpass.app.environments import NewEnvironment
-from guestpass.app.findings import Finding
 from guestpass.cli import output
 from guestpass.cli.options import ORG, AsJSON, EnvironmentId, Org, Yes, duration
 from guestpass.cli.session import act, confirm
 from guestpass.domain.access import Principal
 from guestpass.domain.durations import format_duration
-from guestpass.domain.environment import DEFAULT_BODY_LIMIT, DEFAULT_RESPONSE_TIMEOUT, Environment, EnvironmentKey, Kind
+from guestpass.domain.environment import (
+    DEFAULT_MAX_CONCURRENT,
+    DEFAULT_RESPONSE_TIMEOUT,
+    Environment,
+    EnvironmentKey,
+    Kind,
+)
+from guestpass.domain.finding import Finding
 from guestpass.web.api.models import EnvironmentBody, EnvironmentsBody
 
 if TYPE_CHECKING:
@@ -46,8 +52,14 @@ def add(
         bool, typer.Option("--tls-verify/--insecure", help="Whether an https environment's certificate is checked.")
     ] = True,
     body_limit: Annotated[
-        int, typer.Option("--body-limit", metavar="BYTES", help="The longest request body.")
-    ] = DEFAULT_BODY_LIMIT,
+        int | None,
+        typer.Option(
+            "--body-limit",
+            metavar="BYTES",
+            help="The longest request body.",
+            show_default=f"{Kind.ODOO.default_body_limit} for odoo, {Kind.WEB.default_body_limit} for web",
+        ),
+    ] = None,
     response_timeout: Annotated[
         timedelta | None,
         typer.Option(
@@ -58,10 +70,35 @@ def add(
             show_default=format_duration(DEFAULT_RESPONSE_TIMEOUT),
         ),
     ] = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option(
+            "--public-url", metavar="URL", help="How people reach it without a share link: for odoo, its web.base.url."
+        ),
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option("--database", metavar="NAME", help="The Odoo database, where the server has several."),
+    ] = None,
+    allow_paths: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-path",
+            metavar="PATH",
+            help="A path of Odoo that is refused by default and shall be let through, such as /jsonrpc: a door that "
+            "does not end with the link. May be given several times.",
+        ),
+    ] = None,
+    max_concurrent: Annotated[
+        int,
+        typer.Option(
+            "--max-concurrent", metavar="NUMBER", help="How many requests Odoo gets at a time: twice its workers."
+        ),
+    ] = DEFAULT_MAX_CONCURRENT,
     org: Org = ORG,
     as_json: AsJSON = False,
 ) -> None:
-    """Register a running application."""
+    """Register a running application, look at it, and say what its owner should know."""
     new = NewEnvironment(
         name=name,
         url=url,
@@ -72,6 +109,10 @@ def add(
         tls_verify=tls_verify,
         body_limit=body_limit,
         response_timeout=response_timeout if response_timeout is not None else DEFAULT_RESPONSE_TIMEOUT,
+        public_url=public_url,
+        database=database,
+        allow_paths=allow_paths or (),
+        max_concurrent=max_concurrent,
     )
 
     async def register(core: Core, who: Principal) -> _Found:
@@ -82,8 +123,7 @@ def add(
         output.print_json(EnvironmentBody.of(environment, findings))
     else:
         typer.echo(f"The environment {environment.id} is registered. Share it: guestpass share create {environment.id}")
-    for finding in findings:
-        output.note(f"guestpass: {finding.detail} {finding.remedy}")
+    _tell(findings)
 
 
 @app.command("list")
@@ -129,11 +169,29 @@ def show(environment_id: EnvironmentId, org: Org = ORG, as_json: AsJSON = False)
             ("certificate", "checked" if environment.tls_verify else "not checked"),
             ("body limit", f"{environment.body_limit} bytes"),
             ("response timeout", format_duration(environment.response_timeout)),
+            *(_of_odoo(environment) if environment.kind is Kind.ODOO else ()),
             ("maintenance", environment.maintenance or "-"),
             ("registered", f"{output.moment(environment.created_at)} by {environment.created_by}"),
+            ("checked", output.moment(environment.checked_at)),
             *((f"finding {finding.code}", f"{finding.detail} {finding.remedy}") for finding in findings),
         ]
     )
+
+
+@app.command("check")
+def check(environment_id: EnvironmentId, org: Org = ORG, as_json: AsJSON = False) -> None:
+    """Look at an environment again, and say what its owner should know."""
+
+    async def look(core: Core, who: Principal) -> _Found:
+        return await _with_findings(core, await core.environments.check(who, environment_id))
+
+    environment, findings = act(org, look)
+    if as_json:
+        output.print_json(EnvironmentBody.of(environment, findings))
+        return
+    version = f", Odoo {environment.odoo_version}" if environment.odoo_version is not None else ""
+    typer.echo(f"The environment {environment.id}{version}: {len(findings)} finding(s).")
+    _tell(findings)
 
 
 @app.command("remove")
@@ -151,6 +209,21 @@ def remove(environment_id: EnvironmentId, org: Org = ORG, yes: Yes = False) -> N
         confirm(f"Remove the environment {environment_id} and its {links} link(s) for good?", yes=yes)
     act(org, take_away)
     typer.echo(f"The environment {environment_id} is removed.")
+
+
+def _of_odoo(environment: Environment) -> list[tuple[str, str]]:
+    return [
+        ("public url", environment.public_url or "-"),
+        ("database", environment.database or "-"),
+        ("allowed paths", " ".join(environment.allow_paths) or "-"),
+        ("at a time", f"{environment.max_concurrent} requests"),
+        ("odoo version", environment.odoo_version or "-"),
+    ]
+
+
+def _tell(findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        output.note(f"guestpass: {finding.code}: {finding.detail} {finding.remedy}")
 
 
 async def _with_findings(core: Core, environment: Environment) -> _Found:

@@ -31,6 +31,10 @@ _OPTIONS = {
     "description": "--description",
     "bodyLimit": "--body-limit",
     "responseTimeout": "--response-timeout",
+    "publicUrl": "--public-url",
+    "database": "--database",
+    "allowPaths": "--allow-path",
+    "maxConcurrent": "--max-concurrent",
 }
 
 

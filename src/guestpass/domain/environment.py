@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,8 +14,16 @@ from urllib.parse import urlsplit
 ID_PATTERN = re.compile(r"[a-z0-9-]{1,63}", re.ASCII)
 ORG_PATTERN = re.compile(r"[A-Za-z0-9._@-]{1,64}", re.ASCII)
 DEFAULT_ORG = "default"
-DEFAULT_BODY_LIMIT = 2 * 1024**3
 DEFAULT_RESPONSE_TIMEOUT = timedelta(seconds=720)
+DEFAULT_MAX_CONCURRENT = 8
+ALLOWED_PATHS = 50
+"""How many exceptions one environment may have."""
+ALLOWED_PATH_LENGTH = 200
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]", re.ASCII)
+_ALLOWED_PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()+,;=:@-]+)+", re.ASCII)
+# Odoo takes off a first segment that may be a language; below /web itself nothing but the database manager would open.
+_DATABASE_MANAGER = re.compile(r"(?:/[^/]+)?/web(?:/database.*)?")
+_DATABASE_SERVICE = re.compile(r"(?:/[^/]+)?/xmlrpc[^/]*(?:/[^/]+)?/db(?:/.*)?")
 
 
 class Kind(StrEnum):
@@ -22,6 +31,20 @@ class Kind(StrEnum):
 
     ODOO = "odoo"
     WEB = "web"
+
+    @property
+    def default_body_limit(self) -> int:
+        """The longest request body where the owner names none, in bytes; bodies for Odoo are held here first."""
+        return 256 * 1024**2 if self is Kind.ODOO else 2 * 1024**3
+
+
+class BusPlace(StrEnum):
+    """Where an Odoo answers its bus: WebSockets, or long polling before version 16."""
+
+    SAME = "same"  # where everything else is answered
+    GEVENT = "gevent"  # on the port next to that, which was found
+    CONFIGURED = "configured"  # at websocketUrl
+    NONE = "none"
 
 
 class EnvironmentKey(NamedTuple):
@@ -44,9 +67,14 @@ class EnvironmentKey(NamedTuple):
 class Environment:
     """A running application, as its owner registered it.
 
-    `url` and `websocket_url` are origins (scheme, host, port; no path). `body_limit` is in bytes.
-    `revision` grows when `url`, `websocket_url` or `tls_verify` change: open streams of an older
+    `url`, `websocket_url` and `public_url` are origins (scheme, host, port; no path); `public_url` is how
+    people reach the application without us. `body_limit` is in bytes. `allow_paths` are doors of Odoo that
+    are opened again, `max_concurrent` is how many requests Odoo gets at a time.
+    `revision` grows when `url`, `websocket_url`, `tls_verify` or `kind` change: open streams of an older
     revision are closed, links and passes are kept.
+
+    What the last look at it found: `odoo_version`, `canonical_url` (what its pages call their own address),
+    `websocket_on` and `found_websocket_url`; None is not known. `checked_at` is when that was.
     """
 
     key: EnvironmentKey
@@ -62,6 +90,20 @@ class Environment:
     revision: int
     created_at: datetime
     created_by: str
+    public_url: str | None = None
+    database: str | None = None
+    allow_paths: tuple[str, ...] = ()
+    max_concurrent: int = DEFAULT_MAX_CONCURRENT
+    odoo_version: str | None = None
+    canonical_url: str | None = None
+    websocket_on: BusPlace | None = None
+    found_websocket_url: str | None = None
+    checked_at: datetime | None = None
+
+    @property
+    def websocket_upstream(self) -> str | None:
+        """Where the bus is answered, if not at `url`: the owner's word comes before what was found."""
+        return self.websocket_url or self.found_websocket_url
 
     @property
     def id(self) -> str:
@@ -74,8 +116,51 @@ def parse_upstream_url(text: str) -> str:
 
     Raises ValueError with a sentence for the person who wrote it.
     """
+    return _parse_origin(text, "http://10.0.0.5:8069", "a path can't be shared on its own")
+
+
+def parse_public_url(text: str) -> str:
+    """Check the address by which people know an application, and return it as a browser writes an origin.
+
+    Raises ValueError with a sentence for the person who wrote it.
+    """
+    origin = _parse_origin(text, "https://odoo.example.com", "an application is known by its origin")
+    scheme = urlsplit(origin).scheme
+    return origin.removesuffix({"http": ":80", "https": ":443"}[scheme])
+
+
+def parse_allowed_paths(texts: Sequence[str]) -> tuple[str, ...]:
+    """Check paths whose refusal is lifted; returns them without a final ``/`` or ``/*``, each once.
+
+    Raises ValueError with a sentence for the person who wrote them.
+    """
+    if len(texts) > ALLOWED_PATHS:
+        raise ValueError(f"must be at most {ALLOWED_PATHS} paths")
+    return tuple(dict.fromkeys(_parse_allowed_path(text, number) for number, text in enumerate(texts, 1)))
+
+
+def _parse_allowed_path(text: str, number: int) -> str:
+    path = text.removesuffix("/*").removesuffix("/")
+    if len(text) > ALLOWED_PATH_LENGTH:
+        raise ValueError(f"must be paths of at most {ALLOWED_PATH_LENGTH} characters; number {number} is longer")
+    segments = path.split("/")
+    if not _ALLOWED_PATH.fullmatch(path) or "." in segments or ".." in segments:
+        raise ValueError(
+            "must be paths such as /jsonrpc, as Odoo names them: no query, no escapes, no empty segments; number "
+            f"{number} is none"
+        )
+    lower = path.lower()
+    if _DATABASE_MANAGER.fullmatch(lower) or _DATABASE_SERVICE.fullmatch(lower):
+        raise ValueError(
+            f"can't open Odoo's database manager and its services, which hand out whole databases; number {number} "
+            "leads there"
+        )
+    return path
+
+
+def _parse_origin(text: str, example: str, why_no_path: str) -> str:
     if not text.isascii() or re.search(r"[\x00-\x20\x7f\\]", text):
-        raise ValueError("must be a plain URL such as http://10.0.0.5:8069, without spaces")
+        raise ValueError(f"must be a plain URL such as {example}, without spaces")
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -83,12 +168,12 @@ def parse_upstream_url(text: str) -> str:
         raise ValueError(f"is not a URL: {error}") from None
     if parts.scheme not in ("http", "https"):
         raise ValueError("must begin with http:// or https://")
-    if not parts.hostname or not re.fullmatch(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", _bracketed(parts.hostname)):
-        raise ValueError("must name a host, such as http://10.0.0.5:8069")
+    if not parts.hostname or not _HOST.fullmatch(_bracketed(parts.hostname)):
+        raise ValueError(f"must name a host, such as {example}")
     if parts.username is not None or parts.password is not None:
         raise ValueError("must not hold a user name or password")
     if parts.path not in ("", "/") or parts.query or parts.fragment or "?" in text or "#" in text:
-        raise ValueError("must end after the host and port: a path can't be shared on its own")
+        raise ValueError(f"must end after the host and port: {why_no_path}")
     if port == 0:
         raise ValueError("must not use port 0")
     host = _bracketed(parts.hostname)

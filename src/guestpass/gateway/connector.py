@@ -25,6 +25,10 @@ class UnreachableError(Exception):
     """No connection could be made; the text is for the operator's log."""
 
 
+class AddressRefusedError(UnreachableError):
+    """No address of the host may be connected to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where an upstream listens; `tls` is None for plain http, else whether its certificate is verified."""
@@ -87,11 +91,13 @@ class Connector:
         loop = asyncio.get_running_loop()
         context = {None: None, True: self._verifying, False: self._trusting}[origin.tls]
         failures: list[str] = []
+        tried = False
         for address in await self._resolve(origin.host, origin.port):
             refusal = self._policy.refusal(address, origin.port)
             if refusal is not None:
                 failures.append(f"{address} is refused: {refusal}")
                 continue
+            tried = True
             try:
                 _, protocol = await loop.create_connection(
                     factory, address, origin.port, ssl=context, server_hostname=origin.host if context else None
@@ -100,7 +106,7 @@ class Connector:
                 failures.append(f"{address}: {error.strerror or error}")
             else:
                 return protocol
-        raise UnreachableError("; ".join(failures))
+        raise (UnreachableError if tried else AddressRefusedError)("; ".join(failures))
 
     async def _resolve(self, host: str, port: int) -> list[str]:
         """The host's addresses; remembered for seconds, so that a moved name is followed soon."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guestpass.app.ports import ChangeKind
-from guestpass.domain.environment import Environment, EnvironmentKey, Kind
+from guestpass.domain.environment import BusPlace, Environment, EnvironmentKey, Kind
 from guestpass.domain.errors import AlreadyExists
+from guestpass.domain.finding import Finding
 from guestpass.storage.changes import SQLChangeLog
 from guestpass.storage.dialect import insert
-from guestpass.storage.tables import environments, http_only_cookies
+from guestpass.storage.tables import environment_findings, environments, http_only_cookies
 
 COOKIE_NAMES_KEPT: Final = 64
 """How many names of HttpOnly cookies are kept for one environment: an application that invents names must not fill
@@ -21,7 +22,7 @@ the database."""
 
 
 class SQLEnvironments:
-    """Environments and the names of the HttpOnly cookies that they are known to set."""
+    """Environments, what was found at them, and the names of the HttpOnly cookies that they are known to set."""
 
     def __init__(self, connection: AsyncConnection, changes: SQLChangeLog) -> None:
         self._connection = connection
@@ -60,8 +61,36 @@ class SQLEnvironments:
         return (await self._connection.execute(statement)).rowcount > 0
 
     async def remove(self, key: EnvironmentKey) -> bool:
-        """Delete with its links, their tokens, visitors and events; False when there was none."""
+        """Delete with its findings, links, their tokens, visitors and events; False when there was none."""
         return (await self._connection.execute(delete(environments).where(_is(key)))).rowcount > 0
+
+    async def findings(self, org: str, *, id: str | None = None) -> dict[EnvironmentKey, tuple[Finding, ...]]:
+        """What was found at the organisation's environments, or at one, in order; without those that have none."""
+        table = environment_findings
+        query = select(table).where(table.c.org == org).order_by(table.c.environment_id, table.c.position)
+        if id is not None:
+            query = query.where(table.c.environment_id == id)
+        found: dict[EnvironmentKey, tuple[Finding, ...]] = {}
+        for row in await self._connection.execute(query):
+            key = EnvironmentKey(row.org, row.environment_id)
+            found[key] = (*found.get(key, ()), Finding(row.code, row.detail, row.remedy))
+        return found
+
+    async def set_findings(self, key: EnvironmentKey, findings: Sequence[Finding]) -> None:
+        """Replace what was found at an environment that exists."""
+        table = environment_findings
+        of_it = and_(table.c.org == key.org, table.c.environment_id == key.id)
+        await self._connection.execute(delete(table).where(of_it))
+        for position, finding in enumerate(findings):
+            values = {
+                "org": key.org,
+                "environment_id": key.id,
+                "position": position,
+                "code": finding.code,
+                "detail": finding.detail,
+                "remedy": finding.remedy,
+            }
+            await self._connection.execute(insert(table).values(values))
 
     async def http_only_cookies(self, key: EnvironmentKey) -> frozenset[str]:
         """Names of cookies that the environment is known to set HttpOnly."""
@@ -107,6 +136,15 @@ def _changeable(environment: Environment) -> dict[str, Any]:
         "response_timeout": environment.response_timeout,
         "maintenance": environment.maintenance,
         "revision": environment.revision,
+        "public_url": environment.public_url,
+        "database": environment.database,
+        "allow_paths": "\n".join(environment.allow_paths) or None,
+        "max_concurrent": environment.max_concurrent,
+        "odoo_version": environment.odoo_version,
+        "canonical_url": environment.canonical_url,
+        "websocket_on": environment.websocket_on.value if environment.websocket_on is not None else None,
+        "found_websocket_url": environment.found_websocket_url,
+        "checked_at": environment.checked_at,
     }
 
 
@@ -125,4 +163,13 @@ def _environment(row: Row[Any]) -> Environment:
         revision=row.revision,
         created_at=row.created_at,
         created_by=row.created_by,
+        public_url=row.public_url,
+        database=row.database,
+        allow_paths=tuple(row.allow_paths.split("\n")) if row.allow_paths else (),
+        max_concurrent=row.max_concurrent,
+        odoo_version=row.odoo_version,
+        canonical_url=row.canonical_url,
+        websocket_on=BusPlace(row.websocket_on) if row.websocket_on is not None else None,
+        found_websocket_url=row.found_websocket_url,
+        checked_at=row.checked_at,
     )

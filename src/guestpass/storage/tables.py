@@ -91,6 +91,28 @@ environments = Table(
     Column("revision", Integer, nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
     Column("created_by", String, nullable=False),
+    Column("public_url", String),
+    Column("database", String),
+    Column("allow_paths", String),  # one a line; NULL for none
+    Column("max_concurrent", Integer, nullable=False, server_default="8"),
+    # What the last look found.
+    Column("odoo_version", String),
+    Column("canonical_url", String),
+    Column("websocket_on", String),
+    Column("found_websocket_url", String),
+    Column("checked_at", UTCDateTime),
+)
+
+environment_findings = Table(
+    "environment_findings",
+    metadata,
+    Column("org", String, primary_key=True),
+    Column("environment_id", String, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("code", String, nullable=False),
+    Column("detail", String, nullable=False),
+    Column("remedy", String, nullable=False),
+    ForeignKeyConstraint(["org", "environment_id"], ["environments.org", "environments.id"], ondelete="CASCADE"),
 )
 
 http_only_cookies = Table(

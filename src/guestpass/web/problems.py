@@ -200,6 +200,8 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "string_type": "must be text",
     "int_type": "must be a whole number",
     "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "too_long": "must be at most {max_length} in number",
     "enum": "must be {expected}",
     "string_too_long": "must be at most {max_length} characters",
     "string_too_short": "must be at least {min_length} characters",

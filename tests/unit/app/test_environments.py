@@ -1,26 +1,54 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.probing import NotingProber
 from tests.storage.samples import NOON, CountedEntropy, SetClock, keep, make_link
 from tests.unit.app.conftest import NotingAnnouncer
 
+from guestpass.app.addresses import Addresses
 from guestpass.app.environments import EnvironmentChange, EnvironmentService, NewEnvironment
+from guestpass.app.findings import Findings
+from guestpass.app.probing import ProbeReport
 from guestpass.domain.access import Principal, Scope
-from guestpass.domain.environment import Environment, EnvironmentKey, Kind
+from guestpass.domain.environment import BusPlace, Environment, EnvironmentKey, Kind
 from guestpass.domain.errors import AlreadyExists, Forbidden, Invalid, NotFound
+from guestpass.domain.finding import Finding
 from guestpass.storage.database import Database
 
 OLGA, STRANGER = Principal("olga"), Principal("sam", "acme")
 URL = "http://10.0.0.5:8069"
 
 
+FINDING = Finding("websocket_not_found", "No bus.", "Set websocketUrl.")
+REPORT = ProbeReport(
+    odoo_version="18.0",
+    canonical_url="https://www.example.com",
+    websocket=BusPlace.GEVENT,
+    found_websocket_url="http://10.0.0.5:8072",
+    findings=(FINDING,),
+)
+
+
 @pytest.fixture
-def service(database: Database, announcer: NotingAnnouncer, clock: SetClock) -> EnvironmentService:
-    return EnvironmentService(database, announcer, clock, CountedEntropy())
+def prober() -> NotingProber:
+    return NotingProber()
+
+
+@pytest.fixture
+def service(
+    database: Database, announcer: NotingAnnouncer, clock: SetClock, prober: NotingProber
+) -> EnvironmentService:
+    return EnvironmentService(database, announcer, clock, CountedEntropy(), prober)
+
+
+@pytest.fixture
+def findings(database: Database) -> Findings:
+    return Findings(database, Addresses("https://share.example.com", "links.example.com"))
 
 
 def new(**given: Any) -> NewEnvironment:
@@ -45,16 +73,22 @@ async def test_an_environment_is_registered_with_the_defaults(
         kind=Kind.ODOO,
         description=None,
         tls_verify=True,
-        body_limit=2 * 1024**3,
+        body_limit=256 * 1024**2,
         response_timeout=timedelta(seconds=720),
         maintenance=None,
         revision=1,
         created_at=NOON,
         created_by="olga",
+        public_url=None,
+        database=None,
+        allow_paths=(),
+        max_concurrent=8,
+        checked_at=NOON,
     )
     assert await service.get(OLGA, "staging") == added
     assert await service.list_all(OLGA) == [added]
-    assert announcer.announced == [["environment:default/staging"]]
+    # Once as it was given, and once with what was found.
+    assert announcer.announced == [["environment:default/staging"]] * 2
 
 
 async def test_everything_that_can_be_given_is_kept(service: EnvironmentService) -> None:
@@ -67,6 +101,10 @@ async def test_everything_that_can_be_given_is_kept(service: EnvironmentService)
         "body_limit": 1,
         "response_timeout": timedelta(hours=24),
         "maintenance": "Back soon",
+        "public_url": "https://odoo.example.com",
+        "database": "live",
+        "allow_paths": ("/jsonrpc", "/json"),
+        "max_concurrent": 1000,
     }
     await service.add(OLGA, new(**given))
     kept = await service.get(OLGA, "erp")
@@ -86,7 +124,7 @@ async def test_a_chosen_id_that_is_taken_is_refused(service: EnvironmentService,
     with pytest.raises(AlreadyExists, match="'staging' exists already; choose another id"):
         await service.add(OLGA, new(id="staging", name="Another"))
     assert await service.list_all(OLGA) == [added]
-    assert len(announcer.announced) == 1
+    assert len(announcer.announced) == 2
     await service.add(STRANGER, new(id="staging"))
 
 
@@ -116,6 +154,14 @@ async def test_a_chosen_id_that_is_taken_is_refused(service: EnvironmentService,
         ({"body_limit": 2**50 + 1}, "bodyLimit"),
         ({"response_timeout": timedelta(milliseconds=999)}, "responseTimeout"),
         ({"response_timeout": timedelta(hours=24, microseconds=1)}, "responseTimeout"),
+        ({"public_url": "https://odoo.example.com/web"}, "publicUrl"),
+        ({"database": ""}, "database"),
+        ({"database": "x" * 64}, "database"),
+        ({"database": "two\nlines"}, "database"),
+        ({"allow_paths": ["jsonrpc"]}, "allowPaths"),
+        ({"allow_paths": ["/web/database"]}, "allowPaths"),
+        ({"max_concurrent": 0}, "maxConcurrent"),
+        ({"max_concurrent": 1001}, "maxConcurrent"),
     ],
 )
 async def test_what_cannot_be_is_named(
@@ -127,7 +173,7 @@ async def test_what_cannot_be_is_named(
         await service.add(OLGA, new())
         assert set(await refused(service.change(OLGA, "staging", EnvironmentChange(**given)))) == {field}
         assert await service.get(OLGA, "staging") == (await service.list_all(OLGA))[0]
-        assert len(announcer.announced) == 1
+        assert len(announcer.announced) == 2
 
 
 async def test_every_wrong_field_is_named_at_once(service: EnvironmentService) -> None:
@@ -147,6 +193,10 @@ async def test_every_wrong_field_is_named_at_once(service: EnvironmentService) -
         ({"description": "Acceptance"}, False),
         ({"maintenance": "Back soon"}, False),
         ({"body_limit": 1024, "response_timeout": timedelta(seconds=5)}, False),
+        ({"public_url": "https://odoo.example.com"}, False),
+        ({"database": "live"}, False),
+        ({"allow_paths": ("/jsonrpc",)}, False),
+        ({"max_concurrent": 3}, False),
         ({}, False),
     ],
 )
@@ -157,11 +207,15 @@ async def test_what_is_given_changes_and_the_rest_stays(
     changed = await service.change(OLGA, "staging", EnvironmentChange(**given))
     assert changed == await service.get(OLGA, "staging")
     assert changed.revision == before.revision + closes_streams
-    for field in ("name", "url", "websocket_url", "kind", "description", "tls_verify", "maintenance", "body_limit"):
+    for field in (
+        "name", "url", "websocket_url", "kind", "description", "tls_verify", "maintenance", "body_limit", "public_url",
+        "database", "allow_paths", "max_concurrent",
+    ):  # fmt: skip
         expected = URL if field == "url" and given.get("url") == URL + "/" else given.get(field, getattr(before, field))
         assert getattr(changed, field) == expected
     assert (changed.key, changed.created_at, changed.created_by) == (before.key, NOON, "olga")
-    assert announcer.announced[1:] == [["environment:default/staging"]]
+    looked_again = closes_streams or bool({"public_url", "database"} & set(given))
+    assert announcer.announced[2:] == [["environment:default/staging"]] * (1 + looked_again)
 
 
 async def test_what_is_optional_can_be_taken_away(service: EnvironmentService) -> None:
@@ -178,7 +232,7 @@ async def test_removing_takes_its_links_and_is_announced(
     await service.add(OLGA, new())
     await keep(database, make_link())
     await service.remove(OLGA, "staging")
-    assert announcer.announced[1:] == [["environment:default/staging"]]
+    assert announcer.announced[2:] == [["environment:default/staging"]]
     async with database.reading() as work:
         assert await work.links.get("aaaaaaaaaaaaaaaa") is None
     assert await service.list_all(OLGA) == []
@@ -193,13 +247,134 @@ async def test_what_is_absent_or_another_organisations_is_not_found(
             service.get(who, id),
             service.change(who, id, EnvironmentChange(name="Mine")),
             service.remove(who, id),
+            service.check(who, id),
         ]
         for call in calls:
             with pytest.raises(NotFound, match=f"no environment '{id}'"):
                 await call
     assert await service.list_all(STRANGER) == []
     assert await service.list_all(OLGA) == [added]
-    assert len(announcer.announced) == 1
+    assert len(announcer.announced) == 2
+
+
+async def test_what_a_look_finds_is_kept_with_its_time(
+    service: EnvironmentService, prober: NotingProber, findings: Findings, clock: SetClock
+) -> None:
+    prober.report = REPORT
+    added = await service.add(OLGA, new())
+    assert (added.odoo_version, added.canonical_url) == ("18.0", "https://www.example.com")
+    assert (added.websocket_on, added.websocket_upstream) == (BusPlace.GEVENT, "http://10.0.0.5:8072")
+    assert added.checked_at == NOON
+    assert await service.get(OLGA, "staging") == added
+    assert await findings.of([added]) == {added.key: (FINDING,)}
+
+    clock.advance(timedelta(hours=1))
+    prober.report = replace(REPORT, odoo_version="19.0", findings=())
+    checked = await service.check(OLGA, "staging")
+    assert checked == replace(added, odoo_version="19.0", checked_at=NOON + timedelta(hours=1))
+    assert await service.get(OLGA, "staging") == checked
+    assert await findings.of([checked]) == {checked.key: ()}
+    assert [each.key for each in prober.probed] == [added.key] * 2
+
+
+async def test_a_new_address_is_looked_at_and_nothing_of_the_old_one_is_left(
+    database: Database, announcer: NotingAnnouncer, clock: SetClock, findings: Findings
+) -> None:
+    prober = NotingProber()
+    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober)
+    prober.report = REPORT
+    await service.add(OLGA, new())
+    prober.report = ProbeReport()
+    changed = await service.change(OLGA, "staging", EnvironmentChange(url="http://10.0.0.6:8069"))
+    # Already while the new one is looked at.
+    assert prober.probed[-1].url == "http://10.0.0.6:8069"
+    assert prober.probed[-1].websocket_upstream is None
+    assert prober.probed[-1].canonical_url is None
+    assert (changed.odoo_version, changed.websocket_on) == (None, None)
+    assert await findings.of([changed]) == {changed.key: ()}
+
+
+@pytest.mark.parametrize("given", [{"name": "Another"}, {"max_concurrent": 3}, {"allow_paths": ["/jsonrpc"]}, {}])
+async def test_nothing_is_looked_at_for_what_a_look_does_not_depend_on(
+    service: EnvironmentService, prober: NotingProber, findings: Findings, given: dict[str, Any]
+) -> None:
+    prober.report = REPORT
+    added = await service.add(OLGA, new())
+    prober.report = ProbeReport()
+    changed = await service.change(OLGA, "staging", EnvironmentChange(**given))
+    assert (changed.websocket_upstream, changed.checked_at) == (added.websocket_upstream, NOON)
+    assert await findings.of([changed]) == {changed.key: (FINDING,)}
+    assert len(prober.probed) == 1
+
+
+class Interrupted(NotingProber):
+    """While it looks, somebody else changes something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def probe(self, environment: Environment) -> ProbeReport:
+        report = await super().probe(environment)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        return report
+
+
+async def test_a_report_is_not_kept_for_what_changed_during_the_look(
+    database: Database, announcer: NotingAnnouncer, clock: SetClock, findings: Findings
+) -> None:
+    prober = Interrupted()
+    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober)
+    await service.add(OLGA, new())
+
+    async def move() -> None:
+        prober.report = ProbeReport()
+        await service.change(OLGA, "staging", EnvironmentChange(url="http://10.0.0.6:8069"))
+
+    prober.report, prober.meanwhile = REPORT, move
+    checked = await service.check(OLGA, "staging")
+    assert checked == await service.get(OLGA, "staging")
+    assert (checked.url, checked.odoo_version) == ("http://10.0.0.6:8069", None)
+    assert await findings.of([checked]) == {checked.key: ()}
+
+
+async def test_other_changes_during_a_look_stay(
+    database: Database, announcer: NotingAnnouncer, clock: SetClock
+) -> None:
+    prober = Interrupted()
+    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober)
+    await service.add(OLGA, new())
+    prober.report = REPORT
+    prober.meanwhile = lambda: service.change(OLGA, "staging", EnvironmentChange(maintenance="Back soon"))
+    checked = await service.check(OLGA, "staging")
+    assert (checked.maintenance, checked.odoo_version) == ("Back soon", "18.0")
+    assert checked == await service.get(OLGA, "staging")
+
+
+async def test_an_environment_that_is_removed_during_a_look_stays_gone(
+    database: Database, announcer: NotingAnnouncer, clock: SetClock, findings: Findings
+) -> None:
+    prober = Interrupted()
+    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober)
+    prober.report = REPORT
+
+    async def replace_it() -> None:
+        await service.remove(OLGA, "staging")
+        clock.advance(timedelta(seconds=1))
+        prober.report = ProbeReport()
+        await service.add(OLGA, new())
+
+    prober.meanwhile = lambda: service.remove(OLGA, "staging")
+    await service.add(OLGA, new())
+    assert await service.list_all(OLGA) == []
+
+    prober.meanwhile = replace_it
+    prober.report = REPORT
+    await service.add(OLGA, new())
+    [other] = await service.list_all(OLGA)
+    assert (other.odoo_version, await findings.of([other])) == (None, {other.key: ()})
 
 
 CALLS: list[tuple[Scope, Callable[[EnvironmentService, Principal], Awaitable[object]]]] = [
@@ -207,6 +382,7 @@ CALLS: list[tuple[Scope, Callable[[EnvironmentService, Principal], Awaitable[obj
     (Scope.ENVIRONMENTS_READ, lambda service, who: service.get(who, "staging")),
     (Scope.ENVIRONMENTS_WRITE, lambda service, who: service.add(who, new(name="Two"))),
     (Scope.ENVIRONMENTS_WRITE, lambda service, who: service.change(who, "staging", EnvironmentChange(name="x"))),
+    (Scope.ENVIRONMENTS_WRITE, lambda service, who: service.check(who, "staging")),
     (Scope.ENVIRONMENTS_WRITE, lambda service, who: service.remove(who, "staging")),
 ]
 

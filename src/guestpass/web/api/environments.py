@@ -51,7 +51,11 @@ async def create_environment(
     response: Response,
     body: Annotated[EnvironmentRequest, Depends(json_body(EnvironmentRequest))],
 ) -> EnvironmentBody:
-    """Registers a running application, so that links can lead to it. Needs the scope `environments:write`."""
+    """Registers a running application, so that links can lead to it. Needs the scope `environments:write`.
+
+    It is looked at before the answer, within half a minute: what was found stands in `findings`, and never prevents
+    the registration.
+    """
     environment = await services.environments.add(who, body.as_new_environment())
     response.headers["Location"] = f"/api/environments/{environment.id}"
     return await _shown(environment, services)
@@ -83,8 +87,23 @@ async def change_environment(
     services: Services,
     body: Annotated[EnvironmentPatch, Depends(json_body(EnvironmentPatch))],
 ) -> EnvironmentBody:
-    """Changes the given fields. A new url keeps links and passes. Needs the scope `environments:write`."""
+    """Changes the given fields. A new url keeps links and passes. Needs the scope `environments:write`.
+
+    Where the change is about how the environment is reached, it is looked at as when it was registered.
+    """
     return await _shown(await services.environments.change(who, env_id, body.as_change()), services)
+
+
+@router.post(
+    "/{envId}/check",
+    operation_id="checkEnvironment",
+    response_description="The environment with what was found.",
+    summary="Look at an environment again",
+    responses=problems(401, 403, 404, 500),
+)
+async def check_environment(who: EnvironmentsWriter, env_id: EnvironmentId, services: Services) -> EnvironmentBody:
+    """Looks at the environment as at its registration, within half a minute. Needs the scope `environments:write`."""
+    return await _shown(await services.environments.check(who, env_id), services)
 
 
 @router.delete(

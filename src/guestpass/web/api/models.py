@@ -14,17 +14,20 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 
 from guestpass.app.environments import EnvironmentChange, NewEnvironment
-from guestpass.app.findings import Finding
 from guestpass.app.links import NewLink, OwnedLink
 from guestpass.domain.durations import parse_duration
 from guestpass.domain.environment import (
-    DEFAULT_BODY_LIMIT,
+    ALLOWED_PATH_LENGTH,
+    ALLOWED_PATHS,
+    DEFAULT_MAX_CONCURRENT,
     ID_PATTERN,
     Environment,
     EnvironmentKey,
     Kind,
+    parse_public_url,
     parse_upstream_url,
 )
+from guestpass.domain.finding import Finding
 from guestpass.domain.link import LABEL_LENGTH, PASSWORD_BYTES, ShareType, Status
 
 _DURATION: Final = r"([0-9]{1,12}(\.[0-9]{0,9})?|\.[0-9]{1,9})(ns|us|µs|μs|ms|s|m|h|d)"
@@ -148,7 +151,12 @@ class Maintenance(_Given):
 _NAME = Field(min_length=1, max_length=200, description="What people call it.", examples=["Staging"])
 _DESCRIPTION = Field(min_length=1, max_length=2000, description="A note for owners.")
 _TLS_VERIFY = Field(description="Whether an https environment's certificate is checked. Default true.")
-_BODY_LIMIT = Field(ge=1, le=2**50, description=f"Longest request body, in bytes. Default {DEFAULT_BODY_LIMIT}.")
+_BODY_LIMIT = Field(
+    ge=1,
+    le=2**50,
+    description=f"Longest request body, in bytes. Default {Kind.ODOO.default_body_limit} for kind `odoo`, "
+    f"{Kind.WEB.default_body_limit} for `web`.",
+)
 _KIND = Field(description="Which rules apply behind a link: `odoo` (default) or `web`.", examples=["odoo"])
 _MAINTENANCE = Field(description="Null: visitors are let in. An object: they see its message.")
 _TIMEOUT = Field(
@@ -162,7 +170,47 @@ _Url = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[!-~]+$"}),
 ]
 _URL = Field(description="Where it runs: http or https, a host, no path.", examples=["http://10.0.0.5:8069"])
-_WEBSOCKET_URL = Field(description="Where `/websocket` goes, if not to `url`.", examples=["http://10.0.0.5:8072"])
+_WEBSOCKET_URL = Field(
+    description="Where `/websocket` goes (for kind `odoo` also `/longpolling`), if not to `url`. Left out for kind "
+    "`odoo`, port 8072 beside `url` is taken where it answers.",
+    examples=["http://10.0.0.5:8072"],
+)
+_PublicUrl = Annotated[
+    str,
+    AfterValidator(parse_public_url),
+    WithJsonSchema({"type": "string", "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[!-~]+$"}),
+]
+_PUBLIC_URL = Field(
+    description="How people reach it without a share link: for kind `odoo` its web.base.url. Odoo is called by this "
+    "name, whatever host a visitor uses.",
+    examples=["https://odoo.example.com"],
+)
+_DATABASE = Field(
+    min_length=1,
+    max_length=63,
+    description="The Odoo database that links lead to, where the server has several.",
+    examples=["staging"],
+)
+_ALLOW_PATHS = Field(
+    max_length=ALLOWED_PATHS,
+    description="Paths of Odoo that are refused by default and shall be let through, with all below them: each is a "
+    "door to Odoo that does not end with the link. The database manager and its services can't be opened. Default: "
+    "none.",
+    examples=[["/jsonrpc"]],
+)
+_AllowPaths = list[
+    Annotated[
+        str,
+        WithJsonSchema({"type": "string", "pattern": "^/", "minLength": 2, "maxLength": ALLOWED_PATH_LENGTH}),
+    ]
+]
+_MAX_CONCURRENT = Field(
+    ge=1,
+    le=1000,
+    description="How many requests Odoo gets at a time (kind `odoo` only); the others wait in turns that are fair "
+    f"among visitors. Twice the number of Odoo's workers is right. Default {DEFAULT_MAX_CONCURRENT}.",
+    examples=[DEFAULT_MAX_CONCURRENT],
+)
 
 
 class EnvironmentRequest(_Given):
@@ -188,6 +236,10 @@ class EnvironmentRequest(_Given):
         _TIMEOUT,
     ] = None
     maintenance: Annotated[Maintenance | None, _MAINTENANCE] = None
+    public_url: Annotated[_PublicUrl | None, _PUBLIC_URL] = None
+    database: Annotated[str | None, _DATABASE] = None
+    allow_paths: Annotated[_AllowPaths | None, _ALLOW_PATHS] = None
+    max_concurrent: Annotated[int | None, _MAX_CONCURRENT] = None
 
     def as_new_environment(self) -> NewEnvironment:
         """The same for the use case."""
@@ -197,7 +249,10 @@ class EnvironmentRequest(_Given):
 
 
 class EnvironmentPatch(_Given):
-    """What to change (RFC 7396): fields that are left out stay; null clears websocketUrl, description, maintenance."""
+    """What to change (RFC 7396): fields that are left out stay.
+
+    Null clears websocketUrl, description, maintenance, publicUrl and database.
+    """
 
     name: Annotated[str, _NAME] = _left_out()
     url: Annotated[_Url, _URL] = _left_out()
@@ -213,6 +268,10 @@ class EnvironmentPatch(_Given):
         _TIMEOUT,
     ] = _left_out()
     maintenance: Annotated[Maintenance | None, _MAINTENANCE] = None
+    public_url: Annotated[_PublicUrl | None, _PUBLIC_URL] = None
+    database: Annotated[str | None, _DATABASE] = None
+    allow_paths: Annotated[_AllowPaths, _ALLOW_PATHS] = _left_out()
+    max_concurrent: Annotated[int, _MAX_CONCURRENT] = _left_out()
 
     def as_change(self) -> EnvironmentChange:
         """The same for the use case."""
@@ -306,12 +365,20 @@ class EnvironmentBody(_Shown):
     kind: Kind
     description: str | None
     tls_verify: bool
-    body_limit: int = Field(description="In bytes.", examples=[2147483648])
+    body_limit: int = Field(description="In bytes.", examples=[268435456])
     response_timeout: str = Field(description="In seconds, as a duration.", examples=["720s"])
     maintenance: MaintenanceBody | None
     created_at: datetime = Field(examples=["2026-03-04T05:06:07Z"])
     created_by: str = Field(description="The `sub` of the bearer token that registered it.", examples=["olga"])
-    findings: list[FindingBody]
+    public_url: str | None = Field(examples=["https://odoo.example.com"])
+    database: str | None
+    allow_paths: list[str]
+    max_concurrent: int = Field(examples=[DEFAULT_MAX_CONCURRENT])
+    odoo_version: str | None = Field(description="As Odoo told it at the last look.", examples=["18.0"])
+    checked_at: datetime | None = Field(
+        description="When it was last looked at: at registration, after a change of how it is reached, or when asked."
+    )
+    findings: list[FindingBody] = Field(description="What was found then, and what follows from how it is served.")
 
     @classmethod
     def of(cls, environment: Environment, findings: Sequence[Finding]) -> EnvironmentBody:
@@ -331,6 +398,12 @@ class EnvironmentBody(_Shown):
             maintenance=MaintenanceBody(message=message) if message is not None else None,
             created_at=environment.created_at,
             created_by=environment.created_by,
+            public_url=environment.public_url,
+            database=environment.database,
+            allow_paths=list(environment.allow_paths),
+            max_concurrent=environment.max_concurrent,
+            odoo_version=environment.odoo_version,
+            checked_at=environment.checked_at,
             findings=[FindingBody(code=each.code, detail=each.detail, remedy=each.remedy) for each in findings],
         )
 

@@ -1,0 +1,92 @@
+"""Look at environments: whether they can be reached, and what their owners should know about them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from guestpass.app.ports import Entropy
+from guestpass.app.probing import ProbeReport
+from guestpass.domain.environment import Environment, Kind
+from guestpass.domain.finding import Finding
+from guestpass.gateway.asking import Asker, NoAnswerError, NotAllowedError
+from guestpass.gateway.connector import Connector, Origin
+from guestpass.gateway.odoo.probe import GEVENT_PORT, OdooLook
+
+PROBE_SECONDS: Final = 20.0
+"""How long all that is asked of one environment may take together."""
+
+ADDRESS_REFUSED: Final = Finding(
+    code="address_refused",
+    detail="This installation does not connect to that address: it is its own, or in a network that UPSTREAM_DENY "
+    "names. Visitors get an error page.",
+    remedy="Correct url, or have the network named in UPSTREAM_ALLOW.",
+)
+
+
+def unreachable(why: str) -> Finding:
+    """The finding for an environment that gave no answer."""
+    return Finding(
+        code="unreachable",
+        detail=f"The environment can't be used: {why}. Visitors get an error page.",
+        remedy="Start it, or correct url; it must be reachable from the machine that Guestpass runs on. Then check "
+        "again.",
+    )
+
+
+class EnvironmentProber:
+    """The Prober: web environments are only connected to, Odoo is asked some questions that need no login."""
+
+    def __init__(
+        self,
+        connector: Connector,
+        entropy: Entropy,
+        *,
+        gevent_port: int = GEVENT_PORT,
+        seconds: float = PROBE_SECONDS,
+        asker: Asker | None = None,
+    ) -> None:
+        self._asker = asker or Asker(connector)
+        self._entropy = entropy
+        self._gevent_port = gevent_port
+        self._seconds = seconds
+
+    async def probe(self, environment: Environment) -> ProbeReport:
+        """Look for PROBE_SECONDS at most; never raises for what the environment does or says."""
+        try:
+            if environment.kind is Kind.ODOO:
+                return await self._look_at_odoo(environment)
+            async with asyncio.timeout(self._seconds):
+                await self._asker.reach(Origin.from_url(environment.url, tls_verify=environment.tls_verify))
+        except NotAllowedError:
+            return _nothing_new(environment, ADDRESS_REFUSED)
+        except TimeoutError:
+            return _nothing_new(environment, unreachable(f"it was not reached within {self._seconds:g} s"))
+        except NoAnswerError as error:
+            structlog.get_logger("guestpass.gateway").info(
+                "environment_unreachable", environment=str(environment.key), cause=str(error.__cause__ or error)
+            )
+            return _nothing_new(environment, unreachable(str(error)))
+        return ProbeReport()
+
+    async def _look_at_odoo(self, environment: Environment) -> ProbeReport:
+        look = OdooLook(environment, self._asker, self._entropy, gevent_port=self._gevent_port)
+        try:
+            async with asyncio.timeout(self._seconds):
+                await look.run()
+        except TimeoutError:
+            look.is_incomplete = True
+        return look.report()
+
+
+def _nothing_new(environment: Environment, finding: Finding) -> ProbeReport:
+    """What was known stays: it is the same address, and whatever is there may be back in a minute."""
+    return ProbeReport(
+        odoo_version=environment.odoo_version,
+        canonical_url=environment.canonical_url,
+        websocket=environment.websocket_on,
+        found_websocket_url=environment.found_websocket_url,
+        findings=(finding,),
+    )
