@@ -48,8 +48,9 @@ class KnownLink(Protocol):
 class Facts:
     """All that the decision rests on.
 
-    `own_pass` is the visitor's pass as far as it counts on this host, with `own_link` the link that it names
-    (None where that is gone). `shared_link` is the link of the token in the path, None for an unknown token.
+    `own_pass` is the visitor's pass as far as it counts on this host, with its cookie tag and the link that it
+    names (`own_link`, None where that is gone). `shared_link` is the link of the token in the path, None for an
+    unknown token.
     """
 
     head: RequestHead
@@ -59,11 +60,12 @@ class Facts:
     navigates: bool
     upgrade: bool = False
     own_pass: VisitorPass | None = None
+    own_tag: bytes = b""
     own_link: KnownLink | None = None
     shared_link: KnownLink | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Forward:
     """Send it to the link's environment as `target`.
 

@@ -28,6 +28,7 @@ _LINGER_SECONDS: Final = 2.0
 _LINGER_BYTES: Final = 1024 * 1024
 _SIOCOUTQNSD: Final = 0x894B  # Linux: how many bytes of a TCP socket have not been sent, not even once
 _BACKLOG: Final = 64 * 1024
+_JOIN_BELOW: Final = 16 * 1024
 _NEVER: Final = float("inf")
 _WRITE_BUFFER: Final = 1024 * 1024
 _RESET: Final = struct.pack("ii", 1, 0)
@@ -147,6 +148,13 @@ class ClientConnection(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """Send bytes of an answer."""
         self.transport.write(data)
+
+    def write_parts(self, head: bytes, data: bytes) -> None:
+        """Send a head and what is there of its body, without copying much of it."""
+        if len(data) < _JOIN_BELOW:
+            self.transport.write(head + data)
+        else:
+            self.transport.writelines((head, data))
 
     def set_deadline(self, seconds: float | None) -> None:
         """Let the sweep end what is under way after so many seconds without another call; None for never."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BODY_IDLE: Final = 75.0
 WEBSOCKET_IDLE: Final = 90.0
 _MAX_INFORMATIONAL: Final = 10
-_JOIN_BELOW: Final = 64 * 1024
+_SMALL: Final = 64 * 1024
 _REPEATABLE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 
 
@@ -439,11 +439,11 @@ class Exchange:
         client.set_deadline(None)
         client.answered = True
         head_bytes = b"".join(lines)
-        if self._phase is _Phase.COUNTED and not self._frames and len(data) <= self._left and len(data) < _JOIN_BELOW:
-            # Most answers are small and arrive whole: one write for all of it.
-            client.write(head_bytes + data)
+        if self._phase is _Phase.COUNTED and not self._frames and len(data) <= self._left:
+            # One system call for all that is here: most answers are small and arrive whole.
+            client.write_parts(head_bytes, data)
             self._left -= len(data)
-            self._is_large = self._left > 0
+            self._is_large = self._left > 0 or len(data) > _SMALL
             if not self._left:
                 self._finish()
             return

@@ -55,7 +55,7 @@ _STATUS_LINES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Visitor:
     """How a visitor reached us, as the environment is told: `host` is the checked Host, `scheme` http or https."""
 

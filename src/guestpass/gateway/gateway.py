@@ -51,13 +51,15 @@ class Gateway:
         tasks: asyncio.TaskGroup,
     ) -> None:
         self.addresses = addresses
+        self.secure = addresses.secure
+        self.shares_origin = addresses.link_domain is None
         self.directory = directory
         self.visits = visits
         self.passes = passes
         self.notices = notices
         self.proxies = proxies
         self.time = time
-        self.cookies = CookieReader(passes, secure=addresses.secure)
+        self.cookies = CookieReader(passes, secure=self.secure)
         self.pool = Pool(connector)
         self.desk = Upstream("desk", 0, desk)
         self.loop = asyncio.get_running_loop()

@@ -16,9 +16,12 @@ _FRESH_SECONDS: Final = 1.0
 _MAX_IDLE: Final = 128
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Upstream:
-    """Where to connect, and for whom: environments never share connections, nor do revisions of one."""
+    """Where to connect, and for whom: environments never share connections, nor do revisions of one.
+
+    Compared by identity, which costs a look-up of the pool much less than the hash of its parts.
+    """
 
     owner: str
     revision: int

@@ -91,12 +91,12 @@ class Reception:
 
     def _choose_pass(self, facts: Facts, jar: CookieJar) -> None:
         """Take the pass that counts on this host: on a link's own host only that link's, and living before dead."""
-        for known, _ in jar.passes:
+        for known, tag in jar.passes:
             entry = self._gateway.directory.get(known.link_id)
             if entry is None or (facts.host.kind is HostKind.LINK and known.link_id != facts.host.link_id):
                 continue
             if known.link_version == entry.link.version:
-                facts.own_pass, facts.own_link = known, entry
+                facts.own_pass, facts.own_tag, facts.own_link = known, tag, entry
                 return
 
     def _act(self, client: ClientConnection, facts: Facts, jar: CookieJar) -> None:
@@ -133,8 +133,11 @@ class Reception:
             return
         own = facts.own_pass
         holds_pass = own is not None and own.link_id == entry.link.id
-        visitor_pass = own if own is not None and holds_pass else self._new_pass(entry, facts.now)
-        tag = gateway.passes.cookie_tag(visitor_pass).encode()
+        if own is not None and holds_pass:
+            visitor_pass, tag = own, facts.own_tag
+        else:
+            visitor_pass = self._new_pass(entry, facts.now)
+            tag = gateway.passes.cookie_tag(visitor_pass).encode()
         if decision.opening and (holds_pass or decision.new_pass):
             gateway.visits.opened(entry.link.id, visitor_pass.visitor, facts.now)
         elif holds_pass and head.method != b"HEAD":
@@ -144,12 +147,10 @@ class Reception:
             http_only=entry.http_only,
             now=facts.now,
             ends_at=entry.expires_at,
-            secure=gateway.addresses.secure,
+            secure=gateway.secure,
             learn=gateway.learner(environment.key),
         )
-        answer = EnvironmentAnswer(
-            cookies, shares_origin=gateway.addresses.link_domain is None, opens=facts.route.room is Room.OPEN
-        )
+        answer = EnvironmentAnswer(cookies, shares_origin=gateway.shares_origin, opens=facts.route.room is Room.OPEN)
         if decision.new_pass:
             answer.pass_cookie = self._pass_cookie(visitor_pass)
         visitor = self._visitor(client, facts)
@@ -240,7 +241,7 @@ class Reception:
         Clear-Site-Data (W3C) works on trustworthy origins only. Its "cookies" would also clear those of every
         other site under the same registrable domain, so cookies are expired one by one.
         """
-        secure = self._gateway.addresses.secure
+        secure = self._gateway.secure
         names = [*jar.names, *jar.renamed, *(name.encode() for name in sorted(COOKIE_NAMES))]
         lines = [b"Set-Cookie: %b\r\n" % expired(name, secure=secure) for name in names]
         if host.is_trustworthy:
@@ -251,7 +252,7 @@ class Reception:
         return self._gateway.passes.issue(entry.link.id, entry.link.version, int(now))
 
     def _pass_cookie(self, visitor_pass: VisitorPass) -> bytes:
-        passes, secure = self._gateway.passes, self._gateway.addresses.secure
+        passes, secure = self._gateway.passes, self._gateway.secure
         return pass_cookie(passes.write(visitor_pass), secure=secure).encode()
 
     def _visitor(self, client: ClientConnection, facts: Facts) -> Visitor:
