@@ -206,7 +206,7 @@ class OdooLook:
         environment = self._environment
         if environment.websocket_url is not None:
             self._bus, self._bus_url = BusPlace.CONFIGURED, None
-            if not await self._is_bus(environment.websocket_url):
+            if not await self._answers_as_bus(environment.websocket_url):
                 self._found.add(findings.NO_WEBSOCKET_AS_SET)
             return
         if await self._is_bus(environment.url):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mimetypes
 import re
 import zlib
+from dataclasses import replace
 
 from tests.doubles.odoo import assets, measured
 from tests.doubles.odoo.answers import Answer, Refusal, Stored, json_answer
@@ -68,7 +69,9 @@ def bundle(visit: Visit, hash: str, name: str, site: str | None = None) -> Answe
     if f"/{hash}/" not in current:
         return visit.go(current)
     del site
-    return visit.stream(assets.stored(known, generation=visit.world.asset_generation))
+    # Bundles are attachments, and lie where those do.
+    stored = assets.stored(known, generation=visit.world.asset_generation)
+    return visit.stream(replace(stored, filestore=f"/web/filestore/{visit.database.name}/{hash[:2]}/{hash}"))
 
 
 @route("/web/bundle/<name>")
