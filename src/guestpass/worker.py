@@ -68,8 +68,6 @@ def build_worker(
     `listeners` are the addresses that visitors and owners connect to: no environment may be one of them.
     """
     settings, notices = core.settings, Notices()
-    directory = Directory(core.database, core.vault, time.time)
-    feed = announcer.feed = SQLiteFeed(core.database, directory.apply, directory.reset)
     visits = VisitLog(core.database, core.clock)
     assets = AssetCache(
         settings.data_dir / "assets",
@@ -78,6 +76,8 @@ def build_worker(
         time=time.monotonic,
         recheck=settings.asset_recheck.total_seconds(),
     )
+    directory = Directory(core.database, core.vault, time.time, renewed=assets.expire)
+    feed = announcer.feed = SQLiteFeed(core.database, directory.apply, directory.reset)
     gateway = Gateway(
         addresses=core.addresses,
         directory=directory,

@@ -50,6 +50,11 @@ class LinkEntry:
         return self.environment.kind
 
     @property
+    def allow_paths(self) -> tuple[str, ...]:
+        """Doors of Odoo that are opened again."""
+        return self.environment.allow_paths
+
+    @property
     def maintenance(self) -> str | None:
         """The owner's message while the environment is in maintenance."""
         return self.environment.maintenance
@@ -68,7 +73,11 @@ class LinkEntry:
 
 
 class Directory:
-    """Entries by link id. `size` bounds how many are kept while nothing is open through them."""
+    """Entries by link id. `size` bounds how many are kept while nothing is open through them.
+
+    `renewed` is told of an environment that was looked at again, or whose maintenance is over: what was kept of it may
+    be out of date.
+    """
 
     def __init__(
         self,
@@ -76,11 +85,13 @@ class Directory:
         vault: TokenVault,
         time: Callable[[], float],
         *,
+        renewed: Callable[[Environment], None] = lambda _: None,
         size: int = 20_000,
     ) -> None:
         self._store = store
         self._vault = vault
         self._time = time
+        self._renewed = renewed
         self._size = size
         self._entries: dict[str, LinkEntry] = {}
         self._by_environment: dict[EnvironmentKey, set[str]] = {}
@@ -181,6 +192,10 @@ class Directory:
             self._by_environment.setdefault(environment.key, set()).add(link.id)
         else:
             before_link, before_environment = entry.link, entry.environment
+            if environment.checked_at != before_environment.checked_at or (
+                environment.maintenance is None and before_environment.maintenance is not None
+            ):
+                self._renewed(environment)
             # An equal set stays the same object: the memory of cookies compares by identity.
             entry.set(link, environment, entry.http_only if entry.http_only == http_only else http_only)
             moved = environment.revision != before_environment.revision or environment.maintenance is not None

@@ -5,6 +5,7 @@ Pure, one ordered ladder; whatever no rung allows is refused.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -32,6 +33,11 @@ class KnownLink(Protocol):
     @property
     def kind(self) -> Kind:
         """What runs behind it, and so which doors are shut."""
+        ...
+
+    @property
+    def allow_paths(self) -> Sequence[str]:
+        """Which of those doors are opened again."""
         ...
 
     @property
@@ -252,7 +258,7 @@ class Admission:
             return Reply(Reason.MAINTENANCE, link, link.maintenance)
         # Some doors of Odoo are shut for whoever comes by a link: its database manager above all.
         if link.kind is Kind.ODOO:
-            verdict = judge(target.partition(b"?")[0])
+            verdict = judge(target.partition(b"?")[0], link.allow_paths)
             if verdict.ruling is Ruling.MALFORMED:
                 return Reply(Reason.BAD_REQUEST, link, verdict.detail)
             if verdict.ruling is Ruling.REFUSED:

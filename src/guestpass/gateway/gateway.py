@@ -70,7 +70,7 @@ class Gateway:
         self.odoo = OdooProfile(self, spool, assets, connector)
         self._tasks = tasks
         self._request_ids = map(f"{secrets.token_hex(4)}-{{:x}}".format, itertools.count(1))
-        self._upstreams: dict[tuple[EnvironmentKey, datetime, int], tuple[Upstream, Upstream]] = {}
+        self._upstreams: dict[tuple[EnvironmentKey, datetime, int, str | None], tuple[Upstream, Upstream]] = {}
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine, owned by the worker's task group; a mistake in it ends one request and no more."""
@@ -83,13 +83,13 @@ class Gateway:
     def upstream_for(self, environment: Environment, target: bytes) -> Upstream:
         """Where a request goes: `websocketUrl` serves ``/websocket*``, and ``/longpolling/*`` of older Odoos."""
         # Revisions begin anew where an environment is removed and another gets its id.
-        key = (environment.key, environment.created_at, environment.revision)
+        key = (environment.key, environment.created_at, environment.revision, environment.websocket_upstream)
         pair = self._upstreams.get(key)
         if pair is None:
             if len(self._upstreams) > 10_000:
                 self._upstreams.clear()
             plain = Upstream.of_environment(environment, environment.url)
-            websocket = environment.websocket_url
+            websocket = environment.websocket_upstream
             pair = (plain, Upstream.of_environment(environment, websocket) if websocket else plain)
             self._upstreams[key] = pair
         is_bus = target.startswith(b"/websocket") or (

@@ -60,6 +60,7 @@ class Known:
     state: Status = Status.ACTIVE
     maintenance: str | None = None
     kind: Kind = Kind.WEB
+    allow_paths: tuple[str, ...] = ()
 
     def status_at(self, now: float) -> Status:
         assert now == NOW, "the decision is about the time of the request"
@@ -695,6 +696,13 @@ def test_odoos_own_doors_are_shut_for_visitors(addresses: Addresses, prefix: str
         assert reason(decide(f"{method} {prefix}{path}", holds=ODOO_LINK, addresses=addresses)) is expected
         elsewhere = decide(f"{method} {prefix}{path}", holds=TOKEN_LINK, addresses=addresses)
         assert elsewhere == Forward(TOKEN_LINK, path.encode())
+
+
+@BOTH_MODES
+def test_a_door_can_be_opened_again_but_not_the_database_manager(addresses: Addresses) -> None:
+    opened = replace(ODOO_LINK, allow_paths=("/jsonrpc", "/web/database"))
+    assert decide("POST /jsonrpc", holds=opened, addresses=addresses) == Forward(opened, b"/jsonrpc")
+    assert reason(decide("GET /web/database/manager", holds=opened, addresses=addresses)) is Reason.NOT_SHARED
 
 
 @BOTH_MODES

@@ -33,11 +33,13 @@ class Plan:
     """What an exchange with Odoo does when its turn comes.
 
     `readmit` decides once more, since the link may have ended meanwhile: None is yes. `compose` builds the
-    request's head, which says the length of a body that came in chunks.
+    request's head, which says the length of a body that came in chunks. `refuse_body`, where the body decides what
+    a request means, says why a body must not go on, or None.
     """
 
     readmit: Callable[[], Reason | None]
     compose: Callable[[], bytes]
+    refuse_body: Callable[[bytes], str | None] | None = None
 
 
 class OdooExchange(Exchange):
@@ -108,11 +110,21 @@ class OdooExchange(Exchange):
         if reason is not None:
             self._refuse(reason, "")
             return
+        if self._plan.refuse_body is not None and (detail := self._what_is_wrong(self._plan.refuse_body)):
+            self._refuse(Reason.NOT_SHARED, detail)
+            return
         if self._request.chunked:
             self._request.chunked = False
             self._request.content_length = self._intake.pending
         self._request_head = self._plan.compose()
         self._reach_upstream()
+
+    def _what_is_wrong(self, refuse_body: Callable[[bytes], str | None]) -> str | None:
+        if not self._intake.is_in_memory:
+            return "The body is larger than what can be looked at."
+        body = self._intake.take_all()
+        self._intake.put(body)
+        return refuse_body(body)
 
     def client_takes_no_more(self) -> None:
         """Odoo is read on; only an event stream waits for its reader."""

@@ -26,6 +26,7 @@ from guestpass.gateway.odoo.compression import upstream_if_none_match
 from guestpass.gateway.odoo.endings import ending, is_call, upload_too_large
 from guestpass.gateway.odoo.exchange import OdooExchange, Plan
 from guestpass.gateway.odoo.fetching import fetched
+from guestpass.gateway.odoo.paths import jsonrpc_refusal, needs_body_check
 from guestpass.gateway.odoo.requests import (
     FixedName,
     fixed_name,
@@ -42,9 +43,6 @@ from guestpass.gateway.odoo.turns import Turns
 if TYPE_CHECKING:
     from guestpass.gateway.client_side import ClientConnection
     from guestpass.gateway.gateway import Gateway
-
-MAX_CONCURRENT: Final = 8
-"""Requests at one Odoo at a time: twice the number of its workers keeps them busy and no visitor waiting for long."""
 
 # Who asks for assets, as Odoo's log has it: they are fetched for everybody.
 _OUR_ADDRESS: Final = b"127.0.0.1"
@@ -112,7 +110,7 @@ class OdooProfile:
             else:
                 client.answer(upload_too_large(environment.body_limit), close=True)
             return
-        target = path + without_foreign_database(question + query, None)
+        target = path + without_foreign_database(question + query, environment.database)
         if crossing.upgrade or path.startswith(_BUS):
             self._join_bus(client, crossing, target)
         elif self.assets.is_running and is_cacheable(path, query) and is_answerable(head):
@@ -155,7 +153,11 @@ class OdooProfile:
             OdooExchange(
                 client,
                 head,
-                Plan(readmit=lambda: self._readmit(entry, environment), compose=compose),
+                Plan(
+                    readmit=lambda: self._readmit(entry, environment),
+                    compose=compose,
+                    refuse_body=jsonrpc_refusal if needs_body_check(target.partition(b"?")[0]) else None,
+                ),
                 self._gateway.upstream_for(environment, target),
                 OdooAnswer(crossing.answer, head, fixed, crossing.origin, environment.url.encode()),
                 turns=self._turns_of(environment),
@@ -256,13 +258,14 @@ class OdooProfile:
         if turns is None:
             if len(self._turns) >= 10_000:
                 self._turns = {key: turns for key, turns in self._turns.items() if not turns.is_idle}
-            turns = self._turns[environment.key] = Turns(MAX_CONCURRENT)
+            turns = self._turns[environment.key] = Turns(environment.max_concurrent)
+        turns.limit = environment.max_concurrent
         return turns
 
 
 def _name_of(environment: Environment) -> FixedName:
     """The one name that this Odoo is called by."""
-    return fixed_name(public_url=None, canonical_url=None, url=environment.url)
+    return fixed_name(public_url=environment.public_url, canonical_url=environment.canonical_url, url=environment.url)
 
 
 def _for_odoo(crossing: Crossing, fixed: FixedName) -> RequestHead:
