@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
@@ -74,10 +75,18 @@ class Connector:
     def __init__(self, policy: AddressPolicy) -> None:
         self._policy = policy
         self._resolved: dict[tuple[str, int], tuple[float, list[str]]] = {}
-        self._verifying = ssl.create_default_context()
-        self._trusting = ssl.create_default_context()
-        self._trusting.check_hostname = False
-        self._trusting.verify_mode = ssl.CERT_NONE
+
+    @cached_property
+    def _verifying(self) -> ssl.SSLContext:
+        # Reading all authorities takes longer than most commands do, and few of them connect to anything.
+        return ssl.create_default_context()
+
+    @cached_property
+    def _trusting(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
 
     async def connect(self, origin: Origin, factory: Callable[[], P]) -> P:
         """A connected protocol; raises UnreachableError after at most CONNECT_TIMEOUT seconds."""
@@ -89,7 +98,9 @@ class Connector:
 
     async def _connect(self, origin: Origin, factory: Callable[[], P]) -> P:
         loop = asyncio.get_running_loop()
-        context = {None: None, True: self._verifying, False: self._trusting}[origin.tls]
+        context = None
+        if origin.tls is not None:
+            context = self._verifying if origin.tls else self._trusting
         failures: list[str] = []
         tried = False
         for address in await self._resolve(origin.host, origin.port):
