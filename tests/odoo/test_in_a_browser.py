@@ -1,0 +1,118 @@
+"""A client opens a link to an Odoo in Chromium, works there, and sees its end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+from tests.applications.browser import chromium, collect_errors
+from tests.doubles.odoo.handle import Odoo
+from tests.installation import Installation, installation
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def own_origins() -> AsyncIterator[Installation]:
+    async with installation(link_domain="localhost") as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page() -> AsyncIterator[Page]:
+    async with chromium() as browser:
+        context = await browser.new_context(accept_downloads=True)
+        yield await context.new_page()
+
+
+async def _shared(server: Installation, odoo: Odoo, name: str) -> dict[str, Any]:
+    """A link to the Odoo."""
+    environment = await server.add_environment(name=name, url=odoo.url, websocketUrl=odoo.websocket_url, kind="odoo")
+    return await server.create_link(environment["id"])
+
+
+async def _log_in(page: Page, link: dict[str, Any]) -> str:
+    """Open the link, log in by Odoo's form, wait for the client; returns the origin."""
+    await page.goto(link["url"])
+    origin = link["url"].partition("/share/")[0]
+    await page.goto(f"{origin}/web/login")
+    await page.fill("#login", "demo")
+    await page.fill("#password", "demo")
+    await page.click("button[type=submit]")
+    await page.wait_for_selector("body[data-ready=discuss]")
+    return str(origin)
+
+
+async def test_a_client_opens_the_link_and_works(
+    own_origins: Installation, odoo: Odoo, page: Page, tmp_path: Path
+) -> None:
+    errors = collect_errors(page)
+    link = await _shared(own_origins, odoo, tmp_path.name)
+    origin = await _log_in(page, link)
+    assert page.url.startswith(origin)
+    await page.wait_for_selector("body[data-bus=notification]")
+
+    await page.click("text=Contacts")
+    await page.click("text=Deco Addict")
+    await page.fill("#name_0", "Deco Addict & Sons")
+    await page.click("text=Save")
+    await expect(page.locator(".o_form_status_indicator")).to_have_text("Saved: Deco Addict & Sons")
+    content = b"some bytes" * 1000
+    await page.set_input_files(".o_input_file", {"name": "notes.txt", "mimeType": "text/plain", "buffer": content})
+    async with page.expect_download() as begun:
+        await page.click(".o-mail-AttachmentCard")
+    assert (await (await begun.value).path()).read_bytes() == content
+    assert errors == []
+
+
+async def test_a_notification_of_odoo_arrives_live(
+    own_origins: Installation, odoo: Odoo, page: Page, tmp_path: Path
+) -> None:
+    await _log_in(page, await _shared(own_origins, odoo, tmp_path.name))
+    await page.wait_for_selector("body[data-bus=notification]")
+    odoo.notify("simple_notification", {"title": "Hello", "message": "from Odoo", "sticky": True})
+    await expect(page.locator(".o_notification_content").last).to_have_text("from Odoo")
+
+
+async def test_the_end_is_a_dialog_in_plain_words_and_then_our_page(
+    own_origins: Installation, odoo: Odoo, page: Page, tmp_path: Path
+) -> None:
+    link = await _shared(own_origins, odoo, tmp_path.name)
+    await _log_in(page, link)
+    await own_origins.deactivate(link["environmentId"], link["id"])
+    await page.click("text=Contacts")
+    await expect(page.locator(".modal-body")).to_contain_text("This share link was switched off.")
+    answer = await page.reload()
+    assert answer is not None
+    assert answer.status == 410
+
+
+async def test_two_odoos_are_open_in_one_browser_and_keep_apart(
+    own_origins: Installation, odoo: Odoo, page: Page, tmp_path: Path
+) -> None:
+    links = [await _shared(own_origins, odoo, f"{tmp_path.name}-{number}") for number in (1, 2)]
+    other = await page.context.new_page()
+    await _log_in(page, links[0])
+    await _log_in(other, links[1])
+    for each in (page, other):
+        await each.reload()
+        await each.wait_for_selector("body[data-ready=discuss]")
+    await own_origins.deactivate(links[0]["environmentId"], links[0]["id"])
+    assert (await page.reload()).status == 410  # type: ignore[union-attr]
+    await other.click("text=Contacts")
+    await expect(other.locator("text=Deco Addict").first).to_be_visible()
+
+
+async def test_one_after_the_other_on_one_address(server: Installation, odoo: Odoo, page: Page, tmp_path: Path) -> None:
+    links = [await _shared(server, odoo, f"{tmp_path.name}-{number}") for number in (1, 2)]
+    await _log_in(page, links[0])
+    await page.goto(links[1]["url"])
+    await page.get_by_role("button", name="Switch to this link").click()
+    await page.wait_for_url(f"{server.public_url}/")
+    await _log_in(page, links[1])
+    await page.click("text=Contacts")
+    await expect(page.locator("text=Deco Addict").first).to_be_visible()
