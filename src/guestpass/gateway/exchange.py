@@ -348,7 +348,6 @@ class Exchange:
     def _attach(self, connection: UpstreamConnection) -> None:
         self._upstream = connection
         connection.exchange = self
-        connection.served += 1
         if self._stash:
             connection.transport.write(b"".join([self._request_head, *self._stash]))
             self._stash.clear()

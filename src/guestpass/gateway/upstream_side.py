@@ -14,13 +14,12 @@ WRITE_BUFFER: Final = 1024 * 1024
 class UpstreamConnection(asyncio.Protocol):
     """The upstream's end. While it serves nobody, whatever arrives makes it unusable."""
 
-    __slots__ = ("exchange", "idle_since", "lost", "reading_paused", "served", "transport")
+    __slots__ = ("exchange", "idle_since", "lost", "reading_paused", "transport")
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self.exchange: Exchange | None = None
         self.idle_since = 0.0
-        self.served = 0
         self.lost = False
         self.reading_paused = False
 
