@@ -19,8 +19,12 @@ DEFAULT_MAX_CONCURRENT = 8
 ALLOWED_PATHS = 50
 """How many exceptions one environment may have."""
 ALLOWED_PATH_LENGTH = 200
+ALLOWED_METHODS = 200
+"""How many methods one environment may open for view-only links."""
+ALLOWED_METHOD_LENGTH = 200
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]", re.ASCII)
 _ALLOWED_PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()+,;=:@-]+)+", re.ASCII)
+_ALLOWED_METHOD = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*/[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 # Odoo takes off a first segment that may be a language; below /web itself nothing but the database manager would open.
 _DATABASE_MANAGER = re.compile(r"(?:/[^/]+)?/web(?:/database.*)?")
 _DATABASE_SERVICE = re.compile(r"(?:/[^/]+)?/xmlrpc[^/]*(?:/[^/]+)?/db(?:/.*)?")
@@ -69,7 +73,8 @@ class Environment:
 
     `url`, `websocket_url` and `public_url` are origins (scheme, host, port; no path); `public_url` is how
     people reach the application without us. `body_limit` is in bytes. `allow_paths` are doors of Odoo that
-    are opened again, `max_concurrent` is how many requests Odoo gets at a time.
+    are opened again, `max_concurrent` is how many requests Odoo gets at a time. `read_only_allow` are methods, each
+    as ``model/method``, that view-only links may call besides those that are known to read.
     `revision` grows when `url`, `websocket_url`, `tls_verify` or `kind` change: open streams of an older
     revision are closed, links and passes are kept.
 
@@ -94,6 +99,7 @@ class Environment:
     database: str | None = None
     allow_paths: tuple[str, ...] = ()
     max_concurrent: int = DEFAULT_MAX_CONCURRENT
+    read_only_allow: tuple[str, ...] = ()
     odoo_version: str | None = None
     canonical_url: str | None = None
     websocket_on: BusPlace | None = None
@@ -137,6 +143,22 @@ def parse_allowed_paths(texts: Sequence[str]) -> tuple[str, ...]:
     if len(texts) > ALLOWED_PATHS:
         raise ValueError(f"must be at most {ALLOWED_PATHS} paths")
     return tuple(dict.fromkeys(_parse_allowed_path(text, number) for number, text in enumerate(texts, 1)))
+
+
+def parse_read_only_allow(texts: Sequence[str]) -> tuple[str, ...]:
+    """Check methods that view-only links may call, each as ``model/method``; returns each once.
+
+    Raises ValueError with a sentence for the person who wrote them.
+    """
+    if len(texts) > ALLOWED_METHODS:
+        raise ValueError(f"must be at most {ALLOWED_METHODS} methods")
+    for number, text in enumerate(texts, 1):
+        if len(text) > ALLOWED_METHOD_LENGTH or not _ALLOWED_METHOD.fullmatch(text):
+            raise ValueError(
+                "must be methods such as res.partner/get_totals: a model, a slash and the exact name of a method that "
+                f"doesn't begin with an underscore; number {number} is none"
+            )
+    return tuple(dict.fromkeys(texts))
 
 
 def _parse_allowed_path(text: str, number: int) -> str:

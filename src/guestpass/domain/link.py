@@ -29,9 +29,19 @@ class Status(StrEnum):
     EXPIRED = "expired"
 
 
+class Access(StrEnum):
+    """What visitors of an Odoo may do."""
+
+    FULL = "full"
+    READ_ONLY = "readOnly"
+
+
 @dataclass(frozen=True, slots=True)
 class ShareLink:
     """A share link as it is stored; all times aware UTC.
+
+    `account` is the name of the environment's account that visitors are signed in as, None where they sign in
+    themselves.
 
     `version` is written into each pass: raising it (changed password, rotation) ends all passes for
     good, while deactivation and expiry only make them worth nothing for as long as they last.
@@ -51,6 +61,8 @@ class ShareLink:
     last_opened_at: datetime | None = None
     visits: int = 0
     visitors: int = 0
+    access: Access = Access.FULL
+    account: str | None = None
 
     def status(self, now: datetime) -> Status:
         """The link's state at `now`; a deactivated link that has also expired is still `deactivated`."""

@@ -36,6 +36,10 @@ class Reason(StrEnum):
     UPSTREAM_TIMEOUT = "upstream_timeout"
     ACCELERATED_FILE = "accelerated_file"
     NOT_SHARED = "not_shared"
+    VIEW_ONLY = "view_only"
+    VISIT_ENDED = "visit_ended"
+    SIGN_IN_REFUSED = "sign_in_refused"
+    SIGN_INS_USED_UP = "sign_ins_used_up"
     TOO_BUSY = "too_busy"
     # Ourselves
     UNAVAILABLE = "unavailable"

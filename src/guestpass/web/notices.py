@@ -38,10 +38,20 @@ STATUSES: Final[dict[Reason, int]] = {
     Reason.UPSTREAM_TIMEOUT: 504,
     Reason.ACCELERATED_FILE: 502,
     Reason.NOT_SHARED: 403,
+    Reason.VIEW_ONLY: 403,
+    Reason.VISIT_ENDED: 200,
+    Reason.SIGN_IN_REFUSED: 503,
+    Reason.SIGN_INS_USED_UP: 429,
     Reason.TOO_BUSY: 503,
     Reason.UNAVAILABLE: 503,
 }
-_RETRY_AFTER: Final = {Reason.MAINTENANCE: "120", Reason.TOO_BUSY: "10", Reason.UNAVAILABLE: "5"}  # Seconds.
+_RETRY_AFTER: Final = {  # Seconds.
+    Reason.MAINTENANCE: "120",
+    Reason.SIGN_IN_REFUSED: "60",
+    Reason.SIGN_INS_USED_UP: "60",
+    Reason.TOO_BUSY: "10",
+    Reason.UNAVAILABLE: "5",
+}
 _FORMS: Final = {
     Reason.PASSWORD_NEEDED: "password.html",
     Reason.PASSWORD_WRONG: "password.html",
@@ -56,6 +66,8 @@ _ICONS: Final = {
     Reason.LINK_DEACTIVATED: "off",
     Reason.LINK_EXPIRED: "clock",
     Reason.MAINTENANCE: "clock",
+    Reason.VISIT_ENDED: "off",
+    Reason.SIGN_INS_USED_UP: "clock",
     Reason.TOO_BUSY: "clock",
     Reason.UNAVAILABLE: "clock",
     Reason.HEAD_TIMEOUT: "clock",

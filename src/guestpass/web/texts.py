@@ -174,6 +174,27 @@ NOTICES: Final[dict[Reason, Words]] = {
         "The link that was sent to you opens the application, but not this part of it.",
         "This path is shut for everybody who comes by a link.",
     ),
+    Reason.VIEW_ONLY: Words(
+        "This link is view-only",
+        "You can look at everything, but not change anything. If you need to, ask the person who sent you the link.",
+        "The share link is view-only, and this is not known to be a reading request.",
+    ),
+    Reason.VISIT_ENDED: Words(
+        "You have left",
+        "You are signed out. To come back, open the link that was sent to you again.",
+        "The visit is over; open the share link again for a new one.",
+    ),
+    Reason.SIGN_IN_REFUSED: Words(
+        "You can't be signed in right now",
+        "The account that was meant for you isn't accepted at the moment. Tell the person who sent you the link; it "
+        "stays as it is.",
+        "The environment does not accept the account that this share link signs visitors in as.",
+    ),
+    Reason.SIGN_INS_USED_UP: Words(
+        "Too many visitors at once",
+        "Many people have opened this link from where you are. Please try again in a few minutes.",
+        "Too many sign-ins through this share link from one address.",
+    ),
     Reason.TOO_BUSY: Words(
         "Too much at once",
         "What was shared with you is very busy at the moment. Please try again in a few seconds.",

@@ -40,6 +40,10 @@ STATUSES = {
     "upstream_timeout": 504,
     "accelerated_file": 502,
     "not_shared": 403,
+    "view_only": 403,
+    "visit_ended": 200,
+    "sign_in_refused": 503,
+    "sign_ins_used_up": 429,
     "too_busy": 503,
     "unavailable": 503,
 }
@@ -184,7 +188,7 @@ def test_who_should_come_back_is_told_when() -> None:
     for reason in Reason:
         for page in (True, False):
             fields = dict(_render(reason, page=page).fields)
-            assert ("Retry-After" in fields) == (STATUSES[reason.value] == 503)
+            assert ("Retry-After" in fields) == (STATUSES[reason.value] in (429, 503))
             assert ("Allow" in fields) == (STATUSES[reason.value] == 405)
     assert dict(_render(Reason.METHOD_NOT_ALLOWED, token=TOKEN).fields)["Allow"] == "GET, HEAD, POST"
 

@@ -42,6 +42,10 @@ _WORDS: Final[dict[Reason, str]] = {
     Reason.UPSTREAM_TIMEOUT: f"Odoo did not answer in time. {_MAY_BE_DONE}",
     Reason.ACCELERATED_FILE: "This file can't be fetched through a share link. Tell the person who sent you the link.",
     Reason.NOT_SHARED: "This part of Odoo isn't shared by your link.",
+    Reason.VIEW_ONLY: "This link is view-only: you can look at everything, but not change anything.",
+    Reason.VISIT_ENDED: "You are signed out. Open the link that was sent to you again.",
+    Reason.SIGN_IN_REFUSED: "You can't be signed in right now. Tell the person who sent you the link.",
+    Reason.SIGN_INS_USED_UP: "Too many people have opened this link from where you are. Try again in a few minutes.",
     Reason.TOO_BUSY: "Odoo is very busy at the moment. Please try again in a few seconds.",
     Reason.UNAVAILABLE: "This can't be passed on right now. Please try again in a moment.",
 }
