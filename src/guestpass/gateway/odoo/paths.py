@@ -139,6 +139,11 @@ def is_path(path: bytes, wanted: bytes) -> bool:
     return _plain(path) == wanted
 
 
+def readings(path: bytes) -> tuple[bytes, ...]:
+    """What Odoo may take `path` for, lower case and without a final slash: the path, and what is behind a language."""
+    return _readings(_plain(path))
+
+
 def _what_is_wrong(path: bytes) -> str | None:
     if not path.startswith(b"/"):
         return "The path must begin with a slash."
@@ -173,9 +178,12 @@ def _exception(text: str) -> bytes:
 
 
 def _opens(opened: list[bytes], plain: bytes) -> bool:
+    return any(each == entry or each.startswith(entry + b"/") for entry in opened for each in _readings(plain))
+
+
+def _readings(plain: bytes) -> tuple[bytes, ...]:
     split = _BEHIND_FIRST.fullmatch(plain)
-    readings = (plain, split[1]) if split else (plain,)
-    return any(reading == entry or reading.startswith(entry + b"/") for entry in opened for reading in readings)
+    return (plain, split[1]) if split else (plain,)
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
