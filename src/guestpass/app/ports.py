@@ -10,7 +10,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from guestpass.app.probing import ProbeReport
+from guestpass.domain.account import Account, SignInRefusal
 from guestpass.domain.environment import Environment, EnvironmentKey
+from guestpass.domain.errors import GuestpassError
 from guestpass.domain.finding import Finding
 from guestpass.domain.link import LinkEvent, ShareLink, Status
 
@@ -67,16 +69,32 @@ class TokenVault(Protocol):
         ...
 
 
+class Sealer(Protocol):
+    """Keeps secrets that we must be able to read again; `context` says what a secret is for and whose it is."""
+
+    def seal(self, text: str, context: str) -> bytes:
+        """The text encrypted and bound to its context."""
+        ...
+
+    def open(self, sealed: bytes, context: str) -> str:
+        """The reverse of `seal`; raises ValueError when the key or the context is another."""
+        ...
+
+
 class ChangeKind(StrEnum):
     """What a row of the `changes` table is about."""
 
     LINK = "link"
     ENVIRONMENT = "environment"
+    ODOO_SESSION = "odoo_session"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something changed: `id` is a link's id or ``str(EnvironmentKey)``; the reader loads the thing itself."""
+    """Something changed; the reader loads the thing itself.
+
+    `id` is a link's id, ``str(EnvironmentKey)``, or a link's id and a visitor's with a slash between them.
+    """
 
     number: int
     kind: ChangeKind
@@ -104,6 +122,35 @@ class Activity:
     visitor: str
     starts: tuple[tuple[datetime, bool], ...]
     last_seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OdooSession:
+    """The Odoo session that we hold for one visitor of one link.
+
+    `sealed` is its id, encrypted; None while the first sign-in is under way. `revision` grows with each new id, so
+    that of two workers that saw different ids only one can write. `account_revision` and `link_version` are those
+    that it was made for: it ends when either moves on.
+    """
+
+    link_id: str
+    visitor: str
+    environment: EnvironmentKey
+    account: str
+    account_revision: int
+    link_version: int
+    sealed: bytes | None
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedCall:
+    """A method that view-only links of an environment refused, how often, and when last."""
+
+    model: str
+    method: str
+    count: int
+    last_at: datetime
 
 
 class Environments(Protocol):
@@ -139,12 +186,102 @@ class Environments(Protocol):
         """Replace what was found at an environment that exists."""
         ...
 
+    async def add_finding(self, environment: Environment, finding: Finding) -> None:
+        """Add what was found on the way, unless one of its code is there or the environment has moved since."""
+        ...
+
     async def http_only_cookies(self, key: EnvironmentKey) -> frozenset[str]:
         """Names of cookies that the environment is known to set HttpOnly."""
         ...
 
     async def learn_http_only_cookies(self, key: EnvironmentKey, names: Iterable[str]) -> None:
         """Remember such names (at most 64 for one environment; nothing happens when it is gone)."""
+        ...
+
+    async def refused_calls(self, key: EnvironmentKey) -> list[RefusedCall]:
+        """What view-only links refused there, most often first."""
+        ...
+
+    async def add_refused_calls(self, key: EnvironmentKey, calls: Iterable[RefusedCall]) -> None:
+        """Add counts (at most 500 different methods for one environment; nothing happens when it is gone)."""
+        ...
+
+
+class Accounts(Protocol):
+    """Where accounts of environments are kept."""
+
+    async def get(self, key: EnvironmentKey, name: str) -> Account | None: ...
+
+    async def all(self, key: EnvironmentKey) -> list[Account]:
+        """The environment's accounts, by name."""
+        ...
+
+    async def of_org(self, org: str, *, id: str | None = None) -> list[Account]:
+        """The accounts of all of the organisation's environments, or of one, by environment and name."""
+        ...
+
+    async def put(self, account: Account) -> None:
+        """Insert, or overwrite the one of that name."""
+        ...
+
+    async def remove(self, key: EnvironmentKey, name: str) -> bool:
+        """Delete; False when there was none."""
+        ...
+
+    async def links_using(self, key: EnvironmentKey, name: str, *, now: datetime) -> int:
+        """How many links that are active at `now` sign their visitors in as it."""
+        ...
+
+    async def refuse(self, key: EnvironmentKey, name: str, revision: int, at: datetime, why: SignInRefusal) -> bool:
+        """Write down that Odoo refused it; False when it is gone or has other credentials by now."""
+        ...
+
+    async def accept(self, key: EnvironmentKey, name: str, revision: int) -> bool:
+        """Write down that Odoo accepted it; False when nothing had been refused."""
+        ...
+
+    async def claim_retry(self, key: EnvironmentKey, name: str, *, now: datetime, before: datetime) -> bool:
+        """Take the right to try a refused account again: True for one caller, where it was refused before `before`.
+
+        One conditional statement, which sets `refused_at` to `now`.
+        """
+        ...
+
+
+class OdooSessions(Protocol):
+    """Where visitors' Odoo sessions are kept. Rows outlive their link until Odoo was told of the end."""
+
+    async def get(self, link_id: str, visitor: str) -> OdooSession | None: ...
+
+    async def claim(self, wanted: OdooSession, *, claim: str, now: datetime, until: datetime) -> bool:
+        """Take the right to sign this visitor in, until `until`; one conditional statement.
+
+        True where the row has `wanted.revision` (or there is none, and then it is inserted with `sealed` None and
+        revision 0) and no other claim runs at `now`.
+        """
+        ...
+
+    async def complete(self, session: OdooSession, *, claim: str) -> int | None:
+        """Write what a sign-in brought (`sealed`, account, revisions), end the claim and return the new revision.
+
+        None where the claim is no longer ours.
+        """
+        ...
+
+    async def release(self, link_id: str, visitor: str, *, claim: str) -> None:
+        """End a claim whose sign-in failed."""
+        ...
+
+    async def rotate(self, link_id: str, visitor: str, *, revision: int, sealed: bytes) -> bool:
+        """Write the id that Odoo moved the session to; False where the row no longer has that revision."""
+        ...
+
+    async def remove(self, link_id: str, visitor: str) -> OdooSession | None:
+        """Delete and return the row; None when there was none, so that one caller ends the session."""
+        ...
+
+    async def remove_ended(self, now: datetime, *, limit: int) -> list[OdooSession]:
+        """Delete and return up to `limit` rows whose link is gone, not active or of another version at `now`."""
         ...
 
 
@@ -234,6 +371,10 @@ class UnitOfWork(Protocol):
     @property
     def visits(self) -> Visits: ...
     @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def odoo_sessions(self) -> OdooSessions: ...
+    @property
     def revoked_tokens(self) -> RevokedTokens: ...
     @property
     def changes(self) -> ChangeLog: ...
@@ -264,6 +405,45 @@ class Prober(Protocol):
 
     async def probe(self, environment: Environment) -> ProbeReport:
         """Look, within half a minute; what can't be reached is a finding."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """What Odoo answered to a sign-in: the new session's id (a secret), and who that is."""
+
+    session_id: str
+    is_admin: bool
+
+
+class SignInRefused(GuestpassError):
+    """Nobody was signed in; the text says why, for the owner."""
+
+    def __init__(self, refusal: SignInRefusal, detail: str) -> None:
+        super().__init__(detail)
+        self.refusal = refusal
+
+
+class OdooDoor(Protocol):
+    """Signs people in to an environment's Odoo, and out."""
+
+    async def sign_in(self, environment: Environment, login: str, password: str, *, address: str | None) -> SignedIn:
+        """A session of its own for this user; `address` is the visitor's, as Odoo's throttle and log see it.
+
+        Raises SignInRefused.
+        """
+        ...
+
+    async def sign_out(self, environment: Environment, session_id: str) -> None:
+        """End a session; what Odoo answers to that is nobody's business."""
+        ...
+
+
+class Budget(Protocol):
+    """How often something may be done, exact over all workers."""
+
+    async def spend(self, *key: str) -> float | None:
+        """Take one from what this key may still spend; the seconds until there is more where nothing is left."""
         ...
 
 

@@ -15,6 +15,7 @@ class Keys:
     passes: bytes
     token_hashes: bytes
     sealing: bytes
+    secrets: bytes
     cookie_tags: bytes
     fingerprint: str
 
@@ -30,6 +31,7 @@ class Keys:
             passes=derive("passes"),
             token_hashes=derive("token-hashes"),
             sealing=derive("sealing"),
+            secrets=derive("secrets"),
             cookie_tags=derive("cookie-tags"),
             fingerprint=derive("fingerprint", 16).hex(),
         )

@@ -7,25 +7,22 @@ import hmac
 import re
 import zlib
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from guestpass.app.ports import Entropy
 from guestpass.signing.keys import Keys
+from guestpass.signing.sealing import TextCipher
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET_LENGTH = 43  # 62**43 > 2**256
 _CHECKSUM_LENGTH = 6  # 62**6 > 2**32
 _FORM = re.compile(rf"gp_[0-9A-Za-z]{{{_SECRET_LENGTH + _CHECKSUM_LENGTH}}}", re.ASCII)
-_NONCE_LENGTH = 12
 
 
 class SealedTokens:
-    """The TokenVault of the product: HMAC-SHA256 for look-up, AES-256-GCM (RFC 5116) for keeping."""
+    """The TokenVault of the product: HMAC-SHA256 for look-up, encryption for keeping."""
 
     def __init__(self, keys: Keys, entropy: Entropy) -> None:
         self._hash_key = keys.token_hashes
-        self._cipher = AESGCM(keys.sealing)
+        self._cipher = TextCipher(keys.sealing, entropy)
         self._entropy = entropy
 
     def new(self) -> str:
@@ -45,20 +42,19 @@ class SealedTokens:
         return hmac.digest(self._hash_key, token.encode(), hashlib.sha256)
 
     def seal(self, token: str, link_id: str) -> bytes:
-        """Nonce and ciphertext; the link's id is authenticated with it, so that rows can't be swapped."""
-        nonce = self._entropy.bytes(_NONCE_LENGTH)
-        return nonce + self._cipher.encrypt(nonce, token.encode(), _context(link_id))
+        """The token encrypted; the link's id is authenticated with it, so that rows can't be swapped."""
+        return self._cipher.encrypt(token, _context(link_id))
 
     def open(self, sealed: bytes, link_id: str) -> str:
         """The token; raises ValueError when key, link or content are not those that sealed it."""
         try:
-            return self._cipher.decrypt(sealed[:_NONCE_LENGTH], sealed[_NONCE_LENGTH:], _context(link_id)).decode()
-        except InvalidTag:
+            return self._cipher.decrypt(sealed, _context(link_id))
+        except ValueError:
             raise ValueError(f"the token of link {link_id} was not sealed with this SECRET_KEY") from None
 
 
-def _context(link_id: str) -> bytes:
-    return f"link-token:{link_id}".encode()
+def _context(link_id: str) -> str:
+    return f"link-token:{link_id}"
 
 
 def _checksum(secret: str) -> str:

@@ -5,24 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Row,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from guestpass.app.ports import ChangeKind
+from guestpass.app.ports import ChangeKind, RefusedCall
 from guestpass.domain.environment import BusPlace, Environment, EnvironmentKey, Kind
 from guestpass.domain.errors import AlreadyExists
 from guestpass.domain.finding import Finding
 from guestpass.storage.changes import SQLChangeLog
 from guestpass.storage.dialect import insert
-from guestpass.storage.tables import environment_findings, environments, http_only_cookies
+from guestpass.storage.tables import environment_findings, environments, http_only_cookies, refused_calls
 
 COOKIE_NAMES_KEPT: Final = 64
 """How many names of HttpOnly cookies are kept for one environment: an application that invents names must not fill
 the database."""
 
+REFUSED_CALLS_KEPT: Final = 500
+"""How many different methods are counted for one environment: names come from visitors."""
+
 
 class SQLEnvironments:
-    """Environments, what was found at them, and the names of the HttpOnly cookies that they are known to set."""
+    """Environments, what was found at them, which HttpOnly cookies they set, and what view-only links refused there."""
 
     def __init__(self, connection: AsyncConnection, changes: SQLChangeLog) -> None:
         self._connection = connection
@@ -77,7 +95,7 @@ class SQLEnvironments:
         return found
 
     async def set_findings(self, key: EnvironmentKey, findings: Sequence[Finding]) -> None:
-        """Replace what was found at an environment that exists."""
+        """Replace what was found at an environment that exists; times are not kept, since what has one is derived."""
         table = environment_findings
         of_it = and_(table.c.org == key.org, table.c.environment_id == key.id)
         await self._connection.execute(delete(table).where(of_it))
@@ -91,6 +109,27 @@ class SQLEnvironments:
                 "remedy": finding.remedy,
             }
             await self._connection.execute(insert(table).values(values))
+
+    async def add_finding(self, environment: Environment, finding: Finding) -> None:
+        """Add what was found on the way, unless one of its code is there or the environment has moved since."""
+        table, key = environment_findings, environment.key
+        of_it = and_(table.c.org == key.org, table.c.environment_id == key.id)
+        known = exists(select(table.c.code).where(of_it, table.c.code == finding.code))
+        same = and_(
+            _is(key),
+            environments.c.created_at == environment.created_at,
+            environments.c.revision == environment.revision,
+        )
+        row = select(
+            literal(key.org),
+            literal(key.id),
+            select(func.coalesce(func.max(table.c.position) + 1, 0)).where(of_it).scalar_subquery(),
+            literal(finding.code),
+            literal(finding.detail),
+            literal(finding.remedy),
+        ).where(exists(select(environments.c.id).where(same)), not_(known))
+        columns = ["org", "environment_id", "position", "code", "detail", "remedy"]
+        await self._connection.execute(insert(table).from_select(columns, row).on_conflict_do_nothing())
 
     async def http_only_cookies(self, key: EnvironmentKey) -> frozenset[str]:
         """Names of cookies that the environment is known to set HttpOnly."""
@@ -114,6 +153,37 @@ class SQLEnvironments:
             learnt += (await self._connection.execute(statement.on_conflict_do_nothing())).rowcount
         if learnt:
             await self._changes.append(ChangeKind.ENVIRONMENT, str(key))
+
+    async def refused_calls(self, key: EnvironmentKey) -> list[RefusedCall]:
+        """What view-only links refused there, most often first."""
+        table = refused_calls
+        query = (
+            select(table)
+            .where(table.c.org == key.org, table.c.environment_id == key.id)
+            .order_by(table.c.refusals.desc(), table.c.model, table.c.method)
+        )
+        rows = await self._connection.execute(query)
+        return [RefusedCall(row.model, row.method, row.refusals, row.last_at) for row in rows]
+
+    async def add_refused_calls(self, key: EnvironmentKey, calls: Iterable[RefusedCall]) -> None:
+        """Add counts.
+
+        At most REFUSED_CALLS_KEPT different methods for one environment; nothing happens when it is gone.
+        """
+        rows = [
+            {
+                "of_org": key.org,
+                "of_environment": key.id,
+                "of_model": call.model,
+                "of_method": call.method,
+                "more": call.count,
+                "at": call.last_at,
+            }
+            # Always in the same order, so that on a database with row locks two workers can't wait for each other.
+            for call in sorted(calls, key=lambda call: (call.model, call.method))
+        ]
+        if rows:
+            await self._connection.execute(_ADD_REFUSED_CALL, rows)
 
 
 def _is(key: EnvironmentKey) -> ColumnElement[bool]:
@@ -140,6 +210,7 @@ def _changeable(environment: Environment) -> dict[str, Any]:
         "database": environment.database,
         "allow_paths": "\n".join(environment.allow_paths) or None,
         "max_concurrent": environment.max_concurrent,
+        "read_only_allow": "\n".join(environment.read_only_allow) or None,
         "odoo_version": environment.odoo_version,
         "canonical_url": environment.canonical_url,
         "websocket_on": environment.websocket_on.value if environment.websocket_on is not None else None,
@@ -167,9 +238,43 @@ def _environment(row: Row[Any]) -> Environment:
         database=row.database,
         allow_paths=tuple(row.allow_paths.split("\n")) if row.allow_paths else (),
         max_concurrent=row.max_concurrent,
+        read_only_allow=tuple(row.read_only_allow.split("\n")) if row.read_only_allow else (),
         odoo_version=row.odoo_version,
         canonical_url=row.canonical_url,
         websocket_on=BusPlace(row.websocket_on) if row.websocket_on is not None else None,
         found_websocket_url=row.found_websocket_url,
         checked_at=row.checked_at,
     )
+
+
+def _build_add_refused_call() -> Executable:
+    """Count a method, or add to its count; the bound and the environment's existence hold whoever else writes."""
+    table, others = refused_calls, refused_calls.alias()
+    row = {
+        table.c.org: bindparam("of_org", type_=table.c.org.type),
+        table.c.environment_id: bindparam("of_environment", type_=table.c.environment_id.type),
+        table.c.model: bindparam("of_model", type_=table.c.model.type),
+        table.c.method: bindparam("of_method", type_=table.c.method.type),
+        table.c.refusals: bindparam("more", type_=table.c.refusals.type),
+        table.c.last_at: bindparam("at", type_=table.c.last_at.type),
+    }
+    org, environment_id, model, method, *_ = row.values()
+    there = and_(others.c.org == org, others.c.environment_id == environment_id)
+    room = select(func.count()).select_from(others).where(there).scalar_subquery() < REFUSED_CALLS_KEPT
+    known = exists(select(others.c.model).where(there, others.c.model == model, others.c.method == method))
+    environment = exists(
+        select(environments.c.id).where(environments.c.org == org, environments.c.id == environment_id)
+    )
+    statement = insert(table).from_select(list(row), select(*row.values()).where(environment, or_(room, known)))
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns),
+        set_={
+            "refusals": table.c.refusals + new.refusals,
+            "last_at": case((table.c.last_at < new.last_at, new.last_at), else_=table.c.last_at),
+        },
+    )
+
+
+# Built once: many are told at a time.
+_ADD_REFUSED_CALL = _build_add_refused_call()

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guestpass.app.ports import TokenRecord
 from guestpass.domain.environment import EnvironmentKey
-from guestpass.domain.link import ShareLink, ShareType, Status
+from guestpass.domain.link import Access, ShareLink, ShareType, Status
 from guestpass.storage.tables import link_tokens, links
 
 _IDS_PER_QUERY = 500  # SQLite and PostgreSQL both take far more parameters; so many keep a statement small.
@@ -41,6 +41,8 @@ class SQLLinks:
                 last_opened_at=link.last_opened_at,
                 visits=link.visits,
                 visitors=link.visitors,
+                access=link.access.value,
+                account=link.account,
             )
         )
         await self._connection.execute(
@@ -70,7 +72,7 @@ class SQLLinks:
         """The environment's links, newest first; with `status`, those in that state at `now`."""
         query = select(links).where(_belongs_to(key)).order_by(links.c.created_at.desc(), links.c.id.desc())
         if status is not None:
-            query = query.where(_has(status, now))
+            query = query.where(has_status(status, now))
         return [_link(row) for row in await self._connection.execute(query)]
 
     async def ids_by_environment(self, key: EnvironmentKey) -> list[str]:
@@ -97,7 +99,7 @@ def _belongs_to(key: EnvironmentKey) -> ColumnElement[bool]:
     return and_(links.c.org == key.org, links.c.environment_id == key.id)
 
 
-def _has(status: Status, now: datetime) -> ColumnElement[bool]:
+def has_status(status: Status, now: datetime) -> ColumnElement[bool]:
     """The same rule as ShareLink.status, in SQL."""
     match status:
         case Status.DEACTIVATED:
@@ -123,4 +125,6 @@ def _link(row: Row[Any]) -> ShareLink:
         last_opened_at=row.last_opened_at,
         visits=row.visits,
         visitors=row.visitors,
+        access=Access(row.access),
+        account=row.account,
     )

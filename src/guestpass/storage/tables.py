@@ -95,6 +95,7 @@ environments = Table(
     Column("database", String),
     Column("allow_paths", String),  # one a line; NULL for none
     Column("max_concurrent", Integer, nullable=False, server_default="8"),
+    Column("read_only_allow", String),  # one a line; NULL for none
     # What the last look found.
     Column("odoo_version", String),
     Column("canonical_url", String),
@@ -124,6 +125,56 @@ http_only_cookies = Table(
     ForeignKeyConstraint(["org", "environment_id"], ["environments.org", "environments.id"], ondelete="CASCADE"),
 )
 
+refused_calls = Table(
+    "refused_calls",
+    metadata,
+    Column("org", String, primary_key=True),
+    Column("environment_id", String, primary_key=True),
+    Column("model", String, primary_key=True),
+    Column("method", String, primary_key=True),
+    Column("refusals", BigInteger, nullable=False),
+    Column("last_at", UTCDateTime, nullable=False),
+    ForeignKeyConstraint(["org", "environment_id"], ["environments.org", "environments.id"], ondelete="CASCADE"),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("org", String, primary_key=True),
+    Column("environment_id", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("login", String, nullable=False),
+    Column("sealed_password", LargeBinary, nullable=False),
+    Column("is_admin", Boolean, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("refused_at", UTCDateTime),
+    Column("refusal", String),
+    ForeignKeyConstraint(["org", "environment_id"], ["environments.org", "environments.id"], ondelete="CASCADE"),
+)
+
+odoo_sessions = Table(
+    "odoo_sessions",
+    metadata,
+    # No reference to the link: a row outlives it until Odoo was told that the session is over.
+    Column("link_id", String, primary_key=True),
+    Column("visitor", String, primary_key=True),
+    Column("org", String, nullable=False),
+    Column("environment_id", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("account_revision", Integer, nullable=False),
+    Column("link_version", Integer, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("revision", BigInteger, nullable=False),
+    # Who signs the visitor in at this moment, and how long nobody else may.
+    Column("claim", String),
+    Column("claimed_until", UTCDateTime),
+    ForeignKeyConstraint(["org", "environment_id"], ["environments.org", "environments.id"], ondelete="CASCADE"),
+    # Serves the cascade; what has ended is found link by link, along the primary key.
+    Index(None, "org", "environment_id"),
+)
+
 links = Table(
     "links",
     metadata,
@@ -141,6 +192,9 @@ links = Table(
     Column("last_opened_at", UTCDateTime),
     Column("visits", BigInteger, nullable=False),
     Column("visitors", BigInteger, nullable=False),
+    Column("access", String, nullable=False, server_default="full"),
+    # A name and no reference: a link may say whom it signs in as after that account was removed.
+    Column("account", String),
     ForeignKeyConstraint(["org", "environment_id"], ["environments.org", "environments.id"], ondelete="CASCADE"),
     # Serves an environment's list, newest first, and the cascade.
     Index(None, "org", "environment_id", "created_at"),
@@ -207,6 +261,16 @@ revoked_tokens = Table(
     Column("jti", String, primary_key=True),
     Column("revoked_at", UTCDateTime, nullable=False),
     Column("expires_at", UTCDateTime, nullable=False),
+)
+
+rate_counters = Table(
+    "rate_counters",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("spent", BigInteger, nullable=False),
+    Column("expires_at", UTCDateTime, nullable=False),
+    # Serves the removal of what has expired.
+    Index(None, "expires_at"),
 )
 
 instance = Table(

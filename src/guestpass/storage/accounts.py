@@ -1,0 +1,111 @@
+"""The repository of environments' accounts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from guestpass.domain.account import Account, SignInRefusal
+from guestpass.domain.environment import EnvironmentKey
+from guestpass.domain.link import Status
+from guestpass.storage.dialect import insert
+from guestpass.storage.links import has_status
+from guestpass.storage.tables import accounts, links
+
+
+class SQLAccounts:
+    """The accounts that owners left with us, and how Odoo last took them."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def get(self, key: EnvironmentKey, name: str) -> Account | None:
+        """The account, or None."""
+        row = (await self._connection.execute(select(accounts).where(_is(key, name)))).one_or_none()
+        return None if row is None else _account(row)
+
+    async def all(self, key: EnvironmentKey) -> list[Account]:
+        """The environment's accounts, by name."""
+        return await self.of_org(key.org, id=key.id)
+
+    async def of_org(self, org: str, *, id: str | None = None) -> list[Account]:
+        """The accounts of all of the organisation's environments, or of one, by environment and name."""
+        query = select(accounts).where(accounts.c.org == org).order_by(accounts.c.environment_id, accounts.c.name)
+        if id is not None:
+            query = query.where(accounts.c.environment_id == id)
+        return [_account(row) for row in await self._connection.execute(query)]
+
+    async def put(self, account: Account) -> None:
+        """Insert, or overwrite the one of that name."""
+        content = {
+            "login": account.login,
+            "sealed_password": account.sealed_password,
+            "is_admin": account.is_admin,
+            "revision": account.revision,
+            "created_at": account.created_at,
+            "created_by": account.created_by,
+            "refused_at": account.refused_at,
+            "refusal": account.refusal.value if account.refusal is not None else None,
+        }
+        key = {"org": account.environment.org, "environment_id": account.environment.id, "name": account.name}
+        statement = insert(accounts).values({**key, **content})
+        await self._connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=content))
+
+    async def remove(self, key: EnvironmentKey, name: str) -> bool:
+        """Delete; False when there was none."""
+        return (await self._connection.execute(delete(accounts).where(_is(key, name)))).rowcount > 0
+
+    async def links_using(self, key: EnvironmentKey, name: str, *, now: datetime) -> int:
+        """How many links that are active at `now` sign their visitors in as it."""
+        query = (
+            select(func.count())
+            .select_from(links)
+            .where(links.c.org == key.org, links.c.environment_id == key.id, links.c.account == name)
+            .where(has_status(Status.ACTIVE, now))
+        )
+        return (await self._connection.execute(query)).scalar_one()
+
+    async def refuse(self, key: EnvironmentKey, name: str, revision: int, at: datetime, why: SignInRefusal) -> bool:
+        """Write down that Odoo refused it; False when it is gone or has other credentials by now."""
+        statement = (
+            update(accounts)
+            .where(_is(key, name), accounts.c.revision == revision)
+            .values(refused_at=at, refusal=why.value)
+        )
+        return (await self._connection.execute(statement)).rowcount > 0
+
+    async def accept(self, key: EnvironmentKey, name: str, revision: int) -> bool:
+        """Write down that Odoo accepted it; False when nothing had been refused, or other credentials had."""
+        statement = (
+            update(accounts)
+            .where(_is(key, name), accounts.c.revision == revision, accounts.c.refused_at.is_not(None))
+            .values(refused_at=None, refusal=None)
+        )
+        return (await self._connection.execute(statement)).rowcount > 0
+
+    async def claim_retry(self, key: EnvironmentKey, name: str, *, now: datetime, before: datetime) -> bool:
+        """Take the right to try a refused account again: True for one caller, where it was refused before `before`."""
+        statement = update(accounts).where(_is(key, name), accounts.c.refused_at < before).values(refused_at=now)
+        return (await self._connection.execute(statement)).rowcount > 0
+
+
+def _is(key: EnvironmentKey, name: str) -> ColumnElement[bool]:
+    return and_(accounts.c.org == key.org, accounts.c.environment_id == key.id, accounts.c.name == name)
+
+
+def _account(row: Row[Any]) -> Account:
+    return Account(
+        environment=EnvironmentKey(row.org, row.environment_id),
+        name=row.name,
+        login=row.login,
+        sealed_password=row.sealed_password,
+        is_admin=row.is_admin,
+        revision=row.revision,
+        created_at=row.created_at,
+        created_by=row.created_by,
+        refused_at=row.refused_at,
+        refusal=SignInRefusal(row.refusal) if row.refusal is not None else None,
+    )
