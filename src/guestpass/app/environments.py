@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Any, Final, final
 
-from guestpass.app.ports import Announcer, ChangeKind, Clock, Entropy, Prober, Store
+from guestpass.app.ports import Announcer, ChangeKind, Clock, Entropy, Prober, RefusedCall, Store, UnitOfWork
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.environment import (
     DEFAULT_MAX_CONCURRENT,
@@ -20,9 +20,11 @@ from guestpass.domain.environment import (
     id_from_name,
     parse_allowed_paths,
     parse_public_url,
+    parse_read_only_allow,
     parse_upstream_url,
 )
 from guestpass.domain.errors import AlreadyExists, FieldError, Invalid, NotFound
+from guestpass.domain.link import Access, Status
 
 
 @final
@@ -51,6 +53,7 @@ class NewEnvironment:
     database: str | None = None
     allow_paths: Sequence[str] = ()
     max_concurrent: int = DEFAULT_MAX_CONCURRENT
+    read_only_allow: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,7 @@ class EnvironmentChange:
     database: str | _Unset | None = UNSET
     allow_paths: Sequence[str] | _Unset = UNSET
     max_concurrent: int | _Unset = UNSET
+    read_only_allow: Sequence[str] | _Unset = UNSET
 
     def given(self) -> dict[str, Any]:
         """The fields to change, by name."""
@@ -138,6 +142,8 @@ class EnvironmentService:
             if before is None:
                 raise NotFound("environment", id)
             after = replace(before, **checked)
+            if after.kind is not before.kind:
+                await self._check_links(work, before)
             if _address(after) != _address(before):
                 # What was found there says nothing about what answers here.
                 after = replace(
@@ -154,6 +160,15 @@ class EnvironmentService:
             await work.changes.append(ChangeKind.ENVIRONMENT, str(after.key))
         await self._announcer.announce()
         return after if _seen_by_look(after) == _seen_by_look(before) else await self._look_at(after)
+
+    async def refused_calls(self, who: Principal, id: str) -> list[RefusedCall]:
+        """What view-only links refused there, most often first, so that its owner can open what only reads."""
+        who.require(Scope.ENVIRONMENTS_READ)
+        key = EnvironmentKey(who.org, id)
+        async with self._store.reading() as work:
+            if await work.environments.get(key) is None:
+                raise NotFound("environment", id)
+            return await work.environments.refused_calls(key)
 
     async def check(self, who: Principal, id: str) -> Environment:
         """Look at an environment again; what is found replaces what was found before."""
@@ -173,6 +188,17 @@ class EnvironmentService:
                 raise NotFound("environment", id)
             await work.changes.append(ChangeKind.ENVIRONMENT, str(key))
         await self._announcer.announce()
+
+    async def _check_links(self, work: UnitOfWork, environment: Environment) -> None:
+        """Raise Invalid where links promise what another kind does not keep."""
+        links = await work.links.by_environment(environment.key, now=self._clock.now(), status=Status.ACTIVE)
+        bound = [link for link in links if link.access is not Access.FULL or link.account is not None]
+        if bound:
+            raise Invalid.one(
+                "kind",
+                f"must stay {environment.kind} while active share links are view-only or sign their visitors in (there "
+                f"{'are' if len(bound) > 1 else 'is'} {len(bound)}); deactivate them first",
+            )
 
     async def _look_at(self, environment: Environment) -> Environment:
         """Probe outside of any transaction, keep what is found, and return the environment as it is then."""
@@ -239,6 +265,7 @@ def _checked(values: Mapping[str, Any], id: str | None) -> dict[str, Any]:
     attempt("database", "database", lambda name: _text(name, 63))
     attempt("allow_paths", "allowPaths", parse_allowed_paths)
     attempt("max_concurrent", "maxConcurrent", _max_concurrent)
+    attempt("read_only_allow", "readOnlyAllow", parse_read_only_allow)
     if errors:
         raise Invalid(errors)
     return checked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from guestpass.app.accounts import refusal_of
 from guestpass.app.addresses import Addresses
 from guestpass.app.ports import Store
 from guestpass.domain.environment import Environment, EnvironmentKey
@@ -20,7 +21,7 @@ SHARED_ORIGIN = Finding(
 
 
 class Findings:
-    """What was found at environments by looking at them, and what follows from how they are served."""
+    """What was found at environments, by looking or by visitors, and what follows from how they are served."""
 
     def __init__(self, store: Store, addresses: Addresses) -> None:
         self._store = store
@@ -32,9 +33,14 @@ class Findings:
             return {}
         keys = [environment.key for environment in environments]
         found: dict[EnvironmentKey, tuple[Finding, ...]] = {}
+        refused: dict[EnvironmentKey, list[Finding]] = {key: [] for key in keys}
+        one = keys[0].id if len(keys) == 1 else None
         async with self._store.reading() as work:
             for org in {key.org for key in keys}:
-                found |= await work.environments.findings(org, id=keys[0].id if len(keys) == 1 else None)
+                found |= await work.environments.findings(org, id=one)
+                for account in await work.accounts.of_org(org, id=one):
+                    if account.environment in refused and (finding := refusal_of(account)) is not None:
+                        refused[account.environment].append(finding)
             shared = self._addresses.link_domain is None and await work.environments.count() > 1
         derived = (SHARED_ORIGIN,) if shared else ()
-        return {key: (*found.get(key, ()), *derived) for key in keys}
+        return {key: (*found.get(key, ()), *refused[key], *derived) for key in keys}

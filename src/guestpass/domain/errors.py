@@ -38,6 +38,14 @@ class AlreadyExists(GuestpassError):
         self.what = what
 
 
+class InUse(GuestpassError):
+    """Something can't be removed while other things need it; the text says which, and what to do first."""
+
+    def __init__(self, what: str, text: str) -> None:
+        super().__init__(text)
+        self.what = what
+
+
 class Invalid(GuestpassError):
     """Input that can't be accepted; carries every problem found, not only the first."""
 

@@ -1,0 +1,269 @@
+"""Keep the accounts of an Odoo that visitors are signed in as, and say what their owners should know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Final
+
+from guestpass.app.ports import (
+    Announcer,
+    ChangeKind,
+    Clock,
+    OdooDoor,
+    Sealer,
+    SignedIn,
+    SignInRefused,
+    Store,
+    UnitOfWork,
+)
+from guestpass.domain.access import Principal, Scope
+from guestpass.domain.account import (
+    ACCOUNT_NAME_PATTERN,
+    ACCOUNT_PASSWORD_LENGTH,
+    LOGIN_LENGTH,
+    Account,
+    SignInRefusal,
+    account_name_from_login,
+)
+from guestpass.domain.environment import Environment, EnvironmentKey, Kind
+from guestpass.domain.errors import FieldError, InUse, Invalid, NotFound
+from guestpass.domain.finding import Finding
+
+ADMIN_ACCOUNT: Final = Finding(
+    code="admin_account",
+    detail="The account administers Odoo: whoever has a link that signs in as it can read and change everything there, "
+    "and run code on Odoo's server.",
+    remedy="Use an account that may do no more than the visitor needs.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What is said of one refusal: at once, about the `field` that is wrong, and of an account that once worked.
+
+    ``{told}`` in the message stands for what the door says.
+    """
+
+    field: str
+    message: str
+    detail: str
+    remedy: str
+
+
+_RETRY: Final = "Nothing, if it works again by now: the next visitor's sign-in shows it."
+_REFUSALS: Final = {
+    SignInRefusal.CREDENTIALS: _Words(
+        "password",
+        "Odoo does not accept this login and password; correct whichever is wrong",
+        "Odoo does not accept its login and password: the password was changed, the user was archived, or another "
+        "database was restored.",
+        "Add the account again under its name, with the password that is right now; links go on with it.",
+    ),
+    SignInRefusal.SECOND_FACTOR: _Words(
+        "login",
+        "has two-factor authentication, which only a person can pass; switch it off for this user in Odoo, or take "
+        "another user",
+        "Odoo asks for its second factor, which only a person can give.",
+        "Switch two-factor authentication off for this user in Odoo, or add the account again under its name with "
+        "another user's login; links go on with it.",
+    ),
+    SignInRefusal.DATABASE: _Words(
+        "database",
+        "of the environment must be the name of one that this Odoo has; correct it, then try again. {told}",
+        "Odoo does not have the environment's database, or none is set and Odoo has several.",
+        "Correct the environment's database.",
+    ),
+    SignInRefusal.THROTTLED: _Words(
+        "password",
+        "could not be tried: after several wrong passwords Odoo takes no more for about a minute; wait, then try again",
+        "After several wrong passwords Odoo takes no more for about a minute.",
+        _RETRY,
+    ),
+    SignInRefusal.UNREACHABLE: _Words(
+        "url",
+        "of the environment must lead to an Odoo that answers; start it or correct url, then try again. {told}",
+        "Odoo gave no usable answer when a visitor was to be signed in.",
+        f"Start Odoo, or correct the environment's url. {_RETRY}",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInCredentials:
+    """What somebody types to sign in to Odoo; `allow_admin` accepts that the user administers it."""
+
+    login: str
+    password: str = field(repr=False)
+    allow_admin: bool = False
+
+
+def password_context(environment: EnvironmentKey, name: str) -> str:
+    """What an account's password is sealed for."""
+    return f"account:{environment}/{name}"
+
+
+def warnings_of(account: Account) -> tuple[Finding, ...]:
+    """What should be considered before the account is used."""
+    return (ADMIN_ACCOUNT,) if account.is_admin else ()
+
+
+def refusal_of(account: Account) -> Finding | None:
+    """What is to be said of an account that Odoo refused last; None where it didn't."""
+    if account.refusal is None:
+        return None
+    words = _REFUSALS[account.refusal]
+    return Finding(
+        code="account_refused",
+        detail=f"Links can't sign their visitors in as the account {account.name} ({account.login}). {words.detail}",
+        remedy=words.remedy,
+        at=account.refused_at,
+    )
+
+
+class AccountService:
+    """The use cases around accounts; every call acts for a principal within its organisation.
+
+    Credentials are tried before they are kept, so that a mistake is found by its owner and not by a visitor.
+    """
+
+    def __init__(self, store: Store, announcer: Announcer, sealer: Sealer, door: OdooDoor, clock: Clock) -> None:
+        self._store = store
+        self._announcer = announcer
+        self._sealer = sealer
+        self._door = door
+        self._clock = clock
+
+    async def list_all(self, who: Principal, environment_id: str) -> list[Account]:
+        """The environment's accounts, by name."""
+        who.require(Scope.ENVIRONMENTS_READ)
+        key = EnvironmentKey(who.org, environment_id)
+        async with self._store.reading() as work:
+            await _existing(work, key)
+            return await work.accounts.all(key)
+
+    async def get(self, who: Principal, environment_id: str, name: str) -> Account:
+        """One account; raises NotFound when it is not one of that environment's."""
+        who.require(Scope.ENVIRONMENTS_READ)
+        async with self._store.reading() as work:
+            return await _account_of(work, EnvironmentKey(who.org, environment_id), name)
+
+    async def put(
+        self, who: Principal, environment_id: str, credentials: SignInCredentials, *, name: str | None = None
+    ) -> Account:
+        """Keep credentials that Odoo accepts at this moment, under a new name or in place of those that were there.
+
+        Without a name, an account of the same login gets them, or else a new one that is named after the login.
+        Links keep working; visitors' sessions made with credentials that were replaced end. A new account has
+        revision 1. Raises NotFound for the environment and Invalid with what is wrong.
+        """
+        who.require(Scope.ENVIRONMENTS_WRITE)
+        login = credentials.login.strip()
+        _check(login, credentials.password, name)
+        key = EnvironmentKey(who.org, environment_id)
+        async with self._store.reading() as work:
+            environment = await _existing(work, key)
+        if environment.kind is not Kind.ODOO:
+            raise Invalid.one("kind", "of the environment must be odoo: visitors can't be signed in to others")
+        # Odoo may take seconds to answer: no transaction is open meanwhile.
+        signed_in = await self._try(environment, login, credentials)
+        async with self._store.writing() as work:
+            if _tried(await _existing(work, key)) != _tried(environment):
+                raise Invalid.one("url", "or database of the environment changed while this was tried; try again")
+            others = await work.accounts.all(key)
+            name = name or _name_for(login, others)
+            before = next((other for other in others if other.name == name), None)
+            account = Account(
+                environment=key,
+                name=name,
+                login=login,
+                sealed_password=self._sealer.seal(credentials.password, password_context(key, name)),
+                is_admin=signed_in.is_admin,
+                revision=before.revision + 1 if before is not None else 1,
+                created_at=before.created_at if before is not None else self._clock.now(),
+                created_by=before.created_by if before is not None else who.sub,
+            )
+            await work.accounts.put(account)
+            await work.changes.append(ChangeKind.ENVIRONMENT, str(key))
+        await self._announcer.announce()
+        return account
+
+    async def remove(self, who: Principal, environment_id: str, name: str) -> None:
+        """Forget an account; raises NotFound, and InUse while active links sign their visitors in as it."""
+        who.require(Scope.ENVIRONMENTS_WRITE)
+        key = EnvironmentKey(who.org, environment_id)
+        async with self._store.writing() as work:
+            account = await _account_of(work, key, name)
+            links = await work.accounts.links_using(key, account.name, now=self._clock.now())
+            if links:
+                raise InUse(
+                    "account",
+                    f"{links} active share link{'s sign' if links > 1 else ' signs'} visitors in as this account; "
+                    f"deactivate {'them' if links > 1 else 'it'} first.",
+                )
+            await work.accounts.remove(key, account.name)
+            await work.changes.append(ChangeKind.ENVIRONMENT, str(key))
+        await self._announcer.announce()
+
+    async def _try(self, environment: Environment, login: str, credentials: SignInCredentials) -> SignedIn:
+        """Sign in once and out again; raises Invalid where Odoo says no, or says that it is an administrator."""
+        try:
+            signed_in = await self._door.sign_in(environment, login, credentials.password, address=None)
+        except SignInRefused as refused:
+            words = _REFUSALS[refused.refusal]
+            raise Invalid.one(words.field, words.message.format(told=refused)) from None
+        await self._door.sign_out(environment, signed_in.session_id)
+        if signed_in.is_admin and not credentials.allow_admin:
+            raise Invalid.one(
+                "allowAdmin",
+                "must be true for a user that administers Odoo, because whoever has a link that signs in as it can "
+                "run code there; better take a user with fewer rights",
+            )
+        return signed_in
+
+
+def _check(login: str, password: str, name: str | None) -> None:
+    errors = []
+    if name is not None and not ACCOUNT_NAME_PATTERN.fullmatch(name):
+        errors.append(FieldError("name", "must be 1 to 63 of a-z, 0-9, ., _ and -, and begin with a letter or digit"))
+    if not 1 <= len(login) <= LOGIN_LENGTH:
+        errors.append(FieldError("login", f"must be 1 to {LOGIN_LENGTH} characters"))
+    elif not login.isprintable():
+        errors.append(FieldError("login", "must not hold control characters"))
+    if not 1 <= len(password) <= ACCOUNT_PASSWORD_LENGTH:
+        errors.append(FieldError("password", f"must be 1 to {ACCOUNT_PASSWORD_LENGTH} characters"))
+    if errors:
+        raise Invalid(errors)
+
+
+def _name_for(login: str, others: Collection[Account]) -> str:
+    """The name of the account that this login has, or a free one that resembles it."""
+    if (known := next((other.name for other in others if other.login == login), None)) is not None:
+        return known
+    taken = {other.name for other in others}
+    name = base = account_name_from_login(login)
+    number = 1
+    while name in taken:
+        number += 1
+        name = f"{base[:58]}-{number}"
+    return name
+
+
+def _tried(environment: Environment) -> tuple[object, ...]:
+    """What a trial of credentials was made against."""
+    return (environment.created_at, environment.revision, environment.database)
+
+
+async def _existing(work: UnitOfWork, key: EnvironmentKey) -> Environment:
+    environment = await work.environments.get(key)
+    if environment is None:
+        raise NotFound("environment", key.id)
+    return environment
+
+
+async def _account_of(work: UnitOfWork, key: EnvironmentKey, name: str) -> Account:
+    await _existing(work, key)
+    account = await work.accounts.get(key, name)
+    if account is None:
+        raise NotFound("account", name)
+    return account
