@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
+import brotli  # type: ignore[import-untyped]
 import pytest
+import zstandard
 from tests.doubles.odoo import Odoo, running_odoo
 from tests.doubles.odoo.measured import Measured, exchanges
 from tests.doubles.wire import Raw, ask, request
@@ -153,6 +155,20 @@ def test_bodies_compress_as_much_as_odoos(replayed: dict[int, Raw]) -> None:
         measured += exchange.gzip6_bytes
         made += compressed
     assert made == pytest.approx(measured, rel=0.03)
+
+
+def test_bundles_lose_as_much_as_odoos_under_each_compressor(replayed: dict[int, Raw]) -> None:
+    bundles = [replayed[each.n].body for each in _ALL if "/web.assets_web" in each.path and each.step.startswith("05")]
+    assert len(bundles) == 3
+    # kB of the three together, as measured on Odoo's own.
+    made = {
+        "gzip-6": (sum(len(zlib.compress(body, 6)) for body in bundles), 1546),
+        "brotli-5": (sum(len(brotli.compress(body, quality=5)) for body in bundles), 1340),
+        "brotli-9": (sum(len(brotli.compress(body, quality=9)) for body in bundles), 1251),
+        "zstd-19": (sum(len(zstandard.ZstdCompressor(level=19).compress(body)) for body in bundles), 1165),
+    }
+    for name, (length, measured) in made.items():
+        assert length / 1000 == pytest.approx(measured, rel=0.02), name
 
 
 def test_static_answers_carry_two_dates_and_pages_one(replayed: dict[int, Raw]) -> None:
