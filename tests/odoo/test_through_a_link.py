@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import brotli  # type: ignore[import-untyped]
 import pytest
 import zstandard
+from tests.links.waiting import until
 from tests.odoo.visitor import Visitor
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -176,6 +177,34 @@ async def test_a_file_that_odoo_leaves_to_another_server_is_said_and_not_an_empt
     assert answer.json()["code"] == "accelerated_file"
     assert "x-accel-redirect" not in answer.headers
     assert "--x-sendfile" in answer.json()["detail"]
+
+    async def is_told_to_the_owner() -> bool:
+        found = await visitor.server.client.get(f"/api/environments/{visitor.environment['id']}")
+        return "x_sendfile" in [each["code"] for each in found.json()["findings"]]
+
+    await until(is_told_to_the_owner)
+
+
+async def test_who_has_a_file_already_needs_no_other_server(visitor: Visitor) -> None:
+    await visitor.log_in()
+    whole = await visitor.get("/web/content/1112", Accept_Encoding="identity")
+    assert whole.status_code == 200
+    visitor.odoo.change(x_sendfile=True)
+    again = await visitor.get("/web/content/1112", If_None_Match=whole.headers["etag"], Accept_Encoding="identity")
+    assert again.status_code == 304
+    assert "x-accel-redirect" not in again.headers
+
+
+async def test_a_bundle_that_odoo_leaves_to_another_server_is_not_taken_for_an_empty_one(visitor: Visitor) -> None:
+    page = await visitor.navigate("/web/login")
+    start = page.text.index("/web/assets/")
+    bundle = page.text[start : page.text.index('"', start)]
+    visitor.odoo.change(x_sendfile=True)
+    assert (await visitor.get(bundle)).status_code == 502
+    visitor.odoo.change(x_sendfile=False)
+    whole = await visitor.get(bundle)
+    assert whole.status_code == 200
+    assert whole.content
 
 
 @pytest.mark.parametrize("coding", ["zstd", "br", "gzip"])

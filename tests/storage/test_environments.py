@@ -154,6 +154,33 @@ async def test_new_findings_replace_the_old_and_none_replace_all(database: Datab
         assert await findings(database) == ({KEY: found} if found else {})
 
 
+async def test_what_is_found_on_the_way_comes_behind_the_rest_and_once(database: Database) -> None:
+    environment, late = make_environment(), Finding("late", "Found by a visitor,", "not by a look.")
+    await keep(database, environment)
+    for known in (FOUND, ()):
+        for _ in range(2):
+            async with database.writing() as work:
+                await work.environments.set_findings(KEY, known)
+                await work.environments.add_finding(environment, late)
+                await work.environments.add_finding(environment, late)
+            assert await findings(database) == {KEY: (*known, late)}
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        make_environment(ABSENT),
+        make_environment(revision=make_environment().revision + 1),
+        make_environment(created_at=NOON - timedelta(days=400)),
+    ],
+)
+async def test_what_was_found_elsewhere_is_no_finding_here(database: Database, then: Environment) -> None:
+    await keep(database, make_environment())
+    async with database.writing() as work:
+        await work.environments.add_finding(then, FOUND[0])
+    assert await findings(database) == {}
+
+
 async def test_removing_takes_everything_that_hangs_on_it_and_nothing_else(database: Database) -> None:
     other_key, other_id = EnvironmentKey("default", "other"), "bbbbbbbbbbbbbbbb"
     await keep(

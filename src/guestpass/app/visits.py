@@ -9,7 +9,8 @@ from typing import Final
 import structlog
 
 from guestpass.app.ports import Activity, Clock, Store
-from guestpass.domain.environment import EnvironmentKey
+from guestpass.domain.environment import Environment, EnvironmentKey
+from guestpass.domain.finding import Finding
 from guestpass.domain.link import VISIT_SILENCE, EventKind, LinkEvent
 
 FLUSH_SECONDS: Final = 1.0
@@ -42,6 +43,7 @@ class VisitLog:
         self._marks: dict[tuple[str, str], _Mark] = {}
         self._refusals: list[LinkEvent] = []
         self._cookies: dict[EnvironmentKey, set[str]] = {}
+        self._findings: dict[tuple[EnvironmentKey, str], tuple[Environment, Finding]] = {}
         self._failing = False
 
     def opened(self, link_id: str, visitor: str, at: float) -> None:
@@ -68,6 +70,10 @@ class VisitLog:
         """An environment sets a cookie of this name HttpOnly."""
         self._cookies.setdefault(environment, set()).add(name)
 
+    def found(self, environment: Environment, finding: Finding) -> None:
+        """A visitor met with something that the environment's owner should know."""
+        self._findings[environment.key, finding.code] = environment, finding
+
     async def run(self) -> None:
         """Flush until cancelled; the caller flushes once more at the end."""
         while True:
@@ -91,7 +97,8 @@ class VisitLog:
             if mark.starts or (mark.last > mark.told and mark.last - mark.told >= _SEEN_SECONDS)
         }
         refusals, cookies = tuple(self._refusals), {key: set(names) for key, names in self._cookies.items()}
-        if due or refusals or cookies:
+        findings = dict(self._findings)
+        if due or refusals or cookies or findings:
             activities = [
                 Activity(link_id, visitor, self._starts(link_id, visitor), _time(last))
                 for (link_id, visitor), (_, last) in due.items()
@@ -101,6 +108,8 @@ class VisitLog:
                 await work.visits.add_events(refusals)
                 for environment, names in cookies.items():
                     await work.environments.learn_http_only_cookies(environment, names)
+                for found_at, finding in findings.values():
+                    await work.environments.add_finding(found_at, finding)
         for key, (count, last) in due.items():
             mark = self._marks[key]
             del mark.starts[:count]
@@ -110,6 +119,9 @@ class VisitLog:
             self._cookies[environment] -= names
             if not self._cookies[environment]:
                 del self._cookies[environment]
+        for found, written in findings.items():
+            if self._findings[found] is written:
+                del self._findings[found]
         for key in [key for key, mark in self._marks.items() if not mark.starts and now - mark.last > _SILENCE]:
             del self._marks[key]
 

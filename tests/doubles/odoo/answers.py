@@ -152,11 +152,14 @@ def stream(stored: Stored, conditions: dict[str, str], method: str, *, x_sendfil
         head = [disposition, kind, ("Content-Length", str(end - start)), *validators]
         head += [("Accept-Ranges", "bytes"), ("Content-Range", f"bytes {start}-{end - 1}/{total}")]
         return Answer(206, head, stored.body[start:end], streamed=True)
-    if safe and _unchanged(conditions, stored.etag, modified):
-        # Werkzeug takes the entity's own fields off a 304.
-        return Answer(304, [disposition, *(each for each in validators if each[0] != "Last-Modified")])
+    sent_elsewhere = []
     if x_sendfile and stored.filestore:
         sent_elsewhere = [("X-Sendfile", stored.filestore), ("X-Accel-Redirect", stored.filestore)]
+    if safe and _unchanged(conditions, stored.etag, modified):
+        # Werkzeug takes the entity's own fields off a 304.
+        kept = [each for each in validators if each[0] != "Last-Modified"]
+        return Answer(304, [disposition, *kept, *sent_elsewhere])
+    if sent_elsewhere:
         return Answer(200, [disposition, kind, ("Content-Length", "0"), *validators, *sent_elsewhere])
     length = ("Content-Length", str(len(stored.body)))
     return Answer(200, [disposition, kind, length, *validators], stored.body, streamed=True)

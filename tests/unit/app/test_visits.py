@@ -10,6 +10,7 @@ from tests.storage.samples import KEY, LINK_ID, NOON, SetClock, keep, link_of, m
 
 from guestpass.app.ports import UnitOfWork
 from guestpass.app.visits import FLUSH_SECONDS, VisitLog
+from guestpass.domain.finding import Finding
 from guestpass.domain.link import EventKind, LinkEvent
 from guestpass.storage.database import Database
 
@@ -181,6 +182,20 @@ async def test_cookie_names_are_learnt(store: Database, log: VisitLog) -> None:
     await log.flush()
     async with store.reading() as work:
         assert await work.changes.last() == number, "what is known is not written again"
+
+
+async def test_what_visitors_meet_with_is_told_to_the_owner_once_a_flush(store: Database, log: VisitLog) -> None:
+    async with store.reading() as work:
+        environment = await work.environments.get(KEY)
+    assert environment is not None
+    finding = Finding("x", "It is so.", "Do that.")
+    for _ in range(3):
+        for _ in range(3):
+            log.found(environment, finding)
+        await log.flush()
+        async with store.reading() as work:
+            assert await work.environments.findings(KEY.org) == {KEY: (finding,)}
+    assert log._findings == {}
 
 
 async def test_memory_does_not_grow_with_the_visitors_of_former_days(

@@ -42,7 +42,7 @@ class OdooAnswer:
 
     def names_a_file(self, head: ResponseHead) -> bool:
         """Whether Odoo left the body to a web server that isn't there."""
-        return is_hollow(head.fields, head.content_length)
+        return head.status != 304 and is_hollow(head.fields, head.content_length)
 
     def _at_visitor(self, each: Field) -> Field:
         lower, name, value = each

@@ -39,6 +39,7 @@ from guestpass.gateway.odoo.asset_files import (
     scan,
 )
 from guestpass.gateway.odoo.compression import ENTITY_TAG, Acceptance, Effort, Encoding, read_acceptance
+from guestpass.gateway.odoo.responses import is_hollow
 
 PATIENCE: Final = 5.0
 """Seconds that a visitor waits for a fetch of ours before he asks for himself."""
@@ -128,6 +129,8 @@ def refusal(path: bytes, head: ResponseHead) -> str | None:
     """Why Odoo's answer for a cacheable path is not kept, or None where it is."""
     if head.status != 200:
         return f"status {head.status}"
+    if is_hollow(head.fields, head.content_length):
+        return "a file that is left to another web server"
     if head.content_length is None and not head.chunked:
         return "a body whose end can't be told from a broken connection"
     control: set[bytes] = set()

@@ -17,6 +17,7 @@ from guestpass.gateway.exchange import BODY_IDLE, Exchange
 from guestpass.gateway.framing import LAST_CHUNK, frame
 from guestpass.gateway.heads import RequestHead, ResponseHead
 from guestpass.gateway.odoo.answers import OdooAnswer
+from guestpass.gateway.odoo.findings import X_SENDFILE
 from guestpass.gateway.odoo.spool import Spool, SpoolRoom
 from guestpass.gateway.odoo.turns import WAIT_SECONDS, Turns
 from guestpass.gateway.pool import Upstream
@@ -203,6 +204,8 @@ class OdooExchange(Exchange):
 
     def _start_answer(self, head: ResponseHead, data: bytes) -> None:
         if self._odoo_answer.names_a_file(head):
+            if self.entry is not None:
+                self._client.gateway.visits.found(self.entry.environment, X_SENDFILE)
             self._fail(Reason.ACCELERATED_FILE, "it answered with X-Accel-Redirect, which only its own nginx can serve")
             return
         super()._start_answer(head, data)

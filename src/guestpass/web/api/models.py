@@ -378,7 +378,9 @@ class EnvironmentBody(_Shown):
     checked_at: datetime | None = Field(
         description="When it was last looked at: at registration, after a change of how it is reached, or when asked."
     )
-    findings: list[FindingBody] = Field(description="What was found then, and what follows from how it is served.")
+    findings: list[FindingBody] = Field(
+        description="What was found then, what visitors met with since, and what follows from how it is served."
+    )
 
     @classmethod
     def of(cls, environment: Environment, findings: Sequence[Finding]) -> EnvironmentBody:
