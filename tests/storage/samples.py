@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from guestpass.app.ports import Store
+from guestpass.app.ports import OdooSession, Store
+from guestpass.domain.account import Account
 from guestpass.domain.environment import BusPlace, Environment, EnvironmentKey, Kind
 from guestpass.domain.link import ShareLink, ShareType
 
@@ -59,6 +60,7 @@ def make_environment(key: EnvironmentKey = KEY, **changed: Any) -> Environment:
         database="staging",
         allow_paths=("/jsonrpc", "/xmlrpc/2/common"),
         max_concurrent=12,
+        read_only_allow=("res.partner/get_totals", "sale.order/preview"),
         odoo_version="18.0",
         canonical_url="https://www.example.com",
         websocket_on=BusPlace.GEVENT,
@@ -83,16 +85,47 @@ def make_link(id: str = LINK_ID, **changed: Any) -> ShareLink:
     return replace(link, **changed)
 
 
+def make_account(name: str = "anna", **changed: Any) -> Account:
+    account = Account(
+        environment=KEY,
+        name=name,
+        login="anna@example.com",
+        sealed_password=b"\x00sealed\xff",
+        is_admin=False,
+        revision=2,
+        created_at=NOON,
+        created_by="olga",
+    )
+    return replace(account, **changed)
+
+
+def make_session(link_id: str = LINK_ID, visitor: str = "bert", **changed: Any) -> OdooSession:
+    """A session that has been signed in once; it belongs to `make_link`."""
+    session = OdooSession(
+        link_id=link_id,
+        visitor=visitor,
+        environment=KEY,
+        account="anna",
+        account_revision=2,
+        link_version=3,
+        sealed=b"\x00sealed id\xff",
+        revision=1,
+    )
+    return replace(session, **changed)
+
+
 def token_hash_of(link_id: str) -> bytes:
     return hashlib.sha256(link_id.encode()).digest()
 
 
-async def keep(store: Store, *things: Environment | ShareLink) -> None:
+async def keep(store: Store, *things: Environment | ShareLink | Account) -> None:
     """Insert in the order given; each link gets a token hash made of its id."""
     async with store.writing() as work:
         for thing in things:
             if isinstance(thing, Environment):
                 await work.environments.add(thing)
+            elif isinstance(thing, Account):
+                await work.accounts.put(thing)
             else:
                 await work.links.add(thing, token_hash_of(thing.id), b"sealed:" + thing.id.encode())
 
@@ -102,3 +135,11 @@ async def link_of(store: Store, id: str = LINK_ID) -> ShareLink:
         link = await work.links.get(id)
     assert link is not None
     return link
+
+
+async def sign_in(store: Store, session: OdooSession) -> None:
+    """Keep a session as its first sign-in leaves it, with revision 1."""
+    async with store.writing() as work:
+        fresh = replace(session, sealed=None, revision=0)
+        assert await work.odoo_sessions.claim(fresh, claim="first", now=NOON, until=NOON + timedelta(seconds=30))
+        assert await work.odoo_sessions.complete(session, claim="first") == 1

@@ -10,7 +10,7 @@ from tests.storage.samples import KEY, LINK_ID, NOON, keep, link_of, make_enviro
 
 from guestpass.app.ports import Activity, TokenRecord
 from guestpass.domain.environment import EnvironmentKey
-from guestpass.domain.link import EventKind, LinkEvent, ShareLink, ShareType, Status
+from guestpass.domain.link import Access, EventKind, LinkEvent, ShareLink, ShareType, Status
 from guestpass.storage.database import Database
 from guestpass.storage.tables import link_tokens
 
@@ -23,6 +23,8 @@ OTHER_ID = "bbbbbbbbbbbbbbbb"
         make_link(),
         make_link(share_type=ShareType.TOKEN, label=None, password_hash=None),
         make_link(deactivated_at=NOON + timedelta(hours=1), last_opened_at=NOON, visits=2**40, visitors=7),
+        make_link(access=Access.READ_ONLY),
+        make_link(account="anna"),
     ],
 )
 async def test_a_link_comes_back_as_it_was_given(database: Database, link: ShareLink) -> None:

@@ -13,9 +13,11 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
-from tests.storage.samples import SetClock, keep, link_of, make_environment, make_link
+from tests.storage.samples import KEY, SetClock, keep, link_of, make_environment, make_link
 
 from guestpass.domain.errors import GuestpassError
+from guestpass.domain.finding import Finding
+from guestpass.domain.link import Access
 from guestpass.storage import migrate
 from guestpass.storage.database import Database
 from guestpass.storage.location import DatabaseUnusable, database_path
@@ -63,7 +65,10 @@ def test_foreign_keys_cascade_and_change_numbers_are_never_reused(url: str, path
     migrate.upgrade(url)
     cascading = {
         table: {str(row[6]) for row in run_sql(path, f"PRAGMA foreign_key_list({table})")}
-        for table in ("links", "http_only_cookies", "environment_findings", "link_tokens", "visitors", "link_events")
+        for table in (
+            *("links", "http_only_cookies", "environment_findings", "refused_calls", "accounts", "odoo_sessions"),
+            *("link_tokens", "visitors", "link_events"),
+        )
     }
     assert cascading == {table: {"CASCADE"} for table in cascading}
     [(sql,)] = run_sql(path, "SELECT sql FROM sqlite_master WHERE name = 'changes'")
@@ -130,6 +135,38 @@ async def test_what_the_first_tables_held_is_there_after_the_upgrade(url: str, p
         assert (environment.allow_paths, environment.max_concurrent) == ((), 8)
         assert (environment.odoo_version, environment.websocket_upstream) == (None, None)
     assert (await link_of(database)).visits == 7
+    await database.close()
+
+
+async def test_links_that_were_there_before_view_only_links_stay_what_they_were(url: str, path: Path) -> None:
+    await asyncio.to_thread(at_revision, url, "0002")
+    run_sql(
+        path,
+        """INSERT INTO environments VALUES ('default', 'staging', 'Staging', 'http://10.0.0.5:8069', NULL, 'odoo',
+           'Ask Eva', 1, 2147483648, 720000000, NULL, 3, '2026-03-01 12:00:00.123456', 'olga',
+           'https://odoo.example.com', 'staging', '/jsonrpc', 12, '18.0', NULL, 'same', NULL,
+           '2026-03-01 12:01:00.000000')""",
+    )
+    run_sql(path, "INSERT INTO environment_findings VALUES ('default', 'staging', 0, 'code', 'Detail', 'Remedy')")
+    insert_link = """INSERT INTO links (id, org, environment_id, share_type, label, version, created_at, created_by,
+        expires_at, visits, visitors) VALUES ('{}', 'default', 'staging', 'token', 'Kept', 2,
+        '2026-03-01 12:00:00.123456', 'olga', '2026-03-08 12:00:00.123456', 7, 2)"""
+    run_sql(path, insert_link.format("before"))
+    await asyncio.to_thread(migrate.upgrade, url)
+    # What still runs with the former program must not fail meanwhile.
+    run_sql(path, insert_link.format("after"))
+    database = Database(url, SetClock())
+    async with database.reading() as work:
+        [environment] = await work.environments.all("default")
+        assert await work.environments.findings("default") == {KEY: (Finding("code", "Detail", "Remedy"),)}
+        assert await work.accounts.all(KEY) == []
+        assert await work.environments.refused_calls(KEY) == []
+    assert (environment.database, environment.allow_paths, environment.max_concurrent) == ("staging", ("/jsonrpc",), 12)
+    assert environment.read_only_allow == ()
+    for id in ("before", "after"):
+        link = await link_of(database, id)
+        assert (link.access, link.account) == (Access.FULL, None)
+        assert (link.label, link.version, link.visits, link.visitors) == ("Kept", 2, 7, 2)
     await database.close()
 
 

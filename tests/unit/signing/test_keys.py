@@ -22,6 +22,7 @@ def rfc5869(secret: bytes, info: bytes, length: int) -> bytes:
         ("passes", "passes"),
         ("token_hashes", "token-hashes"),
         ("sealing", "sealing"),
+        ("secrets", "secrets"),
         ("cookie_tags", "cookie-tags"),
     ],
 )
@@ -33,16 +34,20 @@ def test_each_key_follows_from_the_secret_and_its_purpose(name: str, purpose: st
 def test_keys_differ_from_each_other_and_from_another_secrets() -> None:
     ours, theirs = Keys.from_secret(SECRET), Keys.from_secret(SECRET + "!")
     keys = [
-        getattr(keys, name) for keys in (ours, theirs) for name in ("passes", "token_hashes", "sealing", "cookie_tags")
+        getattr(keys, name)
+        for keys in (ours, theirs)
+        for name in ("passes", "token_hashes", "sealing", "secrets", "cookie_tags")
     ]
-    assert len(set(keys)) == 8
+    assert len(set(keys)) == 10
 
 
 def test_the_fingerprint_names_the_secret_and_is_no_part_of_a_key() -> None:
     ours = Keys.from_secret(SECRET)
     assert ours.fingerprint == Keys.from_secret(SECRET).fingerprint != Keys.from_secret(SECRET + "!").fingerprint
     assert len(bytes.fromhex(ours.fingerprint)) == 16
-    assert not any(bytes.fromhex(ours.fingerprint) in key for key in (ours.passes, ours.token_hashes, ours.sealing))
+    assert not any(
+        bytes.fromhex(ours.fingerprint) in key for key in (ours.passes, ours.token_hashes, ours.sealing, ours.secrets)
+    )
 
 
 def test_printing_keys_shows_none() -> None:

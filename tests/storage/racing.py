@@ -1,0 +1,114 @@
+"""Processes that do the same thing at the same time, each many times over a database of its own.
+
+Run as a program it is one of them: it says that it is ready, waits for a line, and prints what its tries brought.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.storage.samples import KEY, LINK_ID, NOON, make_session
+
+from guestpass.app.ports import RefusedCall
+from guestpass.storage.budgets import DatabaseBudget
+from guestpass.storage.database import Database
+from guestpass.system import SystemClock
+
+
+async def race(url: str, what: str, *, processes: int = 2, tries: int = 15) -> list[Any]:
+    """What each of `tries` tries in each of so many processes brought, in no order."""
+    async with AsyncExitStack() as stack:
+        racers = []
+        for number in range(processes):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "tests.storage.racing", url, what, str(number), str(tries)),
+                cwd=Path(__file__).parents[2],
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
+            assert process.stdin is not None
+            assert process.stdout is not None
+            stack.push_async_callback(process.wait)
+            stack.callback(process.stdin.close)
+            racers.append((process.stdin, process.stdout))
+        async with asyncio.timeout(60):
+            for _, said in racers:
+                assert await said.readline() == b"ready\n"
+            for to, _ in racers:
+                to.write(b"go\n")
+            return [result for _, said in racers for result in json.loads(await said.readline())]
+
+
+async def claim(database: Database, own: str) -> str | None:
+    async with database.writing() as work:
+        wanted = make_session(sealed=None, revision=0)
+        until = NOON + timedelta(seconds=30)
+        return own if await work.odoo_sessions.claim(wanted, claim=own, now=NOON, until=until) else None
+
+
+async def rotate(database: Database, own: str) -> str | None:
+    async with database.writing() as work:
+        rotated = await work.odoo_sessions.rotate(LINK_ID, "bert", revision=1, sealed=own.encode())
+        return own if rotated else None
+
+
+async def remove(database: Database, own: str) -> str | None:
+    async with database.writing() as work:
+        return own if await work.odoo_sessions.remove(LINK_ID, "bert") is not None else None
+
+
+async def remove_ended(database: Database, _: str) -> list[str]:
+    async with database.writing() as work:
+        return [session.visitor for session in await work.odoo_sessions.remove_ended(NOON, limit=7)]
+
+
+async def claim_retry(database: Database, own: str) -> str | None:
+    async with database.writing() as work:
+        now, before = NOON + timedelta(minutes=1), NOON + timedelta(seconds=1)
+        return own if await work.accounts.claim_retry(KEY, "anna", now=now, before=before) else None
+
+
+async def refuse(database: Database, own: str) -> None:
+    """Each tells of one method that all know, and of one of its own."""
+    async with database.writing() as work:
+        calls = [RefusedCall("res.partner", "everybodys", 2, NOON), RefusedCall("res.partner", own, 1, NOON)]
+        await work.environments.add_refused_calls(KEY, calls)
+
+
+async def spend(database: Database, _: str) -> float | None:
+    return await DatabaseBudget(database, SystemClock(), "25/hour", "race").spend("192.0.2.7")
+
+
+WHAT: dict[str, Callable[[Database, str], Awaitable[object]]] = {
+    do.__name__: do for do in (claim, rotate, remove, remove_ended, claim_retry, refuse, spend)
+}
+
+
+async def take_part(url: str, what: str, number: str, tries: str) -> None:
+    database = Database(url, SystemClock())
+    try:
+        async with database.writing(), database.reading():
+            pass
+        print("ready", flush=True)  # noqa: T201 -- its way to answer
+        await asyncio.to_thread(sys.stdin.readline)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_try(WHAT[what], database, f"{number}_{turn}")) for turn in range(int(tries))]
+        print(json.dumps([task.result() for task in tasks]), flush=True)  # noqa: T201 -- the same
+    finally:
+        await database.close()
+
+
+async def _try(what: Callable[[Database, str], Awaitable[object]], database: Database, own: str) -> object:
+    return await what(database, own)
+
+
+if __name__ == "__main__":
+    asyncio.run(take_part(*sys.argv[1:]))
