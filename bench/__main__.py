@@ -1,17 +1,20 @@
-"""``python -m bench``: measure Guestpass beside nginx, print a table and write a JSON file."""
+"""``python -m bench [web-client]``: measure Guestpass beside nginx, print a table and write a JSON file."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from bench import web_client
 from bench.browser import browser_requests
 from bench.candidates import CANDIDATES, Candidate
 from bench.load import Sample, run_load, write_script
@@ -32,22 +35,35 @@ def main() -> int:
     if not console.is_terminal:
         console.width = _WIDTH
     try:
-        for program in ("nginx", "wrk", "taskset"):
-            find_program(program)
-        machine = describe_machine()
-        with console.status("starting") as status:
-            results = _run(options, status.update)
+        measured: dict[str, Any] = options.measure(options, console)
     except (NotReady, OSError) as error:
         console.print(f"[red]bench:[/] {error}", highlight=False)
         return 2
     except KeyboardInterrupt:
         return 130
-    print_report(console, machine, rows(results))
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    chosen = {"rounds": options.rounds, "seconds": options.seconds, "sizes": options.sizes, "only": options.only}
-    options.output.write_text(json.dumps(document(machine, chosen, results), indent=1) + "\n")
+    options.output.write_text(json.dumps(measured, indent=1) + "\n")
     console.print(f"Every sample: {options.output}")
     return 0
+
+
+def _measure_proxies(options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    for program in ("nginx", "wrk", "taskset"):
+        find_program(program)
+    machine = describe_machine()
+    with console.status("starting") as status:
+        results = _run(options, status.update)
+    print_report(console, machine, rows(results))
+    chosen = {"rounds": options.rounds, "seconds": options.seconds, "sizes": options.sizes, "only": options.only}
+    return document(machine, chosen, results)
+
+
+def _measure_web_client(options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    machine = describe_machine()
+    with console.status("starting") as status:
+        results = asyncio.run(web_client.measure(rounds=options.rounds, tell=status.update))
+    web_client.print_report(console, machine, results)
+    return web_client.document(machine, {"rounds": options.rounds}, results)
 
 
 def _run(options: argparse.Namespace, tell: Callable[[str], None]) -> Results:
@@ -96,6 +112,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output", type=Path, default=Path("build/bench.json"), help="the JSON file (default build/bench.json)"
     )
+    parser.set_defaults(measure=_measure_proxies)
+    modes = parser.add_subparsers(title="measure something else")
+    loading = modes.add_parser(
+        "web-client",
+        help="bytes and seconds until Odoo's web client is there, with an empty cache",
+        description="Load Odoo's web client with an empty cache: directly, through nginx and through Guestpass.",
+    )
+    loading.add_argument("--rounds", type=_positive, default=5, help="loads on each way (default 5)")
+    output = Path("build/bench-web-client.json")
+    loading.add_argument("--output", type=Path, default=output, help=f"the JSON file (default {output})")
+    loading.set_defaults(measure=_measure_web_client)
     return parser
 
 

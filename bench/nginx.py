@@ -47,14 +47,17 @@ PROXYING = """\
             proxy_max_temp_file_size 0;"""
 
 
-def start_nginx(name: str, servers: str, *, folder: Path, core: int, port: int) -> Server:
-    """Start nginx with these `upstream`, `map` and `server` blocks; `port` is one that they listen on."""
+def start_nginx(name: str, servers: str, *, folder: Path, port: int, core: int | None = None) -> Server:
+    """Start nginx with these `upstream`, `map` and `server` blocks; `port` is one that they listen on.
+
+    It is bound to the `core`, where there is one.
+    """
     folder.mkdir()
     configuration = folder / "nginx.conf"
     # As root, nginx would hand its worker to a user who can't read a private temporary folder.
     user = "user root;" if folder.stat().st_uid == 0 else ""
     configuration.write_text(_CONFIGURATION.format(user=user, folder=folder, servers=servers))
     command = [find_program("nginx"), "-p", str(folder), "-e", "stderr", "-c", str(configuration)]
-    server = Server(name, pinned(core, command), log=folder / "nginx.log")
+    server = Server(name, command if core is None else pinned(core, command), log=folder / "nginx.log")
     server.wait_until_listening(("127.0.0.1", port))
     return server
