@@ -86,7 +86,13 @@ async def _work(
     await worker.desk.listening.wait()
     background = [
         tasks.create_task(work)
-        for work in (worker.feed.run(), worker.visits.run(), worker.gateway.sweep(), worker.gateway.odoo.assets.run())
+        for work in (
+            worker.feed.run(),
+            worker.visits.run(),
+            worker.sessions.run(),
+            worker.gateway.sweep(),
+            worker.gateway.odoo.assets.run(),
+        )
     ]
     servers = [await _accept(worker, worker.public, public), await _accept(worker, worker.admin, admin)]
     log.info("serving", public_url=settings.public_url, admin_url=settings.admin_url, link_domain=settings.link_domain)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from guestpass.app.accounts import AccountService
 from guestpass.app.addresses import Addresses
 from guestpass.app.bearers import BearerRevocation
 from guestpass.app.environments import EnvironmentService
@@ -12,13 +13,16 @@ from guestpass.app.instance import Instance
 from guestpass.app.links import LinkService
 from guestpass.app.ports import Announcer
 from guestpass.data_directory import Secrets, make_secrets, read_secrets, whereabouts
+from guestpass.gateway.asking import Asker
 from guestpass.gateway.connector import AddressPolicy, Connector
+from guestpass.gateway.odoo.sign_in import OdooSignIn
 from guestpass.gateway.probe import EnvironmentProber
 from guestpass.settings import Settings
 from guestpass.signing.bearer import BearerTokens
 from guestpass.signing.keys import Keys
 from guestpass.signing.passes import PassSigner
 from guestpass.signing.passwords import Argon2Hasher
+from guestpass.signing.sealing import SealedSecrets
 from guestpass.signing.tokens import SealedTokens
 from guestpass.storage.database import Database
 from guestpass.storage.instance import read_instance, write_instance
@@ -37,6 +41,8 @@ class Core:
     clock: SystemClock
     entropy: SystemEntropy
     vault: SealedTokens
+    sealer: SealedSecrets
+    door: OdooSignIn
     hasher: Argon2Hasher
     passes: PassSigner
     bearer: BearerTokens
@@ -44,6 +50,7 @@ class Core:
     addresses: Addresses
     links: LinkService
     environments: EnvironmentService
+    accounts: AccountService
     findings: Findings
 
     async def close(self) -> None:
@@ -94,7 +101,13 @@ def _assemble(
         deny=settings.upstream_deny,
         own_listeners=[(listen.host, listen.port) for listen in (settings.listen, settings.admin_listen)],
     )
-    prober = EnvironmentProber(Connector(policy), entropy)
+    connector = Connector(policy)
+    prober, door, sealer = (
+        EnvironmentProber(connector, entropy),
+        OdooSignIn(Asker(connector)),
+        SealedSecrets(keys, entropy),
+    )
+    accounts = AccountService(database, announcer, sealer, door, clock)
     return Core(
         settings=settings,
         keys=keys,
@@ -102,15 +115,18 @@ def _assemble(
         clock=clock,
         entropy=entropy,
         vault=vault,
+        sealer=sealer,
+        door=door,
         hasher=hasher,
         passes=PassSigner(keys, entropy),
         bearer=BearerTokens(secrets.jwt_secret, entropy),
         revocation=BearerRevocation(database, clock),
         addresses=addresses,
         links=LinkService(
-            database, announcer, vault, hasher, addresses, clock, entropy, longest=settings.max_link_lifetime
+            database, announcer, vault, hasher, addresses, accounts, clock, entropy, longest=settings.max_link_lifetime
         ),
         environments=EnvironmentService(database, announcer, clock, entropy, prober),
+        accounts=accounts,
         findings=Findings(database, addresses),
     )
 

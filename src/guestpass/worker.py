@@ -12,6 +12,8 @@ from pathlib import Path
 
 from guestpass.app.directory import Directory
 from guestpass.app.openings import Openings
+from guestpass.app.ports import Change
+from guestpass.app.visitor_sessions import SIGN_INS, VisitorSessions
 from guestpass.app.visits import VisitLog
 from guestpass.gateway.admission import Admission
 from guestpass.gateway.connector import AddressPolicy, Connector
@@ -21,6 +23,7 @@ from guestpass.gateway.odoo.assets import AssetCache
 from guestpass.gateway.odoo.spool import SpoolRoom
 from guestpass.gateway.peers import TrustedProxies
 from guestpass.gateway.reception import Reception, decide_admin
+from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.feed import SQLiteFeed
 from guestpass.web.application import WebServices, create_application
 from guestpass.web.desk import Desk
@@ -48,6 +51,7 @@ class Worker:
     directory: Directory
     feed: SQLiteFeed
     visits: VisitLog
+    sessions: VisitorSessions
     gateway: Gateway
     public: Reception
     admin: Reception
@@ -77,7 +81,24 @@ def build_worker(
         recheck=settings.asset_recheck.total_seconds(),
     )
     directory = Directory(core.database, core.vault, time.time, renewed=assets.expire)
-    feed = announcer.feed = SQLiteFeed(core.database, directory.apply, directory.reset)
+    sessions = VisitorSessions(
+        core.database,
+        core.sealer,
+        core.door,
+        DatabaseBudget(core.database, core.clock, SIGN_INS, "sign-in"),
+        core.clock,
+        core.entropy,
+    )
+
+    async def apply(changes: Sequence[Change]) -> None:
+        sessions.apply(changes)
+        await directory.apply(changes)
+
+    async def reset() -> None:
+        sessions.forget_all()
+        await directory.reset()
+
+    feed = announcer.feed = SQLiteFeed(core.database, apply, reset)
     gateway = Gateway(
         addresses=core.addresses,
         directory=directory,
@@ -93,6 +114,7 @@ def build_worker(
             settings.data_dir / "spool", total=settings.spool_limit, per_visitor=settings.spool_limit_per_visitor
         ),
         assets=assets,
+        sessions=sessions,
         time=time.time,
         tasks=tasks,
     )
@@ -114,6 +136,7 @@ def build_worker(
         WebServices(
             links=core.links,
             environments=core.environments,
+            accounts=core.accounts,
             findings=core.findings,
             openings=Openings(core.database, core.vault, core.hasher, core.clock),
             bearer=core.bearer,
@@ -130,6 +153,7 @@ def build_worker(
         directory=directory,
         feed=feed,
         visits=visits,
+        sessions=sessions,
         gateway=gateway,
         public=Reception(gateway, public_hosts, admission.decide, opens_links=True),
         admin=Reception(gateway, admin_hosts, decide_admin, opens_links=False),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from guestpass.app.ports import Change, ChangeKind, Cuttable, Store, TokenVault
+from guestpass.domain.account import Account
 from guestpass.domain.environment import Environment, EnvironmentKey, Kind
 from guestpass.domain.link import ShareLink, Status
 
@@ -21,22 +22,32 @@ class LinkEntry:
     """One link, its environment and what is open through it.
 
     `http_only` are the cookie names that the environment is known to set HttpOnly. `live` are the exchanges
-    and tunnels that end when the link does.
+    and tunnels that end when the link does. `account` is whom visitors are signed in as, None where the link names
+    nobody or the account is gone.
     """
 
-    __slots__ = ("_expires_at", "environment", "gone", "http_only", "link", "live", "timer")
+    __slots__ = ("_expires_at", "account", "environment", "gone", "http_only", "link", "live", "timer")
 
-    def __init__(self, link: ShareLink, environment: Environment, http_only: frozenset[bytes]) -> None:
+    def __init__(
+        self,
+        link: ShareLink,
+        environment: Environment,
+        http_only: frozenset[bytes] = frozenset(),
+        account: Account | None = None,
+    ) -> None:
         self.live: set[Cuttable] = set()
         self.timer: asyncio.TimerHandle | None = None
         self.gone = False
-        self.set(link, environment, http_only)
+        self.set(link, environment, http_only, account)
 
-    def set(self, link: ShareLink, environment: Environment, http_only: frozenset[bytes]) -> None:
+    def set(
+        self, link: ShareLink, environment: Environment, http_only: frozenset[bytes], account: Account | None
+    ) -> None:
         """Write what is true now into the entry."""
         self.link = link
         self.environment = environment
         self.http_only = http_only
+        self.account = account
         self._expires_at = link.expires_at.timestamp()
 
     @property
@@ -135,7 +146,7 @@ class Directory:
         for kind, id in dict.fromkeys((change.kind, change.id) for change in changes):
             if kind is ChangeKind.ENVIRONMENT:
                 await self._refresh_environment(EnvironmentKey.parse(id))
-            elif id in self._entries:
+            elif kind is ChangeKind.LINK and id in self._entries:
                 await self._refresh(id)
 
     async def reset(self) -> None:
@@ -160,13 +171,15 @@ class Directory:
                 link = await work.links.get(link_id)
                 environment = await work.environments.get(link.environment) if link is not None else None
                 names = await work.environments.http_only_cookies(link.environment) if link is not None else ()
+                named = (link.environment, link.account) if link is not None and link.account is not None else None
+                account = await work.accounts.get(*named) if named is not None else None
             if generation == self._generation:
                 break
         if link is None or environment is None:
             self._drop(link_id)
             return None
         http_only = frozenset(name.encode("latin-1") for name in names)
-        return self._keep(link, environment, http_only)
+        return self._keep(link, environment, http_only, account)
 
     async def _refresh_environment(self, key: EnvironmentKey) -> None:
         """Read an environment once for all entries that lead to it."""
@@ -175,6 +188,7 @@ class Directory:
         async with self._store.reading() as work:
             environment = await work.environments.get(key)
             names = await work.environments.http_only_cookies(key)
+            accounts = {account.name: account for account in await work.accounts.all(key)}
         http_only = frozenset(name.encode("latin-1") for name in names)
         for link_id in tuple(self._by_environment.get(key, ())):
             entry = self._entries[link_id]
@@ -182,24 +196,33 @@ class Directory:
             if environment is None or environment.created_at != entry.environment.created_at:
                 self._drop(link_id)
             else:
-                self._keep(entry.link, environment, http_only)
+                self._keep(entry.link, environment, http_only, accounts.get(entry.link.account or ""))
 
-    def _keep(self, link: ShareLink, environment: Environment, http_only: frozenset[bytes]) -> LinkEntry:
+    def _keep(
+        self, link: ShareLink, environment: Environment, http_only: frozenset[bytes], account: Account | None
+    ) -> LinkEntry:
         entry = self._entries.get(link.id)
         if entry is None:
             self._make_room()
-            entry = self._entries[link.id] = LinkEntry(link, environment, http_only)
+            entry = self._entries[link.id] = LinkEntry(link, environment, http_only, account)
             self._by_environment.setdefault(environment.key, set()).add(link.id)
         else:
-            before_link, before_environment = entry.link, entry.environment
+            before_link, before_environment, before_account = entry.link, entry.environment, entry.account
             if environment.checked_at != before_environment.checked_at or (
                 environment.maintenance is None and before_environment.maintenance is not None
             ):
                 self._renewed(environment)
             # An equal set stays the same object: the memory of cookies compares by identity.
-            entry.set(link, environment, entry.http_only if entry.http_only == http_only else http_only)
+            entry.set(link, environment, entry.http_only if entry.http_only == http_only else http_only, account)
             moved = environment.revision != before_environment.revision or environment.maintenance is not None
-            if link.version != before_link.version or moved or link.deactivated_at is not None:
+            # Who is signed in as somebody else, or may do less than before, has nothing open from before that.
+            changed = link.version != before_link.version or link.access is not before_link.access
+            if (
+                changed
+                or moved
+                or link.deactivated_at is not None
+                or _credentials(account) != _credentials(before_account)
+            ):
                 entry.cut()
         self._watch_expiry(entry)
         return entry
@@ -233,6 +256,10 @@ class Directory:
             # Wall clock and timer may drift apart over weeks, so the timer asks the clock again.
             delay = min(left, _LONGEST_TIMER)
             entry.timer = asyncio.get_running_loop().call_later(delay, self._watch_expiry, entry)
+
+
+def _credentials(account: Account | None) -> tuple[str, int] | None:
+    return None if account is None else (account.name, account.revision)
 
 
 def _stop_timer(entry: LinkEntry) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from guestpass import __version__
-from guestpass.cli import environments, server, shares, tokens
+from guestpass.cli import accounts, environments, server, shares, tokens
 
 app = typer.Typer(
     name="guestpass",
@@ -41,4 +41,5 @@ app.command("settings")(server.show_settings)
 app.add_typer(server.database, name="db")
 app.add_typer(tokens.app, name="token")
 app.add_typer(environments.app, name="env")
+app.add_typer(accounts.app, name="account")
 app.add_typer(shares.app, name="share")

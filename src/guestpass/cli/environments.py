@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from guestpass.app.environments import NewEnvironment
+from guestpass.app.environments import EnvironmentChange, NewEnvironment
+from guestpass.app.ports import RefusedCall
 from guestpass.cli import output
 from guestpass.cli.options import ORG, AsJSON, EnvironmentId, Org, Yes, duration
 from guestpass.cli.session import act, confirm
@@ -22,7 +23,7 @@ from guestpass.domain.environment import (
     Kind,
 )
 from guestpass.domain.finding import Finding
-from guestpass.web.api.models import EnvironmentBody, EnvironmentsBody
+from guestpass.web.api.models import EnvironmentBody, EnvironmentsBody, RefusedCallsBody
 
 if TYPE_CHECKING:
     from guestpass.wiring import Core
@@ -30,6 +31,40 @@ if TYPE_CHECKING:
 _Found = tuple[Environment, Sequence[Finding]]
 
 app = typer.Typer(help="Environments: the running applications that links lead to.", no_args_is_help=True)
+
+
+_WebsocketUrl = Annotated[
+    str | None, typer.Option("--websocket-url", metavar="URL", help="Where /websocket goes, if not to URL.")
+]
+_Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="A note for owners.")]
+_BODY_LIMIT = f"{Kind.ODOO.default_body_limit} for odoo, {Kind.WEB.default_body_limit} for web"
+_PublicUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--public-url", metavar="URL", help="How people reach it without a share link: for odoo, its web.base.url."
+    ),
+]
+_Database = Annotated[
+    str | None, typer.Option("--database", metavar="NAME", help="The Odoo database, where the server has several.")
+]
+_AllowPaths = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-path",
+        metavar="PATH",
+        help="A path of Odoo that is refused by default and shall be let through, such as /jsonrpc: a door that "
+        "does not end with the link. May be given several times.",
+    ),
+]
+_ReadOnlyAllow = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--read-only-allow",
+        metavar="MODEL/METHOD",
+        help="A method that view-only links may call besides those of Odoo that are known to read, such as "
+        "sale.order/get_dashboard_figures. May be given several times.",
+    ),
+]
 
 
 @app.command("add")
@@ -44,21 +79,14 @@ def add(
     kind: Annotated[
         Kind, typer.Option("--kind", metavar="KIND", help="Which rules apply behind its links: odoo or web.")
     ] = Kind.ODOO,
-    websocket_url: Annotated[
-        str | None, typer.Option("--websocket-url", metavar="URL", help="Where /websocket goes, if not to URL.")
-    ] = None,
-    description: Annotated[str | None, typer.Option("--description", metavar="TEXT", help="A note for owners.")] = None,
+    websocket_url: _WebsocketUrl = None,
+    description: _Description = None,
     tls_verify: Annotated[
         bool, typer.Option("--tls-verify/--insecure", help="Whether an https environment's certificate is checked.")
     ] = True,
     body_limit: Annotated[
         int | None,
-        typer.Option(
-            "--body-limit",
-            metavar="BYTES",
-            help="The longest request body.",
-            show_default=f"{Kind.ODOO.default_body_limit} for odoo, {Kind.WEB.default_body_limit} for web",
-        ),
+        typer.Option("--body-limit", metavar="BYTES", help="The longest request body.", show_default=_BODY_LIMIT),
     ] = None,
     response_timeout: Annotated[
         timedelta | None,
@@ -70,31 +98,16 @@ def add(
             show_default=format_duration(DEFAULT_RESPONSE_TIMEOUT),
         ),
     ] = None,
-    public_url: Annotated[
-        str | None,
-        typer.Option(
-            "--public-url", metavar="URL", help="How people reach it without a share link: for odoo, its web.base.url."
-        ),
-    ] = None,
-    database: Annotated[
-        str | None,
-        typer.Option("--database", metavar="NAME", help="The Odoo database, where the server has several."),
-    ] = None,
-    allow_paths: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--allow-path",
-            metavar="PATH",
-            help="A path of Odoo that is refused by default and shall be let through, such as /jsonrpc: a door that "
-            "does not end with the link. May be given several times.",
-        ),
-    ] = None,
+    public_url: _PublicUrl = None,
+    database: _Database = None,
+    allow_paths: _AllowPaths = None,
     max_concurrent: Annotated[
         int,
         typer.Option(
             "--max-concurrent", metavar="NUMBER", help="How many requests Odoo gets at a time: twice its workers."
         ),
     ] = DEFAULT_MAX_CONCURRENT,
+    read_only_allow: _ReadOnlyAllow = None,
     org: Org = ORG,
     as_json: AsJSON = False,
 ) -> None:
@@ -113,6 +126,7 @@ def add(
         database=database,
         allow_paths=allow_paths or (),
         max_concurrent=max_concurrent,
+        read_only_allow=read_only_allow or (),
     )
 
     async def register(core: Core, who: Principal) -> _Found:
@@ -123,7 +137,7 @@ def add(
         output.print_json(EnvironmentBody.of(environment, findings))
     else:
         typer.echo(f"The environment {environment.id} is registered. Share it: guestpass share create {environment.id}")
-    _tell(findings)
+    output.tell(findings)
 
 
 @app.command("list")
@@ -173,7 +187,7 @@ def show(environment_id: EnvironmentId, org: Org = ORG, as_json: AsJSON = False)
             ("maintenance", environment.maintenance or "-"),
             ("registered", f"{output.moment(environment.created_at)} by {environment.created_by}"),
             ("checked", output.moment(environment.checked_at)),
-            *((f"finding {finding.code}", f"{finding.detail} {finding.remedy}") for finding in findings),
+            *((f"finding {finding.code}", output.in_words(finding)) for finding in findings),
         ]
     )
 
@@ -191,7 +205,112 @@ def check(environment_id: EnvironmentId, org: Org = ORG, as_json: AsJSON = False
         return
     version = f", Odoo {environment.odoo_version}" if environment.odoo_version is not None else ""
     typer.echo(f"The environment {environment.id}{version}: {len(findings)} finding(s).")
-    _tell(findings)
+    output.tell(findings)
+
+
+@app.command("edit")
+def edit(
+    environment_id: EnvironmentId,
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="What people call it.")] = None,
+    url: Annotated[
+        str | None,
+        typer.Option("--url", metavar="URL", help="Where it runs now; links stay, what is open to the old one closes."),
+    ] = None,
+    kind: Annotated[
+        Kind | None, typer.Option("--kind", metavar="KIND", help="Which rules apply behind its links: odoo or web.")
+    ] = None,
+    websocket_url: _WebsocketUrl = None,
+    description: _Description = None,
+    tls_verify: Annotated[
+        bool | None,
+        typer.Option("--tls-verify/--insecure", help="Whether an https environment's certificate is checked."),
+    ] = None,
+    body_limit: Annotated[
+        int | None, typer.Option("--body-limit", metavar="BYTES", help="The longest request body.")
+    ] = None,
+    response_timeout: Annotated[
+        timedelta | None,
+        typer.Option(
+            "--response-timeout",
+            parser=duration,
+            metavar="DURATION",
+            help="How long it may take to begin an answer.",
+        ),
+    ] = None,
+    maintenance: Annotated[
+        str | None,
+        typer.Option("--maintenance", metavar="TEXT", help="What visitors see in place of the environment."),
+    ] = None,
+    public_url: _PublicUrl = None,
+    database: _Database = None,
+    allow_paths: _AllowPaths = None,
+    max_concurrent: Annotated[
+        int | None,
+        typer.Option(
+            "--max-concurrent", metavar="NUMBER", help="How many requests Odoo gets at a time: twice its workers."
+        ),
+    ] = None,
+    read_only_allow: _ReadOnlyAllow = None,
+    org: Org = ORG,
+    as_json: AsJSON = False,
+) -> None:
+    """Change what is given and leave the rest; "" takes away what an environment need not have.
+
+    What may be given several times replaces all that was there. Where the change is about how the environment is
+    reached, it is looked at again.
+    """
+    may_be_absent = {
+        "websocket_url": websocket_url,
+        "description": description,
+        "maintenance": maintenance,
+        "public_url": public_url,
+        "database": database,
+    }
+    lists = {"allow_paths": allow_paths, "read_only_allow": read_only_allow}
+    others = {
+        "name": name,
+        "url": url,
+        "kind": kind,
+        "tls_verify": tls_verify,
+        "body_limit": body_limit,
+        "response_timeout": response_timeout,
+        "max_concurrent": max_concurrent,
+    }
+    given: dict[str, Any] = {field: value for field, value in others.items() if value is not None}
+    given |= {field: value or None for field, value in may_be_absent.items() if value is not None}
+    given |= {field: [each for each in values if each] for field, values in lists.items() if values}
+
+    async def change(core: Core, who: Principal) -> _Found:
+        return await _with_findings(
+            core, await core.environments.change(who, environment_id, EnvironmentChange(**given))
+        )
+
+    environment, findings = act(org, change)
+    if as_json:
+        output.print_json(EnvironmentBody.of(environment, findings))
+    else:
+        typer.echo(f"The environment {environment.id} is changed.")
+    output.tell(findings)
+
+
+@app.command("refused-calls")
+def list_refused_calls(environment_id: EnvironmentId, org: Org = ORG, as_json: AsJSON = False) -> None:
+    """List which methods view-only links refused, most often first.
+
+    One that only reads is opened with `guestpass env edit ENV --read-only-allow MODEL/METHOD`.
+    """
+
+    async def read(core: Core, who: Principal) -> list[RefusedCall]:
+        return await core.environments.refused_calls(who, environment_id)
+
+    calls = act(org, read)
+    if as_json:
+        output.print_json(RefusedCallsBody.of(calls))
+        return
+    output.print_table(
+        ["MODEL/METHOD", "COUNT", "LAST"],
+        [(f"{each.model}/{each.method}", str(each.count), output.moment(each.last_at)) for each in calls],
+    )
 
 
 @app.command("remove")
@@ -217,13 +336,9 @@ def _of_odoo(environment: Environment) -> list[tuple[str, str]]:
         ("database", environment.database or "-"),
         ("allowed paths", " ".join(environment.allow_paths) or "-"),
         ("at a time", f"{environment.max_concurrent} requests"),
+        ("view-only allows", " ".join(environment.read_only_allow) or "-"),
         ("odoo version", environment.odoo_version or "-"),
     ]
-
-
-def _tell(findings: Sequence[Finding]) -> None:
-    for finding in findings:
-        output.note(f"guestpass: {finding.code}: {finding.detail} {finding.remedy}")
 
 
 async def _with_findings(core: Core, environment: Environment) -> _Found:

@@ -28,6 +28,8 @@ _OPTIONS = {
     "name": "NAME",
     "url": "URL",
     "websocketUrl": "--websocket-url",
+    "maintenance": "--maintenance",
+    "kind": "--kind",
     "description": "--description",
     "bodyLimit": "--body-limit",
     "responseTimeout": "--response-timeout",
@@ -35,6 +37,11 @@ _OPTIONS = {
     "database": "--database",
     "allowPaths": "--allow-path",
     "maxConcurrent": "--max-concurrent",
+    "readOnlyAllow": "--read-only-allow",
+    "access": "--view-only",
+    "signInAs": "--sign-in-as",
+    "login": "LOGIN",
+    "allowAdmin": "--allow-admin",
 }
 
 

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from guestpass.domain.finding import Finding
+
 # Wide enough that nothing is folded where no terminal limits the width: another program reads it.
 _PIPE_WIDTH = 100_000
 
@@ -45,6 +47,18 @@ def print_facts(facts: Sequence[tuple[str, str]]) -> None:
 def note(text: str) -> None:
     """Something for the person at the terminal; on standard error, so that standard output holds only the result."""
     typer.echo(text, err=True)
+
+
+def tell(findings: Iterable[Finding]) -> None:
+    """What an owner should know, for the person at the terminal."""
+    for finding in findings:
+        note(printable(f"guestpass: {finding.code}: {in_words(finding)}"))
+
+
+def in_words(finding: Finding) -> str:
+    """A finding as one text, with its time where it has one."""
+    at = f"{moment(finding.at)}: " if finding.at is not None else ""
+    return f"{at}{finding.detail} {finding.remedy}"
 
 
 def moment(at: datetime | None) -> str:

@@ -98,3 +98,10 @@ def confirm(question: str, *, yes: bool) -> None:
         raise Stopped(REFUSED, "Nobody confirmed it, so nothing was removed; --yes removes without asking.")
     if answer.strip().lower() not in {"y", "yes"}:
         raise Stopped(REFUSED, "Nothing was removed.")
+
+
+def ask_password(*, confirmed: bool) -> str:
+    """A password that stands in no list of processes: asked for without echo, or a line of standard input."""
+    if sys.stdin.isatty():
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=confirmed, err=True))
+    return sys.stdin.readline().removesuffix("\n").removesuffix("\r")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,9 +12,9 @@ from guestpass.app.links import NewLink, OwnedLink
 from guestpass.app.ports import Entropy
 from guestpass.cli import output
 from guestpass.cli.options import ORG, AsJSON, EnvironmentId, LinkId, Org, Yes, duration
-from guestpass.cli.session import act, confirm
+from guestpass.cli.session import act, ask_password, confirm
 from guestpass.domain.access import Principal
-from guestpass.domain.link import ShareType, Status
+from guestpass.domain.link import Access, ShareType, Status
 from guestpass.system import SystemEntropy
 from guestpass.web.api.models import ShareLinkBody, ShareLinksBody
 
@@ -57,16 +56,39 @@ def create(
             show_default="password if one is given, else token",
         ),
     ] = None,
+    sign_in_as: Annotated[
+        str | None,
+        typer.Option(
+            "--sign-in-as",
+            metavar="NAME",
+            help="The account (`guestpass account add`) that visitors are signed in to Odoo as.",
+            show_default="they sign in themselves",
+        ),
+    ] = None,
+    view_only: Annotated[
+        bool,
+        typer.Option(
+            "--view-only",
+            help="Visitors of an Odoo may look and change nothing. A guard: Odoo's access rights are the boundary.",
+        ),
+    ] = False,
     org: Org = ORG,
     as_json: AsJSON = False,
 ) -> None:
     """Make a share link and print its URL."""
     if password == "-":
-        password = _ask_password()
+        password = ask_password(confirmed=True)
     made = None
     if share_type is ShareType.PASSWORD and password is None:
         password = made = _make_password(SystemEntropy())
-    new = NewLink(expires_in=expires, label=label, password=password, share_type=share_type)
+    new = NewLink(
+        expires_in=expires,
+        label=label,
+        password=password,
+        share_type=share_type,
+        access=Access.READ_ONLY if view_only else Access.FULL,
+        sign_in_as=sign_in_as,
+    )
 
     async def make(core: Core, who: Principal) -> OwnedLink:
         return await core.links.create(who, environment_id, new)
@@ -75,11 +97,12 @@ def create(
     if as_json:
         body = ShareLinkBody.of(owned).model_dump(mode="json", by_alias=True)
         output.print_json(body if made is None else body | {"password": made})
-        return
-    typer.echo(owned.url)
-    if made is not None:
-        typer.echo(f"Password: {made}")
-    output.note(f"The share link {owned.link.id} works until {output.moment(owned.link.expires_at)}.")
+    else:
+        typer.echo(owned.url)
+        if made is not None:
+            typer.echo(f"Password: {made}")
+        output.note(f"The share link {owned.link.id} works until {output.moment(owned.link.expires_at)}.")
+    output.tell(owned.warnings)
 
 
 @app.command("list")
@@ -103,12 +126,14 @@ def list_all(
         output.print_json(ShareLinksBody(share_links=bodies, total=len(bodies)))
         return
     output.print_table(
-        ["ID", "LABEL", "TYPE", "STATUS", "EXPIRES", "VISITS"],
+        ["ID", "LABEL", "TYPE", "ACCESS", "SIGNED IN AS", "STATUS", "EXPIRES", "VISITS"],
         [
             (
                 owned.link.id,
                 owned.link.label or "-",
                 owned.link.share_type.value,
+                _access(owned),
+                owned.link.account or "-",
                 owned.status.value,
                 output.moment(owned.link.expires_at),
                 str(owned.link.visits),
@@ -136,6 +161,8 @@ def show(environment_id: EnvironmentId, link_id: LinkId, org: Org = ORG, as_json
             ("environment", link.environment.id),
             ("label", link.label or "-"),
             ("type", link.share_type.value),
+            ("access", _access(owned)),
+            ("signed in as", _signed_in_as(owned)),
             ("url", owned.url),
             ("status", owned.status.value),
             ("made", f"{output.moment(link.created_at)} by {link.created_by}"),
@@ -143,6 +170,7 @@ def show(environment_id: EnvironmentId, link_id: LinkId, org: Org = ORG, as_json
             ("deactivated", output.moment(link.deactivated_at)),
             ("last opened", output.moment(link.last_opened_at)),
             ("visits", f"{link.visits} by {link.visitors} visitor(s)"),
+            *((f"warning {each.code}", f"{each.detail} {each.remedy}") for each in owned.warnings),
         ]
     )
 
@@ -170,10 +198,14 @@ def remove(environment_id: EnvironmentId, link_id: LinkId, org: Org = ORG, yes: 
     typer.echo(f"The share link {link_id} is removed.")
 
 
-def _ask_password() -> str:
-    if sys.stdin.isatty():
-        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
-    return sys.stdin.readline().removesuffix("\n").removesuffix("\r")
+def _access(owned: OwnedLink) -> str:
+    return "view-only" if owned.link.access is Access.READ_ONLY else "full"
+
+
+def _signed_in_as(owned: OwnedLink) -> str:
+    if owned.link.account is None:
+        return "-"
+    return f"{owned.link.account} ({owned.account.login if owned.account is not None else 'removed'})"
 
 
 def _make_password(entropy: Entropy) -> str:

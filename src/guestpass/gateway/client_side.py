@@ -214,13 +214,18 @@ class ClientConnection(asyncio.Protocol):
         else:
             self.linger(_LINGER_SECONDS)
 
-    def refuse(self, reason: Reason, detail: str) -> None:
-        """The request turned out to be wrong while its body arrived."""
+    def refuse(self, reason: Reason, detail: str | None, *, read: bool = False) -> None:
+        """The request turned out to be wrong while its body arrived or, with `read`, when it had been read."""
         self._exchange = None
         if self.answered:
             self.abort()
         else:
-            self.reply(reason, detail=detail, close=True)
+            self.reply(reason, detail=detail, close=not read, read=read)
+
+    def answer_instead(self, rendered: RenderedNotice) -> None:
+        """Answer a request that has been read to its end and goes nowhere."""
+        self._exchange = None
+        self.answer(rendered, read=True)
 
     def upstream_failed(self, reason: Reason, environment: str, cause: str) -> None:
         """The upstream did not answer as it should."""
@@ -268,8 +273,10 @@ class ClientConnection(asyncio.Protocol):
         detail: str | None = None,
         request_id: str | None = None,
         close: bool = False,
+        read: bool = False,
+        extra: Sequence[bytes] = (),
     ) -> None:
-        """Answer the present request with a notice."""
+        """Answer the present request with a notice; `extra` are further field lines."""
         notice = Notice(
             reason=reason,
             page=self._head is not None and wants_page(self._head),
@@ -277,13 +284,15 @@ class ClientConnection(asyncio.Protocol):
             token=token,
             detail=detail,
         )
-        self.answer(self.notices.render(notice), close=close)
+        self.answer(self.notices.render(notice), extra=extra, close=close, read=read)
 
-    def answer(self, rendered: RenderedNotice, *, extra: Sequence[bytes] = (), close: bool = False) -> None:
-        """Send a small ready answer; `extra` are further field lines."""
+    def answer(
+        self, rendered: RenderedNotice, *, extra: Sequence[bytes] = (), close: bool = False, read: bool = False
+    ) -> None:
+        """Send a small ready answer; `extra` are further field lines, `read` that the request's body has been read."""
         head = self._head
         self._waiting = False
-        unread = head is not None and head.has_body
+        unread = head is not None and head.has_body and not read
         keep_alive = head is not None and head.keep_alive and not (close or unread or self.gateway.draining)
         lines = [
             status_line(rendered.status),

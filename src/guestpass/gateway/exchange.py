@@ -518,11 +518,11 @@ class Exchange:
             connection.exchange = None
             connection.abort()
 
-    def _refuse(self, reason: Reason, detail: str) -> None:
-        """The request itself turns out to be wrong."""
+    def _refuse(self, reason: Reason, detail: str | None, *, read: bool = False) -> None:
+        """The request itself turns out to be wrong; `read` says that nothing of it is still to come."""
         self._end()
         self._drop_upstream()
-        self._client.refuse(reason, detail)
+        self._client.refuse(reason, detail, read=read)
 
     def _fail(self, reason: Reason, cause: str) -> None:
         """The upstream did not answer as it should; the visitor learns that, the log learns why."""

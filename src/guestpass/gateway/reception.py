@@ -12,6 +12,7 @@ from guestpass.domain.environment import Kind
 from guestpass.domain.reasons import Reason
 from guestpass.domain.visitor_pass import VisitorPass
 from guestpass.gateway.admission import Decision, Desk, Facts, Forward, Redirect, Reply, wants_page
+from guestpass.gateway.bots import is_bot
 from guestpass.gateway.cookies import CookieJar, EnvironmentCookies, expired
 from guestpass.gateway.exchange import Exchange
 from guestpass.gateway.forwarding import DeskAnswer, EnvironmentAnswer, Visitor, request_head
@@ -168,6 +169,7 @@ class Reception:
                     cookie=cookie,
                     upgrade=facts.upgrade,
                     answer=answer,
+                    may_sign_in=(holds_pass or facts.navigates) and head.method != b"HEAD" and not is_bot(head),
                 ),
             )
             return

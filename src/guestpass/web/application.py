@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from guestpass.web import health, problems
-from guestpass.web.api import environments, shares
+from guestpass.web.api import accounts, environments, shares
 from guestpass.web.api.document import Application
 from guestpass.web.api.documents import DOCS_FIELDS, render_docs
 from guestpass.web.envelope import Envelope
@@ -28,7 +28,7 @@ def create_application(services: WebServices) -> Application:
     """
     application = Application(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     application.state.services = services
-    for router in (shares.router, environments.router, login.router, health.router):
+    for router in (shares.router, environments.router, accounts.router, login.router, health.router):
         application.include_router(router)
     problems.install(application)
     application.add_middleware(Envelope)

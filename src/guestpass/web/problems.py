@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
-from guestpass.domain.errors import AlreadyExists, FieldError, Forbidden, Invalid, NotFound
+from guestpass.domain.errors import AlreadyExists, FieldError, Forbidden, InUse, Invalid, NotFound
 from guestpass.web.facts import Facts
 from guestpass.web.pages import DATA_FIELDS, PAGE_FIELDS, place, render
 
@@ -128,6 +128,7 @@ _TABLE: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = {
     AlreadyExists: lambda error: Problem(
         status=409, code="already_exists", detail=f"There is already such an {error.what}; choose another id."
     ),
+    InUse: lambda error: Problem(status=409, code="in_use", detail=str(error)),
     Invalid: lambda error: invalid(error.errors),
     Forbidden: _insufficient_scope,
     RequestValidationError: lambda error: invalid([_explain(entry, entry["loc"][1:]) for entry in error.errors()]),

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
+from guestpass.app.accounts import AccountService
 from guestpass.app.addresses import Addresses
 from guestpass.app.bearers import BearerRevocation
 from guestpass.app.environments import EnvironmentService
@@ -27,6 +28,7 @@ class WebServices:
 
     links: LinkService
     environments: EnvironmentService
+    accounts: AccountService
     findings: Findings
     openings: Openings
     bearer: BearerTokens

@@ -7,17 +7,20 @@ from typing import Any
 
 import pytest
 from tests.probing import NotingProber
-from tests.storage.samples import NOON, CountedEntropy, SetClock, keep, make_link
+from tests.storage.samples import KEY, NOON, CountedEntropy, SetClock, keep, make_link
 from tests.unit.app.conftest import NotingAnnouncer
 
 from guestpass.app.addresses import Addresses
 from guestpass.app.environments import EnvironmentChange, EnvironmentService, NewEnvironment
 from guestpass.app.findings import Findings
+from guestpass.app.ports import RefusedCall
 from guestpass.app.probing import ProbeReport
 from guestpass.domain.access import Principal, Scope
+from guestpass.domain.account import Account, SignInRefusal
 from guestpass.domain.environment import BusPlace, Environment, EnvironmentKey, Kind
 from guestpass.domain.errors import AlreadyExists, Forbidden, Invalid, NotFound
 from guestpass.domain.finding import Finding
+from guestpass.domain.link import Access
 from guestpass.storage.database import Database
 
 OLGA, STRANGER = Principal("olga"), Principal("sam", "acme")
@@ -105,6 +108,7 @@ async def test_everything_that_can_be_given_is_kept(service: EnvironmentService)
         "database": "live",
         "allow_paths": ("/jsonrpc", "/json"),
         "max_concurrent": 1000,
+        "read_only_allow": ("res.partner/get_totals",),
     }
     await service.add(OLGA, new(**given))
     kept = await service.get(OLGA, "erp")
@@ -162,6 +166,8 @@ async def test_a_chosen_id_that_is_taken_is_refused(service: EnvironmentService,
         ({"allow_paths": ["/web/database"]}, "allowPaths"),
         ({"max_concurrent": 0}, "maxConcurrent"),
         ({"max_concurrent": 1001}, "maxConcurrent"),
+        ({"read_only_allow": ["res.partner/_get_totals"]}, "readOnlyAllow"),
+        ({"read_only_allow": ["res.partner"]}, "readOnlyAllow"),
     ],
 )
 async def test_what_cannot_be_is_named(
@@ -197,6 +203,7 @@ async def test_every_wrong_field_is_named_at_once(service: EnvironmentService) -
         ({"database": "live"}, False),
         ({"allow_paths": ("/jsonrpc",)}, False),
         ({"max_concurrent": 3}, False),
+        ({"read_only_allow": ("res.partner/get_totals",)}, False),
         ({}, False),
     ],
 )
@@ -377,9 +384,63 @@ async def test_an_environment_that_is_removed_during_a_look_stays_gone(
     assert (other.odoo_version, await findings.of([other])) == (None, {other.key: ()})
 
 
+async def test_what_view_only_links_refused_is_told_most_often_first(
+    service: EnvironmentService, database: Database
+) -> None:
+    await service.add(OLGA, new())
+    assert await service.refused_calls(OLGA, "staging") == []
+    once = RefusedCall("sale.order", "action_confirm", 1, NOON)
+    often = RefusedCall("sale.order", "get_figures", 3, NOON + timedelta(minutes=1))
+    async with database.writing() as work:
+        await work.environments.add_refused_calls(KEY, [once, often])
+    assert await service.refused_calls(OLGA, "staging") == [often, once]
+    for who, id in ((STRANGER, "staging"), (OLGA, "absent")):
+        with pytest.raises(NotFound, match=f"no environment '{id}'"):
+            await service.refused_calls(who, id)
+
+
+@pytest.mark.parametrize("bound", [{"access": Access.READ_ONLY}, {"account": "demo"}])
+async def test_an_odoo_stays_one_while_links_promise_what_only_an_odoo_keeps(
+    service: EnvironmentService, database: Database, clock: SetClock, bound: dict[str, Any]
+) -> None:
+    await service.add(OLGA, new())
+    await keep(
+        database, make_link("a" * 16, **bound), make_link("b" * 16), make_link("c" * 16, deactivated_at=NOON, **bound)
+    )
+    [(field, message)] = (await refused(service.change(OLGA, "staging", EnvironmentChange(kind=Kind.WEB)))).items()
+    assert field == "kind"
+    assert "there is 1" in message
+    assert (await service.get(OLGA, "staging")).kind is Kind.ODOO
+    assert (await service.change(OLGA, "staging", EnvironmentChange(kind=Kind.ODOO, name="Erp"))).name == "Erp"
+    clock.advance(timedelta(hours=168))
+    assert (await service.change(OLGA, "staging", EnvironmentChange(kind=Kind.WEB))).kind is Kind.WEB
+
+
+async def test_an_account_that_odoo_refused_is_found_until_it_is_accepted(
+    service: EnvironmentService, findings: Findings, database: Database, prober: NotingProber
+) -> None:
+    prober.report = REPORT
+    staging, other = await service.add(OLGA, new()), await service.add(OLGA, new(id="other"))
+    account = Account(KEY, "auditor", "anna", b"sealed", is_admin=False, revision=1, created_at=NOON, created_by="olga")
+    async with database.writing() as work:
+        await work.accounts.put(account)
+        await work.accounts.put(replace(account, name="fine"))
+        await work.accounts.refuse(KEY, "auditor", 1, NOON + timedelta(hours=1), SignInRefusal.CREDENTIALS)
+    [looked_at, met] = (await findings.of([staging]))[staging.key]
+    assert looked_at == FINDING
+    assert (met.code, met.at) == ("account_refused", NOON + timedelta(hours=1))
+    assert "auditor (anna)" in met.detail
+    assert await findings.of([staging, other]) == {staging.key: (FINDING, met), other.key: (FINDING,)}
+    assert await findings.of([other]) == {other.key: (FINDING,)}
+    async with database.writing() as work:
+        await work.accounts.accept(KEY, "auditor", 1)
+    assert await findings.of([staging]) == {staging.key: (FINDING,)}
+
+
 CALLS: list[tuple[Scope, Callable[[EnvironmentService, Principal], Awaitable[object]]]] = [
     (Scope.ENVIRONMENTS_READ, lambda service, who: service.list_all(who)),
     (Scope.ENVIRONMENTS_READ, lambda service, who: service.get(who, "staging")),
+    (Scope.ENVIRONMENTS_READ, lambda service, who: service.refused_calls(who, "staging")),
     (Scope.ENVIRONMENTS_WRITE, lambda service, who: service.add(who, new(name="Two"))),
     (Scope.ENVIRONMENTS_WRITE, lambda service, who: service.change(who, "staging", EnvironmentChange(name="x"))),
     (Scope.ENVIRONMENTS_WRITE, lambda service, who: service.check(who, "staging")),

@@ -6,22 +6,29 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.doors import PlayedDoor
 from tests.storage.samples import NOON, CountedEntropy, SetClock, keep, make_environment
 from tests.unit.app.conftest import NotingAnnouncer
 
+from guestpass.app.accounts import AccountService, SignInCredentials
 from guestpass.app.addresses import Addresses
 from guestpass.app.links import LinkService, NewLink, OwnedLink
 from guestpass.domain.access import Principal, Scope
-from guestpass.domain.environment import EnvironmentKey
+from guestpass.domain.account import SignInRefusal
+from guestpass.domain.environment import EnvironmentKey, Kind
 from guestpass.domain.errors import Forbidden, Invalid, NotFound
-from guestpass.domain.link import EventKind, LinkEvent, ShareLink, ShareType, Status
+from guestpass.domain.link import Access, EventKind, LinkEvent, ShareLink, ShareType, Status
 from guestpass.signing.keys import Keys
+from guestpass.signing.sealing import SealedSecrets
 from guestpass.signing.tokens import SealedTokens
 from guestpass.storage.database import Database
 
 OLGA, STRANGER = Principal("olga"), Principal("sam", "acme")
 HOUR = timedelta(hours=1)
-VAULT = SealedTokens(Keys.from_secret("s" * 32), CountedEntropy())
+KEYS = Keys.from_secret("s" * 32)
+VAULT = SealedTokens(KEYS, CountedEntropy())
+DEMO = SignInCredentials(login="demo", password="demo's own")
+ADMIN = SignInCredentials(login="admin", password="admin's own", allow_admin=True)
 
 
 class PlainHasher:
@@ -47,14 +54,27 @@ async def hasher() -> PlainHasher:
 
 
 @pytest.fixture
-async def service(database: Database, announcer: NotingAnnouncer, clock: SetClock, hasher: PlainHasher) -> LinkService:
+def door() -> PlayedDoor:
+    return PlayedDoor()
+
+
+@pytest.fixture
+def accounts(database: Database, announcer: NotingAnnouncer, clock: SetClock, door: PlayedDoor) -> AccountService:
+    return AccountService(database, announcer, SealedSecrets(KEYS, CountedEntropy()), door, clock)
+
+
+@pytest.fixture
+async def service(
+    database: Database, announcer: NotingAnnouncer, clock: SetClock, hasher: PlainHasher, accounts: AccountService
+) -> LinkService:
     await keep(
         database,
         make_environment(),
         make_environment(EnvironmentKey("default", "other")),
         make_environment(EnvironmentKey("acme", "theirs")),
+        make_environment(EnvironmentKey("default", "site"), kind=Kind.WEB),
     )
-    return make_service(database, announcer, clock, hasher)
+    return make_service(database, announcer, clock, hasher, accounts)
 
 
 def make_service(
@@ -62,6 +82,7 @@ def make_service(
     announcer: NotingAnnouncer,
     clock: SetClock,
     hasher: PlainHasher,
+    accounts: AccountService,
     *,
     addresses: Addresses | None = None,
     longest: timedelta = 8760 * HOUR,
@@ -72,6 +93,7 @@ def make_service(
         vault=VAULT,
         hasher=hasher,
         addresses=addresses or Addresses("https://share.example.com"),
+        accounts=accounts,
         clock=clock,
         entropy=CountedEntropy(),
         longest=longest,
@@ -125,11 +147,11 @@ async def test_the_url_leads_to_the_link(service: LinkService, database: Databas
 
 
 async def test_a_links_id_is_a_dns_label_of_80_bits(
-    database: Database, announcer: NotingAnnouncer, clock: SetClock, hasher: PlainHasher
+    database: Database, announcer: NotingAnnouncer, clock: SetClock, hasher: PlainHasher, accounts: AccountService
 ) -> None:
     await keep(database, make_environment())
     addresses = Addresses("http://localhost:8080", "localhost")
-    service = make_service(database, announcer, clock, hasher, addresses=addresses)
+    service = make_service(database, announcer, clock, hasher, accounts, addresses=addresses)
     made = await make(service)
     assert len(made.link.id) == 16
     assert set(made.link.id) <= set("abcdefghijklmnopqrstuvwxyz234567")
@@ -228,10 +250,10 @@ async def test_the_bounds_themselves_are_allowed(service: LinkService, given: di
 
 
 async def test_the_default_lifetime_keeps_within_the_longest(
-    database: Database, announcer: NotingAnnouncer, clock: SetClock, hasher: PlainHasher
+    database: Database, announcer: NotingAnnouncer, clock: SetClock, hasher: PlainHasher, accounts: AccountService
 ) -> None:
     await keep(database, make_environment())
-    service = make_service(database, announcer, clock, hasher, longest=24 * HOUR)
+    service = make_service(database, announcer, clock, hasher, accounts, longest=24 * HOUR)
     assert (await make(service)).link.expires_at == NOON + 24 * HOUR
     assert await refused(make(service, expires_in=25 * HOUR)) == {"expiresIn": "must be more than 0s and at most 1d"}
 
@@ -310,6 +332,128 @@ async def test_a_link_is_found_in_its_own_environment_and_organisation_only(serv
         with pytest.raises(NotFound, match="no environment"):
             await service.list_all(who, environment_id)
     assert (await service.get(OLGA, "staging", made.link.id)).status is Status.ACTIVE
+
+
+def codes(owned: OwnedLink) -> list[str]:
+    return [warning.code for warning in owned.warnings]
+
+
+async def test_visitors_are_signed_in_as_an_account_that_there_is(
+    service: LinkService, accounts: AccountService
+) -> None:
+    account = await accounts.put(OLGA, "staging", DEMO, name="auditor")
+    made = await make(service, sign_in_as="auditor")
+    assert (made.link.account, made.link.access, made.account) == ("auditor", Access.FULL, account)
+    assert codes(made) == []
+    assert await service.get(OLGA, "staging", made.link.id) == made
+    assert await service.list_all(OLGA, "staging") == [made]
+
+
+async def test_an_account_that_there_is_not_is_answered_with_those_that_there_are(
+    service: LinkService, accounts: AccountService
+) -> None:
+    [(field, message)] = (await refused(make(service, sign_in_as="auditor"))).items()
+    assert field == "signInAs"
+    assert "none yet" in message
+    await accounts.put(OLGA, "staging", DEMO)
+    await accounts.put(OLGA, "staging", ADMIN)
+    assert await refused(make(service, sign_in_as="auditor")) == {
+        "signInAs": "is not the name of an account of this environment; known are admin, demo"
+    }
+    assert list(await refused(make(service, "other", sign_in_as="demo"))) == ["signInAs"]
+
+
+async def test_credentials_become_an_account_once_and_are_renewed_after_that(
+    service: LinkService, accounts: AccountService, door: PlayedDoor
+) -> None:
+    first = await make(service, sign_in_as=DEMO)
+    door.passwords["demo"] = "a new one"
+    second = await make(service, sign_in_as=SignInCredentials(login="demo", password="a new one"))
+    [account] = await accounts.list_all(OLGA, "staging")
+    assert (account.name, account.login, account.revision) == ("demo", "demo", 2)
+    assert (first.link.account, second.link.account) == ("demo", "demo")
+    assert second.account == account
+
+
+@pytest.mark.parametrize(
+    ("credentials", "field"),
+    [
+        (SignInCredentials(login="demo", password="wrong"), "signInAs.password"),
+        (SignInCredentials(login="", password="x"), "signInAs.login"),
+        (SignInCredentials(login="admin", password="admin's own"), "signInAs.allowAdmin"),
+    ],
+)
+async def test_wrong_credentials_make_neither_an_account_nor_a_link(
+    service: LinkService, accounts: AccountService, credentials: SignInCredentials, field: str
+) -> None:
+    assert list(await refused(make(service, sign_in_as=credentials))) == [field]
+    assert await accounts.list_all(OLGA, "staging") == []
+    assert await service.list_all(OLGA, "staging") == []
+
+
+async def test_what_is_wrong_with_the_environment_keeps_its_name(service: LinkService, door: PlayedDoor) -> None:
+    door.refusal = SignInRefusal.DATABASE
+    assert list(await refused(make(service, sign_in_as=DEMO))) == ["database"]
+
+
+async def test_credentials_are_not_tried_for_a_link_that_cannot_be(service: LinkService, door: PlayedDoor) -> None:
+    assert list(await refused(make(service, sign_in_as=DEMO, label="x" * 201))) == ["label"]
+    assert door.tried == []
+
+
+async def test_what_only_an_odoo_has_is_named(service: LinkService, door: PlayedDoor) -> None:
+    given: dict[str, Any]
+    for given, fields in (
+        ({"access": Access.READ_ONLY}, ["access"]),
+        ({"sign_in_as": "demo"}, ["signInAs"]),
+        ({"access": Access.READ_ONLY, "sign_in_as": DEMO}, ["access", "signInAs"]),
+    ):
+        assert list(await refused(make(service, "site", **given))) == fields
+    assert door.tried == []
+    assert (await make(service, "site", access=Access.FULL)).link.access is Access.FULL
+
+
+async def test_links_say_what_to_consider(service: LinkService) -> None:
+    guarded = await make(service, access=Access.READ_ONLY)
+    assert guarded.link.access is Access.READ_ONLY
+    assert codes(guarded) == ["view_only_unsigned"]
+    assert codes(await make(service, access=Access.READ_ONLY, sign_in_as=DEMO)) == []
+    assert codes(await make(service, access=Access.READ_ONLY, sign_in_as=ADMIN)) == ["admin_account"]
+    listed = await service.list_all(OLGA, "staging")
+    assert sorted(code for one in listed for code in codes(one)) == ["admin_account", "view_only_unsigned"]
+
+
+async def test_a_link_that_ended_can_outlive_its_account(service: LinkService, accounts: AccountService) -> None:
+    made = await make(service, sign_in_as=DEMO)
+    await service.deactivate(OLGA, "staging", made.link.id)
+    await accounts.remove(OLGA, "staging", "demo")
+    after = await service.get(OLGA, "staging", made.link.id)
+    assert (after.link.account, after.account) == ("demo", None)
+
+
+async def test_an_account_that_goes_while_a_password_is_hashed_is_not_used(
+    service: LinkService, accounts: AccountService, hasher: PlainHasher
+) -> None:
+    await accounts.put(OLGA, "staging", DEMO)
+    hasher.may_go_on.clear()
+    async with asyncio.TaskGroup() as group:
+        creating = group.create_task(refused(make(service, password="eight!!!", sign_in_as="demo")))
+        await hasher.begun.wait()
+        await accounts.remove(OLGA, "staging", "demo")
+        hasher.may_go_on.set()
+    assert list(creating.result()) == ["signInAs"]
+    assert await service.list_all(OLGA, "staging") == []
+
+
+async def test_only_credentials_need_the_scope_for_accounts_too(
+    service: LinkService, accounts: AccountService, door: PlayedDoor
+) -> None:
+    await accounts.put(OLGA, "staging", DEMO)
+    sharer = Principal("sue", scopes=frozenset({Scope.SHARES_WRITE}))
+    with pytest.raises(Forbidden, match=Scope.ENVIRONMENTS_WRITE):
+        await service.create(sharer, "staging", NewLink(sign_in_as=ADMIN))
+    assert len(door.tried) == 1
+    assert (await service.create(sharer, "staging", NewLink(sign_in_as="demo"))).link.account == "demo"
 
 
 CALLS: list[tuple[Scope, Callable[[LinkService, Principal, str], Awaitable[object]]]] = [

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from guestpass.app.directory import LinkEntry
+from guestpass.app.notices import RenderedNotice
 from guestpass.domain.reasons import Reason
 from guestpass.gateway.exchange import BODY_IDLE, Exchange
 from guestpass.gateway.framing import LAST_CHUNK, frame
 from guestpass.gateway.heads import RequestHead, ResponseHead
 from guestpass.gateway.odoo.answers import OdooAnswer
 from guestpass.gateway.odoo.findings import X_SENDFILE
-from guestpass.gateway.odoo.spool import Spool, SpoolRoom
+from guestpass.gateway.odoo.spool import IN_MEMORY, Spool, SpoolRoom
 from guestpass.gateway.odoo.turns import WAIT_SECONDS, Turns
 from guestpass.gateway.pool import Upstream
 from guestpass.gateway.upstream_side import UpstreamConnection
@@ -34,19 +35,33 @@ class Plan:
     """What an exchange with Odoo does when its turn comes.
 
     `readmit` decides once more, since the link may have ended meanwhile: None is yes. `compose` builds the
-    request's head, which says the length of a body that came in chunks. `refuse_body`, where the body decides what
-    a request means, says why a body must not go on, or None.
+    request's head for a body of so many bytes, or for none. `examine`, where the body decides what a request means,
+    says what goes on in its stead, what is answered without Odoo, or why it is refused; a body of more than
+    `longest_examined` bytes is refused.
     """
 
     readmit: Callable[[], Reason | None]
-    compose: Callable[[], bytes]
-    refuse_body: Callable[[bytes], str | None] | None = None
+    compose: Callable[[int | None], bytes]
+    examine: Callable[[bytes], Examined] | None = None
+    longest_examined: int = IN_MEMORY
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a body must not reach Odoo; `detail` is for the person who sent it."""
+
+    reason: Reason
+    detail: str | None = None
+
+
+Examined = bytes | RenderedNotice | Refusal
 
 
 class OdooExchange(Exchange):
     """An exchange that never lets a visitor hold an Odoo worker."""
 
     __slots__ = (
+        "_body",
         "_intake",
         "_odoo_answer",
         "_outflow",
@@ -88,6 +103,7 @@ class OdooExchange(Exchange):
         self._turns = turns
         self._intake = Spool(room, visitor, client.gateway.spawn, self._release_visitor)
         self._outflow = Spool(room, visitor, client.gateway.spawn, self._release_odoo)
+        self._body: bytes | None = None  # what is sent, where it is not in the intake's file
         self._pumping = False
         self._said_all = False
         self._upstream_takes_more = asyncio.Event()
@@ -109,23 +125,49 @@ class OdooExchange(Exchange):
         """Send the request, if its link still lets it."""
         reason = self._plan.readmit()
         if reason is not None:
-            self._refuse(reason, "")
+            self._refuse(reason, None, read=True)
             return
-        if self._plan.refuse_body is not None and (detail := self._what_is_wrong(self._plan.refuse_body)):
-            self._refuse(Reason.NOT_SHARED, detail)
-            return
-        if self._request.chunked:
-            self._request.chunked = False
-            self._request.content_length = self._intake.pending
-        self._request_head = self._plan.compose()
-        self._reach_upstream()
+        if self._body is None and self._intake.is_in_memory:
+            self._body = self._intake.take_all()
+        examine = self._plan.examine
+        if examine is None:
+            self._send_request()
+        elif (self._intake.pending or len(self._body or b"")) > self._plan.longest_examined:
+            self._refuse(Reason.NOT_SHARED, "The body is larger than what can be looked at.")
+        elif self._body is not None:
+            self._act_on(examine(self._body))
+        else:
+            self._client.gateway.spawn(self._examine_long(examine))
 
-    def _what_is_wrong(self, refuse_body: Callable[[bytes], str | None]) -> str | None:
-        if not self._intake.is_in_memory:
-            return "The body is larger than what can be looked at."
-        body = self._intake.take_all()
-        self._intake.put(body)
-        return refuse_body(body)
+    async def _examine_long(self, examine: Callable[[bytes], Examined]) -> None:
+        """Look at a body that waits in a file; that takes a while, so it is done beside the event loop."""
+        pieces = []
+        try:
+            while piece := await self._intake.take():
+                pieces.append(piece)
+        except OSError:
+            self._refuse(Reason.TOO_BUSY, "The upload could not be kept; try again later.")
+            return
+        examined = await asyncio.to_thread(examine, b"".join(pieces))
+        if not self._is_over:
+            self._act_on(examined)
+
+    def _act_on(self, examined: Examined) -> None:
+        if isinstance(examined, bytes):
+            self._body = examined
+            self._send_request()
+        elif isinstance(examined, Refusal):
+            self._refuse(examined.reason, examined.detail, read=True)
+        else:
+            self._end()
+            self._client.answer_instead(examined)
+
+    def _send_request(self) -> None:
+        size = None
+        if self._request.has_body:
+            size = len(self._body) if self._body is not None else self._intake.pending
+        self._request_head = self._plan.compose(size)
+        self._reach_upstream()
 
     def client_takes_no_more(self) -> None:
         """Odoo is read on; only an event stream waits for its reader."""
@@ -182,11 +224,10 @@ class OdooExchange(Exchange):
             super().timed_out()
 
     def _attach(self, connection: UpstreamConnection) -> None:
-        in_memory = self._intake.is_in_memory
-        if in_memory:
-            self._request_head += self._intake.take_all()
+        if self._body is not None:
+            self._request_head += self._body
         super()._attach(connection)
-        if not in_memory:
+        if self._body is None:
             self._client.gateway.spawn(self._send_body())
 
     async def _send_body(self) -> None:

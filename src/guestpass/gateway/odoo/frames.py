@@ -2,6 +2,7 @@
 
 A tunnel gives what it passes on to `ServerFrames` and `ClientFrames`. The first knows where a frame of ours may be put
 in, both know from where the client will ask the bus to go on; so a message of ours can use the id that it knows.
+Where a visitor may only look, the tunnel passes on what `ViewOnlyFrames` makes of his bytes instead of them.
 Extensions must not have been negotiated.
 """
 
@@ -9,6 +10,9 @@ from __future__ import annotations
 
 import json
 from typing import Final
+
+from guestpass.app.ports import Entropy
+from guestpass.gateway.odoo.json_bodies import read_call
 
 MAX_MESSAGE: Final = 1024 * 1024
 """Bytes of a server's message that are kept to read its id; Odoo's own limit for what it takes."""
@@ -209,6 +213,73 @@ class ClientFrames(_Frames):
             self.last = found
 
 
+class ViewOnlyFrames(_Frames):
+    """What a client may say to the bus that only looks: subscriptions and control frames, each written anew.
+
+    Its presence, and what else Odoo's own client sends by itself, is left out in silence. `refused` is a sentence for
+    the Close (1008) of a socket on which something came that the client never sends; nothing passes from then on.
+    `entropy` gives the mask of each frame (section 5.3).
+    """
+
+    __slots__ = ("_entropy", "_passing", "refused")
+
+    _masked = True
+    _limit = MAX_SUBSCRIPTION
+
+    def __init__(self, entropy: Entropy) -> None:
+        super().__init__()
+        self.refused: str | None = None
+        self._entropy = entropy
+        self._passing = bytearray()
+
+    def pass_on(self, data: bytes) -> bytes:
+        """The bytes for Odoo in the place of these; empty where they complete nothing that passes."""
+        self.feed(data)
+        if self.lost and self.refused is None:
+            self.refused = "These are no frames of a client."
+        passing = bytes(self._passing)
+        self._passing.clear()
+        return passing
+
+    def _begin_frame(self, first: int, length: int) -> None:
+        super()._begin_frame(first, length)
+        if self._opcode in _CONTROL:
+            self._payload = bytearray()
+        elif self._opcode == _BINARY:
+            self._refuse("Binary messages are not accepted.")
+
+    def _end_frame(self) -> None:
+        if self._opcode in _CONTROL and self._payload is not None:
+            self._pass(self._opcode, _unmask(self._payload, self._mask))
+        super()._end_frame()
+
+    def _read(self, text: bytes) -> None:
+        try:
+            event = read_call(text)
+        except ValueError:
+            self._refuse("A message must be one JSON object.")
+            return
+        data = event.get("data")
+        if event.get("event_name") != "subscribe" or not isinstance(data, dict):
+            return
+        channels, last = data.get("channels"), _whole(data.get("last"))
+        if last is None or not isinstance(channels, list) or not all(isinstance(each, str) for each in channels):
+            return
+        subscription = {"event_name": "subscribe", "data": {"channels": channels, "last": last}}
+        self._pass(_TEXT, json.dumps(subscription, separators=(",", ":")).encode())
+
+    def _pass_over(self) -> None:
+        self._refuse(f"A message has at most {MAX_SUBSCRIPTION // 1024} KiB.")
+
+    def _refuse(self, words: str) -> None:
+        self.lost = True
+        self.refused = words
+
+    def _pass(self, opcode: int, payload: bytes) -> None:
+        mask = self._entropy.bytes(4)
+        self._passing += _frame_head(opcode, len(payload), _MASKED) + mask + _unmask(bytearray(payload), mask)
+
+
 def resume_id(server: ServerFrames, client: ClientFrames) -> int | None:
     """The id for a notification of ours: the client will go on from it, so it must be the one that it knows.
 
@@ -240,14 +311,15 @@ def close_frame(code: int, reason: str = "") -> bytes:
 
 
 def _frame(opcode: int, payload: bytes) -> bytes:
-    length = len(payload)
-    if length <= 125:
-        head = bytes((_FINAL | opcode, length))
-    elif length < 1 << 16:
-        head = bytes((_FINAL | opcode, 126)) + length.to_bytes(2)
-    else:
-        head = bytes((_FINAL | opcode, 127)) + length.to_bytes(8)
-    return head + payload
+    return _frame_head(opcode, len(payload)) + payload
+
+
+def _frame_head(opcode: int, length: int, masked: int = 0) -> bytes:
+    if length <= _LONGEST_CONTROL:
+        return bytes((_FINAL | opcode, masked | length))
+    if length < 1 << 16:
+        return bytes((_FINAL | opcode, masked | 126)) + length.to_bytes(2)
+    return bytes((_FINAL | opcode, masked | 127)) + length.to_bytes(8)
 
 
 def _unmask(payload: bytearray, mask: bytes) -> bytes:

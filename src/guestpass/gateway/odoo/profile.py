@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from guestpass.app.directory import LinkEntry
 from guestpass.app.notices import Notice, NoticeRenderer, RenderedNotice
+from guestpass.app.visitor_sessions import NoSession, VisitorSession, VisitorSessions
 from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.link import Status
 from guestpass.domain.reasons import Reason
 from guestpass.gateway.connector import Connector, Origin
+from guestpass.gateway.cookies import expired
 from guestpass.gateway.forwarding import EnvironmentAnswer, Visitor, request_head
 from guestpass.gateway.heads import Field, RequestHead
 from guestpass.gateway.odoo.answers import OdooAnswer
@@ -24,8 +26,9 @@ from guestpass.gateway.odoo.asset_exchange import AssetExchange
 from guestpass.gateway.odoo.assets import AssetCache, AssetKey, Fetch, FetchedAsset, is_cacheable
 from guestpass.gateway.odoo.compression import upstream_if_none_match
 from guestpass.gateway.odoo.endings import ending, is_call, upload_too_large
-from guestpass.gateway.odoo.exchange import OdooExchange, Plan
+from guestpass.gateway.odoo.exchange import Examined, OdooExchange, Plan, Refusal
 from guestpass.gateway.odoo.fetching import fetched
+from guestpass.gateway.odoo.json_bodies import read_call
 from guestpass.gateway.odoo.paths import jsonrpc_refusal, needs_body_check
 from guestpass.gateway.odoo.requests import (
     FixedName,
@@ -36,9 +39,13 @@ from guestpass.gateway.odoo.requests import (
     without_foreign_database,
 )
 from guestpass.gateway.odoo.responses import ROBOTS_BODY, ROBOTS_FIELDS, asks_for_robots
-from guestpass.gateway.odoo.spool import SpoolRoom
+from guestpass.gateway.odoo.session_cookie import with_session
+from guestpass.gateway.odoo.sign_in_rules import NOT_FOR_VISITORS, SignInRuling, rule_on_sign_in, takes_credentials
+from guestpass.gateway.odoo.signed_in import SessionUse, SignedInExchange, SignedInTunnel
+from guestpass.gateway.odoo.spool import IN_MEMORY, SpoolRoom
 from guestpass.gateway.odoo.tunnel import BusTunnel
 from guestpass.gateway.odoo.turns import Turns
+from guestpass.signing.passes import pass_name
 
 if TYPE_CHECKING:
     from guestpass.gateway.client_side import ClientConnection
@@ -47,6 +54,7 @@ if TYPE_CHECKING:
 # Who asks for assets, as Odoo's log has it: they are fetched for everybody.
 _OUR_ADDRESS: Final = b"127.0.0.1"
 _BUS: Final = (b"/websocket", b"/longpolling/")
+_LONGEST_CALL: Final = 32 * 1024 * 1024
 _ENDED: Final = {Status.DEACTIVATED: Reason.LINK_DEACTIVATED, Status.EXPIRED: Reason.LINK_EXPIRED}
 
 
@@ -55,7 +63,8 @@ class Crossing:
     """An admitted request on its way to an environment.
 
     `visitor_id` is the identity in the pass, `visitor` how he reached us, `origin` the one that his browser shows,
-    `cookie` what his browser has for this environment.
+    `cookie` what his browser has for this environment. `may_sign_in` says that it is a person's browser, which
+    keeps its pass, so that a session can be made for it.
     """
 
     head: RequestHead
@@ -67,6 +76,7 @@ class Crossing:
     cookie: bytes
     upgrade: bool
     answer: EnvironmentAnswer
+    may_sign_in: bool
 
 
 class OdooNotices:
@@ -88,10 +98,13 @@ def calls_odoo(head: RequestHead) -> bool:
 class OdooProfile:
     """The rules and limits of all Odoo environments of one worker."""
 
-    def __init__(self, gateway: Gateway, room: SpoolRoom, assets: AssetCache, connector: Connector) -> None:
+    def __init__(
+        self, gateway: Gateway, room: SpoolRoom, assets: AssetCache, connector: Connector, sessions: VisitorSessions
+    ) -> None:
         self._gateway = gateway
         self._room = room
         self._connector = connector
+        self._sessions = sessions
         self.assets = assets
         self._turns: dict[EnvironmentKey, Turns] = {}
         self.notices = OdooNotices(gateway.notices)
@@ -110,69 +123,143 @@ class OdooProfile:
             else:
                 client.answer(upload_too_large(environment.body_limit), close=True)
             return
+        signs_in = entry.link.account is not None
+        if signs_in:
+            ruling = rule_on_sign_in(head.method, path)
+            if ruling is SignInRuling.LEAVES:
+                client.wait()
+                self._gateway.spawn(self._leave(client, crossing))
+                return
+            if ruling is SignInRuling.REFUSED:
+                client.reply(Reason.NOT_SHARED, detail=NOT_FOR_VISITORS)
+                return
         target = path + without_foreign_database(question + query, environment.database)
-        if crossing.upgrade or path.startswith(_BUS):
-            self._join_bus(client, crossing, target)
-        elif self.assets.is_running and is_cacheable(path, query) and is_answerable(head):
+        is_asset = not crossing.upgrade and is_cacheable(path, query) and is_answerable(head)
+        if is_asset and self.assets.is_running and not path.startswith(_BUS):
             self._answer_asset(client, crossing, path)
+        elif signs_in:
+            self._forward_signed_in(client, crossing, target)
         else:
-            self._ask_odoo(client, crossing, target)
+            self._send(client, crossing, target, None)
 
-    def _join_bus(self, client: ClientConnection, crossing: Crossing, target: bytes) -> None:
+    def _forward_signed_in(self, client: ClientConnection, crossing: Crossing, target: bytes) -> None:
+        """Under the visitor's session, which is made where there is none."""
+        session = self._sessions.peek(crossing.entry, crossing.visitor_id)
+        if session is None and crossing.may_sign_in:
+            client.wait()
+            self._gateway.spawn(self._sign_in(client, crossing, target))
+        else:
+            self._send(client, crossing, target, self._use(crossing, session))
+
+    async def _sign_in(self, client: ClientConnection, crossing: Crossing, target: bytes) -> None:
+        use = self._use(crossing, None)
+        try:
+            await use.renew()
+        except NoSession as error:
+            reason: Reason | None = error.reason
+        except Exception:
+            if client.is_open:
+                client.reply(Reason.UNAVAILABLE)
+            raise
+        else:
+            # The link may have ended while the visitor waited.
+            reason = self._readmit(crossing.entry, crossing.entry.environment)
+        if not client.is_open:
+            return
+        if reason is not None:
+            client.reply(reason, detail=crossing.entry.maintenance)
+        else:
+            self._send(client, crossing, target, use)
+
+    def _use(self, crossing: Crossing, session: VisitorSession | None) -> SessionUse:
+        return SessionUse(
+            self._sessions, crossing.entry, crossing.visitor_id, crossing.visitor.address.decode("latin-1"), session
+        )
+
+    async def _leave(self, client: ClientConnection, crossing: Crossing) -> None:
+        """The visitor logs out: his visit ends, and Odoo is told so by us."""
+        await self._sessions.end(crossing.entry, crossing.visitor_id)
+        if client.is_open:
+            name = pass_name(secure=self._gateway.secure).encode()
+            gone = b"Set-Cookie: %b\r\n" % expired(name, secure=self._gateway.secure)
+            client.reply(Reason.VISIT_ENDED, extra=(gone,))
+        crossing.entry.cut(crossing.visitor_id)
+
+    def _send(self, client: ClientConnection, crossing: Crossing, target: bytes, use: SessionUse | None) -> None:
+        if crossing.upgrade or target.startswith(_BUS):
+            self._join_bus(client, crossing, target, use)
+        else:
+            self._ask_odoo(client, crossing, target, use)
+
+    def _join_bus(self, client: ClientConnection, crossing: Crossing, target: bytes, use: SessionUse | None) -> None:
         """The bus has an event loop of its own, which holds many connections without a worker for each."""
         head, environment = crossing.head, crossing.entry.environment
         sent = _for_odoo(crossing, _name_of(environment))
         # Frames of ours can only be put between frames that nothing has transformed.
         sent.fields = [field for field in sent.fields if field[0] != b"sec-websocket-extensions"]
-        client.start(
-            BusTunnel(
-                client,
-                head,
-                self._compose(crossing, target, sent),
-                self._gateway.upstream_for(environment, target),
-                crossing.answer,
-                body_limit=environment.body_limit,
-                response_timeout=environment.response_timeout.total_seconds(),
-                upgrade=crossing.upgrade,
-                entry=crossing.entry,
-                visitor=crossing.visitor_id,
-            )
+        tunnel = (BusTunnel if use is None else SignedInTunnel)(
+            client,
+            head,
+            self._compose(crossing, target, sent, use),
+            self._gateway.upstream_for(environment, target),
+            crossing.answer,
+            body_limit=environment.body_limit,
+            response_timeout=environment.response_timeout.total_seconds(),
+            upgrade=crossing.upgrade,
+            entry=crossing.entry,
+            visitor=crossing.visitor_id,
         )
+        if use is not None and isinstance(tunnel, SignedInTunnel):
+            tunnel.session = use
+        client.start(tunnel)
 
-    def _ask_odoo(self, client: ClientConnection, crossing: Crossing, target: bytes) -> None:
+    def _ask_odoo(self, client: ClientConnection, crossing: Crossing, target: bytes, use: SessionUse | None) -> None:
         head, entry = crossing.head, crossing.entry
         environment = entry.environment
         fixed = _name_of(environment)
         sent = _for_odoo(crossing, fixed)
 
-        def compose() -> bytes:
-            sent.chunked, sent.content_length = head.chunked, head.content_length
-            return self._compose(crossing, target, sent)
+        def compose(size: int | None) -> bytes:
+            sent.chunked, sent.content_length = False, size
+            return self._compose(crossing, target, sent, use)
 
-        client.start(
-            OdooExchange(
-                client,
-                head,
-                Plan(
-                    readmit=lambda: self._readmit(entry, environment),
-                    compose=compose,
-                    refuse_body=jsonrpc_refusal if needs_body_check(target.partition(b"?")[0]) else None,
-                ),
-                self._gateway.upstream_for(environment, target),
-                OdooAnswer(crossing.answer, head, fixed, crossing.origin, environment.url.encode()),
-                turns=self._turns_of(environment),
-                room=self._room,
-                entry=entry,
-                visitor=crossing.visitor_id,
-                body_limit=environment.body_limit,
-                response_timeout=environment.response_timeout.total_seconds(),
-            )
+        exchange = (OdooExchange if use is None else SignedInExchange)(
+            client,
+            head,
+            Plan(
+                readmit=lambda: self._readmit(entry, environment),
+                compose=compose,
+                examine=self._examiner(crossing, target.partition(b"?")[0], use),
+                longest_examined=_LONGEST_CALL if use is not None else IN_MEMORY,
+            ),
+            self._gateway.upstream_for(environment, target),
+            OdooAnswer(crossing.answer, head, fixed, crossing.origin, environment.url.encode()),
+            turns=self._turns_of(environment),
+            room=self._room,
+            entry=entry,
+            visitor=crossing.visitor_id,
+            body_limit=environment.body_limit,
+            response_timeout=environment.response_timeout.total_seconds(),
         )
+        if use is not None and isinstance(exchange, SignedInExchange):
+            exchange.session = use
+        client.start(exchange)
 
-    def _compose(self, crossing: Crossing, target: bytes, sent: RequestHead) -> bytes:
+    def _examiner(self, crossing: Crossing, path: bytes, use: SessionUse | None) -> Callable[[bytes], Examined] | None:
+        """What looks at the request's body before it goes on; None where its body decides nothing."""
+        if needs_body_check(path):
+            return _examine_jsonrpc
+        if use is not None and calls_odoo(crossing.head):
+            return _examine_signed_in
+        return None
+
+    def _compose(self, crossing: Crossing, target: bytes, sent: RequestHead, use: SessionUse | None) -> bytes:
         fixed = _name_of(crossing.entry.environment)
         visitor = Visitor(crossing.visitor.address, fixed.host, fixed.scheme)
-        return request_head(sent, target, visitor, cookie=crossing.cookie, upgrade=crossing.upgrade)
+        cookie = crossing.cookie
+        if use is not None:
+            cookie = with_session(cookie, use.current.id if use.current is not None else None)
+        return request_head(sent, target, visitor, cookie=cookie, upgrade=crossing.upgrade)
 
     # Assets
 
@@ -208,7 +295,11 @@ class OdooProfile:
             if reason is not None:
                 client.reply(reason, detail=entry.maintenance)
         elif reply is None:
-            self._ask_odoo(client, crossing, key.path)
+            # Whoever is signed in is so for what the cache can't answer, too.
+            if entry.link.account is not None:
+                self._forward_signed_in(client, crossing, key.path)
+            else:
+                self._send(client, crossing, key.path, None)
         else:
             self._send_asset(client, crossing, reply)
 
@@ -261,6 +352,20 @@ class OdooProfile:
             turns = self._turns[environment.key] = Turns(environment.max_concurrent)
         turns.limit = environment.max_concurrent
         return turns
+
+
+def _examine_jsonrpc(body: bytes) -> Examined:
+    detail = jsonrpc_refusal(body)
+    return body if detail is None else Refusal(Reason.NOT_SHARED, detail)
+
+
+def _examine_signed_in(body: bytes) -> Examined:
+    """The body of a call, as it came: what it says is only looked at."""
+    try:
+        call = read_call(body)
+    except ValueError as error:
+        return Refusal(Reason.BAD_REQUEST, str(error))
+    return Refusal(Reason.NOT_SHARED, NOT_FOR_VISITORS) if takes_credentials(call) else body
 
 
 def _name_of(environment: Environment) -> FixedName:

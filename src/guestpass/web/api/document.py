@@ -11,10 +11,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 import guestpass
+from guestpass.web.api.account_models import AccountRequest
 from guestpass.web.api.models import EnvironmentPatch, EnvironmentRequest, LinkRequest, LoginRequest
 from guestpass.web.api.problem_models import ProblemBody, problems
 
 _REQUESTS: Final[tuple[type[BaseModel], ...]] = (
+    AccountRequest,
     EnvironmentPatch,
     EnvironmentRequest,
     LinkRequest,
@@ -24,6 +26,7 @@ _REQUESTS: Final[tuple[type[BaseModel], ...]] = (
 _TAGS: Final = [
     {"name": "Share links", "description": "Links to an environment: they expire and can be switched off at once."},
     {"name": "Environments", "description": "The running applications that links lead to."},
+    {"name": "Accounts", "description": "Whom links can sign visitors in to an Odoo as."},
     {
         "name": "Visitors",
         "description": "What a visitor's browser uses. On the public address everything here also works without "

@@ -7,7 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from guestpass.domain.environment import Environment
-from guestpass.web.api.models import EnvironmentBody, EnvironmentPatch, EnvironmentRequest, EnvironmentsBody
+from guestpass.web.api.models import (
+    EnvironmentBody,
+    EnvironmentPatch,
+    EnvironmentRequest,
+    EnvironmentsBody,
+    RefusedCallsBody,
+)
 from guestpass.web.api.owners import DOCUMENTED_SCHEME, EnvironmentsReader, EnvironmentsWriter
 from guestpass.web.api.paths import EnvironmentId
 from guestpass.web.api.problem_models import problems
@@ -104,6 +110,21 @@ async def change_environment(
 async def check_environment(who: EnvironmentsWriter, env_id: EnvironmentId, services: Services) -> EnvironmentBody:
     """Looks at the environment as at its registration, within half a minute. Needs the scope `environments:write`."""
     return await _shown(await services.environments.check(who, env_id), services)
+
+
+@router.get(
+    "/{envId}/refused-calls",
+    operation_id="listRefusedCalls",
+    response_description="The methods.",
+    summary="List what view-only links refused",
+    responses=problems(401, 403, 404, 500),
+)
+async def list_refused_calls(who: EnvironmentsReader, env_id: EnvironmentId, services: Services) -> RefusedCallsBody:
+    """Returns which methods view-only links refused, most often first. Needs the scope `environments:read`.
+
+    One of them that only reads is opened by `readOnlyAllow`, as `model/method`.
+    """
+    return RefusedCallsBody.of(await services.environments.refused_calls(who, env_id))
 
 
 @router.delete(

@@ -11,12 +11,14 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
-from pydantic.alias_generators import to_camel
 
 from guestpass.app.environments import EnvironmentChange, NewEnvironment
 from guestpass.app.links import NewLink, OwnedLink
+from guestpass.app.ports import RefusedCall
 from guestpass.domain.durations import parse_duration
 from guestpass.domain.environment import (
+    ALLOWED_METHOD_LENGTH,
+    ALLOWED_METHODS,
     ALLOWED_PATH_LENGTH,
     ALLOWED_PATHS,
     DEFAULT_MAX_CONCURRENT,
@@ -28,43 +30,16 @@ from guestpass.domain.environment import (
     parse_upstream_url,
 )
 from guestpass.domain.finding import Finding
-from guestpass.domain.link import LABEL_LENGTH, PASSWORD_BYTES, ShareType, Status
+from guestpass.domain.link import LABEL_LENGTH, PASSWORD_BYTES, Access, ShareType, Status
+from guestpass.web.api.account_models import SignInAs, SignInAsBody, SignInRequest, WarningBody
+from guestpass.web.api.shapes import Given, Shown
 
 _DURATION: Final = r"([0-9]{1,12}(\.[0-9]{0,9})?|\.[0-9]{1,9})(ns|us|µs|μs|ms|s|m|h|d)"
-
-
-def tidy_schema(schema: dict[str, Any]) -> None:
-    """Leave out what pydantic adds and a reader doesn't need.
-
-    Titles repeat the names, and a default of null says no more than that a field may be left out; where
-    null is refused it is not even true.
-    """
-    schema.pop("title", None)
-    for field in schema.get("properties", {}).values():
-        field.pop("title", None)
-        if field.get("default", ...) is None:
-            del field["default"]
 
 
 def _left_out() -> Any:  # noqa: ANN401 Field itself is typed so, to fit any field
     """The default of a field that may be left out but not null; nobody reads it."""
     return Field(default=None)
-
-
-class _Given(BaseModel):
-    """What a caller sends: known fields of the right JSON type only."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, alias_generator=to_camel, json_schema_extra=tidy_schema, frozen=True
-    )
-
-
-class _Shown(BaseModel):
-    """What a caller is sent: every field always there."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, json_schema_extra=tidy_schema, frozen=True
-    )
 
 
 def _duration(value: object) -> timedelta | None:
@@ -91,7 +66,7 @@ def _environment_id(value: str) -> str:
     return value
 
 
-class LinkRequest(_Given):
+class LinkRequest(Given):
     """A link to be made. Every field may be left out; null and "" count as left out."""
 
     expires_in: Annotated[
@@ -128,10 +103,29 @@ class LinkRequest(_Given):
         WithJsonSchema({"enum": [*ShareType, "", None]}),
         Field(description="Left out: `password` if a password is given, else `token`.", examples=["token"]),
     ] = None
+    access: Annotated[
+        Access | None,
+        BeforeValidator(_blank_as_none),
+        WithJsonSchema({"enum": [*Access, "", None]}),
+        Field(
+            description="What visitors of an Odoo may do: `full` (default), or `readOnly`, look and change nothing. "
+            "View-only is a guard; Odoo's access rights are the boundary.",
+            examples=["readOnly"],
+        ),
+    ] = None
+    sign_in_as: SignInAs = None
 
     def as_new_link(self) -> NewLink:
         """The same for the use case."""
-        return NewLink(expires_in=self.expires_in, label=self.label, password=self.password, share_type=self.share_type)
+        who = self.sign_in_as
+        return NewLink(
+            expires_in=self.expires_in,
+            label=self.label,
+            password=self.password,
+            share_type=self.share_type,
+            access=self.access or Access.FULL,
+            sign_in_as=who.as_credentials() if isinstance(who, SignInRequest) else who,
+        )
 
 
 class LinksQuery(BaseModel):
@@ -142,7 +136,7 @@ class LinksQuery(BaseModel):
     status: Status | None = Field(default=None, description="Only links in this state.")
 
 
-class Maintenance(_Given):
+class Maintenance(Given):
     """Visitors see a page with this message in place of the environment."""
 
     message: Annotated[str, Field(min_length=1, max_length=2000, examples=["Back at 14:00."])]
@@ -204,6 +198,19 @@ _AllowPaths = list[
         WithJsonSchema({"type": "string", "pattern": "^/", "minLength": 2, "maxLength": ALLOWED_PATH_LENGTH}),
     ]
 ]
+_METHOD_PATTERN: Final = r"^[a-z0-9_]+(\.[a-z0-9_]+)*/[A-Za-z][A-Za-z0-9_]*$"
+_READ_ONLY_ALLOW = Field(
+    max_length=ALLOWED_METHODS,
+    description="Methods that view-only links may call besides those of Odoo that are known to read, each as "
+    "`model/method`. Allow what only reads: whoever has such a link can call it with any arguments. Default: none.",
+    examples=[["sale.order/get_dashboard_figures"]],
+)
+_ReadOnlyAllow = list[
+    Annotated[
+        str,
+        WithJsonSchema({"type": "string", "pattern": _METHOD_PATTERN, "maxLength": ALLOWED_METHOD_LENGTH}),
+    ]
+]
 _MAX_CONCURRENT = Field(
     ge=1,
     le=1000,
@@ -213,7 +220,7 @@ _MAX_CONCURRENT = Field(
 )
 
 
-class EnvironmentRequest(_Given):
+class EnvironmentRequest(Given):
     """An environment to be registered. Null counts as left out."""
 
     id: Annotated[
@@ -240,6 +247,7 @@ class EnvironmentRequest(_Given):
     database: Annotated[str | None, _DATABASE] = None
     allow_paths: Annotated[_AllowPaths | None, _ALLOW_PATHS] = None
     max_concurrent: Annotated[int | None, _MAX_CONCURRENT] = None
+    read_only_allow: Annotated[_ReadOnlyAllow | None, _READ_ONLY_ALLOW] = None
 
     def as_new_environment(self) -> NewEnvironment:
         """The same for the use case."""
@@ -248,7 +256,7 @@ class EnvironmentRequest(_Given):
         return NewEnvironment(**{name: value for name, value in given.items() if value is not None})
 
 
-class EnvironmentPatch(_Given):
+class EnvironmentPatch(Given):
     """What to change (RFC 7396): fields that are left out stay.
 
     Null clears websocketUrl, description, maintenance, publicUrl and database.
@@ -272,6 +280,7 @@ class EnvironmentPatch(_Given):
     database: Annotated[str | None, _DATABASE] = None
     allow_paths: Annotated[_AllowPaths, _ALLOW_PATHS] = _left_out()
     max_concurrent: Annotated[int, _MAX_CONCURRENT] = _left_out()
+    read_only_allow: Annotated[_ReadOnlyAllow, _READ_ONLY_ALLOW] = _left_out()
 
     def as_change(self) -> EnvironmentChange:
         """The same for the use case."""
@@ -281,13 +290,13 @@ class EnvironmentPatch(_Given):
         return EnvironmentChange(**given)
 
 
-class LoginRequest(_Given):
+class LoginRequest(Given):
     """A visitor's password."""
 
     password: Annotated[str | None, WithJsonSchema({"type": "string", "format": "password"})] = None
 
 
-class ShareLinkBody(_Shown):
+class ShareLinkBody(Shown):
     """A share link. `visits`, `visitors` and `lastOpenedAt` follow the visitors within seconds."""
 
     id: str = Field(examples=["k7nq2w5d3mzr4xta"])
@@ -306,6 +315,9 @@ class ShareLinkBody(_Shown):
     last_opened_at: datetime | None
     visits: int = Field(examples=[3])
     visitors: int = Field(examples=[2])
+    access: Access = Field(description="What visitors may do.", examples=["full"])
+    sign_in_as: SignInAsBody | None = Field(description="Null: visitors sign in themselves.")
+    warnings: list[WarningBody] = Field(description="What to consider before the link is sent.")
 
     @classmethod
     def of(cls, owned: OwnedLink) -> ShareLinkBody:
@@ -325,37 +337,46 @@ class ShareLinkBody(_Shown):
             last_opened_at=link.last_opened_at,
             visits=link.visits,
             visitors=link.visitors,
+            access=link.access,
+            sign_in_as=SignInAsBody.of(owned),
+            warnings=[WarningBody.of(each) for each in owned.warnings],
         )
 
 
-class ShareLinksBody(_Shown):
+class ShareLinksBody(Shown):
     """An environment's links, newest first."""
 
     share_links: list[ShareLinkBody]
     total: int
 
 
-class MessageBody(_Shown):
+class MessageBody(Shown):
     """What was done."""
 
     message: str
 
 
-class MaintenanceBody(_Shown):
+class MaintenanceBody(Shown):
     """What visitors see in place of the environment."""
 
     message: str
 
 
-class FindingBody(_Shown):
+class FindingBody(Shown):
     """Something about an environment that its owner should know."""
 
     code: str = Field(description="Stable.", examples=["shared_origin"])
     detail: str = Field(description="What is so, and why it matters.")
     remedy: str = Field(description="What to do about it.")
+    at: datetime | None = Field(description="When it happened, for what happens at a time.")
+
+    @classmethod
+    def of(cls, finding: Finding) -> FindingBody:
+        """The finding as its owner sees it."""
+        return cls(code=finding.code, detail=finding.detail, remedy=finding.remedy, at=finding.at)
 
 
-class EnvironmentBody(_Shown):
+class EnvironmentBody(Shown):
     """A registered environment."""
 
     id: str = Field(examples=["staging"])
@@ -374,6 +395,7 @@ class EnvironmentBody(_Shown):
     database: str | None
     allow_paths: list[str]
     max_concurrent: int = Field(examples=[DEFAULT_MAX_CONCURRENT])
+    read_only_allow: list[str] = Field(description="As `model/method`.")
     odoo_version: str | None = Field(description="As Odoo told it at the last look.", examples=["18.0"])
     checked_at: datetime | None = Field(
         description="When it was last looked at: at registration, after a change of how it is reached, or when asked."
@@ -404,13 +426,14 @@ class EnvironmentBody(_Shown):
             database=environment.database,
             allow_paths=list(environment.allow_paths),
             max_concurrent=environment.max_concurrent,
+            read_only_allow=list(environment.read_only_allow),
             odoo_version=environment.odoo_version,
             checked_at=environment.checked_at,
-            findings=[FindingBody(code=each.code, detail=each.detail, remedy=each.remedy) for each in findings],
+            findings=[FindingBody.of(each) for each in findings],
         )
 
 
-class EnvironmentsBody(_Shown):
+class EnvironmentsBody(Shown):
     """The organisation's environments, by name."""
 
     environments: list[EnvironmentBody]
@@ -423,3 +446,28 @@ class EnvironmentsBody(_Shown):
         """The environments as their owner sees them."""
         bodies = [EnvironmentBody.of(each, findings[each.key]) for each in environments]
         return cls(environments=bodies, total=len(bodies))
+
+
+class RefusedCallBody(Shown):
+    """A method that view-only links refused."""
+
+    model: str = Field(examples=["sale.order"])
+    method: str = Field(examples=["get_dashboard_figures"])
+    count: int = Field(description="How often.", examples=[3])
+    last_at: datetime = Field(examples=["2026-03-04T05:06:07Z"])
+
+
+class RefusedCallsBody(Shown):
+    """What view-only links of an environment refused, most often first."""
+
+    refused_calls: list[RefusedCallBody]
+    total: int
+
+    @classmethod
+    def of(cls, calls: Sequence[RefusedCall]) -> RefusedCallsBody:
+        """The calls as their owner sees them."""
+        bodies = [
+            RefusedCallBody(model=each.model, method=each.method, count=each.count, last_at=each.last_at)
+            for each in calls
+        ]
+        return cls(refused_calls=bodies, total=len(bodies))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path
 
+from guestpass.domain.account import ACCOUNT_NAME_PATTERN
 from guestpass.domain.environment import ID_PATTERN
 from guestpass.domain.errors import NotFound
 
@@ -26,5 +27,12 @@ def _link_id(link_id: Annotated[str, Path(alias="linkId", description="Share lin
     return link_id
 
 
+def _account_name(name: Annotated[str, Path(description="The account's name")]) -> str:
+    if not ACCOUNT_NAME_PATTERN.fullmatch(name):
+        raise NotFound("account", name)
+    return name
+
+
 EnvironmentId = Annotated[str, Depends(_environment_id)]
 LinkId = Annotated[str, Depends(_link_id)]
+AccountName = Annotated[str, Depends(_account_name)]

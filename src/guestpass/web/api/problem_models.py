@@ -33,7 +33,11 @@ _CASES: Final[dict[int, tuple[str, str, str]]] = {
     401: ("bearer_needed", "Send a bearer token.", "No bearer token, or one that is not valid."),
     403: ("insufficient_scope", "The bearer token lacks the scope shares:write.", "A scope is missing."),
     404: ("not_found", "There is no such share link.", "There is no such thing, or not for this caller."),
-    409: ("already_exists", "There is already such an environment; choose another id.", "The id is taken."),
+    409: (
+        "already_exists",
+        "There is already such an environment; choose another id.",
+        "The id is taken, or the thing is in use.",
+    ),
     410: ("link_expired", "The share link has expired.", "The link was deactivated or has expired."),
     413: ("body_too_large", "The body may be at most 65536 bytes long.", "The body is too long."),
     415: ("unsupported_media_type", "Send the body as application/json.", "The body is of another type."),

@@ -1,0 +1,325 @@
+"""Odoo sessions of visitors who are signed in by their link: made, kept, followed and ended here.
+
+A visitor never sees the session's id. It lies encrypted in the database, one row for each link and visitor, and in
+this worker's memory; whoever writes to the row says which revision he knew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from guestpass.app.accounts import password_context
+from guestpass.app.directory import LinkEntry
+from guestpass.app.ports import (
+    Budget,
+    Change,
+    ChangeKind,
+    Clock,
+    Entropy,
+    OdooDoor,
+    OdooSession,
+    Sealer,
+    SignInRefused,
+    Store,
+)
+from guestpass.domain.account import Account, SignInRefusal
+from guestpass.domain.environment import EnvironmentKey
+from guestpass.domain.errors import GuestpassError
+from guestpass.domain.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+SIGN_INS: Final = "60/10minute"
+"""How many sign-ins one link and address have: an office behind one address brings forty people at once."""
+CLAIM: Final = timedelta(seconds=30)
+"""How long a worker may take for one sign-in before another may try."""
+WAIT: Final = timedelta(seconds=20)
+"""How long a request waits for a sign-in that another worker makes."""
+RETRY_REFUSED: Final = timedelta(seconds=60)
+"""How long an account that Odoo refused is left alone, so that Odoo does not shut its door to everybody."""
+SWEEP_SECONDS: Final = 2.0
+_ENDED_AT_ONCE: Final = 50
+_LOOK_AGAIN_SECONDS: Final = 0.05
+_KEPT: Final = 20_000
+_log = structlog.get_logger(__name__)
+
+
+class NoSession(GuestpassError):
+    """A visitor could not be signed in; `reason` is what he is told."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(f"The visitor was not signed in: {reason}.")
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class VisitorSession:
+    """A session as a worker knows it; `id` is the secret that Odoo's cookie holds."""
+
+    id: bytes = field(repr=False)
+    revision: int
+    account: str
+    account_revision: int
+    link_version: int
+
+
+class VisitorSessions:
+    """The sessions of one worker's visitors."""
+
+    def __init__(
+        self, store: Store, sealer: Sealer, door: OdooDoor, budget: Budget, clock: Clock, entropy: Entropy
+    ) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._door = door
+        self._budget = budget
+        self._clock = clock
+        self._entropy = entropy
+        self._known: dict[tuple[str, str], VisitorSession] = {}
+        self._turns: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
+        self._failing = False
+
+    def peek(self, entry: LinkEntry, visitor: str) -> VisitorSession | None:
+        """The visitor's session if memory has one that is made for the link and account as they are now."""
+        known = self._known.get((entry.link.id, visitor))
+        return known if known is not None and _fits(known, entry) else None
+
+    async def obtain(
+        self, entry: LinkEntry, visitor: str, address: str, *, instead_of: VisitorSession | None = None
+    ) -> VisitorSession:
+        """The visitor's session: from memory, from the database, or by signing in; raises NoSession.
+
+        `instead_of` is one that Odoo has ended. `address` is the visitor's, for the budget and for Odoo's log.
+        """
+        async with self._turn((entry.link.id, visitor)):
+            known = self.peek(entry, visitor)
+            if known is not None and (instead_of is None or known.id != instead_of.id):
+                return known
+            give_up = self._clock.now() + WAIT
+            while True:
+                row = await self._row(entry, visitor)
+                found = self._opened(row) if row is not None else None
+                if found is not None and _fits(found, entry) and (instead_of is None or found.id != instead_of.id):
+                    self._remember(entry.link.id, visitor, found)
+                    return found
+                session = await self._claim_and_sign_in(entry, visitor, address, row)
+                if session is not None:
+                    return session
+                if self._clock.now() >= give_up:
+                    raise NoSession(Reason.UNAVAILABLE)
+                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+    async def moved(self, link_id: str, visitor: str, before: VisitorSession, id: bytes) -> None:
+        """Odoo gave the session another id: write it down for all workers.
+
+        Where another worker has written a newer one meanwhile, that one counts.
+        """
+        after = replace(before, id=id, revision=before.revision + 1)
+        sealed = self._sealer.seal(id.decode("latin-1"), _context(link_id, visitor))
+        async with self._store.writing() as work:
+            written = await work.odoo_sessions.rotate(link_id, visitor, revision=before.revision, sealed=sealed)
+            if written:
+                await work.changes.append(ChangeKind.ODOO_SESSION, f"{link_id}/{visitor}")
+        if written:
+            self._remember(link_id, visitor, after)
+        else:
+            self._known.pop((link_id, visitor), None)
+
+    async def end(self, entry: LinkEntry, visitor: str) -> None:
+        """End the visitor's session, and tell Odoo."""
+        async with self._store.writing() as work:
+            row = await work.odoo_sessions.remove(entry.link.id, visitor)
+            if row is not None:
+                await work.changes.append(ChangeKind.ODOO_SESSION, f"{entry.link.id}/{visitor}")
+        self._known.pop((entry.link.id, visitor), None)
+        if row is not None:
+            await self._sign_out([row])
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        """Forget what other workers have changed."""
+        for change in changes:
+            if change.kind is ChangeKind.ODOO_SESSION:
+                link_id, _, visitor = change.id.partition("/")
+                known = self._known.get((link_id, visitor))
+                # What this worker wrote itself comes by here too; reading it again is cheaper than knowing.
+                if known is not None:
+                    del self._known[link_id, visitor]
+
+    def forget_all(self) -> None:
+        """Changes may have been missed: read everything anew."""
+        self._known.clear()
+
+    async def run(self) -> None:
+        """End the sessions of links that are over, until cancelled. Over several workers each is ended once."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            try:
+                await self.end_finished()
+            except Exception:  # noqa: BLE001 -- whatever the database raises, it is tried again
+                if not self._failing:
+                    _log.exception("odoo_sessions_not_ended", remedy="check the database; it is tried again")
+                self._failing = True
+            else:
+                self._failing = False
+
+    async def end_finished(self) -> int:
+        """One round of `run`; says how many were ended."""
+        async with self._store.writing() as work:
+            rows = await work.odoo_sessions.remove_ended(self._clock.now(), limit=_ENDED_AT_ONCE)
+        for row in rows:
+            self._known.pop((row.link_id, row.visitor), None)
+        await self._sign_out(rows)
+        return len(rows)
+
+    async def _row(self, entry: LinkEntry, visitor: str) -> OdooSession | None:
+        async with self._store.reading() as work:
+            return await work.odoo_sessions.get(entry.link.id, visitor)
+
+    async def _claim_and_sign_in(
+        self, entry: LinkEntry, visitor: str, address: str, row: OdooSession | None
+    ) -> VisitorSession | None:
+        """Sign the visitor in if nobody else is about to; None where somebody is. Raises NoSession."""
+        account = entry.account
+        if account is None:
+            raise NoSession(Reason.SIGN_IN_REFUSED)
+        now, claim = self._clock.now(), self._entropy.bytes(16).hex()
+        wanted = OdooSession(
+            link_id=entry.link.id,
+            visitor=visitor,
+            environment=entry.environment.key,
+            account=account.name,
+            account_revision=account.revision,
+            link_version=entry.link.version,
+            sealed=None,
+            revision=row.revision if row is not None else 0,
+        )
+        async with self._store.writing() as work:
+            if not await work.odoo_sessions.claim(wanted, claim=claim, now=now, until=now + CLAIM):
+                return None
+        try:
+            id = await self._sign_in(entry, account, address)
+            return await self._complete(entry, wanted, claim, id)
+        except BaseException:
+            async with self._store.writing() as work:
+                await work.odoo_sessions.release(entry.link.id, visitor, claim=claim)
+            raise
+
+    async def _sign_in(self, entry: LinkEntry, account: Account, address: str) -> str:
+        key = account.environment
+        if account.refused_at is not None:
+            now = self._clock.now()
+            async with self._store.writing() as work:
+                may_try = await work.accounts.claim_retry(key, account.name, now=now, before=now - RETRY_REFUSED)
+            if not may_try:
+                raise NoSession(Reason.SIGN_IN_REFUSED)
+        if await self._budget.spend(entry.link.id, address) is not None:
+            raise NoSession(Reason.SIGN_INS_USED_UP)
+        password = self._sealer.open(account.sealed_password, password_context(key, account.name))
+        try:
+            signed_in = await self._door.sign_in(entry.environment, account.login, password, address=address)
+        except SignInRefused as refused:
+            if refused.refusal is SignInRefusal.UNREACHABLE:
+                raise NoSession(Reason.UPSTREAM_UNREACHABLE) from None
+            await self._note_refusal(account, refused.refusal)
+            raise NoSession(Reason.SIGN_IN_REFUSED) from None
+        if account.refused_at is not None:
+            async with self._store.writing() as work:
+                if await work.accounts.accept(key, account.name, account.revision):
+                    await work.changes.append(ChangeKind.ENVIRONMENT, str(key))
+        return signed_in.session_id
+
+    async def _note_refusal(self, account: Account, why: SignInRefusal) -> None:
+        key = account.environment
+        _log.warning("account_refused", environment=str(key), account=account.name, why=why.value)
+        async with self._store.writing() as work:
+            if await work.accounts.refuse(key, account.name, account.revision, self._clock.now(), why):
+                await work.changes.append(ChangeKind.ENVIRONMENT, str(key))
+
+    async def _complete(self, entry: LinkEntry, wanted: OdooSession, claim: str, id: str) -> VisitorSession:
+        sealed = self._sealer.seal(id, _context(wanted.link_id, wanted.visitor))
+        row = replace(wanted, sealed=sealed)
+        async with self._store.writing() as work:
+            revision = await work.odoo_sessions.complete(row, claim=claim)
+            if revision is not None:
+                await work.changes.append(ChangeKind.ODOO_SESSION, f"{wanted.link_id}/{wanted.visitor}")
+        if revision is None:
+            # It took so long that somebody else was let in, or the visit was ended meanwhile.
+            await self._door.sign_out(entry.environment, id)
+            raise NoSession(Reason.UNAVAILABLE)
+        session = VisitorSession(
+            id=id.encode("latin-1"),
+            revision=revision,
+            account=wanted.account,
+            account_revision=wanted.account_revision,
+            link_version=wanted.link_version,
+        )
+        self._remember(wanted.link_id, wanted.visitor, session)
+        return session
+
+    async def _sign_out(self, rows: Sequence[OdooSession]) -> None:
+        for row in rows:
+            session = self._opened(row)
+            if session is None:
+                continue
+            async with self._store.reading() as work:
+                environment = await work.environments.get(EnvironmentKey(*row.environment))
+            if environment is not None:
+                await self._door.sign_out(environment, session.id.decode("latin-1"))
+
+    def _opened(self, row: OdooSession) -> VisitorSession | None:
+        """What the row holds; None where no sign-in has been completed, or another SECRET_KEY sealed it."""
+        if row.sealed is None:
+            return None
+        try:
+            id = self._sealer.open(row.sealed, _context(row.link_id, row.visitor))
+        except ValueError:
+            return None
+        return VisitorSession(
+            id=id.encode("latin-1"),
+            revision=row.revision,
+            account=row.account,
+            account_revision=row.account_revision,
+            link_version=row.link_version,
+        )
+
+    def _remember(self, link_id: str, visitor: str, session: VisitorSession) -> None:
+        if len(self._known) >= _KEPT:
+            self._known.clear()
+        self._known[link_id, visitor] = session
+
+    @asynccontextmanager
+    async def _turn(self, key: tuple[str, str]) -> AsyncIterator[None]:
+        """One at a time for each visitor within this worker; the database sees to the others."""
+        lock, waiting = self._turns.get(key, (asyncio.Lock(), 0))
+        self._turns[key] = lock, waiting + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, waiting = self._turns[key]
+            if waiting == 1:
+                del self._turns[key]
+            else:
+                self._turns[key] = lock, waiting - 1
+
+
+def _fits(session: VisitorSession, entry: LinkEntry) -> bool:
+    account = entry.account
+    return (
+        account is not None
+        and session.account == account.name
+        and session.account_revision == account.revision
+        and session.link_version == entry.link.version
+    )
+
+
+def _context(link_id: str, visitor: str) -> str:
+    return f"odoo-session:{link_id}:{visitor}"

@@ -1,0 +1,65 @@
+"""Requests of our own to one environment's Odoo, under the one name that it is called by."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from guestpass.domain.environment import Environment
+from guestpass.gateway.asking import Asker, Reply
+from guestpass.gateway.connector import Origin
+from guestpass.gateway.odoo.requests import fixed_name
+
+_OUR_ADDRESS: Final = "127.0.0.1"
+
+
+class OdooCalls:
+    """Asks one Odoo; `address` is what it takes for the client's. Every call raises NoAnswerError where none comes."""
+
+    def __init__(self, environment: Environment, asker: Asker, *, address: str | None = None) -> None:
+        self._asker = asker
+        self._origin = Origin.from_url(environment.url, tls_verify=environment.tls_verify)
+        self._name = fixed_name(
+            public_url=environment.public_url, canonical_url=environment.canonical_url, url=environment.url
+        )
+        self._address = address or _OUR_ADDRESS
+
+    async def get(self, target: str, *, session: str | None = None, body: bool = True) -> Reply:
+        """Ask for a page, with the cookie of a session or without any."""
+        return await self._ask("GET", target, session=session, body=body)
+
+    async def call(self, path: str, params: dict[str, object], *, session: str | None = None) -> Reply:
+        """Call by JSON-RPC."""
+        sent = json.dumps({"jsonrpc": "2.0", "method": "call", "id": 1, "params": params}).encode()
+        fields = f"Content-Type: application/json\r\nContent-Length: {len(sent)}\r\n"
+        return await self._ask("POST", path, fields=fields, sent=sent, session=session)
+
+    async def _ask(
+        self,
+        method: str,
+        target: str,
+        *,
+        fields: str = "",
+        sent: bytes = b"",
+        session: str | None = None,
+        body: bool = True,
+    ) -> Reply:
+        host, scheme = self._name.host.decode(), self._name.scheme.decode()
+        cookie = f"Cookie: session_id={session}\r\n" if session is not None else ""
+        head = (
+            f"{method} {target} HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-For: {self._address}\r\n"
+            f"X-Forwarded-Host: {host}\r\nX-Forwarded-Proto: {scheme}\r\nUser-Agent: Guestpass\r\nAccept: */*\r\n"
+            f"Accept-Encoding: identity\r\n{cookie}{fields}Connection: close\r\n\r\n"
+        )
+        return await self._asker.ask(self._origin, head.encode() + sent, body=body)
+
+
+def answered_object(reply: Reply) -> dict[str, Any]:
+    """The JSON object that was answered; empty for anything else."""
+    if reply.status != 200:
+        return {}
+    try:
+        found = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
