@@ -25,6 +25,9 @@ _NAMES = {
     500: "Internal Server Error",
 }
 
+# The client's cookie would not follow.
+_NEVER_ROTATED = {"/websocket/peek_notifications", "/websocket/update_bus_presence"}
+
 load()
 
 
@@ -64,6 +67,8 @@ def _answer(visit: Visit) -> Answer:
         return visit.go("/web/database/selector")
     found, captured = routing.find(visit)
     visit.saves_session = found.saves_session
+    if found.auth != "none":
+        visit.check_session()
     return _json(visit, found, captured) if found.kind == "json" else _http(visit, found, captured)
 
 
@@ -73,7 +78,8 @@ def _http(visit: Visit, found: Route, captured: dict[str, str]) -> Answer:
         return visit.go(f"/web/login?redirect={wanted}")
     if len(visit.body) > UPLOAD_LIMIT:
         raise Refusal(413)
-    if found.csrf and visit.method == "POST" and visit.form.get("csrf_token") != visit.session.csrf_token:
+    unsafe = visit.method not in {"GET", "HEAD", "OPTIONS", "TRACE"}
+    if found.csrf and unsafe and visit.values.get("csrf_token") != visit.session.csrf_token:
         raise Refusal(400, "Session expired (invalid CSRF token)")
     answer = found.handler(visit, **captured)
     assert isinstance(answer, Answer)
@@ -87,6 +93,8 @@ def _json(visit: Visit, found: Route, captured: dict[str, str]) -> Answer:
         _ = visit.call
     except ValueError:
         raise Refusal(400, "Invalid JSON data") from None
+    except RecursionError as error:
+        return jsonrpc.failed(visit, error)
     if found.auth == "user" and not visit.logged_in:
         return jsonrpc.failed(visit, jsonrpc.SessionExpired())
     try:
@@ -111,6 +119,9 @@ def _refuse(visit: Visit, refusal: Refusal) -> Answer:
 
 def _finish(visit: Visit, answer: Answer) -> Answer:
     cookies = [*answer.cookies, *visit.cookies_out]
+    if visit.saves_session and visit.path not in _NEVER_ROTATED and visit.world.rotation_due(visit.session):
+        visit.session = visit.world.rotate_softly(visit.session)
+        visit.session.dirty = True
     session = visit.session
     if session.dirty and visit.saves_session:
         visit.world.sessions.keep(session)

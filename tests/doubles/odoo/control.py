@@ -12,6 +12,8 @@ from typing import Any
 
 from tests.doubles.odoo.evented import EventedFront
 from tests.doubles.odoo.serving import Front
+from tests.doubles.odoo.store import Database
+from tests.doubles.odoo.users import GROUPS, User
 from tests.doubles.odoo.world import Trouble, World
 
 
@@ -73,8 +75,8 @@ class Control:
         return self.world.journal.listed()
 
     def order_forget(self, _given: dict[str, Any]) -> Any:
-        """Begin the journal anew."""
-        self.world.journal.forget()
+        """Begin the journal anew, and the lists of changes, calls and attempts."""
+        self.world.forget()
 
     def order_change(self, given: dict[str, Any]) -> Any:
         """Change settings."""
@@ -83,8 +85,7 @@ class Control:
 
     def order_parameter(self, given: dict[str, Any]) -> Any:
         """Set a system parameter of the first or the named database."""
-        name = given.get("db") or next(iter(self.world.databases))
-        self.world.databases[name].parameters[given["key"]] = given["value"]
+        self._database(given).parameters[given["key"]] = given["value"]
 
     def order_expire(self, given: dict[str, Any]) -> Any:
         """Forget the sessions of a login, or all."""
@@ -92,8 +93,7 @@ class Control:
 
     def order_notify(self, given: dict[str, Any]) -> Any:
         """Send a notification; returns its id."""
-        db = given.get("db") or next(iter(self.world.databases))
-        return self.world.bus.send(db, given.get("channel"), given["type"], given["payload"])
+        return self.world.bus.send(self._database(given).name, given.get("channel"), given["type"], given["payload"])
 
     def order_drop_sockets(self, given: dict[str, Any]) -> Any:
         """Close every WebSocket with a code; returns how many."""
@@ -117,8 +117,74 @@ class Control:
 
     def order_records(self, given: dict[str, Any]) -> Any:
         """All records of a model."""
-        db = given.get("db") or next(iter(self.world.databases))
-        return list(self.world.databases[db].records[given["model"]].values())
+        return list(self._database(given).records[given["model"]].values())
+
+    def order_changes(self, _given: dict[str, Any]) -> Any:
+        """What was written, in order; for several databases one after the other."""
+        return [asdict(each) for db in self.world.databases.values() for each in db.changes]
+
+    def order_calls(self, _given: dict[str, Any]) -> Any:
+        """The model methods that were called."""
+        return [asdict(each) for db in self.world.databases.values() for each in db.ran]
+
+    def order_attempts(self, _given: dict[str, Any]) -> Any:
+        """Who tried to log in."""
+        return [asdict(each) for each in self.world.attempts]
+
+    def order_sessions(self, _given: dict[str, Any]) -> Any:
+        """The sessions in which somebody is logged in; one that went on under another id counts once."""
+        kept = self.world.sessions.listed()
+        return [asdict(each) for each in kept if each.next_sid is None and self.world.valid(each)]
+
+    def order_ended(self, _given: dict[str, Any]) -> Any:
+        """The sessions of logged-in users that ended, and how."""
+        return [asdict(each) for each in self.world.sessions.ended()]
+
+    def order_age(self, given: dict[str, Any]) -> Any:
+        """Make sessions older."""
+        self.world.sessions.age(float(given["seconds"]), given.get("login"))
+
+    def order_user(self, given: dict[str, Any]) -> Any:
+        """Change what a user has: password, active, totp, groups."""
+        db = self._database(given)
+        user = db.named(given["login"])
+        with db.lock:
+            for name, value in given["values"].items():
+                if name not in {"password", "active", "totp", "groups"}:
+                    raise ValueError(f"{name} is nothing that a user has")
+                setattr(user, name, _groups(value) if name == "groups" else value)
+            db.records["res.users"][user.id]["active"] = user.active
+
+    def order_add_user(self, given: dict[str, Any]) -> Any:
+        """A user more; returns the id."""
+        db = self._database(given)
+        with db.lock:
+            id = max(db.users) + 1
+            partner = max(db.records["res.partner"]) + 1
+            names = (given["login"], given["password"], given.get("name") or given["login"])
+            db.add_user(User(id, *names, partner, _groups(given["groups"])))
+            return id
+
+    def order_api_keys(self, given: dict[str, Any]) -> Any:
+        """The keys of a user."""
+        return list(self._database(given).named(given["login"]).api_keys)
+
+    def order_restore(self, given: dict[str, Any]) -> Any:
+        """Put a backup in the place of a database."""
+        self.world.restore(self._database(given).name, copied=bool(given["copied"]))
+
+    def order_say(self, given: dict[str, Any]) -> Any:
+        """Post a message in a channel as a colleague; returns its id."""
+        db = self._database(given)
+        author = db.named(given["login"]).partner_id
+        values = {"model": "discuss.channel", "res_id": given["channel"], "body": given["body"], "author_id": author}
+        id = db.add("mail.message", values)
+        payload = {"id": given["channel"], "message": {"id": id, "body": given["body"]}}
+        self.world.bus.send(db.name, None, "discuss.channel/new_message", payload)
+        return id
+
+    def _database(self, given: dict[str, Any]) -> Database:
+        return self.world.databases[given.get("db") or next(iter(self.world.databases))]
 
     def order_close(self, _given: dict[str, Any]) -> Any:
         """Close the ports: nobody answers."""
@@ -133,6 +199,13 @@ class Control:
         self.running.close()
         time.sleep(float(given.get("seconds", 0)))
         self.running.open()
+
+
+def _groups(names: list[str]) -> frozenset[str]:
+    unknown = set(names) - GROUPS
+    if unknown:
+        raise ValueError(f"no such groups: {', '.join(sorted(unknown))}")
+    return frozenset(names)
 
 
 def control_server(running: Running, port: int) -> ThreadingHTTPServer:

@@ -56,8 +56,68 @@ class Odoo:
         return found if path is None else [each for each in found if each["target"].partition("?")[0] == path]
 
     def forget(self) -> None:
-        """Begin the journal anew."""
+        """Begin the journal anew, and the lists of changes, calls and attempts to log in."""
         self.order("forget")
+
+    def changes(self, model: str | None = None) -> list[dict[str, Any]]:
+        """What was written, or what of it to one model; see `store.Change`. Logins and sessions are no changes."""
+        found: list[dict[str, Any]] = self.order("changes")
+        return found if model is None else [each for each in found if each["model"] == model]
+
+    def calls(self, method: str | None = None) -> list[dict[str, Any]]:
+        """The model methods that were called, whether they wrote or not; see `store.Ran`."""
+        found: list[dict[str, Any]] = self.order("calls")
+        return found if method is None else [each for each in found if each["method"] == method]
+
+    def attempts(self, login: str | None = None) -> list[dict[str, Any]]:
+        """Who tried to log in, from where, with what outcome; see `world.Attempt`."""
+        return _of(self.order("attempts"), login)
+
+    def sessions(self, login: str | None = None) -> list[dict[str, Any]]:
+        """The sessions in which somebody, or this user, is logged in; see `sessions.Session`."""
+        return _of(self.order("sessions"), login)
+
+    def ended_sessions(self, login: str | None = None) -> list[dict[str, Any]]:
+        """Those that ended, and how (logout, expired, invalid); see `sessions.Ended`."""
+        return _of(self.order("ended"), login)
+
+    def age_sessions(self, seconds: float, login: str | None = None) -> None:
+        """Let time pass for sessions: for lifetimes, rotations by age and the grace after them."""
+        self.order("age", seconds=seconds, login=login)
+
+    def add_user(self, login: str, password: str, *groups: str, name: str | None = None) -> int:
+        """Somebody more who can log in, in groups such as ``base.group_user``; returns the id."""
+        given = {"login": login, "password": password, "name": name, "groups": groups or ("base.group_user",)}
+        return int(self.order("add_user", **given))
+
+    def set_password(self, login: str, password: str) -> None:
+        """Give a user another password, which ends all sessions of his."""
+        self.order("user", login=login, values={"password": password})
+
+    def set_active(self, login: str, *, active: bool) -> None:
+        """Deactivate a user, which ends his sessions, or activate him again."""
+        self.order("user", login=login, values={"active": active})
+
+    def set_totp(self, login: str, code: str | None) -> None:
+        """Give a user a second factor with this code, or take it away; either ends his sessions."""
+        self.order("user", login=login, values={"totp": code})
+
+    def set_groups(self, login: str, *groups: str) -> None:
+        """Put a user in these groups instead of his."""
+        self.order("user", login=login, values={"groups": groups})
+
+    def api_keys(self, login: str) -> list[str]:
+        """The API keys of a user."""
+        found: list[str] = self.order("api_keys", login=login)
+        return found
+
+    def restore_database(self, *, copied: bool = True) -> None:
+        """Put the demo data back as from a backup: users, passwords, records. As a copy it ends every session."""
+        self.order("restore", copied=copied)
+
+    def say(self, body: str, *, login: str = "admin", channel: int = 1) -> int:
+        """Post a message in a channel as a colleague would, which is in no list of changes; returns its id."""
+        return int(self.order("say", body=body, login=login, channel=channel))
 
     def state(self) -> dict[str, Any]:
         """Settings, web.base.url, sessions, sockets, number of connections, callbacks of reports."""
@@ -110,6 +170,10 @@ class Odoo:
     def restart(self, seconds: float = 0.0) -> None:
         """Close the ports, wait, open them with fresh workers."""
         self.order("restart", seconds=seconds)
+
+
+def _of(found: list[dict[str, Any]], login: str | None) -> list[dict[str, Any]]:
+    return found if login is None else [each for each in found if each["login"] == login]
 
 
 @contextmanager

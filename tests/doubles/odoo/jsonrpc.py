@@ -41,7 +41,7 @@ def failed(visit: Visit, error: Exception) -> Answer:
         name = error.name
     try:
         id = visit.call.get("id")
-    except ValueError:
+    except (ValueError, RecursionError):
         id = None
     data = {
         "name": name,

@@ -128,9 +128,9 @@ def session_info(visit: Visit) -> dict[str, Any]:
     return {
         "uid": visit.session.uid,
         "is_system": user.system,
-        "is_admin": user.system,
+        "is_admin": user.admin,
         "is_public": not visit.logged_in,
-        "is_internal_user": visit.logged_in and not user.portal,
+        "is_internal_user": user.internal,
         "user_context": {"lang": "en_US", "tz": "Europe/Brussels", "uid": visit.session.uid},
         "db": db.name,
         "server_version": version,
@@ -143,12 +143,19 @@ def session_info(visit: Visit) -> dict[str, Any]:
         "web.base.url": db.parameters["web.base.url"],
         "max_file_upload_size": 128 * 1024 * 1024,
         "home_action_id": False,
+        "groups": {"base.group_allow_export": user.has_group("base.group_allow_export")},
+        "user_settings": {"id": _settings_of(visit)},
         "cache_hashes": {
             "translations": "9a778495d756d19e5ad780ce270672417a080cf5",
             "load_menus": menus_hash(visit),
         },
         "websocket_worker_version": "18.0-1",
     }
+
+
+def _settings_of(visit: Visit) -> int:
+    found = visit.database.records["res.users.settings"].values()
+    return next((each["id"] for each in found if each["user_id"] == visit.user.id), 0)
 
 
 def database_manager(names: list[str], *, selector: bool = False) -> str:

@@ -37,15 +37,18 @@ ROUTES: list[Route] = []
 
 def route(
     *paths: str,
-    methods: tuple[str, ...] = ("GET",),
+    methods: tuple[str, ...] = (),
     auth: str = "public",
     kind: str = "http",
     csrf: bool = True,
     database: bool = True,
     saves_session: bool = True,
 ) -> Callable[[Handler], Handler]:
-    """Register a handler for paths such as ``/web/image/<model>/<int:id>``; GET allows HEAD too."""
-    allowed = frozenset({"POST"} if kind == "json" else {*methods, *({"HEAD"} if "GET" in methods else ())})
+    """Register a handler for paths such as ``/web/image/<model>/<int:id>``.
+
+    A route that names no methods answers any, as Odoo's do: JSON-RPC by PUT or GET as well. GET allows HEAD too.
+    """
+    allowed = frozenset({*methods, *({"HEAD"} if "GET" in methods else ())})
 
     def register(handler: Handler) -> Handler:
         for path in paths:
@@ -77,7 +80,7 @@ def find(visit: Visit) -> tuple[Route, dict[str, str]]:
         matched = each.pattern.fullmatch(path)
         if matched is None or (each.database and visit.db is None):
             continue
-        if visit.method in each.methods:
+        if not each.methods or visit.method in each.methods:
             return each, matched.groupdict()
         known = True
     raise Refusal(405 if known else 404)

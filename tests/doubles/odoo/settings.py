@@ -35,8 +35,15 @@ class Settings:
     read_timeout: float = _setting(2.0, "seconds that a prefork worker waits for a byte")
     ping_after: float = _setting(45.0, "seconds of silence on a WebSocket before the server pings")
     keep_alive: float = _setting(3600.0, "seconds after which a WebSocket is closed with 4002")
-    throttle_seconds: float = _setting(60.0, "how long five failed logins close the door to a source address")
-    rotate_on_upgrade: bool = _setting(False, "give the session a new id on each 101; the former stays good for 60 s")
+    throttle_seconds: float = _setting(60.0, "how long failed logins close a worker's door to a source address")
+    session_lifetime: float = _setting(604800.0, "seconds after which a session that nobody saved is gone")
+    throttle_failures: int = _setting(5, "how many failed logins do; 0: none")
+    rotate_after: float = _setting(
+        0.0, "seconds after which a login's session gets a new id (Odoo 19: 10800); 0: never"
+    )
+    rotate_after_requests: int = _setting(0, "requests after which it does; 0: never")
+    rotation_grace: float = _setting(120.0, "seconds for which the id before such a rotation stays good")
+    rotate_on_upgrade: bool = _setting(False, "rotate so on each 101")
     check_origin: bool = _setting(
         False, "treat a WebSocket of a foreign Origin as the public user's, as later versions do"
     )

@@ -1,9 +1,10 @@
-"""The small database behind the double: models, records, users and what each user may do."""
+"""The small database behind the double: models, records, users, and a log of everything that was written."""
 
 from __future__ import annotations
 
 import itertools
 import re
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.doubles.odoo import measured
+from tests.doubles.odoo.users import PUBLIC, User, people
 
 Record = dict[str, Any]
 Domain = list[Any]
@@ -62,25 +64,40 @@ class DatabaseRefused(OdooError):
     name = "psycopg2.OperationalError"
 
 
-@dataclass
-class User:
-    """Somebody who can log in. `system` users administer; `portal` users see /my only."""
+@dataclass(frozen=True)
+class Author:
+    """Who writes, and on which way he came: the request's path, and the model method or none."""
 
-    id: int
-    login: str
-    password: str
-    name: str
-    partner_id: int
-    system: bool = False
-    portal: bool = False
-    totp: str | None = None  # the code that the second step asks for
+    user: User
+    route: str
+    method: str = ""
 
 
-PUBLIC = User(4, "public", "", "Public user", 4)
-# What a portal user may read; everything else is refused.
-_PORTAL_MODELS = {"res.partner", "product.template"}
-_SYSTEM_MODELS = {"ir.config_parameter", "ir.cron", "ir.module.module", "ir.rule", "ir.model.access"}
-_WRITES = {"create", "write", "unlink", "web_save", "copy", "name_create", "action_confirm", "action_cancel"}
+@dataclass(frozen=True)
+class Change:
+    """One write that took effect. `operation`: create, write, unlink, or what else was done to the model."""
+
+    db: str
+    model: str
+    operation: str
+    ids: list[int]
+    values: Record
+    method: str
+    user: str
+    route: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One model method that was called, whether it wrote or not; `outcome` is "done" or the error's class."""
+
+    db: str
+    model: str
+    method: str
+    user: str
+    route: str
+    outcome: str
 
 
 @dataclass
@@ -92,6 +109,9 @@ class Database:
     users: dict[int, User] = field(default_factory=dict)
     records: dict[str, dict[int, Record]] = field(default_factory=dict)
     filestore: dict[int, bytes] = field(default_factory=dict)
+    secret: str = field(default_factory=lambda: secrets.token_hex(16))
+    changes: list[Change] = field(default_factory=list)
+    ran: list[Ran] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
@@ -99,7 +119,7 @@ class Database:
         _fill(self)
 
     def add(self, model: str, values: Record, id: int | None = None) -> int:
-        """Create a record without asking who does it."""
+        """Create a record without asking who does it, and without a word in the log."""
         with self.lock:
             table = self.records.setdefault(model, {})
             if id is None:
@@ -110,48 +130,39 @@ class Database:
             table[id] = {"id": id, **values}
             return id
 
-    def user_of(self, uid: int | None) -> User:
-        """The user of a session; the public user where nobody is logged in."""
-        return self.users.get(uid, PUBLIC) if uid is not None else PUBLIC
-
-    def authenticate(self, login: str, password: str) -> User:
-        """The user whose password this is; raises AccessDenied."""
-        for user in self.users.values():
-            if user.login == login and user.password and user.password == password:
-                return user
-        raise AccessDenied("Access Denied")
-
-    def call(self, user: User, model: str, method: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        """What `call_kw` does: check the method's name and the user's rights, then run it."""
-        if method.startswith("_"):
-            raise AccessRefused(f"Private methods (such as '{model}.{method}') cannot be called remotely.")
+    def note(self, author: Author, model: str, operation: str, ids: Iterable[int], values: Record) -> None:
+        """Write a change down."""
+        written = (self.name, model, operation, list(ids), dict(values), author.method, author.user.login, author.route)
         with self.lock:
-            if model not in self.records:
-                raise NoSuchModel(f"'{model}'")
-            self._check(user, model, method)
-            action = _METHODS.get(method)
-            if action is None:
-                raise NoSuchMethod(f"The method '{model}.{method}' does not exist")
-            return action(self, user, model, args, kwargs)
+            self.changes.append(Change(*written, time.time()))
 
-    def _check(self, user: User, model: str, method: str) -> None:
-        writes = method in _WRITES
-        allowed = (
-            user.system
-            or (user.portal and model in _PORTAL_MODELS and not writes)
-            or (
-                not user.portal
-                and user is not PUBLIC
-                and model not in _SYSTEM_MODELS
-                and not (writes and model == "res.users")
-            )
-            or (model == "res.users" and method == "has_group")
-        )
-        if not allowed:
-            verb = "modify" if writes else "access"
-            raise AccessRefused(f"You are not allowed to {verb} '{model}' records.")
+    def create(self, author: Author, model: str, values: Record) -> int:
+        """Create a record; the rights were checked before."""
+        uid = author.user.id
+        with self.lock:
+            id = self.add(model, {**values, "create_uid": uid, "write_uid": [uid, author.user.name]})
+            self.note(author, model, "create", [id], values)
+        return id
 
-    # Reading and writing, as the methods below use them.
+    def write(self, author: Author, model: str, ids: Iterable[int], values: Record) -> None:
+        """Change records; raises MissingRecord and UserMistake. The rights were checked before."""
+        if "name" in values and not values["name"]:
+            raise UserMistake("Missing required value for the field 'Name' (name)")
+        with self.lock:
+            records = self.browse(model, ids)
+            for record in records:
+                record.update(values, write_uid=[author.user.id, author.user.name])
+                if model == "ir.config_parameter":
+                    self.parameters[record["key"]] = record["value"]
+            self.note(author, model, "write", [each["id"] for each in records], values)
+
+    def unlink(self, author: Author, model: str, ids: Iterable[int]) -> None:
+        """Delete records; raises MissingRecord. The rights were checked before."""
+        with self.lock:
+            gone = [record["id"] for record in self.browse(model, ids)]
+            for id in gone:
+                del self.records[model][id]
+            self.note(author, model, "unlink", gone, {})
 
     def browse(self, model: str, ids: Iterable[int]) -> list[Record]:
         """The records of these ids; raises MissingRecord."""
@@ -166,6 +177,54 @@ class Database:
     def search(self, model: str, domain: Domain) -> list[Record]:
         """The records that a domain selects, by id."""
         return [record for _, record in sorted(self.records[model].items()) if matches(record, domain)]
+
+    # Users.
+
+    def add_user(self, user: User) -> None:
+        """Somebody more who can log in, with his record, his partner and his settings."""
+        with self.lock:
+            self.users[user.id] = user
+            values = {"name": user.name, "login": user.login, "partner_id": user.partner_id, "active": user.active}
+            self.add("res.users", values, user.id)
+            if user.partner_id not in self.records.get("res.partner", {}):
+                self.add("res.partner", {"name": user.name, "email": user.login, "phone": ""}, user.partner_id)
+            self.add("res.users.settings", {"user_id": user.id, "is_discuss_sidebar_category_channel_open": True})
+
+    def user_of(self, uid: int | None) -> User:
+        """The user of a session; the public user where nobody is logged in."""
+        return self.users.get(uid, PUBLIC) if uid is not None else PUBLIC
+
+    def named(self, login: str) -> User:
+        """The user with that login, active or not; raises KeyError."""
+        for user in self.users.values():
+            if user.login == login:
+                return user
+        raise KeyError(login)
+
+    def authenticate(self, login: str, password: str, *, interactive: bool) -> User:
+        """The user whose password this is; raises AccessDenied.
+
+        Programs (not `interactive`) may bring an API key instead, and must where there is a second factor.
+        """
+        for user in self.users.values():
+            if user.active and user.login == login:
+                self.check_password(user, password, interactive=interactive)
+                return user
+        raise AccessDenied("Access Denied")
+
+    def check_password(self, user: User, password: str, *, interactive: bool) -> None:
+        """Raises AccessDenied where this is not the user's password, nor a key of his where those do."""
+        known = bool(user.password) and user.password == password
+        if interactive and known:
+            return
+        if not interactive and (password in user.api_keys or (known and user.totp is None)):
+            return
+        raise AccessDenied("Access Denied")
+
+    def session_token(self, uid: int, sid: str) -> str | None:
+        """What a session of that user must hold to be valid."""
+        user = self.users.get(uid)
+        return user.session_token(sid, self.secret) if user else None
 
 
 def matches(record: Record, domain: Domain) -> bool:
@@ -203,206 +262,54 @@ def _compare(record: Record, name: str, operator: str, wanted: Any) -> bool:
     return tests[operator]()
 
 
-Method = Callable[[Database, User, str, list[Any], dict[str, Any]], Any]
-_METHODS: dict[str, Method] = {}
-
-
-def _method(action: Method) -> Method:
-    _METHODS[action.__name__.removeprefix("_do_")] = action
-    return action
-
-
-def _argument(args: list[Any], kwargs: dict[str, Any], position: int, name: str, default: Any) -> Any:
-    return args[position] if len(args) > position else kwargs.get(name, default)
-
-
-def _ids(args: list[Any]) -> list[int]:
-    first = args[0] if args else []
-    return [first] if isinstance(first, int) else list(first)
-
-
-def _shown(record: Record, names: Iterable[str] | None) -> Record:
-    if not names:
-        return dict(record)
-    return {"id": record["id"], **{name: record.get(name, False) for name in names if name != "id"}}
-
-
-def _page(records: list[Record], kwargs: dict[str, Any]) -> list[Record]:
-    start = int(kwargs.get("offset") or 0)
-    limit = kwargs.get("limit")
-    return records[start : start + int(limit)] if limit else records[start:]
-
-
-@_method
-def _do_read(db: Database, _user: User, model: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    names = _argument(args, kwargs, 1, "fields", None)
-    return [_shown(record, names) for record in db.browse(model, _ids(args))]
-
-
-@_method
-def _do_web_read(db: Database, _user: User, model: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    return [_shown(record, kwargs.get("specification")) for record in db.browse(model, _ids(args))]
-
-
-@_method
-def _do_search(db: Database, _user: User, model: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    return [each["id"] for each in _page(db.search(model, _argument(args, kwargs, 0, "domain", [])), kwargs)]
-
-
-@_method
-def _do_search_count(db: Database, _user: User, model: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    return len(db.search(model, _argument(args, kwargs, 0, "domain", [])))
-
-
-@_method
-def _do_search_read(db: Database, _user: User, model: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    names = _argument(args, kwargs, 1, "fields", None)
-    found = db.search(model, _argument(args, kwargs, 0, "domain", []))
-    return [_shown(record, names) for record in _page(found, kwargs)]
-
-
-@_method
-def _do_web_search_read(db: Database, _user: User, model: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    found = db.search(model, _argument(args, kwargs, 0, "domain", []))
-    shown = [_shown(record, kwargs.get("specification")) for record in _page(found, kwargs)]
-    return {"length": len(found), "records": shown}
-
-
-@_method
-def _do_name_search(db: Database, _user: User, model: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    wanted = str(_argument(args, kwargs, 0, "name", "")).lower()
-    return [[each["id"], each["name"]] for each in db.search(model, []) if wanted in str(each.get("name", "")).lower()]
-
-
-@_method
-def _do_create(db: Database, _user: User, model: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    values = _argument(args, kwargs, 0, "vals_list", {})
-    if isinstance(values, list):
-        return [db.add(model, each) for each in values]
-    return db.add(model, values)
-
-
-@_method
-def _do_write(db: Database, _user: User, model: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    values = _argument(args, kwargs, 1, "vals", {})
-    if "name" in values and not values["name"]:
-        raise UserMistake("Missing required value for the field 'Name' (name)")
-    for record in db.browse(model, _ids(args)):
-        record.update(values)
-        if model == "ir.config_parameter":
-            db.parameters[record["key"]] = record["value"]
-    return True
-
-
-@_method
-def _do_web_save(db: Database, user: User, model: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    ids, values = _ids(args), _argument(args, kwargs, 1, "vals", {})
-    if ids:
-        _do_write(db, user, model, [ids, values], {})
-    else:
-        ids = [db.add(model, values)]
-    for record in db.browse(model, ids):
-        record["write_uid"] = [user.id, user.name]
-    return [_shown(record, kwargs.get("specification")) for record in db.browse(model, ids)]
-
-
-@_method
-def _do_unlink(db: Database, _user: User, model: str, args: list[Any], _kwargs: dict[str, Any]) -> Any:
-    for record in db.browse(model, _ids(args)):
-        del db.records[model][record["id"]]
-    return True
-
-
-@_method
-def _do_fields_get(db: Database, _user: User, model: str, _args: list[Any], _kwargs: dict[str, Any]) -> Any:
-    sample: Record = next(iter(db.records[model].values()), {"id": 0, "name": ""})
-    return {name: {"name": name, "string": name.title(), "type": "char"} for name in sample}
-
-
-@_method
-def _do_get_views(_db: Database, _user: User, model: str, _args: list[Any], _kwargs: dict[str, Any]) -> Any:
-    views = {kind: {"arch": f"<{kind}/>", "id": 1, "model": model} for kind in ("list", "form", "kanban", "search")}
-    return {"views": views, "models": {model: {"fields": {}}}}
-
-
-@_method
-def _do_read_progress_bar(_db: Database, _user: User, _model: str, _args: list[Any], _kwargs: dict[str, Any]) -> Any:
-    return {}
-
-
-@_method
-def _do_web_read_group(db: Database, _user: User, model: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    counts: dict[Any, int] = {}
-    for record in db.search(model, _argument(args, kwargs, 0, "domain", [])):
-        counts[record.get("stage_id", False)] = counts.get(record.get("stage_id", False), 0) + 1
-    return {"groups": [{"stage_id": key, "stage_id_count": n} for key, n in counts.items()], "length": len(counts)}
-
-
-@_method
-def _do_has_group(_db: Database, user: User, _model: str, args: list[Any], _kwargs: dict[str, Any]) -> Any:
-    return not user.portal and ("base.group_system" not in args or user.system)
-
-
-@_method
-def _do_get_rainbowman_message(_db: Database, _u: User, _model: str, _a: list[Any], _kwargs: dict[str, Any]) -> Any:
-    return False
-
-
-@_method
-def _do_register_as_main_attachment(_db: Database, _u: User, _m: str, _a: list[Any], _kwargs: dict[str, Any]) -> Any:
-    return None
-
-
-@_method
-def _do_default_get(_db: Database, _user: User, _model: str, _args: list[Any], _kwargs: dict[str, Any]) -> Any:
-    return {}
-
-
-@_method
-def _do_onchange(_db: Database, _user: User, _model: str, _args: list[Any], _kwargs: dict[str, Any]) -> Any:
-    return {"value": {}}
-
-
-@_method
-def _do_action_confirm(db: Database, _user: User, model: str, args: list[Any], _kwargs: dict[str, Any]) -> Any:
-    for record in db.browse(model, _ids(args)):
-        if record.get("state") == "sale":
-            raise UserMistake("Some orders are not in a state requiring confirmation: " + str(record.get("name")))
-        record["state"] = "sale"
-    return True
+# Models that begin without records, or with those of their users.
+_EMPTY = (
+    "mail.message",
+    "mail.mail",
+    "mail.followers",
+    "bus.presence",
+    "ir.attachment",
+    "ir.rule",
+    "ir.cron",
+    "ir.module.module",
+    "ir.model.access",
+    "base_import.import",
+    "discuss.channel.member",
+    "auth_totp.wizard",
+    "change.password.own",
+    "change.password.wizard",
+    "res.users.apikeys",
+    "res.users.apikeys.description",
+    "res.users.identitycheck",
+)
 
 
 def _fill(db: Database) -> None:
     """Users, and partners under the names that the measured images carry."""
-    for user in (
-        User(2, "admin", "admin", "Mitchell Admin", 3, system=True),
-        User(6, "demo", "demo", "Marc Demo", 7),
-        User(7, "portal", "portal", "Joel Willis", 8, portal=True),
-        User(8, "second", "second", "Second Factor", 9, totp="123456"),
-    ):
-        db.users[user.id] = user
-    for user in db.users.values():
-        db.add("res.users", {"name": user.name, "login": user.login, "partner_id": user.partner_id}, user.id)
     for exchange in measured.exchanges():
         found = re.match(r"/web/image/res\.partner/(\d+)/avatar_128", exchange.path)
         name = re.search(r'filename="?([^"]+?)"?$', exchange.field("Content-Disposition") or "")
         if found and name:
             plain = name.group(1).rpartition(".")[0]
             db.add("res.partner", {"name": plain, "email": "", "phone": ""}, int(found.group(1)))
+    for user in people():
+        db.add_user(user)
     for id, title in enumerate(("New", "Qualified", "Won"), 1):
         db.add("crm.stage", {"name": title}, id)
     for id in range(1, 13):
-        db.add("crm.lead", {"name": f"Opportunity {id}", "stage_id": 1 + id % 3, "partner_id": 9 + id}, id)
+        values = {"name": f"Opportunity {id}", "stage_id": 1 + id % 3, "partner_id": 9 + id}
+        # The seller's, the administrator's, and nobody's.
+        db.add("crm.lead", {**values, "user_id": (9, 2, False)[id % 3]}, id)
     for id in range(1, 21):
-        db.add(
-            "sale.order", {"name": f"S{id:05}", "state": "draft", "partner_id": 9 + id, "amount_total": 100.0 * id}, id
-        )
+        values = {"name": f"S{id:05}", "state": "draft", "partner_id": 9 + id, "amount_total": 100.0 * id}
+        db.add("sale.order", {**values, "user_id": (9, 2)[id % 2]}, id)
     for id, product in enumerate(("Office Lamp", "Large Desk", "Storage Box"), 1):
         db.add("product.template", {"name": product, "list_price": 40.0 * id}, id)
     db.add("discuss.channel", {"name": "general"}, 1)
     db.add("ir.config_parameter", {"key": "web.base.url", "value": ""}, 1)
-    for model in ("mail.message", "ir.attachment", "ir.rule", "ir.cron", "ir.module.module", "ir.model.access"):
-        db.records[model] = {}
+    db.add("ir.actions.server", {"name": "Rename all contacts", "state": "code"}, 1)
+    for model in _EMPTY:
+        db.records.setdefault(model, {})
     db.filestore[1112] = b""
     db.add(
         "ir.attachment",

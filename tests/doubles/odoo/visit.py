@@ -11,8 +11,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests.doubles.odoo import answers
 from tests.doubles.odoo.answers import Answer, Refusal, Stored
+from tests.doubles.odoo.calls import Call, run
 from tests.doubles.odoo.sessions import Session
-from tests.doubles.odoo.store import Database, User
+from tests.doubles.odoo.store import Author, Database
+from tests.doubles.odoo.users import User
 from tests.doubles.odoo.world import Worker, World
 
 
@@ -91,7 +93,9 @@ class Visit:
 
     def open_session(self) -> None:
         """Find the session of the cookie and the database of the host."""
-        self.session = self.world.sessions.open(self.cookies.get("session_id"))
+        lifetime = self.world.settings.session_lifetime
+        self.session = self.world.sessions.open(self.cookies.get("session_id"), lifetime)
+        self.session.requests += 1
         allowed = self.world.databases_for(self.host)
         session = self.session
         if session.db in allowed:
@@ -100,6 +104,11 @@ class Visit:
             self.db = self.world.databases[allowed[0]]
             session.db = allowed[0]
             session.dirty = True
+
+    def check_session(self) -> None:
+        """Log out a session whose user is no longer the one that logged in, as Odoo does before it asks for rights."""
+        if self.session.uid is not None and self._of_this_database and not self.world.valid(self.session):
+            self.session = self.world.sessions.end(self.session, "invalid")
 
     @property
     def url_root(self) -> str:
@@ -121,29 +130,38 @@ class Visit:
     @property
     def user(self) -> User:
         """Who is logged in; the public user otherwise."""
-        session = self.session
-        same = self.db is not None and session.db == self.db.name
-        return self.database.user_of(session.uid if same else None)
+        return self.database.user_of(self.session.uid if self.logged_in else None)
 
     @property
     def logged_in(self) -> bool:
         """Whether a user is logged in to this request's database."""
-        session = self.session
-        return session.uid is not None and self.db is not None and session.db == self.db.name
+        return self._of_this_database and self.world.valid(self.session)
+
+    @property
+    def _of_this_database(self) -> bool:
+        return self.db is not None and self.session.db == self.db.name
+
+    @property
+    def author(self) -> Author:
+        """Whom the log names for what a route writes by itself."""
+        return Author(self.user, self.path)
+
+    def run(self, model: str, method: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """Call a model's method as the user of this request."""
+        return run(Call(self.database, self.user, self.path, model, method, args, kwargs, self.session))
 
     @cached_property
     def call(self) -> dict[str, Any]:
-        """The JSON object that the body is; raises ValueError."""
-        loaded = json.loads(self.body or b"")
+        """The JSON object that the body is, read as UTF-8 whatever it says; raises ValueError."""
+        loaded = json.loads(self.body.decode(errors="replace"))
         if not isinstance(loaded, dict):
             raise ValueError("the request is no object")  # noqa: TRY004  # the caller answers for any bad JSON
         return loaded
 
     @property
     def params(self) -> dict[str, Any]:
-        """JSON-RPC's parameters."""
-        found = self.call.get("params")
-        return found if isinstance(found, dict) else {}
+        """JSON-RPC's parameters: whatever Python can make a dict of. Raises TypeError and ValueError."""
+        return dict(self.call.get("params", {}))
 
     @cached_property
     def form(self) -> dict[str, str]:
@@ -151,6 +169,11 @@ class Visit:
         if self.content_type == "application/x-www-form-urlencoded":
             return dict(reversed(parse_qsl(self.body.decode(errors="replace"), keep_blank_values=True)))
         return {name: value.decode(errors="replace") for name, value in self._parts.items() if isinstance(value, bytes)}
+
+    @property
+    def values(self) -> dict[str, str]:
+        """Values of the query and of the form, which counts where both have one."""
+        return {**self.query, **self.form}
 
     @property
     def files(self) -> dict[str, Part]:

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from tests.doubles.odoo import answers
 from tests.doubles.odoo.cookies import session_cookie
-from tests.doubles.odoo.store import PUBLIC
+from tests.doubles.odoo.store import Author
+from tests.doubles.odoo.users import PUBLIC
 from tests.doubles.odoo.visit import Visit
 from tests.doubles.odoo.world import Seen
 from wsproto import ConnectionType
@@ -47,8 +48,9 @@ def serve_socket(visit: Visit, connection: socket.socket, seen: Seen) -> int:
     visit.open_session()
     if visit.db is None:
         return _refuse(connection, 404, "Not Found", "No database")
-    if visit.world.settings.rotate_on_upgrade and visit.session.uid is not None:
-        visit.world.sessions.rotate(visit.session, grace=True)
+    rotates = visit.world.settings.rotate_on_upgrade and visit.session.uid is not None
+    if rotates or visit.world.rotation_due(visit.session):
+        visit.session = visit.world.rotate_softly(visit.session)
     visit.world.sessions.keep(visit.session)
     visit.session.dirty = False
     key = (visit.header("Sec-WebSocket-Key") or "").strip()
@@ -87,7 +89,7 @@ class BusSocket:
 
     def __init__(self, visit: Visit, connection: socket.socket) -> None:
         self.world = visit.world
-        self.session = visit.session
+        self.sid = visit.session.sid
         self.db = visit.database.name
         origin = visit.header("Origin") or ""
         own = urlsplit(origin).netloc == visit.host
@@ -108,7 +110,7 @@ class BusSocket:
         return {
             "user": self.user.login,
             "db": self.db,
-            "sid": self.session.sid,
+            "sid": self.sid,
             "channels": sorted(self.channels),
             "received": self.received,
             "version": self.version,
@@ -185,7 +187,8 @@ class BusSocket:
             return
         self._arrivals.append(now)
         self.received += 1
-        if not self.world.sessions.alive(self.session):
+        session = self.world.sessions.current(self.sid)
+        if session is None or (session.uid is not None and not self.world.valid(session)):
             self.close(_EXPIRED, "")
             return
         try:
@@ -196,7 +199,7 @@ class BusSocket:
         if name == "subscribe":
             self._subscribe([str(each) for each in data.get("channels", [])], int(data.get("last", 0)))
         elif name == "update_presence" and self.user is not PUBLIC:
-            self.world.present(self.db, self.user.partner_id)
+            self.world.present(self.world.databases[self.db], Author(self.user, "/websocket", "update_presence"))
 
     def _subscribe(self, channels: list[str], last: int) -> None:
         self.channels = frozenset(channels)

@@ -12,9 +12,9 @@ from typing import Any
 
 from tests.doubles.odoo import assets
 from tests.doubles.odoo.bus import Bus
-from tests.doubles.odoo.sessions import Sessions
+from tests.doubles.odoo.sessions import Session, Sessions
 from tests.doubles.odoo.settings import Settings
-from tests.doubles.odoo.store import Database
+from tests.doubles.odoo.store import Author, Database
 
 
 @dataclass
@@ -136,7 +136,21 @@ class Worker:
 
     number: int
     templates: dict[tuple[str, str], str] = field(default_factory=dict)
-    failures: dict[str, tuple[int, float]] = field(default_factory=dict)
+    # By database and source address: how many since the last success, and when the latest was.
+    failures: dict[tuple[str, str], tuple[int, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Somebody tried to log in. `outcome`: ok, denied, throttled, or second factor where a code is still wanted."""
+
+    login: str
+    source: str
+    db: str
+    route: str
+    outcome: str
+    worker: int
+    at: float
 
 
 class World:
@@ -150,18 +164,62 @@ class World:
         self.bus = Bus()
         self.databases = {name: self.new_database(name) for name in settings.database_names}
         self._present: set[tuple[str, int]] = set()
+        self.attempts: list[Attempt] = []
         # A redeploy changes these: the validators of assets, and the hashes in their paths.
         self.asset_generation = 0
         self.asset_hashes: dict[str, str] = {}
         # What a worker of ours fetched to make a PDF report.
         self.callbacks: list[dict[str, Any]] = []
 
-    def present(self, db: str, partner: int) -> None:
-        """A user is there; who listens hears it the first time."""
-        if (db, partner) not in self._present:
-            self._present.add((db, partner))
+    def valid(self, session: Session) -> bool:
+        """Whether the session's user is still the one that logged in: active, and with the same password."""
+        db = self.databases.get(session.db or "")
+        if db is None or session.uid is None:
+            return False
+        return session.token is not None and session.token == db.session_token(session.uid, session.sid)
+
+    def rotate_softly(self, session: Session) -> Session:
+        """The session under its next id, with the token that goes with it."""
+        fresh = self.sessions.rotate_softly(session, self.settings.rotation_grace)
+        if self.valid(session) and fresh.uid is not None:
+            fresh.token = self.databases[fresh.db or ""].session_token(fresh.uid, fresh.sid)
+        return fresh
+
+    def rotation_due(self, session: Session) -> bool:
+        """Whether a login's session has had its id for long enough, or has a new one already."""
+        settings = self.settings
+        if session.uid is None:
+            return False
+        by_requests = 0 < settings.rotate_after_requests <= session.requests
+        by_age = 0 < settings.rotate_after <= time.monotonic() - session.created
+        return by_requests or by_age or session.next_sid is not None
+
+    def present(self, db: Database, author: Author) -> None:
+        """A user is there, which is written down; who listens hears it the first time."""
+        partner = author.user.partner_id
+        db.note(author, "bus.presence", "update_presence", [], {"partner_id": partner})
+        if (db.name, partner) not in self._present:
+            self._present.add((db.name, partner))
             payload = {"presence_status": "online", "im_status": "online", "partner_id": partner}
-            self.bus.send(db, f"odoo-presence-res.partner_{partner}", "bus.bus/im_status_updated", payload)
+            self.bus.send(db.name, f"odoo-presence-res.partner_{partner}", "bus.bus/im_status_updated", payload)
+
+    def forget(self) -> None:
+        """Begin the journal anew, and the lists of changes, calls and attempts to log in."""
+        self.journal.forget()
+        self.attempts.clear()
+        for db in self.databases.values():
+            with db.lock:
+                db.changes.clear()
+                db.ran.clear()
+
+    def restore(self, name: str, *, copied: bool) -> None:
+        """Put a backup in the place of a database: the demo data. A copy gets a secret of its own, which no session
+        that was there before fits."""
+        former = self.databases[name]
+        restored = self.new_database(name)
+        if not copied:
+            restored.secret = former.secret
+        self.databases[name] = restored
 
     def new_database(self, name: str) -> Database:
         """A database with the demo data and its web.base.url."""

@@ -12,6 +12,7 @@ _AREAS = (
     "webclient",
     "datasets",
     "mail",
+    "portal",
     "reports",
     "databases",
     "external",
@@ -20,6 +21,8 @@ _AREAS = (
 
 
 def load() -> None:
-    """Register all routes."""
+    """Register all routes, and the model methods that they call."""
+    for methods in ("calls", "writing", "credentials"):
+        import_module(f"tests.doubles.odoo.{methods}")
     for area in _AREAS:
         import_module(f"tests.doubles.odoo.routes.{area}")

@@ -29,7 +29,7 @@ def call_kw(visit: Visit, decoration: str | None = None) -> Any:
     for term in kwargs.get("domain") or []:
         if isinstance(term, list) and term[0] == "stage_id":
             visit.variant = int(term[2]) - 1
-    result = visit.database.call(visit.user, model, method, list(params.get("args") or []), kwargs)
+    result = visit.run(model, method, list(params.get("args") or []), kwargs)
     button = visit.path.startswith("/web/dataset/call_button")
     # A button's result is an action, or nothing that the client should follow.
     return result if not button or isinstance(result, dict) else False
@@ -39,5 +39,5 @@ def call_kw(visit: Visit, decoration: str | None = None) -> Any:
 def resequence(visit: Visit) -> bool:
     """Put records into another order: a write."""
     for position, id in enumerate(visit.params["ids"]):
-        visit.database.call(visit.user, visit.params["model"], "write", [[id], {"sequence": position}], {})
+        visit.run(str(visit.params["model"]), "write", [[id], {"sequence": position}], {})
     return True

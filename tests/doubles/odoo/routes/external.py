@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.doubles.odoo import accounts, answers
 from tests.doubles.odoo.answers import Answer, Refusal
+from tests.doubles.odoo.calls import Call, run
 from tests.doubles.odoo.routes import databases, webclient
 from tests.doubles.odoo.routing import route
 from tests.doubles.odoo.store import AccessDenied, DatabaseRefused, OdooError
@@ -27,7 +28,7 @@ def _common(visit: Visit, method: str, args: list[Any]) -> Any:
     if method in {"authenticate", "login"}:
         base = args[3].get("base_location") if len(args) > 3 and isinstance(args[3], dict) else None
         try:
-            return accounts.check(visit, _database(visit, args[0]), args[1], args[2], base).id
+            return accounts.check(visit, _database(visit, args[0]), args[1], args[2], base, interactive=False).id
         except AccessDenied:
             return False
     raise KeyError(f"Method not found: {method}")
@@ -56,13 +57,11 @@ def _db(visit: Visit, method: str, args: list[Any]) -> Any:
 
 def _object(visit: Visit, method: str, args: list[Any]) -> Any:
     db = _database(visit, args[0])
-    user = db.users.get(int(args[1]))
-    if user is None or user.password != args[2]:
-        raise AccessDenied("Access Denied")
+    user = accounts.check_program(visit, db, int(args[1]), args[2])
     if method == "execute_kw":
-        return db.call(user, args[3], args[4], list(args[5]), dict(args[6]) if len(args) > 6 else {})
+        return run(Call(db, user, visit.path, args[3], args[4], list(args[5]), dict(args[6]) if len(args) > 6 else {}))
     if method == "execute":
-        return db.call(user, args[3], args[4], list(args[5:]), {})
+        return run(Call(db, user, visit.path, args[3], args[4], list(args[5:])))
     raise KeyError(f"Method not found: {method}")
 
 
@@ -105,8 +104,21 @@ def json_api(visit: Visit, rest: str) -> Answer:
     parts = rest.split("/")
     model = models.get(parts[0], parts[0])
     domain = [["id", "=", int(parts[1])]] if len(parts) > 1 and parts[1].isdigit() else []
-    found = visit.database.call(visit.user, model, "web_search_read", [], {"domain": domain})
-    return answers.json_answer(found)
+    return answers.json_answer(visit.run(model, "web_search_read", [], {"domain": domain}))
+
+
+@route("/json/2/<model>/<method>", auth="public", methods=("POST",), csrf=False, saves_session=False)
+def json_calls(visit: Visit, model: str, method: str) -> Answer:
+    """Model methods by path, from 19.0 on: for an API key, or for a session in a browser's own request."""
+    if visit.world.settings.major < 19:
+        raise Refusal(404)
+    db, key = visit.database, (visit.header("Authorization") or "").removeprefix("Bearer ")
+    user = next((each for each in db.users.values() if key and key in each.api_keys), None)
+    if user is None and not (visit.logged_in and visit.header("Sec-Fetch-Site") in {"same-origin", "none"}):
+        raise Refusal(401, "Invalid apikey")
+    given = dict(visit.call)
+    args = [given.pop("ids")] if "ids" in given else []
+    return answers.json_answer(run(Call(db, user or visit.user, visit.path, model, method, args, given)))
 
 
 @route("/base_import_module/login_upload", auth="none", methods=("POST",), csrf=False)

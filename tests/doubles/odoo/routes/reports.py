@@ -32,11 +32,18 @@ def check(visit: Visit) -> str:
 @route("/report/pdf/<report>/<ids>", auth="user")
 def pdf(visit: Visit, report: str, ids: str) -> Answer:
     """A report: while this worker waits, another one has to serve two styles and four fonts."""
-    del report, ids
+    if report in _SAVED:
+        # These keep what they print beside the record.
+        values = {"name": f"{report}.pdf", "mimetype": "application/pdf", "res_model": "sale.order"}
+        id = visit.database.create(visit.author, "ir.attachment", {**values, "res_id": int(ids.partition(",")[0])})
+        visit.database.filestore[id] = b"%PDF"
     return _made(visit)
 
 
-@route("/report/download", auth="user", methods=("GET", "POST"), csrf=False)
+_SAVED = {"account.report_invoice", "account.report_invoice_with_payments"}
+
+
+@route("/report/download", auth="user", csrf=False)
 def download(visit: Visit) -> Answer:
     """The same for a click on Print."""
     answer = _made(visit)
@@ -67,7 +74,7 @@ def export(visit: Visit) -> Answer:
     """Chosen records as a file."""
     wanted = json.loads(visit.form.get("data", "{}"))
     model = str(wanted.get("model", "res.partner"))
-    found = visit.database.call(visit.user, model, "search_read", [[], ["name"]], {})
+    found = visit.run(model, "search_read", [[], ["name"]], {})
     body = "\r\n".join(["name", *(str(each["name"]) for each in found)]).encode()
     fields = [
         ("Content-Type", "application/octet-stream"),

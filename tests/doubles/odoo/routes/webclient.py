@@ -8,6 +8,7 @@ from tests.doubles.odoo import answers, assets, bodies, measured, pages
 from tests.doubles.odoo.answers import Answer
 from tests.doubles.odoo.routing import route
 from tests.doubles.odoo.visit import Visit
+from tests.doubles.odoo.writing import run_server_action
 
 _MENUS_OF_OTHERS = 53_816
 _OPEN = [("Access-Control-Allow-Origin", "*"), ("Access-Control-Allow-Methods", "GET, POST")]
@@ -20,9 +21,10 @@ def client(visit: Visit, rest: str | None = None) -> Answer:
         return visit.go("/web/database/selector")
     if rest == "offline":
         return answers.page(pages.sized(visit, _OFFLINE, "/odoo/offline"))
+    visit.check_session()
     if not visit.logged_in:
         return visit.go(f"/web/login?redirect={answers.quoted(f'{visit.path}?{visit.query_string}')}")
-    if visit.user.portal:
+    if not visit.user.internal:
         return visit.go("/my")
     if "debug" in visit.query:
         visit.session.debug = "" if visit.query["debug"] == "0" else visit.query["debug"]
@@ -34,7 +36,7 @@ def client(visit: Visit, rest: str | None = None) -> Answer:
 _OFFLINE = "<!DOCTYPE html>\n<html><head><title>Odoo</title></head><body><h1>You are offline</h1></body></html>\n"
 
 
-@route("/web/webclient/load_menus/<hash>", auth="user")
+@route("/web/webclient/load_menus/<hash>", methods=("GET",), auth="user")
 def menus(visit: Visit, hash: str) -> Answer:
     """The menus of this user: public by its Cache-Control, and yet another one's are different."""
     del hash
@@ -126,9 +128,7 @@ def action_load(visit: Visit) -> dict[str, Any]:
 @route("/web/action/run", auth="user", kind="json")
 def action_run(visit: Visit) -> dict[str, Any]:
     """A server action; the one with number 1 renames every partner, for it runs code."""
-    if visit.params.get("action_id") == 1:
-        for partner in visit.database.records["res.partner"].values():
-            partner["name"] = "Renamed"
+    run_server_action(visit.database, visit.author, int(visit.params.get("action_id") or 0))
     return {"type": "ir.actions.act_window", "res_model": "crm.lead"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 
 from tests.doubles.odoo import answers, measured, pages
-from tests.doubles.odoo.answers import Answer
+from tests.doubles.odoo.answers import Answer, Refusal
 from tests.doubles.odoo.cookies import language_cookie
 from tests.doubles.odoo.routing import route
 from tests.doubles.odoo.visit import Visit
@@ -62,8 +62,10 @@ def cart(visit: Visit) -> Answer:
 @route("/shop/cart/update", methods=("POST",))
 def cart_update(visit: Visit) -> Answer:
     """Put a product into the cart."""
-    visit.session.cart.append(int(visit.form.get("product_id", "1")))
+    product = int(visit.form.get("product_id", "1"))
+    visit.session.cart.append(product)
     visit.session.dirty = True
+    visit.database.note(visit.author, "sale.order", "cart", [], {"product_id": product})
     return visit.go("/shop/cart")
 
 
@@ -90,11 +92,27 @@ def account(visit: Visit) -> Answer:
     )
 
 
-@route("/website/form/<model>", methods=("POST",))
+_BY_FORM = {"mail.mail", "crm.lead"}
+
+
+@route("/website/form/<model>", methods=("POST",), csrf=False)
 def form(visit: Visit, model: str) -> Answer:
-    """A form of the website."""
-    id = visit.database.add("mail.message", {"body": str(visit.form), "model": model, "res_id": 0})
-    return answers.json_answer({"id": id})
+    """A form of the website: a record of one of the models that take them. Only who is logged in needs the token."""
+    values = dict(visit.form)
+    token = values.pop("csrf_token", None)
+    if visit.logged_in and token != visit.session.csrf_token:
+        raise Refusal(400, "Session expired (invalid CSRF token)")
+    if model not in _BY_FORM:
+        return answers.json_answer({"error": "The form's specified model does not exist"})
+    return answers.json_answer({"id": visit.database.create(visit.author, model, values)})
+
+
+@route("/website/force/<int:id>", auth="user")
+def force(visit: Visit, id: str) -> Answer:
+    """Choose a website: by GET, and kept in the session."""
+    visit.session.website, visit.session.dirty = int(id), True
+    visit.database.note(visit.author, "website", "force", [int(id)], {})
+    return visit.go("/")
 
 
 @route("/website/translations/<hash>")
