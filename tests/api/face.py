@@ -16,8 +16,10 @@ from tempfile import TemporaryDirectory
 
 import httpx2
 import uvicorn
+from tests.doors import PlayedDoor
 from tests.probing import NotingProber
 
+from guestpass.app.accounts import AccountService
 from guestpass.app.addresses import Addresses
 from guestpass.app.bearers import BearerRevocation
 from guestpass.app.environments import EnvironmentService
@@ -29,6 +31,7 @@ from guestpass.signing.bearer import BearerTokens
 from guestpass.signing.keys import Keys
 from guestpass.signing.passes import PassSigner
 from guestpass.signing.passwords import Argon2Hasher
+from guestpass.signing.sealing import SealedSecrets
 from guestpass.signing.tokens import SealedTokens
 from guestpass.storage.database import Database
 from guestpass.storage.migrate import upgrade
@@ -66,6 +69,7 @@ class Face:
     clock: SettableClock
     services: WebServices
     prober: NotingProber
+    door: PlayedDoor
     ready: list[bool] = field(default_factory=lambda: [True])
 
     def token(self, *, scopes: frozenset[Scope] = ALL_SCOPES, org: str = "default", sub: str = "olga") -> str:
@@ -115,14 +119,16 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
     keys = Keys.from_secret("another secret of the tests, just as long")
     database, vault, hasher = Database(database_url, clock), SealedTokens(keys, entropy), Argon2Hasher()
     addresses = Addresses(PUBLIC_URL, link_domain)
-    ready, prober = [True], NotingProber()
+    ready, prober, door = [True], NotingProber(), PlayedDoor()
+    accounts = AccountService(database, Silence(), SealedSecrets(keys, entropy), door, clock)
 
     async def is_ready() -> bool:
         return ready[0]
 
     services = WebServices(
-        links=LinkService(database, Silence(), vault, hasher, addresses, clock, entropy, longest=LONGEST),
+        links=LinkService(database, Silence(), vault, hasher, addresses, accounts, clock, entropy, longest=LONGEST),
         environments=EnvironmentService(database, Silence(), clock, entropy, prober),
+        accounts=accounts,
         findings=Findings(database, addresses),
         openings=Openings(database, vault, hasher, clock),
         bearer=BearerTokens(JWT_SECRET, entropy),
@@ -152,7 +158,7 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
             time.sleep(0.005)
         try:
             port = listener.getsockname()[1]
-            yield Face(f"http://127.0.0.1:{port}", database_url, clock, services, prober, ready)
+            yield Face(f"http://127.0.0.1:{port}", database_url, clock, services, prober, door, ready)
         finally:
             server.should_exit = True
             thread.join(20)

@@ -37,6 +37,8 @@ async def test_the_document_holds_the_whole_contract(document: dict[str, Any]) -
         ("GET", "/api/share/{token}"), ("POST", "/api/share/{token}/login"), ("GET", "/api/s-proxy/{path}"),
         ("GET", "/api/environments"), ("POST", "/api/environments"), ("GET", "/api/environments/{envId}"),
         ("PATCH", "/api/environments/{envId}"), ("DELETE", "/api/environments/{envId}"),
+        ("GET", "/api/environments/{envId}/accounts"), ("POST", "/api/environments/{envId}/accounts"),
+        ("DELETE", "/api/environments/{envId}/accounts/{name}"), ("GET", "/api/environments/{envId}/refused-calls"),
     }  # fmt: skip
 
 

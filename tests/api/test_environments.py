@@ -25,6 +25,7 @@ WHOLE = {
     "database": "live",
     "allowPaths": ["/jsonrpc", "/json"],
     "maxConcurrent": 4,
+    "readOnlyAllow": ["sale.order/get_figures"],
 }
 
 
@@ -76,6 +77,7 @@ async def test_only_name_and_url_are_needed_and_null_is_as_good_as_nothing(owner
         "database": None,
         "allowPaths": [],
         "maxConcurrent": 8,
+        "readOnlyAllow": [],
         "odooVersion": None,
         "checkedAt": "2026-03-04T05:06:07Z",
         "findings": [],
@@ -105,13 +107,15 @@ async def test_every_wrong_field_is_named_at_once(owner: httpx2.AsyncClient) -> 
             "database": "",
             "allowPaths": "/jsonrpc",
             "maxConcurrent": 0,
+            "readOnlyAllow": "sale.order/figures",
             "colour": "red",
         },
     )
 
     assert _fields(answer) == {
         "id", "name", "url", "websocketUrl", "kind", "tlsVerify", "bodyLimit", "responseTimeout",
-        "maintenance.message", "maintenance.until", "publicUrl", "database", "allowPaths", "maxConcurrent", "colour",
+        "maintenance.message", "maintenance.until", "publicUrl", "database", "allowPaths", "maxConcurrent",
+        "readOnlyAllow", "colour",
     }  # fmt: skip
 
 
@@ -150,13 +154,33 @@ async def test_what_a_look_found_is_shown_and_looked_for_again(face: Face, owner
     checked = await owner.post("/api/environments/odoo/check")
 
     assert added.status_code == 201
-    assert added.json()["findings"] == [{"code": "unreachable", "detail": "Nothing answers.", "remedy": "Start it."}]
+    assert added.json()["findings"] == [
+        {"code": "unreachable", "detail": "Nothing answers.", "remedy": "Start it.", "at": None}
+    ]
     assert checked.status_code == 200
     assert checked.json()["odooVersion"] == "18.0"
     assert checked.json()["checkedAt"] == "2026-03-04T06:06:07Z"
     assert [each["code"] for each in checked.json()["findings"]] == ["base_url_unknown", "unreachable"]
     assert (await owner.get("/api/environments/odoo")).json() == checked.json()
     assert (await owner.get("/api/environments")).json()["environments"] == [checked.json()]
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        (["res.partner/read_all", "res.partner"], "number 2 is none"),
+        (["res.partner/_read_all"], "doesn't begin with an underscore"),
+        (["res.partner/*"], "the exact name of a method"),
+        (["a/b"] * 201, "at most 200"),
+    ],
+)
+async def test_methods_that_can_not_be_opened_are_refused_with_the_reason(
+    owner: httpx2.AsyncClient, environment: str, methods: list[str], said: str
+) -> None:
+    answer = await owner.patch(f"/api/environments/{environment}", json={"readOnlyAllow": methods})
+    assert _fields(answer) == {"readOnlyAllow"}
+    assert said in answer.json()["errors"][0]["message"]
+    assert (await owner.get(f"/api/environments/{environment}")).json()["readOnlyAllow"] == []
 
 
 async def test_a_taken_id_is_a_conflict(owner: httpx2.AsyncClient, environment: str) -> None:
@@ -175,6 +199,7 @@ async def test_patch_changes_what_is_given_and_null_clears(owner: httpx2.AsyncCl
         json={
             "maintenance": None, "description": None, "websocketUrl": None, "responseTimeout": "1.5s",
             "publicUrl": None, "database": None, "allowPaths": [], "maxConcurrent": 1000,
+            "readOnlyAllow": ["res.partner/get_totals", "sale.order/get_figures"],
         },
     )  # fmt: skip
 
@@ -183,12 +208,16 @@ async def test_patch_changes_what_is_given_and_null_clears(owner: httpx2.AsyncCl
     assert some.json() == before | {
         "maintenance": None, "description": None, "websocketUrl": None, "responseTimeout": "1.5s",
         "publicUrl": None, "database": None, "allowPaths": [], "maxConcurrent": 1000,
+        "readOnlyAllow": ["res.partner/get_totals", "sale.order/get_figures"],
     }  # fmt: skip
     assert (await owner.get("/api/environments/live-copy")).json() == some.json()
 
 
 async def test_patch_refuses_null_where_there_must_be_a_value(owner: httpx2.AsyncClient, environment: str) -> None:
-    required = ["name", "url", "kind", "tlsVerify", "bodyLimit", "responseTimeout", "allowPaths", "maxConcurrent"]
+    required = [
+        "name", "url", "kind", "tlsVerify", "bodyLimit", "responseTimeout", "allowPaths", "maxConcurrent",
+        "readOnlyAllow",
+    ]  # fmt: skip
 
     answer = await owner.patch(f"/api/environments/{environment}", json=dict.fromkeys(required))
 

@@ -55,7 +55,7 @@ def _routes() -> list[tuple[str, str]]:
     """Each method and path that the application routes, with ids that lead to nothing."""
     application = create_application(None)  # type: ignore[arg-type]
     return sorted(
-        (method, (context.path or "").format(envId="nowhere", linkId="nothing", token="gp_nothing"))
+        (method, (context.path or "").format(envId="nowhere", linkId="nothing", name="nothing", token="gp_nothing"))
         for context in iter_route_contexts(application.routes)
         for method in context.methods or ()
         if method != "HEAD"
@@ -70,6 +70,7 @@ BODIES = [
     ("POST", "/api/environments"),
     ("PATCH", "/api/environments/nowhere"),
     ("POST", "/api/environments/nowhere/share"),
+    ("POST", "/api/environments/nowhere/accounts"),
     ("POST", "/api/share/gp_nothing/login"),
     ("POST", "/share/gp_nothing/login"),
 ]
@@ -78,7 +79,7 @@ BODIES = [
 def test_the_lists_here_are_the_applications() -> None:
     bodiless = {("POST", "/api/environments/nowhere/check")}
     assert {route for route in ROUTES if route[0] in {"POST", "PUT", "PATCH"}} == set(BODIES) | bodiless
-    assert len(GUARDED) == 10
+    assert len(GUARDED) == 14
 
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)

@@ -44,12 +44,17 @@ async def test_a_link_needs_no_field_at_all(owner: httpx2.AsyncClient) -> None:
         "lastOpenedAt": None,
         "visits": 0,
         "visitors": 0,
+        "access": "full",
+        "signInAs": None,
+        "warnings": [],
     }
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
 async def test_null_and_empty_text_mean_not_given(owner: httpx2.AsyncClient, nothing: str | None) -> None:
-    item = await _create(owner, expiresIn=nothing, label=nothing, password=nothing, shareType=nothing)
+    item = await _create(
+        owner, expiresIn=nothing, label=nothing, password=nothing, shareType=nothing, access=nothing, signInAs=nothing
+    )
 
     assert (item["shareType"], item["label"], item["expiresAt"]) == ("token", None, "2026-03-11T05:06:07Z")
 
@@ -85,6 +90,17 @@ async def test_a_password_makes_a_password_link_and_is_never_shown(owner: httpx2
         ({"expiresIn": 24}, "expiresIn"),
         ({"expires_in": "24h"}, "expires_in"),
         ({"note": "x"}, "note"),
+        ({"access": "none"}, "access"),
+        ({"access": True}, "access"),
+        ({"signInAs": 5}, "signInAs"),
+        ({"signInAs": ["demo"]}, "signInAs"),
+        ({"signInAs": "nobody"}, "signInAs"),
+        ({"signInAs": {"login": "demo"}}, "signInAs.password"),
+        ({"signInAs": {"login": "demo", "password": ["1234567"]}}, "signInAs.password"),
+        ({"signInAs": {"login": "demo", "password": "1234567"}}, "signInAs.password"),
+        ({"signInAs": {"login": "", "password": "1234567"}}, "signInAs.login"),
+        ({"signInAs": {"login": "demo", "password": "1234567", "name": "demo"}}, "signInAs.name"),
+        ({"signInAs": {"login": "admin", "password": "admin's own"}}, "signInAs.allowAdmin"),
         ([], "body"),
         ("text", "body"),
         (None, "body"),
@@ -96,7 +112,7 @@ async def test_what_cannot_be_accepted_is_named_and_not_repeated(
     answer = await owner.post(SHARES, content=json.dumps(body), headers={"Content-Type": "application/json"})
 
     assert list(_errors(answer)) == [field]
-    for secret in ("correct horse", "1234567", "éé"):
+    for secret in ("correct horse", "1234567", "éé", "admin's own"):
         assert secret not in answer.text
     assert (await owner.get(SHARES)).json()["total"] == 0
 

@@ -6,19 +6,23 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.doors import PlayedDoor
 from tests.storage.samples import LINK_ID, SetClock, keep, make_environment
 
+from guestpass.app.accounts import AccountService, SignInCredentials
 from guestpass.app.addresses import Addresses
 from guestpass.app.links import LinkService, NewLink
 from guestpass.domain.access import Principal
 from guestpass.signing.keys import Keys
 from guestpass.signing.passwords import Argon2Hasher
+from guestpass.signing.sealing import SealedSecrets
 from guestpass.signing.tokens import SealedTokens
 from guestpass.storage.database import Database
 from guestpass.storage.feed import SQLiteFeed
 from guestpass.system import SystemEntropy
 
 SECRET, PASSWORD = "the secret key of this installation", "correct horse battery staple"
+OF_ODOO = "a password that Odoo knows"
 
 
 async def nothing(*_: object) -> None:
@@ -29,17 +33,22 @@ async def test_the_files_hold_neither_a_token_nor_a_password_nor_the_key(databas
     await keep(database, make_environment())
     entropy, hasher = SystemEntropy(), Argon2Hasher()
     vault = SealedTokens(Keys.from_secret(SECRET), entropy)
+    feed, door = SQLiteFeed(database, nothing, nothing), PlayedDoor()
+    door.passwords["anna"] = OF_ODOO
     service = LinkService(
         store=database,
-        announcer=SQLiteFeed(database, nothing, nothing),
+        announcer=feed,
         vault=vault,
         hasher=hasher,
         addresses=Addresses("https://share.example.com"),
+        accounts=AccountService(database, feed, SealedSecrets(Keys.from_secret(SECRET), entropy), door, clock),
         clock=clock,
         entropy=entropy,
         longest=timedelta(days=365),
     )
-    made = await service.create(Principal("olga"), "staging", NewLink(password=PASSWORD, label="For the acceptance"))
+    account = SignInCredentials(login="anna", password=OF_ODOO)
+    new = NewLink(password=PASSWORD, label="For the acceptance", sign_in_as=account)
+    made = await service.create(Principal("olga"), "staging", new)
     token = made.url.rpartition("/")[2]
     assert vault.is_well_formed(token)
     # While it runs, what was written last is in the write-ahead log; closing moves it into the file.
@@ -50,7 +59,7 @@ async def test_the_files_hold_neither_a_token_nor_a_password_nor_the_key(databas
     for stolen in (before, after):
         assert b"For the acceptance" in stolen
         assert made.link.id.encode() in stolen
-        for secret in (token, token.removeprefix("gp_")[:20], token[-20:], PASSWORD, SECRET):
+        for secret in (token, token.removeprefix("gp_")[:20], token[-20:], PASSWORD, OF_ODOO, SECRET):
             assert secret.encode() not in stolen
         # Nor the hash that anybody could make of a token without the key.
         assert vault.hash(token) in stolen

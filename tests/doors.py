@@ -1,0 +1,45 @@
+"""An Odoo to sign in to that no network is needed for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from guestpass.app.ports import SignedIn, SignInRefused
+from guestpass.domain.account import SignInRefusal
+from guestpass.domain.environment import Environment
+
+
+async def _nothing() -> None:
+    pass
+
+
+class PlayedDoor:
+    """Knows some users, and refuses everybody while `refusal` is set.
+
+    `tried` are logins, passwords and addresses in order, `sessions` those that nobody ended. `meanwhile` runs while
+    an answer is awaited.
+    """
+
+    def __init__(self) -> None:
+        self.passwords = {"demo": "demo's own", "second": "second's own", "admin": "admin's own"}
+        self.admins = {"admin"}
+        self.refusal: SignInRefusal | None = None
+        self.meanwhile: Callable[[], Awaitable[None]] = _nothing
+        self.tried: list[tuple[str, str, str | None]] = []
+        self.sessions: set[str] = set()
+
+    async def sign_in(self, environment: Environment, login: str, password: str, *, address: str | None) -> SignedIn:
+        del environment
+        self.tried.append((login, password, address))
+        await self.meanwhile()
+        if self.refusal is not None:
+            raise SignInRefused(self.refusal, "So it is told.")
+        if self.passwords.get(login) != password:
+            raise SignInRefused(SignInRefusal.CREDENTIALS, "Odoo does not accept this login and password.")
+        session = f"session {len(self.tried)}"
+        self.sessions.add(session)
+        return SignedIn(session, login in self.admins)
+
+    async def sign_out(self, environment: Environment, session_id: str) -> None:
+        del environment
+        self.sessions.remove(session_id)
