@@ -15,7 +15,7 @@ from typing import Any
 import httpx2
 from tests.ports import free_ports
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 
 
 class Installation:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 # Tests may run as root, where Chromium's sandbox can't; the rest keeps it from calling home.
 _ARGUMENTS = [
@@ -18,6 +18,8 @@ _ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# As patient as everything else that a page is asked: how fast a busy machine is, is nothing that these tests are about.
+expect.set_options(timeout=30_000)
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from typing import Any
 from tests.ports import free_ports
 
 _ROOT = Path(__file__).parents[3]
-_READY_WITHIN = 30.0
+_READY_WITHIN = 120.0
 
 
 class Odoo:
