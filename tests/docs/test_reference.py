@@ -47,7 +47,7 @@ def test_every_command_is_described() -> None:
     text = page("cli.md")
     for command in (
         "serve", "settings", "db upgrade", "token", "token revoke", "env add", "env list", "env show", "env check",
-        "env remove",
+        "env edit", "env refused-calls", "env remove", "account add", "account list", "account remove",
         "share create", "share list", "share show", "share deactivate", "share remove",
     ):  # fmt: skip
         assert re.search(rf"^#+ `guestpass {command}`$", text, re.MULTILINE), command
