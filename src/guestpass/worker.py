@@ -115,6 +115,7 @@ def build_worker(
         ),
         assets=assets,
         sessions=sessions,
+        entropy=core.entropy,
         time=time.time,
         tasks=tasks,
     )

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from guestpass.app.ports import Activity, Clock, Store
+from guestpass.app.ports import Activity, Clock, RefusedCall, Store
 from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.finding import Finding
 from guestpass.domain.link import VISIT_SILENCE, EventKind, LinkEvent
@@ -44,6 +44,7 @@ class VisitLog:
         self._refusals: list[LinkEvent] = []
         self._cookies: dict[EnvironmentKey, set[str]] = {}
         self._findings: dict[tuple[EnvironmentKey, str], tuple[Environment, Finding]] = {}
+        self._calls: dict[EnvironmentKey, dict[tuple[str, str], tuple[int, float]]] = {}
         self._failing = False
 
     def opened(self, link_id: str, visitor: str, at: float) -> None:
@@ -74,6 +75,13 @@ class VisitLog:
         """A visitor met with something that the environment's owner should know."""
         self._findings[environment.key, finding.code] = environment, finding
 
+    def refused_call(self, environment: EnvironmentKey, model: str, method: str, at: float) -> None:
+        """A view-only link refused a method; beyond a bound within one flush others are dropped."""
+        calls = self._calls.setdefault(environment, {})
+        if (model, method) in calls or len(calls) < _MAX_PENDING:
+            count, _ = calls.get((model, method), (0, 0.0))
+            calls[model, method] = count + 1, at
+
     async def run(self) -> None:
         """Flush until cancelled; the caller flushes once more at the end."""
         while True:
@@ -98,7 +106,8 @@ class VisitLog:
         }
         refusals, cookies = tuple(self._refusals), {key: set(names) for key, names in self._cookies.items()}
         findings = dict(self._findings)
-        if due or refusals or cookies or findings:
+        calls = {key: dict(refused) for key, refused in self._calls.items()}
+        if due or refusals or cookies or findings or calls:
             activities = [
                 Activity(link_id, visitor, self._starts(link_id, visitor), _time(last))
                 for (link_id, visitor), (_, last) in due.items()
@@ -110,6 +119,9 @@ class VisitLog:
                     await work.environments.learn_http_only_cookies(environment, names)
                 for found_at, finding in findings.values():
                     await work.environments.add_finding(found_at, finding)
+                for environment, refused in calls.items():
+                    counts = [RefusedCall(*pair, count, _time(at)) for pair, (count, at) in refused.items()]
+                    await work.environments.add_refused_calls(environment, counts)
         for key, (count, last) in due.items():
             mark = self._marks[key]
             del mark.starts[:count]
@@ -122,8 +134,22 @@ class VisitLog:
         for found, written in findings.items():
             if self._findings[found] is written:
                 del self._findings[found]
+        for environment, refused in calls.items():
+            self._forget_calls(environment, refused)
         for key in [key for key, mark in self._marks.items() if not mark.starts and now - mark.last > _SILENCE]:
             del self._marks[key]
+
+    def _forget_calls(self, environment: EnvironmentKey, written: dict[tuple[str, str], tuple[int, float]]) -> None:
+        """Take off what was written; more may have been refused meanwhile."""
+        kept = self._calls[environment]
+        for pair, (count, _) in written.items():
+            left, at = kept[pair]
+            if left > count:
+                kept[pair] = left - count, at
+            else:
+                del kept[pair]
+        if not kept:
+            del self._calls[environment]
 
     def _mark(self, link_id: str, visitor: str) -> _Mark:
         return self._marks.setdefault((link_id, visitor), _Mark())

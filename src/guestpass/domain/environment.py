@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from guestpass.domain.view_only import WRITE_METHODS
+
 ID_PATTERN = re.compile(r"[a-z0-9-]{1,63}", re.ASCII)
 ORG_PATTERN = re.compile(r"[A-Za-z0-9._@-]{1,64}", re.ASCII)
 DEFAULT_ORG = "default"
@@ -158,6 +160,8 @@ def parse_read_only_allow(texts: Sequence[str]) -> tuple[str, ...]:
                 "must be methods such as res.partner/get_totals: a model, a slash and the exact name of a method that "
                 f"doesn't begin with an underscore; number {number} is none"
             )
+        if text.partition("/")[2] in WRITE_METHODS:
+            raise ValueError(f"can't open methods that write, whatever the model; number {number} does")
     return tuple(dict.fromkeys(texts))
 
 

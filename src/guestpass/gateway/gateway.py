@@ -15,6 +15,7 @@ import structlog
 from guestpass.app.addresses import Addresses
 from guestpass.app.directory import Directory
 from guestpass.app.notices import NoticeRenderer
+from guestpass.app.ports import Entropy
 from guestpass.app.visitor_sessions import VisitorSessions
 from guestpass.app.visits import VisitLog
 from guestpass.domain.environment import Environment, EnvironmentKey, Kind
@@ -49,6 +50,7 @@ class Gateway:
         spool: SpoolRoom,
         assets: AssetCache,
         sessions: VisitorSessions,
+        entropy: Entropy,
         time: Callable[[], float],
         tasks: asyncio.TaskGroup,
     ) -> None:
@@ -69,7 +71,7 @@ class Gateway:
         self.draining = False
         self._drained = asyncio.Event()
         self.log = structlog.get_logger("guestpass.gateway")
-        self.odoo = OdooProfile(self, spool, assets, connector, sessions)
+        self.odoo = OdooProfile(self, spool, assets, connector, sessions, entropy)
         self._tasks = tasks
         self._request_ids = map(f"{secrets.token_hex(4)}-{{:x}}".format, itertools.count(1))
         self._upstreams: dict[tuple[EnvironmentKey, datetime, int, str | None], tuple[Upstream, Upstream]] = {}

@@ -55,8 +55,8 @@ class SQLEnvironments:
             "created_by": environment.created_by,
             **_changeable(environment),
         }
-        result = await self._connection.execute(insert(environments).values(values).on_conflict_do_nothing())
-        if result.rowcount == 0:
+        statement = insert(environments).values(values).on_conflict_do_nothing().returning(environments.c.id)
+        if (await self._connection.execute(statement)).one_or_none() is None:
             raise AlreadyExists("environment", environment.id)
 
     async def get(self, key: EnvironmentKey) -> Environment | None:
@@ -150,7 +150,8 @@ class SQLEnvironments:
                 exists(select(environments.c.id).where(_is(key))), room < COOKIE_NAMES_KEPT
             )
             statement = insert(http_only_cookies).from_select(["org", "environment_id", "name"], row)
-            learnt += (await self._connection.execute(statement.on_conflict_do_nothing())).rowcount
+            statement = statement.on_conflict_do_nothing()
+            learnt += len((await self._connection.execute(statement.returning(http_only_cookies.c.name))).all())
         if learnt:
             await self._changes.append(ChangeKind.ENVIRONMENT, str(key))
 

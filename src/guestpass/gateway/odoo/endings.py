@@ -101,6 +101,11 @@ def user_error(words: str, *, id: RequestId = None) -> RenderedNotice:
     return RenderedNotice(200, _FIELDS, _json({"jsonrpc": "2.0", "id": id, "error": error}))
 
 
+def answered(body: bytes) -> RenderedNotice:
+    """An answer to a call that is ready as it is."""
+    return RenderedNotice(200, _FIELDS, body)
+
+
 def upload_too_large(limit: int) -> RenderedNotice:
     """The answer to an upload of more than `limit` bytes: the client reads `error` out of whatever it gets back."""
     words = f"This file is too large: at most {_size(limit)} can be sent through this share link."

@@ -6,13 +6,14 @@ malformed; one that leads to a door which no visitor of a link needs is refused.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 from urllib.parse import unquote_to_bytes
+
+from guestpass.gateway.odoo.json_bodies import read_call
 
 
 class Ruling(Enum):
@@ -118,11 +119,10 @@ def jsonrpc_refusal(body: bytes) -> str | None:
     that calls the service `common` or `object`.
     """
     try:
-        # Odoo would replace bytes that are no UTF-8, and read what is left.
-        call = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+        call = read_call(body)
+    except ValueError:
         return "The body of a /jsonrpc call must be one JSON object in UTF-8 whose names occur once."
-    params = call.get("params") if isinstance(call, dict) else None
+    params = call.get("params")
     service = params.get("service") if isinstance(params, dict) else None
     if isinstance(service, str) and service in _SERVICES:
         return None
@@ -184,14 +184,3 @@ def _opens(opened: list[bytes], plain: bytes) -> bool:
 def _readings(plain: bytes) -> tuple[bytes, ...]:
     split = _BEHIND_FIRST.fullmatch(plain)
     return (plain, split[1]) if split else (plain,)
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name occurs twice")
-    return found
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")

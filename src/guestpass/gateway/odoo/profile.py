@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from guestpass.app.directory import LinkEntry
 from guestpass.app.notices import Notice, NoticeRenderer, RenderedNotice
+from guestpass.app.ports import Entropy
 from guestpass.app.visitor_sessions import NoSession, VisitorSession, VisitorSessions
 from guestpass.domain.environment import Environment, EnvironmentKey
-from guestpass.domain.link import Status
+from guestpass.domain.link import Access, Status
 from guestpass.domain.reasons import Reason
 from guestpass.gateway.connector import Connector, Origin
 from guestpass.gateway.cookies import expired
@@ -25,9 +26,10 @@ from guestpass.gateway.odoo.asset_bodies import GoneError
 from guestpass.gateway.odoo.asset_exchange import AssetExchange
 from guestpass.gateway.odoo.assets import AssetCache, AssetKey, Fetch, FetchedAsset, is_cacheable
 from guestpass.gateway.odoo.compression import upstream_if_none_match
-from guestpass.gateway.odoo.endings import ending, is_call, upload_too_large
+from guestpass.gateway.odoo.endings import answered, ending, is_call, upload_too_large, user_error
 from guestpass.gateway.odoo.exchange import Examined, OdooExchange, Plan, Refusal
 from guestpass.gateway.odoo.fetching import fetched
+from guestpass.gateway.odoo.frames import ViewOnlyFrames
 from guestpass.gateway.odoo.json_bodies import read_call
 from guestpass.gateway.odoo.paths import jsonrpc_refusal, needs_body_check
 from guestpass.gateway.odoo.requests import (
@@ -40,11 +42,19 @@ from guestpass.gateway.odoo.requests import (
 )
 from guestpass.gateway.odoo.responses import ROBOTS_BODY, ROBOTS_FIELDS, asks_for_robots
 from guestpass.gateway.odoo.session_cookie import with_session
-from guestpass.gateway.odoo.sign_in_rules import NOT_FOR_VISITORS, SignInRuling, rule_on_sign_in, takes_credentials
+from guestpass.gateway.odoo.sign_in_rules import (
+    NOT_FOR_VISITORS,
+    SignInRuling,
+    is_own_sign_in,
+    rule_on_sign_in,
+    takes_credentials,
+)
 from guestpass.gateway.odoo.signed_in import SessionUse, SignedInExchange, SignedInTunnel
 from guestpass.gateway.odoo.spool import IN_MEMORY, SpoolRoom
 from guestpass.gateway.odoo.tunnel import BusTunnel
 from guestpass.gateway.odoo.turns import Turns
+from guestpass.gateway.odoo.view_only_calls import Passed, Quiet, rule_on_call
+from guestpass.gateway.odoo.view_only_routes import RouteRuling, rule_on_route, target_to_read
 from guestpass.signing.passes import pass_name
 
 if TYPE_CHECKING:
@@ -99,12 +109,19 @@ class OdooProfile:
     """The rules and limits of all Odoo environments of one worker."""
 
     def __init__(
-        self, gateway: Gateway, room: SpoolRoom, assets: AssetCache, connector: Connector, sessions: VisitorSessions
+        self,
+        gateway: Gateway,
+        room: SpoolRoom,
+        assets: AssetCache,
+        connector: Connector,
+        sessions: VisitorSessions,
+        entropy: Entropy,
     ) -> None:
         self._gateway = gateway
         self._room = room
         self._connector = connector
         self._sessions = sessions
+        self._entropy = entropy
         self.assets = assets
         self._turns: dict[EnvironmentKey, Turns] = {}
         self.notices = OdooNotices(gateway.notices)
@@ -123,21 +140,39 @@ class OdooProfile:
             else:
                 client.answer(upload_too_large(environment.body_limit), close=True)
             return
-        signs_in = entry.link.account is not None
-        if signs_in:
-            ruling = rule_on_sign_in(head.method, path)
-            if ruling is SignInRuling.LEAVES:
-                client.wait()
-                self._gateway.spawn(self._leave(client, crossing))
-                return
-            if ruling is SignInRuling.REFUSED:
-                client.reply(Reason.NOT_SHARED, detail=NOT_FOR_VISITORS)
-                return
-        target = path + without_foreign_database(question + query, environment.database)
+        target = self._ruled(client, crossing, path + without_foreign_database(question + query, environment.database))
+        if target is None:
+            return
         is_asset = not crossing.upgrade and is_cacheable(path, query) and is_answerable(head)
         if is_asset and self.assets.is_running and not path.startswith(_BUS):
             self._answer_asset(client, crossing, path)
-        elif signs_in:
+        else:
+            self._forward_to_odoo(client, crossing, target)
+
+    def _ruled(self, client: ClientConnection, crossing: Crossing, target: bytes) -> bytes | None:
+        """The target for Odoo under the rules of the link itself; None where the request has been answered."""
+        head, link = crossing.head, crossing.entry.link
+        path = target.partition(b"?")[0]
+        if link.account is not None:
+            sign_in = rule_on_sign_in(head.method, path)
+            if sign_in is SignInRuling.LEAVES:
+                client.wait()
+                self._gateway.spawn(self._leave(client, crossing))
+                return None
+            if sign_in is SignInRuling.REFUSED:
+                client.reply(Reason.NOT_SHARED, detail=NOT_FOR_VISITORS)
+                return None
+        if link.access is Access.READ_ONLY and (link.account is not None or not is_own_sign_in(head.method, path)):
+            ruling = _rule_on_looking(head, target)
+            if ruling is RouteRuling.REFUSED:
+                client.reply(Reason.VIEW_ONLY)
+                return None
+            if ruling is RouteRuling.READS:
+                return target_to_read(target)
+        return target
+
+    def _forward_to_odoo(self, client: ClientConnection, crossing: Crossing, target: bytes) -> None:
+        if crossing.entry.link.account is not None:
             self._forward_signed_in(client, crossing, target)
         else:
             self._send(client, crossing, target, None)
@@ -211,6 +246,8 @@ class OdooProfile:
         )
         if use is not None and isinstance(tunnel, SignedInTunnel):
             tunnel.session = use
+        if crossing.entry.link.access is Access.READ_ONLY:
+            tunnel.view_only = ViewOnlyFrames(self._entropy)
         client.start(tunnel)
 
     def _ask_odoo(self, client: ClientConnection, crossing: Crossing, target: bytes, use: SessionUse | None) -> None:
@@ -247,11 +284,27 @@ class OdooProfile:
 
     def _examiner(self, crossing: Crossing, path: bytes, use: SessionUse | None) -> Callable[[bytes], Examined] | None:
         """What looks at the request's body before it goes on; None where its body decides nothing."""
+        if crossing.entry.link.access is Access.READ_ONLY and crossing.head.has_body:
+            if use is None and is_own_sign_in(crossing.head.method, path):
+                return None
+            return lambda body: self._examine_looking(crossing.entry, path, body, signed_in=use is not None)
         if needs_body_check(path):
             return _examine_jsonrpc
         if use is not None and calls_odoo(crossing.head):
             return _examine_signed_in
         return None
+
+    def _examine_looking(self, entry: LinkEntry, path: bytes, body: bytes, *, signed_in: bool) -> Examined:
+        """The call of a visitor who may only look, as it is written anew; he is told of what he may not do."""
+        environment = entry.environment
+        ruling = rule_on_call(path, body, environment.read_only_allow)
+        if isinstance(ruling, Passed):
+            return _examine_signed_in(ruling.body) if signed_in else ruling.body
+        if isinstance(ruling, Quiet):
+            return answered(ruling.answer())
+        if ruling.model is not None and ruling.method is not None:
+            self._gateway.visits.refused_call(environment.key, ruling.model, ruling.method, self._gateway.time())
+        return user_error(ruling.words)
 
     def _compose(self, crossing: Crossing, target: bytes, sent: RequestHead, use: SessionUse | None) -> bytes:
         fixed = _name_of(crossing.entry.environment)
@@ -295,11 +348,7 @@ class OdooProfile:
             if reason is not None:
                 client.reply(reason, detail=entry.maintenance)
         elif reply is None:
-            # Whoever is signed in is so for what the cache can't answer, too.
-            if entry.link.account is not None:
-                self._forward_signed_in(client, crossing, key.path)
-            else:
-                self._send(client, crossing, key.path, None)
+            self._forward_to_odoo(client, crossing, key.path)
         else:
             self._send_asset(client, crossing, reply)
 
@@ -352,6 +401,14 @@ class OdooProfile:
             turns = self._turns[environment.key] = Turns(environment.max_concurrent)
         turns.limit = environment.max_concurrent
         return turns
+
+
+def _rule_on_looking(head: RequestHead, target: bytes) -> RouteRuling:
+    types = [value for lower, _, value in head.fields if lower == b"content-type"]
+    if b"content-encoding" in head.values or len(types) > 1:
+        return RouteRuling.REFUSED
+    framed = head.chunked or head.content_length is not None
+    return rule_on_route(head.method, target, types[0] if types else b"", framed)
 
 
 def _examine_jsonrpc(body: bytes) -> Examined:

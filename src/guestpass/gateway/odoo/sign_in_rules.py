@@ -30,6 +30,7 @@ _SHUT = re.compile(
     rb"webauthn(?:/.*)?|passkey(?:/.*)?)|/auth(?:_[a-z]+)?/.+|/my/security(?:/.*)?"
 )
 _FORM: Final = b"/web/login"
+_SECOND_STEP: Final = b"/web/login/totp"
 
 _MODELS = re.compile(
     r"res\.users\.(?:apikeys|identitycheck|deletion).*|change\.password\..*|auth_totp\..*|auth\.passkey\..*|"
@@ -81,6 +82,18 @@ def rule_on_sign_in(method: bytes, path: bytes) -> SignInRuling:
         if _SHUT.fullmatch(plain) or (plain == _FORM and method not in (b"GET", b"HEAD")):
             return SignInRuling.REFUSED
     return SignInRuling.PASS
+
+
+def is_own_sign_in(method: bytes, path: bytes) -> bool:
+    """Whether a request is how a person signs in or out himself, which changes nothing but his own session."""
+    for plain in readings(path):
+        if plain in (_FORM, _SECOND_STEP) and method == b"POST":
+            return True
+        if plain in _LEAVING and method in (b"GET", b"HEAD"):
+            return True
+        if plain == _SECOND_STEP:
+            return True
+    return False
 
 
 def takes_credentials(call: dict[str, Any]) -> bool:

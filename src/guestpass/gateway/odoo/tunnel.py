@@ -11,6 +11,7 @@ from guestpass.gateway.odoo.endings import WARN_BEFORE, WARNING_TITLE, warning
 from guestpass.gateway.odoo.frames import (
     ClientFrames,
     ServerFrames,
+    ViewOnlyFrames,
     close_frame,
     notification,
     resume_id,
@@ -18,6 +19,7 @@ from guestpass.gateway.odoo.frames import (
 )
 
 _GOING_AWAY: Final = 1001
+_POLICY_VIOLATION: Final = 1008
 _SOON: Final = 1.0
 _AGAIN: Final = 5.0
 # The sweep comes twice a second, so that a socket is gone one second after its Close at the latest.
@@ -31,11 +33,18 @@ class BusTunnel(Exchange):
     _from_visitor: ClientFrames
     _timer: asyncio.TimerHandle | None = None
     _pending: bytes = b""
+    view_only: ViewOnlyFrames | None = None
+    """What a visitor who may only look is held to say; given before the exchange begins."""
 
     def from_client(self, data: bytes) -> bytes:
         """Follow the visitor's frames: they say from where the bus is to go on."""
         if self.is_tunnel:
             self._from_visitor.feed(data)
+            if self.view_only is not None:
+                data = self.view_only.pass_on(data)
+                if self.view_only.refused is not None:
+                    self._close_with(_POLICY_VIOLATION, self.view_only.refused)
+                    return b""
         return super().from_client(data)
 
     def from_upstream(self, data: bytes) -> None:
@@ -51,10 +60,16 @@ class BusTunnel(Exchange):
         """Say that the socket goes away, where a frame of ours can be put in, and close it."""
         if not self.is_tunnel or not self._from_odoo.at_boundary:
             super().cut()
+        else:
+            self._close_with(_GOING_AWAY, "This share link has ended.")
+
+    def _close_with(self, code: int, reason: str) -> None:
+        if not self._from_odoo.at_boundary:
+            super().cut()
             return
         self._end()
         self._drop_upstream()
-        self._client.write(close_frame(_GOING_AWAY, "This share link has ended."))
+        self._client.write(close_frame(code, reason))
         self._client.linger(_CLOSE_SECONDS)
 
     def _switch(self, head: ResponseHead, data: bytes) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeGuard
 from urllib.parse import unquote_to_bytes
 
+from guestpass.domain.view_only import WRITE_METHODS
 from guestpass.gateway.odoo.endings import RequestId
 from guestpass.gateway.odoo.json_bodies import read_call
 
@@ -50,29 +51,6 @@ READ_METHODS: Final = frozenset(
     }
 )
 """The methods that may be called on every model."""
-
-WRITE_METHODS: Final = frozenset(
-    {
-        "action_archive",
-        "action_unarchive",
-        "copy",
-        "copy_multi",
-        "create",
-        "load",
-        "name_create",
-        "toggle_active",
-        "unlink",
-        "update_field_translations",
-        "web_create_users",
-        "web_override_translations",
-        "web_resequence",
-        "web_save",
-        "web_save_multi",
-        "web_update_field_translations",
-        "write",
-    }
-)
-"""Methods of every model that write: refused by name, also where an environment's `readOnlyAllow` names them."""
 
 
 @dataclass(frozen=True, slots=True)
