@@ -40,8 +40,8 @@ itself: the server writes them into the database at each start.
 _COMMANDS_HEAD = """# Commands
 
 Every command reads the [settings](settings.md). `env`, `account`, `share` and `token revoke` do what the API does, on
-the same database as the server beside them, which acts on it at once. Results go to standard output, everything else to standard
-error; with `--json` the result is what the API answers. `NO_COLOR` turns colours off.
+the same database as the server beside them, which acts on it at once. Results go to standard output, everything else to
+standard error; with `--json` the result is what the API answers. `NO_COLOR` turns colours off.
 
 Only `guestpass serve` and `guestpass db upgrade` make a database or a key. Run the others as the user that the server
 runs as.
