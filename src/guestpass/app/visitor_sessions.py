@@ -187,16 +187,16 @@ class VisitorSessions:
         self, entry: LinkEntry, visitor: str, address: str, row: OdooSession | None
     ) -> VisitorSession | None:
         """Sign the visitor in if nobody else is about to; None where somebody is. Raises NoSession."""
-        account = entry.account
-        if account is None:
+        named = entry.account
+        if named is None:
             raise NoSession(Reason.SIGN_IN_REFUSED)
         now, claim = self._clock.now(), self._entropy.bytes(16).hex()
         wanted = OdooSession(
             link_id=entry.link.id,
             visitor=visitor,
             environment=entry.environment.key,
-            account=account.name,
-            account_revision=account.revision,
+            account=named.name,
+            account_revision=named.revision,
             link_version=entry.link.version,
             sealed=None,
             revision=row.revision if row is not None else 0,
@@ -204,7 +204,11 @@ class VisitorSessions:
         async with self._store.writing() as work:
             if not await work.odoo_sessions.claim(wanted, claim=claim, now=now, until=now + CLAIM):
                 return None
+            # Memory may not have heard yet that Odoo refused the account a moment ago.
+            account = await work.accounts.get(entry.environment.key, named.name)
         try:
+            if account is None or account.revision != named.revision:
+                raise NoSession(Reason.UNAVAILABLE)
             id = await self._sign_in(entry, account, address)
             return await self._complete(entry, wanted, claim, id)
         except BaseException:
@@ -213,6 +217,7 @@ class VisitorSessions:
             raise
 
     async def _sign_in(self, entry: LinkEntry, account: Account, address: str) -> str:
+        """Sign in at Odoo, and write down whether it accepted the account; raises NoSession."""
         key = account.environment
         if account.refused_at is not None:
             now = self._clock.now()
