@@ -207,8 +207,6 @@ class VisitorSessions:
             # Memory may not have heard yet that Odoo refused the account a moment ago.
             account = await work.accounts.get(entry.environment.key, named.name)
         try:
-            if account is None or account.revision != named.revision:
-                raise NoSession(Reason.UNAVAILABLE)
             id = await self._sign_in(entry, account, address)
             return await self._complete(entry, wanted, claim, id)
         except BaseException:
@@ -216,8 +214,11 @@ class VisitorSessions:
                 await work.odoo_sessions.release(entry.link.id, visitor, claim=claim)
             raise
 
-    async def _sign_in(self, entry: LinkEntry, account: Account, address: str) -> str:
+    async def _sign_in(self, entry: LinkEntry, account: Account | None, address: str) -> str:
         """Sign in at Odoo, and write down whether it accepted the account; raises NoSession."""
+        if account is None or entry.account is None or account.revision != entry.account.revision:
+            # The owner has just changed it; memory hears of that in a moment.
+            raise NoSession(Reason.UNAVAILABLE)
         key = account.environment
         if account.refused_at is not None:
             now = self._clock.now()
