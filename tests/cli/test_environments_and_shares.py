@@ -41,7 +41,8 @@ def test_an_environment_from_its_registration_to_its_end(installed: Guestpass) -
         "env", "add", "Müller Staging", "https://127.0.0.1:1", "--id", "muller", "--kind", "web",
         "--websocket-url", "https://127.0.0.1:2", "--description", "Ask Eva", "--insecure",
         "--body-limit", "1000", "--response-timeout", "90s", "--public-url", "https://odoo.example.com/",
-        "--database", "live", "--allow-path", "/jsonrpc", "--allow-path", "/json/*", "--max-concurrent", "3", "--json",
+        "--database", "live", "--allow-path", "/jsonrpc", "--allow-path", "/json/*", "--max-concurrent", "3",
+        "--read-only-allow", "a/b", "--read-only-allow", "c.d/e", "--json",
     ).json  # fmt: skip
     created_at, checked_at = added.pop("createdAt"), added.pop("checkedAt")
     assert created_at <= checked_at
@@ -64,6 +65,7 @@ def test_an_environment_from_its_registration_to_its_end(installed: Guestpass) -
         "database": "live",
         "allowPaths": ["/jsonrpc", "/json"],
         "maxConcurrent": 3,
+        "readOnlyAllow": ["a/b", "c.d/e"],
         "odooVersion": None,
     }
     shown = installed.succeed("env", "show", "muller", "--json").json
@@ -116,16 +118,45 @@ def test_a_second_environment_without_link_domain_is_warned_about(installed: Gue
 def test_every_wrong_option_is_named(staging: Guestpass) -> None:
     text = staging.refuse(
         2, "env", "add", "X", "10.0.0.5:8069", "--id", "UP", "--response-timeout", "0s", "--public-url", "odoo",
-        "--database", " ", "--allow-path", "/web/database", "--max-concurrent", "0",
+        "--database", " ", "--allow-path", "/web/database", "--max-concurrent", "0", "--read-only-allow", "a/_b",
     )  # fmt: skip
     assert [line.split()[1] for line in text.splitlines()] == [
         "--id", "URL", "--response-timeout", "--public-url", "--database", "--allow-path", "--max-concurrent",
+        "--read-only-allow",
     ]  # fmt: skip
     text = staging.refuse(2, "share", "create", "staging", "--expires", "9000h", "--label", "x" * 201)
     assert sorted(line.split()[1] for line in text.splitlines()) == ["--expires", "--label"]
     assert "--expires" in staging.refuse(2, "share", "create", "staging", "--expires", "tomorrow")
     assert "--type" in staging.refuse(2, "share", "create", "staging", "--type", "token", "--password", "long enough")
     assert "8 to 1024 bytes" in staging.refuse(2, "share", "create", "staging", "--password", "short")
+
+
+def test_an_environment_is_changed_where_something_is_given(staging: Guestpass) -> None:
+    before = staging.succeed("env", "show", "staging", "--json").json
+    changed = staging.succeed(
+        "env", "edit", "staging", "--name", "Acceptance", "--maintenance", "Back at noon", "--database", "live",
+        "--allow-path", "/jsonrpc", "--read-only-allow", "a/b", "--max-concurrent", "2", "--insecure", "--json",
+    ).json  # fmt: skip
+    assert changed == before | {
+        "name": "Acceptance",
+        "maintenance": {"message": "Back at noon"},
+        "database": "live",
+        "allowPaths": ["/jsonrpc"],
+        "readOnlyAllow": ["a/b"],
+        "maxConcurrent": 2,
+        "tlsVerify": False,
+        "checkedAt": changed["checkedAt"],
+    }
+    assert staging.succeed("env", "show", "staging", "--json").json == changed
+    assert "a/b" in staging.succeed("env", "show", "staging").out
+    staging.succeed(
+        "env", "edit", "staging", "--name", "Staging", "--maintenance", "", "--database", "", "--allow-path", "",
+        "--read-only-allow", "", "--max-concurrent", "8", "--tls-verify",
+    )  # fmt: skip
+    after = staging.succeed("env", "show", "staging", "--json").json
+    assert after == before | {"checkedAt": after["checkedAt"]}
+    assert "--name" not in staging.refuse(2, "env", "edit", "staging", "--url", "odoo", "--kind", "odoo")
+    assert "absent" in staging.refuse(1, "env", "edit", "absent")
 
 
 def test_organisations_do_not_see_each_other(staging: Guestpass) -> None:
@@ -153,7 +184,7 @@ def test_a_link_from_its_making_to_its_end(staging: Guestpass) -> None:
     off = staging.succeed("share", "list", "staging", "--status", "deactivated", "--json").json["shareLinks"]
     assert [(link["id"], link["status"]) for link in off] == [(made["id"], "deactivated")]
     table = staging.succeed("share", "list", "staging").out
-    assert re.search(rf"{made['id']}\s+For Ada\s+token\s+deactivated", table)
+    assert re.search(rf"{made['id']}\s+For Ada\s+token\s+full\s+-\s+deactivated", table)
 
     staging.succeed("share", "remove", "staging", made["id"], "--yes")
     assert made["id"] in staging.refuse(1, "share", "remove", "staging", made["id"], "--yes")
