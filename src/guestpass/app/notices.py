@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
+from guestpass.domain.branding import Branding
 from guestpass.domain.reasons import Reason
 
 
@@ -13,8 +15,11 @@ class Notice:
     """One thing to tell.
 
     `page` says whether a browser navigates (an HTML page) or anything else asks (problem+json).
-    `token` is the share token in the path, for the forms of the password and switch pages; `detail` is
-    the owner's maintenance message or what is wrong with the request; `request_id` is what the log has.
+    `token` is the share token in the path, for the forms of pages that have one; `detail` is the owner's
+    maintenance message or what is wrong with the request; `request_id` is what the log has.
+    `languages` is the request's Accept-Language field as it came, `branding` how the link's organisation looks.
+    `ended_at` is when a link that is over ended. `repeatable` says that the request was a plain GET, so that a
+    page about something that passes may ask again by itself.
     """
 
     reason: Reason
@@ -22,6 +27,10 @@ class Notice:
     request_id: str
     token: str | None = None
     detail: str | None = None
+    languages: str = ""
+    branding: Branding | None = None
+    ended_at: datetime | None = None
+    repeatable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,11 @@ STATUSES: Final[dict[Reason, int]] = {
     Reason.UNKNOWN_LINK: 404,
     Reason.LINK_DEACTIVATED: 410,
     Reason.LINK_EXPIRED: 410,
+    Reason.LINK_REPLACED: 410,
+    Reason.LINK_FULL: 403,
+    Reason.ADDRESS_REFUSED: 403,
+    Reason.CONFIRM_OPENING: 200,
+    Reason.PREVIEW: 200,
     Reason.PASSWORD_NEEDED: 401,
     Reason.PASSWORD_WRONG: 401,
     Reason.PASS_MISSING: 401,
@@ -56,7 +61,10 @@ _FORMS: Final = {
     Reason.PASSWORD_NEEDED: "password.html",
     Reason.PASSWORD_WRONG: "password.html",
     Reason.SWITCH_LINK: "switch.html",
+    Reason.CONFIRM_OPENING: "confirm.html",
 }
+# For a problem, where no page can ask: a status of success would say that the request was served.
+_PROBLEM_STATUSES: Final = {Reason.CONFIRM_OPENING: 409}
 _ICONS: Final = {
     Reason.PASSWORD_NEEDED: "lock",
     Reason.PASSWORD_WRONG: "lock",
@@ -65,6 +73,11 @@ _ICONS: Final = {
     Reason.SWITCH_LINK: "switch",
     Reason.LINK_DEACTIVATED: "off",
     Reason.LINK_EXPIRED: "clock",
+    Reason.LINK_REPLACED: "switch",
+    Reason.LINK_FULL: "lock",
+    Reason.ADDRESS_REFUSED: "lock",
+    Reason.CONFIRM_OPENING: "link",
+    Reason.PREVIEW: "link",
     Reason.MAINTENANCE: "clock",
     Reason.VISIT_ENDED: "off",
     Reason.SIGN_INS_USED_UP: "clock",
@@ -90,7 +103,9 @@ class Notices:
         """The answer for a notice."""
         status, fields = STATUSES[notice.reason], _fields(notice)
         detail, token = notice.detail or "", notice.token or ""
-        if not notice.page:
+        # Programs that look at a link to show it in a chat don't say that they navigate.
+        if not notice.page and notice.reason is not Reason.PREVIEW:
+            status = _PROBLEM_STATUSES.get(notice.reason, status)
             problem = Problem(status=status, code=notice.reason, detail=detail or NOTICES[notice.reason].detail)
             return RenderedNotice(status, (*DATA_HEAD, *fields), problem.body(notice.request_id))
         page = self._pages[notice.reason, bool(detail), bool(token)]
@@ -105,8 +120,9 @@ class Notices:
 
 def _page(reason: Reason, *, detail: bool, token: bool) -> Page:
     wrong = WRONG_PASSWORD if reason is Reason.PASSWORD_WRONG else None
+    template = "preview.html" if reason is Reason.PREVIEW else "notice.html"
     return render(
-        _FORMS[reason] if token and reason in _FORMS else "notice.html",
+        _FORMS[reason] if token and reason in _FORMS else template,
         title=NOTICES[reason].title,
         text=NOTICES[reason].text,
         icon=_ICONS.get(reason, "alert"),

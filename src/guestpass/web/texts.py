@@ -28,6 +28,8 @@ class Interface:
     password: str = "Password"
     open: str = "Open"
     switch: str = "Switch to this link"
+    product: str = "Guestpass"
+    preview: str = "A shared environment. Open the link in your browser to see it."
     request_id: str = "Request"
     message: str = "Message from the owner"
     problem: str = "What went wrong"
@@ -55,6 +57,33 @@ NOTICES: Final[dict[Reason, Words]] = {
         "This link has expired",
         f"Shared links work for a limited time, and this one's is over. {_ASK_AGAIN}",
         "The share link has expired.",
+    ),
+    Reason.LINK_REPLACED: Words(
+        "This link was replaced",
+        "There is a new link in its place. Ask the person who sent you this one for it.",
+        "The share link has a new URL; this one no longer opens it.",
+    ),
+    Reason.LINK_FULL: Words(
+        "All places are taken",
+        "This link lets in a limited number of people, and that many have opened it. If you were one of them, use the "
+        "browser that you opened it with. Otherwise ask the person who sent it to you.",
+        "As many visitors as the share link's maxVisitors allows have opened it.",
+    ),
+    Reason.ADDRESS_REFUSED: Words(
+        "This link doesn't open from here",
+        "It was limited to certain networks, such as an office's, and yours is not one of them. Connect to the right "
+        "one, or ask the person who sent it to you.",
+        "The client's address is not in the share link's allowedIPs.",
+    ),
+    Reason.CONFIRM_OPENING: Words(
+        "Open your link",
+        "This link lets in a limited number of people. Opening it takes one place, which this browser then keeps.",
+        "Opening this share link takes one of its places: confirm with POST /share/{token}.",
+    ),
+    Reason.PREVIEW: Words(
+        "Shared environment",
+        "Somebody shared an environment with you. Open the link in your browser to see it.",
+        "A share link to an environment.",
     ),
     Reason.PASSWORD_NEEDED: Words(
         "Enter the password",
