@@ -106,7 +106,8 @@ async def test_without_the_scope(module_face: Face, method: str, path: str) -> N
 
 @pytest.mark.parametrize(("method", "path"), TO_NOTHING)
 async def test_with_an_id_that_leads_nowhere(caller: httpx2.AsyncClient, method: str, path: str) -> None:
-    answer = await caller.request(method, path, json={"name": "x"} if method == "PATCH" else None)
+    bodies = {"PATCH": {"name": "x"}, "POST": {"login": "x", "password": "x"} if path.endswith("/accounts") else None}
+    answer = await caller.request(method, path, json=bodies.get(method))
 
     _expect_problem(answer, 404)
 
