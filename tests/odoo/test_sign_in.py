@@ -289,3 +289,12 @@ async def test_no_spelling_of_a_body_hides_a_credential(lasting: Visitor, body: 
     )
     assert "error" in answer.json() or answer.status_code == 400
     assert lasting.odoo.requests() == []
+
+
+async def test_an_account_that_became_an_administrator_is_not_used(guest: Visitor) -> None:
+    guest.odoo.set_groups("demo", "base.group_user", "base.group_system")
+    page = await guest.navigate("/odoo")
+    assert page.status_code == 503
+    assert sessions_of(guest.odoo, "demo") == []
+    findings = (await guest.server.client.get(f"/api/environments/{guest.environment['id']}")).json()["findings"]
+    assert "It administers Odoo by now" in str(findings)

@@ -74,6 +74,12 @@ _REFUSALS: Final = {
         "Odoo does not have the environment's database, or none is set and Odoo has several.",
         "Correct the environment's database.",
     ),
+    SignInRefusal.ADMINISTRATOR: _Words(
+        "allowAdmin",
+        "must be true for a user that administers Odoo",
+        "It administers Odoo by now, which it did not when it was added.",
+        "Take the rights back in Odoo; or, if it is meant, add the account again under its name and allow it.",
+    ),
     SignInRefusal.THROTTLED: _Words(
         "password",
         "could not be tried: after several wrong passwords Odoo takes no more for about a minute; wait, then try again",

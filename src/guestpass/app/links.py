@@ -32,8 +32,8 @@ from guestpass.domain.link import (
 
 VIEW_ONLY_UNSIGNED: Final = Finding(
     code="view_only_unsigned",
-    detail="This link signs nobody in, and nobody can sign in through a view-only link: visitors see what Odoo shows "
-    "to everybody. View-only is a guard; Odoo's access rights are the boundary.",
+    detail="This link signs nobody in: visitors see what Odoo shows to everybody, or sign in with a login of their own, "
+    "whose rights may be wide. View-only is a guard; Odoo's access rights are the boundary.",
     remedy="Sign visitors in (signInAs) as a user who may read what they should see and write nothing.",
 )
 

@@ -236,6 +236,11 @@ class VisitorSessions:
                 raise NoSession(Reason.UPSTREAM_UNREACHABLE) from None
             await self._note_refusal(account, refused.refusal)
             raise NoSession(Reason.SIGN_IN_REFUSED) from None
+        if signed_in.is_admin and not account.is_admin:
+            # Whoever promoted the user in Odoo may not know that a link leads to it.
+            await self._door.sign_out(entry.environment, signed_in.session_id)
+            await self._note_refusal(account, SignInRefusal.ADMINISTRATOR)
+            raise NoSession(Reason.SIGN_IN_REFUSED)
         if account.refused_at is not None:
             async with self._store.writing() as work:
                 if await work.accounts.accept(key, account.name, account.revision):

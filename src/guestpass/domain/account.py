@@ -20,6 +20,7 @@ class SignInRefusal(StrEnum):
     CREDENTIALS = "credentials"  # Odoo knows no such login and password
     SECOND_FACTOR = "second_factor"  # the account has two-factor authentication, which only a person can pass
     DATABASE = "database"  # Odoo has no such database, or several and the environment names none
+    ADMINISTRATOR = "administrator"  # the account administers Odoo, which nobody has allowed
     THROTTLED = "throttled"  # Odoo wants no more tries for the moment
     UNREACHABLE = "unreachable"  # Odoo gave no usable answer
 
