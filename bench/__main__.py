@@ -59,6 +59,8 @@ def _measure_proxies(options: argparse.Namespace, console: Console) -> dict[str,
 
 
 def _measure_web_client(options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    for program in ("nginx", "chromium"):
+        find_program(program)
     machine = describe_machine()
     with console.status("starting") as status:
         results = asyncio.run(web_client.measure(rounds=options.rounds, tell=status.update))

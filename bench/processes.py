@@ -13,7 +13,7 @@ from bench.machine import process_tree
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
-_PACKAGES = {"nginx": "nginx", "wrk": "wrk", "taskset": "util-linux"}
+_PACKAGES = {"chromium": "chromium", "nginx": "nginx", "wrk": "wrk", "taskset": "util-linux"}
 # Debian keeps nginx where only root's PATH looks.
 _SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
@@ -99,5 +98,8 @@ def document(machine: Mapping[str, str | int], options: Mapping[str, Any], resul
         "options": dict(options),
         "received_bytes": results.received,
         "waited_ms": results.waited,
-        "wanted": [dataclasses.asdict(verdict) | {"holds": verdict.holds} for verdict in verdicts(results)],
+        "wanted": [
+            {"what": each.what, "wanted": each.wanted, "reached": each.reached, "holds": each.holds}
+            for each in verdicts(results)
+        ],
     }

@@ -1,4 +1,4 @@
-"""The order of what is measured: bytes once, since they do not vary; times in rounds, in which the ways take turns."""
+"""The order of what is measured: bytes once, since they hardly vary; times in rounds, in which the ways take turns."""
 
 from __future__ import annotations
 
