@@ -7,6 +7,7 @@ import socket
 import struct
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 WAIT_SECONDS = 10.0
@@ -64,6 +65,17 @@ class RawClient:
     def local_port(self) -> int:
         port: int = self._writer.get_extra_info("sockname")[1]
         return port
+
+    @property
+    def unread(self) -> int:
+        """How many of the bytes that were sent the other side has yet to read, by Linux's own account."""
+        waiting = self._writer.transport.get_write_buffer_size()
+        local = f":{self.local_port:04X}"
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            _, here, there, _, queues, *_ = line.split()
+            to_send, to_read = (int(part, 16) for part in queues.split(":"))
+            waiting += to_send if here.endswith(local) else to_read if there.endswith(local) else 0
+        return waiting
 
     def send(self, data: bytes) -> None:
         """Send without waiting until it is taken."""

@@ -266,6 +266,14 @@ async def test_an_odoo_is_asked_two_things_at_a_time_however_many_look() -> None
     assert other.most_at_once == 2
 
 
+async def test_an_odoo_without_a_website_says_nothing_of_its_base_url_whatever_is_set() -> None:
+    other = Other(older)
+    async with await asyncio.start_server(other.serve, "127.0.0.1", 0) as server:
+        report = await look(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", public_url=OWN_NAME)
+    assert report.canonical_url is None
+    assert "base_url_unknown" in codes(report)
+
+
 def plain(status: str, body: str = "", *fields: str) -> bytes:
     lines = [f"HTTP/1.1 {status}", "Connection: close", f"Content-Length: {len(body)}", *fields, "", body]
     return "\r\n".join(lines).encode()

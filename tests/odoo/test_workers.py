@@ -5,35 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
+import httpx2
 import pytest
 import pytest_asyncio
-from tests.gateway.raw_client import RawClient
+from tests.doubles.odoo.handle import Odoo
+from tests.installation import Installation
 from tests.links.waiting import until
-from tests.odoo.visitor import Visitor
+from tests.odoo.slow import Slow
+from tests.odoo.visitor import NAVIGATION, Visitor, opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MIB = 1024 * 1024
 LARGE = "/web/static/double/20000000/large.bin?v=1"
 """The query keeps it out of the asset cache, so it is Odoo's to give."""
-
-
-class Slow:
-    """Raw connections of the visitor."""
-
-    def __init__(self, visitor: Visitor, stack: AsyncExitStack) -> None:
-        self._visitor = visitor
-        self._stack = stack
-        self._cookie = "; ".join(f"{cookie.name}={cookie.value}" for cookie in visitor.web.cookies.jar)
-
-    async def send(self, line: str, *fields: str, receive_buffer: int | None = None) -> RawClient:
-        """A new connection over which a head was sent."""
-        client = await RawClient.connect(self._visitor.server.public_port, receive_buffer=receive_buffer)
-        self._stack.push_async_callback(client.close)
-        lines = [line, f"Host: {self._visitor.host}", f"Cookie: {self._cookie}", *fields, "", ""]
-        client.send("\r\n".join(lines).encode())
-        return client
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -135,3 +122,88 @@ async def test_who_leaves_lets_odoo_go(visitor: Visitor, slow: Slow) -> None:
     visitor.odoo.release()
     async with asyncio.timeout(10):
         assert (await visitor.get("/contactus")).status_code == 200
+
+
+UPGRADE = (
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+)
+
+
+async def test_a_page_that_is_asked_for_as_a_socket_is_a_page_like_any_other(visitor: Visitor, slow: Slow) -> None:
+    page = await (await slow.send("GET /contactus HTTP/1.1", *UPGRADE)).answer()
+    assert page.status == 200
+    assert page.get(b"cache-control") == b"no-store"
+    [seen] = visitor.odoo.requests("/contactus")
+    assert "upgrade" not in {name.lower() for name, _ in seen["fields"]}
+
+
+async def test_where_no_bus_was_found_its_paths_hold_no_worker_either(
+    server: Installation, odoo: Odoo, tmp_path: Path
+) -> None:
+    async with opened(server, odoo, name=tmp_path.name, websocketUrl=None) as visitor, AsyncExitStack() as stack:
+        slow = Slow(visitor, stack)
+        uploads = []
+        for path in ("/longpolling/poll", "/websocket/peek_notifications", "/websocket"):
+            upload = await slow.send(f"POST {path} HTTP/1.1", "Content-Length: 4", "Content-Type: application/json")
+            upload.send(b"{")
+            uploads.append(upload)
+        assert (await visitor.get("/contactus")).status_code == 200
+        assert [seen["target"] for seen in odoo.requests()] == ["/contactus"]
+        for upload in uploads:
+            upload.send(b"}  ")
+            await upload.answer(to=b"POST")
+
+
+async def test_each_request_is_a_connection_of_its_own_and_none_is_opened_ahead(visitor: Visitor) -> None:
+    before = visitor.odoo.state()["connections"]
+    for _ in range(5):
+        await visitor.get("/contactus")
+    assert visitor.odoo.state()["connections"] == before + 5
+
+
+async def _taken(visitor: Visitor) -> None:
+    """Return when all that was sent before has been read: what comes later, on connections of its own, is answered."""
+    for _ in range(2):
+        async with httpx2.AsyncClient(base_url=visitor.origin, cookies=visitor.web.cookies) as web:
+            assert (await web.get("/robots.txt")).status_code == 200
+
+
+async def test_a_visitor_with_many_requests_does_not_hold_up_another(
+    server: Installation, odoo: Odoo, tmp_path: Path
+) -> None:
+    async with opened(server, odoo, name=tmp_path.name, maxConcurrent=1) as first, AsyncExitStack() as stack:
+        web = await stack.enter_async_context(httpx2.AsyncClient(base_url=first.origin))
+        assert (await web.get(first.link["url"], headers=NAVIGATION)).status_code == 303
+        second = Visitor(server, odoo, first.environment, first.link, web)
+        odoo.trouble("/slow", held=True)
+        many = [await Slow(first, stack).send("GET /slow HTTP/1.1") for _ in range(30)]
+        await _taken(first)
+        one = await Slow(second, stack).send("GET /slow?second HTTP/1.1")
+        await _taken(first)
+        odoo.release()
+        for client in (*many, one):
+            await client.answer()
+        order = [seen["target"] for seen in odoo.requests("/slow")]
+        assert len(order) == 31
+        # One was at Odoo already, and one of the other visitor's may have been next.
+        assert order.index("/slow?second") <= 2
+
+
+async def test_who_finds_the_queue_full_is_told_when_to_come_back(visitor: Visitor, slow: Slow) -> None:
+    visitor.odoo.trouble("/slow", held=True)
+    at_odoo, waiting = visitor.environment["maxConcurrent"], 100
+    clients = [await slow.send("GET /slow HTTP/1.1") for _ in range(at_odoo + waiting)]
+    await _taken(visitor)
+    refused = await (await slow.send("GET /slow HTTP/1.1")).answer()
+    assert refused.status == 503
+    assert int(refused.get(b"retry-after") or b"0") > 0
+    call = await visitor.call("/web/webclient/version_info")
+    assert call.status_code == 200
+    assert "very busy" in call.json()["error"]["data"]["message"]
+    visitor.odoo.release()
+    for client in clients:
+        assert (await client.answer()).status == 404
+    assert len(visitor.odoo.requests()) == len(clients)

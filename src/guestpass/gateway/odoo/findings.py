@@ -54,7 +54,7 @@ BASE_URL_UNKNOWN: Final = Finding(
     detail="It can't be known from outside what Odoo's web.base.url is. When an administrator signs in through a link, "
     "Odoo sets web.base.url to the name that it is called by there, and then uses that in mails and documents.",
     remedy="Set publicUrl to the value of web.base.url. Or set the system parameter web.base.url.freeze to True in "
-    "Odoo, so that it never changes by itself.",
+    "Odoo, so that it never changes by itself. Where one of them is done already, nothing is left to do.",
 )
 BASE_URL_DIFFERS: Final = Finding(
     code="base_url_differs",

@@ -100,9 +100,9 @@ class OdooLook:
         """What is known by now."""
         found = set(self._found)
         if self._is_odoo:
-            if self._environment.public_url is None:
+            if self._environment.public_url is None or self._canonical is None:
                 found.add(findings.BASE_URL_UNKNOWN)
-            elif self._canonical is not None and self._canonical != self._environment.public_url:
+            elif self._canonical != self._environment.public_url:
                 found.add(findings.BASE_URL_DIFFERS)
         if self.is_incomplete:
             found.add(findings.CHECK_INCOMPLETE)

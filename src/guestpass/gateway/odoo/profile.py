@@ -5,16 +5,17 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from guestpass.app.directory import LinkEntry
 from guestpass.app.notices import Notice, NoticeRenderer, RenderedNotice
 from guestpass.app.ports import Entropy
 from guestpass.app.visitor_sessions import NoSession, VisitorSession, VisitorSessions
-from guestpass.domain.environment import Environment, EnvironmentKey
+from guestpass.domain.environment import BusPlace, Environment, EnvironmentKey
 from guestpass.domain.link import Access, Status
 from guestpass.domain.reasons import Reason
+from guestpass.gateway.admission import wants_page
 from guestpass.gateway.connector import Connector, Origin
 from guestpass.gateway.cookies import expired
 from guestpass.gateway.forwarding import EnvironmentAnswer, Visitor, request_head
@@ -135,8 +136,9 @@ class OdooProfile:
             client.answer(RenderedNotice(200, ROBOTS_FIELDS, ROBOTS_BODY))
             return
         if head.content_length is not None and head.content_length > environment.body_limit:
-            if calls_odoo(head):
-                client.reply(Reason.BODY_TOO_LARGE, close=True)
+            if calls_odoo(head) or wants_page(head):
+                detail = f"The body is larger than {environment.body_limit} bytes."
+                client.reply(Reason.BODY_TOO_LARGE, detail=detail, close=True)
             else:
                 client.answer(upload_too_large(environment.body_limit), close=True)
             return
@@ -221,10 +223,13 @@ class OdooProfile:
         crossing.entry.cut(crossing.visitor_id)
 
     def _send(self, client: ClientConnection, crossing: Crossing, target: bytes, use: SessionUse | None) -> None:
-        if crossing.upgrade or target.startswith(_BUS):
+        environment = crossing.entry.environment
+        has_loop = environment.websocket_upstream is not None or environment.websocket_on is BusPlace.SAME
+        if target.startswith(_BUS) and (crossing.upgrade or has_loop):
             self._join_bus(client, crossing, target, use)
         else:
-            self._ask_odoo(client, crossing, target, use)
+            # Odoo has no sockets but that of its bus, and its workers are held by nobody.
+            self._ask_odoo(client, replace(crossing, upgrade=False), target, use)
 
     def _join_bus(self, client: ClientConnection, crossing: Crossing, target: bytes, use: SessionUse | None) -> None:
         """The bus has an event loop of its own, which holds many connections without a worker for each."""
