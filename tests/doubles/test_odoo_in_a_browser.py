@@ -187,3 +187,64 @@ async def test_nothing_is_asked_of_another_origin(odoo: Odoo, page: Page) -> Non
     await page.route("**/*", look)
     await log_in(page, odoo)
     assert foreign == []
+
+
+async def test_a_mistake_while_saving_is_a_dialog_and_nothing_is_written(odoo: Odoo, page: Page) -> None:
+    await log_in(page, odoo)
+    await page.click("text=Contacts")
+    await page.click("text=Deco Addict")
+    await page.fill("#name_0", "")
+    await page.click("text=Save")
+    await expect(page.locator(".modal-title")).to_have_text("Invalid Operation")
+    await expect(page.locator(".modal-body")).to_have_text("Missing required value for the field 'Name' (name)")
+    assert odoo.changes("res.partner") == []
+
+
+async def test_who_may_not_write_is_told_so(odoo: Odoo, page: Page) -> None:
+    await log_in(page, odoo, "reader")
+    await expect(page.locator(".o_user_menu")).to_have_text("Rita Reader")
+    await page.click("text=Contacts")
+    await page.click("text=Deco Addict")
+    await page.click("text=Save")
+    await expect(page.locator(".modal-title")).to_have_text("Access Error")
+    await expect(page.locator(".modal-body")).to_contain_text("You are not allowed to modify 'res.partner'")
+    assert odoo.changes("res.partner") == []
+
+
+async def test_what_the_client_writes_by_itself(odoo: Odoo, page: Page) -> None:
+    odoo.say("Good morning")
+    await log_in(page, odoo, "demo")
+    until(lambda: [each["user"] for each in odoo.changes("bus.presence")] == ["demo"])
+    await page.click("text=general")
+    await expect(page.locator(".o-mail-Message")).to_have_text("Good morning")
+    read = until(lambda: odoo.changes("discuss.channel.member"))
+    assert [(each["route"], each["values"]["seen_message_id"]) for each in read] == [
+        ("/discuss/channel/mark_as_read", odoo.records("mail.message")[0]["id"])
+    ]
+    # One that arrives while the channel is on show is read at once too.
+    until(odoo.sockets)
+    odoo.say("And a good day")
+    await expect(page.locator(".o-mail-Message").last).to_have_text("And a good day")
+    until(lambda: len(odoo.changes("discuss.channel.member")) == 2)
+
+
+async def test_what_a_person_does_in_a_channel(odoo: Odoo, page: Page) -> None:
+    await log_in(page, odoo, "demo")
+    await page.click("text=general")
+    await page.fill(".o-mail-Composer-input", "hello")
+    until(lambda: [each for each in odoo.changes() if each["operation"] == "notify_typing"])
+    await page.click(".o-mail-Composer-send")
+    await expect(page.locator(".o-mail-Message")).to_have_text("hello")
+    assert [(each["user"], each["values"]["body"]) for each in odoo.changes("mail.message")] == [("demo", "hello")]
+    await page.click(".o-mail-DiscussSidebarCategory")
+    (folded,) = until(lambda: odoo.changes("res.users.settings"))
+    assert folded["values"] == {"is_discuss_sidebar_category_channel_open": False}
+
+
+async def test_logging_out(odoo: Odoo, page: Page) -> None:
+    await log_in(page, odoo, "demo")
+    assert len(odoo.sessions("demo")) == 1
+    await page.click(".o_logout")
+    await page.wait_for_url("**/web/login?redirect=**")
+    assert odoo.sessions("demo") == []
+    assert [each["how"] for each in odoo.ended_sessions("demo")] == ["logout"]

@@ -37,7 +37,7 @@ class Odoo:
         """What it has written so far: tracebacks, if anything went wrong inside."""
         return self._log.read_text()
 
-    def order(self, name: str, **given: Any) -> Any:
+    def order(self, name: str, /, **given: Any) -> Any:
         """Give an order and return its result; raises ValueError with the double's own words."""
         connection = http.client.HTTPConnection("127.0.0.1", self.control_port, timeout=60)
         try:

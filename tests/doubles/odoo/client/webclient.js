@@ -131,16 +131,21 @@ window.addEventListener("unhandledrejection", (event) => {
 
 // The bus.
 const RESUME = "multi_tab.last_notification_id";
+const PRESENCE_EVERY = 60000;
+const heard = new EventTarget();
 function startBus(info) {
     const worker = new SharedWorker("/bus/websocket_worker_bundle?v=18.0-1", {name: "odoo:websocket_shared_worker"});
     const post = (action, data) => worker.port.postMessage({action, data});
+    const sayPresent = () =>
+        post("send", {event_name: "update_presence", data: {inactivity_period: 0, im_status_ids_by_model: {}}});
+    setInterval(sayPresent, PRESENCE_EVERY);
     worker.port.onmessage = ({data: {type, data}}) => {
         document.body.dataset.bus = type;
         if (data && data.code) {
             document.body.dataset.busCode = data.code;
         }
         if (type === "connect" || type === "reconnect") {
-            post("send", {event_name: "update_presence", data: {inactivity_period: 0, im_status_ids_by_model: {}}});
+            sayPresent();
         }
         if (type === "outdated") {
             notify("The page is out of date. Please refresh.", {title: "Refresh", type: "warning", sticky: true});
@@ -153,6 +158,7 @@ function startBus(info) {
             if (kind === "simple_notification") {
                 notify(payload.message, payload);
             }
+            heard.dispatchEvent(new CustomEvent(kind, {detail: payload}));
         }
     };
     worker.port.start();
@@ -261,10 +267,67 @@ function chatter(thread_model, thread_id) {
 }
 async function showDiscuss() {
     await rpc("/web/action/load", {action_id: "discuss", context: {lang: "en_US"}});
-    main.replaceChildren(element("div", {className: "o-mail-Discuss", textContent: "Inbox"}));
-    await rpc("/mail/data", {init_messaging: {}, context: {lang: "en_US"}});
+    const sidebar = element("div", {className: "o-mail-DiscussSidebar"});
+    const content = element("div", {className: "o-mail-Discuss-content", textContent: "Inbox"});
+    main.replaceChildren(element("div", {className: "o-mail-Discuss"}, sidebar, content));
+    const {Store} = await rpc("/mail/data", {init_messaging: {}, context: {lang: "en_US"}});
+    const fold = element("button", {className: "o-mail-DiscussSidebarCategory", textContent: "Channels"});
+    const list = element("div", {className: "o-mail-DiscussSidebar-channels"});
+    fold.addEventListener("click", async () => {
+        list.hidden = !list.hidden;
+        const new_settings = {is_discuss_sidebar_category_channel_open: !list.hidden};
+        await callKw("res.users.settings", "set_res_users_settings", [[odoo.__session_info__.user_settings.id]], {new_settings});
+    });
+    sidebar.append(fold, list);
+    for (const {id, name} of Store["discuss.channel"] || []) {
+        const item = element("button", {className: "o-mail-DiscussSidebarChannel", textContent: name});
+        item.addEventListener("click", () => showChannel(content, id));
+        list.append(item);
+    }
     await rpc("/mail/inbox/messages", {limit: 30});
 }
+// The channel on show. Its latest message is marked as read as soon as it is seen, without anybody's doing.
+let channel = {id: null, thread: null, seen: 0};
+async function showChannel(content, id) {
+    const thread = element("div", {className: "o-mail-Thread"});
+    channel = {id, thread, seen: 0};
+    const note = element("textarea", {className: "o-mail-Composer-input"});
+    const send = element("button", {className: "o-mail-Composer-send", textContent: "Send"});
+    let typing = false;
+    const tellTyping = async (is_typing) => {
+        if (typing !== is_typing) {
+            typing = is_typing;
+            await rpc("/discuss/channel/notify_typing", {channel_id: id, is_typing});
+        }
+    };
+    note.addEventListener("input", () => tellTyping(note.value !== ""));
+    send.addEventListener("click", async () => {
+        const post_data = {body: note.value, message_type: "comment", subtype_xmlid: "mail.mt_comment"};
+        const {message_id} = await rpc("/mail/message/post", {thread_model: "discuss.channel", thread_id: id, post_data});
+        addMessages([{id: message_id, body: note.value}]);
+        note.value = "";
+        await tellTyping(false);
+    });
+    content.replaceChildren(thread, note, send);
+    const {data} = await rpc("/discuss/channel/messages", {channel_id: id, fetch_params: {limit: 30}});
+    await addMessages((data["mail.message"] || []).sort((one, other) => one.id - other.id));
+}
+async function addMessages(messages) {
+    const {id: channel_id, thread, seen} = channel;
+    const added = messages.filter(({id}) => id > seen);
+    if (!added.length) {
+        return;
+    }
+    thread.append(...added.map(({body}) => element("div", {className: "o-mail-Message", textContent: body})));
+    const last_message_id = (channel.seen = added[added.length - 1].id);
+    await rpc("/discuss/channel/mark_as_read", {channel_id, last_message_id, sync: true});
+    thread.dataset.read = last_message_id;
+}
+heard.addEventListener("discuss.channel/new_message", ({detail: {id, message}}) => {
+    if (id === channel.id && channel.thread.isConnected) {
+        addMessages([message]);
+    }
+});
 async function show() {
     const [, path = "discuss", id] = location.pathname.match(/^\/(?:odoo|web)\/?([a-z]+)?(?:\/(\d+))?/) || [];
     if (MODELS[path]) {
