@@ -31,12 +31,12 @@ class PlayedDoor:
     async def sign_in(self, environment: Environment, login: str, password: str, *, address: str | None) -> SignedIn:
         del environment
         self.tried.append((login, password, address))
+        session = f"session {len(self.tried)}"
         await self.meanwhile()
         if self.refusal is not None:
             raise SignInRefused(self.refusal, "So it is told.")
         if self.passwords.get(login) != password:
             raise SignInRefused(SignInRefusal.CREDENTIALS, "Odoo does not accept this login and password.")
-        session = f"session {len(self.tried)}"
         self.sessions.add(session)
         return SignedIn(session, login in self.admins)
 

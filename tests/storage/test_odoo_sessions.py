@@ -5,7 +5,17 @@ from datetime import datetime, timedelta
 
 import pytest
 from tests.storage.racing import race
-from tests.storage.samples import KEY, LINK_ID, NOON, keep, make_environment, make_link, make_session, sign_in
+from tests.storage.samples import (
+    KEY,
+    LINK_ID,
+    NOON,
+    keep,
+    make_account,
+    make_environment,
+    make_link,
+    make_session,
+    sign_in,
+)
 
 from guestpass.app.ports import OdooSession, Store
 from guestpass.domain.environment import EnvironmentKey
@@ -18,7 +28,7 @@ FIRST = make_session(sealed=None, revision=0)
 
 @pytest.fixture
 async def database(database: Database) -> Database:
-    await keep(database, make_environment(), make_link())
+    await keep(database, make_environment(), make_account(), make_link())
     return database
 
 
@@ -187,6 +197,27 @@ async def test_a_session_ends_with_its_link(database: Database, link: ShareLink,
     assert await remove_ended(database, now) == ([session] if ended else [])
     assert await stored(database, link_id=link.id) == (None if ended else session)
     assert await stored(database) == make_session()
+
+
+async def test_a_session_ends_with_the_credentials_that_it_was_made_with(database: Database) -> None:
+    await keep(database, make_account("carl", revision=7))
+    theirs = make_session(visitor="carl", account="carl", account_revision=7)
+    await sign_in(database, make_session())
+    await sign_in(database, theirs)
+    assert await remove_ended(database) == []
+    await keep(database, make_account(revision=3))
+    assert await remove_ended(database) == [make_session()]
+    async with database.writing() as work:
+        assert await work.accounts.remove(KEY, "carl")
+    assert await remove_ended(database) == [theirs]
+
+
+async def test_who_is_signed_in_with_new_credentials_just_now_is_left_alone(database: Database) -> None:
+    await sign_in(database, make_session())
+    await keep(database, make_account(revision=3))
+    assert await claim(database, make_session(account_revision=3), "ours")
+    assert await remove_ended(database, NOON + SOON - TICK) == []
+    assert await remove_ended(database, NOON + SOON) == [make_session()]
 
 
 async def test_a_sign_in_under_way_ends_too_and_is_not_written(database: Database) -> None:

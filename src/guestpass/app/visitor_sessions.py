@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -47,6 +48,8 @@ RETRY_REFUSED: Final = timedelta(seconds=60)
 """How long an account that Odoo refused is left alone, so that Odoo does not shut its door to everybody."""
 SWEEP_SECONDS: Final = 2.0
 _ENDED_AT_ONCE: Final = 50
+# A crowd that comes when the password was changed a moment ago must not make more failures than Odoo bears, which is 5.
+_AT_ONCE: Final = 2
 _LOOK_AGAIN_SECONDS: Final = 0.05
 _KEPT: Final = 20_000
 _log = structlog.get_logger(__name__)
@@ -85,6 +88,7 @@ class VisitorSessions:
         self._entropy = entropy
         self._known: dict[tuple[str, str], VisitorSession] = {}
         self._turns: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
+        self._places: WeakValueDictionary[tuple[EnvironmentKey, str | None], asyncio.Semaphore] = WeakValueDictionary()
         self._failing = False
 
     def peek(self, entry: LinkEntry, visitor: str) -> VisitorSession | None:
@@ -110,7 +114,8 @@ class VisitorSessions:
                 if found is not None and _fits(found, entry) and (instead_of is None or found.id != instead_of.id):
                     self._remember(entry.link.id, visitor, found)
                     return found
-                session = await self._claim_and_sign_in(entry, visitor, address, row)
+                async with self._place(entry):
+                    session = await self._claim_and_sign_in(entry, visitor, address, row)
                 if session is not None:
                     return session
                 if self._clock.now() >= give_up:
@@ -208,11 +213,15 @@ class VisitorSessions:
             account = await work.accounts.get(entry.environment.key, named.name)
         try:
             id = await self._sign_in(entry, account, address)
-            return await self._complete(entry, wanted, claim, id)
+            session = await self._complete(entry, wanted, claim, id)
         except BaseException:
             async with self._store.writing() as work:
                 await work.odoo_sessions.release(entry.link.id, visitor, claim=claim)
             raise
+        replaced = self._opened(row) if row is not None else None
+        if row is not None and replaced is not None and not _fits(replaced, entry):
+            await self._sign_out([row])
+        return session
 
     async def _sign_in(self, entry: LinkEntry, account: Account | None, address: str) -> str:
         """Sign in at Odoo, and write down whether it accepted the account; raises NoSession."""
@@ -305,6 +314,10 @@ class VisitorSessions:
         if len(self._known) >= _KEPT:
             self._known.clear()
         self._known[link_id, visitor] = session
+
+    def _place(self, entry: LinkEntry) -> asyncio.Semaphore:
+        """One of the few places in which sign-ins as the link's account are under way."""
+        return self._places.setdefault((entry.environment.key, entry.link.account), asyncio.Semaphore(_AT_ONCE))
 
     @asynccontextmanager
     async def _turn(self, key: tuple[str, str]) -> AsyncIterator[None]:

@@ -13,7 +13,7 @@ from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.link import Status
 from guestpass.storage.dialect import insert
 from guestpass.storage.links import has_status
-from guestpass.storage.tables import environments, links, odoo_sessions
+from guestpass.storage.tables import accounts, environments, links, odoo_sessions
 
 
 class SQLOdooSessions:
@@ -119,9 +119,25 @@ class SQLOdooSessions:
                 has_status(Status.ACTIVE, now),
             )
         )
+        same_credentials = exists(
+            select(accounts.c.name).where(
+                accounts.c.org == table.c.org,
+                accounts.c.environment_id == table.c.environment_id,
+                accounts.c.name == table.c.account,
+                accounts.c.revision == table.c.account_revision,
+            )
+        )
+        # Whoever signs the visitor in with other credentials just now sees to the former session himself.
+        is_outdated = and_(not_(same_credentials), or_(table.c.claim.is_(None), table.c.claimed_until <= now))
         key = (table.c.link_id, table.c.visitor)
         # Where there are row locks, rows that another worker is about to remove are left to it.
-        ended = select(*key).where(not_(current)).order_by(*key).limit(limit).with_for_update(skip_locked=True)
+        ended = (
+            select(*key)
+            .where(or_(not_(current), is_outdated))
+            .order_by(*key)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
         statement = delete(table).where(tuple_(*key).in_(ended)).returning(table)
         return [_session(row) for row in await self._connection.execute(statement)]
 

@@ -1,0 +1,571 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from tests.doors import PlayedDoor
+from tests.storage.samples import (
+    KEY,
+    LINK_ID,
+    NOON,
+    CountedEntropy,
+    SetClock,
+    keep,
+    make_account,
+    make_environment,
+    make_link,
+    make_session,
+)
+from tests.storage.waiting import until
+from tests.unit.app.stopping_store import StoppingStore
+
+from guestpass.app.accounts import password_context
+from guestpass.app.directory import LinkEntry
+from guestpass.app.ports import ChangeKind, Clock, OdooSession, Store
+from guestpass.app.visitor_sessions import CLAIM, RETRY_REFUSED, SIGN_INS, WAIT, NoSession, VisitorSession
+from guestpass.app.visitor_sessions import VisitorSessions as Worker
+from guestpass.domain.account import Account, SignInRefusal
+from guestpass.domain.reasons import Reason
+from guestpass.signing.keys import Keys
+from guestpass.signing.sealing import SealedSecrets
+from guestpass.storage.budgets import DatabaseBudget
+from guestpass.storage.database import Database
+
+SEALER = SealedSecrets(Keys.from_secret("s" * 32), CountedEntropy())
+ENTROPY = CountedEntropy()
+TICK = timedelta(microseconds=1)
+ADDRESS = "192.0.2.7"
+
+
+def demo(revision: int = 1, password: str = "demo's own", **changed: object) -> Account:
+    sealed = SEALER.seal(password, password_context(KEY, "anna"))
+    return make_account("anna", **{"login": "demo", "sealed_password": sealed, "revision": revision} | changed)
+
+
+ENTRY = LinkEntry(make_link(account="anna"), make_environment(), account=demo())
+
+
+class RunningClock(SetClock):
+    """A clock by which a second passes each time that somebody looks at it."""
+
+    def now(self) -> datetime:
+        self.advance(timedelta(seconds=1))
+        return self.time
+
+
+@pytest.fixture
+def door() -> PlayedDoor:
+    return PlayedDoor()
+
+
+@pytest.fixture
+async def database(database: Database) -> Database:
+    await keep(database, ENTRY.environment, demo(), ENTRY.link)
+    return database
+
+
+def worker_over(
+    database: Database, store: Store, door: PlayedDoor, clock: Clock, sealer: SealedSecrets = SEALER
+) -> Worker:
+    return Worker(store, sealer, door, DatabaseBudget(database, clock, SIGN_INS, "sign-ins"), clock, ENTROPY)
+
+
+@pytest.fixture
+def worker(database: Database, door: PlayedDoor, clock: SetClock) -> Worker:
+    return worker_over(database, database, door, clock)
+
+
+@pytest.fixture
+def second(database: Database, door: PlayedDoor, clock: SetClock) -> Worker:
+    """Another worker's, over the same database and before the same Odoo."""
+    return worker_over(database, database, door, clock)
+
+
+async def row_of(store: Store, visitor: str = "bert") -> OdooSession | None:
+    async with store.reading() as work:
+        return await work.odoo_sessions.get(LINK_ID, visitor)
+
+
+async def account_of(store: Store) -> Account:
+    async with store.reading() as work:
+        account = await work.accounts.get(KEY, "anna")
+    assert account is not None
+    return account
+
+
+async def kinds_of_changes(store: Store) -> list[str]:
+    async with store.reading() as work:
+        return [f"{change.kind}:{change.id}" for change in await work.changes.after(0)]
+
+
+async def tell(store: Store, worker: Worker) -> None:
+    """Tell a worker of all changes, as the feed does."""
+    async with store.reading() as work:
+        worker.apply(await work.changes.after(0))
+
+
+async def refusal(worker: Worker, entry: LinkEntry = ENTRY, visitor: str = "bert", address: str = ADDRESS) -> Reason:
+    with pytest.raises(NoSession) as refused:
+        await worker.obtain(entry, visitor, address)
+    return refused.value.reason
+
+
+async def replace_credentials(store: Store, door: PlayedDoor, password: str) -> LinkEntry:
+    """The owner gives the account another password; returns what the directory makes of it."""
+    door.passwords["demo"] = password
+    account = demo(revision=2, password=password)
+    await keep(store, account)
+    return LinkEntry(ENTRY.link, ENTRY.environment, account=account)
+
+
+# A sign-in and what comes of it.
+
+
+async def test_a_visitor_is_signed_in_once_and_his_session_is_kept_sealed(
+    worker: Worker, database: Database, door: PlayedDoor
+) -> None:
+    assert worker.peek(ENTRY, "bert") is None
+    session = await worker.obtain(ENTRY, "bert", ADDRESS)
+    assert session == VisitorSession(b"session 1", 1, "anna", 1, ENTRY.link.version)
+    assert worker.peek(ENTRY, "bert") == session
+    assert await worker.obtain(ENTRY, "bert", ADDRESS) == session
+    assert door.tried == [("demo", "demo's own", ADDRESS)]
+    row = await row_of(database)
+    assert row is not None
+    assert row.sealed is not None
+    assert b"session" not in row.sealed
+    assert b"session" not in repr(session).encode().replace(b"VisitorSession", b"").replace(b"'session", b"")
+    assert await kinds_of_changes(database) == [f"{ChangeKind.ODOO_SESSION}:{LINK_ID}/bert"]
+
+
+async def test_each_visitor_has_a_session_of_his_own(worker: Worker, door: PlayedDoor) -> None:
+    ids = [(await worker.obtain(ENTRY, visitor, ADDRESS)).id for visitor in ("bert", "carl", "bert")]
+    assert ids == [b"session 1", b"session 2", b"session 1"]
+    assert door.sessions == {"session 1", "session 2"}
+
+
+async def test_a_sealed_session_opens_for_its_visitor_only(worker: Worker, database: Database) -> None:
+    await worker.obtain(ENTRY, "bert", ADDRESS)
+    row = await row_of(database)
+    assert row is not None
+    assert row.sealed is not None
+    for context in (f"odoo-session:{LINK_ID}:carl", f"odoo-session:{'b' * 16}:bert", "account:default/staging/anna"):
+        with pytest.raises(ValueError, match="was not sealed"):
+            SEALER.open(row.sealed, context)
+
+
+async def test_a_worker_that_starts_anew_goes_on_with_what_is_kept(
+    worker: Worker, second: Worker, door: PlayedDoor
+) -> None:
+    session = await worker.obtain(ENTRY, "bert", ADDRESS)
+    assert await second.obtain(ENTRY, "bert", ADDRESS) == session
+    assert len(door.tried) == 1
+
+
+async def test_what_another_secret_key_sealed_is_replaced(
+    worker: Worker, database: Database, door: PlayedDoor, clock: SetClock
+) -> None:
+    await worker.obtain(ENTRY, "bert", ADDRESS)
+    account = replace(demo(), sealed_password=OTHER_SEALER.seal("demo's own", password_context(KEY, "anna")))
+    await keep(database, account)
+    entry = LinkEntry(ENTRY.link, ENTRY.environment, account=account)
+    other = worker_over(database, database, door, clock, OTHER_SEALER)
+    assert (await other.obtain(entry, "bert", ADDRESS)).id == b"session 2"
+
+
+OTHER_SEALER = SealedSecrets(Keys.from_secret("t" * 32), CountedEntropy())
+
+
+async def test_many_requests_at_once_wait_for_one_sign_in(worker: Worker, door: PlayedDoor) -> None:
+    sessions = await asyncio.gather(*(worker.obtain(ENTRY, "bert", ADDRESS) for _ in range(20)))
+    assert len(door.tried) == 1
+    assert {session.id for session in sessions} == {b"session 1"}
+
+
+async def test_a_link_without_an_account_signs_nobody_in(worker: Worker, door: PlayedDoor) -> None:
+    entry = LinkEntry(ENTRY.link, ENTRY.environment, account=None)
+    assert await refusal(worker, entry) is Reason.SIGN_IN_REFUSED
+    assert door.tried == []
+
+
+# Two workers.
+
+
+async def test_of_two_workers_one_signs_in_and_the_other_waits_for_it(
+    worker: Worker, database: Database, door: PlayedDoor, clock: SetClock
+) -> None:
+    at_the_door, let_in = asyncio.Event(), asyncio.Event()
+
+    async def wait_at_the_door() -> None:
+        at_the_door.set()
+        await let_in.wait()
+
+    door.meanwhile = wait_at_the_door
+    seen = StoppingStore(database)
+    waiting = worker_over(database, seen, door, clock)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        first = group.create_task(worker.obtain(ENTRY, "bert", ADDRESS))
+        await at_the_door.wait()
+        other = group.create_task(waiting.obtain(ENTRY, "bert", ADDRESS))
+        # It looks again only after it has seen that somebody else is about to sign in.
+        await until(lambda: seen.reads >= 2)
+        let_in.set()
+    assert first.result() == other.result()
+    assert len(door.tried) == 1
+
+
+async def test_a_rotation_is_everybodys(worker: Worker, second: Worker, database: Database, door: PlayedDoor) -> None:
+    before = await worker.obtain(ENTRY, "bert", ADDRESS)
+    assert await second.obtain(ENTRY, "bert", ADDRESS) == before
+    await worker.moved(LINK_ID, "bert", before, b"the next")
+    assert worker.peek(ENTRY, "bert") == replace(before, id=b"the next", revision=2)
+    await tell(database, second)
+    assert second.peek(ENTRY, "bert") is None
+    assert (await second.obtain(ENTRY, "bert", ADDRESS)).id == b"the next"
+    assert len(door.tried) == 1
+
+
+async def test_who_meets_an_ended_session_reads_again_before_he_signs_in_anew(
+    worker: Worker, second: Worker, door: PlayedDoor
+) -> None:
+    before = await worker.obtain(ENTRY, "bert", ADDRESS)
+    await second.obtain(ENTRY, "bert", ADDRESS)
+    await worker.moved(LINK_ID, "bert", before, b"the next")
+    # No change has told the second worker: Odoo has, by not knowing the id any more.
+    after = await second.obtain(ENTRY, "bert", ADDRESS, instead_of=before)
+    assert after.id == b"the next"
+    assert len(door.tried) == 1
+
+
+async def test_a_session_that_odoo_ended_is_replaced_once(worker: Worker, second: Worker, door: PlayedDoor) -> None:
+    ended = await worker.obtain(ENTRY, "bert", ADDRESS)
+    await second.obtain(ENTRY, "bert", ADDRESS)
+    renewed = await asyncio.gather(
+        *(each.obtain(ENTRY, "bert", ADDRESS, instead_of=ended) for each in (worker, second, worker, second))
+    )
+    assert {(session.id, session.revision) for session in renewed} == {(b"session 2", 2)}
+    assert len(door.tried) == 2
+
+
+async def test_of_two_rotations_the_first_that_is_written_counts(
+    worker: Worker, second: Worker, door: PlayedDoor
+) -> None:
+    before = await worker.obtain(ENTRY, "bert", ADDRESS)
+    await second.obtain(ENTRY, "bert", ADDRESS)
+    await worker.moved(LINK_ID, "bert", before, b"first")
+    await second.moved(LINK_ID, "bert", before, b"too late")
+    assert second.peek(ENTRY, "bert") is None
+    assert (await second.obtain(ENTRY, "bert", ADDRESS)).id == b"first"
+    assert len(door.tried) == 1
+
+
+async def test_a_rotation_does_not_bring_back_what_was_ended(
+    worker: Worker, second: Worker, database: Database
+) -> None:
+    before = await worker.obtain(ENTRY, "bert", ADDRESS)
+    await second.end(ENTRY, "bert")
+    await worker.moved(LINK_ID, "bert", before, b"the next")
+    assert await row_of(database) is None
+    assert worker.peek(ENTRY, "bert") is None
+
+
+async def test_after_missed_changes_everything_is_read_anew(worker: Worker, second: Worker) -> None:
+    before = await worker.obtain(ENTRY, "bert", ADDRESS)
+    await second.obtain(ENTRY, "bert", ADDRESS)
+    await worker.moved(LINK_ID, "bert", before, b"the next")
+    second.forget_all()
+    assert (await second.obtain(ENTRY, "bert", ADDRESS)).id == b"the next"
+
+
+async def claim_and_die(store: Store, clock: Clock) -> None:
+    """What a worker leaves that ends in the midst of a sign-in."""
+    now = clock.now()
+    async with store.writing() as work:
+        wanted = make_session(sealed=None, revision=0, account="anna", account_revision=1)
+        assert await work.odoo_sessions.claim(wanted, claim="the dead", now=now, until=now + CLAIM)
+
+
+async def test_the_claim_of_a_worker_that_died_runs_out(
+    worker: Worker, database: Database, door: PlayedDoor, clock: SetClock
+) -> None:
+    await claim_and_die(database, clock)
+    clock.advance(CLAIM)
+    assert (await worker.obtain(ENTRY, "bert", ADDRESS)).id == b"session 1"
+    assert len(door.tried) == 1
+
+
+async def test_until_then_a_visitor_waits_for_a_while_and_is_told_to_try_again(
+    database: Database, door: PlayedDoor
+) -> None:
+    clock = RunningClock()
+    await claim_and_die(database, clock)
+    assert await refusal(worker_over(database, database, door, clock)) is Reason.UNAVAILABLE
+    assert NOON + WAIT <= clock.time < NOON + CLAIM
+    assert door.tried == []
+
+
+async def test_who_took_too_long_gives_his_session_back(
+    worker: Worker, second: Worker, door: PlayedDoor, clock: SetClock
+) -> None:
+    async def dawdle() -> None:
+        if len(door.tried) == 1:
+            clock.advance(CLAIM)
+            await second.obtain(ENTRY, "bert", ADDRESS)
+
+    door.meanwhile = dawdle
+    assert await refusal(worker) is Reason.UNAVAILABLE
+    assert door.sessions == {"session 2"}
+    assert (await worker.obtain(ENTRY, "bert", ADDRESS)).id == b"session 2"
+    assert len(door.tried) == 2
+
+
+async def test_a_mistake_in_the_midst_of_a_sign_in_leaves_no_claim(worker: Worker, door: PlayedDoor) -> None:
+    async def stumble() -> None:
+        if len(door.tried) == 1:
+            raise OSError("stumbled")
+
+    door.meanwhile = stumble
+    with pytest.raises(OSError, match="stumbled"):
+        await worker.obtain(ENTRY, "bert", ADDRESS)
+    assert (await worker.obtain(ENTRY, "bert", ADDRESS)).revision == 1
+
+
+async def test_who_goes_away_in_the_midst_of_a_sign_in_leaves_no_claim(worker: Worker, door: PlayedDoor) -> None:
+    at_the_door = asyncio.Event()
+
+    async def wait_forever() -> None:
+        if len(door.tried) == 1:
+            at_the_door.set()
+            await asyncio.Event().wait()
+
+    door.meanwhile = wait_forever
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        task = group.create_task(worker.obtain(ENTRY, "bert", ADDRESS))
+        await at_the_door.wait()
+        task.cancel()
+    assert (await worker.obtain(ENTRY, "bert", ADDRESS)).revision == 1
+
+
+# What Odoo refuses.
+
+
+@pytest.mark.parametrize(
+    "why", [SignInRefusal.CREDENTIALS, SignInRefusal.SECOND_FACTOR, SignInRefusal.DATABASE, SignInRefusal.THROTTLED]
+)
+async def test_an_account_that_odoo_refuses_is_tried_once_a_minute_by_all_workers_for_all_visitors(
+    worker: Worker, second: Worker, database: Database, door: PlayedDoor, clock: SetClock, why: SignInRefusal
+) -> None:
+    door.refusal = why
+    assert await refusal(worker) is Reason.SIGN_IN_REFUSED
+    refused = await account_of(database)
+    assert (refused.refused_at, refused.refusal) == (NOON, why)
+    assert await kinds_of_changes(database) == [f"{ChangeKind.ENVIRONMENT}:{KEY}"]
+    told = LinkEntry(ENTRY.link, ENTRY.environment, account=refused)
+    # Memory may not have heard of the refusal; that must not bring another try.
+    for number, (each, entry) in enumerate((each, entry) for each in (worker, second) for entry in (ENTRY, told)):
+        for time in (NOON, NOON + RETRY_REFUSED):
+            clock.time = time
+            assert await refusal(each, entry, f"visitor {number}") is Reason.SIGN_IN_REFUSED
+    assert len(door.tried) == 1
+
+    clock.time = NOON + RETRY_REFUSED + TICK
+    reasons = await asyncio.gather(*(refusal(each, told, f"v{n}") for n in range(3) for each in (worker, second)))
+    assert set(reasons) == {Reason.SIGN_IN_REFUSED}
+    assert len(door.tried) == 2
+    assert (await account_of(database)).refused_at == clock.time
+
+    clock.advance(RETRY_REFUSED + TICK)
+    door.refusal = None
+    assert (await second.obtain(told, "bert", ADDRESS)).revision == 1
+    accepted = await account_of(database)
+    assert (accepted.refused_at, accepted.refusal) == (None, None)
+    assert (await worker.obtain(ENTRY, "carl", ADDRESS)).revision == 1
+
+
+async def test_a_crowd_makes_fewer_failures_than_odoo_bears(worker: Worker, second: Worker, door: PlayedDoor) -> None:
+    door.refusal = SignInRefusal.CREDENTIALS
+    reasons = await asyncio.gather(*(refusal((worker, second)[n % 2], ENTRY, f"visitor {n}") for n in range(40)))
+    assert set(reasons) == {Reason.SIGN_IN_REFUSED}
+    # With the fifth Odoo shuts its door to everybody.
+    assert len(door.tried) < 5
+
+
+async def test_who_became_an_administrator_is_signed_out_again(
+    worker: Worker, database: Database, door: PlayedDoor
+) -> None:
+    door.admins.add("demo")
+    assert await refusal(worker) is Reason.SIGN_IN_REFUSED
+    assert door.sessions == set()
+    assert (await account_of(database)).refusal is SignInRefusal.ADMINISTRATOR
+    await keep(database, account := demo(is_admin=True))
+    await worker.obtain(LinkEntry(ENTRY.link, ENTRY.environment, account=account), "bert", ADDRESS)
+
+
+async def test_a_refusal_costs_nothing_of_the_budget(worker: Worker, door: PlayedDoor, clock: SetClock) -> None:
+    door.refusal = SignInRefusal.CREDENTIALS
+    for _ in range(100):
+        assert await refusal(worker) is Reason.SIGN_IN_REFUSED
+    door.refusal = None
+    clock.advance(RETRY_REFUSED + TICK)
+    await worker.obtain(ENTRY, "bert", ADDRESS)
+
+
+async def test_an_odoo_that_is_not_there_is_no_refusal(worker: Worker, database: Database, door: PlayedDoor) -> None:
+    door.refusal = SignInRefusal.UNREACHABLE
+    assert await refusal(worker) is Reason.UPSTREAM_UNREACHABLE
+    assert (await account_of(database)).refused_at is None
+    door.refusal = None
+    await worker.obtain(ENTRY, "bert", ADDRESS)
+
+
+async def test_sign_ins_have_a_budget_for_each_link_and_address(
+    worker: Worker, second: Worker, database: Database, door: PlayedDoor, clock: SetClock
+) -> None:
+    for number in range(60):
+        await (worker, second)[number % 2].obtain(ENTRY, f"visitor {number}", ADDRESS)
+    assert await refusal(worker) is Reason.SIGN_INS_USED_UP
+    assert await refusal(second) is Reason.SIGN_INS_USED_UP
+    assert len(door.tried) == 60
+    # Who has a session keeps it, and another address and another link have budgets of their own.
+    assert (await worker.obtain(ENTRY, "visitor 0", ADDRESS)).revision == 1
+    await worker.obtain(ENTRY, "bert", "192.0.2.8")
+    await keep(database, other := make_link("b" * 16, account="anna"))
+    await worker.obtain(LinkEntry(other, ENTRY.environment, account=demo()), "bert", ADDRESS)
+    clock.advance(timedelta(minutes=10))
+    await worker.obtain(ENTRY, "carl", ADDRESS)
+
+
+# Ends.
+
+
+async def test_a_visit_that_ends_is_told_to_odoo_and_leaves_the_others(
+    worker: Worker, second: Worker, database: Database, door: PlayedDoor
+) -> None:
+    await worker.obtain(ENTRY, "bert", ADDRESS)
+    await worker.obtain(ENTRY, "carl", ADDRESS)
+    await second.end(ENTRY, "bert")
+    assert door.sessions == {"session 2"}
+    assert await row_of(database) is None
+    await tell(database, worker)
+    assert worker.peek(ENTRY, "bert") is None
+    await worker.end(ENTRY, "bert")
+    assert (await worker.obtain(ENTRY, "carl", ADDRESS)).id == b"session 2"
+
+
+async def test_a_visit_that_ends_during_a_sign_in_leaves_no_session(
+    worker: Worker, second: Worker, database: Database, door: PlayedDoor
+) -> None:
+    async def leave() -> None:
+        await second.end(ENTRY, "bert")
+
+    door.meanwhile = leave
+    assert await refusal(worker) is Reason.UNAVAILABLE
+    assert door.sessions == set()
+    assert await row_of(database) is None
+
+
+async def test_sessions_of_replaced_credentials_do_not_go_on(
+    worker: Worker, database: Database, door: PlayedDoor
+) -> None:
+    await worker.obtain(ENTRY, "bert", ADDRESS)
+    entry = await replace_credentials(database, door, "another")
+    assert worker.peek(entry, "bert") is None
+    session = await worker.obtain(entry, "bert", ADDRESS)
+    assert (session.id, session.account_revision) == (b"session 2", 2)
+    assert door.sessions == {"session 2"}, "Odoo is told of the end of the one that was replaced"
+
+
+async def test_sessions_of_replaced_credentials_end_also_where_nobody_comes_back(
+    worker: Worker, database: Database, door: PlayedDoor
+) -> None:
+    await worker.obtain(ENTRY, "bert", ADDRESS)
+    assert await worker.end_finished() == 0
+    entry = await replace_credentials(database, door, "another")
+    await worker.obtain(entry, "carl", ADDRESS)
+    assert await worker.end_finished() == 1
+    assert door.sessions == {"session 2"}
+    assert await row_of(database) is None
+    assert await row_of(database, "carl") is not None
+
+
+async def test_a_sign_in_under_way_outlasts_the_end_of_the_session_that_it_replaces(
+    worker: Worker, second: Worker, database: Database, door: PlayedDoor
+) -> None:
+    await worker.obtain(ENTRY, "bert", ADDRESS)
+    entry = await replace_credentials(database, door, "another")
+
+    async def sweep() -> None:
+        await second.end_finished()
+
+    door.meanwhile = sweep
+    assert (await worker.obtain(entry, "bert", ADDRESS)).id == b"session 2"
+    assert door.sessions == {"session 2"}
+
+
+async def test_a_worker_that_has_not_heard_of_new_credentials_does_not_try_the_old_ones(
+    worker: Worker, database: Database, door: PlayedDoor
+) -> None:
+    entry = await replace_credentials(database, door, "another")
+    assert await refusal(worker, ENTRY) is Reason.UNAVAILABLE
+    assert door.tried == []
+    await worker.obtain(entry, "bert", ADDRESS)
+
+
+async def test_an_account_that_is_gone_signs_nobody_in(worker: Worker, database: Database, door: PlayedDoor) -> None:
+    async with database.writing() as work:
+        assert await work.accounts.remove(KEY, "anna")
+    assert await refusal(worker) is Reason.UNAVAILABLE
+    assert door.tried == []
+
+
+@pytest.mark.parametrize("how", ["deactivated", "expired", "removed"])
+async def test_sessions_end_with_their_link_and_odoo_is_told(
+    worker: Worker, second: Worker, database: Database, door: PlayedDoor, clock: SetClock, how: str
+) -> None:
+    await keep(database, other := make_link("b" * 16, account="anna", expires_at=NOON + timedelta(days=30)))
+    await worker.obtain(ENTRY, "bert", ADDRESS)
+    await worker.obtain(LinkEntry(other, ENTRY.environment, account=demo()), "bert", ADDRESS)
+    assert await second.end_finished() == 0
+    async with database.writing() as work:
+        if how == "deactivated":
+            assert await work.links.deactivate(LINK_ID, clock.now())
+        elif how == "removed":
+            assert await work.links.remove(LINK_ID)
+    if how == "expired":
+        clock.time = ENTRY.link.expires_at
+    assert await second.end_finished() == 1
+    assert await second.end_finished() == 0
+    assert door.sessions == {"session 2"}
+    assert await row_of(database) is None
+
+
+async def test_a_link_of_another_version_signs_its_visitors_in_anew(worker: Worker, door: PlayedDoor) -> None:
+    await worker.obtain(ENTRY, "bert", ADDRESS)
+    link = replace(ENTRY.link, version=ENTRY.link.version + 1)
+    entry = LinkEntry(link, ENTRY.environment, account=demo())
+    assert worker.peek(entry, "bert") is None
+    assert (await worker.obtain(entry, "bert", ADDRESS)).id == b"session 2"
+    assert door.sessions == {"session 2"}
+
+
+async def test_nobody_is_signed_in_to_an_environment_that_was_removed(database: Database, door: PlayedDoor) -> None:
+    clock = RunningClock()
+    worker = worker_over(database, database, door, clock)
+    await worker.obtain(ENTRY, "bert", ADDRESS)
+    async with database.writing() as work:
+        assert await work.environments.remove(KEY)
+    assert await row_of(database) is None
+    worker.forget_all()
+    assert await refusal(worker) is Reason.UNAVAILABLE
+    assert len(door.tried) == 1
+
+
+async def test_many_sessions_end_a_few_at_a_time(worker: Worker, database: Database, door: PlayedDoor) -> None:
+    for number in range(60):
+        await worker.obtain(ENTRY, f"visitor {number}", f"192.0.2.{number}")
+    async with database.writing() as work:
+        assert await work.links.deactivate(LINK_ID, NOON)
+    assert [await worker.end_finished() for _ in range(3)] == [50, 10, 0]
+    assert door.sessions == set()
