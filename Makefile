@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check lock bench clean help
+.PHONY: run test check lock bench texts clean help
 
 help:
 	@echo "make run    start Guestpass with a sample application and two links"
@@ -13,6 +13,7 @@ help:
 	@echo "make check  the same without the tests"
 	@echo "make bench  speed, side by side with nginx"
 	@echo "make lock   renew the pinned requirements"
+	@echo "make texts  bring the catalogues of translations in line with what the code says"
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m guestpass.demo
@@ -38,6 +39,15 @@ lock:
 	done
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --quiet requirements/jupyterlab.in -o requirements/jupyterlab.txt
+
+texts: $(VENV)/dev.stamp
+	@mkdir -p build
+	@$(BIN)/pybabel -q extract -F pyproject.toml --no-default-keywords -k mark -k say -k say_count:1,2 --no-location \
+	  -o build/texts.pot src
+	@for file in src/guestpass/languages/locale/*.po; do \
+	  $(BIN)/pybabel -q update -i build/texts.pot -o $$file -l $$(basename $$file .po) --no-wrap \
+	    --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date; \
+	done
 
 clean:
 	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

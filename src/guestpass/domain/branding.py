@@ -68,13 +68,14 @@ def readable_on(ground: str, colour: str) -> str:
     """`colour`, or the nearest shade of it that has 4.5:1 on `ground` (WCAG 2.2, success criterion 1.4.3)."""
     towards = text_on(ground)
     for step in range(_STEPS):
-        shade = _mixed(colour, towards, step / _STEPS)
+        shade = mix(colour, towards, step / _STEPS)
         if contrast(shade, ground) >= _READABLE:
             return shade
     return towards
 
 
-def _mixed(colour: str, other: str, share: float) -> str:
+def mix(colour: str, other: str, share: float) -> str:
+    """`colour` with a share, from 0 to 1, of the other."""
     pairs = zip(_channels(colour), _channels(other), strict=True)
     return "#" + "".join(f"{round(one + (two - one) * share):02x}" for one, two in pairs)
 

@@ -283,6 +283,8 @@ class ClientConnection(asyncio.Protocol):
             request_id=request_id or self.gateway.next_request_id(),
             token=token,
             detail=detail,
+            languages=self._head.languages if self._head is not None else "",
+            repeatable=self._head is not None and self._head.method == b"GET",
         )
         self.answer(self.notices.render(notice), extra=extra, close=close, read=read)
 

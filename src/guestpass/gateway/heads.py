@@ -95,6 +95,11 @@ class RequestHead:
         """Whether any byte of a body follows."""
         return self.chunked or bool(self.content_length)
 
+    @property
+    def languages(self) -> str:
+        """Accept-Language as it came; empty without it."""
+        return self.values.get(b"accept-language", b"").decode("latin-1")
+
 
 class ResponseHead:
     """The meaning of a response's head; `content_length` is None without the field."""

@@ -12,11 +12,15 @@ from guestpass.app import desk
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`request_id` is what logs and answers show, `client_address` who asks, `page` whether a browser navigates."""
+    """`request_id` is what logs and answers show, `client_address` who asks, `page` whether a browser navigates.
+
+    `languages` is the Accept-Language field as the client sent it.
+    """
 
     request_id: str
     client_address: str
     page: bool
+    languages: str
 
     @classmethod
     def of(cls, scope: Scope) -> Facts:
@@ -26,4 +30,5 @@ class Facts:
             request_id=fields.get(desk.REQUEST_ID, "-"),
             client_address=fields.get(desk.CLIENT_ADDRESS, "-"),
             page=fields.get(desk.PAGE) == "1",
+            languages=fields.get("accept-language", ""),
         )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
 from guestpass.app.notices import Notice, RenderedNotice
 from guestpass.domain.reasons import Reason
-from guestpass.web.pages import PAGE_FIELDS, Page, place, render
+from guestpass.languages.language import Language, language_for
+from guestpass.web.brands import dress_for
+from guestpass.web.pages import Page, page_fields, place, render
 from guestpass.web.problems import DATA_HEAD, Problem
-from guestpass.web.texts import NOTICES, WRONG_PASSWORD
+from guestpass.web.texts import CARD, ENDED_AT, NOTICES, RETRIES, WRONG_PASSWORD
 
 STATUSES: Final[dict[Reason, int]] = {
     Reason.UNKNOWN_LINK: 404,
@@ -57,10 +61,21 @@ _RETRY_AFTER: Final = {  # Seconds.
     Reason.TOO_BUSY: "10",
     Reason.UNAVAILABLE: "5",
 }
+# Pages about what passes ask again by themselves, without a script; in seconds. Where each try is work for somebody
+# who has too much of it already, they do so less often.
+_REFRESH: Final = {
+    Reason.MAINTENANCE: 30,
+    Reason.UPSTREAM_UNREACHABLE: 10,
+    Reason.UPSTREAM_TIMEOUT: 30,
+    Reason.SIGN_IN_REFUSED: 60,
+    Reason.SIGN_INS_USED_UP: 60,
+    Reason.TOO_BUSY: 10,
+    Reason.UNAVAILABLE: 10,
+}
 _FORMS: Final = {
     Reason.PASSWORD_NEEDED: "password.html",
     Reason.PASSWORD_WRONG: "password.html",
-    Reason.SWITCH_LINK: "switch.html",
+    Reason.SWITCH_LINK: "confirm.html",
     Reason.CONFIRM_OPENING: "confirm.html",
 }
 # For a problem, where no page can ask: a status of success would say that the request was served.
@@ -88,46 +103,93 @@ _ICONS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Variant:
+    """What tells one page of a reason from another: which forms and paragraphs it has."""
+
+    reason: Reason
+    language: Language
+    token: bool
+    detail: bool
+    foreign_detail: bool
+    ended_at: bool
+    repeats: bool
+
+
 class Notices:
-    """The NoticeRenderer of the product. All pages are rendered when it is made; an answer only fills in its places."""
+    """The NoticeRenderer of the product. A page is rendered when it is first needed; an answer fills in its places."""
 
     def __init__(self) -> None:
-        self._pages: dict[tuple[Reason, bool, bool], Page] = {
-            (reason, detail, token): _page(reason, detail=detail, token=token)
-            for reason in Reason
-            for detail in (False, True)
-            for token in (False, True)
-        }
+        self._page = lru_cache(maxsize=4096)(_page)
+        self._dress = lru_cache(maxsize=256)(dress_for)
 
     def render(self, notice: Notice) -> RenderedNotice:
         """The answer for a notice."""
         status, fields = STATUSES[notice.reason], _fields(notice)
-        detail, token = notice.detail or "", notice.token or ""
         # Programs that look at a link to show it in a chat don't say that they navigate.
         if not notice.page and notice.reason is not Reason.PREVIEW:
             status = _PROBLEM_STATUSES.get(notice.reason, status)
-            problem = Problem(status=status, code=notice.reason, detail=detail or NOTICES[notice.reason].detail)
+            detail = notice.detail or NOTICES[notice.reason].detail
+            problem = Problem(status=status, code=notice.reason, detail=detail)
             return RenderedNotice(status, (*DATA_HEAD, *fields), problem.body(notice.request_id))
-        page = self._pages[notice.reason, bool(detail), bool(token)]
-        body = page.fill(
+        language = language_for(notice.languages)
+        dress = self._dress(notice.branding, language)
+        page = self._page(_variant(notice, language))
+        detail, token, ended_at = notice.detail or "", notice.token or "", notice.ended_at
+        if notice.reason is not Reason.MAINTENANCE:
+            detail = language.say(detail)
+        body = page.dress(
+            dress,
             request_id=notice.request_id,
             detail=detail,
             token=quote(token, safe="", errors="replace"),
             account=_account(token),
+            ended_at=language.say(ENDED_AT, date=language.date(ended_at), time=language.time(ended_at))
+            if ended_at is not None
+            else "",
         )
-        return RenderedNotice(status, (*PAGE_FIELDS, *fields), body)
+        if _repeats(notice):
+            fields = (*fields, ("Refresh", str(_REFRESH[notice.reason])))
+        return RenderedNotice(status, (*page_fields(language.tag, dress), *fields), body)
 
 
-def _page(reason: Reason, *, detail: bool, token: bool) -> Page:
-    wrong = WRONG_PASSWORD if reason is Reason.PASSWORD_WRONG else None
+def _variant(notice: Notice, language: Language) -> _Variant:
+    reason, detail = notice.reason, notice.detail
+    # What the owner wrote is in a language that nobody told us.
+    foreign = bool(detail) and reason is not Reason.MAINTENANCE and not language.knows(detail or "")
+    return _Variant(
+        reason=reason,
+        language=language,
+        token=bool(notice.token),
+        detail=bool(detail),
+        foreign_detail=foreign,
+        ended_at=notice.ended_at is not None,
+        repeats=_repeats(notice),
+    )
+
+
+def _repeats(notice: Notice) -> bool:
+    return notice.repeatable and notice.reason in _REFRESH
+
+
+def _page(variant: _Variant) -> Page:
+    reason, language = variant.reason, variant.language
+    title, text = language.say(NOTICES[reason].title), language.say(NOTICES[reason].text)
+    wrong = language.say(WRONG_PASSWORD) if reason is Reason.PASSWORD_WRONG else None
     template = "preview.html" if reason is Reason.PREVIEW else "notice.html"
     return render(
-        _FORMS[reason] if token and reason in _FORMS else template,
-        title=NOTICES[reason].title,
-        text=NOTICES[reason].text,
+        language,
+        _FORMS[reason] if variant.token and reason in _FORMS else template,
+        title=title,
+        text=text,
         icon=_ICONS.get(reason, "alert"),
-        detail=place("detail") if detail else wrong,
+        detail=place("detail") if variant.detail else wrong,
+        detail_language="en" if variant.foreign_detail else None,
         from_owner=reason is Reason.MAINTENANCE,
+        ended_at=place("ended_at") if variant.ended_at else None,
+        retries=language.say(RETRIES, seconds=_REFRESH[reason]) if variant.repeats else None,
+        switches=reason is Reason.SWITCH_LINK,
+        card=language.say(CARD),
         token=place("token"),
         account=place("account"),
     )

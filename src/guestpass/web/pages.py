@@ -1,16 +1,19 @@
-"""HTML pages: rendered once when the process starts, with a few places that are filled in for each answer."""
+"""HTML pages for visitors: rendered once for each language, with a few places that are filled in for each answer."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import re
+from functools import lru_cache
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
-from guestpass.web.texts import INTERFACE
+from guestpass.languages.language import Language
+from guestpass.web.brands import BARE, Dress
+from guestpass.web.texts import INTERFACE, Interface
 
 _loader = PackageLoader("guestpass.web", "visitor/templates")
 _environment = Environment(
@@ -21,12 +24,17 @@ _STYLE: Final = _loader.get_source(_environment, "style.css")[0]
 _PLACE: Final = re.compile("\ue000([a-z_]+)\ue001")
 
 
-def policy(*, style: str | None = None, forms: str = "'none'") -> str:
-    """A Content-Security-Policy that allows nothing but this one inline style (by its hash) and forms to `forms`."""
-    styles = ""
-    if style is not None:
-        styles = f" style-src 'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}';"
-    return f"default-src 'none';{styles} form-action {forms}; frame-ancestors 'none'; base-uri 'none'"
+def policy(*styles: str, forms: str = "'none'", pictures: bool = False) -> str:
+    """A Content-Security-Policy that allows nothing but these inline styles (by hash), forms to `forms`, and pictures.
+
+    `pictures` are those that stand in the page itself; nothing is ever loaded from anywhere.
+    """
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'" for style in styles
+    )
+    style_sources = f" style-src {hashes};" if styles else ""
+    images = " img-src data:;" if pictures else ""
+    return f"default-src 'none';{style_sources}{images} form-action {forms}; frame-ancestors 'none'; base-uri 'none'"
 
 
 COMMON_FIELDS: Final = (
@@ -44,13 +52,18 @@ DATA_FIELDS: Final = (
 )
 """The same with the policy of an answer that is no page."""
 
-PAGE_FIELDS: Final = (
-    ("Content-Type", "text/html; charset=utf-8"),
-    ("Content-Language", "en"),
-    *COMMON_FIELDS,
-    ("Content-Security-Policy", policy(style=_STYLE, forms="'self'")),
-)
-"""What every page carries; a form's answer is a redirect on the same origin, which form-action 'self' allows."""
+
+@lru_cache
+def page_fields(language: str, dress: Dress = BARE) -> tuple[tuple[str, str], ...]:
+    """What every page carries; a form's answer is a redirect on the same origin, which form-action 'self' allows."""
+    styles = (_STYLE, dress.style) if dress.style else (_STYLE,)
+    return (
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Content-Language", language),
+        ("Vary", "Accept-Language"),
+        *COMMON_FIELDS,
+        ("Content-Security-Policy", policy(*styles, forms="'self'", pictures=dress.has_picture)),
+    )
 
 
 class Page:
@@ -62,11 +75,28 @@ class Page:
         self._parts = _PLACE.split(text)
 
     def fill(self, **values: str) -> bytes:
-        """The page with `values` in their places, escaped for HTML."""
+        """The page with `values` in their places, escaped for HTML unless they are Markup."""
         parts = self._parts.copy()
         for index in range(1, len(parts), 2):
-            parts[index] = html.escape(values[parts[index]])
+            parts[index] = escape(values[parts[index]])
         return "".join(parts).encode("utf-8", "replace")
+
+    def dress(self, dress: Dress, **values: str) -> bytes:
+        """The same for a page of `render`, which has places for what an organisation's branding brings."""
+        # A style holds nothing that escaping would change: the browser checks what it gets against the policy's hash.
+        style = Markup("<style>{}</style>").format(dress.style) if dress.style else Markup()
+        return self.fill(
+            style=_MARKED_STYLE,
+            brand_style=style,
+            brand_banner=dress.banner,
+            brand_contact=dress.contact,
+            brand_suffix=dress.suffix,
+            sender=dress.sender,
+            **values,
+        )
+
+
+_MARKED_STYLE: Final = Markup(_STYLE)  # noqa: S704 -- the product's own file
 
 
 def place(name: str) -> str:
@@ -74,9 +104,18 @@ def place(name: str) -> str:
     return f"\ue000{name}\ue001"
 
 
-def render(template: str, **values: object) -> Page:
+def render(language: Language, template: str, **values: object) -> Page:
     """Render one of the templates for visitors; values may hold places."""
-    text = _environment.get_template(template).render(
-        **values, style=_STYLE, interface=INTERFACE, request_id=place("request_id")
+    places = ("style", "brand_style", "brand_banner", "brand_contact", "brand_suffix", "sender", "request_id")
+    return Page(
+        _environment.get_template(template).render(
+            **{**{name: place(name) for name in places}, **values},
+            language=language.tag,
+            interface=_interface(language),
+        )
     )
-    return Page(text)
+
+
+@lru_cache
+def _interface(language: Language) -> Interface:
+    return INTERFACE.translated(language)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -19,14 +20,18 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from guestpass.domain.errors import AlreadyExists, FieldError, Forbidden, InUse, Invalid, NotFound
+from guestpass.languages.language import Language, language_for
+from guestpass.web.brands import BARE
 from guestpass.web.facts import Facts
-from guestpass.web.pages import DATA_FIELDS, PAGE_FIELDS, place, render
+from guestpass.web.pages import DATA_FIELDS, Page, page_fields, place, render
+from guestpass.web.texts import UNEXPECTED
 
 MEDIA_TYPE: Final = "application/problem+json"
 DATA_HEAD: Final = (("Content-Type", MEDIA_TYPE), *DATA_FIELDS)
 # Python's own phrases differ between its versions; these are RFC 9110's.
 _PHRASES: Final = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 _FIELD_LENGTH: Final = 100
+INTERNAL_ERROR: Final = "internal_error"
 
 
 def title_of(status: int) -> str:
@@ -67,19 +72,25 @@ class ProblemRaised(Exception):
         self.problem = problem
 
 
-_PAGE: Final = render("problem.html", title=place("title"), text=place("detail"), errors=place("errors"))
+@lru_cache
+def _page(language: Language) -> Page:
+    return render(language, "problem.html", title=place("title"), text=place("detail"), errors=place("errors"))
 
 
 def respond(scope: Scope, problem: Problem) -> Response:
     """The answer: a page where a browser navigates, problem+json for everybody else."""
     facts = Facts.of(scope)
-    if facts.page:
-        errors = "\n".join(f"{error.field}: {error.message}" for error in problem.errors)
-        body = _PAGE.fill(
-            title=title_of(problem.status), detail=problem.detail, errors=errors, request_id=facts.request_id
-        )
-        return answer(problem.status, (*PAGE_FIELDS, *problem.fields), body)
-    return answer(problem.status, (*DATA_HEAD, *problem.fields), problem.body(facts.request_id))
+    if not facts.page:
+        return answer(problem.status, (*DATA_HEAD, *problem.fields), problem.body(facts.request_id))
+    # An error of ours is all of this that a visitor meets; owners are told in the language of the API.
+    if problem.code == INTERNAL_ERROR:
+        language = language_for(facts.languages)
+        title, detail = language.say(UNEXPECTED.title), language.say(UNEXPECTED.text)
+    else:
+        language, title, detail = language_for(""), title_of(problem.status), problem.detail
+    errors = "\n".join(f"{error.field}: {error.message}" for error in problem.errors)
+    body = _page(language).dress(BARE, title=title, detail=detail, errors=errors, request_id=facts.request_id)
+    return answer(problem.status, (*page_fields(language.tag), *problem.fields), body)
 
 
 def answer(status: int, fields: Iterable[tuple[str, str]], body: bytes) -> Response:
@@ -93,9 +104,7 @@ def answer(status: int, fields: Iterable[tuple[str, str]], body: bytes) -> Respo
 
 def unexpected() -> Problem:
     """What is told of an error of ours: nothing but that it is ours."""
-    return Problem(
-        status=500, code="internal_error", detail="Something went wrong here; the log names it by requestId."
-    )
+    return Problem(status=500, code=INTERNAL_ERROR, detail=UNEXPECTED.detail)
 
 
 def invalid(errors: Sequence[FieldError]) -> Problem:

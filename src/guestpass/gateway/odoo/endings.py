@@ -12,10 +12,11 @@ from typing import Final
 from guestpass.app.notices import RenderedNotice
 from guestpass.domain.reasons import Reason
 from guestpass.gateway.odoo.paths import is_json_api
+from guestpass.languages.language import Language, language_for, mark
 
 WARN_BEFORE: Final = 300.0
 """How long before a link's end, in seconds, people who work in Odoo are told of it."""
-WARNING_TITLE: Final = "Shared link"
+_WARNING_TITLE: Final = mark("Shared link")
 
 RequestId = int | str | None
 
@@ -27,27 +28,42 @@ _FIELDS: Final = (
 )
 # A longer body is not read through only to give its id back to a client that doesn't look at it.
 _MAX_READ: Final = 64 * 1024
-_ASK = "Ask the person who sent it to you for a new one."
-_MAY_BE_DONE = "What you did may have been carried out all the same, so look before you repeat it."
 _WORDS: Final[dict[Reason, str]] = {
-    Reason.LINK_EXPIRED: f"This share link has expired. {_ASK}",
-    Reason.LINK_DEACTIVATED: f"This share link was switched off. {_ASK}",
-    Reason.UNKNOWN_LINK: f"This share link no longer exists. {_ASK}",
-    Reason.PASS_MISSING: "This page no longer belongs to an open share link. Open the link that was sent to you again.",
-    Reason.BODY_TOO_LARGE: "What you are sending is larger than this share link accepts. Try a smaller file.",
-    Reason.HEAD_TIMEOUT: "What you sent did not arrive in time. Check your connection and try again.",
-    Reason.MAINTENANCE: "Odoo is being worked on. Your share link stays as it is: try again a little later.",
-    Reason.UPSTREAM_UNREACHABLE: "Odoo isn't answering: it doesn't seem to be running. Please try again in a moment.",
-    Reason.UPSTREAM_BROKEN: f"Odoo broke off before it had answered. {_MAY_BE_DONE}",
-    Reason.UPSTREAM_TIMEOUT: f"Odoo did not answer in time. {_MAY_BE_DONE}",
-    Reason.ACCELERATED_FILE: "This file can't be fetched through a share link. Tell the person who sent you the link.",
-    Reason.NOT_SHARED: "This part of Odoo isn't shared by your link.",
-    Reason.VIEW_ONLY: "This link is view-only: you can look at everything, but not change anything.",
-    Reason.VISIT_ENDED: "You are signed out. Open the link that was sent to you again.",
-    Reason.SIGN_IN_REFUSED: "You can't be signed in right now. Tell the person who sent you the link.",
-    Reason.SIGN_INS_USED_UP: "Too many people have opened this link from where you are. Try again in a few minutes.",
-    Reason.TOO_BUSY: "Odoo is very busy at the moment. Please try again in a few seconds.",
-    Reason.UNAVAILABLE: "This can't be passed on right now. Please try again in a moment.",
+    Reason.LINK_EXPIRED: mark("This share link has expired. Ask the person who sent it to you for a new one."),
+    Reason.LINK_DEACTIVATED: mark("This share link was switched off. Ask the person who sent it to you for a new one."),
+    Reason.LINK_REPLACED: mark("This share link was replaced. Ask the person who sent it to you for the new one."),
+    Reason.UNKNOWN_LINK: mark("This share link no longer exists. Ask the person who sent it to you for a new one."),
+    Reason.LINK_FULL: mark("As many people as this share link lets in have opened it."),
+    Reason.ADDRESS_REFUSED: mark("This share link can't be used from the network that you are in."),
+    Reason.PASS_MISSING: mark(
+        "This page no longer belongs to an open share link. Open the link that was sent to you again."
+    ),
+    Reason.BODY_TOO_LARGE: mark("What you are sending is larger than this share link accepts. Try a smaller file."),
+    Reason.HEAD_TIMEOUT: mark("What you sent did not arrive in time. Check your connection and try again."),
+    Reason.MAINTENANCE: mark("Odoo is being worked on. Your share link stays as it is: try again a little later."),
+    Reason.UPSTREAM_UNREACHABLE: mark(
+        "Odoo isn't answering: it doesn't seem to be running. Please try again in a moment."
+    ),
+    Reason.UPSTREAM_BROKEN: mark(
+        "Odoo broke off before it had answered. What you did may have been carried out all the same, so look before "
+        "you repeat it."
+    ),
+    Reason.UPSTREAM_TIMEOUT: mark(
+        "Odoo did not answer in time. What you did may have been carried out all the same, so look before you repeat "
+        "it."
+    ),
+    Reason.ACCELERATED_FILE: mark(
+        "This file can't be fetched through a share link. Tell the person who sent you the link."
+    ),
+    Reason.NOT_SHARED: mark("This part of Odoo isn't shared by your link."),
+    Reason.VIEW_ONLY: mark("This link is view-only: you can look at everything, but not change anything."),
+    Reason.VISIT_ENDED: mark("You are signed out. Open the link that was sent to you again."),
+    Reason.SIGN_IN_REFUSED: mark("You can't be signed in right now. Tell the person who sent you the link."),
+    Reason.SIGN_INS_USED_UP: mark(
+        "Too many people have opened this link from where you are. Try again in a few minutes."
+    ),
+    Reason.TOO_BUSY: mark("Odoo is very busy at the moment. Please try again in a few seconds."),
+    Reason.UNAVAILABLE: mark("This can't be passed on right now. Please try again in a moment."),
 }
 
 
@@ -72,16 +88,20 @@ def call_id(body: bytes) -> RequestId:
     return found if isinstance(found, int | str) else None
 
 
-def ending(reason: Reason, *, id: RequestId = None, message: str | None = None) -> RenderedNotice | None:
+def ending(
+    reason: Reason, *, id: RequestId = None, message: str | None = None, languages: str = ""
+) -> RenderedNotice | None:
     """The answer to a call that is not forwarded, or None where HTTP's own status is the right one.
 
-    `message` is the owner's, for maintenance.
+    `message` is the owner's, for maintenance; `languages` is the request's Accept-Language.
     """
-    words = _WORDS.get(reason)
-    if words is None:
+    if reason not in _WORDS:
         return None
+    language = language_for(languages)
+    words = language.say(_WORDS[reason])
     if reason is Reason.MAINTENANCE and message and message.strip():
-        words = f"{words} Message from the owner: {message.strip()}"
+        told = language.say("Message from the owner: {message}", message=message.strip())
+        words = f"{words} {told}"
     return user_error(words, id=id)
 
 
@@ -106,24 +126,32 @@ def answered(body: bytes) -> RenderedNotice:
     return RenderedNotice(200, _FIELDS, body)
 
 
-def upload_too_large(limit: int) -> RenderedNotice:
+def upload_too_large(limit: int, languages: str = "") -> RenderedNotice:
     """The answer to an upload of more than `limit` bytes: the client reads `error` out of whatever it gets back."""
-    words = f"This file is too large: at most {_size(limit)} can be sent through this share link."
+    language = language_for(languages)
+    words = language.say(
+        "This file is too large: at most {size} can be sent through this share link.", size=_size(limit, language)
+    )
     return RenderedNotice(413, _FIELDS, _json({"error": words, "status": 413, "code": Reason.BODY_TOO_LARGE.value}))
 
 
-def warning(seconds_left: float) -> str:
-    """The text of the notification that a link is about to end."""
-    minutes = max(1, round(seconds_left / 60))
-    return f"This share link expires in {minutes} minute{'' if minutes == 1 else 's'}. Save what you are working on."
+def warning(seconds_left: float, languages: str = "") -> tuple[str, str]:
+    """Title and text of the notification that a link is about to end."""
+    language = language_for(languages)
+    text = language.say_count(
+        "This share link expires in {count} minute. Save what you are working on.",
+        "This share link expires in {count} minutes. Save what you are working on.",
+        max(1, round(seconds_left / 60)),
+    )
+    return language.say(_WARNING_TITLE), text
 
 
 def _json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
 
 
-def _size(count: int) -> str:
+def _size(count: int, language: Language) -> str:
     for unit, size in (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):
         if count >= size:
-            return f"{count / size:.4g} {unit}"
-    return f"{count} bytes"
+            return f"{language.number(count / size)} {unit}"
+    return language.say("{count} bytes", count=count)

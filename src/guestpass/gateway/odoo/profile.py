@@ -56,6 +56,7 @@ from guestpass.gateway.odoo.tunnel import BusTunnel
 from guestpass.gateway.odoo.turns import Turns
 from guestpass.gateway.odoo.view_only_calls import Passed, Quiet, rule_on_call
 from guestpass.gateway.odoo.view_only_routes import RouteRuling, rule_on_route, target_to_read
+from guestpass.languages.language import language_for
 from guestpass.signing.passes import pass_name
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ class OdooNotices:
 
     def render(self, notice: Notice) -> RenderedNotice:
         """The answer for a notice to a JSON-RPC call."""
-        return ending(notice.reason, message=notice.detail) or self._inner.render(notice)
+        told = ending(notice.reason, message=notice.detail, languages=notice.languages)
+        return told or self._inner.render(notice)
 
 
 def calls_odoo(head: RequestHead) -> bool:
@@ -140,7 +142,7 @@ class OdooProfile:
                 detail = f"The body is larger than {environment.body_limit} bytes."
                 client.reply(Reason.BODY_TOO_LARGE, detail=detail, close=True)
             else:
-                client.answer(upload_too_large(environment.body_limit), close=True)
+                client.answer(upload_too_large(environment.body_limit, head.languages), close=True)
             return
         target = self._ruled(client, crossing, path + without_foreign_database(question + query, environment.database))
         if target is None:
@@ -292,16 +294,16 @@ class OdooProfile:
         if crossing.entry.link.access is Access.READ_ONLY and crossing.head.has_body:
             if use is None and is_own_sign_in(crossing.head.method, path):
                 return None
-            return lambda body: self._examine_looking(crossing.entry, path, body, signed_in=use is not None)
+            return lambda body: self._examine_looking(crossing, path, body, signed_in=use is not None)
         if needs_body_check(path):
             return _examine_jsonrpc
         if use is not None and calls_odoo(crossing.head):
             return _examine_signed_in
         return None
 
-    def _examine_looking(self, entry: LinkEntry, path: bytes, body: bytes, *, signed_in: bool) -> Examined:
+    def _examine_looking(self, crossing: Crossing, path: bytes, body: bytes, *, signed_in: bool) -> Examined:
         """The call of a visitor who may only look, as it is written anew; he is told of what he may not do."""
-        environment = entry.environment
+        environment = crossing.entry.environment
         ruling = rule_on_call(path, body, environment.read_only_allow)
         if isinstance(ruling, Passed):
             return _examine_signed_in(ruling.body) if signed_in else ruling.body
@@ -309,7 +311,7 @@ class OdooProfile:
             return answered(ruling.answer())
         if ruling.model is not None and ruling.method is not None:
             self._gateway.visits.refused_call(environment.key, ruling.model, ruling.method, self._gateway.time())
-        return user_error(ruling.words)
+        return user_error(ruling.said_in(language_for(crossing.head.languages)))
 
     def _compose(self, crossing: Crossing, target: bytes, sent: RequestHead, use: SessionUse | None) -> bytes:
         fixed = _name_of(crossing.entry.environment)

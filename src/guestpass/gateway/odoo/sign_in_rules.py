@@ -11,8 +11,11 @@ from enum import Enum
 from typing import Any, Final
 
 from guestpass.gateway.odoo.paths import readings
+from guestpass.languages.language import mark
 
-NOT_FOR_VISITORS: Final = "Your link signs you in, so passwords and other ways to sign in can't be used or changed."
+NOT_FOR_VISITORS: Final = mark(
+    "Your link signs you in, so passwords and other ways to sign in can't be used or changed."
+)
 
 
 class SignInRuling(Enum):

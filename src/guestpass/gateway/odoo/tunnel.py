@@ -7,7 +7,7 @@ from typing import Final
 
 from guestpass.gateway.exchange import Exchange
 from guestpass.gateway.heads import ResponseHead
-from guestpass.gateway.odoo.endings import WARN_BEFORE, WARNING_TITLE, warning
+from guestpass.gateway.odoo.endings import WARN_BEFORE, warning
 from guestpass.gateway.odoo.frames import (
     ClientFrames,
     ServerFrames,
@@ -101,7 +101,7 @@ class BusTunnel(Exchange):
             # Its client would ask the bus to go on from an id that we invented, so it must have said one first.
             self._warn_in(_AGAIN)
             return
-        frame = text_frame(notification(id, WARNING_TITLE, warning(left)))
+        frame = text_frame(notification(id, *warning(left, self._request.languages)))
         if self._from_odoo.at_boundary:
             self._client.write(frame)
         else:

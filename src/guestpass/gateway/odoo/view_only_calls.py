@@ -19,6 +19,7 @@ from urllib.parse import unquote_to_bytes
 from guestpass.domain.view_only import WRITE_METHODS
 from guestpass.gateway.odoo.endings import RequestId
 from guestpass.gateway.odoo.json_bodies import read_call
+from guestpass.languages.language import Language, mark
 
 MAX_CALL: Final = 1024 * 1024
 """Bytes of a call's body at most."""
@@ -74,11 +75,17 @@ class Quiet:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The call is not made. `words` are for the person; `model` and `method`, where known, are to be counted."""
+    """The call is not made. `model` and `method`, where known, are to be counted, and have places in `text`."""
 
-    words: str
+    text: str
     model: str | None = None
     method: str | None = None
+
+    def said_in(self, language: Language) -> str:
+        """What the person is told."""
+        if self.model is None:
+            return language.say(self.text)
+        return language.say(self.text, model=self.model, method=self.method)
 
 
 Ruling = Passed | Quiet | Refused
@@ -135,7 +142,7 @@ def _rule_on_method(route: bytes, id: RequestId, params: dict[str, Any], allowed
 
 
 def _refusal(model: str, method: str) -> Refused:
-    return Refused(f"This link is view-only: you can look, but not change anything ({model}/{method}).", model, method)
+    return Refused(_NOT_ALLOWED, model, method)
 
 
 def _is_name(value: object, pattern: re.Pattern[str]) -> TypeGuard[str]:
@@ -240,8 +247,9 @@ _METHOD_ROUTES = re.compile(rb"(/web/dataset/call_(?:kw|button))(?:/.*)?", re.DO
 _MODEL = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*", re.ASCII)
 _METHOD = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 _LONGEST_NAME: Final = 128
-_NOT_SHARED: Final = "This link is view-only: you can look, but not change anything."
-_UNREADABLE: Final = Refused("This link is view-only, and this is not a call as Odoo's own pages make it.")
+_NOT_SHARED: Final = mark("This link is view-only: you can look, but not change anything.")
+_NOT_ALLOWED: Final = mark("This link is view-only: you can look, but not change anything ({model}/{method}).")
+_UNREADABLE: Final = Refused(mark("This link is view-only, and this is not a call as Odoo's own pages make it."))
 
 # Known to be writes, or code that somebody wrote; every other route is refused by its path alone.
 _REFUSED_ROUTES: Final[dict[bytes, Refused]] = {

@@ -26,7 +26,7 @@ DOCS_FIELDS: Final = (
     *COMMON_FIELDS,
     (
         "Content-Security-Policy",
-        policy(style=_STYLE, forms="'none'"),
+        policy(_STYLE),
     ),
 )
 

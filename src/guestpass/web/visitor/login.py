@@ -107,7 +107,14 @@ def _refuse(services: Services, reason: Reason, token: str, facts: Facts) -> Res
 
 
 def _about(reason: Reason, token: str, facts: Facts, detail: str | None) -> Notice:
-    return Notice(reason=reason, page=facts.page, request_id=facts.request_id, token=token, detail=detail)
+    return Notice(
+        reason=reason,
+        page=facts.page,
+        request_id=facts.request_id,
+        token=token,
+        detail=detail,
+        languages=facts.languages,
+    )
 
 
 def _notice(rendered: RenderedNotice) -> Response:

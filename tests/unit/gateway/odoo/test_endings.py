@@ -187,4 +187,4 @@ def test_an_upload_that_is_too_large_is_told_its_limit(limit: int, said: str) ->
     ],
 )
 def test_the_warning_says_how_long_is_left(seconds: float, said: str) -> None:
-    assert f"This share link expires {said}" in warning(seconds)
+    assert f"This share link expires {said}" in warning(seconds)[1]

@@ -17,6 +17,7 @@ from guestpass.gateway.odoo.view_only_calls import (
     is_ruled_by_body,
     rule_on_call,
 )
+from guestpass.languages.language import language_for
 
 CALL_KW = b"/web/dataset/call_kw/res.partner/web_search_read"
 LISTED = [
@@ -110,8 +111,9 @@ def test_any_other_method_is_refused_and_counted(method: str) -> None:
     ruling = rule_on_call(CALL_KW, body(call(method, "sale.order")), ())
     assert isinstance(ruling, Refused)
     assert (ruling.model, ruling.method) == ("sale.order", method)
-    assert "This link is view-only" in ruling.words
-    assert f"sale.order/{method}" in ruling.words
+    words = ruling.said_in(language_for(""))
+    assert "This link is view-only" in words
+    assert f"sale.order/{method}" in words
 
 
 def test_a_method_that_the_owner_allows_is_called_on_that_model_only() -> None:
@@ -265,7 +267,7 @@ def test_what_could_be_read_in_two_ways_or_not_at_all_is_refused_and_not_counted
             assert isinstance(ruling, Refused)  # refused for what it calls, whatever it calls it with
             continue
         assert isinstance(ruling, Refused)
-        assert ruling.words.startswith("This link is view-only")
+        assert ruling.said_in(language_for("")).startswith("This link is view-only")
         assert (ruling.model, ruling.method) == (None, None)
 
 
