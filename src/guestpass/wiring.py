@@ -10,6 +10,7 @@ from guestpass.app.bearers import BearerRevocation
 from guestpass.app.environments import EnvironmentService
 from guestpass.app.findings import Findings
 from guestpass.app.instance import Instance
+from guestpass.app.link_records import LinkRecords
 from guestpass.app.links import LinkService
 from guestpass.app.ports import Announcer
 from guestpass.data_directory import Secrets, make_secrets, read_secrets, whereabouts
@@ -49,6 +50,7 @@ class Core:
     revocation: BearerRevocation
     addresses: Addresses
     links: LinkService
+    records: LinkRecords
     environments: EnvironmentService
     accounts: AccountService
     findings: Findings
@@ -125,6 +127,7 @@ def _assemble(
         links=LinkService(
             database, announcer, vault, hasher, addresses, accounts, clock, entropy, longest=settings.max_link_lifetime
         ),
+        records=LinkRecords(database, announcer, clock, settings.visitor_addresses),
         environments=EnvironmentService(database, announcer, clock, entropy, prober),
         accounts=accounts,
         findings=Findings(database, addresses),

@@ -28,6 +28,7 @@ from guestpass.storage.feed import SQLiteFeed
 from guestpass.web.application import WebServices, create_application
 from guestpass.web.desk import Desk
 from guestpass.web.notices import Notices
+from guestpass.user_agents import UserAgentReader
 from guestpass.wiring import Core
 
 
@@ -72,7 +73,6 @@ def build_worker(
     `listeners` are the addresses that visitors and owners connect to: no environment may be one of them.
     """
     settings, notices = core.settings, Notices()
-    visits = VisitLog(core.database, core.clock)
     assets = AssetCache(
         settings.data_dir / "assets",
         size_limit=settings.asset_cache_size,
@@ -81,6 +81,13 @@ def build_worker(
         recheck=settings.asset_recheck.total_seconds(),
     )
     directory = Directory(core.database, core.vault, time.time, renewed=assets.expire)
+    visits = VisitLog(
+        core.database,
+        core.clock,
+        agent_of=UserAgentReader().read,
+        addresses=settings.visitor_addresses,
+        present=directory.present,
+    )
     sessions = VisitorSessions(
         core.database,
         core.sealer,
@@ -136,10 +143,11 @@ def build_worker(
     application = create_application(
         WebServices(
             links=core.links,
+            records=core.records,
             environments=core.environments,
             accounts=core.accounts,
             findings=core.findings,
-            openings=Openings(core.database, core.vault, core.hasher, core.clock),
+            openings=Openings(core.database, core.vault, core.hasher, core.clock, visits),
             bearer=core.bearer,
             revocation=core.revocation,
             passes=core.passes,

@@ -7,13 +7,14 @@ it, so whoever holds it sees them at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from guestpass.app.ports import Change, ChangeKind, Cuttable, Store, TokenVault
+from guestpass.app.ports import Change, ChangeKind, Cuttable, Store, TokenRecord, TokenVault
 from guestpass.domain.account import Account
 from guestpass.domain.environment import Environment, EnvironmentKey, Kind
 from guestpass.domain.link import ShareLink, Status
+from guestpass.domain.networks import is_within, read_networks
 
 _LONGEST_TIMER: Final = 86_400.0
 
@@ -23,10 +24,21 @@ class LinkEntry:
 
     `http_only` are the cookie names that the environment is known to set HttpOnly. `live` are the exchanges
     and tunnels that end when the link does. `account` is whom visitors are signed in as, None where the link names
-    nobody or the account is gone.
+    nobody or the account is gone. `ended` are the visitors whose passes open nothing any more.
     """
 
-    __slots__ = ("_expires_at", "account", "environment", "gone", "http_only", "link", "live", "timer")
+    __slots__ = (
+        "_expires_at",
+        "_networks",
+        "account",
+        "ended",
+        "environment",
+        "gone",
+        "http_only",
+        "link",
+        "live",
+        "timer",
+    )
 
     def __init__(
         self,
@@ -34,21 +46,29 @@ class LinkEntry:
         environment: Environment,
         http_only: frozenset[bytes] = frozenset(),
         account: Account | None = None,
+        ended: frozenset[str] = frozenset(),
     ) -> None:
         self.live: set[Cuttable] = set()
         self.timer: asyncio.TimerHandle | None = None
         self.gone = False
-        self.set(link, environment, http_only, account)
+        self.set(link, environment, http_only, account, ended)
 
     def set(
-        self, link: ShareLink, environment: Environment, http_only: frozenset[bytes], account: Account | None
+        self,
+        link: ShareLink,
+        environment: Environment,
+        http_only: frozenset[bytes],
+        account: Account | None,
+        ended: frozenset[str],
     ) -> None:
         """Write what is true now into the entry."""
         self.link = link
         self.environment = environment
         self.http_only = http_only
         self.account = account
+        self.ended = ended
         self._expires_at = link.expires_at.timestamp()
+        self._networks = read_networks(link.allowed_ips)
 
     @property
     def expires_at(self) -> float:
@@ -69,6 +89,10 @@ class LinkEntry:
     def maintenance(self) -> str | None:
         """The owner's message while the environment is in maintenance."""
         return self.environment.maintenance
+
+    def admits(self, address: str) -> bool:
+        """Whether visitors may come from this address."""
+        return not self._networks or is_within(address, self._networks)
 
     def status_at(self, now: float) -> Status:
         """The link's state at `now` (Unix seconds)."""
@@ -125,8 +149,7 @@ class Directory:
         token_hash = self._vault.hash(token)
         link_id, generation = self._tokens.get(token_hash), self._generation
         if link_id is None:
-            async with self._store.reading() as work:
-                record = await work.links.by_token_hash(token_hash)
+            record = await self._record(token_hash)
             if record is None or record.retired_at is not None:
                 return None
             link_id = record.link_id
@@ -137,6 +160,20 @@ class Directory:
                 self._tokens.clear()
             self._tokens[token_hash] = link_id
         return entry
+
+    async def was_replaced(self, token: str) -> bool:
+        """Whether a token that `find` knows no link for once opened one that has another URL now."""
+        if not self._vault.is_well_formed(token):
+            return False
+        record = await self._record(self._vault.hash(token))
+        return record is not None and record.retired_at is not None
+
+    def present(self) -> Iterator[tuple[str, str]]:
+        """The link and the visitor of everything that is open; some more than once."""
+        for link_id, entry in self._entries.items():
+            for open_one in entry.live:
+                if open_one.visitor is not None:
+                    yield link_id, open_one.visitor
 
     async def apply(self, changes: Sequence[Change]) -> None:
         """Make memory agree with the database on what changed; what must end is cut before this returns."""
@@ -163,6 +200,10 @@ class Directory:
             entry.cut()
         self._entries.clear()
 
+    async def _record(self, token_hash: bytes) -> TokenRecord | None:
+        async with self._store.reading() as work:
+            return await work.links.by_token_hash(token_hash)
+
     async def _refresh(self, link_id: str) -> LinkEntry | None:
         """Read link and environment; repeated while changes arrive meanwhile, so that no older state stays."""
         while True:
@@ -173,13 +214,14 @@ class Directory:
                 names = await work.environments.http_only_cookies(link.environment) if link is not None else ()
                 named = (link.environment, link.account) if link is not None and link.account is not None else None
                 account = await work.accounts.get(*named) if named is not None else None
+                ended = await work.visits.ended(link_id) if link is not None else frozenset()
             if generation == self._generation:
                 break
         if link is None or environment is None:
             self._drop(link_id)
             return None
         http_only = frozenset(name.encode("latin-1") for name in names)
-        return self._keep(link, environment, http_only, account)
+        return self._keep(link, environment, http_only, account, ended)
 
     async def _refresh_environment(self, key: EnvironmentKey) -> None:
         """Read an environment once for all entries that lead to it."""
@@ -196,34 +238,42 @@ class Directory:
             if environment is None or environment.created_at != entry.environment.created_at:
                 self._drop(link_id)
             else:
-                self._keep(entry.link, environment, http_only, accounts.get(entry.link.account or ""))
+                account = accounts.get(entry.link.account or "")
+                self._keep(entry.link, environment, http_only, account, entry.ended)
 
     def _keep(
-        self, link: ShareLink, environment: Environment, http_only: frozenset[bytes], account: Account | None
+        self,
+        link: ShareLink,
+        environment: Environment,
+        http_only: frozenset[bytes],
+        account: Account | None,
+        ended: frozenset[str],
     ) -> LinkEntry:
         entry = self._entries.get(link.id)
         if entry is None:
             self._make_room()
-            entry = self._entries[link.id] = LinkEntry(link, environment, http_only, account)
+            entry = self._entries[link.id] = LinkEntry(link, environment, http_only, account, ended)
             self._by_environment.setdefault(environment.key, set()).add(link.id)
         else:
             before_link, before_environment, before_account = entry.link, entry.environment, entry.account
+            newly_ended = ended - entry.ended
             if environment.checked_at != before_environment.checked_at or (
                 environment.maintenance is None and before_environment.maintenance is not None
             ):
                 self._renewed(environment)
             # An equal set stays the same object: the memory of cookies compares by identity.
-            entry.set(link, environment, entry.http_only if entry.http_only == http_only else http_only, account)
+            names = entry.http_only if entry.http_only == http_only else http_only
+            entry.set(link, environment, names, account, ended)
             moved = environment.revision != before_environment.revision or environment.maintenance is not None
-            # Who is signed in as somebody else, or may do less than before, has nothing open from before that.
-            changed = link.version != before_link.version or link.access is not before_link.access
             if (
-                changed
-                or moved
+                moved
                 or link.deactivated_at is not None
+                or _admits_less(link, before_link)
                 or _credentials(account) != _credentials(before_account)
             ):
                 entry.cut()
+            for visitor in newly_ended:
+                entry.cut(visitor)
         self._watch_expiry(entry)
         return entry
 
@@ -256,6 +306,15 @@ class Directory:
             # Wall clock and timer may drift apart over weeks, so the timer asks the clock again.
             delay = min(left, _LONGEST_TIMER)
             entry.timer = asyncio.get_running_loop().call_later(delay, self._watch_expiry, entry)
+
+
+def _admits_less(link: ShareLink, before: ShareLink) -> bool:
+    """Whether what is open may be somebody's who is not let in now, or is from before they could do less."""
+    return (
+        link.version != before.version
+        or link.access is not before.access
+        or (link.allowed_ips != before.allowed_ips and bool(link.allowed_ips))
+    )
 
 
 def _credentials(account: Account | None) -> tuple[str, int] | None:

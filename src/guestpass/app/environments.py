@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
-from typing import Any, Final, final
+from typing import Any
 
 from guestpass.app.ports import Announcer, ChangeKind, Clock, Entropy, Prober, RefusedCall, Store, UnitOfWork
+from guestpass.app.unset import UNSET, Unset
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.environment import (
     DEFAULT_MAX_CONCURRENT,
@@ -25,14 +26,6 @@ from guestpass.domain.environment import (
 )
 from guestpass.domain.errors import AlreadyExists, FieldError, Invalid, NotFound
 from guestpass.domain.link import Access, Status
-
-
-@final
-class _Unset:
-    """The value of a field that a change leaves alone."""
-
-
-UNSET: Final = _Unset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,20 +53,20 @@ class NewEnvironment:
 class EnvironmentChange:
     """What an owner wants changed; a field that is UNSET stays as it is."""
 
-    name: str | _Unset = UNSET
-    url: str | _Unset = UNSET
-    websocket_url: str | _Unset | None = UNSET
-    kind: Kind | _Unset = UNSET
-    description: str | _Unset | None = UNSET
-    tls_verify: bool | _Unset = UNSET
-    body_limit: int | _Unset = UNSET
-    response_timeout: timedelta | _Unset = UNSET
-    maintenance: str | _Unset | None = UNSET
-    public_url: str | _Unset | None = UNSET
-    database: str | _Unset | None = UNSET
-    allow_paths: Sequence[str] | _Unset = UNSET
-    max_concurrent: int | _Unset = UNSET
-    read_only_allow: Sequence[str] | _Unset = UNSET
+    name: str | Unset = UNSET
+    url: str | Unset = UNSET
+    websocket_url: str | Unset | None = UNSET
+    kind: Kind | Unset = UNSET
+    description: str | Unset | None = UNSET
+    tls_verify: bool | Unset = UNSET
+    body_limit: int | Unset = UNSET
+    response_timeout: timedelta | Unset = UNSET
+    maintenance: str | Unset | None = UNSET
+    public_url: str | Unset | None = UNSET
+    database: str | Unset | None = UNSET
+    allow_paths: Sequence[str] | Unset = UNSET
+    max_concurrent: int | Unset = UNSET
+    read_only_allow: Sequence[str] | Unset = UNSET
 
     def given(self) -> dict[str, Any]:
         """The fields to change, by name."""
@@ -156,6 +149,7 @@ class EnvironmentService:
                     checked_at=None,
                 )
                 await work.environments.set_findings(after.key, ())
+                await work.reachabilities.regain(after.key)
             await work.environments.update(after)
             await work.changes.append(ChangeKind.ENVIRONMENT, str(after.key))
         await self._announcer.announce()

@@ -1,56 +1,58 @@
-"""Create, show, deactivate and remove share links."""
+"""Create, show, change, deactivate and remove share links."""
 
 from __future__ import annotations
 
 import base64
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from guestpass.app.accounts import AccountService, SignInCredentials, warnings_of
 from guestpass.app.addresses import Addresses
-from guestpass.app.ports import Announcer, ChangeKind, Clock, Entropy, PasswordHasher, Store, TokenVault, UnitOfWork
+from guestpass.app.link_terms import LinkChange, NewLink, check_for_environment, check_terms, type_errors
+from guestpass.app.lookup import existing_environment, existing_link
+from guestpass.app.paging import PAGE, Page, check_limit, read_cursor, write_cursor
+from guestpass.app.ports import (
+    Announcer,
+    ChangeKind,
+    Clock,
+    Entropy,
+    LinkFilter,
+    LinkSort,
+    PasswordHasher,
+    Store,
+    TokenVault,
+    UnitOfWork,
+)
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.account import Account
-from guestpass.domain.durations import format_duration
-from guestpass.domain.environment import Environment, EnvironmentKey, Kind
-from guestpass.domain.errors import FieldError, Invalid, NotFound
+from guestpass.domain.environment import EnvironmentKey
+from guestpass.domain.errors import FieldError, Invalid
 from guestpass.domain.finding import Finding
 from guestpass.domain.link import (
     DEFAULT_LIFETIME,
-    LABEL_LENGTH,
-    PASSWORD_BYTES,
     Access,
     EventKind,
     LinkEvent,
     ShareLink,
     ShareType,
     Status,
+    folded,
 )
+from guestpass.domain.visit import LIVE
 
+__all__ = ["LinkChange", "LinkSearch", "LinkService", "ManyDeactivated", "NewLink", "OwnedLink"]
+
+SEARCH_LENGTH: Final = 200
+MANY: Final = 500
+"""How many links one call may deactivate."""
 VIEW_ONLY_UNSIGNED: Final = Finding(
     code="view_only_unsigned",
-    detail="This link signs nobody in: visitors see what Odoo shows to everybody, or sign in with a login of their own, "
-    "whose rights may be wide. View-only is a guard; Odoo's access rights are the boundary.",
+    detail="This link signs nobody in: visitors see what Odoo shows to everybody, or sign in with a login of their "
+    "own, whose rights may be wide. View-only is a guard; Odoo's access rights are the boundary.",
     remedy="Sign visitors in (signInAs) as a user who may read what they should see and write nothing.",
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewLink:
-    """What an owner gives to make a link; None means not given. `share_type` follows from `password` then.
-
-    `sign_in_as` is the name of an account of the environment, or credentials of which one is made.
-    """
-
-    expires_in: timedelta | None = None
-    label: str | None = None
-    password: str | None = None
-    share_type: ShareType | None = None
-    access: Access = Access.FULL
-    sign_in_as: str | SignInCredentials | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +60,49 @@ class OwnedLink:
     """A link as its owner sees it: with its URL, made at each reading from the encrypted token.
 
     `account` is who visitors are signed in as; None too where a link that ended has outlived its account.
+    `visitors_now` is how many are there at this moment.
     """
 
     link: ShareLink
     url: str
     status: Status
     account: Account | None = None
+    visitors_now: int = 0
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
         """What the owner should consider before the link is sent."""
         unsigned = self.link.access is Access.READ_ONLY and self.link.account is None
         return (*(warnings_of(self.account) if self.account else ()), *((VIEW_ONLY_UNSIGNED,) if unsigned else ()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSearch:
+    """Which of the links of all environments to list, and how; None for what doesn't matter.
+
+    `text` is looked for in label, note, id and the environment's name, whatever their case. `expiring_within` leaves
+    out what isn't active. `descending` None takes what people expect of each way to sort.
+    """
+
+    text: str | None = None
+    environment_id: str | None = None
+    status: Status | None = None
+    share_type: ShareType | None = None
+    created_by: str | None = None
+    expiring_within: timedelta | None = None
+    sort: LinkSort = LinkSort.CREATED
+    descending: bool | None = None
+    limit: int = PAGE
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ManyDeactivated:
+    """What became of many links, each once and in the order asked for: `before` were deactivated already."""
+
+    deactivated: tuple[str, ...]
+    before: tuple[str, ...]
+    not_found: tuple[str, ...]
 
 
 class LinkService:
@@ -103,32 +136,34 @@ class LinkService:
         Credentials become an account, so they need the scope for that too.
         """
         who.require(Scope.SHARES_WRITE)
-        share_type = self._check(new)
+        given = {each.name: getattr(new, each.name) for each in fields(new)}
+        now = self._clock.now()
+        terms = check_terms(given, now=now, longest=self._longest, errors=type_errors(new))
+        terms.setdefault("expires_at", now + min(DEFAULT_LIFETIME, self._longest))
         key = EnvironmentKey(who.org, environment_id)
         async with self._store.reading() as work:
-            _check_kind(new, await _existing(work, key))
+            check_for_environment(given, await existing_environment(work, key))
             if isinstance(new.sign_in_as, str):
                 await _named_account(work, key, new.sign_in_as)
         account_name = await self._account_name(who, key, new.sign_in_as)
         # The slow hash is made outside the write transaction, so that it never holds the lock.
         password_hash = await self._hasher.hash(new.password) if new.password is not None else None
-        now = self._clock.now()
         link = ShareLink(
             id=_new_id(self._entropy),
             environment=key,
-            share_type=share_type,
-            label=(new.label or "").strip() or None,
+            share_type=_share_type(password_hash),
             password_hash=password_hash,
             version=1,
             created_at=now,
             created_by=who.sub,
-            expires_at=now + (new.expires_in or min(DEFAULT_LIFETIME, self._longest)),
+            deactivated_at=None if new.active else now,
             access=new.access,
             account=account_name,
+            **terms,
         )
         token = self._vault.new()
         async with self._store.writing() as work:
-            _check_kind(new, await _existing(work, key))
+            check_for_environment(given, await existing_environment(work, key))
             account = await _named_account(work, key, account_name) if account_name is not None else None
             await work.links.add(link, self._vault.hash(token), self._vault.seal(token, link.id))
             await work.visits.add_events([LinkEvent(link.id, now, EventKind.CREATED, who.sub)])
@@ -141,43 +176,153 @@ class LinkService:
         who.require(Scope.SHARES_READ)
         key, now = EnvironmentKey(who.org, environment_id), self._clock.now()
         async with self._store.reading() as work:
-            await _existing(work, key)
+            await existing_environment(work, key)
             links = await work.links.by_environment(key, now=now, status=status)
-            sealed = await work.links.sealed_tokens([link.id for link in links])
-            accounts = {account.name: account for account in await work.accounts.all(key)}
-        return [self._owned(link, sealed[link.id], accounts) for link in links]
+            return await self._owned(work, links, await work.accounts.all(key))
+
+    async def find(self, who: Principal, search: LinkSearch) -> Page[OwnedLink]:
+        """Links of all the organisation's environments, a page at a time; raises Invalid for what can't be searched."""
+        who.require(Scope.SHARES_READ)
+        descending = search.descending
+        if descending is None:
+            descending = search.sort in {LinkSort.CREATED, LinkSort.LAST_OPENED, LinkSort.VISITS}
+        order = f"links:{search.sort}:{'desc' if descending else 'asc'}"
+        wanted = self._filter(who, search)
+        after = None
+        if search.cursor is not None:
+            value, id = read_cursor(search.cursor, order, _KEY_TYPES[search.sort], str)
+            after = value, str(id)
+        async with self._store.reading() as work:
+            links = await work.links.find(
+                wanted, sort=search.sort, descending=descending, after=after, limit=search.limit + 1
+            )
+            total = await work.links.count(wanted)
+            shown, more = links[: search.limit], len(links) > search.limit
+            owned = await self._owned(work, shown, await work.accounts.of_org(who.org))
+        cursor = write_cursor(order, _sort_key(shown[-1], search.sort), shown[-1].id) if more else None
+        return Page(tuple(owned), cursor, total)
 
     async def get(self, who: Principal, environment_id: str, id: str) -> OwnedLink:
         """One link; raises NotFound when it is not one of that environment's."""
         who.require(Scope.SHARES_READ)
         key = EnvironmentKey(who.org, environment_id)
         async with self._store.reading() as work:
-            link = await _link_of(work, key, id)
-            sealed = await work.links.sealed_tokens([id])
-            accounts = {account.name: account for account in await work.accounts.all(key)}
-        return self._owned(link, sealed[id], accounts)
+            link = await existing_link(work, key, id)
+            return (await self._owned(work, [link], await work.accounts.all(key)))[0]
+
+    async def change(self, who: Principal, environment_id: str, id: str, change: LinkChange) -> OwnedLink:
+        """Change some fields; raises NotFound, and Invalid with each wrong field.
+
+        A new password ends the passes that were given out before it. What is as it was before changes nothing.
+        """
+        who.require(Scope.SHARES_WRITE)
+        given, key = change.given(), EnvironmentKey(who.org, environment_id)
+        terms = check_terms(given, now=self._clock.now(), longest=self._longest)
+        async with self._store.reading() as work:
+            await existing_link(work, key, id)
+            check_for_environment(given, await existing_environment(work, key))
+            if isinstance(named := given.get("sign_in_as"), str):
+                await _named_account(work, key, named)
+        if "sign_in_as" in given:
+            terms["account"] = await self._account_name(who, key, given["sign_in_as"])
+        if "password" in given:
+            terms["password_hash"] = await self._hasher.hash(given["password"]) if given["password"] else None
+            terms["share_type"] = _share_type(terms["password_hash"])
+        if "access" in given:
+            terms["access"] = given["access"]
+        async with self._store.writing() as work:
+            before, now = await existing_link(work, key, id), self._clock.now()
+            check_for_environment(given, await existing_environment(work, key))
+            if terms.get("account") is not None:
+                await _named_account(work, key, terms["account"])
+            after = replace(before, **terms)
+            if terms.get("password_hash") is not None:
+                after = replace(after, version=before.version + 1)
+            if given.get("active") is not None:
+                after = _switched(after, now, active=given["active"])
+            if events := _events(before, after, now, who.sub):
+                await work.links.update(after)
+                await work.visits.add_events(events)
+                await work.changes.append(ChangeKind.LINK, id)
+            owned = (await self._owned(work, [after], await work.accounts.all(key)))[0]
+        await self._announcer.announce()
+        return owned
+
+    async def rotate(self, who: Principal, environment_id: str, id: str) -> OwnedLink:
+        """Give a link another URL: the old one says that it was replaced, and its visitors' passes end."""
+        who.require(Scope.SHARES_WRITE)
+        key, token = EnvironmentKey(who.org, environment_id), self._vault.new()
+        async with self._store.writing() as work:
+            before, now = await existing_link(work, key, id), self._clock.now()
+            link = replace(before, version=before.version + 1)
+            await work.links.update(link)
+            await work.links.replace_token(id, self._vault.hash(token), self._vault.seal(token, id), now)
+            await work.visits.add_events([LinkEvent(id, now, EventKind.ROTATED, who.sub)])
+            await work.changes.append(ChangeKind.LINK, id)
+            owned = (await self._owned(work, [link], await work.accounts.all(key)))[0]
+        await self._announcer.announce()
+        return owned
 
     async def deactivate(self, who: Principal, environment_id: str, id: str) -> bool:
         """Switch a link off; its record stays. A second time changes nothing and returns False."""
         who.require(Scope.SHARES_WRITE)
         async with self._store.writing() as work:
-            link = await _link_of(work, EnvironmentKey(who.org, environment_id), id)
-            now = self._clock.now()
-            changed = await work.links.deactivate(link.id, now)
-            if changed:
-                await work.visits.add_events([LinkEvent(link.id, now, EventKind.DEACTIVATED, who.sub)])
-                await work.changes.append(ChangeKind.LINK, link.id)
+            link = await existing_link(work, EnvironmentKey(who.org, environment_id), id)
+            changed = await self._deactivate(work, who, link)
         await self._announcer.announce()
         return changed
+
+    async def deactivate_many(self, who: Principal, ids: Sequence[str]) -> ManyDeactivated:
+        """Switch many links of any environments off, in one transaction; raises Invalid for too many."""
+        who.require(Scope.SHARES_WRITE)
+        if not 1 <= len(ids) <= MANY:
+            raise Invalid.one("ids", f"must be 1 to {MANY} ids")
+        results: dict[bool | None, list[str]] = {True: [], False: [], None: []}
+        async with self._store.writing() as work:
+            for id in dict.fromkeys(ids):
+                link = await work.links.get(id)
+                known = link is not None and link.environment.org == who.org
+                results[await self._deactivate(work, who, link) if link is not None and known else None].append(id)
+        await self._announcer.announce()
+        return ManyDeactivated(tuple(results[True]), tuple(results[False]), tuple(results[None]))
 
     async def remove(self, who: Principal, environment_id: str, id: str) -> None:
         """Remove a link's record for good; raises NotFound when it is gone already."""
         who.require(Scope.SHARES_WRITE)
         async with self._store.writing() as work:
-            link = await _link_of(work, EnvironmentKey(who.org, environment_id), id)
+            link = await existing_link(work, EnvironmentKey(who.org, environment_id), id)
             await work.links.remove(link.id)
             await work.changes.append(ChangeKind.LINK, link.id)
         await self._announcer.announce()
+
+    async def _deactivate(self, work: UnitOfWork, who: Principal, link: ShareLink) -> bool:
+        now = self._clock.now()
+        changed = await work.links.deactivate(link.id, now)
+        if changed:
+            await work.visits.add_events([LinkEvent(link.id, now, EventKind.DEACTIVATED, who.sub)])
+            await work.changes.append(ChangeKind.LINK, link.id)
+        return changed
+
+    def _filter(self, who: Principal, search: LinkSearch) -> LinkFilter:
+        check_limit(search.limit)
+        errors = []
+        if search.text is not None and len(search.text) > SEARCH_LENGTH:
+            errors.append(FieldError("search", f"must be at most {SEARCH_LENGTH} characters"))
+        if search.expiring_within is not None and search.expiring_within <= timedelta(0):
+            errors.append(FieldError("expiringWithin", "must be more than 0s"))
+        if errors:
+            raise Invalid(errors)
+        now = self._clock.now()
+        return LinkFilter(
+            org=who.org,
+            now=now,
+            text=folded(search.text.strip()) if search.text is not None else None,
+            environment_id=search.environment_id,
+            status=search.status,
+            share_type=search.share_type,
+            created_by=search.created_by,
+            expires_before=now + search.expiring_within if search.expiring_within is not None else None,
+        )
 
     async def _account_name(
         self, who: Principal, key: EnvironmentKey, sign_in_as: str | SignInCredentials | None
@@ -196,46 +341,80 @@ class LinkService:
                 ]
             ) from None
 
-    def _owned(self, link: ShareLink, sealed: bytes, accounts: Mapping[str, Account]) -> OwnedLink:
-        token = self._vault.open(sealed, link.id)
-        url, account = self._addresses.share_url(link.id, token), accounts.get(link.account or "")
-        return OwnedLink(link, url, link.status(self._clock.now()), account)
-
-    def _check(self, new: NewLink) -> ShareType:
-        """The link's type; raises Invalid with every field that is wrong."""
-        errors: list[FieldError] = []
-        share_type = new.share_type or (ShareType.TOKEN if new.password is None else ShareType.PASSWORD)
-        if share_type is ShareType.PASSWORD and new.password is None:
-            errors.append(FieldError("password", "is needed for a link of shareType password"))
-        if share_type is ShareType.TOKEN and new.password is not None:
-            errors.append(FieldError("shareType", "must be password, or not given, when a password is given"))
-        if new.password is not None and len(new.password.encode()) not in PASSWORD_BYTES:
-            errors.append(FieldError("password", "must be 8 to 1024 bytes long"))
-        if new.label is not None and len(new.label) > LABEL_LENGTH:
-            errors.append(FieldError("label", f"must be at most {LABEL_LENGTH} characters"))
-        if new.label is not None and re.search(r"[\x00-\x1f\x7f]", new.label):
-            errors.append(FieldError("label", "must not hold control characters"))
-        if new.expires_in is not None and not timedelta(0) < new.expires_in <= self._longest:
-            errors.append(FieldError("expiresIn", f"must be more than 0s and at most {format_duration(self._longest)}"))
-        if errors:
-            raise Invalid(errors)
-        return share_type
+    async def _owned(
+        self, work: UnitOfWork, links: Sequence[ShareLink], accounts: Sequence[Account]
+    ) -> list[OwnedLink]:
+        """The links as their owner sees them, in the same order."""
+        ids, now = [link.id for link in links], self._clock.now()
+        sealed = await work.links.sealed_tokens(ids)
+        live = await work.visits.live(ids, now - LIVE)
+        named = {(account.environment, account.name): account for account in accounts}
+        return [
+            OwnedLink(
+                link,
+                self._addresses.share_url(link.id, self._vault.open(sealed[link.id], link.id)),
+                link.status(now),
+                named.get((link.environment, link.account or "")),
+                live.get(link.id, 0),
+            )
+            for link in links
+        ]
 
 
 _CREDENTIALS: Final = ("login", "password", "allowAdmin")
+# What a history calls the attributes of a link that can be changed.
+_CHANGED: Final[Mapping[str, str]] = {
+    "label": "label",
+    "note": "note",
+    "expires_at": "expiresAt",
+    "password_hash": "password",
+    "access": "access",
+    "account": "signInAs",
+    "start_path": "startPath",
+    "max_visitors": "maxVisitors",
+    "allowed_ips": "allowedIPs",
+}
+_KEY_TYPES: Final[Mapping[LinkSort, type[datetime | str | int]]] = {
+    LinkSort.CREATED: datetime,
+    LinkSort.EXPIRES: datetime,
+    LinkSort.LAST_OPENED: datetime,
+    LinkSort.LABEL: str,
+    LinkSort.VISITS: int,
+}
 
 
-def _check_kind(new: NewLink, environment: Environment) -> None:
-    """Raise Invalid with what only visitors of an Odoo can be given."""
-    if environment.kind is Kind.ODOO:
-        return
-    errors = []
-    if new.access is not Access.FULL:
-        errors.append(FieldError("access", "must be full, or not given, for an environment that is not of kind odoo"))
-    if new.sign_in_as is not None:
-        errors.append(FieldError("signInAs", "can't be given for an environment that is not of kind odoo"))
-    if errors:
-        raise Invalid(errors)
+def _sort_key(link: ShareLink, sort: LinkSort) -> datetime | str | int | None:
+    keys: dict[LinkSort, datetime | str | int | None] = {
+        LinkSort.CREATED: link.created_at,
+        LinkSort.EXPIRES: link.expires_at,
+        LinkSort.LAST_OPENED: link.last_opened_at,
+        LinkSort.LABEL: link.label_key,
+        LinkSort.VISITS: link.visits,
+    }
+    return keys[sort]
+
+
+def _share_type(password_hash: str | None) -> ShareType:
+    return ShareType.TOKEN if password_hash is None else ShareType.PASSWORD
+
+
+def _switched(link: ShareLink, now: datetime, *, active: bool) -> ShareLink:
+    """The link deactivated or open again; raises Invalid where it has expired and would open nothing."""
+    if not active:
+        return replace(link, deactivated_at=link.deactivated_at or now)
+    if now >= link.expires_at:
+        raise Invalid.one("expiresIn", "is needed too: the link has expired, so give it a new lifetime, such as 24h")
+    return replace(link, deactivated_at=None)
+
+
+def _events(before: ShareLink, after: ShareLink, at: datetime, actor: str) -> list[LinkEvent]:
+    """What the link's history says of a change; empty where nothing changed."""
+    changed = [name for attribute, name in _CHANGED.items() if getattr(before, attribute) != getattr(after, attribute)]
+    events = [LinkEvent(after.id, at, EventKind.CHANGED, actor, ",".join(changed))] if changed else []
+    if (before.deactivated_at is None) is not (after.deactivated_at is None):
+        kind = EventKind.ACTIVATED if after.deactivated_at is None else EventKind.DEACTIVATED
+        events.append(LinkEvent(after.id, at, kind, actor))
+    return events
 
 
 async def _named_account(work: UnitOfWork, key: EnvironmentKey, name: str) -> Account:
@@ -244,21 +423,6 @@ async def _named_account(work: UnitOfWork, key: EnvironmentKey, name: str) -> Ac
     known = ", ".join(account.name for account in await work.accounts.all(key))
     remedy = f"known are {known}" if known else "it has none yet: add one, or give login and password"
     raise Invalid.one("signInAs", f"is not the name of an account of this environment; {remedy}")
-
-
-async def _existing(work: UnitOfWork, key: EnvironmentKey) -> Environment:
-    environment = await work.environments.get(key)
-    if environment is None:
-        raise NotFound("environment", key.id)
-    return environment
-
-
-async def _link_of(work: UnitOfWork, key: EnvironmentKey, id: str) -> ShareLink:
-    await _existing(work, key)
-    link = await work.links.get(id)
-    if link is None or link.environment != key:
-        raise NotFound("share link", id)
-    return link
 
 
 def _new_id(entropy: Entropy) -> str:

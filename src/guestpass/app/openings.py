@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from guestpass.app.ports import Clock, PasswordHasher, Store, TokenVault
+from guestpass.app.visits import VisitLog
 from guestpass.domain.errors import GuestpassError
-from guestpass.domain.link import EventKind, LinkEvent, ShareLink, Status
+from guestpass.domain.link import ShareLink, Status
 from guestpass.domain.reasons import Reason
 
 _ENDED: Final = {Status.DEACTIVATED: Reason.LINK_DEACTIVATED, Status.EXPIRED: Reason.LINK_EXPIRED}
@@ -15,7 +16,7 @@ _ENDED: Final = {Status.DEACTIVATED: Reason.LINK_DEACTIVATED, Status.EXPIRED: Re
 class OpeningRefused(GuestpassError):
     """A link was not opened.
 
-    `reason` is one of UNKNOWN_LINK, LINK_DEACTIVATED, LINK_EXPIRED, PASSWORD_NEEDED and PASSWORD_WRONG.
+    `reason` is one of UNKNOWN_LINK, LINK_REPLACED, LINK_DEACTIVATED, LINK_EXPIRED, PASSWORD_NEEDED and PASSWORD_WRONG.
     """
 
     def __init__(self, reason: Reason) -> None:
@@ -26,17 +27,20 @@ class OpeningRefused(GuestpassError):
 class Openings:
     """What a visitor does before anything is forwarded."""
 
-    def __init__(self, store: Store, vault: TokenVault, hasher: PasswordHasher, clock: Clock) -> None:
+    def __init__(self, store: Store, vault: TokenVault, hasher: PasswordHasher, clock: Clock, visits: VisitLog) -> None:
         self._store = store
         self._vault = vault
         self._hasher = hasher
         self._clock = clock
+        self._visits = visits
 
-    async def login(self, token: str, password: str | None, client_address: str) -> ShareLink:
+    async def login(
+        self, token: str, password: str | None, client_address: str, *, request_id: str, user_agent: str
+    ) -> ShareLink:
         """Check a link's password and return the link; a link without one opens with any.
 
-        A wrong password is written into the link's history with the address that it came from; the
-        password itself is not. Raises OpeningRefused.
+        A wrong password is one of the link's refusals, with the address that it came from; the password itself is not
+        kept. Raises OpeningRefused.
         """
         link = await self._link(token)
         now = self._clock.now()
@@ -48,18 +52,24 @@ class Openings:
             raise OpeningRefused(Reason.PASSWORD_NEEDED)
         if await self._hasher.verify(link.password_hash, password):
             return link
-        async with self._store.writing() as work:
-            event = LinkEvent(link.id, now, EventKind.REFUSED, client_address, Reason.PASSWORD_WRONG.value)
-            await work.visits.add_events([event])
+        self._visits.refused(
+            link.id,
+            now.timestamp(),
+            Reason.PASSWORD_WRONG.value,
+            client_address,
+            request_id=request_id,
+            user_agent=user_agent,
+        )
         raise OpeningRefused(Reason.PASSWORD_WRONG)
 
     async def _link(self, token: str) -> ShareLink:
-        """The link that the token opens; a token that a rotation retired is as unknown as one that never was."""
         if not self._vault.is_well_formed(token):
             raise OpeningRefused(Reason.UNKNOWN_LINK)
         async with self._store.reading() as work:
             record = await work.links.by_token_hash(self._vault.hash(token))
-            link = await work.links.get(record.link_id) if record is not None and record.retired_at is None else None
-        if link is None:
+            link = await work.links.get(record.link_id) if record is not None else None
+        if record is None or link is None:
             raise OpeningRefused(Reason.UNKNOWN_LINK)
+        if record.retired_at is not None:
+            raise OpeningRefused(Reason.LINK_REPLACED)
         return link

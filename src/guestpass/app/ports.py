@@ -10,11 +10,13 @@ from enum import StrEnum
 from typing import Protocol
 
 from guestpass.app.probing import ProbeReport
+from guestpass.domain.access import Principal
 from guestpass.domain.account import Account, SignInRefusal
 from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.errors import GuestpassError
 from guestpass.domain.finding import Finding
-from guestpass.domain.link import LinkEvent, ShareLink, Status
+from guestpass.domain.link import EventKind, LinkEvent, ShareLink, ShareType, Status
+from guestpass.domain.visit import Refusal, Visitor
 
 
 class Clock(Protocol):
@@ -115,13 +117,57 @@ class Activity:
 
     `starts` are the times at which a visit began, oldest first: each a pair of time and whether it was
     an opening (always a visit) or a request after silence as far as this worker knows (a visit only
-    where the database knows of no later request). `last_seen` is the newest request.
+    where the database knows of no later request). `last_seen` is the newest request, `present_at` the newest moment at
+    which something was open; None where there was none. `origin` is what the newest opening told of the visitor.
     """
 
     link_id: str
     visitor: str
     starts: tuple[tuple[datetime, bool], ...]
-    last_seen: datetime
+    last_seen: datetime | None = None
+    present_at: datetime | None = None
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a visitor comes from, and with what; None for what is not known or not to be kept."""
+
+    address: str | None
+    browser: str | None
+    system: str | None
+
+
+class LinkSort(StrEnum):
+    """By what a list of links is sorted."""
+
+    CREATED = "created"
+    EXPIRES = "expires"
+    LAST_OPENED = "lastOpened"
+    LABEL = "label"
+    VISITS = "visits"
+
+
+SortKey = tuple[datetime | str | int | None, str]
+"""Where a link stands in a list: what it is sorted by, and its id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkFilter:
+    """Which of an organisation's links are wanted; None for what doesn't matter.
+
+    `text` is folded, and is looked for in label, note, id and the environment's name. `expires_before` leaves out
+    what isn't active. `now` is what the status is of.
+    """
+
+    org: str
+    now: datetime
+    text: str | None = None
+    environment_id: str | None = None
+    status: Status | None = None
+    share_type: ShareType | None = None
+    created_by: str | None = None
+    expires_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +327,10 @@ class OdooSessions(Protocol):
         ...
 
     async def remove_ended(self, now: datetime, *, limit: int) -> list[OdooSession]:
-        """Delete and return up to `limit` rows whose link is gone, not active or of another version at `now`."""
+        """Delete and return up to `limit` rows that are over at `now`.
+
+        Their link is gone, not active, of another version, or signs in as another account; or an owner ended the visit.
+        """
         ...
 
 
@@ -322,8 +371,8 @@ class Visits(Protocol):
         """Add what workers saw, exactly once over any number of workers.
 
         For each start: an insert into visitors, or an update on the condition that it was an opening
-        or that the known `last_seen` lies at least VISIT_SILENCE back. Counts on the link follow from
-        what was really inserted or updated, each counted start is an `opened` event. Activities of
+        or that the known `last_seen` lies at least VISIT_SILENCE back. Counts on the link and for its hours follow
+        from what was really inserted or updated, each counted start is an `opened` event. Activities of
         links that are gone are dropped.
         """
         ...
@@ -383,6 +432,14 @@ class UnitOfWork(Protocol):
 class Store(Protocol):
     """The database. A unit of work commits when its block ends and rolls back when it raises."""
 
+    async def update(self, link: ShareLink) -> bool:
+        """Overwrite what an owner can change; False when it is gone. What visitors did stays."""
+        ...
+
+    async def replace_token(self, id: str, token_hash: bytes, sealed_token: bytes, at: datetime) -> None:
+        """Retire the link's token and give it another."""
+        ...
+
     def reading(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """A transaction that only reads."""
         ...
@@ -397,6 +454,26 @@ class Announcer(Protocol):
 
     async def announce(self) -> None:
         """Return when the changes committed so far have reached this process's directory."""
+    async def find(
+        self,
+        wanted: LinkFilter,
+        *,
+        sort: LinkSort,
+        descending: bool,
+        after: SortKey | None,
+        limit: int,
+    ) -> list[ShareLink]:
+        """The first `limit` links behind `after`; those that were never opened come last either way."""
+        ...
+
+    async def count(self, wanted: LinkFilter) -> int:
+        """How many links `find` has, over all."""
+        ...
+
+    async def count_active(self, org: str, now: datetime) -> dict[str, int]:
+        """How many links of each environment are active at `now`; without those that have none."""
+        ...
+
         ...
 
 
@@ -421,6 +498,43 @@ class SignInRefused(GuestpassError):
 
     def __init__(self, refusal: SignInRefusal, detail: str) -> None:
         super().__init__(detail)
+    async def take_place(self, link_id: str, visitor: str, at: datetime, limit: int) -> bool:
+        """Let a visitor in where fewer than `limit` are; one conditional insert, exact over any number of workers.
+
+        True also for one who is in already. False for one whose visit was ended, and where the link is gone.
+        """
+        ...
+
+    async def end(self, link_id: str, visitor: str, at: datetime) -> bool:
+        """End a visit, so that its place is free; False where there was none, or it was ended before."""
+        ...
+
+    async def ended(self, link_id: str) -> frozenset[str]:
+        """The visitors of a link whose visits were ended."""
+        ...
+
+    async def visitor(self, link_id: str, visitor: str) -> Visitor | None: ...
+
+    async def visitors(self, link_id: str, *, after: tuple[datetime, int] | None, limit: int) -> list[Visitor]:
+        """The first `limit` visitors behind `after` (last seen, number), those seen last first."""
+        ...
+
+    async def count_visitors(self, link_id: str) -> int:
+        """How many visitors `visitors` has, over all."""
+        ...
+
+    async def live(self, link_ids: Sequence[str], since: datetime) -> dict[str, int]:
+        """How many visitors of each link showed a sign of life after `since`; without those that have none."""
+        ...
+
+    async def live_by_environment(self, org: str, since: datetime) -> dict[str, int]:
+        """The same for each of an organisation's environments."""
+        ...
+
+    async def hours(self, link_id: str, since: datetime) -> dict[datetime, int]:
+        """How many visits began in each hour from `since` on, by the hour's beginning; without those that have none."""
+        ...
+
         self.refusal = refusal
 
 
@@ -429,6 +543,24 @@ class OdooDoor(Protocol):
 
     async def sign_in(self, environment: Environment, login: str, password: str, *, address: str | None) -> SignedIn:
         """A session of its own for this user; `address` is the visitor's, as Odoo's throttle and log see it.
+    async def newest_events(
+        self, link_id: str, *, kinds: Sequence[EventKind], before: tuple[datetime, int] | None, limit: int
+    ) -> list[LinkEvent]:
+        """The newest `limit` events of these kinds that lie before `before` (time, number), newest first."""
+        ...
+
+
+class Refusals(Protocol):
+    """Where it is kept who was turned away at links, the newest REFUSALS_KEPT of each."""
+
+    async def add(self, refusals: Sequence[Refusal]) -> None:
+        """Append, and forget what is too old; refusals at links that are gone are dropped."""
+        ...
+
+    async def of_link(self, link_id: str) -> list[Refusal]:
+        """The link's refusals, newest first."""
+        ...
+
 
         Raises SignInRefused.
         """
@@ -456,3 +588,5 @@ class Cuttable(Protocol):
     def cut(self) -> None:
         """End it at once; what was under way must not look complete."""
         ...
+    def refusals(self) -> Refusals: ...
+    @property

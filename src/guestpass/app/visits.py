@@ -3,55 +3,119 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 
-from guestpass.app.ports import Activity, Clock, RefusedCall, Store
+from guestpass.app.ports import Activity, Clock, Origin, RefusedCall, Store, UnitOfWork
 from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.finding import Finding
-from guestpass.domain.link import VISIT_SILENCE, EventKind, LinkEvent
+from guestpass.domain.link import VISIT_SILENCE
+from guestpass.domain.visit import REFUSALS_KEPT, AddressDetail, Agent, Refusal, shown_address
 
 FLUSH_SECONDS: Final = 1.0
-_SEEN_SECONDS: Final = 60.0
+# Both together are well within the minute for which a visitor counts as being there.
+_TELL_SECONDS: Final = 25.0
+_LOOK_SECONDS: Final = 10.0
 _MAX_PENDING: Final = 1000
 _SILENCE: Final = VISIT_SILENCE.total_seconds()
 _log = structlog.get_logger(__name__)
 
 
-class _Mark:
-    """What is known of one visitor: unflushed starts of visits, the newest request, and when that was last told."""
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """Who sent a request, as it came; what of that is kept is decided when it is written."""
 
-    __slots__ = ("last", "starts", "told")
+    address: str
+    user_agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    at: float
+    reason: str
+    request_id: str | None
+    sender: _Sender
+
+
+class _Mark:
+    """What is known of one visitor.
+
+    Unflushed starts of visits, the newest request, the newest moment at which something was open, when those were last
+    told, and what an opening that was not told yet says of the visitor.
+    """
+
+    __slots__ = ("last", "present", "sender", "starts", "told", "told_at")
 
     def __init__(self) -> None:
         self.starts: list[tuple[float, bool]] = []
         self.last = 0.0
+        self.present = 0.0
         self.told = 0.0
+        self.told_at = 0.0
+        self.sender: _Sender | None = None
+
+    @property
+    def newest(self) -> float:
+        """The newest sign of life."""
+        return max(self.last, self.present)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """What one flush writes: of each visitor how many starts, the newest request and presence, and the opening."""
+
+    visitors: dict[tuple[str, str], tuple[int, float, float, _Sender | None]]
+    refusals: dict[str, tuple[_Refused, ...]]
+    cookies: dict[EnvironmentKey, set[str]]
+    findings: dict[tuple[EnvironmentKey, str], tuple[Environment, Finding]]
+    calls: dict[EnvironmentKey, dict[tuple[str, str], tuple[int, float]]]
+
+    def is_worth_writing(self) -> bool:
+        """Whether there is anything."""
+        return any((self.visitors, self.refusals, self.cookies, self.findings, self.calls))
 
 
 class VisitLog:
     """Collects what visitors do; all times are Unix seconds.
 
-    Lost with the process are at most FLUSH_SECONDS of visits; `last_seen` is told once a minute.
+    Lost with the process are at most FLUSH_SECONDS of visits; that a visitor is there is told every half minute.
+    `agent_of` reads a User-Agent, `addresses` says how much of visitors' addresses is kept, and `present` names the
+    link and visitor of everything that is open.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        agent_of: Callable[[str], Agent] = lambda _: Agent(),
+        addresses: AddressDetail = AddressDetail.SHORTENED,
+        present: Callable[[], Iterable[tuple[str, str]]] = tuple,
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._agent_of = agent_of
+        self._addresses = addresses
+        self._present = present
+        self._looked_at = 0.0
         self._marks: dict[tuple[str, str], _Mark] = {}
-        self._refusals: list[LinkEvent] = []
+        self._refusals: dict[str, deque[_Refused]] = {}
         self._cookies: dict[EnvironmentKey, set[str]] = {}
         self._findings: dict[tuple[EnvironmentKey, str], tuple[Environment, Finding]] = {}
         self._calls: dict[EnvironmentKey, dict[tuple[str, str], tuple[int, float]]] = {}
         self._failing = False
 
-    def opened(self, link_id: str, visitor: str, at: float) -> None:
+    def opened(self, link_id: str, visitor: str, at: float, *, address: str = "", user_agent: str = "") -> None:
         """A visitor opened a link: a visit starts."""
         mark = self._mark(link_id, visitor)
         mark.starts.append((at, True))
         mark.last = at
+        mark.sender = _Sender(address, user_agent)
 
     def seen(self, link_id: str, visitor: str, at: float) -> None:
         """A visitor asked for something; after thirty silent minutes that starts a visit too."""
@@ -62,10 +126,23 @@ class VisitLog:
             mark.starts.append((at, False))
         mark.last = at
 
-    def refused(self, link_id: str, at: float, reason: str, address: str) -> None:
-        """Somebody was refused at a link that exists; beyond a bound within one flush such events are dropped."""
-        if len(self._refusals) < _MAX_PENDING:
-            self._refusals.append(LinkEvent(link_id, _time(at), EventKind.REFUSED, address, reason))
+    def refused(
+        self,
+        link_id: str,
+        at: float,
+        reason: str,
+        address: str,
+        *,
+        request_id: str | None = None,
+        user_agent: str = "",
+    ) -> None:
+        """Somebody was refused at a link that exists; beyond a bound within one flush older ones are dropped."""
+        refusals = self._refusals.get(link_id)
+        if refusals is None:
+            if len(self._refusals) >= _MAX_PENDING:
+                return
+            refusals = self._refusals[link_id] = deque(maxlen=REFUSALS_KEPT)
+        refusals.append(_Refused(at, reason, request_id, _Sender(address, user_agent)))
 
     def learned(self, environment: EnvironmentKey, name: str) -> None:
         """An environment sets a cookie of this name HttpOnly."""
@@ -99,45 +176,103 @@ class VisitLog:
     async def flush(self) -> None:
         """Write what is new in one transaction; raises what the database raises, and then keeps everything."""
         now = self._clock.now().timestamp()
-        due = {
-            key: (len(mark.starts), mark.last)
-            for key, mark in self._marks.items()
-            if mark.starts or (mark.last > mark.told and mark.last - mark.told >= _SEEN_SECONDS)
-        }
-        refusals, cookies = tuple(self._refusals), {key: set(names) for key, names in self._cookies.items()}
-        findings = dict(self._findings)
-        calls = {key: dict(refused) for key, refused in self._calls.items()}
-        if due or refusals or cookies or findings or calls:
-            activities = [
-                Activity(link_id, visitor, self._starts(link_id, visitor), _time(last))
-                for (link_id, visitor), (_, last) in due.items()
-            ]
+        self._look_who_is_present(now)
+        pending = self._pending(now)
+        if pending.is_worth_writing():
             async with self._store.writing() as work:
-                await work.visits.record(activities)
-                await work.visits.add_events(refusals)
-                for environment, names in cookies.items():
-                    await work.environments.learn_http_only_cookies(environment, names)
-                for found_at, finding in findings.values():
-                    await work.environments.add_finding(found_at, finding)
-                for environment, refused in calls.items():
-                    counts = [RefusedCall(*pair, count, _time(at)) for pair, (count, at) in refused.items()]
-                    await work.environments.add_refused_calls(environment, counts)
-        for key, (count, last) in due.items():
+                await self._write(work, pending)
+        self._forget(pending, now)
+
+    def _pending(self, now: float) -> _Pending:
+        """What is new at this moment; more may come while it is written."""
+        return _Pending(
+            visitors={
+                key: (len(mark.starts), mark.last, mark.present, mark.sender)
+                for key, mark in self._marks.items()
+                if mark.starts or (mark.newest > mark.told and now - mark.told_at >= _TELL_SECONDS)
+            },
+            refusals={link_id: tuple(refusals) for link_id, refusals in self._refusals.items()},
+            cookies={key: set(names) for key, names in self._cookies.items()},
+            findings=dict(self._findings),
+            calls={key: dict(refused) for key, refused in self._calls.items()},
+        )
+
+    async def _write(self, work: UnitOfWork, pending: _Pending) -> None:
+        activities = [
+            Activity(
+                link_id,
+                visitor,
+                self._starts(link_id, visitor),
+                _time(last) if last else None,
+                _time(present) if present else None,
+                self._origin(sender) if sender is not None else None,
+            )
+            for (link_id, visitor), (_, last, present, sender) in pending.visitors.items()
+        ]
+        await work.visits.record(activities)
+        await work.refusals.add([self._refusal(id, each) for id, some in pending.refusals.items() for each in some])
+        for environment, names in pending.cookies.items():
+            await work.environments.learn_http_only_cookies(environment, names)
+        for found_at, finding in pending.findings.values():
+            await work.environments.add_finding(found_at, finding)
+        for environment, refused in pending.calls.items():
+            counts = [RefusedCall(*pair, count, _time(at)) for pair, (count, at) in refused.items()]
+            await work.environments.add_refused_calls(environment, counts)
+
+    def _forget(self, written: _Pending, now: float) -> None:
+        """Take off what was written, and visitors who are long gone."""
+        for key, (count, last, present, sender) in written.visitors.items():
             mark = self._marks[key]
             del mark.starts[:count]
-            mark.told = last
-        del self._refusals[: len(refusals)]
-        for environment, names in cookies.items():
+            mark.told, mark.told_at = max(last, present), now
+            if mark.sender is sender:
+                mark.sender = None
+        for link_id, refusals in written.refusals.items():
+            self._forget_refusals(link_id, refusals)
+        for environment, names in written.cookies.items():
             self._cookies[environment] -= names
             if not self._cookies[environment]:
                 del self._cookies[environment]
-        for found, written in findings.items():
-            if self._findings[found] is written:
+        for found, finding in written.findings.items():
+            if self._findings[found] is finding:
                 del self._findings[found]
-        for environment, refused in calls.items():
+        for environment, refused in written.calls.items():
             self._forget_calls(environment, refused)
-        for key in [key for key, mark in self._marks.items() if not mark.starts and now - mark.last > _SILENCE]:
+        gone = now - _SILENCE
+        for key in [key for key, mark in self._marks.items() if not mark.starts and mark.newest < gone]:
             del self._marks[key]
+
+    def _look_who_is_present(self, now: float) -> None:
+        """Note who has something open; that is no request, and doesn't end a silence."""
+        if now - self._looked_at < _LOOK_SECONDS:
+            return
+        self._looked_at = now
+        for link_id, visitor in self._present():
+            self._mark(link_id, visitor).present = now
+
+    def _origin(self, sender: _Sender) -> Origin:
+        agent = self._agent_of(sender.user_agent)
+        return Origin(shown_address(sender.address, self._addresses), agent.browser, agent.system)
+
+    def _refusal(self, link_id: str, refused: _Refused) -> Refusal:
+        origin = self._origin(refused.sender)
+        return Refusal(
+            link_id,
+            _time(refused.at),
+            refused.reason,
+            refused.request_id,
+            origin.browser,
+            origin.system,
+            origin.address,
+        )
+
+    def _forget_refusals(self, link_id: str, written: tuple[_Refused, ...]) -> None:
+        """Take off what was written; more may have come meanwhile, and pushed some of it out."""
+        kept, known = self._refusals[link_id], {id(each) for each in written}
+        while kept and id(kept[0]) in known:
+            kept.popleft()
+        if not kept:
+            del self._refusals[link_id]
 
     def _forget_calls(self, environment: EnvironmentKey, written: dict[tuple[str, str], tuple[int, float]]) -> None:
         """Take off what was written; more may have been refused meanwhile."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -10,8 +10,12 @@ from guestpass.domain.environment import EnvironmentKey
 
 DEFAULT_LIFETIME = timedelta(hours=168)
 LABEL_LENGTH = 200
+NOTE_LENGTH = 2000
 PASSWORD_BYTES = range(8, 1025)
+MAX_VISITORS = 100_000
+"""The highest number of visitors that a link may be limited to."""
 VISIT_SILENCE = timedelta(minutes=30)
+_NO_LABEL = "\U0010ffff"  # The highest character there is.
 
 
 class ShareType(StrEnum):
@@ -43,6 +47,9 @@ class ShareLink:
     `account` is the name of the environment's account that visitors are signed in as, None where they sign in
     themselves.
 
+    `note` is for owners. `start_path` is where visitors land, ``/`` where it is None. `max_visitors` is how many
+    browsers are let in, None for any number. `allowed_ips` are the networks that visitors may come from, empty for all.
+
     `version` is written into each pass: raising it (changed password, rotation) ends all passes for
     good, while deactivation and expiry only make them worth nothing for as long as they last.
     `visits`, `visitors` and `last_opened_at` are what has been flushed so far.
@@ -63,6 +70,10 @@ class ShareLink:
     visitors: int = 0
     access: Access = Access.FULL
     account: str | None = None
+    note: str | None = None
+    start_path: str | None = None
+    max_visitors: int | None = None
+    allowed_ips: tuple[str, ...] = ()
 
     def status(self, now: datetime) -> Status:
         """The link's state at `now`; a deactivated link that has also expired is still `deactivated`."""
@@ -72,22 +83,45 @@ class ShareLink:
             return Status.EXPIRED
         return Status.ACTIVE
 
+    @property
+    def label_key(self) -> str:
+        """What the link is sorted by among labels; links without one come behind all others."""
+        return folded(self.label or _NO_LABEL)
+
+    @property
+    def searched(self) -> str:
+        """What a search looks through."""
+        return folded("\n".join((self.label or "", self.note or "", self.id)))
+
 
 class EventKind(StrEnum):
     """What a link's history can tell."""
 
     CREATED = "created"
+    CHANGED = "changed"
     DEACTIVATED = "deactivated"
+    ACTIVATED = "activated"
+    ROTATED = "rotated"
+    VISIT_ENDED = "visitEnded"
     OPENED = "opened"
-    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class LinkEvent:
-    """One line of a link's history: when, who (an owner's `sub`, or a visitor's id), and what about it."""
+    """One line of a link's history: when, who (an owner's `sub`, or a visitor's id), and what about it.
+
+    `detail` of a change are the names of the fields, with commas between them; of an ended visit it is the visitor.
+    `number` is given by the history itself.
+    """
 
     link_id: str
     at: datetime
     kind: EventKind
     actor: str
     detail: str | None = None
+    number: int | None = field(default=None, compare=False)
+
+
+def folded(text: str) -> str:
+    """Text as it is searched and sorted: without regard to upper and lower case, in any script."""
+    return text.casefold()

@@ -32,6 +32,7 @@ _API: Final = Route(Room.API)
 # A slash that somebody typed behind the token must not hand it to the environment that is open in this browser.
 _SHARE = re.compile(rb"(?:/api)?/share/([^/]*)(/login|/)?")
 _PROXY = re.compile(rb"(?:/api)?/s-proxy(/.*)", re.DOTALL)
+_API_PATHS: Final = frozenset({b"/api/environments", b"/api/share-links", b"/api/openapi.json"})
 _BEGINNINGS: Final = (b"/share/", b"/s-proxy/", b"/api/")
 
 
@@ -44,6 +45,6 @@ def read_path(path: bytes) -> Route:
         return Route(Room.LOGIN if share[2] == b"/login" else Room.OPEN, token=token)
     if proxied := _PROXY.fullmatch(path):
         return Route(Room.PROXY, path=proxied[1])
-    if path in (b"/api/environments", b"/api/openapi.json") or path.startswith(b"/api/environments/"):
+    if path in _API_PATHS or path.startswith((b"/api/environments/", b"/api/share-links/")):
         return _API
     return _ELSEWHERE

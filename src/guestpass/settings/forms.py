@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from guestpass.domain.durations import parse_duration
+from guestpass.domain.visit import AddressDetail
 
 SECRET_LENGTH = 32
 
@@ -209,6 +210,14 @@ def parse_log_format(value: object) -> LogFormat:
         return LogFormat(_text(value).lower())
     except ValueError:
         raise ValueError(f"must be console or json, not {str(value)!r}") from None
+
+
+def parse_address_detail(value: object) -> AddressDetail:
+    """One of the members of AddressDetail."""
+    try:
+        return AddressDetail(_text(value).lower())
+    except ValueError:
+        raise ValueError(f"must be full, shortened or none, not {str(value)!r}") from None
 
 
 def _text(value: object) -> str:

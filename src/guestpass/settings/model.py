@@ -14,10 +14,12 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from guestpass.domain.visit import AddressDetail
 from guestpass.settings.forms import (
     Listen,
     LogFormat,
     Network,
+    parse_address_detail,
     parse_data_dir,
     parse_database_url,
     parse_former_urls,
@@ -213,6 +215,11 @@ class Settings(BaseSettings):
         default=(),
         description="Networks of the reverse proxies in front of Guestpass. Only their X-Forwarded-* fields are "
         "believed.",
+    )
+    visitor_addresses: Annotated[AddressDetail, BeforeValidator(parse_address_detail)] = Field(
+        default=AddressDetail.SHORTENED,
+        description="How much of visitors' addresses is kept and shown to owners: full, shortened (the network: /24 of "
+        "IPv4, /48 of IPv6) or none.",
     )
     upstream_allow: Networks = Field(
         default=(),

@@ -47,6 +47,7 @@ class SQLUnitOfWork:
         self.accounts: Final = SQLAccounts(connection)
         self.odoo_sessions: Final = SQLOdooSessions(connection)
         self.revoked_tokens: Final = SQLRevokedTokens(connection)
+        self.refusals: Final = SQLRefusals(connection)
 
 
 class Database:

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from guestpass.app.ports import TokenRecord
+from guestpass.app.ports import LinkFilter, LinkSort, SortKey, TokenRecord
 from guestpass.domain.environment import EnvironmentKey
-from guestpass.domain.link import Access, ShareLink, ShareType, Status
-from guestpass.storage.tables import link_tokens, links
+from guestpass.domain.link import Access, ShareLink, ShareType, Status, folded
+from guestpass.storage.tables import environments, link_tokens, links
 
-_IDS_PER_QUERY = 500  # SQLite and PostgreSQL both take far more parameters; so many keep a statement small.
+IDS_PER_QUERY = 500  # SQLite and PostgreSQL both take far more parameters; so many keep a statement small.
 
 
 class SQLLinks:
@@ -30,25 +30,34 @@ class SQLLinks:
                 id=link.id,
                 org=link.environment.org,
                 environment_id=link.environment.id,
-                share_type=link.share_type.value,
-                label=link.label,
-                password_hash=link.password_hash,
-                version=link.version,
                 created_at=link.created_at,
                 created_by=link.created_by,
-                expires_at=link.expires_at,
-                deactivated_at=link.deactivated_at,
                 last_opened_at=link.last_opened_at,
                 visits=link.visits,
                 visitors=link.visitors,
-                access=link.access.value,
-                account=link.account,
+                **_terms(link),
             )
         )
         await self._connection.execute(
             insert(link_tokens).values(
                 token_hash=token_hash, link_id=link.id, sealed=sealed_token, created_at=link.created_at
             )
+        )
+
+    async def update(self, link: ShareLink) -> bool:
+        """Overwrite what an owner can change; False when it is gone. What visitors did stays."""
+        statement = update(links).where(links.c.id == link.id).values(**_terms(link))
+        return (await self._connection.execute(statement)).rowcount > 0
+
+    async def replace_token(self, id: str, token_hash: bytes, sealed_token: bytes, at: datetime) -> None:
+        """Retire the link's token and give it another."""
+        await self._connection.execute(
+            update(link_tokens)
+            .where(link_tokens.c.link_id == id, link_tokens.c.retired_at.is_(None))
+            .values(retired_at=at)
+        )
+        await self._connection.execute(
+            insert(link_tokens).values(token_hash=token_hash, link_id=id, sealed=sealed_token, created_at=at)
         )
 
     async def get(self, id: str) -> ShareLink | None:
@@ -59,9 +68,9 @@ class SQLLinks:
     async def sealed_tokens(self, ids: Sequence[str]) -> dict[str, bytes]:
         """The current sealed token of each link that exists."""
         found: dict[str, bytes] = {}
-        for first in range(0, len(ids), _IDS_PER_QUERY):
+        for first in range(0, len(ids), IDS_PER_QUERY):
             query = select(link_tokens.c.link_id, link_tokens.c.sealed).where(
-                link_tokens.c.link_id.in_(ids[first : first + _IDS_PER_QUERY]), link_tokens.c.retired_at.is_(None)
+                link_tokens.c.link_id.in_(ids[first : first + IDS_PER_QUERY]), link_tokens.c.retired_at.is_(None)
             )
             found.update({row.link_id: row.sealed for row in await self._connection.execute(query)})
         return found
@@ -79,6 +88,41 @@ class SQLLinks:
         """The ids of the environment's links."""
         return list((await self._connection.execute(select(links.c.id).where(_belongs_to(key)))).scalars())
 
+    async def find(
+        self,
+        wanted: LinkFilter,
+        *,
+        sort: LinkSort,
+        descending: bool,
+        after: SortKey | None,
+        limit: int,
+    ) -> list[ShareLink]:
+        """The first `limit` links behind `after`; those that were never opened come last either way."""
+        column = _SORTED_BY[sort]
+        query = (await self._matching(select(links), wanted)).limit(limit)
+        if after is not None:
+            query = query.where(_behind(column, after, descending=descending))
+        if descending:
+            query = query.order_by(column.desc().nulls_last(), links.c.id.desc())
+        else:
+            query = query.order_by(column.asc().nulls_last(), links.c.id.asc())
+        return [_link(row) for row in await self._connection.execute(query)]
+
+    async def count(self, wanted: LinkFilter) -> int:
+        """How many links `find` has, over all."""
+        query = await self._matching(select(func.count()).select_from(links), wanted)
+        number: int = (await self._connection.execute(query)).scalar_one()
+        return number
+
+    async def count_active(self, org: str, now: datetime) -> dict[str, int]:
+        """How many links of each environment are active at `now`; without those that have none."""
+        query = (
+            select(links.c.environment_id, func.count().label("links"))
+            .where(links.c.org == org, has_status(Status.ACTIVE, now))
+            .group_by(links.c.environment_id)
+        )
+        return {row.environment_id: row.links for row in await self._connection.execute(query)}
+
     async def by_token_hash(self, token_hash: bytes) -> TokenRecord | None:
         """Which link a token leads to, or None."""
         query = select(link_tokens.c.link_id, link_tokens.c.retired_at).where(link_tokens.c.token_hash == token_hash)
@@ -93,6 +137,68 @@ class SQLLinks:
     async def remove(self, id: str) -> bool:
         """Delete with tokens, visitors and events; False when there was none."""
         return (await self._connection.execute(delete(links).where(links.c.id == id))).rowcount > 0
+
+    async def _matching(self, query: Select[Any], wanted: LinkFilter) -> Select[Any]:
+        query = query.where(links.c.org == wanted.org)
+        if wanted.environment_id is not None:
+            query = query.where(links.c.environment_id == wanted.environment_id)
+        if wanted.status is not None:
+            query = query.where(has_status(wanted.status, wanted.now))
+        if wanted.share_type is not None:
+            query = query.where(links.c.share_type == wanted.share_type.value)
+        if wanted.created_by is not None:
+            query = query.where(links.c.created_by == wanted.created_by)
+        if wanted.expires_before is not None:
+            query = query.where(has_status(Status.ACTIVE, wanted.now), links.c.expires_at < wanted.expires_before)
+        if wanted.text:
+            named = await self._environments_named(wanted.org, wanted.text)
+            query = query.where(
+                or_(links.c.searched.contains(wanted.text, autoescape=True), links.c.environment_id.in_(named))
+            )
+        return query
+
+    async def _environments_named(self, org: str, text: str) -> list[str]:
+        """The ids of environments whose name holds the folded text; an organisation has few of them."""
+        query = select(environments.c.id, environments.c.name).where(environments.c.org == org)
+        return [id for id, name in await self._connection.execute(query) if text in folded(name)]
+
+
+_SORTED_BY = {
+    LinkSort.CREATED: links.c.created_at,
+    LinkSort.EXPIRES: links.c.expires_at,
+    LinkSort.LAST_OPENED: links.c.last_opened_at,
+    LinkSort.LABEL: links.c.label_key,
+    LinkSort.VISITS: links.c.visits,
+}
+
+
+def _behind(column: ColumnElement[Any], after: SortKey, *, descending: bool) -> ColumnElement[bool]:
+    value, id = after
+    if value is None:
+        return and_(column.is_(None), links.c.id < id if descending else links.c.id > id)
+    here, there = tuple_(column, links.c.id), tuple_(value, id)
+    behind = here < there if descending else here > there
+    return or_(behind, column.is_(None)) if column is links.c.last_opened_at else behind
+
+
+def _terms(link: ShareLink) -> dict[str, Any]:
+    """What an owner can change, by column."""
+    return {
+        "share_type": link.share_type.value,
+        "label": link.label,
+        "password_hash": link.password_hash,
+        "version": link.version,
+        "expires_at": link.expires_at,
+        "deactivated_at": link.deactivated_at,
+        "access": link.access.value,
+        "account": link.account,
+        "note": link.note,
+        "start_path": link.start_path,
+        "max_visitors": link.max_visitors,
+        "allowed_ips": "\n".join(link.allowed_ips) or None,
+        "label_key": link.label_key,
+        "searched": link.searched,
+    }
 
 
 def _belongs_to(key: EnvironmentKey) -> ColumnElement[bool]:
@@ -127,4 +233,8 @@ def _link(row: Row[Any]) -> ShareLink:
         visitors=row.visitors,
         access=Access(row.access),
         account=row.account,
+        note=row.note,
+        start_path=row.start_path,
+        max_visitors=row.max_visitors,
+        allowed_ips=tuple((row.allowed_ips or "").split()),
     )

@@ -13,7 +13,7 @@ from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.link import Status
 from guestpass.storage.dialect import insert
 from guestpass.storage.links import has_status
-from guestpass.storage.tables import accounts, environments, links, odoo_sessions
+from guestpass.storage.tables import accounts, environments, links, odoo_sessions, visitors
 
 
 class SQLOdooSessions:
@@ -110,13 +110,24 @@ class SQLOdooSessions:
         return None if row is None else _session(row)
 
     async def remove_ended(self, now: datetime, *, limit: int) -> list[OdooSession]:
-        """Delete and return up to `limit` rows whose link is gone, not active or of another version at `now`."""
+        """Delete and return up to `limit` rows that are over at `now`.
+
+        Their link is gone, not active, of another version, or signs in as another account; or an owner ended the visit.
+        """
         table = odoo_sessions
         current = exists(
             select(links.c.id).where(
                 links.c.id == table.c.link_id,
                 links.c.version == table.c.link_version,
+                links.c.account == table.c.account,
                 has_status(Status.ACTIVE, now),
+            )
+        )
+        is_ended = exists(
+            select(visitors.c.visitor).where(
+                visitors.c.link_id == table.c.link_id,
+                visitors.c.visitor == table.c.visitor,
+                visitors.c.ended_at.is_not(None),
             )
         )
         same_credentials = exists(
@@ -133,7 +144,7 @@ class SQLOdooSessions:
         # Where there are row locks, rows that another worker is about to remove are left to it.
         ended = (
             select(*key)
-            .where(or_(not_(current), is_outdated))
+            .where(or_(not_(current), is_ended, is_outdated))
             .order_by(*key)
             .limit(limit)
             .with_for_update(skip_locked=True)

@@ -195,9 +195,22 @@ links = Table(
     Column("access", String, nullable=False, server_default="full"),
     # A name and no reference: a link may say whom it signs in as after that account was removed.
     Column("account", String),
+    Column("note", String),
+    Column("start_path", String),
+    Column("max_visitors", Integer),
+    Column("allowed_ips", String),  # one a line; NULL for none
+    # Made from the others, since a database folds letters of few scripts: what is sorted by, and what is searched.
+    Column("label_key", String, nullable=False, server_default=text("''")),
+    Column("searched", String, nullable=False, server_default=text("''")),
     ForeignKeyConstraint(["org", "environment_id"], ["environments.org", "environments.id"], ondelete="CASCADE"),
     # Serves an environment's list, newest first, and the cascade.
     Index(None, "org", "environment_id", "created_at"),
+    # One for each way to sort an organisation's list.
+    Index(None, "org", "created_at", "id"),
+    Index(None, "org", "expires_at", "id"),
+    Index(None, "org", "last_opened_at", "id"),
+    Index(None, "org", "label_key", "id"),
+    Index(None, "org", "visits", "id"),
 )
 
 link_tokens = Table(
@@ -226,10 +239,54 @@ visitors = Table(
     Column("visitor", String, primary_key=True),
     Column("first_seen", UTCDateTime, nullable=False),
     Column("last_seen", UTCDateTime, nullable=False),
-    Column("visits", BigInteger, nullable=False),
+    Column("visits", BigInteger, nullable=False),  # 0 for who has taken a place and not been counted yet
     # The newest counted visit: when it began, and whether by an opening or by a request after silence.
     Column("visit_started_at", UTCDateTime, nullable=False),
     Column("visit_opened", Boolean, nullable=False),
+    Column("number", Integer, nullable=False, server_default="0"),
+    # The newest sign of life. Not `last_seen`, since a tab that merely stays open is silent.
+    Column("present_at", UTCDateTime),
+    Column("browser", String),
+    Column("system", String),
+    Column("address", String),
+    Column("ended_at", UTCDateTime),
+    # Serves a link's list, those who were seen last first.
+    Index(None, "link_id", "present_at", "number"),
+    # Serves the next number.
+    Index(None, "link_id", "number"),
+    # Serves the counts of who is there now: few of many.
+    Index(None, "present_at"),
+    # Serves the list of those whose passes are worth nothing: few of many.
+    Index(
+        "ix_visitors_ended",
+        "link_id",
+        "visitor",
+        sqlite_where=text("ended_at IS NOT NULL"),
+        postgresql_where=text("ended_at IS NOT NULL"),
+    ),
+)
+
+visit_hours = Table(
+    "visit_hours",
+    metadata,
+    Column("link_id", String, ForeignKey("links.id", ondelete="CASCADE"), primary_key=True),
+    Column("began_at", UTCDateTime, primary_key=True),
+    Column("visits", BigInteger, nullable=False),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("id", _RowNumber, primary_key=True, autoincrement=True),
+    Column("link_id", String, ForeignKey("links.id", ondelete="CASCADE"), nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("request_id", String),
+    Column("browser", String),
+    Column("system", String),
+    Column("address", String),
+    # Serves a link's list, newest first, and what is too old.
+    Index(None, "link_id", "at", "id"),
 )
 
 link_events = Table(
@@ -242,6 +299,8 @@ link_events = Table(
     Column("actor", String, nullable=False),
     Column("detail", String),
     Index(None, "link_id", "at"),
+    # Serves a history without its visits, which are most of it.
+    Index(None, "link_id", "kind", "at"),
 )
 
 changes = Table(

@@ -14,6 +14,7 @@ from guestpass.app.addresses import Addresses
 from guestpass.app.bearers import BearerRevocation
 from guestpass.app.environments import EnvironmentService
 from guestpass.app.findings import Findings
+from guestpass.app.link_records import LinkRecords
 from guestpass.app.links import LinkService
 from guestpass.app.openings import Openings
 from guestpass.app.ports import Clock
@@ -27,6 +28,7 @@ class WebServices:
     """The use cases and signers behind the routes; `ready` tells whether this process can serve visitors now."""
 
     links: LinkService
+    records: LinkRecords
     environments: EnvironmentService
     accounts: AccountService
     findings: Findings

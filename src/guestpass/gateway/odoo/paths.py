@@ -1,115 +1,35 @@
-"""Which of Odoo's paths are shut, in whatever spelling they are asked for.
-
-Rules look at the path as Odoo will read it: %-escapes decoded once. A path that two servers could read in two ways is
-malformed; one that leads to a door which no visitor of a link needs is refused. The path itself is never changed.
-"""
+"""Which of Odoo's paths are shut, and which calls through those that were opened again."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
+from guestpass.domain.odoo_paths import (
+    PASS,
+    Ruling,
+    Verdict,
+    is_json_api,
+    is_path,
+    judge,
+    needs_body_check,
+    readings,
+)
 from guestpass.gateway.odoo.json_bodies import read_call
 
-
-class Ruling(Enum):
-    """What becomes of a path."""
-
-    PASS = "pass"
-    REFUSED = "refused"  # it leads to a door that is shut: 403
-    MALFORMED = "malformed"  # servers would disagree about it: 400
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A ruling, with a sentence for the person who asked where it is not PASS."""
-
-    ruling: Ruling
-    detail: str = ""
-
-
-PASS: Final = Verdict(Ruling.PASS)
-
-
-@dataclass(frozen=True, slots=True)
-class _Door:
-    """A part of Odoo that is shut; `name` is how it is written in the settings and to people."""
-
-    name: str
-    pattern: re.Pattern[bytes]
-    can_open: bool = True
-
-
-def _door(name: str, *, prefix: bool = False, can_open: bool = True) -> _Door:
-    """The door at `name` and all that lies below it, and with `prefix` all that begins so.
-
-    Where Odoo doesn't know a path, it takes off the first segment if a language is called so in URLs, whatever the
-    method, and serves the rest. That name is for whoever runs the Odoo to choose, so the door is looked for behind any.
-    """
-    spelled = re.escape(name.encode())
-    below = b"(?:/.*)?"
-    return _Door(name, re.compile(spelled + (b".*" if prefix else below) + b"|/[^/]+" + spelled + below), can_open)
-
-
-_DOORS: Final = (
-    # The database manager: creates, copies, drops and hands out whole databases.
-    _door("/web/database", prefix=True, can_open=False),
-    # The same as a service, called in any version of the interface.
-    _Door("/xmlrpc/db", re.compile(rb"(?:/[^/]+)?/xmlrpc[^/]*(?:/[^/]+)?/db(?:/.*)?"), can_open=False),
-    # The programming interfaces: they take a password with each call, outside of any session that we could end.
-    _door("/xmlrpc", prefix=True),
-    _door("/jsonrpc"),
-    _door("/json"),
-    # These take a password from whoever sends one, and the second installs code with it.
-    _door("/web/session/authenticate"),
-    _door("/base_import_module/login_upload"),
-    # An administrator becomes the superuser, whom no access rule holds.
-    _door("/web/become"),
-    # Odoo's own test suite, which runs in the visitor's browser with the visitor's session.
-    _door("/web/tests", prefix=True),
-)
-# A path without any of these words leads to none of the doors.
-_SUSPECT = re.compile(rb"database|xmlrpc|json|authenticate|login_upload|become|tests")
-_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-_DOT_SEGMENT = re.compile(rb"/\.{1,2}(?:/|$)")
-_BEHIND_FIRST = re.compile(rb"/[^/]+(/.*)")
-_JSON_API = re.compile(rb"(?:/[^/]+)?/json(?:/.*)?")
-_JSONRPC = re.compile(rb"(?:/[^/]+)?/jsonrpc(?:/.*)?")
+__all__ = [
+    "PASS",
+    "Ruling",
+    "Verdict",
+    "is_json_api",
+    "is_path",
+    "jsonrpc_refusal",
+    "judge",
+    "needs_body_check",
+    "readings",
+]
 
 # The services that Odoo's remote calls know besides `db`.
 _SERVICES: Final = frozenset({"common", "object"})
-
-
-def judge(path: bytes, allow_paths: Sequence[str] = ()) -> Verdict:
-    """Rule on a request's path (without its query), as it is forwarded.
-
-    `allow_paths` are the environment's exceptions, such as ``/jsonrpc``, ``/xmlrpc/2/common`` or ``/json/*``: each
-    opens what lies at or below it, if it names a shut door itself (so ``/web`` or ``/`` open nothing). The database
-    manager and the `db` service stay shut.
-    """
-    if detail := _what_is_wrong(path):
-        return Verdict(Ruling.MALFORMED, detail)
-    plain = _plain(path)
-    if not _SUSPECT.search(plain):
-        return PASS
-    opened = [entry for entry in map(_exception, allow_paths) if entry and _doors_at(entry)]
-    for door in _doors_at(plain):
-        if not door.can_open or not _opens(opened, plain):
-            return Verdict(Ruling.REFUSED, f"{door.name} is not shared: it is shut for everybody who comes by a link.")
-    return PASS
-
-
-def needs_body_check(path: bytes) -> bool:
-    """Whether `path` is ``/jsonrpc``, whose body names the service.
-
-    Where it is allowed, the body is given to `jsonrpc_refusal` before anything is sent.
-    """
-    return _JSONRPC.fullmatch(_plain(path)) is not None
 
 
 def jsonrpc_refusal(body: bytes) -> str | None:
@@ -127,60 +47,3 @@ def jsonrpc_refusal(body: bytes) -> str | None:
     if isinstance(service, str) and service in _SERVICES:
         return None
     return "Only the services common and object can be called through /jsonrpc here."
-
-
-def is_json_api(path: bytes) -> bool:
-    """Whether `path` is below ``/json``, whose callers go by HTTP statuses and not by JSON-RPC."""
-    return _JSON_API.fullmatch(_plain(path)) is not None
-
-
-def is_path(path: bytes, wanted: bytes) -> bool:
-    """Whether `path` is `wanted` (lower case, no trailing slash) in some spelling."""
-    return _plain(path) == wanted
-
-
-def readings(path: bytes) -> tuple[bytes, ...]:
-    """What Odoo may take `path` for, lower case and without a final slash: the path, and what is behind a language."""
-    return _readings(_plain(path))
-
-
-def _what_is_wrong(path: bytes) -> str | None:
-    if not path.startswith(b"/"):
-        return "The path must begin with a slash."
-    if _BAD_ESCAPE.search(path):
-        return "The path holds a % that begins no escape."
-    if b"%2f" in path or b"%2F" in path:
-        return "The path holds an encoded slash."
-    decoded = unquote_to_bytes(path)
-    if _CONTROL.search(decoded):
-        return "The path holds a control character."
-    if b"\\" in decoded:
-        return "The path holds a backslash."
-    if b"//" in decoded:
-        return "The path holds an empty segment."
-    if _DOT_SEGMENT.search(decoded):
-        return "The path holds a segment . or .. that servers resolve differently."
-    return None
-
-
-def _plain(path: bytes) -> bytes:
-    """The path for matching: decoded once, lower case, without the trailing slash that Odoo overlooks."""
-    decoded = unquote_to_bytes(path).lower()
-    return decoded.removesuffix(b"/") or decoded
-
-
-def _doors_at(plain: bytes) -> list[_Door]:
-    return [door for door in _DOORS if door.pattern.fullmatch(plain)]
-
-
-def _exception(text: str) -> bytes:
-    return text.lower().removesuffix("*").rstrip("/").encode()
-
-
-def _opens(opened: list[bytes], plain: bytes) -> bool:
-    return any(each == entry or each.startswith(entry + b"/") for entry in opened for each in _readings(plain))
-
-
-def _readings(plain: bytes) -> tuple[bytes, ...]:
-    split = _BEHIND_FIRST.fullmatch(plain)
-    return (plain, split[1]) if split else (plain,)

@@ -63,7 +63,13 @@ async def log_in(request: Request, token: Token, services: Services) -> Response
     facts = Facts.of(request.scope)
     password = await _password(request)
     try:
-        link = await services.openings.login(token, password, facts.client_address)
+        link = await services.openings.login(
+            token,
+            password,
+            facts.client_address,
+            request_id=facts.request_id,
+            user_agent=request.headers.get("user-agent", ""),
+        )
     except OpeningRefused as refusal:
         return _refuse(services, refusal.reason, token, facts)
     visitor_pass = services.passes.issue(link.id, link.version, int(services.clock.now().timestamp()))

@@ -1,0 +1,64 @@
+"""The networks that a link's visitors may come from."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Address, IPv6Network
+
+ALLOWED_IPS = 50
+"""How many networks one link may name."""
+ALLOWED_IP_LENGTH = 50
+Network = IPv4Network | IPv6Network
+
+
+def parse_allowed_ips(texts: Sequence[str]) -> tuple[str, ...]:
+    """Check addresses and networks (CIDR); returns each once, as it is written canonically.
+
+    Raises ValueError with a sentence for the person who wrote them.
+    """
+    if len(texts) > ALLOWED_IPS:
+        raise ValueError(f"must be at most {ALLOWED_IPS} addresses and networks")
+    return tuple(dict.fromkeys(_canonical(text, number) for number, text in enumerate(texts, 1)))
+
+
+def read_networks(texts: Sequence[str]) -> tuple[Network, ...]:
+    """What `parse_allowed_ips` returned, to be compared with addresses."""
+    return tuple(ipaddress.ip_network(text) for text in texts)
+
+
+def is_within(address: str, networks: Sequence[Network]) -> bool:
+    """Whether an address lies in one of the networks; what is no address lies in none."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return any(parsed in network for network in networks)
+
+
+def _canonical(text: str, number: int) -> str:
+    stripped = text.strip()
+    try:
+        # Loosely at first, so that bits to the right of the prefix can be told from what is no network at all.
+        network = ipaddress.ip_network(stripped, strict=False)
+        given = ipaddress.ip_address(stripped.partition("/")[0])
+        if getattr(given, "scope_id", None) is not None:
+            raise ValueError("scoped")  # noqa: TRY301 -- one sentence for all that is no network
+    except ValueError:
+        raise ValueError(
+            "must hold IPv4 and IPv6 addresses and networks, such as 192.0.2.7 or 2001:db8::/32; number "
+            f"{number} is none"
+        ) from None
+    if given != network.network_address:
+        raise ValueError(
+            f"must hold networks: number {number} is an address inside one; write {network} for the network, or "
+            f"{given} for the address alone"
+        )
+    if isinstance(network, IPv6Network) and network.prefixlen >= 96:
+        mapped = network.network_address.ipv4_mapped
+        if mapped is not None:
+            # Visitors' IPv4 addresses are compared in their own form.
+            network = IPv4Network((mapped, network.prefixlen - 96))
+    return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
