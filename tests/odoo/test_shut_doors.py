@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 import pytest
 import pytest_asyncio
 from tests.doubles.odoo.handle import Odoo, running_odoo
-from tests.gateway.raw_client import Answer, RawClient
+from tests.gateway.raw_client import Answer
 from tests.installation import Installation
-from tests.odoo.visitor import Visitor, opened
+from tests.odoo.burglar import Burglar, Way
+from tests.odoo.visitor import opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -146,7 +146,6 @@ SPELLINGS: dict[str, Spelling] = {
     "behind our other prefix, whole address": lambda door: f"http://{{host}}/api/s-proxy{door}/",
 }
 
-Way = tuple[str, str, bytes]
 WAYS: list[Way] = [
     ("GET", "", b""),
     ("POST", "application/x-www-form-urlencoded", b"master_pwd=admin&name=demo18"),
@@ -164,36 +163,6 @@ OTHER_WAYS: list[Way] = [
     ("POST", "text/xml", b"<methodCall><methodName>list</methodName><params/></methodCall>"),
     ("POST", "text/plain", b"x"),
 ]
-
-
-@dataclass
-class Burglar:
-    """A visitor who is an administrator of this Odoo, at a socket of his own."""
-
-    visitor: Visitor
-    client: RawClient | None = None
-
-    async def ask(self, target: str, way: Way, *fields: str, version: str = "HTTP/1.1", sent: bytes = b"") -> Answer:
-        """The answer to a target that is sent as it is."""
-        method, kind, body = way
-        if self.client is None:
-            self.client = await RawClient.connect(self.visitor.server.public_port)
-        cookie = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.visitor.web.cookies.jar)
-        lines = [f"{method} {target} {version}", f"Host: {self.visitor.host}", f"Cookie: {cookie}", *fields]
-        if kind:
-            lines.append(f"Content-Type: {kind}")
-        if body or (method == "POST" and not sent):
-            lines.append(f"Content-Length: {len(body)}")
-        self.client.send("\r\n".join([*lines, "", ""]).encode() + (body or sent))
-        answer = await self.client.answer(to=method.encode())
-        if answer.get(b"connection") == b"close":
-            await self.leave()
-        return answer
-
-    async def leave(self) -> None:
-        if self.client is not None:
-            await self.client.close()
-            self.client = None
 
 
 @pytest.fixture(scope="module")

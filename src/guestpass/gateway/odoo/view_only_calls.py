@@ -69,8 +69,9 @@ class Quiet:
     id: RequestId
 
     def answer(self) -> bytes:
-        """The body of Odoo's answer."""
-        return _written({"jsonrpc": "2.0", "id": self.id, "result": self.result})
+        """The body of Odoo's answer, which has no result where the method gives none."""
+        given = {} if self.result is None else {"result": self.result}
+        return _written({"jsonrpc": "2.0", "id": self.id, **given})
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,7 @@ def _kind_of(entry: object) -> str | None:
     return kind if isinstance(kind, str) else None
 
 
-# Answers to what the client does by itself. Odoo's methods without a return give null.
+# Answers to what the client does by itself.
 
 
 def _nothing(_params: dict[str, Any]) -> None:
@@ -229,6 +230,9 @@ def _changed_settings(params: dict[str, Any]) -> dict[str, Any]:
     if found is None and isinstance(args, list) and len(args) > 1:
         found = args[1]
     settings = found if isinstance(found, dict) else {}
+    match args:
+        case [[int(id)], *_]:
+            settings = {"id": id, **settings}
     _written(settings)
     return settings
 

@@ -1,0 +1,722 @@
+"""Who may only look reads everything and changes nothing, whatever he sends: what counts is what Odoo has heard.
+
+The link signs its visitors in as an administrator, so that none of Odoo's own rights stand in for the gateway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import json
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from tests.doubles.odoo.handle import Odoo, running_odoo
+from tests.gateway.raw_client import Answer
+from tests.installation import Installation
+from tests.links.waiting import until
+from tests.odoo.burglar import Burglar, Way
+from tests.odoo.visitor import NAVIGATION, Visitor, opened
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.frames import Frame, Opcode
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+AS_ADMIN = {"signInAs": {"login": "admin", "password": "admin", "allowAdmin": True}}
+CALL_KW = "/web/dataset/call_kw"
+READING = f"{CALL_KW}/res.partner/web_search_read"
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+
+
+@pytest.fixture(scope="module")
+def odoo() -> Iterator[Odoo]:
+    """One for all that leave no trace."""
+    with running_odoo() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def looker(server: Installation, odoo: Odoo) -> AsyncIterator[Visitor]:
+    """A visitor who may only look."""
+    async with opened(server, odoo, link_fields={"access": "readOnly", **AS_ADMIN}) as someone:
+        assert (await someone.navigate("/odoo")).status_code == 200
+        yield someone
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def burglar(looker: Visitor) -> AsyncIterator[Burglar]:
+    """The same, when he sends what no browser would."""
+    someone = Burglar(looker)
+    yield someone
+    await someone.leave()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def worker(server: Installation, odoo: Odoo) -> AsyncIterator[Burglar]:
+    """An administrator whom no rule of ours holds, to see that the tries are worth something."""
+    async with opened(server, odoo) as someone:
+        assert (await someone.log_in("admin", "admin")).status_code == 303
+        burglar = Burglar(someone)
+        yield burglar
+        await burglar.leave()
+
+
+def call(model: str, method: str, *args: Any, **kwargs: Any) -> bytes:
+    """The body of a call as Odoo's web client writes it."""
+    params = {"model": model, "method": method, "args": args, "kwargs": kwargs}
+    return json.dumps({"id": 3, "jsonrpc": "2.0", "method": "call", "params": params}).encode()
+
+
+def rpc(**params: Any) -> bytes:
+    """The same for a route."""
+    return json.dumps({"id": 3, "jsonrpc": "2.0", "method": "call", "params": params}).encode()
+
+
+def upload(*, field: str = "ufile", **values: str) -> Way:
+    """A form with a file."""
+    parts = [f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}' for name, value in values.items()]
+    head = f'--x\r\nContent-Disposition: form-data; name="{field}"; filename="a.txt"\r\nContent-Type: text/plain'
+    body = "\r\n".join([*parts, f"{head}\r\n\r\nbytes", "--x--", ""])
+    return "POST", "multipart/form-data; boundary=x", body.encode()
+
+
+def post(body: bytes, kind: str = JSON) -> Way:
+    return "POST", kind, body
+
+
+WRITE = call("crm.lead", "write", [1], {"name": "Changed"})
+
+# What writes where nobody holds it back; {csrf} stands for the token that the visitor's own pages show him.
+WRITES: dict[str, tuple[str, Way]] = {
+    "create": (f"{CALL_KW}/crm.lead/create", post(call("crm.lead", "create", [{"name": "New"}]))),
+    "web_create": (f"{CALL_KW}/crm.lead/web_create", post(call("crm.lead", "web_create", [{"name": "New"}]))),
+    "write": (f"{CALL_KW}/crm.lead/write", post(WRITE)),
+    "web_save": (f"{CALL_KW}/crm.lead/web_save", post(call("crm.lead", "web_save", [2], {"name": "Changed"}))),
+    "web_save of a new record": (CALL_KW, post(call("crm.lead", "web_save", [], {"name": "New"}))),
+    "web_save_multi": (CALL_KW, post(call("crm.lead", "web_save_multi", [2], [{"name": "Changed"}]))),
+    "web_resequence": (CALL_KW, post(call("crm.lead", "web_resequence", [2, 3]))),
+    "name_create": (CALL_KW, post(call("res.partner", "name_create", "New"))),
+    "copy": (CALL_KW, post(call("crm.lead", "copy", [2]))),
+    "unlink": (CALL_KW, post(call("crm.lead", "unlink", [12]))),
+    "the importer": (CALL_KW, post(call("crm.lead", "load", ["name"], [["New"]]))),
+    "archive": (CALL_KW, post(call("crm.lead", "action_archive", [3]))),
+    "toggle_active": (CALL_KW, post(call("crm.lead", "toggle_active", [4]))),
+    "message_post": (CALL_KW, post(call("crm.lead", "message_post", [2], body="Hello"))),
+    "message_subscribe": (CALL_KW, post(call("crm.lead", "message_subscribe", [2], [3]))),
+    "a server action as a method": (CALL_KW, post(call("ir.actions.server", "run", [1]))),
+    "a setting": (CALL_KW, post(call("ir.config_parameter", "write", [1], {"value": "x"}))),
+    "a button's method": (CALL_KW, post(call("crm.lead", "action_set_won_rainbowman", [5]))),
+    "a star": (CALL_KW, post(call("mail.message", "toggle_message_starred", [1]))),
+    "path and body that disagree": (READING, post(WRITE)),
+    "path and body that disagree about the model": (f"{CALL_KW}/res.partner/read", post(WRITE)),
+    "a path of no model": (f"{CALL_KW}/foo/bar/baz", post(WRITE)),
+    "a path of a reading method with a query": (f"{READING}?model=crm.lead&method=read", post(WRITE)),
+    "a path with a slash at the end": (f"{CALL_KW}/", post(WRITE)),
+    "a path with escapes": ("/web/dataset/call%5Fkw/crm.lead/read", post(WRITE)),
+    "a method outside of the params": (
+        READING,
+        post(json.dumps({**json.loads(WRITE), "method": "web_search_read", "model": "res.partner"}).encode()),
+    ),
+    "escapes within the body": (READING, post(WRITE.replace(b'"write"', b'"wr\\u0069te"'))),
+    "a name twice, reading first": (
+        READING,
+        post(WRITE.replace(b'"method": "write"', b'"method":"read","method":"write"')),
+    ),
+    "a name twice, once escaped": (
+        READING,
+        post(WRITE.replace(b'"method": "write"', b'"method":"read","meth\\u006fd":"write"')),
+    ),
+    "params twice": (READING, post(b'{"params":{"model":"res.partner","method":"read","args":[[]]},' + WRITE[1:])),
+    "a content type in other letters": (READING, post(WRITE, "Application/JSON")),
+    "a content type with a charset": (READING, post(WRITE, "application/json; charset=utf-16")),
+    "a content type of the old client": (READING, post(WRITE, "application/json-rpc")),
+    "PUT": (READING, ("PUT", JSON, WRITE)),
+    "DELETE": (READING, ("DELETE", JSON, WRITE)),
+    "PATCH": (READING, ("PATCH", JSON, WRITE)),
+    "OPTIONS": (READING, ("OPTIONS", JSON, WRITE)),
+    "GET with a body": (READING, ("GET", JSON, WRITE)),
+    "a button": ("/web/dataset/call_button", post(call("sale.order", "action_confirm", [1]))),
+    "a button of a reading path": (
+        "/web/dataset/call_button/sale.order/read",
+        post(call("sale.order", "action_cancel", [2])),
+    ),
+    "a button as a method": (READING, post(call("sale.order", "action_confirm", [3]))),
+    "a server action": ("/web/action/run", post(rpc(action_id=1))),
+    "a server action with a slash": ("/web/action/run/", post(rpc(action_id=1))),
+    "another order": ("/web/dataset/resequence", post(rpc(model="crm.lead", ids=[2, 3]))),
+    "a message": (
+        "/mail/message/post",
+        post(rpc(thread_model="crm.lead", thread_id=2, post_data={"body": "Hello"})),
+    ),
+    "another text of a message": ("/mail/message/update_content", post(rpc(message_id=1, body="Other"))),
+    "a reaction": ("/mail/message/reaction", post(rpc(message_id=1, content="x", action="add"))),
+    "an upload": (
+        "/mail/attachment/upload",
+        upload(csrf_token="{csrf}", thread_model="crm.lead", thread_id="2", is_pending="false"),
+    ),
+    "an upload of former versions": (
+        "/web/binary/upload_attachment",
+        upload(csrf_token="{csrf}", model="crm.lead", id="2"),
+    ),
+    "a picture in a text": ("/html_editor/attachment/add_data", post(rpc(name="a.png", data="eA=="))),
+    "a form of the website": ("/website/form/crm.lead", post(b"name=Lead&csrf_token={csrf}", FORM)),
+    "a form of the website with a file": (
+        "/website/form/mail.mail",
+        upload(csrf_token="{csrf}", email_from="a@b.example"),
+    ),
+    "a form in an address": ("/website/form/crm.lead?name=x&csrf_token={csrf}", post(b"csrf_token={csrf}", FORM)),
+    "the cart": ("/shop/cart/update", post(b"product_id=1&csrf_token={csrf}", FORM)),
+    "my address": ("/my/account", post(b"name=Other&csrf_token={csrf}", FORM)),
+    "a website that is chosen by an address": ("/website/force/1", ("GET", "", b"")),
+    "a website that is chosen, with a slash": ("/website/force/1/", ("HEAD", "", b"")),
+    "a website that is chosen, with escapes": ("/website/%66orce/1", ("GET", "", b"")),
+    "a report that keeps what it prints": ("/report/pdf/account.report_invoice/1", ("GET", "", b"")),
+}
+
+
+async def token_of(visitor: Visitor) -> str:
+    """The token that forms of this visitor carry, as a script on his pages reads it."""
+    page = await visitor.navigate("/odoo")
+    token = page.text.partition('"csrf_token": "')[2].partition('"')[0]
+    assert token
+    return token
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def token(looker: Visitor) -> str:
+    return await token_of(looker)
+
+
+def with_token(target: str, way: Way, token: str) -> tuple[str, Way]:
+    method, kind, body = way
+    return target.replace("{csrf}", token), (method, kind, body.replace(b"{csrf}", token.encode()))
+
+
+def refuses(answer: Answer) -> bool:
+    """Whether the visitor got nothing: an error by its status, or one of JSON-RPC."""
+    if answer.status >= 400:
+        return True
+    return answer.status == 200 and set(json.loads(answer.body)) == {"jsonrpc", "id", "error"}
+
+
+@pytest.mark.parametrize("name", WRITES)
+async def test_what_would_write_reaches_nobody(burglar: Burglar, token: str, name: str) -> None:
+    odoo = burglar.visitor.odoo
+    target, way = with_token(*WRITES[name], token)
+    odoo.forget()
+    answer = await burglar.ask(target, way)
+    assert refuses(answer), answer
+    assert odoo.requests() == []
+    assert odoo.changes() == []
+
+
+async def test_all_of_it_writes_where_nobody_holds_it_back(worker: Burglar) -> None:
+    odoo = worker.visitor.odoo
+    odoo.say("Something to react to")
+    token = await token_of(worker.visitor)
+    idle = []
+    for name, (target, way) in WRITES.items():
+        odoo.forget()
+        answer = await worker.ask(*with_token(target, way, token))
+        if not odoo.changes():
+            idle.append((name, answer.status, answer.body[:200]))
+    assert idle == []
+
+
+def _deep(levels: int) -> bytes:
+    return WRITE.replace(b"[[1]", b"[" * levels + b"1" + b"]" * levels)
+
+
+CODED = {
+    "gzip": gzip.compress(WRITE),
+    "deflate": zlib.compress(WRITE),
+    "identity": WRITE,
+    "base64": base64.b64encode(WRITE),
+}
+
+# What somebody might take for something else on the way; further fields come last.
+TRICKS: dict[str, tuple[str, Way, *tuple[str, ...]]] = {
+    **{f"a body in {coding}": (READING, post(body), f"Content-Encoding: {coding}") for coding, body in CODED.items()},
+    "two content types, JSON first": (READING, post(WRITE), f"Content-Type: {FORM}"),
+    "two content types, JSON last": (READING, post(WRITE, FORM), f"Content-Type: {JSON}"),
+    "two content types, both JSON": (READING, post(WRITE), f"Content-Type: {JSON}"),
+    "two content types in one": (READING, post(WRITE, f"{JSON}, {FORM}")),
+    "a content type with a boundary": (READING, post(WRITE, "application/json; boundary=x")),
+    "no content type": (READING, post(WRITE, "")),
+    "text": (READING, post(WRITE, "text/plain")),
+    "a form": (READING, post(b"model=crm.lead&method=write", FORM)),
+    "a form that holds a call": (READING, post(b"jsonp=x&r=" + WRITE, FORM)),
+    "JSON in a form with files": (READING, upload(csrf_token="{csrf}", r=WRITE.decode())),
+    "an empty body": (READING, post(b"")),
+    "GET with the call in its address": (f"{READING}?model=crm.lead&method=write&args=[[1]]", ("GET", "", b"")),
+    "GET of JSONP": (f"{CALL_KW}?jsonp=f&r=" + "%7B%7D", ("GET", "", b"")),
+    "GET instead of POST": ("/mail/message/post?thread_model=crm.lead&thread_id=2", ("GET", "", b"")),
+    "POST that says GET": (READING, post(WRITE), "X-HTTP-Method-Override: GET"),
+    "POST that says GET in another field": (READING, post(WRITE), "X-Method-Override: GET", "X-HTTP-Method: GET"),
+    "POST that says GET in its address": (f"{READING}?_method=GET", post(WRITE)),
+    "GET that says POST": ("/website/form/crm.lead", ("GET", "", b""), "X-HTTP-Method-Override: POST"),
+    "a verb of WebDAV": ("/web/content/1112", ("PROPFIND", "", b"")),
+    "a verb that nobody knows": (READING, ("WRITE", JSON, WRITE)),
+    "a page by POST": ("/odoo/crm", post(b"x=1", FORM)),
+    "a page by PUT": ("/contactus", ("PUT", FORM, b"x=1")),
+    "UTF-16": (READING, post(WRITE.decode().encode("utf-16"))),
+    "UTF-32": (READING, post(WRITE.decode().encode("utf-32-le"))),
+    "UTF-16 that says so": (READING, post(WRITE.decode().encode("utf-16"), "application/json; charset=utf-16")),
+    "a batch": (READING, post(b"[" + WRITE + b"]")),
+    "a batch of reading and writing": (
+        READING,
+        post(b"[" + call("crm.lead", "read", [1]) + b"," + WRITE + b"]"),
+    ),
+    "two calls one after the other": (READING, post(call("crm.lead", "read", [1]) + WRITE)),
+    "a name twice, writing first": (
+        READING,
+        post(WRITE.replace(b'"method": "write"', b'"method":"write","method":"read"')),
+    ),
+    "a name twice deep within": (
+        READING,
+        post(call("crm.lead", "read", [1]).replace(b'"kwargs": {}', b'"kwargs":{"context":{"a":1,"a":2}}')),
+    ),
+    "a mark in front": (READING, post(b"\xef\xbb\xbf" + WRITE)),
+    "bytes that are no text": (READING, post(WRITE.replace(b"Changed", b"\xff\xfe"))),
+    "a comment": (READING, post(b"/* */" + WRITE)),
+    "a comma too many": (READING, post(WRITE[:-1] + b",}")),
+    "NaN": (READING, post(call("crm.lead", "read", [1], x=0).replace(b'"x": 0', b'"x":NaN'))),
+    "a number without end": (READING, post(call("crm.lead", "read", [1], x=0).replace(b'"x": 0', b'"x":1e999'))),
+    "a number of many digits": (
+        READING,
+        post(call("crm.lead", "read", [1], x=0).replace(b'"x": 0', b'"x":' + b"9" * 9000)),
+    ),
+    "half a character": (READING, post(call("crm.lead", "read", [1], x=0).replace(b'"x": 0', b'"x":"\\ud800"'))),
+    "lists in lists": (READING, post(_deep(100))),
+    "lists in lists without end": (READING, post(_deep(100_000))),
+    "a long call": (READING, post(WRITE[:-1] + b',"pad":"' + b"x" * 1_200_000 + b'"}')),
+    "a method in a list": (READING, post(rpc(model="crm.lead", method=["write"], args=[[1], {"name": "x"}]))),
+    "a method in an object": (READING, post(rpc(model="crm.lead", method={"read": "write"}, args=[[1]]))),
+    "a method with a space": (READING, post(call("crm.lead", "write ", [1], {"name": "x"}))),
+    "a method with a line end": (READING, post(call("crm.lead", "read\n", [1]))),
+    "a method with a zero": (READING, post(call("crm.lead", "read\0", [1]))),
+    "a method in other letters": (READING, post(call("crm.lead", "Write", [1], {"name": "x"}))),
+    "a method in letters of full width": (READING, post(call("crm.lead", "\uff57rite", [1], {"name": "x"}))),
+    "a method with a model": (READING, post(call("crm.lead", "crm.lead.write", [1], {"name": "x"}))),
+    "a private method": (READING, post(call("crm.lead", "_write", [1], {"name": "x"}))),
+    "a method of Python": (READING, post(call("crm.lead", "__class__"))),
+    "a model that is none": (READING, post(call("crm.lead/../res.users", "read", [1]))),
+    "a model in a list": (READING, post(rpc(model=["crm.lead"], method="read", args=[[1]]))),
+    "arguments that are no list": (READING, post(rpc(model="crm.lead", method="read", args={"0": [1]}))),
+    "named arguments that are no object": (READING, post(rpc(model="crm.lead", method="read", args=[], kwargs=[]))),
+    "params that are no object": (READING, post(b'{"params":["crm.lead","write",[[1]]]}')),
+    "a path with a language": (f"/en{READING}", post(WRITE)),
+    "a website that is chosen, with a language": ("/en/website/force/1", ("GET", "", b"")),
+    "a doubled slash": (f"/{READING}", post(WRITE)),
+    "a dot": ("/web/dataset/./call_kw", post(WRITE)),
+    "dots": ("/web/content/../dataset/call_kw", post(WRITE)),
+    "dots with escapes": ("/web/image/%2e%2e/dataset/call_kw", post(WRITE)),
+    "a parameter": (f"{CALL_KW};x", post(WRITE)),
+    "an escaped slash": ("/web/dataset%2fcall_kw", post(WRITE)),
+    "a route in other letters": ("/Web/Dataset/Call_kw", post(WRITE)),
+    "a static path": ("/web/static/../dataset/call_kw", post(WRITE)),
+    "an asset by POST": ("/web/static/double/1000/a.js", post(WRITE)),
+    "the bus by POST": ("/websocket", post(rpc(event_name="update_presence", data={}))),
+    "the interface for programs": (
+        "/jsonrpc",
+        post(rpc(service="object", method="execute_kw", args=["demo18", 2, "admin", "crm.lead", "unlink", [[1]]])),
+    ),
+    "the interface for programs, with a language": ("/en/jsonrpc", post(rpc(service="object", method="execute"))),
+    "the interface in XML": (
+        "/xmlrpc/2/object",
+        post(b"<methodCall><methodName>execute_kw</methodName><params/></methodCall>", "text/xml"),
+    ),
+    "the interface for records": ("/json/1/crm", ("GET", "", b"")),
+    "the interface for records, to write": ("/json/2/crm.lead/write", post(b'{"ids":[1],"vals":{"name":"x"}}')),
+    "deleting an attachment": ("/mail/attachment/delete", post(rpc(attachment_id=1112))),
+    "an import": ("/base_import/set_file", upload(csrf_token="{csrf}", import_id="1", field="file")),
+    "an export": ("/web/export/csv", post(b'data={"model":"crm.lead"}&csrf_token={csrf}', FORM)),
+    "a report by its button": ("/report/download", post(b"data=[]&csrf_token={csrf}", FORM)),
+    "a report as a page": ("/report/html/sale.report_saleorder/1", ("GET", "", b"")),
+    "the cart by an address": ("/shop/cart/update?product_id=1&csrf_token={csrf}", ("GET", "", b"")),
+    "an order that is signed": ("/my/orders/1/accept", post(rpc(name="x", signature="eA=="))),
+    "an order that is confirmed by an address": ("/my/orders/1?confirm=1", ("GET", "", b"")),
+    "a leave that is approved by an address": ("/mail/view?model=hr.leave&res_id=1&action=approve", ("GET", "", b"")),
+    "an unsubscription": ("/mail/unfollow?model=crm.lead&res_id=1", ("GET", "", b"")),
+    "a superuser": ("/web/become", ("GET", "", b"")),
+    "another session": ("/web/session/authenticate", post(rpc(db="demo18", login="admin", password="admin"))),
+}
+
+
+@pytest.mark.parametrize("name", TRICKS)
+async def test_no_trick_gets_through(burglar: Burglar, token: str, name: str) -> None:
+    odoo = burglar.visitor.odoo
+    target, way, *fields = TRICKS[name]
+    target, way = with_token(target, way, token)
+    odoo.forget()
+    answer = await burglar.ask(target, way, *fields)
+    assert refuses(answer), answer
+    assert odoo.requests() == []
+    assert odoo.changes() == []
+
+
+# The other side of it: reading works, and what Odoo hears are our words.
+
+
+async def asked(visitor: Visitor, model: str, method: str, *args: Any, **kwargs: Any) -> Any:
+    """What Odoo says to a call as its client makes it."""
+    answer = await visitor.call(f"{CALL_KW}/{model}/{method}", model=model, method=method, args=args, kwargs=kwargs)
+    assert answer.status_code == 200
+    return answer.json()
+
+
+READS: list[tuple[str, str, list[Any], dict[str, Any]]] = [
+    ("res.partner", "web_search_read", [], {"specification": {"name": {}}, "domain": [], "limit": 3}),
+    ("res.partner", "web_read", [[7]], {"specification": {"name": {}}}),
+    ("res.partner", "read", [[7], ["name"]], {}),
+    ("res.partner", "search", [[]], {"limit": 3}),
+    ("res.partner", "search_read", [[], ["name"]], {"limit": 3}),
+    ("res.partner", "search_count", [[]], {}),
+    ("crm.lead", "read_group", [[], ["stage_id"], ["stage_id"]], {}),
+    ("crm.lead", "web_read_group", [[], ["stage_id"], ["stage_id"]], {}),
+    ("crm.lead", "formatted_read_group", [[], ["stage_id"]], {}),
+    ("crm.lead", "read_progress_bar", [], {"domain": [], "group_by": "stage_id", "progress_bar": {}}),
+    ("crm.lead", "search_panel_select_range", ["stage_id"], {}),
+    ("crm.lead", "search_panel_select_multi_range", ["stage_id"], {}),
+    ("res.partner", "name_search", [], {"name": "Deco", "limit": 8}),
+    ("res.partner", "web_name_search", [], {"name": "Deco", "specification": {"display_name": {}}}),
+    ("res.partner", "name_get", [[7]], {}),
+    ("res.partner", "fields_get", [], {}),
+    ("res.partner", "default_get", [["name"]], {}),
+    ("res.partner", "get_views", [], {"views": [[False, "kanban"]], "options": {}}),
+    ("res.partner", "get_formview_id", [[7]], {}),
+    ("res.partner", "get_formview_action", [[7]], {}),
+    ("res.partner", "check_access_rights", ["read"], {"raise_exception": False}),
+    ("res.users", "has_group", ["base.group_user"], {}),
+    ("res.partner", "onchange", [[], {"name": "x"}, ["name"], {"name": {}}], {}),
+]
+
+
+@pytest.mark.parametrize(("model", "method", "args", "kwargs"), READS, ids=[method for _, method, _, _ in READS])
+async def test_reading_gives_what_odoo_gives(
+    looker: Visitor, worker: Burglar, model: str, method: str, args: list[Any], kwargs: dict[str, Any]
+) -> None:
+    looker.odoo.forget()
+    seen = await asked(looker, model, method, *args, **kwargs)
+    assert "error" not in seen
+    assert seen == await asked(worker.visitor, model, method, *args, **kwargs)
+    assert looker.odoo.changes() == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/odoo",
+        "/odoo/contacts/7",
+        "/odoo?debug=assets",
+        "/web/webclient/load_menus/x",
+        "/web/webclient/translations/x",
+        "/web/image/res.partner/7/avatar_128",
+        "/web/content/1112?download=true",
+        "/web/static/double/1000/a.js",
+        "/bus/websocket_worker_bundle?v=18.0-1",
+        "/",
+        "/contactus",
+        "/shop",
+        "/shop/office-lamp-1",
+        "/my",
+        "/double/page/x",
+    ],
+)
+async def test_pages_files_and_pictures_are_read(looker: Visitor, path: str) -> None:
+    looker.odoo.forget()
+    assert (await looker.navigate(path)).status_code == 200
+    assert (await looker.web.head(path)).status_code == 200
+    assert looker.odoo.changes() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("/web/action/load", {"action_id": "contacts"}),
+        ("/web/session/get_session_info", {}),
+        ("/web/webclient/version_info", {}),
+        ("/mail/data", {"init_messaging": {}}),
+        ("/mail/inbox/messages", {"limit": 30}),
+        ("/mail/thread/data", {"thread_model": "crm.lead", "thread_id": 1, "request_list": ["attachments"]}),
+        ("/mail/thread/messages", {"thread_model": "crm.lead", "thread_id": 1}),
+        ("/discuss/channel/messages", {"channel_id": 1}),
+        ("/websocket/peek_notifications", {"channels": [], "last": 0}),
+        ("/report/check_wkhtmltopdf", {}),
+    ],
+)
+async def test_what_the_client_asks_besides_is_answered_by_odoo(
+    looker: Visitor, path: str, params: dict[str, Any]
+) -> None:
+    looker.odoo.forget()
+    answer = (await looker.call(path, **params)).json()
+    assert "error" not in answer
+    assert [seen["target"] for seen in looker.odoo.requests()] == [path]
+    assert looker.odoo.changes() == []
+
+
+async def test_what_goes_up_is_written_anew(looker: Visitor) -> None:
+    looker.odoo.forget()
+    body = (
+        b' {"id" :7,"method":"x","extra":1,"params":{ "model":"res.partner","Method":"write","method":"re\\u0061d",'
+        b'"args":[[7],["name"]],"kwargs":{"context":{"lang":"en_US"}},"uid":2}}'
+    )
+    answer = await looker.web.post(
+        CALL_KW, content=body, headers={"Content-Type": "application/json", "Origin": looker.origin}
+    )
+    assert answer.json()["id"] == 7
+    assert answer.json()["result"][0]["id"] == 7
+    [seen] = looker.odoo.requests(CALL_KW)
+    assert json.loads(seen["body"]) == {
+        "id": 7,
+        "jsonrpc": "2.0",
+        "method": "call",
+        "params": {
+            "model": "res.partner",
+            "method": "read",
+            "args": [[7], ["name"]],
+            "kwargs": {"context": {"lang": "en_US"}},
+        },
+    }
+    assert "extra" not in seen["body"]
+    assert "Method" not in seen["body"]
+    assert dict(seen["fields"])["Content-Length"] == str(len(seen["body"]))
+
+
+async def test_data_that_would_be_made_is_not_asked_for(looker: Visitor) -> None:
+    looker.odoo.forget()
+    await looker.call("/mail/data", fetch_params=["res.partner", ["/discuss/create_group", {"partners_to": [3]}]])
+    [seen] = looker.odoo.requests("/mail/data")
+    assert json.loads(seen["body"])["params"] == {"fetch_params": ["res.partner"]}
+
+
+async def test_a_chunked_call_is_judged_like_any_other(burglar: Burglar) -> None:
+    odoo = burglar.visitor.odoo
+    odoo.forget()
+    for body, is_refused in ((call("res.partner", "read", [7]), False), (WRITE, True)):
+        half = len(body) // 2
+        chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:half], body[half:], b""))
+        answer = await burglar.ask(READING, ("POST", JSON, b""), "Transfer-Encoding: chunked", sent=chunks)
+        assert refuses(answer) is is_refused
+    assert len(odoo.requests()) == 1
+    assert odoo.changes() == []
+
+
+# What the client writes by itself.
+
+QUIET: list[tuple[str, dict[str, Any]]] = [
+    ("/discuss/channel/mark_as_read", {"channel_id": 1, "last_message_id": 1}),
+    ("/discuss/channel/set_last_seen_message", {"channel_id": 1, "last_message_id": 1}),
+    ("/discuss/channel/notify_typing", {"channel_id": 1, "is_typing": True}),
+    (CALL_KW, {"model": "mail.message", "method": "mark_all_as_read", "args": [], "kwargs": {}}),
+    (CALL_KW, {"model": "mail.message", "method": "set_message_done", "args": [[1]], "kwargs": {}}),
+    (CALL_KW, {"model": "ir.attachment", "method": "register_as_main_attachment", "args": [[1112]], "kwargs": {}}),
+    (
+        CALL_KW,
+        {
+            "model": "res.users.settings",
+            "method": "set_res_users_settings",
+            "args": [[1]],
+            "kwargs": {"new_settings": {"is_discuss_sidebar_category_channel_open": False}},
+        },
+    ),
+]
+# Odoo's versions differ in what these give.
+OF_SEVERAL_SHAPES = ("set_last_seen_message", "mark_all_as_read")
+
+
+@pytest.mark.parametrize(("path", "params"), QUIET, ids=[params.get("method", path) for path, params in QUIET])
+async def test_what_the_client_writes_by_itself_goes_nowhere_and_is_answered_as_odoo_would(
+    looker: Visitor, worker: Burglar, path: str, params: dict[str, Any]
+) -> None:
+    looker.odoo.forget()
+    told = (await looker.call(path, **params)).json()
+    assert looker.odoo.requests() == []
+    assert looker.odoo.changes() == []
+    by_odoo = (await worker.visitor.call(path, **params)).json()
+    assert looker.odoo.changes() != []
+    assert "error" not in by_odoo
+    assert "error" not in told
+    if not (path + str(params.get("method"))).replace("None", "").endswith(OF_SEVERAL_SHAPES):
+        assert told == by_odoo
+
+
+def bus_of(visitor: Visitor) -> connect:
+    """The bus socket as the client opens it."""
+    cookie = "; ".join(f"{cookie.name}={cookie.value}" for cookie in visitor.web.cookies.jar)
+    return connect(
+        visitor.origin.replace("http", "ws") + "/websocket?version=18.0-1",
+        origin=visitor.origin,  # type: ignore[arg-type]
+        additional_headers={"Cookie": cookie},
+        compression=None,
+    )
+
+
+PRESENCE = json.dumps({"event_name": "update_presence", "data": {"inactivity_period": 0, "im_status_ids_by_model": {}}})
+
+
+async def subscribed(socket: ClientConnection, odoo: Odoo, text: str) -> None:
+    """Subscribe, and wait for the notification `text`, before which Odoo has heard everything that was sent."""
+    await socket.send(json.dumps({"event_name": "subscribe", "data": {"channels": ["x"], "last": 0}}))
+
+    async def listens() -> bool:
+        return any(each["channels"] for each in odoo.sockets())
+
+    await until(listens)
+    odoo.notify("simple_notification", {"message": text})
+    async with asyncio.timeout(20):
+        while text not in str(await socket.recv()):
+            pass
+
+
+async def test_the_bus_is_heard_and_told_nothing_but_what_is_listened_to(looker: Visitor) -> None:
+    odoo = looker.odoo
+    odoo.forget()
+    async with bus_of(looker) as socket:
+        await socket.send(PRESENCE)
+        await socket.send([PRESENCE[:10], PRESENCE[10:]])
+        await socket.send(PRESENCE.replace("update_presence", "update_pres\\u0065nce"))
+        await subscribed(socket, odoo, "hello")
+        [listener] = odoo.sockets()
+        assert listener["user"] == "admin"
+        assert listener["received"] == 1
+    assert odoo.changes() == []
+
+
+async def test_presence_is_a_write_where_nobody_holds_it_back(worker: Burglar) -> None:
+    odoo = worker.visitor.odoo
+    odoo.forget()
+    async with bus_of(worker.visitor) as socket:
+        await socket.send(PRESENCE)
+        await subscribed(socket, odoo, "hello")
+    assert [change["model"] for change in odoo.changes()] == ["bus.presence"]
+
+
+@pytest.mark.parametrize(
+    ("text", "opcode"),
+    [
+        (PRESENCE.encode(), Opcode.BINARY),
+        (PRESENCE.replace("{", '{"event_name":"subscribe",', 1).encode(), Opcode.TEXT),
+        (f"[{PRESENCE}]".encode(), Opcode.TEXT),
+        (PRESENCE.encode("utf-16"), Opcode.TEXT),
+        (b"[" * 10_000, Opcode.TEXT),
+        (PRESENCE.encode() + b" " * 100_000, Opcode.TEXT),
+    ],
+    ids=["binary", "a name twice", "several at once", "UTF-16", "lists in lists", "long"],
+)
+async def test_a_frame_that_the_client_never_sends_ends_the_socket(
+    looker: Visitor, text: bytes, opcode: Opcode
+) -> None:
+    odoo = looker.odoo
+    odoo.forget()
+    async with bus_of(looker) as socket:
+        socket.protocol.writes.append(Frame(opcode, text).serialize(mask=True))
+        await socket.send(PRESENCE)
+        async with asyncio.timeout(20):
+            await socket.wait_closed()
+        assert socket.close_code == 1008
+    assert odoo.changes() == []
+
+
+# What a person is told.
+
+
+async def test_what_a_person_does_is_refused_in_odoos_own_dialog(looker: Visitor) -> None:
+    for answer in (
+        await asked(looker, "crm.lead", "web_save", [1], {"name": "x"}, specification={}),
+        (await looker.call("/web/action/run", action_id=1)).json(),
+        (await looker.call("/mail/message/post", thread_model="crm.lead", thread_id=1, post_data={})).json(),
+        (await looker.call("/my/module", x=1)).json(),
+    ):
+        error = answer["error"]
+        assert (error["code"], error["data"]["name"]) == (200, "odoo.exceptions.UserError")
+        assert error["data"]["message"].startswith("This link is view-only")
+    page = await looker.web.post("/my/account", data={"name": "x"}, headers={**NAVIGATION, "Origin": looker.origin})
+    assert page.status_code == 403
+    assert "view-only" in page.text
+
+
+async def refused_calls(visitor: Visitor) -> dict[str, int]:
+    answer = await visitor.server.client.get(f"/api/environments/{visitor.environment['id']}/refused-calls")
+    assert answer.status_code == 200, answer.text
+    return {f"{each['model']}/{each['method']}": each["count"] for each in answer.json()["refusedCalls"]}
+
+
+async def test_a_refused_method_is_counted_and_can_be_opened_for_its_model(server: Installation, odoo: Odoo) -> None:
+    async with opened(server, odoo, link_fields={"access": "readOnly", **AS_ADMIN}) as visitor:
+        for _ in range(3):
+            assert "error" in await asked(visitor, "crm.lead", "get_team_overview", [])
+        assert "error" in await asked(visitor, "crm.lead", "unlink", [1])
+
+        async def counted() -> bool:
+            return await refused_calls(visitor) == {"crm.lead/get_team_overview": 3, "crm.lead/unlink": 1}
+
+        await until(counted)
+        path = f"/api/environments/{visitor.environment['id']}"
+        changed = await server.client.patch(path, json={"readOnlyAllow": ["crm.lead/get_team_overview"]})
+        assert changed.status_code == 200, changed.text
+        odoo.forget()
+        assert (await asked(visitor, "crm.lead", "get_team_overview", []))["result"]["leads"] == len(
+            odoo.records("crm.lead")
+        )
+        assert "error" in await asked(visitor, "res.partner", "get_team_overview", [])
+        button = await visitor.call("/web/dataset/call_button", model="crm.lead", method="get_team_overview", args=[[]])
+        assert "error" in button.json()
+        assert [each["model"] for each in odoo.calls("get_team_overview")] == ["crm.lead"]
+        refused = await server.client.patch(path, json={"readOnlyAllow": ["crm.lead/write"]})
+        assert refused.status_code == 422
+
+
+async def test_a_session_that_odoo_ended_is_renewed_in_the_midst_of_looking(server: Installation, odoo: Odoo) -> None:
+    link = {"access": "readOnly", "signInAs": {"login": "demo", "password": "demo"}}
+    async with opened(server, odoo, link_fields=link) as visitor:
+        assert (await visitor.navigate("/odoo")).status_code == 200
+        assert odoo.expire_sessions("demo") >= 1
+        assert (await asked(visitor, "crm.lead", "search_count", []))["result"] == len(odoo.records("crm.lead"))
+        assert odoo.expire_sessions("demo") == 1
+        assert (await visitor.navigate("/odoo")).status_code == 200
+
+
+async def test_who_leaves_a_view_only_link_is_signed_out(server: Installation, odoo: Odoo) -> None:
+    link = {"access": "readOnly", "signInAs": {"login": "demo", "password": "demo"}}
+    async with opened(server, odoo, link_fields=link) as visitor:
+        before = {each["sid"] for each in odoo.sessions("demo")}
+        await visitor.navigate("/odoo")
+        [sid] = {each["sid"] for each in odoo.sessions("demo")} - before
+        assert "You have left" in (await visitor.navigate("/web/session/logout")).text
+        assert sid in {each["sid"] for each in odoo.ended_sessions("demo") if each["how"] == "logout"}
+
+
+async def test_without_an_account_a_visitor_signs_in_himself_and_only_looks(server: Installation, odoo: Odoo) -> None:
+    async with opened(server, odoo, link_fields={"access": "readOnly"}) as visitor:
+        assert {each["code"] for each in visitor.link["warnings"]} == {"view_only_unsigned"}
+        assert (await visitor.navigate("/odoo")).status_code == 303
+        odoo.forget()
+        assert (await visitor.log_in()).status_code == 303
+        assert [each["outcome"] for each in odoo.attempts("demo")] == ["ok"]
+        assert (await asked(visitor, "crm.lead", "search_count", []))["result"] == len(odoo.records("crm.lead"))
+        for path in (READING, f"{CALL_KW}/crm.lead/write"):
+            answer = await visitor.web.post(
+                path, content=WRITE, headers={"Content-Type": JSON, "Origin": visitor.origin}
+            )
+            assert answer.json()["error"]["data"]["message"].startswith("This link is view-only")
+        assert odoo.changes() == []
+        assert (await visitor.navigate("/web/session/logout")).status_code == 303
+        assert odoo.ended_sessions("demo")[-1]["how"] == "logout"
+        assert (await visitor.navigate("/odoo")).status_code == 303
+
+
+async def test_a_second_factor_is_given_by_the_visitor_himself(server: Installation, odoo: Odoo) -> None:
+    async with opened(server, odoo, link_fields={"access": "readOnly"}) as visitor:
+        half = await visitor.log_in("second", "second")
+        assert half.headers["Location"].endswith("/web/login/totp")
+        form = await visitor.navigate("/web/login/totp")
+        token = form.text.partition('name="csrf_token" value="')[2].partition('"')[0]
+        fields = {**NAVIGATION, "Origin": visitor.origin}
+        data = {"csrf_token": token, "totp_token": "123456"}
+        assert (await visitor.web.post("/web/login/totp", data=data, headers=fields)).status_code == 303
+        assert (await asked(visitor, "crm.lead", "search_count", []))["result"] == len(odoo.records("crm.lead"))
