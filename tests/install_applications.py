@@ -1,7 +1,8 @@
 """Install the real applications that the tests share, where they are missing.
 
 `make test` runs this before the tests. Debian's packages are installed as root; anybody else is told what
-to install. JupyterLab gets an environment of its own, from pinned requirements.
+to install. JupyterLab gets an environment of its own, from pinned requirements; axe-core, which finds what keeps
+people from using a page, is one script of a pinned version.
 """
 
 from __future__ import annotations
@@ -11,15 +12,21 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[1]
 REQUIREMENTS = ROOT / "requirements" / "jupyterlab.txt"
 JUPYTERLAB = ROOT / ".venv-jupyterlab"
+AXE = ROOT / ".venv-axe" / "axe.min.js"
+AXE_VERSION = "4.14.1"
+AXE_SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 PYTHON_MODULES = Path("/usr/lib/python3/dist-packages")
 # Each Debian package, and the file by which it is known to be there. nginx stands in an administrator's PATH only.
 PACKAGES = {
     "chromium": shutil.which("chromium"),
+    "npm": shutil.which("npm"),
     "nginx": shutil.which("nginx") or "/usr/sbin/nginx",
     "tryton-server": "/usr/bin/trytond-admin",
     "tryton-sao": "/usr/share/tryton-sao/www/index.html",
@@ -33,6 +40,7 @@ def main() -> int:
     if missing and not _install_packages(missing):
         return 1
     _install_jupyterlab()
+    _install_axe()
     return 0
 
 
@@ -70,6 +78,24 @@ def _install_jupyterlab() -> None:
         [uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", REQUIREMENTS], check=True
     )
     stamp.write_text(wanted)
+
+
+def _install_axe() -> None:
+    if AXE.exists() and hashlib.sha256(AXE.read_bytes()).hexdigest() == AXE_SHA256:
+        return
+    _say("installing axe-core")
+    with TemporaryDirectory() as directory:
+        subprocess.run(
+            ["npm", "pack", "--silent", f"axe-core@{AXE_VERSION}"], cwd=directory, check=True, stdout=subprocess.DEVNULL
+        )
+        with tarfile.open(Path(directory) / f"axe-core-{AXE_VERSION}.tgz") as package:
+            member = package.extractfile(f"package/{AXE.name}")
+            assert member is not None
+            script = member.read()
+    if hashlib.sha256(script).hexdigest() != AXE_SHA256:
+        raise RuntimeError(f"axe-core {AXE_VERSION} is not what it was when its checksum was written down.")
+    AXE.parent.mkdir(exist_ok=True)
+    AXE.write_bytes(script)
 
 
 def _say(text: str) -> None:

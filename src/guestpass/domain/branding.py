@@ -8,6 +8,8 @@ from typing import Final
 
 NAME_LENGTH: Final = 60
 CONTACT_LENGTH: Final = 120
+LOGO_SIZE: Final = 9 * 1024
+"""How large a logo is at most, in bytes, once it was made to fit: it stands in pages of 30 KiB at most."""
 COLOUR_PATTERN: Final = re.compile(r"#[0-9a-f]{6}", re.ASCII)
 _MAILTO: Final = re.compile(r"mailto:([A-Za-z0-9._+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)", re.ASCII)
 _TEL: Final = re.compile(r"tel:(\+?[0-9][0-9 .()/-]{2,30})", re.ASCII)
