@@ -14,6 +14,7 @@ from pathlib import Path
 import uvloop
 
 from guestpass import telemetry
+from guestpass.app.installation_findings import admin_beside_visitors
 from guestpass.domain.errors import GuestpassError
 from guestpass.gateway.client_side import ClientConnection
 from guestpass.gateway.reception import Reception
@@ -90,11 +91,14 @@ async def _work(
             worker.feed.run(),
             worker.visits.run(),
             worker.sessions.run(),
+            worker.reachability.run(),
             worker.gateway.sweep(),
             worker.gateway.odoo.assets.run(),
         )
     ]
     servers = [await _accept(worker, worker.public, public), await _accept(worker, worker.admin, admin)]
+    if (beside := admin_beside_visitors(settings.admin_url, worker.core.addresses)) is not None:
+        log.warning(beside.code, effect=beside.detail, remedy=beside.remedy)
     log.info("serving", public_url=settings.public_url, admin_url=settings.admin_url, link_domain=settings.link_domain)
     if started is not None:
         await started(worker.core)

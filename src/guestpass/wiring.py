@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from guestpass.app.accounts import AccountService
 from guestpass.app.addresses import Addresses
 from guestpass.app.bearers import BearerRevocation
+from guestpass.app.dashboard_sessions import DashboardSessionService
 from guestpass.app.environments import EnvironmentService
 from guestpass.app.findings import Findings
 from guestpass.app.instance import Instance
@@ -24,6 +25,7 @@ from guestpass.signing.keys import Keys
 from guestpass.signing.passes import PassSigner
 from guestpass.signing.passwords import Argon2Hasher
 from guestpass.signing.sealing import SealedSecrets
+from guestpass.signing.session_tokens import DashboardTokens
 from guestpass.signing.tokens import SealedTokens
 from guestpass.storage.database import Database
 from guestpass.storage.instance import read_instance, write_instance
@@ -48,6 +50,7 @@ class Core:
     passes: PassSigner
     bearer: BearerTokens
     revocation: BearerRevocation
+    dashboard_sessions: DashboardSessionService
     addresses: Addresses
     links: LinkService
     records: LinkRecords
@@ -123,6 +126,9 @@ def _assemble(
         passes=PassSigner(keys, entropy),
         bearer=BearerTokens(secrets.jwt_secret, entropy),
         revocation=BearerRevocation(database, clock),
+        dashboard_sessions=DashboardSessionService(
+            database, DashboardTokens(secrets.jwt_secret, entropy), clock, entropy
+        ),
         addresses=addresses,
         links=LinkService(
             database, announcer, vault, hasher, addresses, accounts, clock, entropy, longest=settings.max_link_lifetime

@@ -10,11 +10,17 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
+from guestpass.app.addresses import Addresses
 from guestpass.app.directory import Directory
+from guestpass.app.installation_findings import admin_beside_visitors, untrusted_proxy
+from guestpass.app.live import LiveFeed
 from guestpass.app.openings import Openings
-from guestpass.app.ports import Change
+from guestpass.app.overview import Overview
+from guestpass.app.ports import Change, ChangeKind
+from guestpass.app.reachability import Reachability
 from guestpass.app.visitor_sessions import SIGN_INS, VisitorSessions
 from guestpass.app.visits import VisitLog
+from guestpass.domain.finding import Finding
 from guestpass.gateway.admission import Admission
 from guestpass.gateway.connector import AddressPolicy, Connector
 from guestpass.gateway.gateway import Gateway
@@ -22,13 +28,17 @@ from guestpass.gateway.hosts import HostTable
 from guestpass.gateway.odoo.assets import AssetCache
 from guestpass.gateway.odoo.spool import SpoolRoom
 from guestpass.gateway.peers import TrustedProxies
+from guestpass.gateway.reaching import EnvironmentReacher
 from guestpass.gateway.reception import Reception, decide_admin
 from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.feed import SQLiteFeed
-from guestpass.web.application import WebServices, create_application
-from guestpass.web.desk import Desk
-from guestpass.web.notices import Notices
 from guestpass.user_agents import UserAgentReader
+from guestpass.web.application import WebServices, create_application
+from guestpass.web.dashboard.application import create_dashboard
+from guestpass.web.dashboard.services import DashboardServices
+from guestpass.web.desk import Desk
+from guestpass.web.faces import Faces
+from guestpass.web.notices import Notices
 from guestpass.wiring import Core
 
 
@@ -53,6 +63,7 @@ class Worker:
     feed: SQLiteFeed
     visits: VisitLog
     sessions: VisitorSessions
+    reachability: Reachability
     gateway: Gateway
     public: Reception
     admin: Reception
@@ -97,25 +108,33 @@ def build_worker(
         core.entropy,
     )
 
+    live = LiveFeed(core.database, core.entropy)
+
     async def apply(changes: Sequence[Change]) -> None:
-        sessions.apply(changes)
-        await directory.apply(changes)
+        # Visits change numbers that nobody but open pages shows, and they are many.
+        if ruling := [change for change in changes if change.kind is not ChangeKind.VISIT]:
+            sessions.apply(ruling)
+            await directory.apply(ruling)
+        await live.apply(changes)
 
     async def reset() -> None:
         sessions.forget_all()
         await directory.reset()
+        await live.reset()
 
     feed = announcer.feed = SQLiteFeed(core.database, apply, reset)
+    connector = Connector(
+        AddressPolicy(allow=settings.upstream_allow, deny=settings.upstream_deny, own_listeners=listeners)
+    )
+    proxies = TrustedProxies(settings.trusted_proxies)
     gateway = Gateway(
         addresses=core.addresses,
         directory=directory,
         visits=visits,
         passes=core.passes,
         notices=notices,
-        connector=Connector(
-            AddressPolicy(allow=settings.upstream_allow, deny=settings.upstream_deny, own_listeners=listeners)
-        ),
-        proxies=TrustedProxies(settings.trusted_proxies),
+        connector=connector,
+        proxies=proxies,
         desk=desk_path,
         spool=SpoolRoom(
             settings.data_dir / "spool", total=settings.spool_limit, per_visitor=settings.spool_limit_per_visitor
@@ -140,21 +159,31 @@ def build_worker(
             await work.environments.count()
         return is_ready()
 
-    application = create_application(
-        WebServices(
-            links=core.links,
-            records=core.records,
-            environments=core.environments,
-            accounts=core.accounts,
-            findings=core.findings,
-            openings=Openings(core.database, core.vault, core.hasher, core.clock, visits),
-            bearer=core.bearer,
-            revocation=core.revocation,
-            passes=core.passes,
-            addresses=core.addresses,
-            notices=notices,
-            clock=core.clock,
-            ready=ready,
+    services = WebServices(
+        links=core.links,
+        records=core.records,
+        environments=core.environments,
+        accounts=core.accounts,
+        findings=core.findings,
+        openings=Openings(core.database, core.vault, core.hasher, core.clock, visits),
+        bearer=core.bearer,
+        revocation=core.revocation,
+        passes=core.passes,
+        addresses=core.addresses,
+        notices=notices,
+        clock=core.clock,
+        ready=ready,
+    )
+    reachability = Reachability(core.database, announcer, EnvironmentReacher(connector), core.environments, core.clock)
+    dashboard = create_dashboard(
+        DashboardServices(
+            api=services,
+            sessions=core.dashboard_sessions,
+            overview=Overview(core.database, core.findings, core.clock),
+            reachability=reachability,
+            live=live,
+            admin_url=settings.admin_url,
+            installation_findings=lambda: _installation_findings(settings.admin_url, core.addresses, proxies),
         )
     )
     return Worker(
@@ -163,11 +192,18 @@ def build_worker(
         feed=feed,
         visits=visits,
         sessions=sessions,
+        reachability=reachability,
         gateway=gateway,
         public=Reception(gateway, public_hosts, admission.decide, opens_links=True),
         admin=Reception(gateway, admin_hosts, decide_admin, opens_links=False),
-        desk=Desk(application, desk_path),
+        desk=Desk(Faces(create_application(services), dashboard), desk_path),
     )
+
+
+def _installation_findings(admin_url: str, addresses: Addresses, proxies: TrustedProxies) -> list[Finding]:
+    beside = admin_beside_visitors(admin_url, addresses)
+    proxy = untrusted_proxy(proxies.untrusted) if proxies.untrusted is not None else None
+    return [finding for finding in (beside, proxy) if finding is not None]
 
 
 def _is_loopback(host: str) -> bool:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from guestpass.app.ports import Announcer, ChangeKind, Clock, Entropy, Prober, RefusedCall, Store, UnitOfWork
+from guestpass.app.probing import ProbeReport
 from guestpass.app.unset import UNSET, Unset
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.environment import (
@@ -106,25 +107,22 @@ class EnvironmentService:
     async def add(self, who: Principal, new: NewEnvironment) -> Environment:
         """Register an environment; raises Invalid with each wrong field, AlreadyExists for a taken id."""
         who.require(Scope.ENVIRONMENTS_WRITE)
-        values = {field.name: getattr(new, field.name) for field in fields(new) if field.name != "id"}
-        checked = _checked(values, new.id)
-        if checked["body_limit"] is None:
-            checked["body_limit"] = new.kind.default_body_limit
+        checked = _checked_new(new)
         async with self._store.writing() as work:
             id = new.id or await self._free_id(work.environments.get, who.org, checked["name"])
-            environment = Environment(
-                key=EnvironmentKey(who.org, id),
-                revision=1,
-                created_at=self._clock.now(),
-                created_by=who.sub,
-                **checked,
-            )
+            environment = self._new(who, id, checked)
             if new.id is not None and await work.environments.get(environment.key) is not None:
                 raise AlreadyExists("environment", id)
             await work.environments.add(environment)
             await work.changes.append(ChangeKind.ENVIRONMENT, str(environment.key))
         await self._announcer.announce()
         return await self._look_at(environment)
+
+    async def try_out(self, who: Principal, new: NewEnvironment) -> tuple[Environment, ProbeReport]:
+        """Look at an environment that is not registered; raises Invalid with each wrong field. Nothing is kept."""
+        who.require(Scope.ENVIRONMENTS_WRITE)
+        environment = self._new(who, new.id or id_from_name(new.name) or "environment", _checked_new(new))
+        return environment, await self._prober.probe(environment)
 
     async def change(self, who: Principal, id: str, change: EnvironmentChange) -> Environment:
         """Change some fields; a new address closes what is open to the old one and keeps links and passes."""
@@ -183,6 +181,10 @@ class EnvironmentService:
             await work.changes.append(ChangeKind.ENVIRONMENT, str(key))
         await self._announcer.announce()
 
+    def _new(self, who: Principal, id: str, checked: Mapping[str, Any]) -> Environment:
+        key, now = EnvironmentKey(who.org, id), self._clock.now()
+        return Environment(key=key, revision=1, created_at=now, created_by=who.sub, **checked)
+
     async def _check_links(self, work: UnitOfWork, environment: Environment) -> None:
         """Raise Invalid where links promise what another kind does not keep."""
         links = await work.links.by_environment(environment.key, now=self._clock.now(), status=Status.ACTIVE)
@@ -233,6 +235,15 @@ def _address(environment: Environment) -> tuple[object, ...]:
 def _seen_by_look(environment: Environment) -> tuple[object, ...]:
     """What decides on what a look at the environment finds."""
     return (*_address(environment), environment.public_url, environment.database)
+
+
+def _checked_new(new: NewEnvironment) -> dict[str, Any]:
+    """What a new environment consists of, besides its id; raises Invalid with every field that is wrong."""
+    values = {field.name: getattr(new, field.name) for field in fields(new) if field.name != "id"}
+    checked = _checked(values, new.id)
+    if checked["body_limit"] is None:
+        checked["body_limit"] = new.kind.default_body_limit
+    return checked
 
 
 def _checked(values: Mapping[str, Any], id: str | None) -> dict[str, Any]:

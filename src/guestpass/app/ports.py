@@ -87,6 +87,7 @@ class ChangeKind(StrEnum):
     """What a row of the `changes` table is about."""
 
     LINK = "link"
+    VISIT = "visit"  # of a link, whose numbers changed; it concerns nobody but who looks at them
     ENVIRONMENT = "environment"
     ODOO_SESSION = "odoo_session"
 
@@ -197,6 +198,98 @@ class RefusedCall:
     method: str
     count: int
     last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardSession:
+    """Somebody who is signed in to the dashboard; `id` is no secret.
+
+    `jti` is the bearer token's that it was made from, None for one that was opened on the command line. `address` is
+    where it was signed in from.
+    """
+
+    id: str
+    who: Principal
+    jti: str | None
+    address: str
+    created_at: datetime
+    expires_at: datetime
+
+
+class SessionTokens(Protocol):
+    """Secrets of the dashboard: made, and recognised by a keyed hash."""
+
+    def new(self) -> str:
+        """A fresh token of 256 bits, in characters that a URL and a cookie can hold."""
+        ...
+
+    def hash(self, token: str) -> bytes:
+        """The keyed hash (32 bytes) by which the token is looked up."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """Since when an environment can't be reached, and why in words for its owner."""
+
+    since: datetime
+    why: str
+
+
+class Reachabilities(Protocol):
+    """Where it is kept which environments can't be reached."""
+
+    async def candidates(self) -> list[Environment]:
+        """Every environment of all organisations."""
+        ...
+
+    async def of_org(self, org: str) -> dict[str, Unreachable]:
+        """Those of an organisation that can't be reached, by their id."""
+        ...
+
+    async def get(self, key: EnvironmentKey) -> Unreachable | None:
+        """What is known of one; None where it can be reached, as far as is known."""
+        ...
+
+    async def lose(self, key: EnvironmentKey, unreachable_now: Unreachable) -> bool:
+        """Write down that it can't be reached; False where that was known, whose time and cause stay."""
+        ...
+
+    async def regain(self, key: EnvironmentKey) -> bool:
+        """Write down that it can be reached again; False where nothing else was known."""
+        ...
+
+
+class DashboardSessions(Protocol):
+    """Where one-time invitations to the dashboard and its sessions are kept."""
+
+    async def invite(self, token_hash: bytes, who: Principal, *, now: datetime, until: datetime) -> None:
+        """Keep an invitation, and forget those that were over before `now`."""
+        ...
+
+    async def is_invited(self, token_hash: bytes, *, now: datetime) -> bool:
+        """Whether there is such an invitation that is not over; takes nothing."""
+        ...
+
+    async def accept(self, token_hash: bytes, *, now: datetime) -> Principal | None:
+        """Take an invitation; one conditional statement, so that only one caller gets it."""
+        ...
+
+    async def add(self, session: DashboardSession, token_hash: bytes) -> None:
+        """Keep a session, and forget those that were over before it began."""
+        ...
+
+    async def find(self, token_hash: bytes, *, now: datetime) -> DashboardSession | None:
+        """The session, unless it is over or its bearer token was revoked."""
+        ...
+
+    async def all(self, *, now: datetime) -> list[DashboardSession]:
+        """Every session that `find` would find, newest first."""
+        ...
+
+    async def remove(self, id: str) -> bool:
+        """End a session; False when there was none."""
+        ...
 
 
 class Environments(Protocol):
@@ -339,6 +432,14 @@ class Links(Protocol):
 
     async def add(self, link: ShareLink, token_hash: bytes, sealed_token: bytes) -> None: ...
 
+    async def update(self, link: ShareLink) -> bool:
+        """Overwrite what an owner can change; False when it is gone. What visitors did stays."""
+        ...
+
+    async def replace_token(self, id: str, token_hash: bytes, sealed_token: bytes, at: datetime) -> None:
+        """Retire the link's token and give it another."""
+        ...
+
     async def get(self, id: str) -> ShareLink | None: ...
 
     async def sealed_tokens(self, ids: Sequence[str]) -> dict[str, bytes]:
@@ -352,6 +453,26 @@ class Links(Protocol):
         ...
 
     async def ids_by_environment(self, key: EnvironmentKey) -> list[str]: ...
+
+    async def find(
+        self,
+        wanted: LinkFilter,
+        *,
+        sort: LinkSort,
+        descending: bool,
+        after: SortKey | None,
+        limit: int,
+    ) -> list[ShareLink]:
+        """The first `limit` links behind `after`; those that were never opened come last either way."""
+        ...
+
+    async def count(self, wanted: LinkFilter) -> int:
+        """How many links `find` has, over all."""
+        ...
+
+    async def count_active(self, org: str, now: datetime) -> dict[str, int]:
+        """How many links of each environment are active at `now`; without those that have none."""
+        ...
 
     async def by_token_hash(self, token_hash: bytes) -> TokenRecord | None: ...
 
@@ -377,127 +498,6 @@ class Visits(Protocol):
         """
         ...
 
-    async def add_events(self, events: Sequence[LinkEvent]) -> None:
-        """Append to links' histories; events of links that are gone are dropped."""
-        ...
-
-    async def events(self, link_id: str) -> list[LinkEvent]:
-        """A link's history, oldest first."""
-        ...
-
-
-class RevokedTokens(Protocol):
-    """Bearer tokens that were withdrawn before their time."""
-
-    async def add(self, jti: str, *, revoked_at: datetime, expires_at: datetime) -> None:
-        """Withdraw a token; a second time changes nothing."""
-        ...
-
-    async def contains(self, jti: str) -> bool: ...
-
-
-class ChangeLog(Protocol):
-    """The ordered table of changes by which workers hear of each other's writes."""
-
-    async def append(self, kind: ChangeKind, id: str) -> None: ...
-
-    async def after(self, number: int) -> list[Change]:
-        """Changes with a higher number, in order."""
-        ...
-
-    async def last(self) -> int:
-        """The highest number that was ever given out, 0 when none was."""
-        ...
-
-
-class UnitOfWork(Protocol):
-    """One consistent view of the store."""
-
-    @property
-    def environments(self) -> Environments: ...
-    @property
-    def links(self) -> Links: ...
-    @property
-    def visits(self) -> Visits: ...
-    @property
-    def accounts(self) -> Accounts: ...
-    @property
-    def odoo_sessions(self) -> OdooSessions: ...
-    @property
-    def revoked_tokens(self) -> RevokedTokens: ...
-    @property
-    def changes(self) -> ChangeLog: ...
-
-
-class Store(Protocol):
-    """The database. A unit of work commits when its block ends and rolls back when it raises."""
-
-    async def update(self, link: ShareLink) -> bool:
-        """Overwrite what an owner can change; False when it is gone. What visitors did stays."""
-        ...
-
-    async def replace_token(self, id: str, token_hash: bytes, sealed_token: bytes, at: datetime) -> None:
-        """Retire the link's token and give it another."""
-        ...
-
-    def reading(self) -> AbstractAsyncContextManager[UnitOfWork]:
-        """A transaction that only reads."""
-        ...
-
-    def writing(self) -> AbstractAsyncContextManager[UnitOfWork]:
-        """A transaction that may write; holds the write lock from its first statement on."""
-        ...
-
-
-class Announcer(Protocol):
-    """Told after a commit that changed something, so that this process's own gateway acts before the caller hears."""
-
-    async def announce(self) -> None:
-        """Return when the changes committed so far have reached this process's directory."""
-    async def find(
-        self,
-        wanted: LinkFilter,
-        *,
-        sort: LinkSort,
-        descending: bool,
-        after: SortKey | None,
-        limit: int,
-    ) -> list[ShareLink]:
-        """The first `limit` links behind `after`; those that were never opened come last either way."""
-        ...
-
-    async def count(self, wanted: LinkFilter) -> int:
-        """How many links `find` has, over all."""
-        ...
-
-    async def count_active(self, org: str, now: datetime) -> dict[str, int]:
-        """How many links of each environment are active at `now`; without those that have none."""
-        ...
-
-        ...
-
-
-class Prober(Protocol):
-    """Looks at a running application from outside, as a visitor could."""
-
-    async def probe(self, environment: Environment) -> ProbeReport:
-        """Look, within half a minute; what can't be reached is a finding."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """What Odoo answered to a sign-in: the new session's id (a secret), and who that is."""
-
-    session_id: str
-    is_admin: bool
-
-
-class SignInRefused(GuestpassError):
-    """Nobody was signed in; the text says why, for the owner."""
-
-    def __init__(self, refusal: SignInRefusal, detail: str) -> None:
-        super().__init__(detail)
     async def take_place(self, link_id: str, visitor: str, at: datetime, limit: int) -> bool:
         """Let a visitor in where fewer than `limit` are; one conditional insert, exact over any number of workers.
 
@@ -535,14 +535,14 @@ class SignInRefused(GuestpassError):
         """How many visits began in each hour from `since` on, by the hour's beginning; without those that have none."""
         ...
 
-        self.refusal = refusal
+    async def add_events(self, events: Sequence[LinkEvent]) -> None:
+        """Append to links' histories; events of links that are gone are dropped."""
+        ...
 
+    async def events(self, link_id: str) -> list[LinkEvent]:
+        """A link's history, oldest first."""
+        ...
 
-class OdooDoor(Protocol):
-    """Signs people in to an environment's Odoo, and out."""
-
-    async def sign_in(self, environment: Environment, login: str, password: str, *, address: str | None) -> SignedIn:
-        """A session of its own for this user; `address` is the visitor's, as Odoo's throttle and log see it.
     async def newest_events(
         self, link_id: str, *, kinds: Sequence[EventKind], before: tuple[datetime, int] | None, limit: int
     ) -> list[LinkEvent]:
@@ -561,6 +561,113 @@ class Refusals(Protocol):
         """The link's refusals, newest first."""
         ...
 
+
+class RevokedTokens(Protocol):
+    """Bearer tokens that were withdrawn before their time."""
+
+    async def add(self, jti: str, *, revoked_at: datetime, expires_at: datetime) -> None:
+        """Withdraw a token; a second time changes nothing."""
+        ...
+
+    async def contains(self, jti: str) -> bool: ...
+
+
+class ChangeLog(Protocol):
+    """The ordered table of changes by which workers hear of each other's writes."""
+
+    async def append(self, kind: ChangeKind, id: str) -> None: ...
+
+    async def after(self, number: int) -> list[Change]:
+        """Changes with a higher number, in order."""
+        ...
+
+    async def last(self) -> int:
+        """The highest number that was ever given out, 0 when none was."""
+        ...
+
+
+class UnitOfWork(Protocol):
+    """One consistent view of the store."""
+
+    @property
+    def environments(self) -> Environments: ...
+    @property
+    def links(self) -> Links: ...
+    @property
+    def visits(self) -> Visits: ...
+    @property
+    def refusals(self) -> Refusals: ...
+    @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def odoo_sessions(self) -> OdooSessions: ...
+    @property
+    def revoked_tokens(self) -> RevokedTokens: ...
+    @property
+    def reachabilities(self) -> Reachabilities: ...
+    @property
+    def dashboard_sessions(self) -> DashboardSessions: ...
+    @property
+    def changes(self) -> ChangeLog: ...
+
+
+class Store(Protocol):
+    """The database. A unit of work commits when its block ends and rolls back when it raises."""
+
+    def reading(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        """A transaction that only reads."""
+        ...
+
+    def writing(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        """A transaction that may write; holds the write lock from its first statement on."""
+        ...
+
+
+class Announcer(Protocol):
+    """Told after a commit that changed something, so that this process's own gateway acts before the caller hears."""
+
+    async def announce(self) -> None:
+        """Return when the changes committed so far have reached this process's directory."""
+        ...
+
+
+class Prober(Protocol):
+    """Looks at a running application from outside, as a visitor could."""
+
+    async def probe(self, environment: Environment) -> ProbeReport:
+        """Look, within half a minute; what can't be reached is a finding."""
+        ...
+
+
+class Reacher(Protocol):
+    """Connects to a running application, and says nothing to it."""
+
+    async def why_unreachable(self, environment: Environment) -> str | None:
+        """Why no connection can be made, in words for the owner; None where one can."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """What Odoo answered to a sign-in: the new session's id (a secret), and who that is."""
+
+    session_id: str
+    is_admin: bool
+
+
+class SignInRefused(GuestpassError):
+    """Nobody was signed in; the text says why, for the owner."""
+
+    def __init__(self, refusal: SignInRefusal, detail: str) -> None:
+        super().__init__(detail)
+        self.refusal = refusal
+
+
+class OdooDoor(Protocol):
+    """Signs people in to an environment's Odoo, and out."""
+
+    async def sign_in(self, environment: Environment, login: str, password: str, *, address: str | None) -> SignedIn:
+        """A session of its own for this user; `address` is the visitor's, as Odoo's throttle and log see it.
 
         Raises SignInRefused.
         """
@@ -588,5 +695,3 @@ class Cuttable(Protocol):
     def cut(self) -> None:
         """End it at once; what was under way must not look complete."""
         ...
-    def refusals(self) -> Refusals: ...
-    @property

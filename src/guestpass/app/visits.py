@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from guestpass.app.ports import Activity, Clock, Origin, RefusedCall, Store, UnitOfWork
+from guestpass.app.ports import Activity, ChangeKind, Clock, Origin, RefusedCall, Store, UnitOfWork
 from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.finding import Finding
 from guestpass.domain.link import VISIT_SILENCE
@@ -211,6 +211,9 @@ class VisitLog:
         ]
         await work.visits.record(activities)
         await work.refusals.add([self._refusal(id, each) for id, some in pending.refusals.items() for each in some])
+        # Who looks at a link's numbers hears of it; each row stands beside one that says what happened.
+        for link_id in dict.fromkeys([*(each.link_id for each in activities if each.starts), *pending.refusals]):
+            await work.changes.append(ChangeKind.VISIT, link_id)
         for environment, names in pending.cookies.items():
             await work.environments.learn_http_only_cookies(environment, names)
         for found_at, finding in pending.findings.values():

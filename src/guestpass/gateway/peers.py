@@ -43,14 +43,15 @@ class TrustedProxies:
 
     def __init__(self, networks: tuple[Network, ...]) -> None:
         self._networks = networks
-        self._warned = False
+        self.untrusted: str | None = None
+        """A peer that seems to be a proxy of the operator's and is not trusted; None while none was seen."""
         self._is_trusted = lru_cache(maxsize=4096)(self._read_trust)
 
     def client_address(self, peer: str, head: RequestHead) -> str:
         """The client's address: the rightmost of X-Forwarded-For that is not one of our proxies."""
         chain = head.values.get(b"x-forwarded-for")
         if not self._is_trusted(peer):
-            if not self._warned and not FORWARDING_FIELDS.isdisjoint(head.values):
+            if self.untrusted is None and not FORWARDING_FIELDS.isdisjoint(head.values):
                 self._warn(peer)
             return peer
         client = peer
@@ -87,7 +88,7 @@ class TrustedProxies:
         except ValueError:
             return
         if address.is_loopback or address.is_private:
-            self._warned = True
+            self.untrusted = peer
             _log.warning(
                 "untrusted_proxy",
                 peer=peer,

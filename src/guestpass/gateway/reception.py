@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
-from guestpass.app.desk import CLIENT_ADDRESS, PAGE, REQUEST_ID
+from guestpass.app.desk import ADMIN, CLIENT_ADDRESS, PAGE, REQUEST_ID
 from guestpass.app.directory import LinkEntry
 from guestpass.app.notices import RenderedNotice
 from guestpass.domain.environment import Kind
@@ -200,6 +200,8 @@ class Reception:
         )
         if facts.navigates:
             facts_for_desk += f"{PAGE}: 1\r\n"
+        if not self._opens_links:
+            facts_for_desk += f"{ADMIN}: 1\r\n"
         sent = request_head(
             head,
             head.target,

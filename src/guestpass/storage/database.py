@@ -14,11 +14,14 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from guestpass.app.ports import Clock
 from guestpass.storage.accounts import SQLAccounts
 from guestpass.storage.changes import SQLChangeLog
+from guestpass.storage.dashboard_sessions import SQLDashboardSessions
 from guestpass.storage.dialect import BEGIN_READING, BEGIN_WRITING
 from guestpass.storage.environments import SQLEnvironments
 from guestpass.storage.links import SQLLinks
 from guestpass.storage.location import connection_url, database_path
 from guestpass.storage.odoo_sessions import SQLOdooSessions
+from guestpass.storage.reachability import SQLReachabilities
+from guestpass.storage.refusals import SQLRefusals
 from guestpass.storage.revoked_tokens import SQLRevokedTokens
 from guestpass.storage.visits import SQLVisits
 
@@ -44,10 +47,12 @@ class SQLUnitOfWork:
         self.environments: Final = SQLEnvironments(connection, self.changes)
         self.links: Final = SQLLinks(connection)
         self.visits: Final = SQLVisits(connection)
+        self.refusals: Final = SQLRefusals(connection)
         self.accounts: Final = SQLAccounts(connection)
         self.odoo_sessions: Final = SQLOdooSessions(connection)
         self.revoked_tokens: Final = SQLRevokedTokens(connection)
-        self.refusals: Final = SQLRefusals(connection)
+        self.reachabilities: Final = SQLReachabilities(connection)
+        self.dashboard_sessions: Final = SQLDashboardSessions(connection)
 
 
 class Database:

@@ -62,12 +62,12 @@ class SQLEnvironments:
     async def get(self, key: EnvironmentKey) -> Environment | None:
         """The environment, or None."""
         row = (await self._connection.execute(select(environments).where(_is(key)))).one_or_none()
-        return None if row is None else _environment(row)
+        return None if row is None else environment_of(row)
 
     async def all(self, org: str) -> list[Environment]:
         """Every environment of the organisation, by name and then id."""
         query = select(environments).where(environments.c.org == org).order_by(environments.c.name, environments.c.id)
-        return [_environment(row) for row in await self._connection.execute(query)]
+        return [environment_of(row) for row in await self._connection.execute(query)]
 
     async def count(self) -> int:
         """How many environments exist over all organisations."""
@@ -220,7 +220,8 @@ def _changeable(environment: Environment) -> dict[str, Any]:
     }
 
 
-def _environment(row: Row[Any]) -> Environment:
+def environment_of(row: Row[Any]) -> Environment:
+    """The environment that a whole row of its table holds."""
     return Environment(
         key=EnvironmentKey(row.org, row.id),
         name=row.name,

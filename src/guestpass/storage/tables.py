@@ -322,6 +322,41 @@ revoked_tokens = Table(
     Column("expires_at", UTCDateTime, nullable=False),
 )
 
+dashboard_invitations = Table(
+    "dashboard_invitations",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("sub", String, nullable=False),
+    Column("org", String, nullable=False),
+    Column("scopes", String, nullable=False),  # with spaces between them, as in a bearer token
+    Column("expires_at", UTCDateTime, nullable=False),
+)
+
+dashboard_sessions = Table(
+    "dashboard_sessions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("token_hash", LargeBinary(32), nullable=False),
+    Column("sub", String, nullable=False),
+    Column("org", String, nullable=False),
+    Column("scopes", String, nullable=False),
+    Column("jti", String),  # of the bearer token that it was made from
+    Column("address", String, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("expires_at", UTCDateTime, nullable=False),
+    Index(None, "token_hash", unique=True),
+)
+
+unreachable_environments = Table(
+    "unreachable_environments",
+    metadata,
+    Column("org", String, primary_key=True),
+    Column("environment_id", String, primary_key=True),
+    Column("since", UTCDateTime, nullable=False),
+    Column("why", String, nullable=False),
+    ForeignKeyConstraint(["org", "environment_id"], ["environments.org", "environments.id"], ondelete="CASCADE"),
+)
+
 rate_counters = Table(
     "rate_counters",
     metadata,

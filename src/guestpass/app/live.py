@@ -1,0 +1,115 @@
+"""Tell open pages what has changed, so that they ask for it again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from guestpass.app.ports import Change, ChangeKind, Entropy, Store
+from guestpass.domain.environment import EnvironmentKey
+
+RESYNC = "resync"
+"""Changes may have been missed: what is shown must be asked for again."""
+ENVIRONMENTS = "environments"
+"""Some environment changed, was added or removed."""
+LINKS = "links"
+"""Some link changed, was made, removed or opened."""
+
+
+def environment_topic(id: str) -> str:
+    """The topic of one environment and of what leads to it."""
+    return f"environment:{id}"
+
+
+def link_topic(id: str) -> str:
+    """The topic of one link."""
+    return f"link:{id}"
+
+
+class Listener:
+    """What one open page has not heard yet: topics, each once however often it was told."""
+
+    def __init__(self) -> None:
+        self._topics: dict[str, None] = {}
+        self._told = asyncio.Event()
+
+    def tell(self, topics: Iterable[str]) -> None:
+        """Something changed."""
+        self._topics.update(dict.fromkeys(topics))
+        if self._topics:
+            self._told.set()
+
+    async def hear(self, seconds: float) -> tuple[str, ...]:
+        """What was told since the last call, as soon as there is something; nothing after so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._told.wait()
+        except TimeoutError:
+            return ()
+        self._told.clear()
+        topics, self._topics = tuple(self._topics), {}
+        return topics
+
+
+class LiveFeed:
+    """Turns the changes of all processes into topics for those who listen, each in one organisation.
+
+    `mark` names a moment: a page that was read at one and listens from another has missed something.
+    """
+
+    def __init__(self, store: Store, entropy: Entropy) -> None:
+        self._store = store
+        # Another process begins to count anew.
+        self._epoch = entropy.bytes(6).hex()
+        self._number = 0
+        self._listeners: dict[Listener, str] = {}
+
+    @property
+    def mark(self) -> str:
+        """The present moment."""
+        return f"{self._epoch}.{self._number}"
+
+    @contextmanager
+    def listen(self, org: str, since: str | None) -> Iterator[Listener]:
+        """Listen to an organisation; where something was told after the mark `since`, RESYNC comes first."""
+        listener = Listener()
+        if since != self.mark:
+            listener.tell((RESYNC,))
+        self._listeners[listener] = org
+        try:
+            yield listener
+        finally:
+            del self._listeners[listener]
+
+    async def apply(self, changes: Sequence[Change]) -> None:
+        """Tell of changes; costs next to nothing while nobody listens."""
+        self._number += 1
+        if not self._listeners:
+            return
+        told: dict[str, dict[str, None]] = {}
+        link_ids = dict.fromkeys(change.id for change in changes if change.kind in {ChangeKind.LINK, ChangeKind.VISIT})
+        for change in changes:
+            if change.kind is ChangeKind.ENVIRONMENT:
+                key = EnvironmentKey.parse(change.id)
+                told.setdefault(key.org, {}).update(dict.fromkeys((ENVIRONMENTS, environment_topic(key.id))))
+        gone = False
+        async with self._store.reading() as work:
+            for id in link_ids:
+                link = await work.links.get(id)
+                if link is None:
+                    gone = True
+                    continue
+                topics = (LINKS, link_topic(id), environment_topic(link.environment.id))
+                told.setdefault(link.environment.org, {}).update(dict.fromkeys(topics))
+        for listener, org in self._listeners.items():
+            listener.tell(told.get(org, ()))
+            # Nobody knows any more whose it was; that some link is gone tells nothing.
+            if gone:
+                listener.tell((LINKS, ENVIRONMENTS))
+
+    async def reset(self) -> None:
+        """Nobody knows what changed."""
+        self._number += 1
+        for listener in self._listeners:
+            listener.tell((RESYNC,))

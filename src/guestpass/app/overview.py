@@ -1,0 +1,83 @@
+"""All of an organisation's environments at a glance, with what goes on at each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from guestpass.app.findings import Findings
+from guestpass.app.ports import Clock, Store, Unreachable
+from guestpass.domain.access import Principal, Scope
+from guestpass.domain.environment import Environment, EnvironmentKey
+from guestpass.domain.errors import NotFound
+from guestpass.domain.finding import Finding
+from guestpass.domain.visit import LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """One environment: how many of its links are open, how many visitors are there now, and what was found.
+
+    `unreachable` is None while it can be reached.
+    """
+
+    environment: Environment
+    unreachable: Unreachable | None
+    links_open: int
+    visitors_now: int
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GlancePage:
+    """A part of the overview: `total` counts what matches the search, `now` is the moment that it shows."""
+
+    glances: Sequence[Glance]
+    total: int
+    now: datetime
+
+
+class Overview:
+    """Reads for people who look: a number of queries that does not grow with the number of environments."""
+
+    def __init__(self, store: Store, findings: Findings, clock: Clock) -> None:
+        self._store = store
+        self._findings = findings
+        self._clock = clock
+
+    async def page(self, who: Principal, *, search: str = "", offset: int = 0, limit: int = 50) -> GlancePage:
+        """Environments by name; `search` keeps those whose name, id or address holds it, whatever its case."""
+        who.require(Scope.ENVIRONMENTS_READ)
+        now, wanted = self._clock.now(), search.strip().casefold()
+        async with self._store.reading() as work:
+            environments = await work.environments.all(who.org)
+            links = await work.links.count_active(who.org, now)
+            visitors = await work.visits.live_by_environment(who.org, now - LIVE)
+            unreachable = await work.reachabilities.of_org(who.org)
+        matching = [
+            environment
+            for environment in environments
+            if wanted in f"{environment.name}\n{environment.id}\n{environment.url}".casefold()
+        ]
+        shown = matching[offset : offset + limit]
+        findings = await self._findings.of(shown)
+        glances = [
+            Glance(each, unreachable.get(each.id), links.get(each.id, 0), visitors.get(each.id, 0), findings[each.key])
+            for each in shown
+        ]
+        return GlancePage(glances, len(matching), now)
+
+    async def one(self, who: Principal, id: str) -> tuple[Glance, datetime]:
+        """One environment, and the moment that it shows; raises NotFound, also for another organisation's."""
+        who.require(Scope.ENVIRONMENTS_READ)
+        now, key = self._clock.now(), EnvironmentKey(who.org, id)
+        async with self._store.reading() as work:
+            environment = await work.environments.get(key)
+            if environment is None:
+                raise NotFound("environment", id)
+            links = await work.links.count_active(who.org, now)
+            visitors = await work.visits.live_by_environment(who.org, now - LIVE)
+            unreachable = await work.reachabilities.get(key)
+        findings = await self._findings.of([environment])
+        return Glance(environment, unreachable, links.get(id, 0), visitors.get(id, 0), findings[key]), now

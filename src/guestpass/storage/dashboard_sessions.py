@@ -1,0 +1,93 @@
+"""The repository of those who are signed in to the dashboard."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, insert, not_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from guestpass.app.ports import DashboardSession
+from guestpass.domain.access import Principal, Scope
+from guestpass.storage.tables import dashboard_invitations, dashboard_sessions, revoked_tokens
+
+
+class SQLDashboardSessions:
+    """One-time invitations and sessions; of their secrets only hashes are known here."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def invite(self, token_hash: bytes, who: Principal, *, now: datetime, until: datetime) -> None:
+        """Keep an invitation, and forget those that were over before `now`."""
+        table = dashboard_invitations
+        await self._connection.execute(delete(table).where(table.c.expires_at <= now))
+        row = {"token_hash": token_hash, **_principal_values(who), "expires_at": until}
+        await self._connection.execute(insert(table).values(row))
+
+    async def is_invited(self, token_hash: bytes, *, now: datetime) -> bool:
+        """Whether there is such an invitation that is not over."""
+        query = select(dashboard_invitations.c.sub).where(_is_open(token_hash, now))
+        return (await self._connection.execute(query)).first() is not None
+
+    async def accept(self, token_hash: bytes, *, now: datetime) -> Principal | None:
+        """Take an invitation: whoever deletes its row has it."""
+        statement = delete(dashboard_invitations).where(_is_open(token_hash, now)).returning(dashboard_invitations)
+        row = (await self._connection.execute(statement)).one_or_none()
+        return None if row is None else _principal(row)
+
+    async def add(self, session: DashboardSession, token_hash: bytes) -> None:
+        """Keep a session, and forget those that were over before it began."""
+        table = dashboard_sessions
+        await self._connection.execute(delete(table).where(table.c.expires_at <= session.created_at))
+        row = {
+            "id": session.id,
+            "token_hash": token_hash,
+            **_principal_values(session.who),
+            "jti": session.jti,
+            "address": session.address,
+            "created_at": session.created_at,
+            "expires_at": session.expires_at,
+        }
+        await self._connection.execute(insert(table).values(row))
+
+    async def find(self, token_hash: bytes, *, now: datetime) -> DashboardSession | None:
+        """The session, unless it is over or its bearer token was revoked."""
+        query = select(dashboard_sessions).where(dashboard_sessions.c.token_hash == token_hash, _is_live(now))
+        row = (await self._connection.execute(query)).one_or_none()
+        return None if row is None else _session(row)
+
+    async def all(self, *, now: datetime) -> list[DashboardSession]:
+        """Every session that `find` would find, newest first."""
+        table = dashboard_sessions
+        query = select(table).where(_is_live(now)).order_by(table.c.created_at.desc(), table.c.id)
+        return [_session(row) for row in await self._connection.execute(query)]
+
+    async def remove(self, id: str) -> bool:
+        """End a session; False when there was none."""
+        statement = delete(dashboard_sessions).where(dashboard_sessions.c.id == id)
+        return (await self._connection.execute(statement)).rowcount > 0
+
+
+def _is_open(token_hash: bytes, now: datetime) -> ColumnElement[bool]:
+    table = dashboard_invitations
+    return and_(table.c.token_hash == token_hash, table.c.expires_at > now)
+
+
+def _is_live(now: datetime) -> ColumnElement[bool]:
+    table = dashboard_sessions
+    revoked = exists(select(revoked_tokens.c.jti).where(revoked_tokens.c.jti == table.c.jti))
+    return and_(table.c.expires_at > now, not_(revoked))
+
+
+def _principal_values(who: Principal) -> dict[str, str]:
+    return {"sub": who.sub, "org": who.org, "scopes": " ".join(sorted(who.scopes))}
+
+
+def _principal(row: Row[Any]) -> Principal:
+    return Principal(row.sub, row.org, frozenset(map(Scope, row.scopes.split())))
+
+
+def _session(row: Row[Any]) -> DashboardSession:
+    return DashboardSession(row.id, _principal(row), row.jti, row.address, row.created_at, row.expires_at)

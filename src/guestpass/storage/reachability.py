@@ -1,0 +1,57 @@
+"""The repository of environments that can't be reached."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, and_, delete, exists, literal, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from guestpass.app.ports import Unreachable
+from guestpass.domain.environment import Environment, EnvironmentKey
+from guestpass.storage.dialect import insert
+from guestpass.storage.environments import environment_of
+from guestpass.storage.tables import environments
+from guestpass.storage.tables import unreachable_environments as unreachable
+
+
+class SQLReachabilities:
+    """A row for each environment that can't be reached, written when that begins and deleted when it ends."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def candidates(self) -> list[Environment]:
+        """Every environment of all organisations."""
+        query = select(environments).order_by(environments.c.org, environments.c.id)
+        return [environment_of(row) for row in await self._connection.execute(query)]
+
+    async def of_org(self, org: str) -> dict[str, Unreachable]:
+        """Those of an organisation that can't be reached, by their id."""
+        rows = await self._connection.execute(select(unreachable).where(unreachable.c.org == org))
+        return {row.environment_id: Unreachable(row.since, row.why) for row in rows}
+
+    async def get(self, key: EnvironmentKey) -> Unreachable | None:
+        """What is known of one."""
+        row = (await self._connection.execute(select(unreachable).where(_is(key)))).one_or_none()
+        return None if row is None else Unreachable(row.since, row.why)
+
+    async def lose(self, key: EnvironmentKey, unreachable_now: Unreachable) -> bool:
+        """Write down that it can't be reached; False where that was known, or the environment is gone."""
+        there = exists(select(environments.c.id).where(environments.c.org == key.org, environments.c.id == key.id))
+        table = unreachable.c
+        row = select(
+            literal(key.org),
+            literal(key.id),
+            literal(unreachable_now.since, table.since.type),
+            literal(unreachable_now.why),
+        ).where(there)
+        statement = insert(unreachable).from_select(["org", "environment_id", "since", "why"], row)
+        added = await self._connection.execute(statement.on_conflict_do_nothing().returning(table.environment_id))
+        return added.one_or_none() is not None
+
+    async def regain(self, key: EnvironmentKey) -> bool:
+        """Write down that it can be reached again; False where nothing else was known."""
+        return (await self._connection.execute(delete(unreachable).where(_is(key)))).rowcount > 0
+
+
+def _is(key: EnvironmentKey) -> ColumnElement[bool]:
+    return and_(unreachable.c.org == key.org, unreachable.c.environment_id == key.id)

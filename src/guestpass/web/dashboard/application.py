@@ -1,0 +1,27 @@
+"""The dashboard as an application of its own: nothing of it is part of the API, or of its document."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from guestpass.web.dashboard import accounts, environment_forms, environments, events, failures, sign_in, view_only
+from guestpass.web.dashboard.guard import Guard
+from guestpass.web.dashboard.services import DashboardServices
+
+
+def create_dashboard(services: DashboardServices) -> FastAPI:
+    """All pages over these services; each is guarded, see `Guard`."""
+    application = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    application.state.services = services
+    for module in (sign_in, events, environments, environment_forms, accounts, view_only):
+        application.include_router(module.router)
+    application.add_api_route("/", _go_to_start, methods=["GET"])
+    failures.install(application)
+    application.add_middleware(Guard, admin_url=services.admin_url)
+    return application
+
+
+async def _go_to_start(_request: Request) -> Response:
+    return RedirectResponse("/environments", 303)

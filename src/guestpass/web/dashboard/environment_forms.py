@@ -1,0 +1,179 @@
+"""Add an environment, and change how it is reached and treated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from guestpass.app.environments import EnvironmentChange, NewEnvironment
+from guestpass.domain.durations import format_duration, parse_duration
+from guestpass.domain.environment import DEFAULT_MAX_CONCURRENT, DEFAULT_RESPONSE_TIMEOUT, Environment, Kind
+from guestpass.domain.errors import AlreadyExists, FieldError, Invalid
+from guestpass.web.api.paths import EnvironmentId
+from guestpass.web.dashboard.forms import Filled, Form, SentForm
+from guestpass.web.dashboard.pages import go, render
+from guestpass.web.dashboard.services import Services
+from guestpass.web.dashboard.sessions import Changing, Looking
+from guestpass.web.dashboard.words import parse_size, size
+
+FIELDS: Final = (
+    "name", "id", "url", "kind", "websocketUrl", "publicUrl", "database", "description", "tlsVerify", "bodyLimit",
+    "responseTimeout", "maxConcurrent", "allowPaths", "readOnlyAllow",
+)  # fmt: skip
+"""What the forms show, by the API's names."""
+
+router = APIRouter()
+Value = TypeVar("Value")
+
+
+@router.get("/add-environment")
+async def show_new(request: Request, owner: Looking) -> Response:
+    """The form for a new environment."""
+    del owner
+    return render(request, "add_environment.html", form=Filled(_DEFAULTS))
+
+
+@router.post("/add-environment")
+async def add(request: Request, owner: Changing, services: Services, form: SentForm) -> Response:
+    """Register it; whatever a look at it finds, it is registered then."""
+    try:
+        environment = await services.api.environments.add(owner.principal, _new(form))
+    except Invalid as refused:
+        errors = refused.errors
+    except AlreadyExists:
+        errors = (FieldError("id", "is taken; choose another"),)
+    else:
+        await services.reachability.look_at(environment)
+        said = f"{environment.name} is added. Links can lead to it now."
+        return go(request, f"/environments/{environment.id}", owner=owner, said=said)
+    return render(request, "add_environment.html", status=422, form=Filled.refused(form, FIELDS, errors))
+
+
+@router.post("/check-environment")
+async def try_out(request: Request, owner: Changing, services: Services, form: SentForm) -> Response:
+    """What a look at the address finds, before anything is saved."""
+    try:
+        environment, report = await services.api.environments.try_out(owner.principal, _new(form))
+    except Invalid as refused:
+        return render(request, "environment_check.html", errors=refused.errors, environment=None, report=None)
+    return render(request, "environment_check.html", errors=(), environment=environment, report=report)
+
+
+@router.get("/environments/{envId}/settings")
+async def show_settings(request: Request, owner: Looking, env_id: EnvironmentId, services: Services) -> Response:
+    """The form with what is so now."""
+    glance, _ = await services.overview.one(owner.principal, env_id)
+    return render(request, "environment_settings.html", glance=glance, form=Filled(_values(glance.environment)))
+
+
+@router.post("/environments/{envId}/settings")
+async def change(
+    request: Request, owner: Changing, env_id: EnvironmentId, services: Services, form: SentForm
+) -> Response:
+    """Save what the form holds."""
+    try:
+        environment = await services.api.environments.change(owner.principal, env_id, _change(form))
+    except Invalid as refused:
+        glance, _ = await services.overview.one(owner.principal, env_id)
+        filled = Filled.refused(form, FIELDS, refused.errors)
+        return render(request, "environment_settings.html", status=422, glance=glance, form=filled)
+    await services.reachability.look_at(environment)
+    return go(request, f"/environments/{env_id}/settings", owner=owner, said="Saved.")
+
+
+_DEFAULTS: Final = {
+    "kind": Kind.ODOO.value,
+    "tlsVerify": True,
+    "responseTimeout": format_duration(DEFAULT_RESPONSE_TIMEOUT),
+    "maxConcurrent": DEFAULT_MAX_CONCURRENT,
+}
+
+
+def _values(environment: Environment) -> dict[str, object]:
+    return {
+        "name": environment.name,
+        "id": environment.id,
+        "url": environment.url,
+        "kind": environment.kind.value,
+        "websocketUrl": environment.websocket_url,
+        "publicUrl": environment.public_url,
+        "database": environment.database,
+        "description": environment.description,
+        "tlsVerify": environment.tls_verify,
+        "bodyLimit": size(environment.body_limit),
+        "responseTimeout": format_duration(environment.response_timeout),
+        "maxConcurrent": environment.max_concurrent,
+        "allowPaths": "\n".join(environment.allow_paths),
+        "readOnlyAllow": "\n".join(environment.read_only_allow),
+    }
+
+
+class _Reading:
+    """Reads fields that aren't plain text, and collects what is wrong with them."""
+
+    def __init__(self, form: Form) -> None:
+        self._form = form
+        self.errors: list[FieldError] = []
+
+    def read(self, name: str, parse: Callable[[str], Value]) -> Value | None:
+        """The field's value; None where it is empty or wrong."""
+        text = self._form.text(name)
+        if not text:
+            return None
+        try:
+            return parse(text)
+        except ValueError as error:
+            self.errors.append(FieldError(name, str(error)))
+            return None
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 9:
+        raise ValueError("must be a whole number")
+    return int(text)
+
+
+def _kind(text: str) -> Kind:
+    try:
+        return Kind(text)
+    except ValueError:
+        raise ValueError("must be odoo or web") from None
+
+
+def _read(form: Form) -> dict[str, Any]:
+    """The fields by the use case's names, None where they are empty; raises Invalid for what can't be read."""
+    reading = _Reading(form)
+    values = {
+        "name": form.text("name"),
+        "url": form.text("url"),
+        "kind": reading.read("kind", _kind),
+        "websocket_url": form.optional("websocketUrl"),
+        "public_url": form.optional("publicUrl"),
+        "database": form.optional("database"),
+        "description": form.optional("description"),
+        "tls_verify": form.checked("tlsVerify"),
+        "body_limit": reading.read("bodyLimit", parse_size),
+        "response_timeout": reading.read("responseTimeout", parse_duration),
+        "max_concurrent": reading.read("maxConcurrent", _number),
+        "allow_paths": form.lines("allowPaths"),
+        "read_only_allow": form.lines("readOnlyAllow"),
+    }
+    if reading.errors:
+        raise Invalid(reading.errors)
+    return values
+
+
+def _new(form: Form) -> NewEnvironment:
+    given = {name: value for name, value in _read(form).items() if value is not None}
+    return NewEnvironment(**given, id=form.optional("id"))
+
+
+def _change(form: Form) -> EnvironmentChange:
+    values = _read(form)
+    # What can't be none stays as it is where its field was emptied.
+    kept = {"kind", "body_limit", "response_timeout", "max_concurrent"}
+    return EnvironmentChange(**{name: value for name, value in values.items() if value is not None or name not in kept})

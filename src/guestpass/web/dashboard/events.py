@@ -1,0 +1,47 @@
+"""Tell open pages that something changed: server-sent events (WHATWG HTML, section 9.2)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Header, Query
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from guestpass.web.dashboard.services import DashboardServices, Services
+from guestpass.web.dashboard.sessions import Looking, Owner
+
+HEARTBEAT_S: Final = 20.0
+"""After so many silent seconds something is sent, so that no proxy in between ends the stream."""
+SIGNED_OUT: Final = "signed-out"
+
+router = APIRouter()
+
+
+@router.get("/events")
+async def show_events(
+    request: Request,
+    owner: Looking,
+    services: Services,
+    since: Annotated[str, Query()] = "",
+    last_event_id: Annotated[str, Header()] = "",
+) -> Response:
+    """Names of what changed in the owner's organisation; a page then asks again for what it shows of it."""
+    del request
+    stream = _tell(services, owner, last_event_id or since)
+    return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+async def _tell(services: DashboardServices, owner: Owner, since: str) -> AsyncIterator[str]:
+    live = services.live
+    with live.listen(owner.principal.org, since) as listener:
+        yield f"id: {live.mark}\nevent: connected\ndata:\n\n"
+        while True:
+            topics = await listener.hear(HEARTBEAT_S)
+            if await services.sessions.find(owner.token) is None:
+                # It ended meanwhile, and what happens since then is nothing for whoever looks.
+                yield f"event: {SIGNED_OUT}\ndata:\n\n"
+                return
+            # Topics are words of ours and ids, which have no line breaks.
+            yield "".join(f"id: {live.mark}\nevent: {topic}\ndata:\n\n" for topic in topics) or ": still here\n\n"

@@ -1,0 +1,180 @@
+"""What an owner reads when something can't be done: what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from guestpass.domain.errors import AlreadyExists, Forbidden, InUse, Invalid, NotFound
+from guestpass.web.dashboard.pages import is_partial, render
+from guestpass.web.dashboard.sessions import ForeignForm, SignInNeeded
+from guestpass.web.facts import Facts
+from guestpass.web.problems import Problem, ProblemRaised, respond
+
+_GONE_SESSION: Final = "You are signed out"
+
+
+def fail(
+    request: Request, status: int, title: str, text: str, *, code: str, link: tuple[str, str] | None = None
+) -> Response:
+    """A page where a browser navigates, a message where htmx asks, problem+json for everybody else.
+
+    `link` is where to go on: its words, and a path of ours or the dashboard's own address.
+    """
+    if is_partial(request):
+        response = render(request, "failure.html", status=status, title=title, text=text)
+        # Into the place for messages: what was asked for keeps what it shows.
+        response.headers["HX-Retarget"] = "#messages"
+        response.headers["HX-Reswap"] = "innerHTML"
+        return response
+    if Facts.of(request.scope).page:
+        return render(request, "error.html", status=status, title=title, text=text, link=link)
+    return respond(request.scope, Problem(status=status, code=code, detail=f"{title}. {text}"))
+
+
+def elsewhere(request: Request, admin_url: str) -> Response:
+    """The dashboard was opened under another name than ADMIN_URL's, where nothing could be changed."""
+    return fail(
+        request,
+        421,
+        "The dashboard has another address",
+        f"It is used at {admin_url} only. If that does not lead here, have your operator set GUESTPASS_ADMIN_URL to "
+        "the address in your browser.",
+        code="other_address",
+        link=(f"Open {admin_url}", admin_url),
+    )
+
+
+def foreign_origin(request: Request, admin_url: str) -> Response:
+    """A change that was asked for by a page of another origin, or by none."""
+    return fail(
+        request,
+        403,
+        "Nothing was changed",
+        f"That came from another address than the dashboard's, {admin_url}. Open the dashboard there and try again.",
+        code="foreign_origin",
+        link=("Open the dashboard", admin_url),
+    )
+
+
+def unexpected(request: Request) -> Response:
+    """A mistake of ours."""
+    return fail(
+        request,
+        500,
+        "Something went wrong here",
+        "Try again; if it happens again, tell your operator: the log names it by "
+        f"{Facts.of(request.scope).request_id}.",
+        code="internal_error",
+    )
+
+
+def install(application: FastAPI) -> None:
+    """Have every error of the dashboard shown."""
+
+    def show(request: Request, error: Exception) -> Response:
+        make = next(make for kind, make in _TABLE.items() if isinstance(error, kind))
+        return make(request, error)
+
+    for kind in _TABLE:
+        application.add_exception_handler(kind, show)
+
+
+def _sign_in_needed(request: Request, error: SignInNeeded) -> Response:
+    path = "/sign-in" if error.then in {"/", "/environments"} else f"/sign-in?then={error.then}"
+    if is_partial(request):
+        return Response(status_code=401, headers={"HX-Redirect": path})
+    if not Facts.of(request.scope).page:
+        return fail(request, 401, _GONE_SESSION, "Sign in again.", code="session_needed")
+    return Response(status_code=303, headers={"Location": path})
+
+
+def _forbidden(request: Request, error: Forbidden) -> Response:
+    return fail(
+        request,
+        403,
+        "You may look, but not change this",
+        f"That needs the scope {error.scope}, which you are not signed in with. Ask your operator for a token that has "
+        "it.",
+        code="insufficient_scope",
+        link=("Back to the environments", "/environments"),
+    )
+
+
+def _not_found(request: Request, error: NotFound) -> Response:
+    return fail(
+        request,
+        404,
+        f"There is no such {error.what}",
+        "It was removed, or the address has a mistake in it.",
+        code="not_found",
+        link=("Go to the environments", "/environments"),
+    )
+
+
+def _foreign_form(request: Request, _error: ForeignForm) -> Response:
+    return fail(
+        request,
+        403,
+        "This form is too old",
+        "It was opened before you signed in. Nothing was changed: open the page again and repeat it.",
+        code="foreign_form",
+        link=("Go to the environments", "/environments"),
+    )
+
+
+def _invalid(request: Request, error: Invalid) -> Response:
+    text = " ".join(f"{each.field} {each.message}." for each in error.errors)
+    return fail(request, 422, "That can't be accepted", text, code="invalid")
+
+
+def _in_use(request: Request, error: InUse | AlreadyExists) -> Response:
+    return fail(request, 409, "That is not possible now", str(error), code="in_use")
+
+
+def _problem(request: Request, error: ProblemRaised) -> Response:
+    problem = error.problem
+    return fail(request, problem.status, "That can't be accepted", problem.detail, code=problem.code)
+
+
+def _http_exception(request: Request, error: HTTPException) -> Response:
+    if error.status_code == 405:
+        response = fail(
+            request,
+            405,
+            "That is not possible here",
+            "Go back and use the page's own buttons.",
+            code="method_not_allowed",
+        )
+        response.headers.update(error.headers or {})
+        return response
+    return fail(
+        request,
+        404,
+        "There is nothing here",
+        "The address has a mistake in it, or belongs to an older version.",
+        code="not_found",
+        link=("Go to the environments", "/environments"),
+    )
+
+
+_TABLE: Final[Mapping[type[Exception], Callable[[Request, Any], Response]]] = {
+    SignInNeeded: _sign_in_needed,
+    ForeignForm: _foreign_form,
+    Forbidden: _forbidden,
+    NotFound: _not_found,
+    Invalid: _invalid,
+    InUse: _in_use,
+    AlreadyExists: _in_use,
+    ProblemRaised: _problem,
+    RequestValidationError: lambda request, _: fail(
+        request, 404, "There is nothing here", "The address has a mistake in it.", code="not_found"
+    ),
+    HTTPException: _http_exception,
+}

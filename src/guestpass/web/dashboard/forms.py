@@ -1,0 +1,95 @@
+"""Read what a form sends, and keep it beside what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Final
+from urllib.parse import parse_qsl
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from guestpass.domain.errors import FieldError
+from guestpass.web.bodies import malformed, media_type, read_body, wrong_media_type
+from guestpass.web.problems import ProblemRaised
+
+_URLENCODED: Final = "application/x-www-form-urlencoded"
+_MOST_FIELDS: Final = 1000  # A list of links to be changed sends one for each.
+
+
+class Form:
+    """The fields of a form by the names that the API has for them."""
+
+    def __init__(self, fields: Mapping[str, Sequence[str]]) -> None:
+        self._fields = fields
+
+    def text(self, name: str) -> str:
+        """A field without blanks around it; empty where there is none."""
+        return self.raw(name).strip()
+
+    def raw(self, name: str) -> str:
+        """A field as it was typed, such as a password."""
+        values = self._fields.get(name)
+        return values[-1] if values else ""
+
+    def optional(self, name: str) -> str | None:
+        """The same, None where it is empty."""
+        return self.text(name) or None
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a field that may come several times."""
+        return list(self._fields.get(name, ()))
+
+    def lines(self, name: str) -> list[str]:
+        """The lines of a text that aren't empty."""
+        return [line.strip() for line in self.raw(name).splitlines() if line.strip()]
+
+    def checked(self, name: str) -> bool:
+        """Whether a checkbox is ticked."""
+        return bool(self.raw(name))
+
+
+class Filled:
+    """What a form shows: values by field, and what is wrong with them. A template asks for both by name."""
+
+    def __init__(self, values: Mapping[str, object], errors: Sequence[FieldError] = ()) -> None:
+        self._values = values
+        self.errors: Final = tuple(errors)
+
+    @classmethod
+    def refused(cls, form: Form, names: Sequence[str], errors: Sequence[FieldError]) -> Filled:
+        """What somebody sent, kept for them to correct."""
+        return cls({name: form.raw(name) for name in names}, errors)
+
+    def value(self, name: str) -> object:
+        """What the field shows; empty for what is not known."""
+        value = self._values.get(name)
+        return "" if value is None else value
+
+    def error(self, name: str) -> str:
+        """What is wrong with the field; empty where nothing is."""
+        return "; ".join(error.message for error in self.errors if error.field == name)
+
+    def others(self, names: Sequence[str]) -> list[FieldError]:
+        """What is wrong with fields that the form doesn't show."""
+        return [error for error in self.errors if error.field not in names]
+
+
+async def _read(request: Request) -> Form:
+    body = await read_body(request)
+    if not body:
+        return Form({})
+    if media_type(request) != _URLENCODED:
+        raise wrong_media_type(_URLENCODED)
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
+    except ValueError:
+        raise ProblemRaised(malformed("The body is not a valid form.")) from None
+    fields: dict[str, list[str]] = {}
+    for name, value in pairs:
+        fields.setdefault(name, []).append(value.replace("\r\n", "\n"))
+    return Form(fields)
+
+
+SentForm = Annotated[Form, Depends(_read)]
+"""The form that a request brings; read once however many ask for it."""

@@ -1,0 +1,76 @@
+"use strict";
+// What the pages need beside htmx. Each of them works without it too.
+(() => {
+  const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+  // Times in words have the exact one, in the reader's own zone, as their title.
+  const showLocalTimes = (root) => {
+    for (const time of root.querySelectorAll("time[datetime]")) {
+      time.title = when.format(new Date(time.dateTime));
+      if (time.hasAttribute("data-exact")) time.textContent = time.title;
+    }
+  };
+
+  // A dialog's content is fetched into #dialog-content; Escape, a click beside it and [data-close] close it.
+  const dialog = () => document.getElementById("dialog");
+  const closeDialog = () => {
+    dialog()?.close();
+    document.getElementById("dialog-content")?.replaceChildren();
+  };
+  const openDialog = () => {
+    const box = dialog();
+    if (box && !box.open && document.getElementById("dialog-content").childElementCount) box.showModal();
+  };
+
+  const copy = async (button) => {
+    const text = button.dataset.copy ?? document.getElementById(button.dataset.copyFrom)?.value ?? "";
+    const label = button.querySelector("[data-copy-label]") ?? button;
+    const before = label.textContent;
+    try {
+      await navigator.clipboard.writeText(text);
+      label.textContent = "Copied";
+    } catch {
+      // Browsers give the clipboard to secure pages only: what is selected can be copied by hand.
+      document.getElementById(button.dataset.copyFrom)?.select();
+      label.textContent = "Press Ctrl+C";
+    }
+    setTimeout(() => { label.textContent = before; }, 2000);
+  };
+
+  document.addEventListener("click", (event) => {
+    const target = event.target;
+    if (target === dialog() || target.closest("[data-close]")) {
+      event.preventDefault();
+      closeDialog();
+    }
+    const copying = target.closest("[data-copy], [data-copy-from]");
+    if (copying) copy(copying);
+  });
+
+  // What takes a while says so, and is not sent twice.
+  document.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (!button || event.defaultPrevented) return;
+    if (button.getAttribute("aria-busy") === "true") event.preventDefault();
+    button.setAttribute("aria-busy", "true");
+  });
+  window.addEventListener("pageshow", () => {
+    for (const button of document.querySelectorAll("button[aria-busy]")) button.removeAttribute("aria-busy");
+  });
+
+  document.addEventListener("htmx:after:swap", () => {
+    showLocalTimes(document);
+    openDialog();
+  });
+  document.addEventListener("htmx:finally:request", (event) => {
+    const source = event.detail?.ctx?.sourceElement;
+    for (const button of source?.querySelectorAll?.("button[aria-busy]") ?? []) button.removeAttribute("aria-busy");
+  });
+  // The session has ended elsewhere.
+  document.addEventListener("signed-out", () => window.location.assign("/sign-in"));
+
+  document.addEventListener("DOMContentLoaded", () => {
+    showLocalTimes(document);
+    document.querySelector("[autofocus], [aria-invalid='true']")?.focus();
+  });
+})();
