@@ -22,11 +22,15 @@ from tests.probing import NotingProber
 from guestpass.app.accounts import AccountService
 from guestpass.app.addresses import Addresses
 from guestpass.app.bearers import BearerRevocation
+from guestpass.app.branding import BrandingService
 from guestpass.app.environments import EnvironmentService
 from guestpass.app.findings import Findings
+from guestpass.app.link_records import LinkRecords
 from guestpass.app.links import LinkService
 from guestpass.app.openings import Openings
+from guestpass.app.visits import VisitLog
 from guestpass.domain.access import ALL_SCOPES, Principal, Scope
+from guestpass.domain.visit import AddressDetail
 from guestpass.signing.bearer import BearerTokens
 from guestpass.signing.keys import Keys
 from guestpass.signing.passes import PassSigner
@@ -36,6 +40,7 @@ from guestpass.signing.tokens import SealedTokens
 from guestpass.storage.database import Database
 from guestpass.storage.migrate import upgrade
 from guestpass.system import SystemEntropy
+from guestpass.user_agents import UserAgentReader
 from guestpass.web.application import WebServices, create_application
 from guestpass.web.notices import Notices
 
@@ -120,6 +125,7 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
     database, vault, hasher = Database(database_url, clock), SealedTokens(keys, entropy), Argon2Hasher()
     addresses = Addresses(PUBLIC_URL, link_domain)
     ready, prober, door = [True], NotingProber(), PlayedDoor()
+    visits = VisitLog(database, clock, agent_of=UserAgentReader().read)
     accounts = AccountService(database, Silence(), SealedSecrets(keys, entropy), door, clock)
 
     async def is_ready() -> bool:
@@ -127,10 +133,12 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
 
     services = WebServices(
         links=LinkService(database, Silence(), vault, hasher, addresses, accounts, clock, entropy, longest=LONGEST),
+        records=LinkRecords(database, Silence(), clock, AddressDetail.SHORTENED),
         environments=EnvironmentService(database, Silence(), clock, entropy, prober),
         accounts=accounts,
+        branding=BrandingService(database, Silence(), clock),
         findings=Findings(database, addresses),
-        openings=Openings(database, vault, hasher, clock),
+        openings=Openings(database, vault, hasher, clock, visits),
         bearer=BearerTokens(JWT_SECRET, entropy),
         revocation=BearerRevocation(database, clock),
         passes=PassSigner(keys, entropy),
@@ -146,7 +154,10 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
         server = uvicorn.Server(config)
 
         async def serve() -> None:
-            await server.serve(sockets=[listener])
+            async with asyncio.TaskGroup() as tasks:
+                writing = tasks.create_task(visits.run())
+                await server.serve(sockets=[listener])
+                writing.cancel()
             await database.close()
 
         thread = threading.Thread(target=asyncio.run, args=(serve(),))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -51,11 +52,14 @@ async def caller(module_face: Face) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
+IDS = {"envId": "nowhere", "token": "gp_nothing"}
+
+
 def _routes() -> list[tuple[str, str]]:
     """Each method and path that the application routes, with ids that lead to nothing."""
     application = create_application(None)  # type: ignore[arg-type]
     return sorted(
-        (method, (context.path or "").format(envId="nowhere", linkId="nothing", name="nothing", token="gp_nothing"))
+        (method, re.sub(r"\{(\w+)\}", lambda name: IDS.get(name[1], "nothing"), context.path or ""))
         for context in iter_route_contexts(application.routes)
         for method in context.methods or ()
         if method != "HEAD"
@@ -63,13 +67,15 @@ def _routes() -> list[tuple[str, str]]:
 
 
 ROUTES = _routes()
-GUARDED = [route for route in ROUTES if route[1].startswith("/api/environments")]
+GUARDED = [route for route in ROUTES if route[1].startswith(("/api/environments", "/api/share-links"))]
 # GET of a login only leads back to the share URL, which then says that there is none.
 TO_NOTHING = [(method, path) for method, path in ROUTES if "no" in path and (method, path[-6:]) != ("GET", "/login")]
 BODIES = [
     ("POST", "/api/environments"),
     ("PATCH", "/api/environments/nowhere"),
     ("POST", "/api/environments/nowhere/share"),
+    ("PATCH", "/api/environments/nowhere/share/nothing"),
+    ("POST", "/api/share-links/deactivate"),
     ("POST", "/api/environments/nowhere/accounts"),
     ("POST", "/api/share/gp_nothing/login"),
     ("POST", "/share/gp_nothing/login"),
@@ -77,9 +83,12 @@ BODIES = [
 
 
 def test_the_lists_here_are_the_applications() -> None:
-    bodiless = {("POST", "/api/environments/nowhere/check")}
+    bodiless = {
+        ("POST", "/api/environments/nowhere/check"),
+        ("POST", "/api/environments/nowhere/share/nothing/rotate"),
+    }
     assert {route for route in ROUTES if route[0] in {"POST", "PUT", "PATCH"}} == set(BODIES) | bodiless
-    assert len(GUARDED) == 14
+    assert len(GUARDED) == 24
 
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)
@@ -106,8 +115,12 @@ async def test_without_the_scope(module_face: Face, method: str, path: str) -> N
 
 @pytest.mark.parametrize(("method", "path"), TO_NOTHING)
 async def test_with_an_id_that_leads_nowhere(caller: httpx2.AsyncClient, method: str, path: str) -> None:
-    bodies = {"PATCH": {"name": "x"}, "POST": {"login": "x", "password": "x"} if path.endswith("/accounts") else None}
-    answer = await caller.request(method, path, json=bodies.get(method))
+    bodies = {
+        ("PATCH", "/api/environments/nowhere"): {"name": "x"},
+        ("PATCH", "/api/environments/nowhere/share/nothing"): {"label": "x"},
+        ("POST", "/api/environments/nowhere/accounts"): {"login": "x", "password": "x"},
+    }
+    answer = await caller.request(method, path, json=bodies.get((method, path)))
 
     _expect_problem(answer, 404)
 

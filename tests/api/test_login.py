@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -70,16 +71,30 @@ async def test_a_wrong_password_does_not_and_is_remembered(
 ) -> None:
     face.clock.time += timedelta(minutes=3)
 
-    answer = await visitor.post(f"/share/{link['token']}/login", json={"password": "wrong horse"})
+    firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"
+    answer = await visitor.post(
+        f"/share/{link['token']}/login", json={"password": "wrong horse"}, headers={"User-Agent": firefox}
+    )
 
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["code"] == "password_wrong"
     assert "set-cookie" not in answer.headers
     assert "wrong horse" not in answer.text
-    async with face.database() as database, database.reading() as work:
-        events = await work.visits.events(link["id"])
-    assert events[1:] == [LinkEvent(link["id"], face.clock.now(), EventKind.REFUSED, "192.0.2.7", "password_wrong")]
+    async with face.owner() as owner, asyncio.timeout(20):
+        path = f"/api/environments/staging/share/{link['id']}/refusals"
+        while not (refusals := (await owner.get(path)).json()["refusals"]):
+            await asyncio.sleep(0.05)
+    assert refusals == [
+        {
+            "at": "2026-03-04T05:09:07Z",
+            "reason": "password_wrong",
+            "requestId": REQUEST_ID,
+            "browser": "Firefox 142",
+            "system": "Linux",
+            "address": "192.0.2.0/24",
+        }
+    ]
 
 
 async def test_a_browser_is_shown_the_form_again(browser: httpx2.AsyncClient, link: dict[str, Any]) -> None:

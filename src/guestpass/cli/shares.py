@@ -16,7 +16,7 @@ from guestpass.cli.session import act, ask_password, confirm
 from guestpass.domain.access import Principal
 from guestpass.domain.link import Access, ShareType, Status
 from guestpass.system import SystemEntropy
-from guestpass.web.api.models import ShareLinkBody, ShareLinksBody
+from guestpass.web.api.link_models import ShareLinkBody, ShareLinksBody
 
 if TYPE_CHECKING:
     from guestpass.wiring import Core

@@ -162,7 +162,14 @@ def _kind(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     return " or ".join(words.get(kind, kind) for kind in ([kinds] if isinstance(kinds, str) else kinds)) or "anything"
 
 
-_VARIABLES: Final = {"{envId}": "$ENV", "{linkId}": "$LINK", "{name}": "$ACCOUNT", "{token}": "$SHARE", "{path}": ""}
+_VARIABLES: Final = {
+    "{envId}": "$ENV",
+    "{linkId}": "$LINK",
+    "{visitorId}": "$VISITOR",
+    "{name}": "$ACCOUNT",
+    "{token}": "$SHARE",
+    "{path}": "",
+}
 
 
 def _curl(method: str, path: str, operation: Mapping[str, Any], media: Mapping[str, Any] | None) -> str:

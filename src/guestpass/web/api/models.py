@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from guestpass.app.environments import EnvironmentChange, NewEnvironment
-from guestpass.app.links import NewLink, OwnedLink
 from guestpass.app.ports import RefusedCall
-from guestpass.domain.durations import parse_duration
 from guestpass.domain.environment import (
     ALLOWED_METHOD_LENGTH,
     ALLOWED_METHODS,
@@ -30,110 +28,13 @@ from guestpass.domain.environment import (
     parse_upstream_url,
 )
 from guestpass.domain.finding import Finding
-from guestpass.domain.link import LABEL_LENGTH, PASSWORD_BYTES, Access, ShareType, Status
-from guestpass.web.api.account_models import SignInAs, SignInAsBody, SignInRequest, WarningBody
-from guestpass.web.api.shapes import Given, Shown
-
-_DURATION: Final = r"([0-9]{1,12}(\.[0-9]{0,9})?|\.[0-9]{1,9})(ns|us|µs|μs|ms|s|m|h|d)"
-
-
-def _left_out() -> Any:  # noqa: ANN401 Field itself is typed so, to fit any field
-    """The default of a field that may be left out but not null; nobody reads it."""
-    return Field(default=None)
-
-
-def _duration(value: object) -> timedelta | None:
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise ValueError("must be a duration such as 24h, 7d or 1h30m")  # noqa: TRY004 pydantic wants ValueError
-    return parse_duration(value)
-
-
-def _blank_as_none(value: object) -> object:
-    return None if value == "" else value
-
-
-def _required_duration(value: object) -> timedelta:
-    if (duration := _duration(value)) is None:
-        raise ValueError("must not be null")
-    return duration
+from guestpass.web.api.shapes import DURATION, Given, Shown, left_out, read_duration, read_required_duration
 
 
 def _environment_id(value: str) -> str:
     if not ID_PATTERN.fullmatch(value):
         raise ValueError("must be 1 to 63 of a-z, 0-9 and -")
     return value
-
-
-class LinkRequest(Given):
-    """A link to be made. Every field may be left out; null and "" count as left out."""
-
-    expires_in: Annotated[
-        timedelta | None,
-        PlainValidator(lambda value: _duration(_blank_as_none(value))),
-        WithJsonSchema({"type": ["string", "null"], "pattern": rf"^({_DURATION})*$"}),
-        Field(
-            description="How long the link works: Go's notation, or days. Default 168h; the longest that is allowed "
-            "is the setting MAX_LINK_LIFETIME.",
-            examples=["24h", "168h", "720h", "7d", "1h30m"],
-        ),
-    ] = None
-    label: Annotated[
-        Annotated[str, Field(max_length=LABEL_LENGTH)] | None,
-        BeforeValidator(_blank_as_none),
-        Field(description="What the owner calls the link.", examples=["For the auditors"]),
-    ] = None
-    password: Annotated[
-        str | None,
-        BeforeValidator(_blank_as_none),
-        WithJsonSchema(
-            {
-                "type": ["string", "null"],
-                "format": "password",
-                # Two characters may be eight bytes long; "" counts as left out.
-                "anyOf": [{"maxLength": 0}, {"minLength": 2, "maxLength": PASSWORD_BYTES[-1]}],
-            }
-        ),
-        Field(description="8 to 1024 bytes (UTF-8). Only a slow hash is kept."),
-    ] = None
-    share_type: Annotated[
-        ShareType | None,
-        BeforeValidator(_blank_as_none),
-        WithJsonSchema({"enum": [*ShareType, "", None]}),
-        Field(description="Left out: `password` if a password is given, else `token`.", examples=["token"]),
-    ] = None
-    access: Annotated[
-        Access | None,
-        BeforeValidator(_blank_as_none),
-        WithJsonSchema({"enum": [*Access, "", None]}),
-        Field(
-            description="What visitors of an Odoo may do: `full` (default), or `readOnly`, look and change nothing. "
-            "View-only is a guard; Odoo's access rights are the boundary.",
-            examples=["readOnly"],
-        ),
-    ] = None
-    sign_in_as: SignInAs = None
-
-    def as_new_link(self) -> NewLink:
-        """The same for the use case."""
-        who = self.sign_in_as
-        return NewLink(
-            expires_in=self.expires_in,
-            label=self.label,
-            password=self.password,
-            share_type=self.share_type,
-            access=self.access or Access.FULL,
-            sign_in_as=who.as_credentials() if isinstance(who, SignInRequest) else who,
-        )
-
-
-class LinksQuery(BaseModel):
-    """Which links to list. A mistyped name would list them all, so unknown parameters are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    status: Status | None = Field(default=None, description="Only links in this state.")
 
 
 class Maintenance(Given):
@@ -157,7 +58,7 @@ _TIMEOUT = Field(
     description="How long the environment may take to begin its answer: a duration from 1s to 24h. Default 720s.",
     examples=["720s", "12m"],
 )
-_TIMEOUT_SCHEMA: Final = {"pattern": rf"^({_DURATION})+$"}
+_TIMEOUT_SCHEMA: Final = {"pattern": rf"^({DURATION})+$"}
 _Url = Annotated[
     str,
     AfterValidator(parse_upstream_url),
@@ -238,7 +139,7 @@ class EnvironmentRequest(Given):
     body_limit: Annotated[int | None, _BODY_LIMIT] = None
     response_timeout: Annotated[
         timedelta | None,
-        PlainValidator(_duration),
+        PlainValidator(read_duration),
         WithJsonSchema({"type": ["string", "null"], **_TIMEOUT_SCHEMA}),
         _TIMEOUT,
     ] = None
@@ -262,25 +163,25 @@ class EnvironmentPatch(Given):
     Null clears websocketUrl, description, maintenance, publicUrl and database.
     """
 
-    name: Annotated[str, _NAME] = _left_out()
-    url: Annotated[_Url, _URL] = _left_out()
+    name: Annotated[str, _NAME] = left_out()
+    url: Annotated[_Url, _URL] = left_out()
     websocket_url: Annotated[_Url | None, _WEBSOCKET_URL] = None
-    kind: Annotated[Kind, _KIND] = _left_out()
+    kind: Annotated[Kind, _KIND] = left_out()
     description: Annotated[str | None, _DESCRIPTION] = None
-    tls_verify: Annotated[bool, _TLS_VERIFY] = _left_out()
-    body_limit: Annotated[int, _BODY_LIMIT] = _left_out()
+    tls_verify: Annotated[bool, _TLS_VERIFY] = left_out()
+    body_limit: Annotated[int, _BODY_LIMIT] = left_out()
     response_timeout: Annotated[
         timedelta,
-        PlainValidator(_required_duration),
+        PlainValidator(read_required_duration),
         WithJsonSchema({"type": "string", **_TIMEOUT_SCHEMA}),
         _TIMEOUT,
-    ] = _left_out()
+    ] = left_out()
     maintenance: Annotated[Maintenance | None, _MAINTENANCE] = None
     public_url: Annotated[_PublicUrl | None, _PUBLIC_URL] = None
     database: Annotated[str | None, _DATABASE] = None
-    allow_paths: Annotated[_AllowPaths, _ALLOW_PATHS] = _left_out()
-    max_concurrent: Annotated[int, _MAX_CONCURRENT] = _left_out()
-    read_only_allow: Annotated[_ReadOnlyAllow, _READ_ONLY_ALLOW] = _left_out()
+    allow_paths: Annotated[_AllowPaths, _ALLOW_PATHS] = left_out()
+    max_concurrent: Annotated[int, _MAX_CONCURRENT] = left_out()
+    read_only_allow: Annotated[_ReadOnlyAllow, _READ_ONLY_ALLOW] = left_out()
 
     def as_change(self) -> EnvironmentChange:
         """The same for the use case."""
@@ -294,60 +195,6 @@ class LoginRequest(Given):
     """A visitor's password."""
 
     password: Annotated[str | None, WithJsonSchema({"type": "string", "format": "password"})] = None
-
-
-class ShareLinkBody(Shown):
-    """A share link. `visits`, `visitors` and `lastOpenedAt` follow the visitors within seconds."""
-
-    id: str = Field(examples=["k7nq2w5d3mzr4xta"])
-    environment_id: str = Field(examples=["staging"])
-    share_type: ShareType = Field(examples=["password"])
-    label: str | None = Field(examples=["For the auditors"])
-    url: str = Field(
-        description="What the owner sends. It opens the environment: keep it as one keeps a password.",
-        examples=["https://share.example.com/share/gp_…"],
-    )
-    status: Status = Field(examples=["active"])
-    created_at: datetime = Field(examples=["2026-03-04T05:06:07Z"])
-    created_by: str = Field(description="The `sub` of the bearer token that made it.", examples=["olga"])
-    expires_at: datetime = Field(examples=["2026-03-11T05:06:07Z"])
-    deactivated_at: datetime | None
-    last_opened_at: datetime | None
-    visits: int = Field(examples=[3])
-    visitors: int = Field(examples=[2])
-    access: Access = Field(description="What visitors may do.", examples=["full"])
-    sign_in_as: SignInAsBody | None = Field(description="Null: visitors sign in themselves.")
-    warnings: list[WarningBody] = Field(description="What to consider before the link is sent.")
-
-    @classmethod
-    def of(cls, owned: OwnedLink) -> ShareLinkBody:
-        """The link as its owner sees it."""
-        link = owned.link
-        return cls(
-            id=link.id,
-            environment_id=link.environment.id,
-            share_type=link.share_type,
-            label=link.label,
-            url=owned.url,
-            status=owned.status,
-            created_at=link.created_at,
-            created_by=link.created_by,
-            expires_at=link.expires_at,
-            deactivated_at=link.deactivated_at,
-            last_opened_at=link.last_opened_at,
-            visits=link.visits,
-            visitors=link.visitors,
-            access=link.access,
-            sign_in_as=SignInAsBody.of(owned),
-            warnings=[WarningBody.of(each) for each in owned.warnings],
-        )
-
-
-class ShareLinksBody(Shown):
-    """An environment's links, newest first."""
-
-    share_links: list[ShareLinkBody]
-    total: int
 
 
 class MessageBody(Shown):

@@ -12,6 +12,7 @@ from guestpass.domain.environment import ID_PATTERN
 from guestpass.domain.errors import NotFound
 
 _LINK_ID = re.compile(r"[a-z0-9]{1,32}", re.ASCII)
+_VISITOR_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 def _environment_id(env_id: Annotated[str, Path(alias="envId", description="Environment ID")]) -> str:
@@ -33,6 +34,13 @@ def _account_name(name: Annotated[str, Path(description="The account's name")]) 
     return name
 
 
+def _visitor_id(visitor_id: Annotated[str, Path(alias="visitorId", description="Visitor ID")]) -> str:
+    if not _VISITOR_ID.fullmatch(visitor_id):
+        raise NotFound("visitor", visitor_id)
+    return visitor_id
+
+
 EnvironmentId = Annotated[str, Depends(_environment_id)]
 LinkId = Annotated[str, Depends(_link_id)]
+VisitorId = Annotated[str, Depends(_visitor_id)]
 AccountName = Annotated[str, Depends(_account_name)]

@@ -2,10 +2,67 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+from guestpass.domain.durations import parse_duration
+
+DURATION: Final = r"([0-9]{1,12}(\.[0-9]{0,9})?|\.[0-9]{1,9})(ns|us|µs|μs|ms|s|m|h|d)"
+"""One part of a duration, as a regular expression for schemas."""
+
+
+def left_out() -> Any:  # noqa: ANN401 Field itself is typed so, to fit any field
+    """The default of a field that may be left out but not null; nobody reads it."""
+    return Field(default=None)
+
+
+def blank_as_none(value: object) -> object:
+    """The value, and None for empty text."""
+    return None if value == "" else value
+
+
+def read_duration(value: object) -> timedelta | None:
+    """A duration from JSON or a query; None for null."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError("must be a duration such as 24h, 7d or 1h30m")  # noqa: TRY004 pydantic wants ValueError
+    return parse_duration(value)
+
+
+def read_required_duration(value: object) -> timedelta:
+    """A duration from JSON, which must not be null."""
+    if (duration := read_duration(value)) is None:
+        raise ValueError("must not be null")
+    return duration
+
+
+def read_moment(value: object) -> datetime | None:
+    """A time from JSON (RFC 3339); None for null."""
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError("must be a time with its zone, such as 2026-03-04T18:00:00Z")
+    return moment
+
+
+def read_required_moment(value: object) -> datetime:
+    """A time from JSON, which must not be null."""
+    if (moment := read_moment(value)) is None:
+        raise ValueError("must not be null")
+    return moment
+
+
+def external_name(name: str) -> str:
+    """How the API calls a field."""
+    return "allowedIPs" if name == "allowed_ips" else to_camel(name)
 
 
 def tidy_schema(schema: dict[str, Any]) -> None:
@@ -25,7 +82,7 @@ class Given(BaseModel):
     """What a caller sends: known fields of the right JSON type only."""
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, alias_generator=to_camel, json_schema_extra=tidy_schema, frozen=True
+        extra="forbid", strict=True, alias_generator=external_name, json_schema_extra=tidy_schema, frozen=True
     )
 
 
@@ -33,5 +90,5 @@ class Shown(BaseModel):
     """What a caller is sent: every field always there."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, json_schema_extra=tidy_schema, frozen=True
+        alias_generator=external_name, validate_by_name=True, json_schema_extra=tidy_schema, frozen=True
     )

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from guestpass.web.api.models import LinkRequest, LinksQuery, MessageBody, ShareLinkBody, ShareLinksBody
+from guestpass.web.api.link_models import LinkPatch, LinkRequest, LinksQuery, ShareLinkBody, ShareLinksBody
+from guestpass.web.api.models import MessageBody
 from guestpass.web.api.owners import DOCUMENTED_SCHEME, SharesReader, SharesWriter
 from guestpass.web.api.paths import EnvironmentId, LinkId
 from guestpass.web.api.problem_models import problems
@@ -54,6 +55,60 @@ async def create_share_link(
 ) -> ShareLinkBody:
     """Creates a new share link for an environment (token or password protected). Needs the scope `shares:write`."""
     return ShareLinkBody.of(await services.links.create(who, env_id, body.as_new_link()))
+
+
+@router.get(
+    "/{linkId}",
+    operation_id="getShareLink",
+    response_description="The link.",
+    summary="Show a share link",
+    responses=problems(401, 403, 404, 500),
+)
+async def get_share_link(
+    who: SharesReader, env_id: EnvironmentId, link_id: LinkId, services: Services
+) -> ShareLinkBody:
+    """Returns one share link. Needs the scope `shares:read`."""
+    return ShareLinkBody.of(await services.links.get(who, env_id, link_id))
+
+
+@router.patch(
+    "/{linkId}",
+    operation_id="changeShareLink",
+    response_description="The link as it is now.",
+    summary="Change a share link",
+    responses=problems(400, 401, 403, 404, 413, 415, 422, 500),
+    openapi_extra=request_body(LinkPatch, {"expiresIn": "7d", "label": "For the auditors", "maxVisitors": 3}),
+)
+async def change_share_link(
+    who: SharesWriter,
+    env_id: EnvironmentId,
+    link_id: LinkId,
+    services: Services,
+    body: Annotated[LinkPatch, Depends(json_body(LinkPatch))],
+) -> ShareLinkBody:
+    """Changes the given fields; its URL stays, and visitors notice at once. Needs the scope `shares:write`.
+
+    A new password must be typed by visitors who are in, too. Whoever may not be let in any more is cut off.
+    """
+    return ShareLinkBody.of(await services.links.change(who, env_id, link_id, body.as_change()))
+
+
+@router.post(
+    "/{linkId}/rotate",
+    operation_id="rotateShareLink",
+    response_description="The link with its new URL.",
+    summary="Give a share link a new URL",
+    responses=problems(401, 403, 404, 500),
+)
+async def rotate_share_link(
+    who: SharesWriter, env_id: EnvironmentId, link_id: LinkId, services: Services
+) -> ShareLinkBody:
+    """Replaces a link's URL and keeps its record. Needs the scope `shares:write`.
+
+    Whoever opens the old URL reads that the link was replaced (410); visitors who are in are cut off, and need the new
+    one.
+    """
+    return ShareLinkBody.of(await services.links.rotate(who, env_id, link_id))
 
 
 @router.delete(

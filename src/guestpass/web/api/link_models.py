@@ -1,0 +1,382 @@
+"""What the API takes and gives about share links."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+
+from guestpass.app.link_terms import LinkChange, NewLink
+from guestpass.app.links import MANY, SEARCH_LENGTH, LinkSearch, ManyDeactivated, OwnedLink
+from guestpass.app.paging import CURSOR_LENGTH, LONGEST_PAGE, PAGE, Page
+from guestpass.app.ports import LinkSort
+from guestpass.domain.link import (
+    LABEL_LENGTH,
+    MAX_VISITORS,
+    NOTE_LENGTH,
+    PASSWORD_BYTES,
+    Access,
+    ShareType,
+    Status,
+)
+from guestpass.domain.networks import ALLOWED_IP_LENGTH, ALLOWED_IPS
+from guestpass.domain.start_path import START_PATH_LENGTH
+from guestpass.web.api.account_models import SignInAs, SignInAsBody, SignInRequest, WarningBody
+from guestpass.web.api.shapes import (
+    DURATION,
+    Given,
+    Shown,
+    blank_as_none,
+    external_name,
+    left_out,
+    read_duration,
+    read_moment,
+    read_required_duration,
+    read_required_moment,
+)
+
+_EXPIRES_IN = Field(
+    description="How long the link works from now on: Go's notation, or days. A new link's default is 168h; the "
+    "longest that is allowed is the setting MAX_LINK_LIFETIME.",
+    examples=["24h", "168h", "720h", "7d", "1h30m"],
+)
+_EXPIRES_AT = Field(
+    description="Until when the link works, in place of `expiresIn`.", examples=["2026-03-31T18:00:00Z"]
+)
+_LABEL = Field(description="What the owner calls the link.", examples=["For the auditors"])
+_NOTE = Field(
+    description="A note for owners; visitors never see it.", examples=["Asked for by Anna, until the audit is over."]
+)
+_ACTIVE = Field(
+    description="False: the link opens nothing until it is switched on again, with the same URL.", examples=[True]
+)
+_ACCESS = Field(
+    description="What visitors of an Odoo may do: `full` (default), or `readOnly`, look and change nothing. View-only "
+    "is a guard; Odoo's access rights are the boundary.",
+    examples=["readOnly"],
+)
+_START_PATH = Field(
+    description="Where visitors land: a path of the environment, with a query and a fragment if need be. Left out or "
+    "null: `/`.",
+    examples=["/odoo/crm"],
+)
+_MAX_VISITORS = Field(
+    ge=1,
+    le=MAX_VISITORS,
+    description="How many browsers are let in; who was let in stays in, the next reads that the link is full. Left out "
+    "or null: any number.",
+    examples=[3],
+)
+_ALLOWED_IPS = Field(
+    max_length=ALLOWED_IPS,
+    description="Addresses and networks (CIDR) that visitors may come from; others are refused. Left out, null or "
+    "empty: from anywhere.",
+    examples=[["192.0.2.7", "198.51.100.0/24", "2001:db8::/32"]],
+)
+_DURATION_SCHEMA: Final = {"pattern": rf"^({DURATION})+$"}
+_MOMENT_SCHEMA: Final = {"format": "date-time"}
+_PASSWORD_SCHEMA: Final = {"format": "password", "minLength": 2, "maxLength": PASSWORD_BYTES[-1]}
+_PATH_SCHEMA: Final = {"pattern": "^/[!-~]*$", "maxLength": START_PATH_LENGTH}
+_Label = Annotated[str, Field(max_length=LABEL_LENGTH)]
+_Note = Annotated[str, Field(max_length=NOTE_LENGTH)]
+_AllowedIPs = list[Annotated[str, Field(min_length=2, max_length=ALLOWED_IP_LENGTH)]]
+
+
+def _schema(*types: str, **more: Any) -> WithJsonSchema:  # noqa: ANN401 a schema holds anything
+    return WithJsonSchema({"type": list(types) if len(types) > 1 else types[0], **more})
+
+
+class LinkRequest(Given):
+    """A link to be made. Every field may be left out; null and "" count as left out."""
+
+    expires_in: Annotated[
+        timedelta | None,
+        PlainValidator(lambda value: read_duration(blank_as_none(value))),
+        WithJsonSchema({"type": ["string", "null"], "pattern": rf"^({DURATION})*$"}),
+        _EXPIRES_IN,
+    ] = None
+    expires_at: Annotated[
+        datetime | None,
+        PlainValidator(lambda value: read_moment(blank_as_none(value))),
+        _schema("string", "null", **_MOMENT_SCHEMA),
+        _EXPIRES_AT,
+    ] = None
+    label: Annotated[_Label | None, BeforeValidator(blank_as_none), _LABEL] = None
+    note: Annotated[_Note | None, BeforeValidator(blank_as_none), _NOTE] = None
+    password: Annotated[
+        str | None,
+        BeforeValidator(blank_as_none),
+        WithJsonSchema(
+            {
+                "type": ["string", "null"],
+                "format": "password",
+                # Two characters may be eight bytes long; "" counts as left out.
+                "anyOf": [{"maxLength": 0}, {"minLength": 2, "maxLength": PASSWORD_BYTES[-1]}],
+            }
+        ),
+        Field(description="8 to 1024 bytes (UTF-8). Only a slow hash is kept."),
+    ] = None
+    share_type: Annotated[
+        ShareType | None,
+        BeforeValidator(blank_as_none),
+        WithJsonSchema({"enum": [*ShareType, "", None]}),
+        Field(description="Left out: `password` if a password is given, else `token`.", examples=["token"]),
+    ] = None
+    active: Annotated[bool | None, _ACTIVE] = None
+    access: Annotated[
+        Access | None,
+        BeforeValidator(blank_as_none),
+        WithJsonSchema({"enum": [*Access, "", None]}),
+        _ACCESS,
+    ] = None
+    sign_in_as: SignInAs = None
+    start_path: Annotated[
+        str | None,
+        BeforeValidator(blank_as_none),
+        WithJsonSchema({"type": ["string", "null"], "pattern": "^(/[!-~]*)?$", "maxLength": START_PATH_LENGTH}),
+        _START_PATH,
+    ] = None
+    max_visitors: Annotated[int | None, _MAX_VISITORS] = None
+    allowed_ips: Annotated[_AllowedIPs | None, _ALLOWED_IPS] = None
+
+    def as_new_link(self) -> NewLink:
+        """The same for the use case."""
+        who = self.sign_in_as
+        return NewLink(
+            expires_in=self.expires_in,
+            expires_at=self.expires_at,
+            label=self.label,
+            note=self.note,
+            password=self.password,
+            share_type=self.share_type,
+            active=self.active is not False,
+            access=self.access or Access.FULL,
+            sign_in_as=who.as_credentials() if isinstance(who, SignInRequest) else who,
+            start_path=self.start_path,
+            max_visitors=self.max_visitors,
+            allowed_ips=self.allowed_ips or (),
+        )
+
+
+class LinkPatch(Given):
+    """What to change (RFC 7396): fields that are left out stay.
+
+    Null clears label, note, password, signInAs, startPath, maxVisitors and allowedIPs.
+    """
+
+    expires_in: Annotated[
+        timedelta, PlainValidator(read_required_duration), _schema("string", **_DURATION_SCHEMA), _EXPIRES_IN
+    ] = left_out()
+    expires_at: Annotated[
+        datetime, PlainValidator(read_required_moment), _schema("string", **_MOMENT_SCHEMA), _EXPIRES_AT
+    ] = left_out()
+    label: Annotated[_Label | None, _LABEL] = None
+    note: Annotated[_Note | None, _NOTE] = None
+    password: Annotated[
+        str | None,
+        _schema("string", "null", **_PASSWORD_SCHEMA),
+        Field(
+            description="8 to 1024 bytes (UTF-8); visitors who are in must type it too. Null: the link opens without "
+            "a password."
+        ),
+    ] = None
+    active: Annotated[bool, _ACTIVE] = left_out()
+    access: Annotated[Access, _ACCESS] = left_out()
+    sign_in_as: SignInAs = None
+    start_path: Annotated[
+        str | None, BeforeValidator(blank_as_none), _schema("string", "null", **_PATH_SCHEMA), _START_PATH
+    ] = None
+    max_visitors: Annotated[int | None, _MAX_VISITORS] = None
+    allowed_ips: Annotated[_AllowedIPs | None, _ALLOWED_IPS] = None
+
+    def as_change(self) -> LinkChange:
+        """The same for the use case."""
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        if isinstance(who := given.get("sign_in_as"), SignInRequest):
+            given["sign_in_as"] = who.as_credentials()
+        if "allowed_ips" in given:
+            given["allowed_ips"] = given["allowed_ips"] or ()
+        return LinkChange(**given)
+
+
+class LinksQuery(BaseModel):
+    """Which links to list. A mistyped name would list them all, so unknown parameters are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: Status | None = Field(default=None, description="Only links in this state.")
+
+
+class PageQuery(BaseModel):
+    """Which part of a list."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=external_name)
+
+    limit: int = Field(default=PAGE, ge=1, le=LONGEST_PAGE, description="How many at most.", examples=[PAGE])
+    cursor: str | None = Field(
+        default=None, max_length=CURSOR_LENGTH, description="The `nextCursor` of the page before this one."
+    )
+
+
+class Order(StrEnum):
+    """Which way to sort."""
+
+    ASC = "asc"
+    DESC = "desc"
+
+
+class LinkSearchQuery(PageQuery):
+    """Which links of all environments to list, and how."""
+
+    search: str | None = Field(
+        default=None,
+        max_length=SEARCH_LENGTH,
+        description="Only links with this in their label, note or id, or in their environment's name, in upper or "
+        "lower case.",
+        examples=["audit"],
+    )
+    environment_id: str | None = Field(
+        default=None, max_length=63, description="Only links to this environment.", examples=["staging"]
+    )
+    status: Status | None = Field(default=None, description="Only links in this state.", examples=["active"])
+    share_type: ShareType | None = Field(default=None, description="Only links of this type.")
+    created_by: str | None = Field(
+        default=None, max_length=200, description="Only links that this owner made.", examples=["olga"]
+    )
+    expiring_within: Annotated[
+        timedelta | None,
+        PlainValidator(read_duration),
+        _schema("string", **_DURATION_SCHEMA),
+        Field(description="Only active links that end before this time is over.", examples=["24h"]),
+    ] = None
+    sort: LinkSort = Field(default=LinkSort.CREATED, description="By what to sort.")
+    order: Order | None = Field(
+        default=None, description="Left out: `asc` for `expires` and `label`, else `desc`.", examples=["desc"]
+    )
+
+    def as_search(self) -> LinkSearch:
+        """The same for the use case."""
+        return LinkSearch(
+            text=self.search,
+            environment_id=self.environment_id,
+            status=self.status,
+            share_type=self.share_type,
+            created_by=self.created_by,
+            expiring_within=self.expiring_within,
+            sort=self.sort,
+            descending=self.order is Order.DESC if self.order is not None else None,
+            limit=self.limit,
+            cursor=self.cursor,
+        )
+
+
+class ShareLinkBody(Shown):
+    """A share link. `visits`, `visitors` and `lastOpenedAt` follow the visitors within seconds."""
+
+    id: str = Field(examples=["k7nq2w5d3mzr4xta"])
+    environment_id: str = Field(examples=["staging"])
+    share_type: ShareType = Field(examples=["password"])
+    label: str | None = Field(examples=["For the auditors"])
+    note: str | None = Field(examples=["Asked for by Anna, until the audit is over."])
+    url: str = Field(
+        description="What the owner sends. It opens the environment: keep it as one keeps a password.",
+        examples=["https://share.example.com/share/gp_…"],
+    )
+    status: Status = Field(examples=["active"])
+    created_at: datetime = Field(examples=["2026-03-04T05:06:07Z"])
+    created_by: str = Field(description="The `sub` of the bearer token that made it.", examples=["olga"])
+    expires_at: datetime = Field(examples=["2026-03-11T05:06:07Z"])
+    deactivated_at: datetime | None
+    last_opened_at: datetime | None
+    visits: int = Field(description="How often it was opened.", examples=[3])
+    visitors: int = Field(description="How many browsers opened it.", examples=[2])
+    visitors_now: int = Field(
+        description="How many of them asked for something, or had something open, within the last minute.",
+        examples=[1],
+    )
+    access: Access = Field(description="What visitors may do.", examples=["full"])
+    sign_in_as: SignInAsBody | None = Field(description="Null: visitors sign in themselves.")
+    start_path: str | None = Field(description="Null: visitors land at `/`.", examples=["/odoo/crm"])
+    max_visitors: int | None = Field(description="Null: any number.", examples=[3])
+    allowed_ips: list[str] = Field(description="Empty: from anywhere.", examples=[["198.51.100.0/24"]])
+    warnings: list[WarningBody] = Field(description="What to consider before the link is sent.")
+
+    @classmethod
+    def of(cls, owned: OwnedLink) -> ShareLinkBody:
+        """The link as its owner sees it."""
+        link = owned.link
+        return cls(
+            id=link.id,
+            environment_id=link.environment.id,
+            share_type=link.share_type,
+            label=link.label,
+            note=link.note,
+            url=owned.url,
+            status=owned.status,
+            created_at=link.created_at,
+            created_by=link.created_by,
+            expires_at=link.expires_at,
+            deactivated_at=link.deactivated_at,
+            last_opened_at=link.last_opened_at,
+            visits=link.visits,
+            visitors=link.visitors,
+            visitors_now=owned.visitors_now,
+            access=link.access,
+            sign_in_as=SignInAsBody.of(owned),
+            start_path=link.start_path,
+            max_visitors=link.max_visitors,
+            allowed_ips=list(link.allowed_ips),
+            warnings=[WarningBody.of(each) for each in owned.warnings],
+        )
+
+
+class ShareLinksBody(Shown):
+    """An environment's links, newest first."""
+
+    share_links: list[ShareLinkBody]
+    total: int
+
+
+class FoundLinksBody(Shown):
+    """Some of the organisation's links."""
+
+    share_links: list[ShareLinkBody]
+    total: int = Field(description="How many there are on all pages.", examples=[1])
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null at the end.")
+
+    @classmethod
+    def of(cls, page: Page[OwnedLink]) -> FoundLinksBody:
+        """The page as its owner sees it."""
+        return cls(
+            share_links=[ShareLinkBody.of(each) for each in page.items],
+            total=page.total or 0,
+            next_cursor=page.next_cursor,
+        )
+
+
+class LinkIds(Given):
+    """Which links to deactivate, of any environments."""
+
+    ids: Annotated[
+        list[Annotated[str, Field(max_length=64)]],
+        Field(min_length=1, max_length=MANY, description="Ids of links.", examples=[["k7nq2w5d3mzr4xta"]]),
+    ]
+
+
+class DeactivatedBody(Shown):
+    """What became of each link."""
+
+    deactivated: list[str] = Field(description="Opened until now.", examples=[["k7nq2w5d3mzr4xta"]])
+    already_deactivated: list[str] = Field(description="Were deactivated before.", examples=[[]])
+    not_found: list[str] = Field(description="Are not there, or not for this caller.", examples=[[]])
+
+    @classmethod
+    def of(cls, many: ManyDeactivated) -> DeactivatedBody:
+        """The result as its owner sees it."""
+        return cls(
+            deactivated=list(many.deactivated),
+            already_deactivated=list(many.before),
+            not_found=list(many.not_found),
+        )
