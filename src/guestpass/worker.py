@@ -16,6 +16,7 @@ from guestpass.app.installation_findings import admin_beside_visitors, untrusted
 from guestpass.app.live import LiveFeed
 from guestpass.app.openings import Openings
 from guestpass.app.overview import Overview
+from guestpass.app.places import Places
 from guestpass.app.ports import Change, ChangeKind
 from guestpass.app.reachability import Reachability
 from guestpass.app.visitor_sessions import SIGN_INS, VisitorSessions
@@ -131,6 +132,7 @@ def build_worker(
         addresses=core.addresses,
         directory=directory,
         visits=visits,
+        places=Places(core.database, core.clock),
         passes=core.passes,
         notices=notices,
         connector=connector,
@@ -164,6 +166,7 @@ def build_worker(
         records=core.records,
         environments=core.environments,
         accounts=core.accounts,
+        branding=core.branding,
         findings=core.findings,
         openings=Openings(core.database, core.vault, core.hasher, core.clock, visits),
         bearer=core.bearer,

@@ -98,3 +98,15 @@ async def test_the_end_of_maintenance_makes_us_look_at_assets_again(visitor: Vis
     after = await visitor.get(path, Accept_Encoding="identity")
     assert after.status_code == 200
     assert after.content != before.content
+
+
+async def test_a_form_chooses_no_other_database(visitor: Visitor) -> None:
+    page = await visitor.navigate("/web/login")
+    token = page.text.partition('name="csrf_token" value="')[2].partition('"')[0]
+    visitor.odoo.forget()
+    form = {"csrf_token": token, "login": "demo", "password": "demo", "db": "other"}
+    fields = {"Origin": visitor.origin, "Sec-Fetch-Site": "same-origin"}
+    assert (await visitor.web.post("/web/login", data=form, headers=fields)).status_code in (302, 303)
+    assert "other" not in str(visitor.odoo.requests("/web/login")[-1])
+    parts = {name: (None, value) for name, value in form.items()}
+    assert (await visitor.web.post("/web/login", files=parts, headers=fields)).status_code == 403

@@ -1,11 +1,11 @@
-"""Decide about a request: plain facts in, Forward, Desk, Redirect or Reply out.
+"""Decide about a request: plain facts in, Forward, Desk, Redirect, TakePlace or Reply out.
 
 Pure, one ordered ladder; whatever no rung allows is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -45,6 +45,15 @@ class KnownLink(Protocol):
         """The owner's message while the environment is in maintenance."""
         ...
 
+    @property
+    def ended(self) -> Collection[str]:
+        """The visitors whose visits the owner has ended: their passes open nothing."""
+        ...
+
+    def admits(self, address: str) -> bool:
+        """Whether visitors may come from this address."""
+        ...
+
     def status_at(self, now: float) -> Status:
         """The link's state at `now` (Unix seconds)."""
         ...
@@ -56,7 +65,8 @@ class Facts:
 
     `own_pass` is the visitor's pass as far as it counts on this host, with its cookie tag and the link that it
     names (`own_link`, None where that is gone). `shared_link` is the link of the token in the path, None for an
-    unknown token.
+    unknown token, and `was_replaced` says that a rotation retired it. `address` is the visitor's, `is_bot` that a
+    program looks at the link because somebody sent it.
     """
 
     head: RequestHead
@@ -69,6 +79,14 @@ class Facts:
     own_tag: bytes = b""
     own_link: KnownLink | None = None
     shared_link: KnownLink | None = None
+    was_replaced: bool = False
+    address: str = ""
+    is_bot: bool = False
+
+    @property
+    def no_link(self) -> Reason:
+        """Why the token in the path opens nothing."""
+        return Reason.LINK_REPLACED if self.was_replaced else Reason.UNKNOWN_LINK
 
 
 @dataclass(slots=True)
@@ -105,6 +123,14 @@ class Redirect:
 
 
 @dataclass(frozen=True, slots=True)
+class TakePlace:
+    """Open a link that lets so many visitors in, if there is room: then redirect with a new pass."""
+
+    link: KnownLink
+    location: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """Refuse, or ask for something: `link` is the one concerned, for its history; `detail` is for the person."""
 
@@ -113,7 +139,7 @@ class Reply:
     detail: str | None = None
 
 
-Decision = Forward | Desk | Redirect | Reply
+Decision = Forward | Desk | Redirect | TakePlace | Reply
 
 _DESK: Final = Desk()
 _ENDED: Final = {Status.DEACTIVATED: Reason.LINK_DEACTIVATED, Status.EXPIRED: Reason.LINK_EXPIRED}
@@ -165,7 +191,7 @@ class Admission:
             # Another link's token has no business on this link's host, where its own content runs scripts.
             shared = facts.shared_link
             if route.token is not None and (shared is None or shared.link.id != host.link_id):
-                return Reply(Reason.UNKNOWN_LINK)
+                return Reply(facts.no_link)
         if self._own_origins and host.kind is HostKind.MAIN and (elsewhere := self._on_main_host(facts)):
             return elsewhere
         if route.room is Room.OPEN:
@@ -181,7 +207,7 @@ class Admission:
         if route.room not in (Room.OPEN, Room.LOGIN) or route.token is None:
             return Reply(Reason.UNKNOWN_HOST)
         if link is None:
-            return Reply(Reason.UNKNOWN_LINK)
+            return Reply(facts.no_link)
         url = self._addresses.share_url(link.link.id, route.token).encode()
         return Redirect(303, url + facts.head.query)
 
@@ -193,7 +219,7 @@ class Admission:
         if route.room is Room.PROXY:
             return Reply(Reason.NOT_FOUND) if facts.navigates else None
         if link is None:
-            return Reply(Reason.UNKNOWN_LINK)
+            return Reply(facts.no_link)
         url = self._addresses.share_url(link.link.id, route.token or "").encode()
         if route.room is Room.LOGIN:
             return Redirect(308, url + b"/login")
@@ -203,19 +229,20 @@ class Admission:
 
     def _open(self, facts: Facts) -> Decision:
         head, shared = facts.head, facts.shared_link
-        switching = head.method == b"POST" and not self._own_origins
-        if head.method not in (b"GET", b"HEAD") and not switching:
+        if head.method not in (b"GET", b"HEAD", b"POST"):
             return Reply(Reason.METHOD_NOT_ALLOWED)
         if shared is None:
-            return Reply(Reason.UNKNOWN_LINK)
-        if ended := _ENDED.get(shared.status_at(facts.now)):
-            return Reply(ended, shared)
+            return Reply(facts.no_link)
+        if refused := self._refused_at(shared, facts):
+            return refused
         other = self._other_live_link(facts)
-        if switching:
-            return Redirect(303, head.path, leaves=other)
+        holds_pass = _opens(facts.own_pass, shared)
+        if head.method == b"POST":
+            return self._confirmed(facts, shared, other, holds_pass=holds_pass)
+        if facts.is_bot or (head.method == b"HEAD" and not holds_pass):
+            return Reply(Reason.PREVIEW, shared)
         if other is not None and facts.navigates:
             return Reply(Reason.SWITCH_LINK, shared)
-        holds_pass = _opens(facts.own_pass, shared)
         if not holds_pass and shared.link.share_type is ShareType.PASSWORD:
             return Reply(Reason.PASSWORD_NEEDED, shared)
         if shared.maintenance is not None:
@@ -223,13 +250,39 @@ class Admission:
         # HEAD only asks what GET would bring: it opens nothing.
         opening = head.method != b"HEAD"
         # A frame or an image of another page must not put its own visitor into the browser's jar.
-        top_level = head.values.get(b"sec-fetch-dest", b"document") == b"document"
+        top_level = _is_top_level(head)
+        if facts.navigates and not holds_pass and not top_level:
+            return Reply(Reason.EMBEDDED, shared)
+        if not holds_pass and shared.link.max_visitors is not None:
+            # Scanners of mail run whole browsers, so a place is only taken by who presses a button.
+            return Reply(Reason.CONFIRM_OPENING, shared)
         grants = opening and top_level and not holds_pass
         if not facts.navigates:
             return Forward(shared, b"/" + head.query, opening=opening, new_pass=grants)
-        if not holds_pass and not top_level:
-            return Reply(Reason.EMBEDDED, shared)
-        return Redirect(303, b"/" + head.query, opening=shared if opening else None, new_pass=grants)
+        return Redirect(303, _landing(facts, shared), opening=shared if opening else None, new_pass=grants)
+
+    def _confirmed(self, facts: Facts, shared: KnownLink, other: KnownLink | None, *, holds_pass: bool) -> Decision:
+        """A button was pressed on one of our pages: to leave another link, or to take a place at this one."""
+        limited = shared.link.max_visitors is not None and shared.link.share_type is ShareType.TOKEN
+        if other is None and limited and not holds_pass:
+            if shared.maintenance is not None:
+                return Reply(Reason.MAINTENANCE, shared, shared.maintenance)
+            if not _is_top_level(facts.head):
+                return Reply(Reason.EMBEDDED, shared)
+            return TakePlace(shared, _landing(facts, shared))
+        if self._own_origins and not limited:
+            return Reply(Reason.METHOD_NOT_ALLOWED)
+        return Redirect(303, facts.head.path, leaves=other)
+
+    @staticmethod
+    def _refused_at(shared: KnownLink, facts: Facts) -> Reply | None:
+        """Why a link that exists is not for this visitor at this moment."""
+        if ended := _ENDED.get(shared.status_at(facts.now)):
+            return Reply(ended, shared)
+        # The card that bots get tells nothing, and none of them comes from a customer's network.
+        if not facts.is_bot and not shared.admits(facts.address):
+            return Reply(Reason.ADDRESS_REFUSED, shared)
+        return None
 
     def _login(self, facts: Facts) -> Decision:
         head, shared = facts.head, facts.shared_link
@@ -241,9 +294,9 @@ class Admission:
         if head.values.get(b"sec-fetch-site") == b"cross-site":
             return Reply(Reason.FOREIGN_ORIGIN)
         if shared is None:
-            return Reply(Reason.UNKNOWN_LINK)
-        if ended := _ENDED.get(shared.status_at(facts.now)):
-            return Reply(ended, shared)
+            return Reply(facts.no_link)
+        if refused := self._refused_at(shared, facts):
+            return refused
         if facts.navigates and self._other_live_link(facts) is not None:
             return Reply(Reason.SWITCH_LINK, shared)
         return _DESK
@@ -254,6 +307,8 @@ class Admission:
             return Reply(Reason.PASS_MISSING)
         if ended := _ENDED.get(link.status_at(facts.now)):
             return Reply(ended, link)
+        if not link.admits(facts.address):
+            return Reply(Reason.ADDRESS_REFUSED, link)
         if link.maintenance is not None:
             return Reply(Reason.MAINTENANCE, link, link.maintenance)
         # Some doors of Odoo are shut for whoever comes by a link: its database manager above all.
@@ -278,7 +333,22 @@ class Admission:
 def _opens(visitor_pass: VisitorPass | None, known: KnownLink) -> bool:
     """Whether the pass is one of this link's present version; whether the link is open is another question."""
     link = known.link
-    return visitor_pass is not None and visitor_pass.link_id == link.id and visitor_pass.link_version == link.version
+    return (
+        visitor_pass is not None
+        and visitor_pass.link_id == link.id
+        and visitor_pass.link_version == link.version
+        and visitor_pass.visitor not in known.ended
+    )
+
+
+def _is_top_level(head: RequestHead) -> bool:
+    return head.values.get(b"sec-fetch-dest", b"document") == b"document"
+
+
+def _landing(facts: Facts, known: KnownLink) -> bytes:
+    """Where who opens the link goes: where its owner wants him, else to the root with the query that he brought."""
+    start = known.link.start_path
+    return start.encode() if start is not None else b"/" + facts.head.query
 
 
 def _is_own_origin(facts: Facts) -> bool:

@@ -8,6 +8,7 @@ import re
 import socket
 import struct
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, cast
 
 from guestpass.app.directory import LinkEntry
@@ -227,7 +228,7 @@ class ClientConnection(asyncio.Protocol):
         self._exchange = None
         self.answer(rendered, read=True)
 
-    def upstream_failed(self, reason: Reason, environment: str, cause: str) -> None:
+    def upstream_failed(self, reason: Reason, environment: str, cause: str, link: LinkEntry | None) -> None:
         """The upstream did not answer as it should."""
         exchange, self._exchange = self._exchange, None
         request_id = self.gateway.next_request_id()
@@ -238,7 +239,8 @@ class ClientConnection(asyncio.Protocol):
             self.abort()
         else:
             unread = exchange is not None and not exchange.request_done
-            self.reply(reason, request_id=request_id, close=unread)
+            seen = self._head is not None and wants_page(self._head)
+            self.reply(reason, request_id=request_id, close=unread, link=link, turns_away=seen)
 
     # What the reception uses
 
@@ -275,12 +277,22 @@ class ClientConnection(asyncio.Protocol):
         close: bool = False,
         read: bool = False,
         extra: Sequence[bytes] = (),
+        link: LinkEntry | None = None,
+        turns_away: bool = False,
     ) -> None:
-        """Answer the present request with a notice; `extra` are further field lines."""
+        """Answer the present request with a notice; `extra` are further field lines.
+
+        `link` is the one that this is about. With `turns_away` its owner sees that a person did not get in.
+        """
+        page = self._head is not None and wants_page(self._head)
+        request_id = request_id or self.gateway.next_request_id()
+        if link is not None and turns_away and self._head is not None:
+            self.gateway.turned_away(link, reason, self.peer, self._head, request_id)
         notice = Notice(
             reason=reason,
-            page=self._head is not None and wants_page(self._head),
-            request_id=request_id or self.gateway.next_request_id(),
+            page=page,
+            request_id=request_id,
+            ended_at=_ended_at(link, reason),
             token=token,
             detail=detail,
             languages=self._head.languages if self._head is not None else "",
@@ -455,3 +467,12 @@ class ClientConnection(asyncio.Protocol):
         if self._pausing and not self._pausing & ~why and not self._closing:
             self.transport.resume_reading()
         self._pausing &= ~why
+
+
+def _ended_at(link: LinkEntry | None, reason: Reason) -> datetime | None:
+    """When the link ended, for a notice that says that it has."""
+    if link is None:
+        return None
+    if reason is Reason.LINK_EXPIRED:
+        return link.link.expires_at
+    return link.link.deactivated_at if reason is Reason.LINK_DEACTIVATED else None

@@ -531,4 +531,4 @@ class Exchange:
         if self.entry is None:
             # Our own application failed, which is nothing that an environment's owner could mend.
             reason = Reason.UNAVAILABLE
-        self._client.upstream_failed(reason, self._upstream_at.owner, cause)
+        self._client.upstream_failed(reason, self._upstream_at.owner, cause, self.entry)

@@ -13,15 +13,18 @@ from typing import Any, Final
 import structlog
 
 from guestpass.app.addresses import Addresses
-from guestpass.app.directory import Directory
+from guestpass.app.directory import Directory, LinkEntry
 from guestpass.app.notices import NoticeRenderer
+from guestpass.app.places import Places
 from guestpass.app.ports import Entropy
 from guestpass.app.visitor_sessions import VisitorSessions
 from guestpass.app.visits import VisitLog
 from guestpass.domain.environment import Environment, EnvironmentKey, Kind
+from guestpass.domain.reasons import Reason
 from guestpass.gateway.client_side import ClientConnection
 from guestpass.gateway.connector import Connector
 from guestpass.gateway.cookies import CookieReader
+from guestpass.gateway.heads import RequestHead
 from guestpass.gateway.odoo.assets import AssetCache
 from guestpass.gateway.odoo.profile import OdooProfile
 from guestpass.gateway.odoo.spool import SpoolRoom
@@ -42,6 +45,7 @@ class Gateway:
         addresses: Addresses,
         directory: Directory,
         visits: VisitLog,
+        places: Places,
         passes: PassSigner,
         notices: NoticeRenderer,
         connector: Connector,
@@ -59,6 +63,7 @@ class Gateway:
         self.shares_origin = addresses.link_domain is None
         self.directory = directory
         self.visits = visits
+        self.places = places
         self.passes = passes
         self.notices = notices
         self.proxies = proxies
@@ -104,6 +109,17 @@ class Gateway:
     def learner(self, key: EnvironmentKey) -> Callable[[bytes], None]:
         """What is called with the name of a cookie that an environment turns out to set HttpOnly."""
         return lambda name: self.visits.learned(key, name.decode("latin-1"))
+
+    def turned_away(self, link: LinkEntry, reason: Reason, peer: str, head: RequestHead, request_id: str) -> None:
+        """A person did not get in; the page that says so names the same request."""
+        self.visits.refused(
+            link.link.id,
+            self.time(),
+            reason.value,
+            self.proxies.client_address(peer, head),
+            request_id=request_id,
+            user_agent=head.values.get(b"user-agent", b"").decode("latin-1"),
+        )
 
     async def sweep(self) -> None:
         """Enforce time limits until cancelled: one walk over all connections instead of a timer for each request."""

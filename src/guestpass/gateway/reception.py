@@ -11,7 +11,7 @@ from guestpass.app.notices import RenderedNotice
 from guestpass.domain.environment import Kind
 from guestpass.domain.reasons import Reason
 from guestpass.domain.visitor_pass import VisitorPass
-from guestpass.gateway.admission import Decision, Desk, Facts, Forward, Redirect, Reply, wants_page
+from guestpass.gateway.admission import Decision, Desk, Facts, Forward, Redirect, Reply, TakePlace, wants_page
 from guestpass.gateway.bots import is_bot
 from guestpass.gateway.cookies import CookieJar, EnvironmentCookies, expired
 from guestpass.gateway.exchange import Exchange
@@ -34,7 +34,10 @@ _DESK_ANSWER: Final = DeskAnswer()
 # Whoever comes from our password page brings its address, with the token, as the referrer. It ends here, since scripts
 # at the other end could read it. (On a page no-referrer would hide the Origin of its form; a redirect has none.)
 _REDIRECT_FIELDS: Final = (("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer"))
-_REFUSALS_AT_A_LINK: Final = frozenset({Reason.LINK_DEACTIVATED, Reason.LINK_EXPIRED})
+# What asks the visitor for something, or only tells of the link, turns nobody away.
+_NO_REFUSALS: Final = frozenset(
+    {Reason.PASSWORD_NEEDED, Reason.CONFIRM_OPENING, Reason.SWITCH_LINK, Reason.PREVIEW, Reason.METHOD_NOT_ALLOWED}
+)
 
 
 def decide_admin(facts: Facts) -> Decision:
@@ -60,7 +63,14 @@ class Reception:
         route = read_path(head.path)
         jar = gateway.cookies.read(head.values.get(b"cookie"))
         facts = Facts(
-            head, host, route, gateway.time(), wants_page(head), b"upgrade" in head.values and is_upgrade(head)
+            head,
+            host,
+            route,
+            gateway.time(),
+            wants_page(head),
+            b"upgrade" in head.values and is_upgrade(head),
+            address=gateway.proxies.client_address(client.peer, head),
+            is_bot=route.token is not None and is_bot(head),
         )
         if not self._opens_links:
             self._act(client, facts, jar)
@@ -79,6 +89,8 @@ class Reception:
                 await directory.load(known.link_id)
             if facts.route.token is not None:
                 facts.shared_link = await directory.find(facts.route.token)
+                if facts.shared_link is None:
+                    facts.was_replaced = await directory.was_replaced(facts.route.token)
         except Exception:
             request_id = self._gateway.next_request_id()
             self._gateway.log.exception("database_unavailable", request_id=request_id)
@@ -110,12 +122,35 @@ class Reception:
             self._to_desk(client, facts)
         elif isinstance(decision, Redirect):
             self._redirect(client, facts, jar, decision)
+        elif isinstance(decision, TakePlace):
+            client.wait()
+            self._gateway.spawn(self._take_place(client, facts, jar, decision))
         else:
-            link = cast("LinkEntry | None", decision.link)
-            if link is not None and decision.reason in _REFUSALS_AT_A_LINK and facts.route.room is Room.OPEN:
-                address = self._gateway.proxies.client_address(client.peer, facts.head)
-                self._gateway.visits.refused(link.link.id, facts.now, decision.reason.value, address)
-            client.reply(decision.reason, token=facts.route.token, detail=decision.detail)
+            client.reply(
+                decision.reason,
+                token=facts.route.token,
+                detail=decision.detail,
+                link=cast("LinkEntry | None", decision.link),
+                turns_away=_turns_away(facts, decision.reason),
+            )
+
+    async def _take_place(self, client: ClientConnection, facts: Facts, jar: CookieJar, decision: TakePlace) -> None:
+        """Let one more visitor in, if the link has room."""
+        entry = cast("LinkEntry", decision.link)
+        new_pass = self._new_pass(entry, facts.now)
+        try:
+            let_in = await self._gateway.places.take(entry.link, new_pass.visitor)
+        except Exception:
+            if client.is_open:
+                client.reply(Reason.UNAVAILABLE)
+            raise
+        if not client.is_open:
+            return
+        if let_in:
+            opening = Redirect(303, decision.location, opening=decision.link, new_pass=True)
+            self._redirect(client, facts, jar, opening, new_pass)
+        else:
+            client.reply(Reason.LINK_FULL, token=facts.route.token, link=entry, turns_away=True)
 
     def _is_odoo(self, facts: Facts, jar: CookieJar) -> bool:
         """Whether the visitor is in an Odoo, or was: a pass of a link that is gone doesn't tell."""
@@ -140,7 +175,7 @@ class Reception:
             visitor_pass = self._new_pass(entry, facts.now)
             tag = gateway.passes.cookie_tag(visitor_pass).encode()
         if decision.opening and (holds_pass or decision.new_pass):
-            gateway.visits.opened(entry.link.id, visitor_pass.visitor, facts.now)
+            self._opened(entry, visitor_pass, facts)
         elif holds_pass and head.method != b"HEAD":
             gateway.visits.seen(entry.link.id, visitor_pass.visitor, facts.now)
         cookies = EnvironmentCookies(
@@ -222,22 +257,34 @@ class Reception:
             )
         )
 
-    def _redirect(self, client: ClientConnection, facts: Facts, jar: CookieJar, decision: Redirect) -> None:
-        gateway = self._gateway
+    def _redirect(
+        self,
+        client: ClientConnection,
+        facts: Facts,
+        jar: CookieJar,
+        decision: Redirect,
+        new_pass: VisitorPass | None = None,
+    ) -> None:
         lines: list[bytes] = []
         opening = cast("LinkEntry | None", decision.opening)
         if opening is not None:
             own = facts.own_pass
             if own is None or decision.new_pass:
-                own = self._new_pass(opening, facts.now)
+                own = new_pass or self._new_pass(opening, facts.now)
                 lines.append(b"Set-Cookie: %b\r\n" % self._pass_cookie(own))
-            gateway.visits.opened(opening.link.id, own.visitor, facts.now)
+            self._opened(opening, own, facts)
         left = cast("LinkEntry | None", decision.leaves)
         if left is not None and facts.own_pass is not None:
             left.cut(facts.own_pass.visitor)
             lines += self._leaving(facts.host, jar)
         fields = (("Location", decision.location.decode("latin-1")), *_REDIRECT_FIELDS)
         client.answer(RenderedNotice(decision.status, fields, b""), extra=lines)
+
+    def _opened(self, entry: LinkEntry, visitor_pass: VisitorPass, facts: Facts) -> None:
+        agent = facts.head.values.get(b"user-agent", b"").decode("latin-1")
+        self._gateway.visits.opened(
+            entry.link.id, visitor_pass.visitor, facts.now, address=facts.address, user_agent=agent
+        )
 
     def _leaving(self, host: RequestedHost, jar: CookieJar) -> list[bytes]:
         """Field lines that take from a browser what one link's environment left on the shared origin.
@@ -262,7 +309,12 @@ class Reception:
     def _visitor(self, client: ClientConnection, facts: Facts) -> Visitor:
         proxies, head = self._gateway.proxies, facts.head
         return Visitor(
-            address=proxies.client_address(client.peer, head).encode(),
+            address=facts.address.encode(),
             host=proxies.requested_host(client.peer, head),
             scheme=facts.host.origin.partition(b":")[0],
         )
+
+
+def _turns_away(facts: Facts, reason: Reason) -> bool:
+    """Whether a person reads that he does not get in; scripts and images of a page that is open are no news."""
+    return (facts.navigates or facts.route.room is Room.OPEN) and reason not in _NO_REFUSALS

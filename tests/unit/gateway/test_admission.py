@@ -16,6 +16,7 @@ from tests.unit.gateway.requests import BROWSER, request
 from guestpass.app.addresses import Addresses
 from guestpass.domain.environment import EnvironmentKey, Kind
 from guestpass.domain.link import ShareLink, ShareType, Status
+from guestpass.domain.networks import is_within, read_networks
 from guestpass.domain.reasons import Reason
 from guestpass.domain.visitor_pass import VisitorPass
 from guestpass.gateway.admission import (
@@ -27,6 +28,7 @@ from guestpass.gateway.admission import (
     KnownLink,
     Redirect,
     Reply,
+    TakePlace,
     wants_page,
 )
 from guestpass.gateway.hosts import HostKind, HostTable
@@ -61,6 +63,10 @@ class Known:
     maintenance: str | None = None
     kind: Kind = Kind.WEB
     allow_paths: tuple[str, ...] = ()
+    ended: frozenset[str] = frozenset()
+
+    def admits(self, address: str) -> bool:
+        return not self.link.allowed_ips or is_within(address, read_networks(self.link.allowed_ips))
 
     def status_at(self, now: float) -> Status:
         assert now == NOW, "the decision is about the time of the request"
@@ -91,6 +97,7 @@ def decide(
     addresses: Addresses = ONE_ORIGIN,
     host: str | None = None,
     api_on_public: bool = True,
+    **facts_too: Any,
 ) -> Decision:
     """The decision about a request: `shared` is its token's link, `holds` the link whose pass its browser has."""
     hosts = HostTable(main_url=addresses.public_url, on_loopback=False, addresses=addresses, former_urls=FORMER_URLS)
@@ -107,6 +114,7 @@ def decide(
         own_pass=visitor_pass or (pass_of(holds) if holds is not None else None),
         own_link=holds,
         shared_link=shared,
+        **facts_too,
     )
     return Admission(addresses, api_on_public=api_on_public).decide(facts)
 
@@ -179,9 +187,12 @@ def test_whoever_holds_the_pass_opens_again_with_it(addresses: Addresses, link: 
 
 @BOTH_MODES
 def test_head_opens_nothing(addresses: Addresses) -> None:
-    assert decide(f"HEAD {OPEN}", shared=TOKEN_LINK, addresses=addresses) == Forward(TOKEN_LINK, b"/")
-    assert decide(f"HEAD {OPEN}", *BROWSER, shared=TOKEN_LINK, addresses=addresses) == Redirect(303, b"/")
-    assert reason(decide(f"HEAD {OPEN}", shared=PASSWORD_LINK, addresses=addresses)) is Reason.PASSWORD_NEEDED
+    assert reason(decide(f"HEAD {OPEN}", shared=TOKEN_LINK, addresses=addresses)) is Reason.PREVIEW
+    inside = decide(f"HEAD {OPEN}", shared=TOKEN_LINK, holds=TOKEN_LINK, addresses=addresses)
+    assert inside == Forward(TOKEN_LINK, b"/")
+    known_browser = decide(f"HEAD {OPEN}", *BROWSER, shared=TOKEN_LINK, holds=TOKEN_LINK, addresses=addresses)
+    assert known_browser == Redirect(303, b"/")
+    assert reason(decide(f"HEAD {OPEN}", shared=PASSWORD_LINK, addresses=addresses)) is Reason.PREVIEW
 
 
 @BOTH_MODES
@@ -716,3 +727,97 @@ def test_a_shut_door_tells_nothing_to_who_has_no_pass_and_nothing_after_the_end(
     assert reason(decide("GET /web/database/manager", addresses=addresses)) is Reason.PASS_MISSING
     ended = replace(ODOO_LINK, state=Status.EXPIRED)
     assert reason(decide("GET /web/database/manager", holds=ended, addresses=addresses)) is Reason.LINK_EXPIRED
+
+
+# Links that end for one visitor, lead somewhere, let some in, or come from some networks only
+
+
+def limited(share_type: ShareType = ShareType.TOKEN, **fields: Any) -> Known:
+    """A token link with such fields."""
+    plain = known(share_type=share_type)
+    return replace(plain, link=replace(plain.link, **fields))
+
+
+@BOTH_MODES
+def test_a_token_that_was_replaced_says_so(addresses: Addresses) -> None:
+    assert reason(decide(f"GET {OPEN}", *BROWSER, addresses=addresses, was_replaced=True)) is Reason.LINK_REPLACED
+    assert reason(decide(f"POST {LOGIN}", *BROWSER, addresses=addresses, was_replaced=True)) is Reason.LINK_REPLACED
+    main = decide(f"GET {OPEN}", *BROWSER, addresses=addresses, host=MAIN, was_replaced=True)
+    assert reason(main) is Reason.LINK_REPLACED
+
+
+@BOTH_MODES
+def test_a_visit_that_was_ended_is_over_and_the_link_opens_anew(addresses: Addresses) -> None:
+    link = replace(TOKEN_LINK, ended=frozenset({"visitor"}))
+    assert reason(decide("GET /", *BROWSER, holds=link, addresses=addresses)) is Reason.PASS_MISSING
+    again = decide(f"GET {OPEN}", *BROWSER, shared=link, holds=link, addresses=addresses)
+    assert again == Redirect(303, b"/", opening=link, new_pass=True)
+
+
+@BOTH_MODES
+def test_visitors_land_where_the_owner_wants_them(addresses: Addresses) -> None:
+    link = limited(start_path="/odoo/crm?view=list#top")
+    decision = decide(f"GET {OPEN}?utm=1", *BROWSER, shared=link, addresses=addresses)
+    assert decision == Redirect(303, b"/odoo/crm?view=list#top", opening=link, new_pass=True)
+
+
+@BOTH_MODES
+@pytest.mark.parametrize(
+    ("address", "welcome"),
+    [("192.0.2.7", True), ("192.0.2.200", False), ("2001:db8::5", True), ("2001:db9::5", False), ("", False)],
+)
+def test_only_some_networks_are_let_in(addresses: Addresses, address: str, welcome: bool) -> None:
+    link = limited(allowed_ips=("192.0.2.0/25", "2001:db8::/32"))
+    opening = decide(f"GET {OPEN}", *BROWSER, shared=link, addresses=addresses, address=address)
+    inside = decide("GET /x", *BROWSER, holds=link, addresses=addresses, address=address)
+    if welcome:
+        assert isinstance(opening, Redirect)
+        assert isinstance(inside, Forward)
+    else:
+        assert reason(opening) is reason(inside) is Reason.ADDRESS_REFUSED
+
+
+@BOTH_MODES
+def test_a_password_is_not_tried_from_elsewhere(addresses: Addresses) -> None:
+    link = limited(ShareType.PASSWORD, allowed_ips=("192.0.2.0/25",))
+    assert reason(decide(f"POST {LOGIN}", *BROWSER, shared=link, addresses=addresses, address="198.51.100.1")) is (
+        Reason.ADDRESS_REFUSED
+    )
+
+
+@BOTH_MODES
+def test_a_place_is_taken_by_who_presses_a_button(addresses: Addresses) -> None:
+    link = limited(max_visitors=2, start_path="/odoo")
+    assert reason(decide(f"GET {OPEN}", *BROWSER, shared=link, addresses=addresses)) is Reason.CONFIRM_OPENING
+    assert reason(decide(f"GET {OPEN}", shared=link, addresses=addresses)) is Reason.CONFIRM_OPENING
+    assert decide(f"POST {OPEN}", *BROWSER, shared=link, addresses=addresses) == TakePlace(link, b"/odoo")
+    # Whoever is in stays in, and needs no button.
+    inside = decide(f"GET {OPEN}", *BROWSER, shared=link, holds=link, addresses=addresses)
+    assert inside == Redirect(303, b"/odoo", opening=link)
+
+
+@BOTH_MODES
+def test_a_frame_takes_no_place(addresses: Addresses) -> None:
+    framed = ("Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe")
+    link = limited(max_visitors=2)
+    assert reason(decide(f"POST {OPEN}", *framed, shared=link, addresses=addresses)) is Reason.EMBEDDED
+
+
+def test_leaving_another_link_comes_before_taking_a_place() -> None:
+    link = limited(max_visitors=2)
+    assert decide(f"POST {OPEN}", *BROWSER, shared=link, holds=OTHER_LINK) == Redirect(
+        303, OPEN.encode(), leaves=OTHER_LINK
+    )
+
+
+@BOTH_MODES
+@pytest.mark.parametrize("link", [TOKEN_LINK, PASSWORD_LINK, limited(max_visitors=1), limited(allowed_ips=("::1",))])
+def test_programs_that_look_at_links_get_a_card(addresses: Addresses, link: Known) -> None:
+    looks = decide(f"GET {OPEN}", *BROWSER, shared=link, addresses=addresses, is_bot=True, address="192.0.2.1")
+    assert reason(looks) is Reason.PREVIEW
+
+
+@BOTH_MODES
+def test_a_link_that_is_over_tells_bots_so_too(addresses: Addresses) -> None:
+    over = replace(TOKEN_LINK, state=Status.EXPIRED)
+    assert reason(decide(f"GET {OPEN}", shared=over, addresses=addresses, is_bot=True)) is Reason.LINK_EXPIRED

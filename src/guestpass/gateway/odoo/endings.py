@@ -72,8 +72,12 @@ def is_call(method: bytes, path: bytes, content_type: bytes) -> bool:
 
     The client calls routes of every module, so it is the content type that tells: a form or a link can't send it.
     """
-    kind = content_type.partition(b";")[0].strip().lower()
-    return method == b"POST" and kind in _CALL_TYPES and not is_json_api(path)
+    return method == b"POST" and is_json(content_type) and not is_json_api(path)
+
+
+def is_json(content_type: bytes) -> bool:
+    """Whether Odoo takes a body of this type for a call."""
+    return content_type.partition(b";")[0].strip().lower() in _CALL_TYPES
 
 
 def call_id(body: bytes) -> RequestId:

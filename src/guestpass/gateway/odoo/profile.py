@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from guestpass.app.directory import LinkEntry
@@ -27,7 +28,7 @@ from guestpass.gateway.odoo.asset_bodies import GoneError
 from guestpass.gateway.odoo.asset_exchange import AssetExchange
 from guestpass.gateway.odoo.assets import AssetCache, AssetKey, Fetch, FetchedAsset, is_cacheable
 from guestpass.gateway.odoo.compression import upstream_if_none_match
-from guestpass.gateway.odoo.endings import answered, ending, is_call, upload_too_large, user_error
+from guestpass.gateway.odoo.endings import answered, ending, is_call, is_json, upload_too_large, user_error
 from guestpass.gateway.odoo.exchange import Examined, OdooExchange, Plan, Refusal
 from guestpass.gateway.odoo.fetching import fetched
 from guestpass.gateway.odoo.frames import ViewOnlyFrames
@@ -37,6 +38,8 @@ from guestpass.gateway.odoo.requests import (
     FixedName,
     fixed_name,
     is_stripped,
+    names_database_part,
+    takes_database,
     translate_origin,
     translate_referer,
     without_foreign_database,
@@ -164,12 +167,12 @@ class OdooProfile:
                 self._gateway.spawn(self._leave(client, crossing))
                 return None
             if sign_in is SignInRuling.REFUSED:
-                client.reply(Reason.NOT_SHARED, detail=NOT_FOR_VISITORS)
+                self._turn_away(client, crossing, Reason.NOT_SHARED, NOT_FOR_VISITORS)
                 return None
         if link.access is Access.READ_ONLY and (link.account is not None or not is_own_sign_in(head.method, path)):
             ruling = _rule_on_looking(head, target)
             if ruling is RouteRuling.REFUSED:
-                client.reply(Reason.VIEW_ONLY)
+                self._turn_away(client, crossing, Reason.VIEW_ONLY)
                 return None
             if ruling is RouteRuling.READS:
                 return target_to_read(target)
@@ -206,9 +209,13 @@ class OdooProfile:
         if not client.is_open:
             return
         if reason is not None:
-            client.reply(reason, detail=crossing.entry.maintenance)
+            self._turn_away(client, crossing, reason, crossing.entry.maintenance)
         else:
             self._send(client, crossing, target, use)
+
+    @staticmethod
+    def _turn_away(client: ClientConnection, crossing: Crossing, reason: Reason, detail: str | None = None) -> None:
+        client.reply(reason, detail=detail, link=crossing.entry, turns_away=wants_page(crossing.head))
 
     def _use(self, crossing: Crossing, session: VisitorSession | None) -> SessionUse:
         return SessionUse(
@@ -297,8 +304,11 @@ class OdooProfile:
             return lambda body: self._examine_looking(crossing, path, body, signed_in=use is not None)
         if needs_body_check(path):
             return _examine_jsonrpc
-        if use is not None and calls_odoo(crossing.head):
+        # Odoo goes by the content type alone: its routes for calls answer any method that can bring a body.
+        if use is not None and crossing.head.has_body and is_json(crossing.head.values.get(b"content-type", b"")):
             return _examine_signed_in
+        if crossing.head.has_body and takes_database(path):
+            return partial(_examine_form, crossing.entry.environment.database)
         return None
 
     def _examine_looking(self, crossing: Crossing, path: bytes, body: bytes, *, signed_in: bool) -> Examined:
@@ -421,6 +431,13 @@ def _rule_on_looking(head: RequestHead, target: bytes) -> RouteRuling:
 def _examine_jsonrpc(body: bytes) -> Examined:
     detail = jsonrpc_refusal(body)
     return body if detail is None else Refusal(Reason.NOT_SHARED, detail)
+
+
+def _examine_form(database: str | None, body: bytes) -> Examined:
+    """The body of a form that may choose a database, without any choice of another one."""
+    if names_database_part(body):
+        return Refusal(Reason.NOT_SHARED, "This form chooses a database, which is not for visitors to choose.")
+    return without_foreign_database(body, database)
 
 
 def _examine_signed_in(body: bytes) -> Examined:

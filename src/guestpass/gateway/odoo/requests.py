@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from guestpass.gateway.odoo.paths import readings
+
 STRIPPED: Final = frozenset({b"x-odoo-database", b"x-odoo-dbfilter", b"x-openerp-dbfilter", b"x-openerp-session-id"})
 """Fields (lower case) that choose a database or a session: no visitor may send one."""
 
+_TAKES_DATABASE = re.compile(rb"/(?:web|odoo|scoped_app)(?:/(?!dataset/|assets/|content|image).*)?")
+_DATABASE_PART = re.compile(rb"""name\*?\s*=\s*(?:utf-8''|")?db\b""", re.IGNORECASE)
 _DEFAULT_PORTS: Final = {b"http": b"80", b"https": b"443"}
 _HOST: Final = rb"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
 _ORIGIN = re.compile(rb"(https?)://(" + _HOST + rb")(?::([0-9]{1,5}))?(?=[/?#]|\Z)", re.IGNORECASE)
@@ -62,6 +66,16 @@ def without_foreign_database(query: bytes, database: str | None) -> bytes:
         return query
     rest = b"&".join(kept)
     return mark + rest if rest else b""
+
+
+def takes_database(path: bytes) -> bool:
+    """Whether Odoo lets a form that is sent to `path` choose the database of the session."""
+    return any(_TAKES_DATABASE.fullmatch(plain) for plain in readings(path))
+
+
+def names_database_part(body: bytes) -> bool:
+    """Whether the body is a multipart form (RFC 7578) with a part that chooses a database."""
+    return body.startswith(b"--") and _DATABASE_PART.search(body) is not None
 
 
 def translate_origin(value: bytes, visitor_origin: bytes, fixed_origin: bytes) -> bytes:

@@ -101,9 +101,10 @@ def is_own_sign_in(method: bytes, path: bytes) -> bool:
 
 def takes_credentials(call: dict[str, Any]) -> bool:
     """Whether a JSON-RPC call would use, change or make a credential; the body says what is called, never the path."""
-    params = call.get("params")
+    params = call.get("params", {})
     if not isinstance(params, dict):
-        return False
+        # Odoo takes pairs for an object, too; its own client never sends any.
+        return True
     model, method = params.get("model"), params.get("method")
     if isinstance(model, str) and _MODELS.fullmatch(model):
         return True

@@ -11,6 +11,8 @@ from guestpass.gateway.odoo.requests import (
     fixed_name,
     is_stripped,
     location_for_visitor,
+    names_database_part,
+    takes_database,
     translate_origin,
     translate_referer,
     without_foreign_database,
@@ -265,3 +267,32 @@ def test_an_ipv6_address_is_a_name_too() -> None:
 def test_whatever_odoo_says_a_visitor_is_not_led_off_by_us(rest: bytes) -> None:
     shown = location_for_visitor(b"https://erp.example.com/" + rest, FIXED, VISITOR, UPSTREAM)
     assert shown == VISITOR + b"/" + rest
+
+
+@pytest.mark.parametrize(
+    "path", [b"/web", b"/web/login", b"/web/", b"/odoo", b"/odoo/crm", b"/en/web/login", b"/web/%6Cogin"]
+)
+def test_forms_that_may_choose_a_database_are_known(path: bytes) -> None:
+    assert takes_database(path)
+
+
+@pytest.mark.parametrize(
+    "path", [b"/shop", b"/web/dataset/call_kw", b"/mail/attachment/upload", b"/website/form/x", b"/webx"]
+)
+def test_other_forms_may_name_a_field_so(path: bytes) -> None:
+    assert not takes_database(path)
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (b'--b\r\nContent-Disposition: form-data; name="db"\r\n\r\nother\r\n--b--', True),
+        (b"--b\r\nContent-Disposition: form-data; name=db\r\n\r\nother\r\n--b--", True),
+        (b"--b\r\nContent-Disposition: form-data; name*=utf-8''db\r\n\r\nother\r\n--b--", True),
+        (b'--b\r\nContent-Disposition: form-data; NAME = "db"\r\n\r\nother\r\n--b--', True),
+        (b'--b\r\nContent-Disposition: form-data; name="dbx"\r\n\r\nother\r\n--b--', False),
+        (b'login=demo&note=name="db"', False),
+    ],
+)
+def test_a_part_that_chooses_a_database_is_seen(body: bytes, names: bool) -> None:
+    assert names_database_part(body) is names

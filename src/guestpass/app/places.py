@@ -1,0 +1,21 @@
+"""The places of links that let only so many visitors in."""
+
+from __future__ import annotations
+
+from guestpass.app.ports import Clock, Store
+from guestpass.domain.link import ShareLink
+
+
+class Places:
+    """Lets visitors in as long as there is room, exactly so over any number of workers."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def take(self, link: ShareLink, visitor: str) -> bool:
+        """Whether the visitor is let in; one who is in stays in. A link without a limit has room for everybody."""
+        if link.max_visitors is None:
+            return True
+        async with self._store.writing() as work:
+            return await work.visits.take_place(link.id, visitor, self._clock.now(), link.max_visitors)
