@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -11,18 +13,27 @@ import pytest
 import pytest_asyncio
 from tests.doubles.odoo.handle import Odoo, running_odoo
 from tests.installation import Installation
+from tests.odoo.burglar import Burglar, Way
 from tests.odoo.visitor import NAVIGATION, Visitor, opened
 from tests.storage.waiting import until
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.http11 import Response
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 AS_DEMO = {"signInAs": {"login": "demo", "password": "demo"}}
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def guest(server: Installation, odoo: Odoo) -> AsyncIterator[Visitor]:
-    """A visitor of a link that signs in as demo."""
+@asynccontextmanager
+async def guest_of(server: Installation, odoo: Odoo) -> AsyncIterator[Visitor]:
+    """A visitor of a link that signs in as demo; the try of its account is forgotten."""
     async with opened(server, odoo, link_fields=AS_DEMO) as someone:
         odoo.forget()
+        yield someone
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def guest(server: Installation, odoo: Odoo) -> AsyncIterator[Visitor]:
+    async with guest_of(server, odoo) as someone:
         yield someone
 
 
@@ -298,3 +309,361 @@ async def test_an_account_that_became_an_administrator_is_not_used(guest: Visito
     assert sessions_of(guest.odoo, "demo") == []
     findings = (await guest.server.client.get(f"/api/environments/{guest.environment['id']}")).json()["findings"]
     assert "It administers Odoo by now" in str(findings)
+
+
+# What Odoo does with its sessions.
+
+
+@pytest.mark.parametrize("path", ["/web/session/get_session_info", "/odoo", "/contactus", "/web/image/res.partner/7/x"])
+async def test_a_session_that_odoo_moves_on_every_answer_is_followed(server: Installation, path: str) -> None:
+    # The former id is worth nothing as soon as the answer is there.
+    with running_odoo(rotate_after_requests=1, rotation_grace=0.0) as odoo:
+        async with guest_of(server, odoo) as guest:
+            assert await whoami(guest) == "demo"
+            for _ in range(4):
+                before = sessions_of(odoo, "demo")
+                answer = await (guest.call(path) if path.startswith("/web/session") else guest.navigate(path))
+                assert answer.status_code == 200
+                assert [each for each in sessions_of(odoo, "demo") if each not in before], "it was moved"
+            assert await whoami(guest) == "demo"
+            assert len(odoo.attempts("demo")) == 1
+
+
+async def test_a_session_that_was_moved_survives_a_restart_of_ours(server: Installation) -> None:
+    with running_odoo(rotate_after_requests=1, rotation_grace=0.0) as odoo:
+        async with guest_of(server, odoo) as guest:
+            assert await whoami(guest) == "demo"
+            await server.stop()
+            await server.start()
+            assert await whoami(guest) == "demo"
+            assert len(odoo.attempts("demo")) == 1
+
+
+async def test_many_requests_at_once_follow_a_moving_session(server: Installation) -> None:
+    with running_odoo(rotate_after_requests=1) as odoo:
+        async with guest_of(server, odoo) as guest:
+            for _ in range(3):
+                assert set(await asyncio.gather(*(whoami(guest) for _ in range(10)))) == {"demo"}
+            assert len(odoo.attempts("demo")) == 1
+
+
+async def test_a_session_that_is_moved_after_three_hours_is_followed(server: Installation) -> None:
+    with running_odoo(rotate_after=10_800) as odoo:
+        async with guest_of(server, odoo) as guest:
+            assert await whoami(guest) == "demo"
+            odoo.age_sessions(10_801)
+            assert await whoami(guest) == "demo"
+            # The grace for the former id is over as well.
+            odoo.age_sessions(121)
+            assert await whoami(guest) == "demo"
+            assert len(odoo.attempts("demo")) == 1
+
+
+async def test_a_session_that_is_moved_by_the_bus_is_followed(server: Installation) -> None:
+    with running_odoo(rotate_on_upgrade=True, rotation_grace=0.0) as odoo:
+        async with guest_of(server, odoo) as guest:
+            assert await whoami(guest) == "demo"
+            for _ in range(2):
+                async with bus_of(guest) as socket:
+                    assert "set-cookie" not in {name.lower() for name in handshake(socket).headers}
+                    [listener] = odoo.sockets()
+                    assert listener["user"] == "demo"
+                    assert await whoami(guest) == "demo"
+                await until(lambda: odoo.sockets() == [])
+            assert len(odoo.attempts("demo")) == 1
+
+
+def bus_of(visitor: Visitor) -> connect:
+    """The bus socket as the client opens it."""
+    cookie = "; ".join(f"{cookie.name}={cookie.value}" for cookie in visitor.web.cookies.jar)
+    return connect(
+        visitor.origin.replace("http", "ws") + "/websocket?version=18.0-1",
+        origin=visitor.origin,  # type: ignore[arg-type]
+        additional_headers={"Cookie": cookie},
+    )
+
+
+def handshake(socket: ClientConnection) -> Response:
+    """The answer by which the socket was opened."""
+    assert socket.response is not None
+    return socket.response
+
+
+# What becomes of accounts.
+
+
+async def finding_of(visitor: Visitor) -> dict[str, Any] | None:
+    path = f"/api/environments/{visitor.environment['id']}"
+    found = (await visitor.server.client.get(path)).json()["findings"]
+    return next((each for each in found if each["code"] == "account_refused"), None)
+
+
+CHANGES: dict[str, tuple[Callable[[Odoo], None], str]] = {
+    "another password": (lambda odoo: odoo.set_password("demo", "another"), "does not accept its login and password"),
+    "no user any more": (lambda odoo: odoo.set_active("demo", active=False), "does not accept its login and password"),
+    "a second factor": (lambda odoo: odoo.set_totp("demo", "123456"), "second factor"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_a_user_who_changes_in_odoo_is_told_to_the_owner_and_tried_no_more(guest: Visitor, change: str) -> None:
+    odoo = guest.odoo
+    assert await whoami(guest) == "demo"
+    second = await another(guest)
+    do, words = CHANGES[change]
+    do(odoo)
+    odoo.forget()
+    page = await guest.navigate("/odoo")
+    assert (page.status_code, "be signed in right now" in page.text) == (503, True)
+    dialog = (await guest.call("/web/session/get_session_info")).json()["error"]
+    assert "be signed in right now" in dialog["data"]["message"]
+    assert (await second.navigate("/odoo")).status_code == 503
+    assert [each["outcome"] for each in odoo.attempts("demo")].count("throttled") == 0
+    assert len(odoo.attempts("demo")) == 1
+    finding = await finding_of(guest)
+    assert finding is not None
+    assert words in finding["detail"]
+    [link] = await guest.server.links(guest.environment["id"])
+    assert link["status"] == "active"
+    await second.web.aclose()
+
+
+async def test_a_database_that_was_restored_is_signed_in_to_anew(guest: Visitor) -> None:
+    odoo = guest.odoo
+    assert await whoami(guest) == "demo"
+    odoo.restore_database()
+    odoo.forget()
+    assert (await guest.navigate("/odoo")).status_code == 200
+    assert await whoami(guest) == "demo"
+    assert [each["outcome"] for each in odoo.attempts("demo")] == ["ok"]
+    assert await finding_of(guest) is None
+
+
+async def test_a_restored_database_with_a_former_password_is_told_to_the_owner(
+    server: Installation, odoo: Odoo
+) -> None:
+    odoo.set_password("demo", "newer")
+    link = {"signInAs": {"login": "demo", "password": "newer"}}
+    async with opened(server, odoo, link_fields=link) as guest:
+        assert await whoami(guest) == "demo"
+        odoo.restore_database()
+        assert (await guest.navigate("/odoo")).status_code == 503
+        finding = await finding_of(guest)
+        assert finding is not None
+        assert "restored" in finding["detail"]
+
+
+async def test_another_user_takes_the_place_of_an_account(guest: Visitor) -> None:
+    odoo = guest.odoo
+    assert await whoami(guest) == "demo"
+    path = f"/api/environments/{guest.environment['id']}/accounts"
+    async with bus_of(guest) as socket:
+        body = {"name": guest.link["signInAs"]["account"], "login": "seller", "password": "seller"}
+        assert (await guest.server.client.post(path, json=body)).status_code == 200
+        async with asyncio.timeout(20):
+            await socket.wait_closed()
+    assert await whoami(guest) == "seller"
+    await until(lambda: odoo.sessions("demo") == [])
+    assert {each["how"] for each in odoo.ended_sessions("demo")} == {"logout"}
+
+
+async def test_a_removed_environment_lets_nobody_in(server: Installation, odoo: Odoo) -> None:
+    async with guest_of(server, odoo) as guest:
+        assert await whoami(guest) == "demo"
+        path = f"/api/environments/{guest.environment['id']}"
+        assert (await server.client.delete(path)).status_code == 204
+        odoo.forget()
+        assert (await guest.navigate("/odoo")).status_code in (401, 404, 410)
+        assert odoo.requests("/odoo") == []
+
+
+# What a visitor may try with cookies. The session that he wants to slip in is an administrator's, who is logged in.
+
+
+@pytest.fixture(scope="module")
+def stolen(lasting: Visitor) -> bytes:
+    """The id of a session that is good at Odoo."""
+    body = {"params": {"db": "demo18", "login": "admin", "password": "admin"}}
+    answer = httpx2.post(f"{lasting.odoo.url}/web/session/authenticate", json=body)
+    sid = answer.cookies["session_id"]
+    asked = httpx2.post(
+        f"{lasting.odoo.url}/web/session/get_session_info", json={"params": {}}, cookies={"session_id": sid}
+    )
+    assert asked.json()["result"]["username"] == "admin"
+    return sid.encode()
+
+
+INJECTIONS: list[tuple[bytes, *tuple[str, ...]]] = [
+    (b"session_id=SID; {own}",),
+    (b"{own}; session_id=SID",),
+    (b"session_id=SID; {own}; session_id=SID",),
+    (b'session_id="SID"; {own}',),
+    (b"session_id = SID; {own}",),
+    (b"session_id\t=\tSID; {own}",),
+    (b"  session_id=SID  ;{own}",),
+    (b"x=1;session_id=SID;{own}",),
+    (b"x=1; ;; session_id=SID; {own}",),
+    (b"SESSION_ID=SID; {own}",),
+    (b"Session_Id=SID; {own}",),
+    (b"__Host-session_id=SID; {own}",),
+    (b"__Secure-session_id=SID; {own}",),
+    (b"__HOST-session_id=SID; {own}",),
+    (b"__Host-__Secure-session_id=SID; {own}",),
+    (b"guestpass.session_id=SID; {own}",),
+    (b"guestpass.0123456789abcdef.session_id=SID; {own}",),
+    (b"__Host-guestpass.0123456789abcdef.session_id=SID; {own}",),
+    (b"=session_id=SID; {own}",),
+    (b"==session_id=SID; {own}",),
+    (b"session_id==SID; {own}",),
+    (b'x="; session_id=SID; y="; {own}',),
+    (b'x="a\\"; session_id=SID; {own}',),
+    (b"x=1, session_id=SID; {own}",),
+    (b"$Version=1; session_id=SID; $Path=/; {own}",),
+    (b"session_id\xa0=SID; {own}",),
+    (b"\xa0session_id=SID; {own}",),
+    (b"\xc2\xa0session_id=SID; {own}",),
+    (b"session_id\x00=SID; {own}",),
+    (b"\x0bsession_id=SID; {own}",),
+    (b"x=1\x0csession_id=SID; {own}",),
+    (b"session%5Fid=SID; {own}",),
+    (b"session_id[]=SID; {own}",),
+    (b"x=1\r\n session_id=SID; {own}",),
+    (b"x=" + b"1" * 70_000 + b"; session_id=SID; {own}",),
+    (b"{own}", "Cookie: session_id=SID"),
+    (b"{own}", "X-Openerp-Session-Id: SID"),
+    (b"{own}", "X_Openerp_Session_Id: SID"),
+    (b"{own}", "Authorization: Basic YWRtaW46YWRtaW4="),
+    (b"{own}", "Authorization: Bearer SID"),
+    (b"{own}", "X-Forwarded-Host: x\r\nCookie: session_id=SID"),
+]
+
+
+@pytest.mark.parametrize("tried", INJECTIONS, ids=lambda tried: repr(tried[-1])[:60])
+async def test_no_cookie_slips_a_session_in(
+    lasting: Visitor, stolen: bytes, tried: tuple[bytes, *tuple[str, ...]]
+) -> None:
+    assert await whoami(lasting) == "demo"
+    lasting.odoo.forget()
+    cookie, *fields = tried
+    burglar = Burglar(lasting)
+    answer = await burglar.ask(
+        "/web/session/get_session_info?session_id=" + stolen.decode(),
+        ("POST", "application/json", b'{"id":1,"params":{}}'),
+        *(field.replace("SID", stolen.decode()) for field in fields),
+        cookie=cookie.replace(b"SID", stolen),
+    )
+    await burglar.leave()
+    assert stolen not in answer.body
+    if answer.status != 200:
+        assert 400 <= answer.status < 500
+        assert lasting.odoo.requests() == []
+        return
+    assert b'"username": "demo"' in answer.body
+    [seen] = lasting.odoo.requests()
+    [sent] = [value for name, value in seen["fields"] if name.lower() == "cookie"]
+    # Odoo takes the first cookie of a name, and its reader may trim what ours doesn't.
+    assert sent.startswith("session_id=")
+    names = [pair.partition("=")[0].lower() for pair in sent.split(";")]
+    assert len([name for name in names if "session_id" in name]) == 1
+    assert not [name for name, _ in seen["fields"] if "session" in name.lower().replace("_", "-")]
+
+
+async def test_who_is_not_signed_in_slips_none_in_either(guest: Visitor) -> None:
+    guest.odoo.forget()
+    burglar = Burglar(guest)
+    await burglar.ask("/odoo", ("HEAD", "", b""), cookie=b"session_id=" + b"x" * 84 + b"; {own}")
+    await burglar.leave()
+    [seen] = guest.odoo.requests()
+    assert "session_id" not in str(seen["fields"])
+
+
+async def test_a_session_that_a_page_plants_is_not_taken_over(guest: Visitor) -> None:
+    """Odoo's own answers move the session; what a visitor sends can't make them name one of his choice."""
+    assert await whoami(guest) == "demo"
+    [before] = sessions_of(guest.odoo, "demo")
+    guest.web.cookies.set("session_id", "A" * 84)
+    for path in ("/odoo", "/contactus", "/web/login", "/nowhere"):
+        await guest.navigate(path)
+    assert sessions_of(guest.odoo, "demo") == [before]
+    assert await whoami(guest) == "demo"
+    assert len(guest.odoo.attempts()) == 1
+
+
+# What he gets.
+
+SECRET = "correct-horse-battery-7f3d"
+
+
+async def test_no_session_leaves_by_any_answer_and_no_secret_by_any_log(server: Installation) -> None:
+    with running_odoo(rotate_after_requests=1, rotate_on_upgrade=True) as odoo:
+        odoo.set_password("demo", SECRET)
+        link = {"signInAs": {"login": "demo", "password": SECRET}}
+        async with opened(server, odoo, link_fields=link) as guest:
+            assert await whoami(guest) == "demo"
+            burglar = Burglar(guest)
+            answers = [await burglar.ask(*each) for each in EVERYWHERE]
+            etag = next(value for answer in answers for value in answer.all(b"etag"))
+            answers.append(await burglar.ask(IMAGE, ("GET", "", b""), f"If-None-Match: {etag.decode()}"))
+            assert {200, 303, 304, 403, 404} <= {answer.status for answer in answers}
+            async with bus_of(guest) as socket:
+                heads = [f"{name}: {value}" for name, value in handshake(socket).headers.raw_items()]
+            answers.append(await burglar.ask("/web/session/logout", ("GET", "", b"")))
+            await burglar.leave()
+            state = odoo.state()["sessions"]
+            sids = {each["sid"] for each in [*state, *odoo.ended_sessions()]}
+            assert len(sids) > len(EVERYWHERE)
+            told = heads + [repr((answer.fields, answer.body)) for answer in answers]
+            assert [each for each in told if "session_id" in each.lower().partition("\\r\\n\\r\\n")[0]] == []
+            assert [sid for sid in sids if any(sid in each for each in told)] == []
+            written = server.log + kept_by(server)
+            assert [secret for secret in (*sids, SECRET) if secret in written] == []
+            seen = await server.client.get(f"/api/environments/{guest.environment['id']}/accounts")
+            assert SECRET not in seen.text
+
+
+def kept_by(server: Installation) -> str:
+    """All that lies in the server's folder."""
+    files = [each for each in Path(server.environ["GUESTPASS_DATA_DIR"]).rglob("*") if each.is_file()]
+    assert files
+    return "".join(each.read_bytes().decode("latin-1") for each in files)
+
+
+IMAGE = "/web/image/res.partner/7/avatar_128"
+_CALL = b'{"id":1,"params":{"model":"res.partner","method":"read","args":[[7]],"kwargs":{}}}'
+EVERYWHERE: list[tuple[str, Way]] = [
+    *(
+        (path, ("GET", "", b""))
+        for path in (
+            "/",
+            "/contactus",
+            "/shop",
+            "/my",
+            "/odoo",
+            "/odoo/contacts",
+            "/odoo?debug=assets",
+            "/web",
+            "/web/login",
+            "/nowhere",
+            "/favicon.ico",
+            "/en/contactus",
+            IMAGE,
+            "/web/assets/0000000/web.assets_web.min.js",
+            "/web/webclient/translations/x",
+            "/web/webclient/load_menus/x",
+            "/website/translations/x",
+            "/web/static/double/1000/a.js",
+            "/bus/websocket_worker_bundle",
+            "/web/health",
+            "/websocket/health",
+            "/sitemap.xml",
+        )
+    ),
+    ("/odoo", ("HEAD", "", b"")),
+    ("/contactus", ("OPTIONS", "", b"")),
+    ("/web/dataset/call_kw", ("POST", "application/json", _CALL)),
+    ("/web/dataset/call_kw", ("POST", "application/json", _CALL.replace(b"read", b"nothing"))),
+    ("/web/session/get_session_info", ("POST", "application/json", b'{"params":{}}')),
+    ("/web/session/authenticate", ("POST", "application/json", b'{"params":{}}')),
+    ("/web/login", ("POST", "application/x-www-form-urlencoded", b"login=demo")),
+    ("/shop/cart/update", ("POST", "application/x-www-form-urlencoded", b"product_id=1")),
+]
