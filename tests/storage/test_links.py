@@ -11,6 +11,7 @@ from tests.storage.samples import KEY, LINK_ID, NOON, keep, link_of, make_enviro
 from guestpass.app.ports import Activity, TokenRecord
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.link import Access, EventKind, LinkEvent, ShareLink, ShareType, Status
+from guestpass.domain.visit import Refusal
 from guestpass.storage.database import Database
 from guestpass.storage.tables import link_tokens
 
@@ -25,6 +26,8 @@ OTHER_ID = "bbbbbbbbbbbbbbbb"
         make_link(deactivated_at=NOON + timedelta(hours=1), last_opened_at=NOON, visits=2**40, visitors=7),
         make_link(access=Access.READ_ONLY),
         make_link(account="anna"),
+        make_link(note="Two\nlines", start_path="/odoo/crm?view=list#1", max_visitors=3),
+        make_link(allowed_ips=("192.0.2.7", "198.51.100.0/24", "2001:db8::/32")),
     ],
 )
 async def test_a_link_comes_back_as_it_was_given(database: Database, link: ShareLink) -> None:
@@ -140,15 +143,18 @@ async def test_removing_a_link_takes_its_tokens_visitors_and_history(database: D
     activity = Activity(LINK_ID, "visitor", ((NOON, True),), NOON)
     async with database.writing() as work:
         await work.visits.record([activity, replace(activity, link_id=OTHER_ID)])
-        await work.visits.add_events([LinkEvent(LINK_ID, NOON, EventKind.REFUSED, "192.0.2.7", "password_wrong")])
+        await work.visits.add_events([LinkEvent(LINK_ID, NOON, EventKind.CREATED, "olga")])
+        await work.refusals.add([Refusal(LINK_ID, NOON, "password_wrong"), Refusal(OTHER_ID, NOON, "password_wrong")])
     async with database.writing() as work:
         assert await work.links.remove(LINK_ID)
         assert not await work.links.remove(LINK_ID)
     async with database.reading() as work:
         assert await work.links.get(LINK_ID) is None
         assert await work.links.by_token_hash(token_hash_of(LINK_ID)) is None
-        assert await work.visits.events(LINK_ID) == []
-        assert len(await work.visits.events(OTHER_ID)) == 1
+        for id, left in ((LINK_ID, 0), (OTHER_ID, 1)):
+            assert len(await work.visits.events(id)) == left
+            assert len(await work.refusals.of_link(id)) == left
+            assert len(await work.visits.hours(id, NOON - timedelta(days=1))) == left
     # A link that is made again under the same id has no visitors left from the one before.
     await keep(database, make_link())
     async with database.writing() as work:

@@ -6,6 +6,8 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,12 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
-from tests.storage.samples import KEY, SetClock, keep, link_of, make_environment, make_link
+from tests.storage.samples import KEY, NOON, SetClock, keep, link_of, make_environment, make_link
 
+from guestpass.app.ports import Activity, LinkFilter, LinkSort
 from guestpass.domain.errors import GuestpassError
 from guestpass.domain.finding import Finding
-from guestpass.domain.link import Access
+from guestpass.domain.link import Access, EventKind
 from guestpass.storage import migrate
 from guestpass.storage.database import Database
 from guestpass.storage.location import DatabaseUnusable, database_path
@@ -51,7 +54,7 @@ def test_a_fresh_database_has_exactly_the_tables_that_the_program_uses(url: str,
 
 def test_the_comparison_would_notice(url: str, path: Path) -> None:
     migrate.upgrade(url)
-    run_sql(path, "ALTER TABLE links ADD COLUMN note VARCHAR")
+    run_sql(path, "ALTER TABLE links ADD COLUMN remark VARCHAR")
     run_sql(path, "DROP INDEX ix_link_events_link_id_at")
     engine = create_engine(f"sqlite:///{path}")
     with engine.connect() as connection:
@@ -67,7 +70,7 @@ def test_foreign_keys_cascade_and_change_numbers_are_never_reused(url: str, path
         table: {str(row[6]) for row in run_sql(path, f"PRAGMA foreign_key_list({table})")}
         for table in (
             *("links", "http_only_cookies", "environment_findings", "refused_calls", "accounts", "odoo_sessions"),
-            *("link_tokens", "visitors", "link_events"),
+            *("link_tokens", "visitors", "link_events", "visit_hours", "refusals"),
         )
     }
     assert cascading == {table: {"CASCADE"} for table in cascading}
@@ -167,6 +170,78 @@ async def test_links_that_were_there_before_view_only_links_stay_what_they_were(
         link = await link_of(database, id)
         assert (link.access, link.account) == (Access.FULL, None)
         assert (link.label, link.version, link.visits, link.visitors) == ("Kept", 2, 7, 2)
+    await database.close()
+
+
+async def test_what_was_known_of_links_and_visitors_is_counted_sorted_and_searched(url: str, path: Path) -> None:
+    await asyncio.to_thread(at_revision, url, "0003")
+    run_sql(
+        path,
+        """INSERT INTO environments (org, id, name, url, kind, tls_verify, body_limit, response_timeout, revision,
+           created_at, created_by) VALUES ('default', 'staging', 'Staging', 'http://10.0.0.5', 'web', 1, 1, 1000000, 1,
+           '2026-03-01 12:00:00.000000', 'olga')""",
+    )
+    insert_link = """INSERT INTO links (id, org, environment_id, share_type, label, version, created_at, created_by,
+        expires_at, visits, visitors) VALUES ('{}', 'default', 'staging', 'token', {}, 2,
+        '2026-03-01 12:00:00.123456', 'olga', '2026-03-08 12:00:00.123456', 3, 2)"""
+    run_sql(path, insert_link.format("plain", "NULL"))
+    run_sql(path, insert_link.format("named", "'For MØLLER'"))
+    for visitor, first, last in (("anna", "12:01:00", "12:05:00"), ("bert", "12:00:30", "13:00:00")):
+        run_sql(
+            path,
+            f"""INSERT INTO visitors VALUES ('named', '{visitor}', '2026-03-01 {first}.000000',
+                '2026-03-01 {last}.000000', 1, '2026-03-01 {first}.000000', 1)""",
+        )
+    for at, actor in (("12:00:30", "bert"), ("12:59:59", "anna"), ("13:00:00", "bert")):
+        run_sql(
+            path, f"INSERT INTO link_events VALUES (NULL, 'named', '2026-03-01 {at}.500000', 'opened', '{actor}', NULL)"
+        )
+    for number in range(60):
+        run_sql(
+            path,
+            f"""INSERT INTO link_events VALUES (NULL, 'named', '2026-03-01 14:00:{number:02}.000000', 'refused',
+                '192.0.2.{number}', 'password_wrong')""",
+        )
+    await asyncio.to_thread(migrate.upgrade, url)
+    # What still runs with the former program must not fail meanwhile, nor fail the present one.
+    run_sql(path, insert_link.format("late", "'Late'"))
+    run_sql(
+        path,
+        """INSERT INTO visitors (link_id, visitor, first_seen, last_seen, visits, visit_started_at, visit_opened)
+           VALUES ('late', 'eva', '2026-03-01 12:00:00.000000', '2026-03-01 12:07:00.000000', 1,
+           '2026-03-01 12:00:00.000000', 1)""",
+    )
+    run_sql(
+        path,
+        """INSERT INTO link_events (link_id, at, kind, actor, detail)
+           VALUES ('late', '2026-03-01 12:00:00.000000', 'refused', '192.0.2.7', 'password_wrong')""",
+    )
+    database = Database(url, SetClock())
+    async with database.reading() as work:
+        wanted = LinkFilter(org="default", now=NOON)
+        found = await work.links.find(wanted, sort=LinkSort.LABEL, descending=False, after=None, limit=10)
+        assert [link.id for link in found if link.id != "late"] == ["named", "plain"]
+        assert await work.links.count(replace(wanted, text="møller")) == 1
+        assert await work.links.count(replace(wanted, text="plain")) == 1
+        visitors = await work.visits.visitors("named", after=None, limit=10)
+        assert [(each.id, each.number) for each in visitors] == [("bert", 1), ("anna", 2)]
+        assert [each.last_seen.strftime("%H:%M") for each in visitors] == ["13:00", "12:05"]
+        hours = await work.visits.hours("named", NOON - timedelta(days=1))
+        assert {at.hour: visits for at, visits in hours.items()} == {12: 2, 13: 1}
+        refusals = await work.refusals.of_link("named")
+        assert [refusal.address for refusal in refusals] == [f"192.0.2.{number}" for number in range(59, 9, -1)]
+        assert {(refusal.reason, refusal.request_id) for refusal in refusals} == {("password_wrong", None)}
+        assert [event.kind for event in await work.visits.events("named")] == [EventKind.OPENED] * 3
+        assert await work.visits.events("late") == []
+        [late] = await work.visits.visitors("late", after=None, limit=10)
+        assert late.last_seen.strftime("%H:%M") == "12:07"
+    link = await link_of(database, "named")
+    assert (link.note, link.start_path, link.max_visitors, link.allowed_ips) == (None, None, None, ())
+    async with database.writing() as work:
+        await work.visits.record([Activity("named", "eva", ((NOON, True),), NOON)])
+        newcomer = await work.visits.visitor("named", "eva")
+        assert newcomer is not None
+        assert newcomer.number == 3
     await database.close()
 
 

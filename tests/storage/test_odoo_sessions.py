@@ -17,7 +17,7 @@ from tests.storage.samples import (
     sign_in,
 )
 
-from guestpass.app.ports import OdooSession, Store
+from guestpass.app.ports import Activity, OdooSession, Store
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.link import ShareLink
 from guestpass.storage.database import Database
@@ -28,7 +28,7 @@ FIRST = make_session(sealed=None, revision=0)
 
 @pytest.fixture
 async def database(database: Database) -> Database:
-    await keep(database, make_environment(), make_account(), make_link())
+    await keep(database, make_environment(), make_account(), make_link(account="anna"))
     return database
 
 
@@ -182,11 +182,13 @@ OVER = NOON + timedelta(hours=1)
 @pytest.mark.parametrize(
     ("link", "now", "ended"),
     [
-        (make_link("b" * 16, expires_at=OVER), OVER - TICK, False),
-        (make_link("b" * 16, expires_at=OVER), OVER, True),
-        (make_link("b" * 16, deactivated_at=NOON), NOON, True),
-        (make_link("b" * 16, version=4), NOON, True),
-        (make_link("b" * 16, version=2), NOON, True),
+        (make_link("b" * 16, account="anna", expires_at=OVER), OVER - TICK, False),
+        (make_link("b" * 16, account="anna", expires_at=OVER), OVER, True),
+        (make_link("b" * 16, account="anna", deactivated_at=NOON), NOON, True),
+        (make_link("b" * 16, account="anna", version=4), NOON, True),
+        (make_link("b" * 16, account="anna", version=2), NOON, True),
+        (make_link("b" * 16, account="eva"), NOON, True),
+        (make_link("b" * 16, account=None), NOON, True),
     ],
 )
 async def test_a_session_ends_with_its_link(database: Database, link: ShareLink, now: datetime, *, ended: bool) -> None:
@@ -200,8 +202,8 @@ async def test_a_session_ends_with_its_link(database: Database, link: ShareLink,
 
 
 async def test_a_session_ends_with_the_credentials_that_it_was_made_with(database: Database) -> None:
-    await keep(database, make_account("carl", revision=7))
-    theirs = make_session(visitor="carl", account="carl", account_revision=7)
+    await keep(database, make_account("carl", revision=7), make_link("b" * 16, account="carl"))
+    theirs = make_session("b" * 16, account="carl", account_revision=7)
     await sign_in(database, make_session())
     await sign_in(database, theirs)
     assert await remove_ended(database) == []
@@ -212,12 +214,31 @@ async def test_a_session_ends_with_the_credentials_that_it_was_made_with(databas
     assert await remove_ended(database) == [theirs]
 
 
+async def test_who_is_signed_in_as_another_account_just_now_is_left_alone(database: Database) -> None:
+    await sign_in(database, make_session())
+    async with database.writing() as work:
+        await work.links.update(make_link(account="carl"))
+    assert await claim(database, make_session(account="carl"), "ours")
+    assert await remove_ended(database, NOON + SOON - TICK) == []
+    assert await remove_ended(database, NOON + SOON) == [make_session()]
+
+
 async def test_who_is_signed_in_with_new_credentials_just_now_is_left_alone(database: Database) -> None:
     await sign_in(database, make_session())
     await keep(database, make_account(revision=3))
     assert await claim(database, make_session(account_revision=3), "ours")
     assert await remove_ended(database, NOON + SOON - TICK) == []
     assert await remove_ended(database, NOON + SOON) == [make_session()]
+
+
+async def test_a_session_ends_with_its_visit_and_no_other_does(database: Database) -> None:
+    await sign_in(database, make_session())
+    await sign_in(database, make_session(visitor="eva"))
+    async with database.writing() as work:
+        await work.visits.record([Activity(LINK_ID, visitor, ((NOON, True),), NOON) for visitor in ("bert", "eva")])
+        assert await work.visits.end(LINK_ID, "bert", NOON)
+    assert await remove_ended(database) == [make_session()]
+    assert await stored(database, "eva") == make_session(visitor="eva")
 
 
 async def test_a_sign_in_under_way_ends_too_and_is_not_written(database: Database) -> None:

@@ -179,14 +179,14 @@ async def test_no_visit_is_lost_when_many_workers_tell_at_once(
 
 async def test_a_history_is_told_in_the_order_of_time(database: Database) -> None:
     created = LinkEvent(LINK_ID, NOON, EventKind.CREATED, "olga")
-    refused = LinkEvent(LINK_ID, NOON + SECOND, EventKind.REFUSED, "192.0.2.7", "password_wrong")
+    changed = LinkEvent(LINK_ID, NOON + SECOND, EventKind.CHANGED, "olga", "label,expiresAt")
     ended = LinkEvent(LINK_ID, NOON + 3 * SECOND, EventKind.DEACTIVATED, "olga")
     async with database.writing() as work:
         await work.visits.add_events([created, ended])
         await work.visits.record([activity((NOON + 2 * SECOND, OPENING))])
-        await work.visits.add_events([refused, LinkEvent("absent", NOON, EventKind.CREATED, "olga")])
+        await work.visits.add_events([changed, LinkEvent("absent", NOON, EventKind.CREATED, "olga")])
         await work.visits.add_events([])
     opening = LinkEvent(LINK_ID, NOON + 2 * SECOND, EventKind.OPENED, "anna")
     async with database.reading() as work:
-        assert await work.visits.events(LINK_ID) == [created, refused, opening, ended]
+        assert await work.visits.events(LINK_ID) == [created, changed, opening, ended]
         assert await work.visits.events("absent") == []

@@ -119,7 +119,6 @@ class SQLOdooSessions:
             select(links.c.id).where(
                 links.c.id == table.c.link_id,
                 links.c.version == table.c.link_version,
-                links.c.account == table.c.account,
                 has_status(Status.ACTIVE, now),
             )
         )
@@ -138,8 +137,13 @@ class SQLOdooSessions:
                 accounts.c.revision == table.c.account_revision,
             )
         )
+        same_account = exists(
+            select(links.c.id).where(links.c.id == table.c.link_id, links.c.account == table.c.account)
+        )
         # Whoever signs the visitor in with other credentials just now sees to the former session himself.
-        is_outdated = and_(not_(same_credentials), or_(table.c.claim.is_(None), table.c.claimed_until <= now))
+        is_outdated = and_(
+            not_(and_(same_account, same_credentials)), or_(table.c.claim.is_(None), table.c.claimed_until <= now)
+        )
         key = (table.c.link_id, table.c.visitor)
         # Where there are row locks, rows that another worker is about to remove are left to it.
         ended = (
