@@ -8,6 +8,7 @@ from guestpass.app.accounts import AccountService
 from guestpass.app.addresses import Addresses
 from guestpass.app.bearers import BearerRevocation
 from guestpass.app.dashboard_sessions import DashboardSessionService
+from guestpass.app.branding import BrandingService
 from guestpass.app.environments import EnvironmentService
 from guestpass.app.findings import Findings
 from guestpass.app.instance import Instance
@@ -56,6 +57,7 @@ class Core:
     records: LinkRecords
     environments: EnvironmentService
     accounts: AccountService
+    branding: BrandingService
     findings: Findings
 
     async def close(self) -> None:
@@ -136,6 +138,7 @@ def _assemble(
         records=LinkRecords(database, announcer, clock, settings.visitor_addresses),
         environments=EnvironmentService(database, announcer, clock, entropy, prober),
         accounts=accounts,
+        branding=BrandingService(database, announcer, clock),
         findings=Findings(database, addresses),
     )
 

@@ -22,6 +22,7 @@ from tests.probing import NotingProber
 from guestpass.app.accounts import AccountService
 from guestpass.app.addresses import Addresses
 from guestpass.app.bearers import BearerRevocation
+from guestpass.app.branding import BrandingService
 from guestpass.app.environments import EnvironmentService
 from guestpass.app.findings import Findings
 from guestpass.app.link_records import LinkRecords
@@ -135,6 +136,7 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
         records=LinkRecords(database, Silence(), clock, AddressDetail.SHORTENED),
         environments=EnvironmentService(database, Silence(), clock, entropy, prober),
         accounts=accounts,
+        branding=BrandingService(database, Silence(), clock),
         findings=Findings(database, addresses),
         openings=Openings(database, vault, hasher, clock, visits),
         bearer=BearerTokens(JWT_SECRET, entropy),

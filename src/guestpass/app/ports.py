@@ -12,6 +12,7 @@ from typing import Protocol
 from guestpass.app.probing import ProbeReport
 from guestpass.domain.access import Principal
 from guestpass.domain.account import Account, SignInRefusal
+from guestpass.domain.branding import Branding
 from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.errors import GuestpassError
 from guestpass.domain.finding import Finding
@@ -89,6 +90,7 @@ class ChangeKind(StrEnum):
     LINK = "link"
     VISIT = "visit"  # of a link, whose numbers changed; it concerns nobody but who looks at them
     ENVIRONMENT = "environment"
+    BRANDING = "branding"
     ODOO_SESSION = "odoo_session"
 
 
@@ -586,6 +588,20 @@ class ChangeLog(Protocol):
         ...
 
 
+class Brandings(Protocol):
+    """Where it is kept how organisations look to their visitors."""
+
+    async def get(self, org: str) -> Branding | None: ...
+
+    async def put(self, org: str, new: Branding, *, at: datetime, by: str) -> None:
+        """Insert, or overwrite what was there."""
+        ...
+
+    async def remove(self, org: str) -> bool:
+        """Delete; False when there was none."""
+        ...
+
+
 class UnitOfWork(Protocol):
     """One consistent view of the store."""
 
@@ -599,6 +615,8 @@ class UnitOfWork(Protocol):
     def refusals(self) -> Refusals: ...
     @property
     def accounts(self) -> Accounts: ...
+    @property
+    def brandings(self) -> Brandings: ...
     @property
     def odoo_sessions(self) -> OdooSessions: ...
     @property

@@ -13,6 +13,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from guestpass.app.ports import Clock
 from guestpass.storage.accounts import SQLAccounts
+from guestpass.storage.branding import SQLBrandings
 from guestpass.storage.changes import SQLChangeLog
 from guestpass.storage.dashboard_sessions import SQLDashboardSessions
 from guestpass.storage.dialect import BEGIN_READING, BEGIN_WRITING
@@ -49,6 +50,7 @@ class SQLUnitOfWork:
         self.visits: Final = SQLVisits(connection)
         self.refusals: Final = SQLRefusals(connection)
         self.accounts: Final = SQLAccounts(connection)
+        self.brandings: Final = SQLBrandings(connection)
         self.odoo_sessions: Final = SQLOdooSessions(connection)
         self.revoked_tokens: Final = SQLRevokedTokens(connection)
         self.reachabilities: Final = SQLReachabilities(connection)

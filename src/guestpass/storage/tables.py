@@ -314,6 +314,19 @@ changes = Table(
     sqlite_autoincrement=True,
 )
 
+branding = Table(
+    "branding",
+    metadata,
+    Column("org", String, primary_key=True),
+    Column("name", String),
+    Column("logo", LargeBinary),
+    Column("logo_type", String),
+    Column("colour", String),
+    Column("contact", String),
+    Column("changed_at", UTCDateTime, nullable=False),
+    Column("changed_by", String, nullable=False),
+)
+
 revoked_tokens = Table(
     "revoked_tokens",
     metadata,

@@ -12,25 +12,25 @@ from guestpass.domain.errors import FieldError
 from guestpass.web.problems import Problem, ProblemRaised, explain, invalid
 
 LONGEST_BODY: Final = 64 * 1024
-"""In bytes; the largest thing that the API takes, a maintenance message, is far below it."""
+"""In bytes, for all but pictures; the longest of it, a maintenance message, is far below."""
 
 JSON: Final = "application/json"
 Model = TypeVar("Model", bound=BaseModel)
 
 
-async def read_body(request: Request) -> bytes:
-    """The whole body; raises the 413 problem as soon as it is known to be longer than LONGEST_BODY.
+async def read_body(request: Request, longest: int = LONGEST_BODY) -> bytes:
+    """The whole body; raises the 413 problem as soon as it is known to have more than `longest` bytes.
 
     Starlette's own limiter is no choice: it replaces whatever answer there is by plain text.
     """
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > LONGEST_BODY:
-        raise _too_large()
+    if announced.isdecimal() and int(announced) > longest:
+        raise _too_large(longest)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > LONGEST_BODY:
-            raise _too_large()
+        if len(body) > longest:
+            raise _too_large(longest)
     return bytes(body)
 
 
@@ -68,7 +68,9 @@ def malformed(detail: str) -> Problem:
     return Problem(status=400, code="malformed_body", detail=detail)
 
 
-def json_body(model: type[Model], *, optional: bool = False) -> Callable[[Request], Awaitable[Model]]:
+def json_body(
+    model: type[Model], *, optional: bool = False, longest: int = LONGEST_BODY
+) -> Callable[[Request], Awaitable[Model]]:
     """A dependency that reads the body as `model`; with `optional` an absent or empty one counts as ``{}``.
 
     It is a dependency, and not FastAPI's own body parameter, so that it comes after the bearer token was
@@ -76,7 +78,7 @@ def json_body(model: type[Model], *, optional: bool = False) -> Callable[[Reques
     """
 
     async def read(request: Request) -> Model:
-        body = await read_body(request)
+        body = await read_body(request, longest)
         if not body:
             if optional:
                 return parse_json(model, b"{}")
@@ -88,7 +90,7 @@ def json_body(model: type[Model], *, optional: bool = False) -> Callable[[Reques
     return read
 
 
-def _too_large() -> ProblemRaised:
+def _too_large(longest: int) -> ProblemRaised:
     return ProblemRaised(
-        Problem(status=413, code="body_too_large", detail=f"The body may be at most {LONGEST_BODY} bytes long.")
+        Problem(status=413, code="body_too_large", detail=f"The body may be at most {longest} bytes long.")
     )

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from guestpass.app.accounts import AccountService
 from guestpass.app.addresses import Addresses
 from guestpass.app.bearers import BearerRevocation
+from guestpass.app.branding import BrandingService
 from guestpass.app.environments import EnvironmentService
 from guestpass.app.findings import Findings
 from guestpass.app.link_records import LinkRecords
@@ -31,6 +32,7 @@ class WebServices:
     records: LinkRecords
     environments: EnvironmentService
     accounts: AccountService
+    branding: BrandingService
     findings: Findings
     openings: Openings
     bearer: BearerTokens

@@ -12,12 +12,14 @@ from pydantic.json_schema import models_json_schema
 
 import guestpass
 from guestpass.web.api.account_models import AccountRequest
+from guestpass.web.api.branding_models import BrandingRequest
 from guestpass.web.api.link_models import LinkIds, LinkPatch, LinkRequest
 from guestpass.web.api.models import EnvironmentPatch, EnvironmentRequest, LoginRequest
 from guestpass.web.api.problem_models import ProblemBody, problems
 
 _REQUESTS: Final[tuple[type[BaseModel], ...]] = (
     AccountRequest,
+    BrandingRequest,
     EnvironmentPatch,
     EnvironmentRequest,
     LinkIds,
@@ -30,6 +32,7 @@ _TAGS: Final = [
     {"name": "Share links", "description": "Links to an environment: they expire and can be switched off at once."},
     {"name": "Environments", "description": "The running applications that links lead to."},
     {"name": "Accounts", "description": "Whom links can sign visitors in to an Odoo as."},
+    {"name": "Branding", "description": "How the organisation looks to its visitors."},
     {
         "name": "Visitors",
         "description": "What a visitor's browser uses. On the public address everything here also works without "

@@ -1,0 +1,95 @@
+"""Keep how an organisation looks to the people whom it sends links."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from guestpass.app.ports import Announcer, ChangeKind, Clock, Store
+from guestpass.domain.access import Principal, Scope
+from guestpass.domain.branding import (
+    COLOUR_PATTERN,
+    CONTACT_LENGTH,
+    LOGO_SIZE,
+    NAME_LENGTH,
+    Branding,
+    read_contact,
+)
+from guestpass.domain.errors import FieldError, Invalid
+
+
+class BrandingService:
+    """The use cases around branding; every call acts for a principal within its organisation."""
+
+    def __init__(self, store: Store, announcer: Announcer, clock: Clock) -> None:
+        self._store = store
+        self._announcer = announcer
+        self._clock = clock
+
+    async def get(self, who: Principal) -> Branding:
+        """The organisation's branding; one without any part where nothing was set."""
+        who.require(Scope.ENVIRONMENTS_READ)
+        return await self.of_org(who.org) or Branding()
+
+    async def of_org(self, org: str) -> Branding | None:
+        """What an organisation's visitors see; None where nothing was set."""
+        async with self._store.reading() as work:
+            return await work.brandings.get(org)
+
+    async def put(self, who: Principal, branding: Branding) -> Branding:
+        """Keep a branding in place of what was there, as it is returned; raises Invalid with what is wrong.
+
+        Visitors see it on the next page that they are shown.
+        """
+        who.require(Scope.ENVIRONMENTS_WRITE)
+        branding = _tidied(branding)
+        _check(branding)
+        if branding == Branding():
+            await self.remove(who)
+            return branding
+        async with self._store.writing() as work:
+            await work.brandings.put(who.org, branding, at=self._clock.now(), by=who.sub)
+            await work.changes.append(ChangeKind.BRANDING, who.org)
+        await self._announcer.announce()
+        return branding
+
+    async def remove(self, who: Principal) -> None:
+        """Show visitors the product's own pages again."""
+        who.require(Scope.ENVIRONMENTS_WRITE)
+        async with self._store.writing() as work:
+            if await work.brandings.remove(who.org):
+                await work.changes.append(ChangeKind.BRANDING, who.org)
+        await self._announcer.announce()
+
+
+def _tidied(branding: Branding) -> Branding:
+    return replace(
+        branding,
+        name=(branding.name or "").strip() or None,
+        colour=(branding.colour or "").lower() or None,
+        contact=(branding.contact or "").strip() or None,
+    )
+
+
+def _check(branding: Branding) -> None:
+    errors = []
+    for field, text, length in (("name", branding.name, NAME_LENGTH), ("contact", branding.contact, CONTACT_LENGTH)):
+        if text is None:
+            continue
+        if len(text) > length:
+            errors.append(FieldError(field, f"must be at most {length} characters"))
+        elif not text.isprintable():
+            errors.append(FieldError(field, "must be one line without control characters"))
+        elif field == "contact" and read_contact(text) is None:
+            errors.append(
+                FieldError(
+                    field,
+                    "must be plain text, mailto: with one address (mailto:help@example.com) or tel: with one number "
+                    "(tel:+49401234567)",
+                )
+            )
+    if branding.colour is not None and not COLOUR_PATTERN.fullmatch(branding.colour):
+        errors.append(FieldError("colour", "must be #rrggbb, such as #2f5bd7"))
+    if branding.logo is not None and len(branding.logo.content) > LOGO_SIZE:
+        errors.append(FieldError("logo", f"must be at most {LOGO_SIZE} bytes once it was made to fit"))
+    if errors:
+        raise Invalid(errors)
