@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from guestpass import __version__
-from guestpass.cli import accounts, environments, server, shares, tokens
+from guestpass.cli import accounts, dashboard, environments, server, shares, tokens
 
 app = typer.Typer(
     name="guestpass",
@@ -39,6 +39,8 @@ def guestpass(
 app.command("serve")(server.serve)
 app.command("settings")(server.show_settings)
 app.add_typer(server.database, name="db")
+app.command("open")(dashboard.open_dashboard)
+app.add_typer(dashboard.sessions, name="sessions")
 app.add_typer(tokens.app, name="token")
 app.add_typer(environments.app, name="env")
 app.add_typer(accounts.app, name="account")

@@ -11,7 +11,14 @@ from starlette.responses import Response
 
 from guestpass.app.environments import EnvironmentChange, NewEnvironment
 from guestpass.domain.durations import format_duration, parse_duration
-from guestpass.domain.environment import DEFAULT_MAX_CONCURRENT, DEFAULT_RESPONSE_TIMEOUT, Environment, Kind
+from guestpass.domain.environment import (
+    DEFAULT_MAX_CONCURRENT,
+    DEFAULT_RESPONSE_TIMEOUT,
+    Environment,
+    Kind,
+    parse_public_url,
+    parse_upstream_url,
+)
 from guestpass.domain.errors import AlreadyExists, FieldError, Invalid
 from guestpass.web.api.paths import EnvironmentId
 from guestpass.web.dashboard.forms import Filled, Form, SentForm
@@ -113,7 +120,7 @@ def _values(environment: Environment) -> dict[str, object]:
 
 
 class _Reading:
-    """Reads fields that aren't plain text, and collects what is wrong with them."""
+    """Reads fields that aren't plain text, and collects all that is wrong with them, so that it is told at once."""
 
     def __init__(self, form: Form) -> None:
         self._form = form
@@ -149,10 +156,10 @@ def _read(form: Form) -> dict[str, Any]:
     reading = _Reading(form)
     values = {
         "name": form.text("name"),
-        "url": form.text("url"),
+        "url": reading.read("url", parse_upstream_url) or form.text("url"),
         "kind": reading.read("kind", _kind),
-        "websocket_url": form.optional("websocketUrl"),
-        "public_url": form.optional("publicUrl"),
+        "websocket_url": reading.read("websocketUrl", parse_upstream_url),
+        "public_url": reading.read("publicUrl", parse_public_url),
         "database": form.optional("database"),
         "description": form.optional("description"),
         "tls_verify": form.checked("tlsVerify"),

@@ -90,6 +90,9 @@ def _sign_in_needed(request: Request, error: SignInNeeded) -> Response:
     path = "/sign-in" if error.then in {"/", "/environments"} else f"/sign-in?then={error.then}"
     if is_partial(request):
         return Response(status_code=401, headers={"HX-Redirect": path})
+    if request.headers.get("sec-fetch-site") == "cross-site" and request.method == "GET":
+        # Browsers keep a SameSite=Strict cookie to themselves where another site's link led here, but not from us.
+        return render(request, "onward.html", then=error.then)
     if not Facts.of(request.scope).page:
         return fail(request, 401, _GONE_SESSION, "Sign in again.", code="session_needed")
     return Response(status_code=303, headers={"Location": path})

@@ -71,6 +71,6 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     showLocalTimes(document);
-    document.querySelector("[autofocus], [aria-invalid='true']")?.focus();
+    document.querySelector("[aria-invalid='true']")?.focus();
   });
 })();
