@@ -261,9 +261,12 @@ async def test_on_the_admin_listener_there_is_the_whole_api_and_no_shared_conten
     assert (await client.get("/api/openapi.json")).status_code == 200
     assert (await client.get("/api/docs")).status_code == 200
     async with link.visitor() as visitor:
-        for path in ("/", link.path, f"/api{link.path}", "/s-proxy/headers", "/headers"):
+        for path in (link.path, f"/api{link.path}", "/s-proxy/headers", "/headers"):
             answer = await client.get(path, headers={**NAVIGATION, "Cookie": visitor.cookie})
             assert answer.status_code == 404, path
+        # The owners' own page, which is nowhere on the visitors' listener.
+        assert (await client.get("/", headers={**NAVIGATION, "Cookie": visitor.cookie})).status_code == 303
+        assert "Sign in" not in (await visitor.navigate("/")).text
     assert (await client.get("/api/environments", headers={"Host": "evil.test"})).status_code == 421
 
 
