@@ -83,12 +83,19 @@ async def refuse(database: Database, own: str) -> None:
         await work.environments.add_refused_calls(KEY, calls)
 
 
+async def take_place(database: Database, own: str) -> str | None:
+    """The first try of each process is for a visitor whom all know."""
+    visitor = "everybody" if own.endswith("_0") else own
+    async with database.writing() as work:
+        return visitor if await work.visits.take_place(LINK_ID, visitor, NOON, 7) else None
+
+
 async def spend(database: Database, _: str) -> float | None:
     return await DatabaseBudget(database, SystemClock(), "25/hour", "race").spend("192.0.2.7")
 
 
 WHAT: dict[str, Callable[[Database, str], Awaitable[object]]] = {
-    do.__name__: do for do in (claim, rotate, remove, remove_ended, claim_retry, refuse, spend)
+    do.__name__: do for do in (claim, rotate, remove, remove_ended, claim_retry, refuse, take_place, spend)
 }
 
 

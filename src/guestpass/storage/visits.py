@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -66,7 +66,7 @@ class SQLVisits:
                 if visits is None:
                     continue
                 events.append(LinkEvent(activity.link_id, at, EventKind.OPENED, activity.visitor))
-                hours[activity.link_id, at.replace(minute=0, second=0, microsecond=0)] += 1
+                hours[activity.link_id, at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)] += 1
                 tally = tallies.setdefault(activity.link_id, _Tally(0, 0, at))
                 tally.visits += 1
                 tally.visitors += visits == 1
