@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.installation import Installation
 from tests.links.played_upstream import PlayedUpstream
-from tests.links.share import Share, share
+from tests.links.share import PASSWORD, Share, share
 from tests.links.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -58,6 +58,19 @@ async def test_a_limited_link_lets_so_many_in_and_no_more(server: Installation, 
                 assert answer.status_code == 403
                 assert visitor.cookies == {}
     assert (await link.listed())["visitors"] <= 2
+
+
+@pytest.mark.parametrize("password", [None, PASSWORD], ids=["token", "password"])
+async def test_a_login_takes_a_place_too(server: Installation, sample: str, password: str | None) -> None:
+    link = await share(server, sample, maxVisitors=1, **({"password": password} if password else {}))
+    for status in (303, 403):
+        async with link.stranger() as visitor:
+            answer = await visitor.send("POST", f"{link.path}/login", json={"password": PASSWORD})
+            assert answer.status_code == status
+            assert bool(visitor.cookies) is (status == 303)
+            if status == 303:
+                assert (await visitor.navigate(link.path)).status_code == 303
+                assert (await visitor.get("/headers")).status_code == 200
 
 
 async def test_a_program_gets_no_place_without_asking(server: Installation, sample: str) -> None:
@@ -133,7 +146,7 @@ async def test_a_paused_link_opens_again_under_the_same_url(server: Installation
 async def test_a_new_password_ends_what_the_old_one_opened(server: Installation, sample: str) -> None:
     link = await share(server, sample)
     async with link.visitor() as visitor:
-        await _change(link, password="correct horse")
+        await _change(link, password=PASSWORD)
         assert (await visitor.get("/headers")).status_code == 401
         assert (await visitor.navigate(link.path)).status_code == 401
         await _change(link, password=None)

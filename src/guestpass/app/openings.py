@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from guestpass.app.places import Places
 from guestpass.app.ports import Clock, PasswordHasher, Store, TokenVault
 from guestpass.app.visits import VisitLog
 from guestpass.domain.errors import GuestpassError
@@ -16,12 +17,14 @@ _ENDED: Final = {Status.DEACTIVATED: Reason.LINK_DEACTIVATED, Status.EXPIRED: Re
 class OpeningRefused(GuestpassError):
     """A link was not opened.
 
-    `reason` is one of UNKNOWN_LINK, LINK_REPLACED, LINK_DEACTIVATED, LINK_EXPIRED, PASSWORD_NEEDED and PASSWORD_WRONG.
+    `reason` is one of UNKNOWN_LINK, LINK_REPLACED, LINK_DEACTIVATED, LINK_EXPIRED, PASSWORD_NEEDED and PASSWORD_WRONG;
+    `link` is None for the first alone.
     """
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: Reason, link: ShareLink | None = None) -> None:
         super().__init__(f"The link was not opened: {reason}.")
         self.reason = reason
+        self.link = link
 
 
 class Openings:
@@ -33,6 +36,7 @@ class Openings:
         self._hasher = hasher
         self._clock = clock
         self._visits = visits
+        self._places = Places(store, clock)
 
     async def login(
         self, token: str, password: str | None, client_address: str, *, request_id: str, user_agent: str
@@ -45,11 +49,11 @@ class Openings:
         link = await self._link(token)
         now = self._clock.now()
         if (ended := _ENDED.get(link.status(now))) is not None:
-            raise OpeningRefused(ended)
+            raise OpeningRefused(ended, link)
         if link.password_hash is None:
             return link
         if not password:
-            raise OpeningRefused(Reason.PASSWORD_NEEDED)
+            raise OpeningRefused(Reason.PASSWORD_NEEDED, link)
         if await self._hasher.verify(link.password_hash, password):
             return link
         self._visits.refused(
@@ -60,7 +64,22 @@ class Openings:
             request_id=request_id,
             user_agent=user_agent,
         )
-        raise OpeningRefused(Reason.PASSWORD_WRONG)
+        raise OpeningRefused(Reason.PASSWORD_WRONG, link)
+
+    async def let_in(
+        self, link: ShareLink, visitor: str, client_address: str, *, request_id: str, user_agent: str
+    ) -> None:
+        """Give a new visitor his place, where the link lets so many in; raises OpeningRefused where it is full."""
+        if not await self._places.take(link, visitor):
+            self._visits.refused(
+                link.id,
+                self._clock.now().timestamp(),
+                Reason.LINK_FULL.value,
+                client_address,
+                request_id=request_id,
+                user_agent=user_agent,
+            )
+            raise OpeningRefused(Reason.LINK_FULL)
 
     async def _link(self, token: str) -> ShareLink:
         if not self._vault.is_well_formed(token):
@@ -71,5 +90,5 @@ class Openings:
         if record is None or link is None:
             raise OpeningRefused(Reason.UNKNOWN_LINK)
         if record.retired_at is not None:
-            raise OpeningRefused(Reason.LINK_REPLACED)
+            raise OpeningRefused(Reason.LINK_REPLACED, link)
         return link

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from datetime import datetime
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message
 
-from guestpass.app.notices import Notice, RenderedNotice
+from guestpass.app.notices import Notice
 from guestpass.app.openings import OpeningRefused
 from guestpass.domain.errors import FieldError
 from guestpass.domain.reasons import Reason
@@ -25,7 +25,7 @@ from guestpass.web.bodies import JSON, LONGEST_BODY, malformed, media_type, pars
 from guestpass.web.facts import Facts
 from guestpass.web.pages import DATA_FIELDS
 from guestpass.web.problems import ProblemRaised, answer, invalid
-from guestpass.web.services import Services
+from guestpass.web.services import Services, WebServices
 from guestpass.web.texts import PASSWORD_MISSING
 
 URLENCODED: Final = "application/x-www-form-urlencoded"
@@ -62,17 +62,17 @@ async def log_in(request: Request, token: Token, services: Services) -> Response
     """
     facts = Facts.of(request.scope)
     password = await _password(request)
+    agent = request.headers.get("user-agent", "")
     try:
         link = await services.openings.login(
-            token,
-            password,
-            facts.client_address,
-            request_id=facts.request_id,
-            user_agent=request.headers.get("user-agent", ""),
+            token, password, facts.client_address, request_id=facts.request_id, user_agent=agent
+        )
+        visitor_pass = services.passes.issue(link.id, link.version, int(services.clock.now().timestamp()))
+        await services.openings.let_in(
+            link, visitor_pass.visitor, facts.client_address, request_id=facts.request_id, user_agent=agent
         )
     except OpeningRefused as refusal:
-        return _refuse(services, refusal.reason, token, facts)
-    visitor_pass = services.passes.issue(link.id, link.version, int(services.clock.now().timestamp()))
+        return await _refuse(services, refusal, token, facts)
     cookie = pass_cookie(services.passes.write(visitor_pass), secure=services.addresses.secure)
     fields = (("Location", _share_path(token)), ("Set-Cookie", cookie), *DATA_FIELDS)
     return answer(303, fields, b"")
@@ -102,29 +102,31 @@ def _share_path(token: str) -> str:
     return f"/share/{quote(token, safe='')}"
 
 
-def _refuse(services: Services, reason: Reason, token: str, facts: Facts) -> Response:
-    if reason is not Reason.PASSWORD_NEEDED:
-        return _notice(services.notices.render(_about(reason, token, facts, None)))
-    if not facts.page:
+async def _refuse(services: WebServices, refusal: OpeningRefused, token: str, facts: Facts) -> Response:
+    missing, link = refusal.reason is Reason.PASSWORD_NEEDED, refusal.link
+    if missing and not facts.page:
         raise ProblemRaised(invalid([FieldError("password", "is required")]))
-    return _notice(
-        dataclasses.replace(services.notices.render(_about(reason, token, facts, PASSWORD_MISSING)), status=422)
+    rendered = services.notices.render(
+        Notice(
+            reason=refusal.reason,
+            page=facts.page,
+            request_id=facts.request_id,
+            token=token,
+            detail=PASSWORD_MISSING if missing else None,
+            languages=facts.languages,
+            branding=await services.branding.of_org(link.environment.org) if link is not None and facts.page else None,
+            ended_at=_ended_at(refusal),
+        )
     )
+    return answer(422 if missing else rendered.status, rendered.fields, rendered.body)
 
 
-def _about(reason: Reason, token: str, facts: Facts, detail: str | None) -> Notice:
-    return Notice(
-        reason=reason,
-        page=facts.page,
-        request_id=facts.request_id,
-        token=token,
-        detail=detail,
-        languages=facts.languages,
-    )
-
-
-def _notice(rendered: RenderedNotice) -> Response:
-    return answer(rendered.status, rendered.fields, rendered.body)
+def _ended_at(refusal: OpeningRefused) -> datetime | None:
+    if refusal.link is None:
+        return None
+    if refusal.reason is Reason.LINK_EXPIRED:
+        return refusal.link.expires_at
+    return refusal.link.deactivated_at if refusal.reason is Reason.LINK_DEACTIVATED else None
 
 
 async def _password(request: Request) -> str | None:
