@@ -231,6 +231,7 @@ def _deep(levels: int) -> bytes:
     return WRITE.replace(b"[[1]", b"[" * levels + b"1" + b"]" * levels)
 
 
+READ = call("res.partner", "read", [7])
 CODED = {
     "gzip": gzip.compress(WRITE),
     "deflate": zlib.compress(WRITE),
@@ -241,6 +242,9 @@ CODED = {
 # What somebody might take for something else on the way; further fields come last.
 TRICKS: dict[str, tuple[str, Way, *tuple[str, ...]]] = {
     **{f"a body in {coding}": (READING, post(body), f"Content-Encoding: {coding}") for coding, body in CODED.items()},
+    "a body that only says gzip": (READING, post(READ), "Content-Encoding: gzip"),
+    "reading under two content types, JSON first": (READING, post(READ), f"Content-Type: {FORM}"),
+    "reading under two content types, JSON last": (READING, post(READ, FORM), f"Content-Type: {JSON}"),
     "two content types, JSON first": (READING, post(WRITE), f"Content-Type: {FORM}"),
     "two content types, JSON last": (READING, post(WRITE, FORM), f"Content-Type: {JSON}"),
     "two content types, both JSON": (READING, post(WRITE), f"Content-Type: {JSON}"),
