@@ -13,6 +13,7 @@ from guestpass.app.addresses import Addresses
 from guestpass.app.link_terms import LinkChange, NewLink, check_for_environment, check_terms, type_errors
 from guestpass.app.lookup import existing_environment, existing_link
 from guestpass.app.paging import PAGE, Page, check_limit, read_cursor, write_cursor
+from guestpass.app.passwords import suggest_password
 from guestpass.app.ports import (
     Announcer,
     ChangeKind,
@@ -129,6 +130,15 @@ class LinkService:
         self._clock = clock
         self._entropy = entropy
         self._longest = longest
+
+    @property
+    def longest(self) -> timedelta:
+        """How long a link may work from now on."""
+        return self._longest
+
+    def suggest_password(self) -> str:
+        """A good password that an owner may take or leave."""
+        return suggest_password(self._entropy)
 
     async def create(self, who: Principal, environment_id: str, new: NewLink) -> OwnedLink:
         """Make a link; raises NotFound for the environment and Invalid with each wrong field.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from guestpass.app.links import NewLink, OwnedLink
-from guestpass.app.ports import Entropy
+from guestpass.app.passwords import suggest_password
 from guestpass.cli import output
 from guestpass.cli.options import ORG, AsJSON, EnvironmentId, LinkId, Org, Yes, duration
 from guestpass.cli.session import act, ask_password, confirm
@@ -80,7 +79,7 @@ def create(
         password = ask_password(confirmed=True)
     made = None
     if share_type is ShareType.PASSWORD and password is None:
-        password = made = _make_password(SystemEntropy())
+        password = made = suggest_password(SystemEntropy())
     new = NewLink(
         expires_in=expires,
         label=label,
@@ -206,9 +205,3 @@ def _signed_in_as(owned: OwnedLink) -> str:
     if owned.link.account is None:
         return "-"
     return f"{owned.link.account} ({owned.account.login if owned.account is not None else 'removed'})"
-
-
-def _make_password(entropy: Entropy) -> str:
-    """A password of 80 random bits in four groups that can be read out loud."""
-    text = base64.b32encode(entropy.bytes(10)).decode().lower()
-    return "-".join(text[start : start + 4] for start in range(0, 16, 4))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -21,7 +20,7 @@ from guestpass.domain.environment import (
 )
 from guestpass.domain.errors import AlreadyExists, FieldError, Invalid
 from guestpass.web.api.paths import EnvironmentId
-from guestpass.web.dashboard.forms import Filled, Form, SentForm
+from guestpass.web.dashboard.forms import Filled, Form, Reading, SentForm, whole_number
 from guestpass.web.dashboard.pages import go, render
 from guestpass.web.dashboard.services import Services
 from guestpass.web.dashboard.sessions import Changing, Looking
@@ -34,7 +33,6 @@ FIELDS: Final = (
 """What the forms show, by the API's names."""
 
 router = APIRouter()
-Value = TypeVar("Value")
 
 
 @router.get("/add-environment")
@@ -119,31 +117,6 @@ def _values(environment: Environment) -> dict[str, object]:
     }
 
 
-class _Reading:
-    """Reads fields that aren't plain text, and collects all that is wrong with them, so that it is told at once."""
-
-    def __init__(self, form: Form) -> None:
-        self._form = form
-        self.errors: list[FieldError] = []
-
-    def read(self, name: str, parse: Callable[[str], Value]) -> Value | None:
-        """The field's value; None where it is empty or wrong."""
-        text = self._form.text(name)
-        if not text:
-            return None
-        try:
-            return parse(text)
-        except ValueError as error:
-            self.errors.append(FieldError(name, str(error)))
-            return None
-
-
-def _number(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or len(text) > 9:
-        raise ValueError("must be a whole number")
-    return int(text)
-
-
 def _kind(text: str) -> Kind:
     try:
         return Kind(text)
@@ -153,7 +126,7 @@ def _kind(text: str) -> Kind:
 
 def _read(form: Form) -> dict[str, Any]:
     """The fields by the use case's names, None where they are empty; raises Invalid for what can't be read."""
-    reading = _Reading(form)
+    reading = Reading(form)
     values = {
         "name": form.text("name"),
         "url": reading.read("url", parse_upstream_url) or form.text("url"),
@@ -165,7 +138,7 @@ def _read(form: Form) -> dict[str, Any]:
         "tls_verify": form.checked("tlsVerify"),
         "body_limit": reading.read("bodyLimit", parse_size),
         "response_timeout": reading.read("responseTimeout", parse_duration),
-        "max_concurrent": reading.read("maxConcurrent", _number),
+        "max_concurrent": reading.read("maxConcurrent", whole_number),
         "allow_paths": form.lines("allowPaths"),
         "read_only_allow": form.lines("readOnlyAllow"),
     }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Final, TypeVar
 from urllib.parse import parse_qsl
 
 from fastapi import Depends
@@ -15,6 +15,8 @@ from guestpass.web.problems import ProblemRaised
 
 _URLENCODED: Final = "application/x-www-form-urlencoded"
 _MOST_FIELDS: Final = 1000  # A list of links to be changed sends one for each.
+
+Value = TypeVar("Value")
 
 
 class Form:
@@ -73,6 +75,32 @@ class Filled:
     def others(self, names: Sequence[str]) -> list[FieldError]:
         """What is wrong with fields that the form doesn't show."""
         return [error for error in self.errors if error.field not in names]
+
+
+class Reading:
+    """Reads fields that aren't plain text, and collects all that is wrong with them, so that it is told at once."""
+
+    def __init__(self, form: Form) -> None:
+        self._form = form
+        self.errors: list[FieldError] = []
+
+    def read(self, name: str, parse: Callable[[str], Value]) -> Value | None:
+        """The field's value; None where it is empty or wrong."""
+        text = self._form.text(name)
+        if not text:
+            return None
+        try:
+            return parse(text)
+        except ValueError as error:
+            self.errors.append(FieldError(name, str(error)))
+            return None
+
+
+def whole_number(text: str) -> int:
+    """Read a number of at most nine digits; raises ValueError with a sentence for the person who wrote it."""
+    if not text.isascii() or not text.isdecimal() or len(text) > 9:
+        raise ValueError("must be a whole number")
+    return int(text)
 
 
 async def _read(request: Request) -> Form:
