@@ -12,6 +12,7 @@ from typing import Final
 
 from guestpass.app.ports import Change, ChangeKind, Cuttable, Store, TokenRecord, TokenVault
 from guestpass.domain.account import Account
+from guestpass.domain.branding import Branding
 from guestpass.domain.environment import Environment, EnvironmentKey, Kind
 from guestpass.domain.link import ShareLink, Status
 from guestpass.domain.networks import is_within, read_networks
@@ -130,12 +131,17 @@ class Directory:
         self._size = size
         self._entries: dict[str, LinkEntry] = {}
         self._by_environment: dict[EnvironmentKey, set[str]] = {}
+        self._brandings: dict[str, Branding | None] = {}
         self._tokens: dict[bytes, str] = {}
         self._generation = 0
 
     def get(self, link_id: str) -> LinkEntry | None:
         """The entry if it is in memory; None says nothing about the database."""
         return self._entries.get(link_id)
+
+    def branding(self, entry: LinkEntry) -> Branding | None:
+        """How the link's organisation looks to its visitors."""
+        return self._brandings.get(entry.environment.key.org)
 
     async def load(self, link_id: str) -> LinkEntry | None:
         """The entry, from the database where memory has none; None when there is no such link."""
@@ -185,11 +191,15 @@ class Directory:
                 await self._refresh_environment(EnvironmentKey.parse(id))
             elif kind is ChangeKind.LINK and id in self._entries:
                 await self._refresh(id)
+            elif kind is ChangeKind.BRANDING and id in self._brandings:
+                self._brandings[id] = await self._branding(id)
 
     async def reset(self) -> None:
         """Check everything against the database: changes may have been missed."""
         self._generation += 1
         self._tokens.clear()
+        for org in tuple(self._brandings):
+            self._brandings[org] = await self._branding(org)
         for link_id in tuple(self._entries):
             await self._refresh(link_id)
 
@@ -204,6 +214,10 @@ class Directory:
         async with self._store.reading() as work:
             return await work.links.by_token_hash(token_hash)
 
+    async def _branding(self, org: str) -> Branding | None:
+        async with self._store.reading() as work:
+            return await work.brandings.get(org)
+
     async def _refresh(self, link_id: str) -> LinkEntry | None:
         """Read link and environment; repeated while changes arrive meanwhile, so that no older state stays."""
         while True:
@@ -215,11 +229,13 @@ class Directory:
                 named = (link.environment, link.account) if link is not None and link.account is not None else None
                 account = await work.accounts.get(*named) if named is not None else None
                 ended = await work.visits.ended(link_id) if link is not None else frozenset()
+                branding = await work.brandings.get(link.environment.org) if link is not None else None
             if generation == self._generation:
                 break
         if link is None or environment is None:
             self._drop(link_id)
             return None
+        self._brandings[environment.key.org] = branding
         http_only = frozenset(name.encode("latin-1") for name in names)
         return self._keep(link, environment, http_only, account, ended)
 

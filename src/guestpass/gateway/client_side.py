@@ -293,6 +293,7 @@ class ClientConnection(asyncio.Protocol):
             page=page,
             request_id=request_id,
             ended_at=_ended_at(link, reason),
+            branding=self.gateway.directory.branding(link) if link is not None else None,
             token=token,
             detail=detail,
             languages=self._head.languages if self._head is not None else "",

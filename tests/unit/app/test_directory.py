@@ -12,7 +12,8 @@ from tests.storage.samples import KEY, LINK_ID, NOON, CountedEntropy, SetClock, 
 from tests.unit.app.stopping_store import StoppingStore
 
 from guestpass.app.directory import Directory
-from guestpass.app.ports import Change, ChangeKind
+from guestpass.app.ports import Activity, Change, ChangeKind
+from guestpass.domain.branding import Branding
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.link import ShareLink, Status
 from guestpass.signing.keys import Keys
@@ -125,9 +126,25 @@ async def test_a_token_that_nobody_made_or_that_was_retired_finds_nothing(
     assert await directory.find(VAULT.new()) is None
     await add(store, OTHER_ID, TOKEN)
     assert await directory.find(TOKEN)
+    assert not await directory.was_replaced(TOKEN)
     await retire_tokens(store)
     await directory.apply([of_link(OTHER_ID)])
     assert await directory.find(TOKEN) is None
+
+
+async def test_a_token_that_was_replaced_is_told_from_one_that_never_was(
+    directory: Directory, store: StoppingStore
+) -> None:
+    await add(store, OTHER_ID, TOKEN)
+    await retire_tokens(store)
+    assert await directory.was_replaced(TOKEN)
+    assert not await directory.was_replaced(VAULT.new())
+    reads = store.reads
+    assert not await directory.was_replaced(TOKEN[:-1])
+    assert store.reads == reads
+    async with store.writing() as work:
+        await work.links.remove(OTHER_ID)
+    assert not await directory.was_replaced(TOKEN), "what is removed leaves nothing to ask for"
 
 
 async def retire_tokens(store: StoppingStore) -> None:
@@ -176,7 +193,14 @@ async def test_a_link_is_open_to_the_last_instant(directory: Directory) -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"deactivated_at": NOON}, {"version": 4}, {"expires_at": NOON - timedelta(seconds=1)}]
+    "values",
+    [
+        {"deactivated_at": NOON},
+        {"version": 4},
+        {"expires_at": NOON - timedelta(seconds=1)},
+        {"access": "readOnly"},
+        {"allowed_ips": "192.0.2.7"},
+    ],
 )
 async def test_what_ends_a_link_or_its_passes_cuts_what_is_open(
     directory: Directory, store: StoppingStore, values: dict[str, Any]
@@ -193,7 +217,18 @@ async def test_what_ends_a_link_or_its_passes_cuts_what_is_open(
     assert (one.cuts, two.cuts, untouched.cuts) == (1, 1, 0)
 
 
-@pytest.mark.parametrize("values", [{"label": "New"}, {"expires_at": NOON + timedelta(hours=500)}, {"visits": 9}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"label": "New"},
+        {"note": "New"},
+        {"expires_at": NOON + timedelta(hours=500)},
+        {"visits": 9},
+        {"start_path": "/odoo"},
+        # Who was let in stays in.
+        {"max_visitors": 1},
+    ],
+)
 async def test_other_changes_cut_nothing(directory: Directory, store: StoppingStore, values: dict[str, Any]) -> None:
     entry = await directory.load(LINK_ID)
     assert entry is not None
@@ -202,6 +237,67 @@ async def test_other_changes_cut_nothing(directory: Directory, store: StoppingSt
     await change_link(store, **values)
     await directory.apply([of_link()])
     assert open_one.cuts == 0
+
+
+async def test_networks_are_known_at_once_and_their_removal_cuts_nothing(
+    directory: Directory, store: StoppingStore
+) -> None:
+    entry = await directory.load(LINK_ID)
+    assert entry is not None
+    assert entry.admits("203.0.113.9")
+    await change_link(store, allowed_ips="192.0.2.7\n2001:db8::/32")
+    await directory.apply([of_link()])
+    addresses = ["192.0.2.7", "192.0.2.8", "::ffff:192.0.2.7", "2001:db8:1::2", "2001:db9::1", "unknown", ""]
+    assert [entry.admits(address) for address in addresses] == [True, False, True, True, False, False, False]
+    open_one = Open()
+    entry.live.add(open_one)
+    await change_link(store, allowed_ips=None)
+    await directory.apply([of_link()])
+    assert entry.admits("203.0.113.9")
+    assert open_one.cuts == 0
+
+
+async def end_visit(store: StoppingStore, visitor: str) -> None:
+    async with store.writing() as work:
+        await work.visits.record([Activity(LINK_ID, visitor, ((NOON, True),), NOON)])
+        assert await work.visits.end(LINK_ID, visitor, NOON)
+
+
+async def test_an_ended_visit_is_known_and_cut_once_and_no_other_is(directory: Directory, store: StoppingStore) -> None:
+    entry = await directory.load(LINK_ID)
+    assert entry is not None
+    anna, tab_of_anna, bert = Open("anna"), Open("anna"), Open("bert")
+    entry.live |= {anna, tab_of_anna, bert}
+    assert entry.ended == frozenset()
+    await end_visit(store, "anna")
+    await directory.apply([of_link()])
+    assert entry.ended == {"anna"}
+    await directory.apply([of_environment(), of_link()])
+    assert entry.ended == {"anna"}
+    assert (anna.cuts, tab_of_anna.cuts, bert.cuts) == (1, 1, 0)
+    await end_visit(store, "bert")
+    await directory.reset()
+    assert (anna.cuts, bert.cuts) == (1, 1)
+
+
+async def test_visits_that_were_ended_before_a_link_is_loaded_are_known(
+    directory: Directory, store: StoppingStore
+) -> None:
+    await end_visit(store, "anna")
+    entry = await directory.load(LINK_ID)
+    assert entry is not None
+    assert entry.ended == {"anna"}
+
+
+async def test_who_has_something_open_is_told(directory: Directory, store: StoppingStore) -> None:
+    await add(store, OTHER_ID)
+    entry, other = await directory.load(LINK_ID), await directory.load(OTHER_ID)
+    assert entry is not None
+    assert other is not None
+    assert list(directory.present()) == []
+    entry.live |= {Open("anna"), Open("anna"), Open("bert"), Open(None)}
+    other.live.add(Open("anna"))
+    assert set(directory.present()) == {(LINK_ID, "anna"), (LINK_ID, "bert"), (OTHER_ID, "anna")}
 
 
 async def test_a_removed_link_is_cut_and_forgotten_and_whoever_holds_it_sees_that(
@@ -267,6 +363,32 @@ async def test_learnt_cookie_names_reach_the_entries(directory: Directory, store
         await work.environments.learn_http_only_cookies(KEY, ["sid"])
     await directory.apply([of_environment()])
     assert entry.http_only == {b"sid"}
+
+
+async def test_a_new_branding_is_that_of_every_link_of_its_organisation(
+    directory: Directory, store: StoppingStore
+) -> None:
+    async def put(org: str, name: str) -> None:
+        async with store.writing() as work:
+            await work.brandings.put(org, Branding(name=name), at=NOON, by="olga")
+
+    await add(store, OTHER_ID)
+    entry, other = await directory.load(LINK_ID), await directory.load(OTHER_ID)
+    assert entry is not None
+    assert other is not None
+    assert directory.branding(entry) is None
+    await put("default", "Harbour")
+    await put("elsewhere", "Mill")
+    await directory.apply([Change(1, ChangeKind.BRANDING, "default"), Change(2, ChangeKind.BRANDING, "elsewhere")])
+    assert directory.branding(entry) == directory.branding(other) == Branding(name="Harbour")
+    # A change that nobody told of is seen when everything is checked.
+    await put("default", "Harbour & Sons")
+    await directory.reset()
+    assert directory.branding(other) == Branding(name="Harbour & Sons")
+    async with store.writing() as work:
+        await work.brandings.remove("default")
+    await directory.apply([Change(3, ChangeKind.BRANDING, "default")])
+    assert directory.branding(entry) is None
 
 
 async def test_a_removed_environment_takes_its_links_along(directory: Directory, store: StoppingStore) -> None:

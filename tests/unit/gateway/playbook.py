@@ -18,7 +18,9 @@ from typing import Any, Final, TypeVar, cast
 
 from guestpass.app.addresses import Addresses
 from guestpass.app.directory import Directory
+from guestpass.app.places import Places
 from guestpass.app.ports import Store
+from guestpass.app.visitor_sessions import VisitorSessions
 from guestpass.app.visits import VisitLog
 from guestpass.domain.environment import Environment, EnvironmentKey, Kind
 from guestpass.domain.link import ShareLink, ShareType
@@ -217,8 +219,14 @@ class _OneLink:
         async def names(_: EnvironmentKey) -> frozenset[str]:
             return frozenset()
 
+        async def branding(_: str) -> None:
+            return None
+
         yield SimpleNamespace(
-            links=SimpleNamespace(get=link), environments=SimpleNamespace(get=environment, http_only_cookies=names)
+            links=SimpleNamespace(get=link),
+            environments=SimpleNamespace(get=environment, http_only_cookies=names),
+            visits=SimpleNamespace(ended=names),
+            brandings=SimpleNamespace(get=branding),
         )
 
 
@@ -276,6 +284,7 @@ async def playing() -> AsyncIterator[Playbook]:
             addresses=_ADDRESSES,
             directory=directory,
             visits=VisitLog(store, SystemClock()),
+            places=Places(store, SystemClock()),
             passes=_PASSES,
             notices=_NOTICES,
             connector=_NETWORK,
@@ -283,6 +292,9 @@ async def playing() -> AsyncIterator[Playbook]:
             desk=Path("nowhere.sock"),
             assets=AssetCache(Path("nowhere"), size_limit=1024**2, threads=ThreadPoolExecutor(1), time=lambda: 0.0),
             spool=SpoolRoom(Path("nowhere"), total=1024**2, per_visitor=1024**2),
+            # Nobody is signed in through the one link.
+            sessions=cast("VisitorSessions", None),
+            entropy=_ENTROPY,
             time=NOW.timestamp,
             tasks=tasks,
         )

@@ -228,7 +228,7 @@ class OdooProfile:
         if client.is_open:
             name = pass_name(secure=self._gateway.secure).encode()
             gone = b"Set-Cookie: %b\r\n" % expired(name, secure=self._gateway.secure)
-            client.reply(Reason.VISIT_ENDED, extra=(gone,))
+            client.reply(Reason.VISIT_ENDED, extra=(gone,), link=crossing.entry)
         crossing.entry.cut(crossing.visitor_id)
 
     def _send(self, client: ClientConnection, crossing: Crossing, target: bytes, use: SessionUse | None) -> None:
