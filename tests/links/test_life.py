@@ -62,7 +62,7 @@ async def test_a_limited_link_lets_so_many_in_and_no_more(server: Installation, 
 
 @pytest.mark.parametrize("password", [None, PASSWORD], ids=["token", "password"])
 async def test_a_login_takes_a_place_too(server: Installation, sample: str, password: str | None) -> None:
-    link = await share(server, sample, maxVisitors=1, **({"password": password} if password else {}))
+    link = await share(server, sample, maxVisitors=1, password=password)
     for status in (303, 403):
         async with link.stranger() as visitor:
             answer = await visitor.send("POST", f"{link.path}/login", json={"password": PASSWORD})

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guestpass.domain.view_only import WRITE_METHODS
 from guestpass.gateway.odoo.view_only_calls import (
     MAX_CALL,
     READ_METHODS,
-    WRITE_METHODS,
     Passed,
     Quiet,
     Refused,
