@@ -695,6 +695,25 @@ async def test_who_leaves_a_view_only_link_is_signed_out(server: Installation, o
         assert sid in {each["sid"] for each in odoo.ended_sessions("demo") if each["how"] == "logout"}
 
 
+async def test_the_dialog_speaks_the_visitors_language(looker: Visitor) -> None:
+    call = {
+        "id": 3,
+        "jsonrpc": "2.0",
+        "method": "call",
+        "params": {"model": "crm.lead", "method": "write", "args": [[1], {"name": "x"}], "kwargs": {}},
+    }
+    for language, said in (
+        ("de-AT,de;q=0.9,en;q=0.8", "Mit diesem Link können Sie nur lesen"),
+        ("pt-BR", "Este link é somente para leitura"),
+        ("nl", "This link is view-only"),
+    ):
+        fields = {"Origin": looker.origin, "Accept-Language": language}
+        answer = await looker.web.post(f"{CALL_KW}/crm.lead/write", json=call, headers=fields)
+        message = answer.json()["error"]["data"]["message"]
+        assert message.startswith(said)
+        assert "(crm.lead/write)" in message
+
+
 async def test_without_an_account_a_visitor_signs_in_himself_and_only_looks(server: Installation, odoo: Odoo) -> None:
     async with opened(server, odoo, link_fields={"access": "readOnly"}) as visitor:
         assert {each["code"] for each in visitor.link["warnings"]} == {"view_only_unsigned"}

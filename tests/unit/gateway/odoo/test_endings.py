@@ -188,3 +188,17 @@ def test_an_upload_that_is_too_large_is_told_its_limit(limit: int, said: str) ->
 )
 def test_the_warning_says_how_long_is_left(seconds: float, said: str) -> None:
     assert f"This share link expires {said}" in warning(seconds)[1]
+
+
+def test_all_of_it_is_said_in_the_readers_language() -> None:
+    told = read(ending(Reason.MAINTENANCE, message="Back at 5 pm", languages="fr-CH, en;q=0.1"))
+    message = told["error"]["data"]["message"]
+    assert message.startswith("Odoo est en cours de maintenance.")
+    assert message.endswith("Message du propriétaire : Back at 5 pm")
+    assert "höchstens 1,5 GiB " in read(upload_too_large(1536 * 1024**2, "de"))["error"]
+    assert "1000 octets" in read(upload_too_large(1000, "fr"))["error"]
+    assert warning(60.0, "es") == (
+        "Enlace compartido",
+        "Este enlace compartido caduca en 1 minuto. Guarde lo que esté haciendo.",
+    )
+    assert "em 5 minutos" in warning(300.0, "pt")[1]
