@@ -161,6 +161,9 @@ def build_worker(
             await work.environments.count()
         return is_ready()
 
+    def installation_findings() -> list[Finding]:
+        return _installation_findings(settings.admin_url, core.addresses, proxies)
+
     services = WebServices(
         links=core.links,
         records=core.records,
@@ -176,6 +179,7 @@ def build_worker(
         notices=notices,
         clock=core.clock,
         ready=ready,
+        installation_findings=installation_findings,
     )
     reachability = Reachability(core.database, announcer, EnvironmentReacher(connector), core.environments, core.clock)
     dashboard = create_dashboard(
@@ -186,7 +190,7 @@ def build_worker(
             reachability=reachability,
             live=live,
             admin_url=settings.admin_url,
-            installation_findings=lambda: _installation_findings(settings.admin_url, core.addresses, proxies),
+            installation_findings=installation_findings,
         )
     )
     return Worker(

@@ -32,7 +32,7 @@ _API: Final = Route(Room.API)
 # A slash that somebody typed behind the token must not hand it to the environment that is open in this browser.
 _SHARE = re.compile(rb"(?:/api)?/share/([^/]*)(/login|/)?")
 _PROXY = re.compile(rb"(?:/api)?/s-proxy(/.*)", re.DOTALL)
-_API_PATHS: Final = frozenset({b"/api/environments", b"/api/share-links", b"/api/openapi.json"})
+_API_PATHS: Final = frozenset({b"/api/environments", b"/api/installation", b"/api/share-links", b"/api/openapi.json"})
 _BEGINNINGS: Final = (b"/share/", b"/s-proxy/", b"/api/")
 
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from guestpass.web import health, problems
-from guestpass.web.api import accounts, branding, environments, share_lists, share_records, shares
+from guestpass.web.api import accounts, branding, environments, installation, share_lists, share_records, shares
 from guestpass.web.api.document import Application
 from guestpass.web.api.documents import DOCS_FIELDS, render_docs
 from guestpass.web.envelope import Envelope
@@ -28,7 +28,7 @@ def create_application(services: WebServices) -> Application:
     """
     application = Application(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     application.state.services = services
-    for routes in (shares, share_records, share_lists, environments, accounts, branding, login, health):
+    for routes in (shares, share_records, share_lists, environments, accounts, branding, installation, login, health):
         application.include_router(routes.router)
     problems.install(application)
     application.add_middleware(Envelope)

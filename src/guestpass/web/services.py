@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -19,6 +19,7 @@ from guestpass.app.link_records import LinkRecords
 from guestpass.app.links import LinkService
 from guestpass.app.openings import Openings
 from guestpass.app.ports import Clock
+from guestpass.domain.finding import Finding
 from guestpass.signing.bearer import BearerTokens
 from guestpass.signing.passes import PassSigner
 from guestpass.web.notices import Notices
@@ -26,7 +27,10 @@ from guestpass.web.notices import Notices
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebServices:
-    """The use cases and signers behind the routes; `ready` tells whether this process can serve visitors now."""
+    """The use cases and signers behind the routes.
+
+    `ready` tells whether this process can serve visitors now, `installation_findings` what its operator should know.
+    """
 
     links: LinkService
     records: LinkRecords
@@ -42,6 +46,7 @@ class WebServices:
     notices: Notices
     clock: Clock
     ready: Callable[[], Awaitable[bool]]
+    installation_findings: Callable[[], Sequence[Finding]] = tuple
 
 
 def services_of(request: Request) -> WebServices:

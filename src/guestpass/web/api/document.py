@@ -38,6 +38,7 @@ _TAGS: Final = [
         "description": "What a visitor's browser uses. On the public address everything here also works without "
         "`/api` before it; the share URLs that owners send have none.",
     },
+    {"name": "Installation", "description": "The server itself, for who runs it."},
     {"name": "Health", "description": "For whatever watches over the process."},
 ]
 _DESCRIPTION: Final = """\

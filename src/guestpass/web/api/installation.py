@@ -1,0 +1,55 @@
+"""What a server says of itself to commands that ask it from elsewhere."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import Field
+from starlette.requests import Request
+
+import guestpass
+from guestpass.domain.access import Principal
+from guestpass.web.api.account_models import WarningBody
+from guestpass.web.api.owners import DOCUMENTED_SCHEME, authenticate
+from guestpass.web.api.problem_models import problems
+from guestpass.web.api.shapes import Shown
+from guestpass.web.facts import Facts
+from guestpass.web.services import Services
+
+router = APIRouter(prefix="/api/installation", tags=["Installation"], dependencies=DOCUMENTED_SCHEME)
+
+
+class InstallationBody(Shown):
+    """The server that answers, and how it sees the caller."""
+
+    version: str = Field(examples=["1.0.0"])
+    public_url: str = Field(examples=["https://share.example.com"])
+    link_domain: str | None = Field(description="Null: all links open on `publicUrl`.", examples=["links.example.com"])
+    client_address: str = Field(description="The caller's, as TRUSTED_PROXIES rules.", examples=["192.0.2.7"])
+    org: str = Field(description="The organisation that the caller acts in.", examples=["default"])
+    findings: list[WarningBody] = Field(description="What the operator should know.")
+
+
+@router.get(
+    "",
+    operation_id="getInstallation",
+    response_description="The installation.",
+    summary="Show the installation",
+    responses=problems(401, 500),
+)
+async def get_installation(
+    request: Request, who: Annotated[Principal, Depends(authenticate)], services: Services
+) -> InstallationBody:
+    """Returns which version answers, under which addresses it gives out links, and what its operator should know.
+
+    Needs a bearer token of any scope.
+    """
+    return InstallationBody(
+        version=guestpass.__version__,
+        public_url=services.addresses.public_url,
+        link_domain=services.addresses.link_domain,
+        client_address=Facts.of(request.scope).client_address,
+        org=who.org,
+        findings=[WarningBody.of(each) for each in services.installation_findings()],
+    )
