@@ -242,14 +242,19 @@ class LinkService:
             terms["access"] = given["access"]
         async with self._store.writing() as work:
             before, now = await existing_link(work, key, id), self._clock.now()
-            check_for_environment(given, await existing_environment(work, key))
-            if terms.get("account") is not None:
-                await _named_account(work, key, terms["account"])
+            environment = await existing_environment(work, key)
+            check_for_environment(given, environment)
             after = replace(before, **terms)
             if terms.get("password_hash") is not None:
                 after = replace(after, version=before.version + 1)
             if given.get("active") is not None:
                 after = _switched(after, now, active=given["active"])
+            opens = after.status(now) is Status.ACTIVE and before.status(now) is not Status.ACTIVE
+            if opens:
+                # What it promises may have been taken from the environment while nobody could open it.
+                check_for_environment(_promises(after), environment)
+            if after.account is not None and (opens or after.account != before.account):
+                await _named_account(work, key, after.account)
             if events := _events(before, after, now, who.sub):
                 await work.links.update(after)
                 await work.visits.add_events(events)
@@ -415,6 +420,11 @@ def _switched(link: ShareLink, now: datetime, *, active: bool) -> ShareLink:
     if now >= link.expires_at:
         raise Invalid.one("expiresIn", "is needed too: the link has expired, so give it a new lifetime, such as 24h")
     return replace(link, deactivated_at=None)
+
+
+def _promises(link: ShareLink) -> dict[str, object]:
+    """What a link wants of its environment, as an owner gives it."""
+    return {"access": link.access, "sign_in_as": link.account, "start_path": link.start_path}
 
 
 def _events(before: ShareLink, after: ShareLink, at: datetime, actor: str) -> list[LinkEvent]:

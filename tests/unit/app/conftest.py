@@ -6,8 +6,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.storage.samples import SetClock
+from tests.doors import PlayedDoor
+from tests.storage.samples import CountedEntropy, SetClock, keep, make_environment
+from tests.unit.app.announcer import NotingAnnouncer
+from tests.unit.app.link_service import KEYS, PlainHasher, make_service
 
+from guestpass.app.accounts import AccountService
+from guestpass.app.links import LinkService
+from guestpass.domain.environment import EnvironmentKey, Kind
+from guestpass.signing.sealing import SealedSecrets
 from guestpass.storage import migrate
 from guestpass.storage.database import Database
 
@@ -26,21 +33,36 @@ async def database(tmp_path: Path, clock: SetClock) -> AsyncIterator[Database]:
     await database.close()
 
 
-class NotingAnnouncer:
-    """Notes which changes a reader finds committed at the moment of each announcement."""
-
-    def __init__(self, database: Database) -> None:
-        self.announced: list[list[str]] = []
-        self._database = database
-        self._number = 0
-
-    async def announce(self) -> None:
-        async with self._database.reading() as work:
-            changes = await work.changes.after(self._number)
-            self._number = await work.changes.last()
-        self.announced.append([f"{change.kind}:{change.id}" for change in changes])
-
-
 @pytest.fixture
 def announcer(database: Database) -> NotingAnnouncer:
     return NotingAnnouncer(database)
+
+
+@pytest.fixture
+async def hasher() -> PlainHasher:
+    return PlainHasher()
+
+
+@pytest.fixture
+def door() -> PlayedDoor:
+    return PlayedDoor()
+
+
+@pytest.fixture
+def accounts(database: Database, announcer: NotingAnnouncer, clock: SetClock, door: PlayedDoor) -> AccountService:
+    return AccountService(database, announcer, SealedSecrets(KEYS, CountedEntropy()), door, clock)
+
+
+@pytest.fixture
+async def links(
+    database: Database, announcer: NotingAnnouncer, clock: SetClock, hasher: PlainHasher, accounts: AccountService
+) -> LinkService:
+    """Links of an organisation that has an Odoo, another, and a site that is none; and somebody else's."""
+    await keep(
+        database,
+        make_environment(),
+        make_environment(EnvironmentKey("default", "other")),
+        make_environment(EnvironmentKey("acme", "theirs")),
+        make_environment(EnvironmentKey("default", "site"), kind=Kind.WEB),
+    )
+    return make_service(database, announcer, clock, hasher, accounts)

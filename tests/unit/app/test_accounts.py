@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.doors import PlayedDoor
 from tests.storage.samples import KEY, NOON, CountedEntropy, SetClock, keep, make_environment, make_link
-from tests.unit.app.conftest import NotingAnnouncer
+from tests.unit.app.announcer import NotingAnnouncer
 
 from guestpass.app.accounts import AccountService, SignInCredentials, password_context, refusal_of, warnings_of
 from guestpass.domain.access import Principal, Scope

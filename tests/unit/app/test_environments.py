@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.probing import NotingProber
 from tests.storage.samples import KEY, NOON, CountedEntropy, SetClock, keep, make_link
-from tests.unit.app.conftest import NotingAnnouncer
+from tests.unit.app.announcer import NotingAnnouncer
 
 from guestpass.app.addresses import Addresses
 from guestpass.app.environments import EnvironmentChange, EnvironmentService, NewEnvironment

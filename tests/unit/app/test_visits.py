@@ -11,7 +11,7 @@ from tests.storage.samples import KEY, LINK_ID, NOON, SetClock, keep, link_of, m
 from guestpass.app.ports import UnitOfWork
 from guestpass.app.visits import FLUSH_SECONDS, VisitLog
 from guestpass.domain.finding import Finding
-from guestpass.domain.link import EventKind, LinkEvent
+from guestpass.domain.visit import AddressDetail, Agent, Refusal, Visitor
 from guestpass.storage.database import Database
 
 OTHER_ID = "bbbbbbbbbbbbbbbb"
@@ -149,26 +149,148 @@ async def test_visits_of_a_link_that_is_gone_are_dropped(store: Database, log: V
     assert await counted(store, OTHER_ID) == (1, 1, NOON)
 
 
-async def events(store: Database, link_id: str = LINK_ID) -> list[LinkEvent]:
+async def refusals(store: Database, link_id: str = LINK_ID) -> list[Refusal]:
     async with store.reading() as work:
-        return await work.visits.events(link_id)
+        return await work.refusals.of_link(link_id)
 
 
-async def test_refusals_become_part_of_the_links_history(store: Database, log: VisitLog) -> None:
-    log.refused(LINK_ID, NOON.timestamp(), "link_expired", "192.0.2.7")
-    await log.flush()
-    await log.flush()
-    assert await events(store) == [LinkEvent(LINK_ID, NOON, EventKind.REFUSED, "192.0.2.7", "link_expired")]
+def refused(log: VisitLog, at: datetime, address: str = "192.0.2.7", link_id: str = LINK_ID, **given: str) -> None:
+    log.refused(link_id, at.timestamp(), "link_expired", address, **given)
 
 
-async def test_a_flood_of_refusals_does_not_fill_the_memory(store: Database, log: VisitLog) -> None:
-    for _ in range(5000):
-        log.refused(LINK_ID, NOON.timestamp(), "link_expired", "192.0.2.7")
+async def test_refusals_are_told_with_what_the_visitor_was_shown(store: Database, clock: SetClock) -> None:
+    log = VisitLog(store, clock, agent_of=lambda text: Agent(text.upper(), None))
+    refused(log, NOON, request_id="a1-7", user_agent="firefox")
+    refused(log, NOON + SECOND)
     await log.flush()
-    assert 0 < len(await events(store)) <= 1000
-    log.refused(LINK_ID, (NOON + MINUTE).timestamp(), "link_expired", "192.0.2.8")
     await log.flush()
-    assert (await events(store))[-1].actor == "192.0.2.8"
+    assert await refusals(store) == [
+        Refusal(LINK_ID, NOON + SECOND, "link_expired", None, "", None, "192.0.2.0/24"),
+        Refusal(LINK_ID, NOON, "link_expired", "a1-7", "FIREFOX", None, "192.0.2.0/24"),
+    ]
+
+
+async def test_a_flood_of_refusals_fills_neither_memory_nor_database_and_the_newest_are_kept(
+    store: Database, log: VisitLog
+) -> None:
+    refused(log, NOON, link_id=OTHER_ID)
+    for number in range(5000):
+        refused(log, NOON + number * SECOND)
+        refused(log, NOON, link_id=f"gone{number}")
+    assert sum(len(each) for each in log._refusals.values()) <= 1100
+    await log.flush()
+    assert [each.at for each in await refusals(store)] == [NOON + number * SECOND for number in range(4999, 4949, -1)]
+    assert len(await refusals(store, OTHER_ID)) == 1
+    refused(log, NOON + 5000 * SECOND)
+    await log.flush()
+    assert (await refusals(store))[0].at == NOON + 5000 * SECOND
+    assert log._refusals == {}
+
+
+async def visitor(store: Database, id: str = "anna") -> Visitor | None:
+    async with store.reading() as work:
+        return await work.visits.visitor(LINK_ID, id)
+
+
+@pytest.mark.parametrize(
+    ("detail", "kept"),
+    [
+        (AddressDetail.FULL, "2001:db8:1:2::3"),
+        (AddressDetail.SHORTENED, "2001:db8:1::/48"),
+        (AddressDetail.NONE, None),
+    ],
+)
+async def test_no_more_of_an_address_is_kept_than_is_allowed(
+    store: Database, clock: SetClock, detail: AddressDetail, kept: str | None
+) -> None:
+    log = VisitLog(store, clock, addresses=detail)
+    log.opened(LINK_ID, "anna", NOON.timestamp(), address="2001:db8:1:2::3")
+    refused(log, NOON, "2001:db8:1:2::3")
+    await log.flush()
+    anna = await visitor(store)
+    assert anna is not None
+    assert [anna.address, (await refusals(store))[0].address] == [kept, kept]
+    async with store.reading() as work:
+        dump = str([tuple(row) for row in await work.connection.exec_driver_sql("SELECT * FROM visitors, refusals")])
+    assert ("2001:db8:1:2::3" in dump) is (detail is AddressDetail.FULL)
+
+
+async def test_an_opening_tells_the_browser_and_a_request_takes_nothing_back(store: Database, clock: SetClock) -> None:
+    log = VisitLog(store, clock, agent_of=lambda text: Agent(text, "Linux"))
+    log.opened(LINK_ID, "anna", NOON.timestamp(), address="192.0.2.7", user_agent="Firefox 142")
+    await log.flush()
+    seen(log, NOON + 31 * MINUTE)
+    clock.time = NOON + 31 * MINUTE
+    await log.flush()
+    anna = await visitor(store)
+    assert anna is not None
+    assert (anna.browser, anna.system, anna.address, anna.visits) == ("Firefox 142", "Linux", "192.0.2.0/24", 2)
+
+
+async def test_a_visitor_who_goes_on_asking_is_never_more_than_half_a_minute_behind(
+    store: Database, log: VisitLog, clock: SetClock
+) -> None:
+    opened(log, NOON)
+    await log.flush()
+    for seconds in range(1, 200):
+        clock.time = NOON + seconds * SECOND
+        seen(log, clock.time)
+        await log.flush()
+        anna = await visitor(store)
+        assert anna is not None
+        assert clock.time - anna.last_seen <= 30 * SECOND
+        assert anna.is_live(clock.time)
+
+
+async def test_the_last_request_is_told_too(store: Database, log: VisitLog, clock: SetClock) -> None:
+    opened(log, NOON)
+    await log.flush()
+    seen(log, NOON + 20 * SECOND)
+    for seconds in range(20, 60):
+        clock.time = NOON + seconds * SECOND
+        await log.flush()
+    anna = await visitor(store)
+    assert anna is not None
+    assert anna.last_seen == NOON + 20 * SECOND
+
+
+async def test_who_only_has_something_open_is_there_until_it_closes(store: Database, clock: SetClock) -> None:
+    open_now = {(LINK_ID, "anna"), (LINK_ID, "never_opened")}
+    log = VisitLog(store, clock, present=lambda: open_now)
+    opened(log, NOON)
+    await log.flush()
+    for seconds in range(1, 40 * 60):
+        clock.time = NOON + seconds * SECOND
+        await log.flush()
+    anna = await visitor(store)
+    assert anna is not None
+    assert clock.time - anna.last_seen <= 30 * SECOND
+    assert await visitor(store, "never_opened") is None
+    # It was silent, however long it stayed open.
+    seen(log, clock.time)
+    open_now.clear()
+    await log.flush()
+    assert await counted(store) == (2, 1, clock.time)
+    ended = clock.time
+    for seconds in range(1, 120):
+        clock.time = ended + seconds * SECOND
+        await log.flush()
+    anna = await visitor(store)
+    assert anna is not None
+    assert anna.last_seen <= ended + SECOND
+    assert not anna.is_live(clock.time)
+
+
+async def test_who_is_there_is_told_in_few_transactions(store: Database, clock: SetClock) -> None:
+    counting = FailingStore(store)
+    counting.failing = False
+    log = VisitLog(counting, clock, present=lambda: [(LINK_ID, f"visitor{number}") for number in range(50)])
+    for number in range(50):
+        opened(log, NOON, f"visitor{number}")
+    for seconds in range(300):
+        clock.time = NOON + seconds * SECOND
+        await log.flush()
+    assert counting.attempts <= 15
 
 
 async def test_cookie_names_are_learnt(store: Database, log: VisitLog) -> None:
@@ -239,7 +361,7 @@ async def test_what_could_not_be_written_is_written_later(store: Database, clock
     failing = FailingStore(store)
     log = VisitLog(failing, clock)
     opened(log, NOON)
-    log.refused(LINK_ID, NOON.timestamp(), "link_expired", "192.0.2.7")
+    refused(log, NOON)
     log.learned(KEY, "sid")
     with pytest.raises(OSError, match="full"):
         await log.flush()
@@ -248,7 +370,7 @@ async def test_what_could_not_be_written_is_written_later(store: Database, clock
     failing.failing = False
     await log.flush()
     assert await counted(store) == (2, 2, NOON + SECOND)
-    assert [event.kind for event in await events(store)].count(EventKind.REFUSED) == 1
+    assert len(await refusals(store)) == 1
     async with store.reading() as work:
         assert await work.environments.http_only_cookies(KEY) == {"sid"}
 
@@ -261,21 +383,20 @@ async def test_what_happens_during_a_flush_is_kept_for_the_next(store: Database,
                 yield work
                 if self.attempts == 0:
                     opened(telling, NOON + SECOND)
-                    telling.refused(LINK_ID, NOON.timestamp(), "link_expired", "192.0.2.8")
+                    refused(telling, NOON + SECOND, request_id="second")
                     telling.learned(KEY, "second")
 
     busy = Meanwhile(store)
     busy.failing = False
     telling = VisitLog(busy, clock)
     opened(telling, NOON)
-    telling.refused(LINK_ID, NOON.timestamp(), "link_expired", "192.0.2.7")
+    refused(telling, NOON, request_id="first")
     telling.learned(KEY, "first")
     await telling.flush()
     assert await counted(store) == (1, 1, NOON)
     await telling.flush()
     assert await counted(store) == (2, 1, NOON + SECOND)
-    refused = [event.actor for event in await events(store) if event.kind is EventKind.REFUSED]
-    assert refused == ["192.0.2.7", "192.0.2.8"]
+    assert [each.request_id for each in await refusals(store)] == ["second", "first"]
     async with store.reading() as work:
         assert await work.environments.http_only_cookies(KEY) == {"first", "second"}
 
