@@ -667,3 +667,34 @@ EVERYWHERE: list[tuple[str, Way]] = [
     ("/web/login", ("POST", "application/x-www-form-urlencoded", b"login=demo")),
     ("/shop/cart/update", ("POST", "application/x-www-form-urlencoded", b"product_id=1")),
 ]
+
+
+# The same in ways that Odoo understands and its client never takes.
+
+STEALING = b'{"id":1,"params":{"model":"res.users","method":"change_password","args":["demo","mine"],"kwargs":{}}}'
+WAYS: dict[str, tuple[Way, *tuple[str, ...]]] = {
+    "PUT": (("PUT", "application/json", STEALING),),
+    "DELETE": (("DELETE", "application/json", STEALING),),
+    "PATCH": (("PATCH", "application/json", STEALING),),
+    "GET": (("GET", "application/json", STEALING),),
+    "OPTIONS": (("OPTIONS", "application/json", STEALING),),
+    "other letters": (("POST", "APPLICATION/JSON", STEALING),),
+    "a charset": (("POST", "application/json;charset=utf-8", STEALING),),
+    "the old type": (("PUT", "application/json-rpc", STEALING),),
+    "two types, JSON last": (("POST", "text/plain", STEALING), "Content-Type: application/json"),
+    "two types, JSON first": (("POST", "application/json", STEALING), "Content-Type: text/plain"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("path", ["/web/dataset/call_kw", "/web/dataset/call_button/x/y"])
+async def test_no_way_of_asking_hides_a_credential(lasting: Visitor, path: str, way: str) -> None:
+    assert await whoami(lasting) == "demo"
+    lasting.odoo.forget()
+    burglar = Burglar(lasting)
+    asked, *fields = WAYS[way]
+    answer = await burglar.ask(path, asked, *fields)
+    await burglar.leave()
+    assert answer.status >= 400 or b'"error"' in answer.body
+    assert lasting.odoo.requests() == []
+    assert await whoami(lasting) == "demo"

@@ -6,9 +6,9 @@ import re
 
 from guestpass.gateway.heads import RequestHead
 
-# As each writes itself into User-Agent, by its operator's documentation or by what it sends.
+# As each writes itself into User-Agent, by its operator's documentation or by what it sends. Cubot makes telephones.
 _BOTS = re.compile(
-    rb"applebot|barracuda|bingpreview|bitlybot|bot[/;) ]|crawler|discordbot|embedly|facebookcatalog|"
+    rb"applebot|barracuda|bingpreview|bitlybot|(?<!cu)bot[/;) ]|crawler|discordbot|embedly|facebookcatalog|"
     rb"facebookexternalhit|facebot|googleimageproxy|iframely|linkedinbot|mattermost|microsoft office|"
     rb"mimecast|ms-office|msteams|outlook|pinterest|proofpoint|redditbot|skypeuripreview|"
     rb"slack-imgproxy|slackbot|snap url preview|spider|telegrambot|twitterbot|viber|vkshare|whatsapp|"

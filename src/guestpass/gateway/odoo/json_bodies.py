@@ -35,9 +35,9 @@ def _check_depth(value: object) -> None:
                 below.extend(each.values())
             elif isinstance(each, list):
                 below.extend(each)
-        if not below:
+        level = [each for each in below if isinstance(each, dict | list)]
+        if not level:
             return
-        level = below
     raise ValueError(f"The body of a call must not nest deeper than {DEPTH} levels.")
 
 

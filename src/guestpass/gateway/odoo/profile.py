@@ -298,14 +298,16 @@ class OdooProfile:
 
     def _examiner(self, crossing: Crossing, path: bytes, use: SessionUse | None) -> Callable[[bytes], Examined] | None:
         """What looks at the request's body before it goes on; None where its body decides nothing."""
-        if crossing.entry.link.access is Access.READ_ONLY and crossing.head.has_body:
+        # A call without a byte is none that a client makes.
+        if crossing.entry.link.access is Access.READ_ONLY and (
+            crossing.head.has_body or crossing.head.method == b"POST"
+        ):
             if use is None and is_own_sign_in(crossing.head.method, path):
                 return None
             return lambda body: self._examine_looking(crossing, path, body, signed_in=use is not None)
         if needs_body_check(path):
             return _examine_jsonrpc
-        # Odoo goes by the content type alone: its routes for calls answer any method that can bring a body.
-        if use is not None and crossing.head.has_body and is_json(crossing.head.values.get(b"content-type", b"")):
+        if use is not None and _may_be_call(crossing.head):
             return _examine_signed_in
         if crossing.head.has_body and takes_database(path):
             return partial(_examine_form, crossing.entry.environment.database)
@@ -426,6 +428,11 @@ def _rule_on_looking(head: RequestHead, target: bytes) -> RouteRuling:
         return RouteRuling.REFUSED
     framed = head.chunked or head.content_length is not None
     return rule_on_route(head.method, target, types[0] if types else b"", framed)
+
+
+def _may_be_call(head: RequestHead) -> bool:
+    """Whether Odoo may take the body for a call: it goes by the type alone, whatever the method, and by one of two."""
+    return head.has_body and any(lower == b"content-type" and is_json(value) for lower, _, value in head.fields)
 
 
 def _examine_jsonrpc(body: bytes) -> Examined:

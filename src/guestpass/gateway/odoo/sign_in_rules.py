@@ -43,6 +43,7 @@ _USER_METHODS: Final = frozenset(
     {
         "action_reset_password",
         "action_revoke_all_devices",
+        "action_totp_disable",
         "action_totp_enable_wizard",
         "action_totp_invite",
         "api_key_wizard",
@@ -53,7 +54,10 @@ _USER_METHODS: Final = frozenset(
         "reset_password",
         "revoke_all_devices",
         "signup",
+        "signup_get_auth_param",
+        "signup_prepare",
         "totp_disable",
+        "web_create_users",
     }
 )
 # As names of values that are written, wherever they stand: relational commands nest other models' values.
@@ -70,6 +74,8 @@ _CREDENTIALS: Final = frozenset(
         "totp_trusted_device_ids",
     }
 )
+# Methods that name the fields that they write in a list, as ``user_ids/password``.
+_IMPORTERS: Final = frozenset({"execute_import", "load"})
 # Where a person signs in next, and where a new password would be sent.
 _IDENTITY: Final = frozenset({"email", "login"})
 _UNWRITTEN: Final = frozenset({"context", "specification"})
@@ -119,11 +125,14 @@ def takes_credentials(call: dict[str, Any]) -> bool:
     wanted = _CREDENTIALS | _IDENTITY if model == "res.users" else _CREDENTIALS
     # A route of another kind has its values beside each other.
     loose = {name: value for name, value in params.items() if name not in _CALL_NAMES}
-    return _names([params.get("args"), written, loose], wanted)
+    return _names([params.get("args"), written, loose], wanted, in_lists=method in _IMPORTERS)
 
 
-def _names(value: object, names: frozenset[str]) -> bool:
-    """Whether one of the names is a name in an object at any depth; strict reading has bounded the depth."""
+def _names(value: object, names: frozenset[str], *, in_lists: bool) -> bool:
+    """Whether one of the names is a name in an object at any depth; strict reading has bounded the depth.
+
+    With `in_lists` also whether it is a text, or a part of one that slashes divide.
+    """
     open_ones = [value]
     while open_ones:
         each = open_ones.pop()
@@ -133,4 +142,6 @@ def _names(value: object, names: frozenset[str]) -> bool:
             open_ones.extend(each.values())
         elif isinstance(each, list):
             open_ones.extend(each)
+        elif in_lists and isinstance(each, str) and not names.isdisjoint(each.split("/")):
+            return True
     return False
