@@ -429,7 +429,13 @@ def _promises(link: ShareLink) -> dict[str, object]:
 
 def _events(before: ShareLink, after: ShareLink, at: datetime, actor: str) -> list[LinkEvent]:
     """What the link's history says of a change; empty where nothing changed."""
-    changed = [name for attribute, name in _CHANGED.items() if getattr(before, attribute) != getattr(after, attribute)]
+    # A new password is a change also where it is the old one: nobody can tell, and its passes end.
+    changed = [
+        name
+        for attribute, name in _CHANGED.items()
+        if getattr(before, attribute) != getattr(after, attribute)
+        or (name == "password" and before.version != after.version)
+    ]
     events = [LinkEvent(after.id, at, EventKind.CHANGED, actor, ",".join(changed))] if changed else []
     if (before.deactivated_at is None) is not (after.deactivated_at is None):
         kind = EventKind.ACTIVATED if after.deactivated_at is None else EventKind.DEACTIVATED

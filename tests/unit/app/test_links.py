@@ -25,7 +25,7 @@ from tests.unit.app.link_service import (
 
 from guestpass.app.accounts import AccountService, SignInCredentials
 from guestpass.app.addresses import Addresses
-from guestpass.app.links import LinkService, NewLink, OwnedLink
+from guestpass.app.links import LinkChange, LinkSearch, LinkService, NewLink, OwnedLink
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.account import SignInRefusal
 from guestpass.domain.environment import EnvironmentKey
@@ -376,6 +376,10 @@ CALLS: list[tuple[Scope, Callable[[LinkService, Principal, str], Awaitable[objec
     (Scope.SHARES_READ, lambda links, who, link_id: links.get(who, "staging", link_id)),
     (Scope.SHARES_WRITE, lambda links, who, _: links.create(who, "staging", NewLink())),
     (Scope.SHARES_WRITE, lambda links, who, link_id: links.deactivate(who, "staging", link_id)),
+    (Scope.SHARES_READ, lambda links, who, _: links.find(who, LinkSearch())),
+    (Scope.SHARES_WRITE, lambda links, who, link_id: links.change(who, "staging", link_id, LinkChange(label="x"))),
+    (Scope.SHARES_WRITE, lambda links, who, link_id: links.rotate(who, "staging", link_id)),
+    (Scope.SHARES_WRITE, lambda links, who, link_id: links.deactivate_many(who, [link_id])),
     (Scope.SHARES_WRITE, lambda links, who, link_id: links.remove(who, "staging", link_id)),
 ]
 
