@@ -114,6 +114,7 @@ async def installation(*, link_domain: str | None = None, **settings: str) -> As
             "GUESTPASS_LISTEN": f"127.0.0.1:{public_port}",
             "GUESTPASS_ADMIN_LISTEN": f"127.0.0.1:{admin_port}",
             "GUESTPASS_LOG_FORMAT": "json",
+            "GUESTPASS_WORKERS": "1",
         }
         if link_domain:
             environ["GUESTPASS_LINK_DOMAIN"] = link_domain

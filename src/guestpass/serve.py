@@ -1,87 +1,159 @@
-"""Serve: from settings to listening sockets, and back to a clean end."""
+"""Serve: from settings and listening sockets to a running worker, and back to a clean end."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import signal
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
 
 from guestpass import telemetry
 from guestpass.app.installation_findings import admin_beside_visitors
-from guestpass.domain.errors import GuestpassError
 from guestpass.gateway.client_side import ClientConnection
+from guestpass.gateway.odoo.asset_folder import claim_folder
 from guestpass.gateway.reception import Reception
-from guestpass.settings import Listen, Settings
+from guestpass.listeners import BACKLOG, listening
+from guestpass.settings import Settings
+from guestpass.supervisor import READY, RETIRE
+from guestpass.system import SystemClock
+from guestpass.tls import HANDSHAKE_SECONDS, SHUTDOWN_SECONDS, Certificate, Pair, warn_of_expiry
 from guestpass.wiring import Core, build_core, introduce, prepare
 from guestpass.worker import OwnAnnouncer, Worker, build_worker
-
-_BACKLOG = 1024
 
 Started = Callable[[Core], Awaitable[None]]
 """Called once when everything listens."""
 
 
-class ListenerUnusable(GuestpassError):
-    """An address can't be listened on; the text names the setting and the remedy."""
+class Orders:
+    """When a worker ends: `leaving` when it takes nothing new, `stopping` when nobody takes its place besides."""
+
+    def __init__(self) -> None:
+        self.leaving = asyncio.Event()
+        self.stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self.stop)
+
+    def stop(self) -> None:
+        """The whole server ends."""
+        self.stopping.set()
+        self.leaving.set()
+
+    async def listen(self, said: asyncio.StreamReader) -> None:
+        """Hear what the supervisor says, until it is gone, which ends the server too."""
+        while line := await said.readline():
+            if line == RETIRE:
+                self.leaving.set()
+        self.stop()
 
 
-def run(settings: Settings, started: Started | None = None) -> int:
-    """Serve until SIGTERM or SIGINT and return the exit status.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a worker serves: its listeners, how many workers share the machine, and a path for its own socket."""
+
+    public: socket.socket
+    admin: socket.socket
+    workers: int
+    desk: Path
+
+
+def run(settings: Settings, started: Started) -> int:
+    """Serve in this process alone until SIGTERM or SIGINT and return the exit status.
 
     Raises GuestpassError where the start must stop: a port that is taken, a database or key that can't be used.
     """
     telemetry.configure(settings.log_format.value)
-    with ExitStack() as stack:
+    with (
         # Before anything is made: a second server on the same address must leave no trace.
-        public = stack.enter_context(_listening(settings.listen, "LISTEN"))
-        admin = stack.enter_context(_listening(settings.admin_listen, "ADMIN_LISTEN"))
+        listening(settings) as (public, admin),
+        tempfile.TemporaryDirectory(prefix="guestpass-") as folder,
+    ):
         prepare(settings)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guestpass-")))
-        uvloop.run(_serve(settings, public, admin, folder / "desk.sock", started))
+        place = Place(public=public, admin=admin, workers=1, desk=Path(folder) / "desk.sock")
+        uvloop.run(_serve_alone(settings, place, started))
     return 0
 
 
-async def _serve(
-    settings: Settings, public: socket.socket, admin: socket.socket, desk_path: Path, started: Started | None
-) -> None:
+def work(settings: Settings, place: Place, line: socket.socket) -> int:
+    """Serve as one of several workers until the supervisor at the other end of `line` says otherwise; returns 0.
+
+    Raises as `run` does, for what the supervisor has not looked at before.
+    """
+    uvloop.run(_serve_supervised(settings, place, line))
+    return 0
+
+
+async def _serve_alone(settings: Settings, place: Place, started: Started) -> None:
+    log = telemetry.logger("guestpass.serve")
+
+    async def tell(core: Core) -> None:
+        if (beside := admin_beside_visitors(settings.admin_url, core.addresses)) is not None:
+            log.warning(beside.code, effect=beside.detail, remedy=beside.remedy)
+        log.info(
+            "serving", public_url=settings.public_url, admin_url=settings.admin_url, link_domain=settings.link_domain
+        )
+        await started(core)
+
+    async with asyncio.TaskGroup() as tasks:
+        watch = tasks.create_task(warn_of_expiry(lambda: Pair.of(settings), SystemClock()))
+        await _serve(settings, place, Orders(), tell)
+        watch.cancel()
+    log.info("stopped")
+
+
+async def _serve_supervised(settings: Settings, place: Place, line: socket.socket) -> None:
+    orders = Orders()
+    said, says = await asyncio.open_connection(sock=line)
+
+    async def tell(_core: Core) -> None:
+        says.write(READY)
+
+    async with asyncio.TaskGroup() as tasks:
+        listening_to_it = tasks.create_task(orders.listen(said))
+        await _serve(settings, place, orders, tell)
+        listening_to_it.cancel()
+    says.close()
+
+
+async def _serve(settings: Settings, place: Place, orders: Orders, started: Started) -> None:
+    pair = Pair.of(settings)
+    certificate = Certificate(pair) if pair is not None else None
     announcer = OwnAnnouncer()
-    core = build_core(settings, announcer)
-    try:
-        await introduce(core)
-        async with asyncio.TaskGroup() as tasks:
-            stopping = _stop_signal()
-            worker = build_worker(
-                core,
-                announcer,
-                desk_path=desk_path,
-                listeners=[
-                    (settings.listen.host, settings.listen.port),
-                    (settings.admin_listen.host, settings.admin_listen.port),
-                ],
-                is_ready=lambda: not stopping.is_set(),
-                tasks=tasks,
-            )
-            await _work(worker, public, admin, stopping, tasks, started)
-    finally:
-        await core.close()
+    with claim_folder(settings.data_dir / "assets", workers=place.workers) as assets:
+        core = build_core(settings, announcer)
+        try:
+            await introduce(core)
+            async with asyncio.TaskGroup() as tasks:
+                worker = build_worker(
+                    core,
+                    announcer,
+                    desk_path=place.desk,
+                    asset_folder=assets.path,
+                    workers=place.workers,
+                    listeners=[listener.getsockname()[:2] for listener in (place.public, place.admin)],
+                    is_ready=lambda: not orders.stopping.is_set(),
+                    tasks=tasks,
+                )
+                await _work(worker, place, certificate, orders, tasks, started)
+        finally:
+            await core.close()
+        if not orders.stopping.is_set():
+            # The successor has a folder of its own, and there is room for one of the two.
+            assets.empty()
 
 
 async def _work(
     worker: Worker,
-    public: socket.socket,
-    admin: socket.socket,
-    stopping: asyncio.Event,
+    place: Place,
+    certificate: Certificate | None,
+    orders: Orders,
     tasks: asyncio.TaskGroup,
-    started: Started | None,
+    started: Started,
 ) -> None:
-    log, settings = telemetry.logger("guestpass.serve"), worker.core.settings
     await worker.feed.start()
     desk = tasks.create_task(worker.desk.serve())
     await worker.desk.listening.wait()
@@ -94,57 +166,44 @@ async def _work(
             worker.reachability.run(),
             worker.gateway.sweep(),
             worker.gateway.odoo.assets.run(),
+            *([certificate.watch()] if certificate is not None else []),
         )
     ]
-    servers = [await _accept(worker, worker.public, public), await _accept(worker, worker.admin, admin)]
-    if (beside := admin_beside_visitors(settings.admin_url, worker.core.addresses)) is not None:
-        log.warning(beside.code, effect=beside.detail, remedy=beside.remedy)
-    log.info("serving", public_url=settings.public_url, admin_url=settings.admin_url, link_domain=settings.link_domain)
-    if started is not None:
-        await started(worker.core)
-    await stopping.wait()
-    log.info("stopping")
+    servers = [
+        await _accept(worker, reception, listener, certificate)
+        for reception, listener in ((worker.public, place.public), (worker.admin, place.admin))
+    ]
+    await started(worker.core)
+    await orders.leaving.wait()
     for server in servers:
         server.close()
-    await worker.gateway.drain()
+    await worker.gateway.drain(worker.core.settings.drain.total_seconds(), orders.stopping)
     worker.desk.should_exit = True
     await desk
     for task in background:
         task.cancel()
     worker.directory.close()
     await worker.visits.flush()
-    log.info("stopped")
 
 
-async def _accept(worker: Worker, reception: Reception, listener: socket.socket) -> asyncio.Server:
+async def _accept(
+    worker: Worker, reception: Reception, listener: socket.socket, certificate: Certificate | None
+) -> asyncio.Server:
+    gateway = worker.gateway
+
     def connection() -> ClientConnection:
-        return ClientConnection(worker.gateway, reception)
+        arrived = ClientConnection(gateway, reception)
+        gateway.await_arrival(arrived)
+        return arrived
 
-    return await asyncio.get_running_loop().create_server(connection, sock=listener, backlog=_BACKLOG)
-
-
-def _stop_signal() -> asyncio.Event:
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    return stopping
-
-
-def _listening(listen: Listen, setting: str) -> socket.socket:
-    """A bound socket; raises ListenerUnusable."""
-    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(listen.host != "::"))
-        listener.bind((listen.host, listen.port))
-        listener.setblocking(False)
-    except OSError as error:
-        listener.close()
-        taken = error.errno == errno.EADDRINUSE
-        cause = "something else listens there" if taken else error.strerror or str(error)
-        raise ListenerUnusable(
-            f"GUESTPASS_{setting} is {listen}, and {cause}: end that, or set GUESTPASS_{setting} to another address."
-        ) from None
-    return listener
+    loop = asyncio.get_running_loop()
+    if certificate is None:
+        return await loop.create_server(connection, sock=listener, backlog=BACKLOG)
+    return await loop.create_server(
+        connection,
+        sock=listener,
+        backlog=BACKLOG,
+        ssl=certificate.context,
+        ssl_handshake_timeout=HANDSHAKE_SECONDS,
+        ssl_shutdown_timeout=SHUTDOWN_SECONDS,
+    )

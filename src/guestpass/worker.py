@@ -76,18 +76,21 @@ def build_worker(
     announcer: OwnAnnouncer,
     *,
     desk_path: Path,
+    asset_folder: Path,
+    workers: int,
     listeners: Sequence[tuple[str, int]],
     is_ready: Callable[[], bool],
     tasks: asyncio.TaskGroup,
 ) -> Worker:
     """Wire a worker; call it inside the running loop.
 
-    `listeners` are the addresses that visitors and owners connect to: no environment may be one of them.
+    `listeners` are the addresses that visitors and owners connect to: no environment may be one of them. `workers`
+    share the machine, so that each has its part of what is limited; `asset_folder` is this one's alone.
     """
     settings, notices = core.settings, Notices()
     assets = AssetCache(
-        settings.data_dir / "assets",
-        size_limit=settings.asset_cache_size,
+        asset_folder,
+        size_limit=-(-settings.asset_cache_size // workers),
         threads=ThreadPoolExecutor(4, thread_name_prefix="assets"),
         time=time.monotonic,
         recheck=settings.asset_recheck.total_seconds(),
@@ -139,11 +142,14 @@ def build_worker(
         proxies=proxies,
         desk=desk_path,
         spool=SpoolRoom(
-            settings.data_dir / "spool", total=settings.spool_limit, per_visitor=settings.spool_limit_per_visitor
+            settings.data_dir / "spool",
+            total=-(-settings.spool_limit // workers),
+            per_visitor=settings.spool_limit_per_visitor,
         ),
         assets=assets,
         sessions=sessions,
         entropy=core.entropy,
+        workers=workers,
         time=time.time,
         tasks=tasks,
     )

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated
 
 import typer
 
 from guestpass.cli import output
 from guestpass.cli.options import AsJSON
 from guestpass.cli.session import Unheard, installation, read_settings
-from guestpass.settings import CONFIG_VARIABLE, describe, load
+from guestpass.settings import CONFIG_VARIABLE, MAX_WORKERS, describe, load
 
 database = typer.Typer(help="The database.", no_args_is_help=True)
 
 
-def serve() -> None:
+def serve(
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=MAX_WORKERS, show_default=False, help="How many processes serve, instead of WORKERS."),
+    ] = None,
+) -> None:
     """Serve visitors and owners, until SIGTERM or Ctrl-C.
 
-    Visitors are served on LISTEN, owners on ADMIN_LISTEN. Makes DATA_DIR, the keys and the database where they are
-    missing, and brings an older database up to date.
+    Visitors are served on LISTEN, owners on ADMIN_LISTEN, by one process a core. Makes DATA_DIR, the keys and the
+    database where they are missing, and brings an older database up to date. SIGHUP puts new workers, with the settings
+    and the version of that moment, in the place of those that serve, without a request being cut.
     """
-    from guestpass import serve as server  # noqa: PLC0415 - the other commands need not load the gateway
+    from guestpass.supervisor import supervise  # noqa: PLC0415 - the other commands need no sockets and signals
 
-    with installation():
-        raise typer.Exit(server.run(load().settings))
+    raise typer.Exit(supervise(load().settings, workers))
 
 
 def show_settings(as_json: AsJSON = False) -> None:

@@ -7,6 +7,7 @@ import fcntl
 import re
 import socket
 import struct
+import termios
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, cast
@@ -39,7 +40,10 @@ _NO_METHOD = re.compile(rb"[^A-Za-z]")
 
 
 class ClientConnection(asyncio.Protocol):
-    """A client's end. `answered` says that the head of an answer to the present request has gone out."""
+    """A client's end. `answered` says that the head of an answer to the present request has gone out.
+
+    `has_arrived` says that the connection stands, with TLS that its handshake is complete.
+    """
 
     __slots__ = (
         "_advancing",
@@ -49,6 +53,7 @@ class ClientConnection(asyncio.Protocol):
         "_eof",
         "_exchange",
         "_head",
+        "_is_tls",
         "_lingered",
         "_pausing",
         "_reception",
@@ -57,6 +62,7 @@ class ClientConnection(asyncio.Protocol):
         "_waiting",
         "answered",
         "gateway",
+        "has_arrived",
         "notices",
         "peer",
         "transport",
@@ -77,6 +83,8 @@ class ClientConnection(asyncio.Protocol):
         self._advancing = False
         self._exchange: Serving | None = None
         self._head: RequestHead | None = None
+        self._is_tls = False
+        self.has_arrived = False
         self._waiting = False  # for a look-up, before there is an exchange
         self._closing = False
         self._lingered = -1
@@ -93,6 +101,8 @@ class ClientConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=_WRITE_BUFFER)
+        self.has_arrived = True
+        self._is_tls = transport.get_extra_info("ssl_object") is not None
         peer = transport.get_extra_info("peername")
         self.peer = peer[0].partition("%")[0] if peer else ""
         self.gateway.connections.add(self)
@@ -122,7 +132,8 @@ class ClientConnection(asyncio.Protocol):
         """Keep half-closed connections: a client may send its request, say that this was all, and read on."""
         self._eof = True
         exchange = self._exchange
-        if exchange is not None and (exchange.is_endless or not exchange.request_done):
+        if self._is_tls or (exchange is not None and (exchange.is_endless or not exchange.request_done)):
+            # TLS knows no half-closed connections here: asyncio closes whatever this says.
             return False
         return exchange is not None or self._waiting
 
@@ -346,12 +357,28 @@ class ClientConnection(asyncio.Protocol):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
 
-    def drain(self) -> None:
-        """Shutting down: close now where nothing is under way, else after the present answer."""
+    @property
+    def is_endless(self) -> bool:
+        """Whether what is under way has no end of its own that a shutdown could wait for."""
+        return self._exchange is not None and self._exchange.is_endless
+
+    def go_away(self) -> None:
+        """This worker ends: end what has no end of its own."""
         if self._exchange is not None and self._exchange.is_endless:
-            self._exchange.cut()
-        elif self._exchange is None and not self._waiting:
+            self._exchange.go_away()
+
+    def close_if_idle(self) -> None:
+        """Close where nothing is under way, not even a request that has arrived and was not read yet."""
+        if self._exchange is None and not self._waiting and not self._closing and not self._has_unread_bytes:
             self.close()
+
+    @property
+    def _has_unread_bytes(self) -> bool:
+        try:
+            descriptor = self.transport.get_extra_info("socket").fileno()
+            return bool(struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))[0])
+        except OSError:
+            return False
 
     def sweep(self, now: float) -> None:
         """End what has waited too long; called about twice a second."""

@@ -12,6 +12,7 @@ from guestpass.app.directory import LinkEntry
 from guestpass.domain.reasons import Reason
 from guestpass.gateway.connector import UnreachableError
 from guestpass.gateway.forwarding import Answer, informational_head, status_line, switching_head
+from guestpass.gateway.frames import GOING_AWAY, Frames, close_frame
 from guestpass.gateway.framing import LAST_CHUNK, BrokenChunkError, ChunkedDecoder, frame
 from guestpass.gateway.heads import MAX_HEAD, RequestHead, ResponseHead, read_response_head
 from guestpass.gateway.pool import Upstream
@@ -25,6 +26,9 @@ BODY_IDLE: Final = 75.0
 WEBSOCKET_IDLE: Final = 90.0
 _MAX_INFORMATIONAL: Final = 10
 _SMALL: Final = 64 * 1024
+# The sweep comes twice a second, so that a socket is gone one second after its Close at the latest.
+_CLOSE_SECONDS: Final = 0.5
+_NO_FRAMES: Final = Frames(masked=False)
 _REPEATABLE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 
 
@@ -74,6 +78,10 @@ class Serving(Protocol):
         """End at once, so that nothing looks complete."""
         ...
 
+    def go_away(self) -> None:
+        """This worker ends, and so must what has no end of its own: in order, where that can be."""
+        ...
+
 
 class _Phase(Enum):
     HEAD = 1  # the answer's head has not arrived
@@ -98,8 +106,10 @@ class Exchange:
         "_closes_client",
         "_decoder",
         "_frames",
+        "_from_server",
         "_informational",
         "_is_large",
+        "_leaving",
         "_left",
         "_phase",
         "_request",
@@ -109,6 +119,7 @@ class Exchange:
         "_reused",
         "_stash",
         "_streams_events",
+        "_to_say",
         "_untouched",
         "_upgrade",
         "_upstream",
@@ -155,6 +166,9 @@ class Exchange:
         self._left = 0
         self._decoder: ChunkedDecoder | None = None
         self._frames = False
+        self._from_server: Frames = _NO_FRAMES
+        self._to_say = b""  # a frame of ours, until a message of the upstream's is complete
+        self._leaving = False
         self._informational = 0
         self._is_large = False
         self._closes_client = upgrade or not request.keep_alive
@@ -252,6 +266,15 @@ class Exchange:
         self._drop_upstream()
         self._client.abort()
 
+    def go_away(self) -> None:
+        """This worker ends: a WebSocket is told so as soon as no message is under way, anything else is cut."""
+        if self._phase is not _Phase.TUNNEL:
+            self.cut()
+        elif self._from_server.at_boundary:
+            self._close_with(GOING_AWAY, "The server restarts.")
+        else:
+            self._leaving = True
+
     # What the upstream's side tells
 
     def from_upstream(self, data: bytes) -> None:
@@ -275,7 +298,7 @@ class Exchange:
             self._deliver(data)
         elif phase is _Phase.TUNNEL:
             self._client.set_deadline(WEBSOCKET_IDLE)
-            self._client.write(data)
+            self._pass_frames(data)
 
     def upstream_lost(self, error: Exception | None) -> None:
         """The upstream closed, or the connection broke."""
@@ -475,10 +498,44 @@ class Exchange:
             self._fail(Reason.UPSTREAM_BROKEN, "it switched protocols without being asked, or not as asked")
             return
         self._phase = _Phase.TUNNEL
+        self._from_server = self._follow_server()
         self._client.answered = True
-        self._client.write(switching_head(self._answer, head) + data)
+        self._client.write(switching_head(self._answer, head))
+        if data:
+            self._pass_frames(data)
         self._client.set_deadline(WEBSOCKET_IDLE)
         self._client.tunnel_opened()
+
+    def _follow_server(self) -> Frames:
+        """What finds where the upstream's frames end."""
+        return Frames(masked=False, extensions=True)
+
+    def _pass_frames(self, data: bytes) -> None:
+        """Pass on what the upstream says; what we have to say goes between two of its messages."""
+        boundaries = self._from_server.feed(data)
+        if not boundaries or not (self._to_say or self._leaving):
+            self._client.write(data)
+            return
+        first, (said, self._to_say) = boundaries[0], (self._to_say, b"")
+        if self._leaving:
+            self._client.write(data[:first])
+            self._close_with(GOING_AWAY, "The server restarts.")
+        else:
+            self._client.write(data[:first] + said + data[first:])
+
+    def _say(self, frame: bytes) -> None:
+        """Put a whole message of ours into a tunnel, now or when the upstream's present one is complete."""
+        if self._from_server.at_boundary:
+            self._client.write(frame)
+        else:
+            self._to_say = frame
+
+    def _close_with(self, code: int, reason: str) -> None:
+        """Close a tunnel in order; no message of the upstream's may be under way."""
+        self._end()
+        self._drop_upstream()
+        self._client.write(close_frame(code, reason))
+        self._client.linger(_CLOSE_SECONDS)
 
     # Ends
 

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -33,11 +34,16 @@ from guestpass.gateway.pool import Pool, Upstream
 from guestpass.signing.passes import PassSigner
 
 SWEEP_SECONDS: Final = 0.5
-DRAIN_SECONDS: Final = 30.0
+_ARRIVAL_SECONDS: Final = 12.0
+_FAREWELL_SECONDS: Final = 5.0
+_LOOK_SECONDS: Final = 0.1
 
 
 class Gateway:
-    """The data plane of one worker. `time` is the wall clock in Unix seconds, `desk` the socket of our application."""
+    """The data plane of one worker, of which a machine has `workers`.
+
+    `time` is the wall clock in Unix seconds, `desk` the socket of our application.
+    """
 
     def __init__(
         self,
@@ -55,6 +61,7 @@ class Gateway:
         assets: AssetCache,
         sessions: VisitorSessions,
         entropy: Entropy,
+        workers: int,
         time: Callable[[], float],
         tasks: asyncio.TaskGroup,
     ) -> None:
@@ -67,6 +74,7 @@ class Gateway:
         self.passes = passes
         self.notices = notices
         self.proxies = proxies
+        self.workers = workers
         self.time = time
         self.cookies = CookieReader(passes, secure=self.secure)
         self.pool = Pool(connector)
@@ -75,6 +83,7 @@ class Gateway:
         self.connections: set[ClientConnection] = set()
         self.draining = False
         self._drained = asyncio.Event()
+        self._arriving: list[tuple[ClientConnection, float]] = []
         self.log = structlog.get_logger("guestpass.gateway")
         self.odoo = OdooProfile(self, spool, assets, connector, sessions, entropy)
         self._tasks = tasks
@@ -126,6 +135,7 @@ class Gateway:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             now = self.loop.time()
+            self._forget_arrivals(now)
             for connection in tuple(self.connections):
                 connection.sweep(now)
             self.pool.sweep(now)
@@ -142,16 +152,44 @@ class Gateway:
         if self.draining and not self.connections:
             self._drained.set()
 
-    async def drain(self) -> None:
-        """Let requests in flight end, for DRAIN_SECONDS at most; what has no end is cut at once."""
+    def await_arrival(self, connection: ClientConnection) -> None:
+        """A connection was accepted; it joins the others when its TLS handshake is complete, or in the next turn."""
+        self._arriving.append((connection, self.loop.time()))
+
+    def _forget_arrivals(self, now: float) -> None:
+        """Those that have joined the others, and those whose handshake came to nothing."""
+        self._arriving = [
+            (connection, since)
+            for connection, since in self._arriving
+            if not connection.has_arrived and now - since < _ARRIVAL_SECONDS
+        ]
+
+    async def drain(self, seconds: float, stopping: asyncio.Event) -> None:
+        """Let what is under way end, for so long at most; the listeners must have been closed.
+
+        A worker that is replaced has time: a connection that waits for its next request gets an answer to that one
+        too, and WebSockets and event streams go on until shortly before the end. When `stopping` is set nobody takes
+        its place, and the sooner it ends the sooner visitors are served again: then idle connections are closed at
+        once, and what has no end of its own as soon as nothing else is under way.
+        """
         self.draining = True
-        for connection in tuple(self.connections):
-            connection.drain()
+        end = self.loop.time() + seconds
+        farewell = end - min(_FAREWELL_SECONDS, seconds / 4)
+        while (now := self.loop.time()) < end:
+            self._forget_arrivals(now)
+            if not self.connections and not self._arriving:
+                break
+            if now >= farewell or stopping.is_set():
+                for connection in tuple(self.connections):
+                    connection.close_if_idle()
+                if now >= farewell or all(connection.is_endless for connection in self.connections):
+                    for connection in tuple(self.connections):
+                        connection.go_away()
+            self._drained.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._drained.wait(), _LOOK_SECONDS)
         if self.connections:
-            try:
-                await asyncio.wait_for(self._drained.wait(), DRAIN_SECONDS)
-            except TimeoutError:
-                self.log.warning("requests_cut", count=len(self.connections), after_seconds=DRAIN_SECONDS)
+            self.log.warning("requests_cut", count=len(self.connections), after_seconds=seconds)
         for connection in tuple(self.connections):
             connection.abort()
         self.pool.close()

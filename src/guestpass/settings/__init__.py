@@ -4,7 +4,7 @@ Settings are read once, by `load`, and passed down. A variable ``GUESTPASS_<NAME
 file, the file before the default.
 """
 
-from guestpass.settings.forms import Listen, LogFormat, Network
+from guestpass.settings.forms import MAX_WORKERS, Listen, LogFormat, Network
 from guestpass.settings.loading import (
     CONFIG_HELP,
     CONFIG_VARIABLE,
@@ -21,6 +21,7 @@ __all__ = [
     "CONFIG_HELP",
     "CONFIG_VARIABLE",
     "DEFAULT_DENY",
+    "MAX_WORKERS",
     "PREFIX",
     "SECRETS",
     "Listen",

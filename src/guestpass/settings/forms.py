@@ -18,6 +18,7 @@ from guestpass.domain.durations import parse_duration
 from guestpass.domain.visit import AddressDetail
 
 SECRET_LENGTH = 32
+MAX_WORKERS = 256
 
 Network = IPv4Network | IPv6Network
 _DOMAIN = re.compile(
@@ -161,6 +162,23 @@ def parse_lifetime(value: object) -> timedelta:
     if duration < timedelta(seconds=1):
         raise ValueError("must be a duration of at least 1s, such as 8760h or 30d")
     return duration
+
+
+def parse_workers(value: object) -> int:
+    """A number of processes."""
+    if isinstance(value, bool) or not str(value).strip().isdecimal() or not 1 <= int(str(value).strip()) <= MAX_WORKERS:
+        raise ValueError(f"must be a whole number from 1 to {MAX_WORKERS}, or unset for one worker a core")
+    return int(str(value).strip())
+
+
+def parse_file(value: object) -> Path | None:
+    """An absolute path; None for empty text."""
+    if value is None or value == "":
+        return None
+    path = Path(_text(value)).expanduser() if not isinstance(value, Path) else value
+    if not path.is_absolute():
+        raise ValueError(f"must be an absolute path such as /etc/guestpass/cert.pem, not {str(path)!r}")
+    return path
 
 
 def parse_size(value: object) -> int:

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from guestpass.domain.visit import AddressDetail
+from guestpass.settings.cores import usable_cores
 from guestpass.settings.forms import (
     Listen,
     LogFormat,
@@ -22,6 +23,7 @@ from guestpass.settings.forms import (
     parse_address_detail,
     parse_data_dir,
     parse_database_url,
+    parse_file,
     parse_former_urls,
     parse_lifetime,
     parse_link_domain,
@@ -32,6 +34,7 @@ from guestpass.settings.forms import (
     parse_secret,
     parse_size,
     parse_switch,
+    parse_workers,
 )
 
 PREFIX = "GUESTPASS_"
@@ -98,20 +101,28 @@ def _apart(listen: Listen, info: ValidationInfo) -> Listen:
     return listen
 
 
-def _derived_origin(listen: Listen, loopback_name: str) -> str:
+def _with_certificate(key: Path | None, info: ValidationInfo) -> Path | None:
+    if "tls_cert" in info.data and (key is None) is not (info.data["tls_cert"] is None):
+        missing = "GUESTPASS_TLS_KEY" if key is None else "GUESTPASS_TLS_CERT"
+        raise ValueError(f"and GUESTPASS_TLS_CERT belong together, and {missing} is not set; set both or none of them")
+    return key
+
+
+def _derived_origin(data: dict[str, Any], listen: Listen, loopback_name: str) -> str:
     address = ipaddress.ip_address(listen.host)
+    scheme = "http" if data["tls_cert"] is None else "https"
     if address.is_unspecified or address.is_loopback:
-        return f"http://{loopback_name if address.version == 4 else '[::1]'}:{listen.port}"
-    return f"http://{listen}"
+        return f"{scheme}://{loopback_name if address.version == 4 else '[::1]'}:{listen.port}"
+    return f"{scheme}://{listen}"
 
 
 def _derived_public_url(data: dict[str, Any]) -> str:
-    return _derived_origin(data["listen"], "127.0.0.1")
+    return _derived_origin(data, data["listen"], "127.0.0.1")
 
 
 def _derived_admin_url(data: dict[str, Any]) -> str:
     # Another host than PUBLIC_URL's on purpose: cookies ignore ports, so one name for both would share them.
-    return _derived_origin(data["admin_listen"], "localhost")
+    return _derived_origin(data, data["admin_listen"], "localhost")
 
 
 def _beside_public_url(domain: str | None, info: ValidationInfo) -> str | None:
@@ -173,6 +184,21 @@ class Settings(BaseSettings):
         description="The listener for owners and operators: the API with its documentation, and the health checks. "
         "It is not meant for visitors.",
     )
+    tls_cert: Annotated[Path | None, BeforeValidator(parse_file), Shown("empty: plain HTTP")] = Field(
+        default=None,
+        description="A file with a certificate and those between it and the root (PEM): both listeners then speak TLS. "
+        "It is read anew when it changes. Leave it unset behind a reverse proxy that does TLS.",
+    )
+    tls_key: Annotated[
+        Path | None,
+        BeforeValidator(parse_file),
+        AfterValidator(_with_certificate),
+        Shown("empty"),
+    ] = Field(
+        default=None,
+        validate_default=True,
+        description="The file with that certificate's private key (PEM, without a passphrase).",
+    )
     public_url: Annotated[Origin, Shown("`http://127.0.0.1:PORT` with the port of `LISTEN`")] = Field(
         default_factory=_derived_public_url,
         description="How visitors reach LISTEN: the beginning of share URLs. With https, cookies are Secure.",
@@ -188,6 +214,14 @@ class Settings(BaseSettings):
         description="Gives each link an origin of its own below this domain (share.example.com, with wildcard DNS; "
         "localhost for trying it), so that environments can't touch each other in a browser. Empty: all links open on "
         "PUBLIC_URL. It must not be PUBLIC_URL's host or a parent of it.",
+    )
+    workers: Annotated[int, BeforeValidator(parse_workers), Shown("the cores that it may use")] = Field(
+        default_factory=usable_cores,
+        description="How many processes serve, each on one core.",
+    )
+    drain: Annotated[timedelta, BeforeValidator(parse_lifetime), Shown("`30s`")] = Field(
+        default=timedelta(seconds=30),
+        description="How long a worker that is stopped or replaced lets requests in flight go on.",
     )
     former_urls: Annotated[tuple[str, ...], BeforeValidator(parse_former_urls)] = Field(
         default=(),

@@ -295,6 +295,7 @@ async def playing() -> AsyncIterator[Playbook]:
             # Nobody is signed in through the one link.
             sessions=cast("VisitorSessions", None),
             entropy=_ENTROPY,
+            workers=1,
             time=NOW.timestamp,
             tasks=tasks,
         )

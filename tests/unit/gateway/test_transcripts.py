@@ -493,6 +493,39 @@ def test_a_websocket_changes_no_byte_however_it_is_cut(up: bytes, down: bytes, c
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "passed"),
+    [
+        (b"", b"", b""),
+        (b"\x81\x02hi", b"", b""),
+        (b"\x81\x08un", b"finish\x81\x04more", b"finish"),
+        (b"\x01\x03one", b"\x89\x00\x80\x03two\x81\x04more", b"\x89\x00\x80\x03two"),
+        (b"\x81", b"\x02hi\x81\x04more", b"\x02hi"),
+        # Compressed by permessage-deflate (RFC 7692), which sets the first reserved bit.
+        (b"\xc1\x04\xca\xc8", b"\x04\x00\xc1\x01x", b"\x04\x00"),
+    ],
+)
+async def test_a_websocket_is_told_to_go_away_where_no_message_is_under_way(
+    before: bytes, after: bytes, passed: bytes
+) -> None:
+    async with playing() as book:
+        upstream = await _asked(book, *HANDSHAKE)
+        upstream.deliver(SWITCHED + before)
+        await book.settle()
+        book.client.take()
+        for connection in tuple(book.gateway.connections):
+            connection.go_away()
+        upstream.deliver(after)
+        await book.settle()
+        said = book.client.take()
+        assert said.startswith(passed + b"\x88")
+        close = said[len(passed) :]
+        assert (close[1], close[2:4]) == (len(close) - 2, (1001).to_bytes(2))
+        assert _ended(upstream)
+        await book.after(1)
+        assert _ended(book.client)
+
+
 # Who waits for whom
 
 

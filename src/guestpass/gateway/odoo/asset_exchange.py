@@ -91,6 +91,9 @@ class AssetExchange:
         self._end()
         self._client.abort()
 
+    def go_away(self) -> None:
+        """It has an end of its own."""
+
     def _go_on(self, body: Body) -> None:
         if not self._sending:
             self._sending = True

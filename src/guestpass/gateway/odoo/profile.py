@@ -417,8 +417,9 @@ class OdooProfile:
         if turns is None:
             if len(self._turns) >= 10_000:
                 self._turns = {key: turns for key, turns in self._turns.items() if not turns.is_idle}
-            turns = self._turns[environment.key] = Turns(environment.max_concurrent)
-        turns.limit = environment.max_concurrent
+            turns = self._turns[environment.key] = Turns(1)
+        # Each worker has its share, so that all of them together keep to what the owner has set.
+        turns.limit = -(-environment.max_concurrent // self._gateway.workers)
         return turns
 
 

@@ -6,24 +6,20 @@ import asyncio
 from typing import Final
 
 from guestpass.gateway.exchange import Exchange
+from guestpass.gateway.frames import GOING_AWAY, POLICY_VIOLATION, Frames
 from guestpass.gateway.heads import ResponseHead
 from guestpass.gateway.odoo.endings import WARN_BEFORE, warning
 from guestpass.gateway.odoo.frames import (
     ClientFrames,
     ServerFrames,
     ViewOnlyFrames,
-    close_frame,
     notification,
     resume_id,
     text_frame,
 )
 
-_GOING_AWAY: Final = 1001
-_POLICY_VIOLATION: Final = 1008
 _SOON: Final = 1.0
 _AGAIN: Final = 5.0
-# The sweep comes twice a second, so that a socket is gone one second after its Close at the latest.
-_CLOSE_SECONDS: Final = 0.5
 
 
 class BusTunnel(Exchange):
@@ -32,7 +28,6 @@ class BusTunnel(Exchange):
     _from_odoo: ServerFrames
     _from_visitor: ClientFrames
     _timer: asyncio.TimerHandle | None = None
-    _pending: bytes = b""
     view_only: ViewOnlyFrames | None = None
     """What a visitor who may only look is held to say; given before the exchange begins."""
 
@@ -43,43 +38,31 @@ class BusTunnel(Exchange):
             if self.view_only is not None:
                 data = self.view_only.pass_on(data)
                 if self.view_only.refused is not None:
-                    self._close_with(_POLICY_VIOLATION, self.view_only.refused)
+                    self._end_with(POLICY_VIOLATION, self.view_only.refused)
                     return b""
         return super().from_client(data)
 
-    def from_upstream(self, data: bytes) -> None:
-        """Follow Odoo's frames; what waits to be said goes between two messages."""
-        if self.is_tunnel:
-            boundaries = self._from_odoo.feed(data)
-            if self._pending and boundaries:
-                frame, self._pending = self._pending, b""
-                data = data[: boundaries[0]] + frame + data[boundaries[0] :]
-        super().from_upstream(data)
-
     def cut(self) -> None:
         """Say that the socket goes away, where a frame of ours can be put in, and close it."""
-        if not self.is_tunnel or not self._from_odoo.at_boundary:
-            super().cut()
+        if self.is_tunnel:
+            self._end_with(GOING_AWAY, "This share link has ended.")
         else:
-            self._close_with(_GOING_AWAY, "This share link has ended.")
-
-    def _close_with(self, code: int, reason: str) -> None:
-        if not self._from_odoo.at_boundary:
             super().cut()
-            return
-        self._end()
-        self._drop_upstream()
-        self._client.write(close_frame(code, reason))
-        self._client.linger(_CLOSE_SECONDS)
+
+    def _end_with(self, code: int, reason: str) -> None:
+        if self._from_odoo.at_boundary:
+            self._close_with(code, reason)
+        else:
+            super().cut()
+
+    def _follow_server(self) -> Frames:
+        return self._from_odoo
 
     def _switch(self, head: ResponseHead, data: bytes) -> None:
         self._from_odoo, self._from_visitor = ServerFrames(), ClientFrames()
-        super()._switch(head, b"")
-        if not self.is_tunnel:
-            return
-        self._warn_in(max(_SOON, self._seconds_left() - WARN_BEFORE))
-        if data:
-            self.from_upstream(data)
+        super()._switch(head, data)
+        if self.is_tunnel:
+            self._warn_in(max(_SOON, self._seconds_left() - WARN_BEFORE))
 
     def _seconds_left(self) -> float:
         return (self.entry.expires_at if self.entry else 0.0) - self._client.gateway.time()
@@ -101,11 +84,7 @@ class BusTunnel(Exchange):
             # Its client would ask the bus to go on from an id that we invented, so it must have said one first.
             self._warn_in(_AGAIN)
             return
-        frame = text_frame(notification(id, *warning(left, self._request.languages)))
-        if self._from_odoo.at_boundary:
-            self._client.write(frame)
-        else:
-            self._pending = frame
+        self._say(text_frame(notification(id, *warning(left, self._request.languages))))
 
     def _end(self) -> None:
         super()._end()

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Message, Ping, Pong, TextMessage
 
+from guestpass.gateway.frames import close_frame
 from guestpass.gateway.odoo.frames import (
     MAX_MESSAGE,
     MAX_SUBSCRIPTION,
     ClientFrames,
     ServerFrames,
-    close_frame,
     notification,
     resume_id,
     text_frame,

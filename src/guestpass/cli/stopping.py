@@ -1,0 +1,75 @@
+"""Turn whatever stops a command into one clear sentence for each cause, and an exit status."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import typer
+from typer.exceptions import TyperException
+
+from guestpass.app.instance import AnotherKey
+from guestpass.cli.session import REFUSED, WRONG, Stopped
+from guestpass.data_directory import DataDirectoryUnusable
+from guestpass.domain.errors import GuestpassError, Invalid
+from guestpass.settings import SettingsError
+
+_STOPPED_BY_INTERRUPT = 130  # 128 and the number of SIGINT, as shells count.
+
+# The names that the API has for what these options say.
+_OPTIONS = {
+    "expiresIn": "--expires",
+    "shareType": "--type",
+    "password": "--password",
+    "label": "--label",
+    "id": "--id",
+    "name": "NAME",
+    "url": "URL",
+    "websocketUrl": "--websocket-url",
+    "maintenance": "--maintenance",
+    "kind": "--kind",
+    "description": "--description",
+    "bodyLimit": "--body-limit",
+    "responseTimeout": "--response-timeout",
+    "publicUrl": "--public-url",
+    "database": "--database",
+    "allowPaths": "--allow-path",
+    "maxConcurrent": "--max-concurrent",
+    "readOnlyAllow": "--read-only-allow",
+    "access": "--view-only",
+    "signInAs": "--sign-in-as",
+    "login": "LOGIN",
+    "allowAdmin": "--allow-admin",
+}
+
+
+def stopping(action: Callable[[], object]) -> int:
+    """Do it and return the exit status; whatever stops it is said on standard error."""
+    try:
+        status = action()
+    except TyperException as error:
+        # Where a command is left out, the message is the whole help.
+        if error.format_message().startswith("Usage:"):
+            typer.echo(error.format_message(), err=True)
+            return WRONG
+        return say(error.exit_code, error.format_message())
+    except (typer.Abort, KeyboardInterrupt):
+        return say(_STOPPED_BY_INTERRUPT, "Stopped.")
+    except Stopped as error:
+        return say(error.status, str(error))
+    except SettingsError as error:
+        return say(WRONG, *error.problems)
+    except (AnotherKey, DataDirectoryUnusable) as error:
+        return say(WRONG, str(error))
+    except Invalid as error:
+        return say(WRONG, *(f"{_OPTIONS.get(each.field, each.field)} {each.message}." for each in error.errors))
+    except GuestpassError as error:
+        return say(REFUSED, str(error))
+    return status if isinstance(status, int) else 0
+
+
+def say(status: int, *sentences: str) -> int:
+    """Say what has stopped a command; returns the exit status."""
+    for sentence in sentences:
+        print(f"guestpass: {sentence}", file=sys.stderr)  # noqa: T201 - the command's way to speak
+    return status
