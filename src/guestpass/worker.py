@@ -18,7 +18,7 @@ from guestpass.app.openings import Openings
 from guestpass.app.overview import Overview
 from guestpass.app.places import Places
 from guestpass.app.ports import Change, ChangeKind
-from guestpass.app.reachability import Reachability
+from guestpass.app.reachability import ROUNDS, Reachability
 from guestpass.app.visitor_sessions import SIGN_INS, VisitorSessions
 from guestpass.app.visits import VisitLog
 from guestpass.domain.finding import Finding
@@ -111,8 +111,7 @@ def build_worker(
         core.clock,
         core.entropy,
     )
-
-    live = LiveFeed(core.database, core.entropy)
+    live = LiveFeed(core.database, lambda: feed.number)
 
     async def apply(changes: Sequence[Change]) -> None:
         # Visits change numbers that nobody but open pages shows, and they are many.
@@ -187,7 +186,14 @@ def build_worker(
         ready=ready,
         installation_findings=installation_findings,
     )
-    reachability = Reachability(core.database, announcer, EnvironmentReacher(connector), core.environments, core.clock)
+    reachability = Reachability(
+        core.database,
+        announcer,
+        EnvironmentReacher(connector),
+        core.environments,
+        DatabaseBudget(core.database, core.clock, ROUNDS, "reachability"),
+        core.clock,
+    )
     dashboard = create_dashboard(
         DashboardServices(
             api=services,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from guestpass.app.ports import Change, ChangeKind, Entropy, Store
+from guestpass.app.ports import Change, ChangeKind, Store
 from guestpass.domain.environment import EnvironmentKey
 
 RESYNC = "resync"
@@ -55,26 +55,26 @@ class Listener:
 class LiveFeed:
     """Turns the changes of all processes into topics for those who listen, each in one organisation.
 
-    `mark` names a moment: a page that was read at one and listens from another has missed something.
+    `mark` names a moment by the number of the newest change, so that every worker understands it: a page that one
+    worker made listens at another. `number` is the newest change that this process knows to have been applied.
     """
 
-    def __init__(self, store: Store, entropy: Entropy) -> None:
+    def __init__(self, store: Store, number: Callable[[], int]) -> None:
         self._store = store
-        # Another process begins to count anew.
-        self._epoch = entropy.bytes(6).hex()
-        self._number = 0
+        self._number = number
+        self._told = 0
         self._listeners: dict[Listener, str] = {}
 
     @property
     def mark(self) -> str:
         """The present moment."""
-        return f"{self._epoch}.{self._number}"
+        return str(max(self._told, self._number()))
 
     @contextmanager
-    def listen(self, org: str, since: str | None) -> Iterator[Listener]:
-        """Listen to an organisation; where something was told after the mark `since`, RESYNC comes first."""
+    def listen(self, org: str, since: str) -> Iterator[Listener]:
+        """Listen to an organisation; where something may have changed after the mark `since`, RESYNC comes first."""
         listener = Listener()
-        if since != self.mark:
+        if not since.isdecimal() or int(since) < int(self.mark):
             listener.tell((RESYNC,))
         self._listeners[listener] = org
         try:
@@ -84,7 +84,7 @@ class LiveFeed:
 
     async def apply(self, changes: Sequence[Change]) -> None:
         """Tell of changes; costs next to nothing while nobody listens."""
-        self._number += 1
+        self._told = changes[-1].number
         if not self._listeners:
             return
         told: dict[str, dict[str, None]] = {}
@@ -109,7 +109,7 @@ class LiveFeed:
                 listener.tell((LINKS, ENVIRONMENTS))
 
     async def reset(self) -> None:
-        """Nobody knows what changed."""
-        self._number += 1
+        """Nobody knows what changed, and numbers may have gone back."""
+        self._told = 0
         for listener in self._listeners:
             listener.tell((RESYNC,))

@@ -9,13 +9,15 @@ from typing import Final
 import structlog
 
 from guestpass.app.environments import EnvironmentService
-from guestpass.app.ports import Announcer, ChangeKind, Clock, Reacher, Store, Unreachable
+from guestpass.app.ports import Announcer, Budget, ChangeKind, Clock, Reacher, Store, Unreachable
 from guestpass.domain.access import Principal
 from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.errors import NotFound
 
 INTERVAL_S: Final = 60.0
 """How often each environment is looked at, in seconds."""
+ROUNDS: Final = "1/50second"
+"""How many rounds all workers make together: the first one to wake makes it for the others."""
 AT_ONCE: Final = 8
 """How many are looked at at the same time."""
 UNREACHABLE: Final = "unreachable"
@@ -35,6 +37,7 @@ class Reachability:
         announcer: Announcer,
         reacher: Reacher,
         environments: EnvironmentService,
+        rounds: Budget,
         clock: Clock,
         *,
         interval: float = INTERVAL_S,
@@ -43,6 +46,7 @@ class Reachability:
         self._announcer = announcer
         self._reacher = reacher
         self._environments = environments
+        self._rounds = rounds
         self._clock = clock
         self._interval = interval
 
@@ -51,7 +55,8 @@ class Reachability:
         while True:
             await asyncio.sleep(self._interval)
             try:
-                await self.look_at_all()
+                if await self._rounds.spend("all") is None:
+                    await self.look_at_all()
             except Exception:  # noqa: BLE001 - whatever the database raises, looking goes on
                 _log.exception("environments_not_checked", retry_seconds=self._interval)
 

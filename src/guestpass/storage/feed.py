@@ -53,6 +53,11 @@ class SQLiteFeed:
         self._failing = False
         self._log: Any = structlog.get_logger(__name__)
 
+    @property
+    def number(self) -> int:
+        """The newest change that was applied, or was there at the start."""
+        return self._number
+
     async def start(self) -> None:
         """Begin with what is committed now; call it before anything is cached."""
         async with self._database.reading() as work:

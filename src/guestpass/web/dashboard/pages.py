@@ -36,9 +36,13 @@ _environment: Final = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    # A newer version that is installed meanwhile must not mix its templates with the program that still runs.
+    auto_reload=False,
 )
 _environment.filters.update(FILTERS)
 _environment.globals.update(static=static_path, navigation=NAVIGATION)
+for _name in _environment.list_templates():
+    _environment.get_template(_name)
 
 
 def is_partial(request: Request) -> bool:
