@@ -32,9 +32,9 @@ def test_with_https_a_cookie_that_a_neighbour_could_have_written_is_not_read() -
 
 def test_a_message_is_read_by_the_session_that_it_was_left_for_and_by_no_other() -> None:
     response = Response()
-    cookies.set_flash(response, Flash("good", "Saved, "at last" \u00e4."), "a-token", secure=False)
+    cookies.set_flash(response, Flash("good", "Saved, at last: \u00e4."), "a-token", secure=False)
     request = sent_back(response)
-    assert cookies.take_flash(request, "a-token", secure=False) == Flash("good", "Saved, "at last" \u00e4.")
+    assert cookies.take_flash(request, "a-token", secure=False) == Flash("good", "Saved, at last: \u00e4.")
     assert cookies.take_flash(request, "another", secure=False) is None
 
 
