@@ -67,7 +67,7 @@ def _routes() -> list[tuple[str, str]]:
 
 
 ROUTES = _routes()
-GUARDED = [route for route in ROUTES if route[1].startswith(("/api/environments", "/api/share-links"))]
+GUARDED = [route for route in ROUTES if route[1].startswith(("/api/environments", "/api/share-links", "/api/branding"))]
 # GET of a login only leads back to the share URL, which then says that there is none.
 TO_NOTHING = [(method, path) for method, path in ROUTES if "no" in path and (method, path[-6:]) != ("GET", "/login")]
 BODIES = [
@@ -77,6 +77,7 @@ BODIES = [
     ("PATCH", "/api/environments/nowhere/share/nothing"),
     ("POST", "/api/share-links/deactivate"),
     ("POST", "/api/environments/nowhere/accounts"),
+    ("PUT", "/api/branding"),
     ("POST", "/api/share/gp_nothing/login"),
     ("POST", "/share/gp_nothing/login"),
 ]
@@ -88,7 +89,7 @@ def test_the_lists_here_are_the_applications() -> None:
         ("POST", "/api/environments/nowhere/share/nothing/rotate"),
     }
     assert {route for route in ROUTES if route[0] in {"POST", "PUT", "PATCH"}} == set(BODIES) | bodiless
-    assert len(GUARDED) == 24
+    assert len(GUARDED) == 27
 
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)
@@ -147,7 +148,7 @@ async def test_with_bad_bodies(caller: httpx2.AsyncClient, method: str, path: st
         assert _expect_problem(await send(malformed), 400)["code"] == "malformed_body"
     for wrong in (b"[]", b"null", b'"text"', b"1", secret, b'{"x\\u0000y":1}', b'{"' + b"k" * 5000 + b'":1}'):
         assert _expect_problem(await send(wrong), 422)["errors"]
-    assert _expect_problem(await send(b'{"password":"' + b"x" * 70_000 + b'"}'), 413)["code"] == "body_too_large"
+    assert _expect_problem(await send(b'{"password":"' + b"x" * 200_000 + b'"}'), 413)["code"] == "body_too_large"
 
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(70):

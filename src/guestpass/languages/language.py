@@ -29,6 +29,11 @@ def mark(text: str) -> str:
     return text
 
 
+def mark_count(one: str, many: str) -> tuple[str, str]:
+    """The same for a text that counts something, in the two forms that `Language.say_count` takes."""
+    return one, many
+
+
 class Language:
     """One language. `tag` is for `lang` attributes and Content-Language."""
 
