@@ -6,16 +6,41 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from guestpass.web.dashboard import accounts, environment_forms, environments, events, failures, sign_in, view_only
+from guestpass.domain.access import Scope
+from guestpass.web.dashboard import (
+    accounts,
+    all_links,
+    environment_forms,
+    environments,
+    events,
+    failures,
+    link,
+    links,
+    share_dialog,
+    sign_in,
+    view_only,
+)
 from guestpass.web.dashboard.guard import Guard
 from guestpass.web.dashboard.services import DashboardServices
+from guestpass.web.dashboard.sessions import Looking
 
 
 def create_dashboard(services: DashboardServices) -> FastAPI:
     """All pages over these services; each is guarded, see `Guard`."""
     application = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     application.state.services = services
-    for module in (sign_in, events, environments, environment_forms, accounts, view_only):
+    for module in (
+        sign_in,
+        events,
+        environments,
+        environment_forms,
+        accounts,
+        view_only,
+        links,
+        share_dialog,
+        link,
+        all_links,
+    ):
         application.include_router(module.router)
     application.add_api_route("/", _go_to_start, methods=["GET"])
     failures.install(application)
@@ -23,5 +48,6 @@ def create_dashboard(services: DashboardServices) -> FastAPI:
     return application
 
 
-async def _go_to_start(_request: Request) -> Response:
-    return RedirectResponse("/environments", 303)
+async def _go_to_start(_request: Request, owner: Looking) -> Response:
+    start = "/environments" if owner.may(Scope.ENVIRONMENTS_READ) else "/links"
+    return RedirectResponse(start, 303)

@@ -1,4 +1,4 @@
-"""The environments: all of them, and what one of them is like."""
+"""The environments: all of them, and the state of each. The page of one is its links'."""
 
 from __future__ import annotations
 
@@ -43,13 +43,6 @@ async def show_environments(
         pages=max(1, -(-found.total // ON_A_PAGE)),
         warnings=(*services.installation_findings(), *((SHARED_ORIGIN,) if shared else ())),
     )
-
-
-@router.get("/environments/{envId}")
-async def show_environment(request: Request, owner: Looking, env_id: EnvironmentId, services: Services) -> Response:
-    """One environment with its links."""
-    glance, _ = await services.overview.one(owner.principal, env_id)
-    return render(request, "environment.html", glance=glance)
 
 
 @router.get("/environments/{envId}/row")

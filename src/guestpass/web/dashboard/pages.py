@@ -28,7 +28,10 @@ class Destination:
     scope: str
 
 
-NAVIGATION: Final = (Destination("environments", "Environments", "/environments", "environments:read"),)
+NAVIGATION: Final = (
+    Destination("environments", "Environments", "/environments", "environments:read"),
+    Destination("links", "Links", "/links", "shares:read"),
+)
 
 _environment: Final = Environment(
     loader=PackageLoader("guestpass.web", "templates/dashboard"),

@@ -22,18 +22,25 @@
     if (box && !box.open && document.getElementById("dialog-content").childElementCount) box.showModal();
   };
 
+  // Browsers give the clipboard itself to secure pages only; elsewhere they copy what is selected.
+  const copySelected = (text) => {
+    const box = Object.assign(document.createElement("textarea"), { value: text, readOnly: true });
+    const focused = document.activeElement;
+    (document.querySelector("dialog[open]") ?? document.body).append(box);
+    box.select();
+    const copied = document.execCommand("copy");
+    box.remove();
+    focused?.focus();
+    return copied;
+  };
   const copy = async (button) => {
     const text = button.dataset.copy ?? document.getElementById(button.dataset.copyFrom)?.value ?? "";
     const label = button.querySelector("[data-copy-label]") ?? button;
-    const before = label.textContent;
-    try {
-      await navigator.clipboard.writeText(text);
-      label.textContent = "Copied";
-    } catch {
-      // Browsers give the clipboard to secure pages only: what is selected can be copied by hand.
-      document.getElementById(button.dataset.copyFrom)?.select();
-      label.textContent = "Press Ctrl+C";
-    }
+    const before = (label.dataset.before ??= label.textContent);
+    const copied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+    const done = copied || copySelected(text);
+    if (!done) document.getElementById(button.dataset.copyFrom)?.select();
+    label.textContent = done ? "Copied" : "Press Ctrl+C";
     setTimeout(() => { label.textContent = before; }, 2000);
   };
 

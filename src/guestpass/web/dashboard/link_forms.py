@@ -1,0 +1,164 @@
+"""Read what owners want of a link from its forms, and fill the forms with what is so now."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from guestpass.app.link_terms import LinkChange, NewLink
+from guestpass.app.unset import UNSET
+from guestpass.domain.durations import parse_duration
+from guestpass.domain.errors import FieldError, Invalid
+from guestpass.domain.link import Access, ShareLink, ShareType
+from guestpass.web.dashboard.forms import Form, Reading, whole_number
+
+LIFETIMES: Final = {"24h": "24 hours", "7d": "7 days", "30d": "30 days"}
+"""What is offered at a click, by the API's notation."""
+BY_DATE: Final = "date"
+SHARE_FIELDS: Final = (
+    "who", "password", "lifetime", "expiresOn", "expiresAt", "signInAs", "access", "label", "note", "startPath",
+    "maxVisitors", "allowedIPs",
+)  # fmt: skip
+"""What the share dialog shows. `who` and `lifetime` are its own, the others have the API's names."""
+LIFETIME_FIELDS: Final = ("lifetime", "expiresOn", "expiresAt", "active")
+PASSWORD_FIELDS: Final = ("who", "password")
+
+
+def offered_lifetimes(longest: timedelta) -> dict[str, str]:
+    """Those of LIFETIMES that the installation allows, by what a form sends, with what people read."""
+    return {text: words for text, words in LIFETIMES.items() if parse_duration(text) <= longest}
+
+
+def read_new_link(form: Form) -> NewLink:
+    """The link that the share dialog asks for; raises Invalid with all that can't be read."""
+    reading = Reading(form)
+    password = _password(form, reading)
+    lifetime = _lifetime(form, reading)
+    access, limit = _access(form, reading), reading.read("maxVisitors", whole_number)
+    if reading.errors:
+        raise Invalid(reading.errors)
+    return NewLink(
+        **lifetime,
+        label=form.optional("label"),
+        note=form.optional("note"),
+        password=password,
+        access=access,
+        sign_in_as=form.optional("signInAs"),
+        start_path=form.optional("startPath"),
+        max_visitors=limit,
+        allowed_ips=_networks(form),
+    )
+
+
+def read_extension(form: Form) -> LinkChange:
+    """How long a link is to work from now on, and whether it is opened again; raises Invalid."""
+    reading = Reading(form)
+    lifetime = _lifetime(form, reading)
+    if not lifetime and not reading.errors:
+        reading.errors.append(FieldError("expiresIn", "must be chosen"))
+    if reading.errors:
+        raise Invalid(reading.errors)
+    return LinkChange(**lifetime, active=True if form.checked("active") else UNSET)
+
+
+def read_password(form: Form) -> LinkChange:
+    """Which password a link is to ask for, None for none; raises Invalid."""
+    reading = Reading(form)
+    password = _password(form, reading)
+    if reading.errors:
+        raise Invalid(reading.errors)
+    return LinkChange(password=password)
+
+
+def read_term(name: str, form: Form) -> LinkChange:
+    """One of TERMS as its form wants it; raises Invalid."""
+    reading = Reading(form)
+    change = _CHANGES[name](form, reading)
+    if reading.errors:
+        raise Invalid(reading.errors)
+    return change
+
+
+def values_of(link: ShareLink) -> dict[str, object]:
+    """What the forms of TERMS show of a link."""
+    return {
+        "label": link.label,
+        "note": link.note,
+        "signInAs": link.account,
+        "access": Access.READ_ONLY.value if link.access is Access.READ_ONLY else None,
+        "startPath": link.start_path,
+        "maxVisitors": link.max_visitors,
+        "allowedIPs": "\n".join(link.allowed_ips),
+    }
+
+
+def _as_what(form: Form, reading: Reading) -> LinkChange:
+    return LinkChange(sign_in_as=form.optional("signInAs"), access=_access(form, reading))
+
+
+def _limit(_: Form, reading: Reading) -> LinkChange:
+    return LinkChange(max_visitors=reading.read("maxVisitors", whole_number))
+
+
+_CHANGES: Final[Mapping[str, Callable[[Form, Reading], LinkChange]]] = {
+    "label": lambda form, _: LinkChange(label=form.optional("label")),
+    "note": lambda form, _: LinkChange(note=form.optional("note")),
+    "visitors": _as_what,
+    "start": lambda form, _: LinkChange(start_path=form.optional("startPath")),
+    "limit": _limit,
+    "networks": lambda form, _: LinkChange(allowed_ips=_networks(form)),
+}
+TERMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "label": ("label",),
+    "note": ("note",),
+    "visitors": ("signInAs", "access"),
+    "start": ("startPath",),
+    "limit": ("maxVisitors",),
+    "networks": ("allowedIPs",),
+}
+"""What is changed in place on a link's page, each with the fields of its form."""
+
+
+def _password(form: Form, reading: Reading) -> str | None:
+    if form.text("who") != ShareType.PASSWORD.value:
+        return None
+    password = form.raw("password")
+    if not password:
+        reading.errors.append(FieldError("password", "is needed; or let whoever has the link in"))
+    return password or None
+
+
+def _lifetime(form: Form, reading: Reading) -> dict[str, Any]:
+    """The field of a link that says how long it works; empty where nothing was chosen."""
+    if form.text("lifetime") != BY_DATE:
+        lifetime = reading.read("lifetime", parse_duration)
+        return {} if lifetime is None else {"expires_in": lifetime}
+    if form.optional("expiresAt") is None and form.optional("expiresOn") is None:
+        reading.errors.append(FieldError("expiresAt", "must be a date and a time of day"))
+        return {}
+    # A script writes the moment beside what was typed, since only the browser knows its time zone.
+    name = "expiresAt" if form.optional("expiresAt") is not None else "expiresOn"
+    at = reading.read(name, _moment)
+    return {} if at is None else {"expires_at": at}
+
+
+def _moment(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be a date and a time of day, such as 2026-03-04T18:00") from None
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
+def _access(form: Form, reading: Reading) -> Access:
+    try:
+        return Access(form.text("access") or Access.FULL)
+    except ValueError:
+        reading.errors.append(FieldError("access", "must be full or readOnly"))
+        return Access.FULL
+
+
+def _networks(form: Form) -> list[str]:
+    return [part for part in re.split(r"[\s,;]+", form.raw("allowedIPs")) if part]
