@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from guestpass.app.accounts import AccountService
 from guestpass.app.addresses import Addresses
 from guestpass.app.bearers import BearerRevocation
-from guestpass.app.dashboard_sessions import DashboardSessionService
 from guestpass.app.branding import BrandingService
+from guestpass.app.dashboard_sessions import DashboardSessionService
 from guestpass.app.environments import EnvironmentService
 from guestpass.app.findings import Findings
 from guestpass.app.instance import Instance
 from guestpass.app.link_records import LinkRecords
 from guestpass.app.links import LinkService
+from guestpass.app.password_tries import PasswordTries
 from guestpass.app.ports import Announcer
 from guestpass.data_directory import Secrets, make_secrets, read_secrets, whereabouts
 from guestpass.gateway.asking import Asker
@@ -28,6 +29,7 @@ from guestpass.signing.passwords import Argon2Hasher
 from guestpass.signing.sealing import SealedSecrets
 from guestpass.signing.session_tokens import DashboardTokens
 from guestpass.signing.tokens import SealedTokens
+from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.database import Database
 from guestpass.storage.instance import read_instance, write_instance
 from guestpass.storage.location import DatabaseUnusable
@@ -52,6 +54,7 @@ class Core:
     bearer: BearerTokens
     revocation: BearerRevocation
     dashboard_sessions: DashboardSessionService
+    password_tries: PasswordTries
     addresses: Addresses
     links: LinkService
     records: LinkRecords
@@ -128,6 +131,13 @@ def _assemble(
         passes=PassSigner(keys, entropy),
         bearer=BearerTokens(secrets.jwt_secret, entropy),
         revocation=BearerRevocation(database, clock),
+        password_tries=PasswordTries(
+            database,
+            clock,
+            settings.visitor_addresses,
+            of_address=DatabaseBudget(database, clock, settings.password_tries, "password-address"),
+            of_link=DatabaseBudget(database, clock, settings.password_tries_per_link, "password-link"),
+        ),
         dashboard_sessions=DashboardSessionService(
             database, DashboardTokens(secrets.jwt_secret, entropy), clock, entropy
         ),

@@ -172,11 +172,12 @@ def build_worker(
     services = WebServices(
         links=core.links,
         records=core.records,
+        password_tries=core.password_tries,
         environments=core.environments,
         accounts=core.accounts,
         branding=core.branding,
         findings=core.findings,
-        openings=Openings(core.database, core.vault, core.hasher, core.clock, visits),
+        openings=Openings(core.database, core.vault, core.hasher, core.clock, visits, core.password_tries),
         bearer=core.bearer,
         revocation=core.revocation,
         passes=core.passes,

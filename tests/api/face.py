@@ -28,6 +28,7 @@ from guestpass.app.findings import Findings
 from guestpass.app.link_records import LinkRecords
 from guestpass.app.links import LinkService
 from guestpass.app.openings import Openings
+from guestpass.app.password_tries import PasswordTries
 from guestpass.app.visits import VisitLog
 from guestpass.domain.access import ALL_SCOPES, Principal, Scope
 from guestpass.domain.visit import AddressDetail
@@ -37,6 +38,7 @@ from guestpass.signing.passes import PassSigner
 from guestpass.signing.passwords import Argon2Hasher
 from guestpass.signing.sealing import SealedSecrets
 from guestpass.signing.tokens import SealedTokens
+from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.database import Database
 from guestpass.storage.migrate import upgrade
 from guestpass.system import SystemEntropy
@@ -115,6 +117,12 @@ def _migrated_database() -> bytes:
         return file.read_bytes()
 
 
+@cache
+def _user_agents() -> UserAgentReader:
+    """Its rules are compiled once for all tests."""
+    return UserAgentReader()
+
+
 @contextmanager
 def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator[Face]:
     """Serve a new, empty installation."""
@@ -125,7 +133,14 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
     database, vault, hasher = Database(database_url, clock), SealedTokens(keys, entropy), Argon2Hasher()
     addresses = Addresses(PUBLIC_URL, link_domain)
     ready, prober, door = [True], NotingProber(), PlayedDoor()
-    visits = VisitLog(database, clock, agent_of=UserAgentReader().read)
+    visits = VisitLog(database, clock, agent_of=_user_agents().read)
+    tries = PasswordTries(
+        database,
+        clock,
+        AddressDetail.SHORTENED,
+        of_address=DatabaseBudget(database, clock, "3/15minute", "password-address"),
+        of_link=DatabaseBudget(database, clock, "5/hour", "password-link"),
+    )
     accounts = AccountService(database, Silence(), SealedSecrets(keys, entropy), door, clock)
 
     async def is_ready() -> bool:
@@ -133,12 +148,13 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
 
     services = WebServices(
         links=LinkService(database, Silence(), vault, hasher, addresses, accounts, clock, entropy, longest=LONGEST),
+        password_tries=tries,
         records=LinkRecords(database, Silence(), clock, AddressDetail.SHORTENED),
         environments=EnvironmentService(database, Silence(), clock, entropy, prober),
         accounts=accounts,
         branding=BrandingService(database, Silence(), clock),
         findings=Findings(database, addresses),
-        openings=Openings(database, vault, hasher, clock, visits),
+        openings=Openings(database, vault, hasher, clock, visits, tries),
         bearer=BearerTokens(JWT_SECRET, entropy),
         revocation=BearerRevocation(database, clock),
         passes=PassSigner(keys, entropy),

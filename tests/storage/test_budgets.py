@@ -131,3 +131,19 @@ async def test_several_processes_together_spend_no_more_than_there_is(database_u
     assert len(results) == 30
     assert sum(result is None for result in results) == 25
     assert all(0 < result <= 3600 for result in results if result is not None)
+
+
+async def test_what_was_given_back_can_be_spent_again(budget: DatabaseBudget) -> None:
+    await use_up(budget, "link", ADDRESS)
+    await budget.refund("link", ADDRESS)
+    assert await budget.spend("link", ADDRESS) is None
+    assert await budget.spend("link", ADDRESS) is not None
+
+
+async def test_all_keys_of_one_link_are_cleared_and_no_others(budget: DatabaseBudget) -> None:
+    for key in (("link", ADDRESS), ("link", "192.0.2.1"), ("link",), ("link2", ADDRESS)):
+        await use_up(budget, *key)
+    await budget.clear_all("link")
+    for key in (("link", ADDRESS), ("link", "192.0.2.1"), ("link",)):
+        assert await budget.spend(*key) is None
+    assert await budget.spend("link2", ADDRESS) is not None

@@ -19,7 +19,7 @@ class Notice:
     maintenance message or what is wrong with the request; `request_id` is what the log has.
     `languages` is the request's Accept-Language field as it came, `branding` how the link's organisation looks.
     `ended_at` is when a link that is over ended. `repeatable` says that the request was a plain GET, so that a
-    page about something that passes may ask again by itself.
+    page about something that passes may ask again by itself. `retry_after` are the seconds until it is worth it.
     """
 
     reason: Reason
@@ -31,6 +31,7 @@ class Notice:
     branding: Branding | None = None
     ended_at: datetime | None = None
     repeatable: bool = False
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

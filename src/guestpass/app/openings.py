@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from guestpass.app.password_tries import PasswordTries
 from guestpass.app.places import Places
 from guestpass.app.ports import Clock, PasswordHasher, Store, TokenVault
 from guestpass.app.visits import VisitLog
@@ -17,25 +18,36 @@ _ENDED: Final = {Status.DEACTIVATED: Reason.LINK_DEACTIVATED, Status.EXPIRED: Re
 class OpeningRefused(GuestpassError):
     """A link was not opened.
 
-    `reason` is one of UNKNOWN_LINK, LINK_REPLACED, LINK_DEACTIVATED, LINK_EXPIRED, PASSWORD_NEEDED and PASSWORD_WRONG;
-    `link` is None for the first alone.
+    `reason` is one of UNKNOWN_LINK, LINK_REPLACED, LINK_DEACTIVATED, LINK_EXPIRED, PASSWORD_NEEDED, PASSWORD_WRONG,
+    TRIES_USED_UP and LINK_FULL; `link` is None for the first alone. `retry_after` are the seconds until a password can
+    be tried again, where none can be now.
     """
 
-    def __init__(self, reason: Reason, link: ShareLink | None = None) -> None:
+    def __init__(self, reason: Reason, link: ShareLink | None = None, *, retry_after: float | None = None) -> None:
         super().__init__(f"The link was not opened: {reason}.")
         self.reason = reason
         self.link = link
+        self.retry_after = retry_after
 
 
 class Openings:
     """What a visitor does before anything is forwarded."""
 
-    def __init__(self, store: Store, vault: TokenVault, hasher: PasswordHasher, clock: Clock, visits: VisitLog) -> None:
+    def __init__(
+        self,
+        store: Store,
+        vault: TokenVault,
+        hasher: PasswordHasher,
+        clock: Clock,
+        visits: VisitLog,
+        tries: PasswordTries,
+    ) -> None:
         self._store = store
         self._vault = vault
         self._hasher = hasher
         self._clock = clock
         self._visits = visits
+        self._tries = tries
         self._places = Places(store, clock)
 
     async def login(
@@ -54,17 +66,16 @@ class Openings:
             return link
         if not password:
             raise OpeningRefused(Reason.PASSWORD_NEEDED, link)
-        if await self._hasher.verify(link.password_hash, password):
-            return link
+        reason, wait = Reason.TRIES_USED_UP, await self._tries.charge(link.id, client_address)
+        if wait is None:
+            if await self._hasher.verify(link.password_hash, password):
+                await self._tries.give_back(link.id, client_address)
+                return link
+            reason = Reason.PASSWORD_WRONG
         self._visits.refused(
-            link.id,
-            now.timestamp(),
-            Reason.PASSWORD_WRONG.value,
-            client_address,
-            request_id=request_id,
-            user_agent=user_agent,
+            link.id, now.timestamp(), reason.value, client_address, request_id=request_id, user_agent=user_agent
         )
-        raise OpeningRefused(Reason.PASSWORD_WRONG, link)
+        raise OpeningRefused(reason, link, retry_after=wait)
 
     async def let_in(
         self, link: ShareLink, visitor: str, client_address: str, *, request_id: str, user_agent: str
@@ -79,7 +90,7 @@ class Openings:
                 request_id=request_id,
                 user_agent=user_agent,
             )
-            raise OpeningRefused(Reason.LINK_FULL)
+            raise OpeningRefused(Reason.LINK_FULL, link)
 
     async def _link(self, token: str) -> ShareLink:
         if not self._vault.is_well_formed(token):

@@ -103,6 +103,8 @@ class EventKind(StrEnum):
     ACTIVATED = "activated"
     ROTATED = "rotated"
     VISIT_ENDED = "visitEnded"
+    LOCKED = "locked"
+    UNLOCKED = "unlocked"
     OPENED = "opened"
 
 

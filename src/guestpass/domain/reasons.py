@@ -19,6 +19,7 @@ class Reason(StrEnum):
     PREVIEW = "preview"
     PASSWORD_NEEDED = "password_needed"
     PASSWORD_WRONG = "password_wrong"
+    TRIES_USED_UP = "tries_used_up"
     PASS_MISSING = "pass_missing"
     SWITCH_LINK = "switch_link"
     EMBEDDED = "embedded"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import limits
 from pydantic import SecretStr
 
 from guestpass.domain.durations import parse_duration
@@ -228,6 +229,18 @@ def parse_log_format(value: object) -> LogFormat:
         return LogFormat(_text(value).lower())
     except ValueError:
         raise ValueError(f"must be console or json, not {str(value)!r}") from None
+
+
+def parse_rate(value: object) -> str:
+    """So many in so much time, as the library `limits` writes it: ``10/15minute``."""
+    text = _text(value)
+    try:
+        rate = limits.parse(text)
+    except ValueError:
+        raise ValueError("must be a number and a time, such as 10/15minute or 200/hour") from None
+    if not rate.amount:
+        raise ValueError("must allow one at least")
+    return text
 
 
 def parse_address_detail(value: object) -> AddressDetail:

@@ -31,6 +31,7 @@ from guestpass.settings.forms import (
     parse_log_format,
     parse_networks,
     parse_origin,
+    parse_rate,
     parse_secret,
     parse_size,
     parse_switch,
@@ -254,6 +255,15 @@ class Settings(BaseSettings):
         default=AddressDetail.SHORTENED,
         description="How much of visitors' addresses is kept and shown to owners: full, shortened (the network: /24 of "
         "IPv4, /48 of IPv6) or none.",
+    )
+    password_tries: Annotated[str, BeforeValidator(parse_rate)] = Field(
+        default="10/15minute",
+        description="How often a link's password may be tried from one address, such as 10/15minute; right passwords "
+        "don't count.",
+    )
+    password_tries_per_link: Annotated[str, BeforeValidator(parse_rate)] = Field(
+        default="200/hour",
+        description="The same from all addresses together.",
     )
     upstream_allow: Networks = Field(
         default=(),

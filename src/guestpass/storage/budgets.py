@@ -42,7 +42,8 @@ class DatabaseBudget:
         self._clock = clock
         self._limit = parse(limit)
         self._purpose = purpose
-        self._limiter = FixedWindowRateLimiter(_CounterStorage(database, clock))
+        self._storage = _CounterStorage(database, clock)
+        self._limiter = FixedWindowRateLimiter(self._storage)
 
     async def spend(self, *key: str) -> float | None:
         """Take one from what this key may still spend; the seconds until there is more where nothing is left."""
@@ -60,9 +61,21 @@ class DatabaseBudget:
         """Forget what this key has spent."""
         await self._limiter.clear(self._limit, *self._named(key))
 
-    def _named(self, key: tuple[str, ...]) -> tuple[str, str]:
-        # As JSON, since parts that are merely joined could be cut elsewhere by who chooses one of them.
-        return self._purpose, hashlib.sha256(json.dumps(key).encode()).hexdigest()
+    async def refund(self, *key: str) -> None:
+        """Give back one that was spent."""
+        await self._limiter.hit(self._limit, *self._named(key), cost=-1)
+
+    async def clear_all(self, first: str) -> None:
+        """Forget what all keys with this first part have spent."""
+        await self._storage.clear_below("/".join((self._limit.namespace, self._purpose, _digest((first,)))))
+
+    def _named(self, key: tuple[str, ...]) -> tuple[str, str, str]:
+        # Each part by itself, so that nobody who chooses one can move the border between two.
+        return self._purpose, _digest(key[:1]), _digest(key[1:])
+
+
+def _digest(parts: tuple[str, ...]) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 class _CounterStorage(Storage):
@@ -122,6 +135,12 @@ class _CounterStorage(Storage):
     async def clear(self, key: str) -> None:
         async with self._database.writing() as work:
             await work.connection.execute(delete(rate_counters).where(rate_counters.c.key == key))
+
+    async def clear_below(self, prefix: str) -> None:
+        """Forget all counters whose key begins with these parts."""
+        async with self._database.writing() as work:
+            below = rate_counters.c.key.startswith(f"{prefix}/", autoescape=True)
+            await work.connection.execute(delete(rate_counters).where(below))
 
     async def _counter(self, key: str) -> tuple[int, datetime] | None:
         """What was spent and until when it counts; None when that is over."""

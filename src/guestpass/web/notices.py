@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -14,7 +15,7 @@ from guestpass.languages.language import Language, language_for
 from guestpass.web.brands import dress_for
 from guestpass.web.pages import Page, page_fields, place, render
 from guestpass.web.problems import DATA_HEAD, Problem
-from guestpass.web.texts import CARD, ENDED_AT, NOTICES, RETRIES, WRONG_PASSWORD
+from guestpass.web.texts import CARD, ENDED_AT, NOTICES, RETRIES, WAIT, WRONG_PASSWORD
 
 STATUSES: Final[dict[Reason, int]] = {
     Reason.UNKNOWN_LINK: 404,
@@ -27,6 +28,7 @@ STATUSES: Final[dict[Reason, int]] = {
     Reason.PREVIEW: 200,
     Reason.PASSWORD_NEEDED: 401,
     Reason.PASSWORD_WRONG: 401,
+    Reason.TRIES_USED_UP: 429,
     Reason.PASS_MISSING: 401,
     Reason.SWITCH_LINK: 409,
     Reason.EMBEDDED: 403,
@@ -58,6 +60,7 @@ _RETRY_AFTER: Final = {  # Seconds.
     Reason.MAINTENANCE: "120",
     Reason.SIGN_IN_REFUSED: "60",
     Reason.SIGN_INS_USED_UP: "60",
+    Reason.TRIES_USED_UP: "60",  # Where it isn't known better.
     Reason.TOO_BUSY: "10",
     Reason.UNAVAILABLE: "5",
 }
@@ -83,6 +86,7 @@ _PROBLEM_STATUSES: Final = {Reason.CONFIRM_OPENING: 409}
 _ICONS: Final = {
     Reason.PASSWORD_NEEDED: "lock",
     Reason.PASSWORD_WRONG: "lock",
+    Reason.TRIES_USED_UP: "clock",
     Reason.PASS_MISSING: "link",
     Reason.UNKNOWN_LINK: "link",
     Reason.SWITCH_LINK: "switch",
@@ -136,7 +140,9 @@ class Notices:
         dress = self._dress(notice.branding, language)
         page = self._page(_variant(notice, language))
         detail, token, ended_at = notice.detail or "", notice.token or "", notice.ended_at
-        if notice.reason is not Reason.MAINTENANCE:
+        if notice.retry_after is not None:
+            detail = language.say_count(*WAIT, max(1, math.ceil(notice.retry_after / 60)))
+        elif notice.reason is not Reason.MAINTENANCE:
             detail = language.say(detail)
         body = page.dress(
             dress,
@@ -156,12 +162,13 @@ class Notices:
 def _variant(notice: Notice, language: Language) -> _Variant:
     reason, detail = notice.reason, notice.detail
     # What the owner wrote is in a language that nobody told us.
-    foreign = bool(detail) and reason is not Reason.MAINTENANCE and not language.knows(detail or "")
+    waits = notice.retry_after is not None
+    foreign = bool(detail) and not waits and reason is not Reason.MAINTENANCE and not language.knows(detail or "")
     return _Variant(
         reason=reason,
         language=language,
         token=bool(notice.token),
-        detail=bool(detail),
+        detail=waits or bool(detail),
         foreign_detail=foreign,
         ended_at=notice.ended_at is not None,
         repeats=_repeats(notice),
@@ -196,6 +203,8 @@ def _page(variant: _Variant) -> Page:
 
 
 def _fields(notice: Notice) -> tuple[tuple[str, str], ...]:
+    if notice.retry_after is not None:
+        return (("Retry-After", str(math.ceil(notice.retry_after))),)
     if (seconds := _RETRY_AFTER.get(notice.reason)) is not None:
         return (("Retry-After", seconds),)
     if notice.reason is Reason.METHOD_NOT_ALLOWED:

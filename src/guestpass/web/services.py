@@ -18,6 +18,7 @@ from guestpass.app.findings import Findings
 from guestpass.app.link_records import LinkRecords
 from guestpass.app.links import LinkService
 from guestpass.app.openings import Openings
+from guestpass.app.password_tries import PasswordTries
 from guestpass.app.ports import Clock
 from guestpass.domain.finding import Finding
 from guestpass.signing.bearer import BearerTokens
@@ -34,6 +35,7 @@ class WebServices:
 
     links: LinkService
     records: LinkRecords
+    password_tries: PasswordTries
     environments: EnvironmentService
     accounts: AccountService
     branding: BrandingService

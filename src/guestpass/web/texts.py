@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 from guestpass.domain.reasons import Reason
-from guestpass.languages.language import Language, mark
+from guestpass.languages.language import Language, mark, mark_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ PRODUCT: Final = "Guestpass"
 CARD: Final = mark("A shared environment. Open the link in your browser to see it.")
 PASSWORD_MISSING: Final = mark("Please type the password.")
 WRONG_PASSWORD: Final = mark("That password isn't right. Check it and try again.")
+WAIT: Final = mark_count("You can try again in a minute.", "You can try again in {count} minutes.")
 ENDED_AT: Final = mark("It ended on {date} at {time}.")
 RETRIES: Final = mark("This page tries again by itself every {seconds} seconds.")
 UNEXPECTED: Final = Words(
@@ -117,6 +118,14 @@ NOTICES: Final[dict[Reason, Words]] = {
         mark("Enter the password"),
         mark("What was shared with you is protected. The person who sent you the link knows the password."),
         "The password is wrong.",
+    ),
+    Reason.TRIES_USED_UP: Words(
+        mark("Too many wrong passwords"),
+        mark(
+            "To protect what was shared with you, no more passwords are accepted for a while. If you don't know the "
+            "password, ask the person who sent you the link."
+        ),
+        "Too many wrong passwords; see Retry-After.",
     ),
     Reason.PASS_MISSING: Words(
         mark("Open your link first"),

@@ -51,6 +51,7 @@ STATUSES = {
     "visit_ended": 200,
     "sign_in_refused": 503,
     "sign_ins_used_up": 429,
+    "tries_used_up": 429,
     "too_busy": 503,
     "unavailable": 503,
 }

@@ -65,6 +65,12 @@ class HistoryBody(Shown):
         return cls(events=[EventBody.of(each) for each in page.items], next_cursor=page.next_cursor)
 
 
+class PasswordTriesBody(Shown):
+    """Whether a link's password can be tried."""
+
+    locked_until: datetime | None = Field(description="Null: it can.", examples=["2026-03-04T06:06:07Z"])
+
+
 class VisitCountBody(Shown):
     """How many visits began in an hour or a day."""
 

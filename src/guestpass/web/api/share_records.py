@@ -14,6 +14,7 @@ from guestpass.web.api.problem_models import problems
 from guestpass.web.api.record_models import (
     HistoryBody,
     HistoryQuery,
+    PasswordTriesBody,
     RefusalsBody,
     VisitCountsBody,
     VisitorsBody,
@@ -106,6 +107,37 @@ async def end_visit(
     link a new URL.
     """
     await services.records.end_visit(who, env_id, link_id, visitor_id)
+
+
+@router.get(
+    "/password-tries",
+    operation_id="showPasswordTries",
+    response_description="Whether passwords are accepted.",
+    summary="Say whether a share link accepts passwords",
+    responses=problems(401, 403, 404, 500),
+)
+async def show_password_tries(
+    who: SharesReader, env_id: EnvironmentId, link_id: LinkId, services: Services
+) -> PasswordTriesBody:
+    """Returns until when no passwords are accepted, after too many wrong ones from all addresses together.
+
+    Single addresses are locked out sooner; the link's refusals and history tell of those. Needs the scope
+    `shares:read`.
+    """
+    return PasswordTriesBody(locked_until=await services.password_tries.locked_until(who, env_id, link_id))
+
+
+@router.delete(
+    "/password-tries",
+    operation_id="unlockPassword",
+    response_description="Passwords are accepted from everywhere.",
+    summary="Accept passwords again",
+    status_code=204,
+    responses=problems(401, 403, 404, 500),
+)
+async def unlock_password(who: SharesWriter, env_id: EnvironmentId, link_id: LinkId, services: Services) -> None:
+    """Forgets all wrong passwords of a link, so that every address can try again. Needs the scope `shares:write`."""
+    await services.password_tries.unlock(who, env_id, link_id)
 
 
 @router.get(

@@ -116,6 +116,7 @@ async def _refuse(services: WebServices, refusal: OpeningRefused, token: str, fa
             languages=facts.languages,
             branding=await services.branding.of_org(link.environment.org) if link is not None and facts.page else None,
             ended_at=_ended_at(refusal),
+            retry_after=refusal.retry_after,
         )
     )
     return answer(422 if missing else rendered.status, rendered.fields, rendered.body)
