@@ -69,7 +69,11 @@ def _add_to_visitors() -> None:
     op.create_index("ix_visitors_link_id_number", "visitors", ["link_id", "number"])
     op.create_index("ix_visitors_present_at", "visitors", ["present_at"])
     op.create_index(
-        "ix_visitors_ended", "visitors", ["link_id", "visitor"], sqlite_where=sa.text("ended_at IS NOT NULL")
+        "ix_visitors_ended",
+        "visitors",
+        ["link_id", "visitor"],
+        sqlite_where=sa.text("ended_at IS NOT NULL"),
+        postgresql_where=sa.text("ended_at IS NOT NULL"),
     )
 
 
@@ -83,10 +87,11 @@ def _count_hours() -> None:
         sa.ForeignKeyConstraint(["link_id"], ["links.id"], name="fk_visit_hours_links", ondelete="CASCADE"),
     )
     # Times are text of fixed width in SQLite, whose first thirteen characters are day and hour.
+    is_text = op.get_bind().dialect.name == "sqlite"
+    hour = "substr(at, 1, 13) || ':00:00.000000'" if is_text else "date_trunc('hour', at, 'UTC')"
     op.execute(
-        "INSERT INTO visit_hours (link_id, began_at, visits) "
-        "SELECT link_id, substr(at, 1, 13) || ':00:00.000000', count(*) FROM link_events WHERE kind = 'opened' "
-        "GROUP BY 1, 2"
+        "INSERT INTO visit_hours (link_id, began_at, visits) "  # noqa: S608 -- both are written above
+        f"SELECT link_id, {hour}, count(*) FROM link_events WHERE kind = 'opened' GROUP BY 1, 2"
     )
 
 
@@ -108,6 +113,6 @@ def _move_refusals() -> None:
     op.execute(
         "INSERT INTO refusals (link_id, at, reason, address) SELECT link_id, at, detail, actor FROM ("
         "SELECT *, row_number() OVER (PARTITION BY link_id ORDER BY at DESC, id DESC) AS age FROM link_events "
-        "WHERE kind = 'refused' AND detail IS NOT NULL) WHERE age <= 50 ORDER BY at, id"
+        "WHERE kind = 'refused' AND detail IS NOT NULL) AS aged WHERE age <= 50 ORDER BY at, id"
     )
     op.execute("DELETE FROM link_events WHERE kind = 'refused'")
