@@ -75,10 +75,16 @@ async def test_the_list_is_searched_and_paged(server: Installation) -> None:
         assert "<b>" not in (await eva.get("/environments?q=<b>")).text
 
 
-async def test_the_number_of_queries_does_not_grow_with_the_environments(owner: Owner) -> None:
-    """An organisation sees its own environments, and nobody else's."""
-    assert "Shop 001" not in await owner.see("/environments")
-    assert (await owner.get("/environments/many-001")).status_code == 404
+async def test_an_organisation_sees_its_own_environments_and_nobody_elses(owner: Owner, sample: str) -> None:
+    await owner.server.add_environment(id="ours", name="Ours", url=sample, kind="web")
+    async with signed_in(owner.server, "--sub", "eva", "--org", "others") as eva:
+        assert "Ours" not in await eva.see("/environments")
+        for path in ("", "/row", "/head", "/settings", "/accounts", "/view-only", "/maintenance", "/remove"):
+            assert (await eva.get(f"/environments/ours{path}")).status_code == 404
+        for path in ("/check", "/maintenance/end"):
+            assert (await eva.send(f"/environments/ours{path}")).status_code == 404
+        assert (await eva.send("/environments/ours/remove", confirmation="ours")).status_code == 404
+    assert "Ours" in await owner.see("/environments")
 
 
 async def test_an_address_is_checked_before_anything_is_saved(owner: Owner, odoo: Odoo) -> None:

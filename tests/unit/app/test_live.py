@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+from tests.storage.samples import LINK_ID, keep, make_environment, make_link
+
+from guestpass.app.live import RESYNC, LiveFeed
+from guestpass.app.ports import Change, ChangeKind
+from guestpass.domain.environment import EnvironmentKey
+from guestpass.storage.database import Database
+
+
+class Feed:
+    """A LiveFeed over the number that a feed would have."""
+
+    def __init__(self, database: Database) -> None:
+        self.number = 0
+        self.live = LiveFeed(database, lambda: self.number)
+
+    async def tell(self, kind: ChangeKind, id: str) -> None:
+        """One more change, as the feed hands it on: its own number grows once it was applied."""
+        await self.live.apply([Change(self.number + 1, kind, id)])
+        self.number += 1
+
+
+@pytest.fixture
+def feed(database: Database) -> Feed:
+    return Feed(database)
+
+
+async def test_a_change_is_told_to_its_organisation_alone(feed: Feed, database: Database) -> None:
+    await keep(database, make_environment(), make_link())
+    with feed.live.listen("default", "0") as ours, feed.live.listen("acme", "0") as theirs:
+        await feed.tell(ChangeKind.ENVIRONMENT, "default/staging")
+        assert set(await ours.hear(0)) == {"environments", "environment:staging"}
+        for kind in (ChangeKind.LINK, ChangeKind.VISIT):
+            await feed.tell(kind, LINK_ID)
+            assert set(await ours.hear(0)) == {"links", f"link:{LINK_ID}", "environment:staging"}
+        assert await theirs.hear(0) == ()
+
+
+async def test_that_a_link_is_gone_is_told_without_its_name(feed: Feed) -> None:
+    """Nobody knows any more whose it was."""
+    with feed.live.listen("default", "0") as ours, feed.live.listen("acme", "0") as theirs:
+        await feed.tell(ChangeKind.LINK, LINK_ID)
+        assert set(await ours.hear(0)) == {"links", "environments"}
+        assert set(await theirs.hear(0)) == {"links", "environments"}
+
+
+async def test_what_is_told_many_times_meanwhile_is_heard_once(feed: Feed) -> None:
+    with feed.live.listen("default", "0") as listener:
+        for _ in range(1000):
+            await feed.tell(ChangeKind.ENVIRONMENT, str(EnvironmentKey("default", "staging")))
+        assert len(await listener.hear(0)) == 2
+        assert await listener.hear(0) == ()
+
+
+async def test_who_was_not_there_is_told_to_ask_again(feed: Feed) -> None:
+    mark = feed.live.mark
+    with feed.live.listen("default", mark) as listener:
+        assert await listener.hear(0) == ()
+    await feed.tell(ChangeKind.ENVIRONMENT, "default/staging")
+    for missed in (mark, "", "nonsense"):
+        with feed.live.listen("default", missed) as listener:
+            assert await listener.hear(0) == (RESYNC,)
+    # Another worker may know of more than this one: that will be told again, which does no harm.
+    for known in (feed.live.mark, str(int(feed.live.mark) + 5)):
+        with feed.live.listen("default", known) as listener:
+            assert await listener.hear(0) == ()
+
+
+async def test_what_is_told_carries_its_own_moment(feed: Feed) -> None:
+    """Who reconnects with the mark that came with the last event has missed nothing."""
+    with feed.live.listen("default", "0") as listener:
+        await feed.live.apply([Change(7, ChangeKind.ENVIRONMENT, "default/staging")])
+        await listener.hear(0)
+        assert feed.live.mark == "7"
+
+
+async def test_after_a_restore_everybody_asks_again_and_numbers_begin_where_they_are(feed: Feed) -> None:
+    with feed.live.listen("default", "0") as listener:
+        await feed.live.apply([Change(40, ChangeKind.ENVIRONMENT, "default/staging")])
+        await listener.hear(0)
+        await feed.live.reset()
+        feed.number = 12
+        assert await listener.hear(0) == (RESYNC,)
+        assert feed.live.mark == "12"
