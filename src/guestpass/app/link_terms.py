@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from guestpass.app.accounts import SignInCredentials
@@ -168,7 +168,7 @@ def _expires_at(at: datetime, now: datetime, longest: timedelta) -> datetime:
         raise ValueError("must say its time zone, such as 2026-03-04T18:00:00Z")
     if not now < at <= now + longest:
         raise ValueError(f"must be in the future, and at most {format_duration(longest)} from now")
-    return at
+    return at.astimezone(UTC)
 
 
 def _max_visitors(number: int) -> int:

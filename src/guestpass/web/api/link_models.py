@@ -78,7 +78,7 @@ _ALLOWED_IPS = Field(
 _DURATION_SCHEMA: Final = {"pattern": rf"^({DURATION})+$"}
 _MOMENT_SCHEMA: Final = {"format": "date-time"}
 _PASSWORD_SCHEMA: Final = {"format": "password", "minLength": 2, "maxLength": PASSWORD_BYTES[-1]}
-_PATH_SCHEMA: Final = {"pattern": "^/[!-~]*$", "maxLength": START_PATH_LENGTH}
+_PATH_SCHEMA: Final = {"pattern": "^(/[!-~]*)?$", "maxLength": START_PATH_LENGTH}
 _Label = Annotated[str, Field(max_length=LABEL_LENGTH)]
 _Note = Annotated[str, Field(max_length=NOTE_LENGTH)]
 _AllowedIPs = list[Annotated[str, Field(min_length=2, max_length=ALLOWED_IP_LENGTH)]]
@@ -135,7 +135,7 @@ class LinkRequest(Given):
     start_path: Annotated[
         str | None,
         BeforeValidator(blank_as_none),
-        WithJsonSchema({"type": ["string", "null"], "pattern": "^(/[!-~]*)?$", "maxLength": START_PATH_LENGTH}),
+        _schema("string", "null", **_PATH_SCHEMA),
         _START_PATH,
     ] = None
     max_visitors: Annotated[int | None, _MAX_VISITORS] = None
@@ -163,7 +163,7 @@ class LinkRequest(Given):
 class LinkPatch(Given):
     """What to change (RFC 7396): fields that are left out stay.
 
-    Null clears label, note, password, signInAs, startPath, maxVisitors and allowedIPs.
+    Null clears label, note, password, signInAs, startPath, maxVisitors and allowedIPs; so does "", but for a password.
     """
 
     expires_in: Annotated[
