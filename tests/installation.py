@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import ssl
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -21,12 +22,21 @@ START_SECONDS = 120.0
 class Installation:
     """One running server and an owner's client for its API."""
 
-    def __init__(self, environ: Mapping[str, str], public_port: int, admin_port: int, log: Path) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        public_port: int,
+        admin_port: int,
+        log: Path,
+        trust: ssl.SSLContext | None = None,
+    ) -> None:
         self.environ = dict(environ)
+        self.verify = trust or True
+        scheme = "https" if trust else "http"
         self.public_port = public_port
         self.admin_port = admin_port
-        self.public_url = environ.get("GUESTPASS_PUBLIC_URL", f"http://127.0.0.1:{public_port}")
-        self.admin_url = environ.get("GUESTPASS_ADMIN_URL", f"http://localhost:{admin_port}")
+        self.public_url = environ.get("GUESTPASS_PUBLIC_URL", f"{scheme}://127.0.0.1:{public_port}")
+        self.admin_url = environ.get("GUESTPASS_ADMIN_URL", f"{scheme}://localhost:{admin_port}")
         self.log_file = log
         self.process: asyncio.subprocess.Process
         self.client: httpx2.AsyncClient
@@ -42,7 +52,7 @@ class Installation:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "guestpass", "serve", env=self.environ, stdout=log, stderr=log
             )
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(verify=self.verify) as client:
             async with asyncio.timeout(START_SECONDS):
                 while True:
                     assert self.process.returncode is None, f"the server ended at once: {self.log}"
@@ -104,8 +114,13 @@ class Installation:
 
 
 @asynccontextmanager
-async def installation(*, link_domain: str | None = None, **settings: str) -> AsyncIterator[Installation]:
-    """A running server; `settings` by their lower-case names (``max_link_lifetime="2h"``)."""
+async def installation(
+    *, link_domain: str | None = None, workers: int = 1, trust: ssl.SSLContext | None = None, **settings: str
+) -> AsyncIterator[Installation]:
+    """A running server; `settings` by their lower-case names (``max_link_lifetime="2h"``).
+
+    `trust` is what its certificate is checked with, where it has one.
+    """
     with TemporaryDirectory(prefix="guestpass-test-") as folder:
         public_port, admin_port = free_ports(2)
         environ = {name: value for name, value in os.environ.items() if not name.startswith("GUESTPASS_")}
@@ -114,17 +129,20 @@ async def installation(*, link_domain: str | None = None, **settings: str) -> As
             "GUESTPASS_LISTEN": f"127.0.0.1:{public_port}",
             "GUESTPASS_ADMIN_LISTEN": f"127.0.0.1:{admin_port}",
             "GUESTPASS_LOG_FORMAT": "json",
-            "GUESTPASS_WORKERS": "1",
+            "GUESTPASS_WORKERS": str(workers),
         }
         if link_domain:
             environ["GUESTPASS_LINK_DOMAIN"] = link_domain
         environ |= {f"GUESTPASS_{name.upper()}": value for name, value in settings.items()}
-        server = Installation(environ, public_port, admin_port, Path(folder) / "serve.log")
+        server = Installation(environ, public_port, admin_port, Path(folder) / "serve.log", trust)
         await server.start()
         try:
             bearer = (await server.command("token", "--sub", "owner@example.com")).strip()
             async with httpx2.AsyncClient(
-                base_url=server.admin_url, headers={"Authorization": f"Bearer {bearer}"}, timeout=30
+                base_url=server.admin_url,
+                headers={"Authorization": f"Bearer {bearer}"},
+                timeout=30,
+                verify=server.verify,
             ) as server.client:
                 yield server
         finally:

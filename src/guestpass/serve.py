@@ -6,9 +6,10 @@ import asyncio
 import signal
 import socket
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -27,6 +28,9 @@ from guestpass.worker import OwnAnnouncer, Worker, build_worker
 
 Started = Callable[[Core], Awaitable[None]]
 """Called once when everything listens."""
+
+
+_Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Orders:
@@ -98,10 +102,7 @@ async def _serve_alone(settings: Settings, place: Place, started: Started) -> No
         )
         await started(core)
 
-    async with asyncio.TaskGroup() as tasks:
-        watch = tasks.create_task(warn_of_expiry(lambda: Pair.of(settings), SystemClock()))
-        await _serve(settings, place, Orders(), tell)
-        watch.cancel()
+    await _serve(settings, place, Orders(), tell, lambda: warn_of_expiry(lambda: Pair.of(settings), SystemClock()))
     log.info("stopped")
 
 
@@ -112,14 +113,11 @@ async def _serve_supervised(settings: Settings, place: Place, line: socket.socke
     async def tell(_core: Core) -> None:
         says.write(READY)
 
-    async with asyncio.TaskGroup() as tasks:
-        listening_to_it = tasks.create_task(orders.listen(said))
-        await _serve(settings, place, orders, tell)
-        listening_to_it.cancel()
+    await _serve(settings, place, orders, tell, lambda: orders.listen(said))
     says.close()
 
 
-async def _serve(settings: Settings, place: Place, orders: Orders, started: Started) -> None:
+async def _serve(settings: Settings, place: Place, orders: Orders, started: Started, beside: _Work) -> None:
     pair = Pair.of(settings)
     certificate = Certificate(pair) if pair is not None else None
     announcer = OwnAnnouncer()
@@ -138,7 +136,12 @@ async def _serve(settings: Settings, place: Place, orders: Orders, started: Star
                     is_ready=lambda: not orders.stopping.is_set(),
                     tasks=tasks,
                 )
+                background = [tasks.create_task(beside())]
+                if certificate is not None:
+                    background.append(tasks.create_task(certificate.watch()))
                 await _work(worker, place, certificate, orders, tasks, started)
+                for task in background:
+                    task.cancel()
         finally:
             await core.close()
         if not orders.stopping.is_set():
@@ -166,7 +169,6 @@ async def _work(
             worker.reachability.run(),
             worker.gateway.sweep(),
             worker.gateway.odoo.assets.run(),
-            *([certificate.watch()] if certificate is not None else []),
         )
     ]
     servers = [

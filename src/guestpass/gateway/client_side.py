@@ -218,8 +218,9 @@ class ClientConnection(asyncio.Protocol):
         """The answer is complete: go on with the next request, or close."""
         self._exchange = None
         self._resume(self._UPSTREAM)
-        # A shutdown may have begun since the answer's head promised to keep the connection.
-        if keep_alive and not self._eof and not self.gateway.draining:
+        # Also when a shutdown has begun since the answer's head promised to keep the connection: the next request may
+        # be on its way, and the answer to that one says that it is the last.
+        if keep_alive and not self._eof:
             self._await_next()
         elif request_done:
             self.close()

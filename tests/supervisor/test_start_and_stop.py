@@ -1,0 +1,89 @@
+"""From nothing to all workers serving, and to the end, whoever brings it about."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.cli.command import COMMAND, Guestpass
+from tests.gateway.raw_client import RawClient
+from tests.installation import Installation, installation
+from tests.ports import free_ports
+from tests.supervisor.processes import is_alive, said, until_gone, until_said, worker_ids
+
+
+def _beside(server: Installation, tmp_path: Path) -> Guestpass:
+    """The command for another server on the same addresses."""
+    names = ("GUESTPASS_LISTEN", "GUESTPASS_ADMIN_LISTEN")
+    return Guestpass(tmp_path / "another", {name: server.environ[name] for name in names})
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_one_line_says_that_all_serve(server: Installation) -> None:
+    [line] = said(server, "serving")
+    assert line["workers"] == 2
+
+
+def test_a_second_server_is_refused_and_leaves_no_trace(server: Installation, tmp_path: Path) -> None:
+    another = _beside(server, tmp_path)
+    told = another.refuse(1, "serve", "--workers", "2")
+    assert "GUESTPASS_LISTEN" in told
+    assert "something else listens there" in told
+    assert not another.data_dir.exists()
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_ctrl_c_ends_all_of_it_with_status_0() -> None:
+    async with installation(workers=2) as running:
+        await until_said(running, "serving")
+        workers = worker_ids(running)
+        assert len(workers) == 2
+        running.process.send_signal(signal.SIGINT)
+        assert await running.process.wait() == 0
+        assert not any(map(is_alive, workers))
+        assert said(running, "stopped")
+        assert not said(running, "worker_died")
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_workers_end_when_their_supervisor_is_killed() -> None:
+    async with installation(workers=2) as running:
+        await until_said(running, "serving")
+        workers = worker_ids(running)
+        running.process.kill()
+        await until_gone(*workers)
+        with pytest.raises(ConnectionRefusedError):
+            await RawClient.connect(running.public_port)
+
+
+def test_a_start_that_must_fail_says_why_once(tmp_path: Path) -> None:
+    public, admin = free_ports(2)
+    guestpass = Guestpass(
+        tmp_path / "data", {"GUESTPASS_LISTEN": f"127.0.0.1:{public}", "GUESTPASS_ADMIN_LISTEN": f"127.0.0.1:{admin}"}
+    )
+    guestpass.succeed("db", "upgrade")
+    (guestpass.data_dir / "secret_key").chmod(0o644)
+    told = guestpass.refuse(2, "serve", "--workers", "3")
+    assert told.count("\n") == 1
+    assert "chmod 600" in told
+
+
+def test_systemd_hears_when_it_serves_and_when_it_stops(tmp_path: Path) -> None:
+    address = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(address))
+        manager.settimeout(120)
+        public, admin = free_ports(2)
+        variables = {"LISTEN": f"127.0.0.1:{public}", "ADMIN_LISTEN": f"127.0.0.1:{admin}", "WORKERS": "1"}
+        guestpass = Guestpass(tmp_path / "data", {f"GUESTPASS_{name}": value for name, value in variables.items()})
+        process = subprocess.Popen(
+            [*COMMAND, "serve"], env=guestpass.environ(NOTIFY_SOCKET=str(address)), stderr=subprocess.DEVNULL
+        )
+        assert manager.recv(100) == b"READY=1"
+        os.kill(process.pid, signal.SIGTERM)
+        assert manager.recv(100) == b"STOPPING=1"
+        assert process.wait(120) == 0
