@@ -163,7 +163,7 @@ class LinkRequest(Given):
 class LinkPatch(Given):
     """What to change (RFC 7396): fields that are left out stay.
 
-    Null clears label, note, password, signInAs, startPath, maxVisitors and allowedIPs; so does "", but for a password.
+    Null clears label, note, password, signInAs, startPath, maxVisitors and allowedIPs. "" is null but for a password.
     """
 
     expires_in: Annotated[
