@@ -18,6 +18,8 @@ from guestpass.domain.link import ShareLink, Status
 from guestpass.domain.networks import is_within, read_networks
 
 _LONGEST_TIMER: Final = 86_400.0
+_USELESS_KEPT: Final = 10_000
+_USELESS_SECONDS: Final = 30.0
 
 
 class LinkEntry:
@@ -133,6 +135,7 @@ class Directory:
         self._by_environment: dict[EnvironmentKey, set[str]] = {}
         self._brandings: dict[str, Branding | None] = {}
         self._tokens: dict[bytes, str] = {}
+        self._useless: dict[bytes, tuple[float, TokenRecord | None]] = {}
         self._generation = 0
 
     def get(self, link_id: str) -> LinkEntry | None:
@@ -186,6 +189,7 @@ class Directory:
         self._generation += 1
         # A token may have moved with its link; the few look-ups that this costs are cheaper than knowing which.
         self._tokens.clear()
+        self._useless.clear()
         for kind, id in dict.fromkeys((change.kind, change.id) for change in changes):
             if kind is ChangeKind.ENVIRONMENT:
                 await self._refresh_environment(EnvironmentKey.parse(id))
@@ -198,6 +202,7 @@ class Directory:
         """Check everything against the database: changes may have been missed."""
         self._generation += 1
         self._tokens.clear()
+        self._useless.clear()
         for org in tuple(self._brandings):
             self._brandings[org] = await self._branding(org)
         for link_id in tuple(self._entries):
@@ -211,8 +216,18 @@ class Directory:
         self._entries.clear()
 
     async def _record(self, token_hash: bytes) -> TokenRecord | None:
+        """What a token leads to; what opens nothing is remembered for a moment, so that a flood of it costs nothing."""
+        now, generation = self._time(), self._generation
+        known = self._useless.get(token_hash)
+        if known is not None and now < known[0]:
+            return known[1]
         async with self._store.reading() as work:
-            return await work.links.by_token_hash(token_hash)
+            record = await work.links.by_token_hash(token_hash)
+        if (record is None or record.retired_at is not None) and generation == self._generation:
+            if len(self._useless) >= _USELESS_KEPT:
+                self._useless.clear()
+            self._useless[token_hash] = (now + _USELESS_SECONDS, record)
+        return record
 
     async def _branding(self, org: str) -> Branding | None:
         async with self._store.reading() as work:

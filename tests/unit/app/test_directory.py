@@ -144,6 +144,7 @@ async def test_a_token_that_was_replaced_is_told_from_one_that_never_was(
     assert store.reads == reads
     async with store.writing() as work:
         await work.links.remove(OTHER_ID)
+    await directory.apply([of_link(OTHER_ID)])
     assert not await directory.was_replaced(TOKEN), "what is removed leaves nothing to ask for"
 
 
@@ -528,3 +529,26 @@ async def test_closing_cuts_everything(directory: Directory) -> None:
     directory.close()
     assert open_one.cuts == 1
     assert directory.get(LINK_ID) is None
+
+
+async def test_a_flood_of_one_wrong_token_asks_the_database_once(
+    directory: Directory, store: StoppingStore, clock: SetClock
+) -> None:
+    wrong = VAULT.new()
+    read = store.reads
+    for _ in range(20):
+        assert await directory.find(wrong) is None
+        assert not await directory.was_replaced(wrong)
+    assert store.reads == read + 1
+    clock.advance(timedelta(seconds=31))
+    assert await directory.find(wrong) is None
+    assert store.reads == read + 2
+
+
+async def test_a_token_that_was_wrong_opens_its_link_as_soon_as_there_is_one(
+    directory: Directory, store: StoppingStore
+) -> None:
+    assert await directory.find(TOKEN) is None
+    await add(store, OTHER_ID, TOKEN)
+    await directory.apply([of_link(OTHER_ID)])
+    assert await directory.find(TOKEN) is not None

@@ -18,6 +18,7 @@ STRIPPED: Final = frozenset({b"x-odoo-database", b"x-odoo-dbfilter", b"x-openerp
 
 _TAKES_DATABASE = re.compile(rb"/(?:web|odoo|scoped_app)(?:/(?!dataset/|assets/|content|image).*)?")
 _DATABASE_PART = re.compile(rb"""name\*?\s*=\s*(?:utf-8''|")?db\b""", re.IGNORECASE)
+_SHORTEST_SESSION: Final = 32  # Names of records under the same name are short numbers.
 _DEFAULT_PORTS: Final = {b"http": b"80", b"https": b"443"}
 _HOST: Final = rb"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
 _ORIGIN = re.compile(rb"(https?)://(" + _HOST + rb")(?::([0-9]{1,5}))?(?=[/?#]|\Z)", re.IGNORECASE)
@@ -52,7 +53,7 @@ def is_stripped(lower_name: bytes) -> bool:
 
 
 def without_foreign_database(query: bytes, database: str | None) -> bytes:
-    """The query (with or without its ``?``) without the `db` of any database but the environment's.
+    """The query (with or without its ``?``) without the `db` of any database but the environment's, and any session.
 
     Where the environment's database is not known, every `db` goes: it would let a visitor choose among all databases
     of that server. The rest stays as it came, byte for byte.
@@ -110,7 +111,11 @@ def location_for_visitor(value: bytes, fixed: FixedName, visitor_origin: bytes, 
 
 def _chooses_other(pair: bytes, database: str | None) -> bool:
     name, _, value = pair.partition(b"=")
-    if unquote_to_bytes(name.replace(b"+", b" ")) != b"db":
+    plain = unquote_to_bytes(name.replace(b"+", b" "))
+    if plain == b"session_id" and len(value) >= _SHORTEST_SESSION:
+        # Up to version 15 an address may bring a session, which somebody else may know.
+        return True
+    if plain != b"db":
         return False
     return database is None or unquote_to_bytes(value.replace(b"+", b" ")) != database.encode()
 

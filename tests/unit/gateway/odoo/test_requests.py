@@ -296,3 +296,10 @@ def test_other_forms_may_name_a_field_so(path: bytes) -> None:
 )
 def test_a_part_that_chooses_a_database_is_seen(body: bytes, names: bool) -> None:
     assert names_database_part(body) is names
+
+
+def test_an_address_brings_no_session() -> None:
+    session = b"a" * 40
+    assert without_foreign_database(b"?session_id=" + session + b"&x=1", "demo") == b"?x=1"
+    assert without_foreign_database(b"?%73ession_id=" + session, "demo") == b""
+    assert without_foreign_database(b"?session_id=7", "demo") == b"?session_id=7"
