@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from guestpass.domain.visit import AddressDetail
 from guestpass.settings import Listen, LogFormat, Settings, SettingsError, Source, describe, load
 
 SECRET = "correct-horse-battery-staple-0123456789"
@@ -241,6 +242,19 @@ def test_links_must_not_share_cookies_with_the_public_url(tmp_path: Path, public
 )
 def test_links_may_live_beside_the_public_url(tmp_path: Path, public_url: str, link_domain: str) -> None:
     assert read(tmp_path, PUBLIC_URL=public_url, LINK_DOMAIN=link_domain).link_domain == link_domain
+
+
+@pytest.mark.parametrize("detail", list(AddressDetail))
+def test_visitors_addresses_are_kept_as_the_operator_says(tmp_path: Path, detail: AddressDetail) -> None:
+    assert read(tmp_path, VISITOR_ADDRESSES=detail.value.upper()).visitor_addresses is detail
+    assert read(tmp_path, f'visitor_addresses = "{detail}"').visitor_addresses is detail
+    assert read(tmp_path).visitor_addresses is AddressDetail.SHORTENED
+
+
+def test_other_words_for_visitors_addresses_are_answered_with_those_that_there_are(tmp_path: Path) -> None:
+    for given in ("some", "true", "/24"):
+        text = refusal(tmp_path, VISITOR_ADDRESSES=given)
+        assert text == f"GUESTPASS_VISITOR_ADDRESSES must be full, shortened or none, not '{given}'."
 
 
 def test_an_unknown_variable_is_named_with_the_nearest(tmp_path: Path) -> None:
