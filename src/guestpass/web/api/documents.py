@@ -32,7 +32,9 @@ DOCS_FIELDS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
+class Field:
+    """A parameter, or a field of a body."""
+
     name: str
     kind: str
     required: bool
@@ -40,30 +42,34 @@ class _Field:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class Answer:
+    """One status that a call may answer with."""
+
     status: str
     title: str
     description: str
-    fields: list[_Field]
+    fields: list[Field]
 
 
 @dataclass(frozen=True, slots=True)
-class _Operation:
+class Operation:
+    """One call, as a reader is told of it."""
+
     id: str
     method: str
     path: str
     summary: str
     description: str
     needs_bearer: bool
-    parameters: list[_Field]
-    body: list[_Field]
+    parameters: list[Field]
+    body: list[Field]
     body_description: str
     curl: str
-    answers: list[_Answer]
+    answers: list[Answer]
 
 
-def render_docs(document: Mapping[str, Any]) -> bytes:
-    """The page for an OpenAPI document of ours."""
+def read_sections(document: Mapping[str, Any]) -> list[tuple[str, str, list[Operation]]]:
+    """The calls of an OpenAPI document of ours by their tags: each tag's name, what it is for, and its calls."""
     operations = [
         (operation["tags"][0], _operation(document, method, path, item, operation))
         for path, item in document["paths"].items()
@@ -73,25 +79,29 @@ def render_docs(document: Mapping[str, Any]) -> bytes:
     # The gateway's one rule for all methods is seven operations in the document and one for a reader.
     shown = {(name, operation.path, operation.summary): (name, operation) for name, operation in reversed(operations)}
     operations = list(reversed(shown.values()))
-    sections = [
+    return [
         (tag["name"], tag["description"], [operation for name, operation in operations if name == tag["name"]])
         for tag in document["tags"]
     ]
+
+
+def render_docs(document: Mapping[str, Any]) -> bytes:
+    """The page for an OpenAPI document of ours."""
     return (
         _environment.get_template("docs.html")
-        .render(info=document["info"], sections=sections, style=_STYLE, prose=_prose)
+        .render(info=document["info"], sections=read_sections(document), style=_STYLE, prose=_prose)
         .encode()
     )
 
 
 def _operation(
     document: Mapping[str, Any], method: str, path: str, item: Mapping[str, Any], operation: Mapping[str, Any]
-) -> _Operation:
+) -> Operation:
     parameters = [*item.get("parameters", ()), *operation.get("parameters", ())]
     content = operation.get("requestBody", {}).get("content", {})
     media = content.get("application/json")
     body = _resolve(document, media["schema"]) if media else {}
-    return _Operation(
+    return Operation(
         id=operation["operationId"],
         method=method.upper(),
         path=path,
@@ -99,7 +109,7 @@ def _operation(
         description=operation["description"],
         needs_bearer=bool(operation.get("security")),
         parameters=[
-            _Field(
+            Field(
                 each["name"],
                 f"{each['in']}, {_kind(document, each['schema'])}",
                 each.get("required", False),
@@ -111,7 +121,7 @@ def _operation(
         body_description=body.get("description", ""),
         curl=_curl(method, path, operation, media),
         answers=[
-            _Answer(
+            Answer(
                 status,
                 title_of(int(status)) if status.isdecimal() else "any other",
                 each["description"],
@@ -122,15 +132,15 @@ def _operation(
     )
 
 
-def _answer_fields(document: Mapping[str, Any], response: Mapping[str, Any]) -> list[_Field]:
+def _answer_fields(document: Mapping[str, Any], response: Mapping[str, Any]) -> list[Field]:
     media = response.get("content", {}).get("application/json")
     return _fields(document, _resolve(document, media["schema"])) if media else []
 
 
-def _fields(document: Mapping[str, Any], schema: Mapping[str, Any]) -> list[_Field]:
+def _fields(document: Mapping[str, Any], schema: Mapping[str, Any]) -> list[Field]:
     required = schema.get("required", ())
     return [
-        _Field(name, _kind(document, field), name in required, field.get("description", ""))
+        Field(name, _kind(document, field), name in required, field.get("description", ""))
         for name, field in schema.get("properties", {}).items()
     ]
 
