@@ -74,6 +74,7 @@ async def _show(core: Core, sample_url: str) -> None:
     protected = await core.links.create(
         _OWNER, environment.id, NewLink(label="For those who know the password", password=password)
     )
+    invitation = await core.dashboard_sessions.invite(_OWNER)
     bearer = core.bearer.issue(_OWNER, now=core.clock.now(), lifetime=timedelta(hours=12))
     typer.echo(
         f"""
@@ -82,6 +83,11 @@ Guestpass is running. Open a link in a browser:
   Link                  {open_link.url}
   Link with a password  {protected.url}
   Its password          {password}
+
+The dashboard, where links are made and watched (this address works once, within five minutes; after that paste the
+bearer token at {core.settings.admin_url}):
+
+  {core.settings.admin_url}/open/{invitation}
 
 The API, and what it can do: {core.settings.admin_url}/api/docs
 A bearer token for it:

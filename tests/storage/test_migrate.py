@@ -70,6 +70,7 @@ def test_foreign_keys_cascade_and_change_numbers_are_never_reused(url: str, path
         table: {str(row[6]) for row in run_sql(path, f"PRAGMA foreign_key_list({table})")}
         for table in (
             *("links", "http_only_cookies", "environment_findings", "refused_calls", "accounts", "odoo_sessions"),
+            "unreachable_environments",
             *("link_tokens", "visitors", "link_events", "visit_hours", "refusals"),
         )
     }

@@ -182,8 +182,8 @@ class Settings(BaseSettings):
     )
     admin_listen: Annotated[Listen, BeforeValidator(parse_listen), AfterValidator(_apart)] = Field(
         default=Listen("127.0.0.1", 8081),
-        description="The listener for owners and operators: the API with its documentation, and the health checks. "
-        "It is not meant for visitors.",
+        description="The listener for owners and operators: the dashboard, the API with its documentation, and the "
+        "health checks. It is not meant for visitors.",
     )
     tls_cert: Annotated[Path | None, BeforeValidator(parse_file), Shown("empty: plain HTTP")] = Field(
         default=None,
@@ -231,7 +231,8 @@ class Settings(BaseSettings):
     )
     jwt_secret: Annotated[Secret, Shown("made on first start, kept in `DATA_DIR/jwt_secret`")] = Field(
         default=None,
-        description="Signs the bearer tokens of owners (HS256); at least 32 characters. A new value ends all tokens.",
+        description="Signs the bearer tokens of owners (HS256); at least 32 characters. A new value ends all tokens, "
+        "and all sessions of the dashboard.",
     )
     secret_key: Annotated[Secret, Shown("made on first start, kept in `DATA_DIR/secret_key`")] = Field(
         default=None,
