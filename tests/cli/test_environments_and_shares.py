@@ -173,23 +173,23 @@ def test_a_link_from_its_making_to_its_end(staging: Guestpass) -> None:
     assert (made["shareType"], made["status"], made["label"]) == ("token", "active", "For Ada")
     lifetime = datetime.fromisoformat(made["expiresAt"]) - datetime.fromisoformat(made["createdAt"])
     assert lifetime == timedelta(hours=1, minutes=30)
-    assert staging.succeed("share", "show", "staging", made["id"], "--json").json == made
-    assert made["url"] in staging.succeed("share", "show", "staging", made["id"]).out
+    assert staging.succeed("share", "show", made["id"], "--json").json == made
+    assert made["url"] in staging.succeed("share", "show", made["id"]).out
     other = staging.succeed("share", "create", "staging", "--json").json
     listed = staging.succeed("share", "list", "staging", "--json").json
     assert ([link["id"] for link in listed["shareLinks"]], listed["total"]) == ([other["id"], made["id"]], 2)
 
-    staging.succeed("share", "deactivate", "staging", made["id"])
-    staging.succeed("share", "deactivate", "staging", made["id"])
+    staging.succeed("share", "deactivate", made["id"])
+    staging.succeed("share", "deactivate", made["id"])
     off = staging.succeed("share", "list", "staging", "--status", "deactivated", "--json").json["shareLinks"]
     assert [(link["id"], link["status"]) for link in off] == [(made["id"], "deactivated")]
     table = staging.succeed("share", "list", "staging").out
-    assert re.search(rf"{made['id']}\s+For Ada\s+token\s+full\s+-\s+deactivated", table)
+    assert re.search(rf"{made['id']}\s+For Ada\s+paused\s+token\s+0", table)
 
-    staging.succeed("share", "remove", "staging", made["id"], "--yes")
-    assert made["id"] in staging.refuse(1, "share", "remove", "staging", made["id"], "--yes")
-    assert made["id"] in staging.refuse(1, "share", "show", "staging", made["id"])
-    assert made["id"] in staging.refuse(1, "share", "deactivate", "staging", made["id"])
+    staging.succeed("share", "remove", made["id"], "--yes")
+    assert made["id"] in staging.refuse(1, "share", "remove", made["id"], "--yes")
+    assert made["id"] in staging.refuse(1, "share", "show", made["id"])
+    assert made["id"] in staging.refuse(1, "share", "deactivate", made["id"])
 
 
 def test_a_url_is_alone_on_standard_output(staging: Guestpass) -> None:
@@ -214,11 +214,11 @@ def test_a_password_is_given_read_or_made(staging: Guestpass) -> None:
 
 def test_removing_asks_first(staging: Guestpass) -> None:
     link = staging.succeed("share", "create", "staging", "--json").json["id"]
-    assert "--yes" in staging.refuse(1, "share", "remove", "staging", link)
-    assert "Nothing was removed" in staging.refuse(1, "share", "remove", "staging", link, stdin="n\n")
+    assert "--yes" in staging.refuse(1, "share", "remove", link)
+    assert "Nothing was changed" in staging.refuse(1, "share", "remove", link, stdin="n\n")
     assert "1 link" in staging.refuse(1, "env", "remove", "staging", stdin="n\n")
-    staging.succeed("share", "show", "staging", link)
-    staging.succeed("share", "remove", "staging", link, stdin="y\n")
+    staging.succeed("share", "show", link)
+    staging.succeed("share", "remove", link, stdin="y\n")
     staging.succeed("env", "remove", "staging", stdin="y\n")
     assert staging.succeed("env", "list", "--json").json["total"] == 0
 
@@ -232,7 +232,7 @@ def test_colour_is_for_terminals_that_want_it(staging: Guestpass) -> None:
 def test_nothing_is_cut_off_on_a_narrow_terminal(staging: Guestpass) -> None:
     label = "A label that is longer than a narrow terminal is wide, word by word " * 2
     link = staging.succeed("share", "create", "staging", "--label", label, "--json").json
-    shown = on_a_terminal(staging, "share", "show", "staging", link["id"])
+    shown = on_a_terminal(staging, "share", "show", link["id"])
     # Not even broken by us: it must be possible to copy it.
     assert link["url"] in shown
     listed = on_a_terminal(staging, "share", "list", "staging")

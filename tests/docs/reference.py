@@ -39,18 +39,66 @@ itself: the server writes them into the database at each start.
 
 _COMMANDS_HEAD = """# Commands
 
-Every command reads the [settings](settings.md). `env`, `account`, `share` and `token revoke` do what the API does, on
-the same database as the server beside them, which acts on it at once. Results go to standard output, everything else to
-standard error; with `--json` the result is what the API answers. `NO_COLOR` turns colours off.
+Every command reads the [settings](settings.md). `env`, `account`, `share` and `visitors` do what the API does, on the
+same database as the server beside them, which acts on it at once. Only `guestpass serve` and `guestpass db upgrade`
+make a database or a key. Run the others as the user that the server runs as.
 
-Only `guestpass serve` and `guestpass db upgrade` make a database or a key. Run the others as the user that the server
-runs as.
+## A server somewhere else
+
+`env`, `account`, `share`, `visitors` and `doctor` work from any machine too, with the same results:
+
+```sh
+export GUESTPASS_URL=https://admin.example.com   # ADMIN_URL, or PUBLIC_URL where API_ON_PUBLIC is on
+export GUESTPASS_TOKEN=…                         # beside the server: guestpass token --sub anna --expires 30d
+guestpass share list
+```
+
+The token says in whose name, in which organisation and for what. No other setting is read then, and `--org` is refused.
+An authority of your own for https is named in `SSL_CERT_FILE`.
+
+## What may be typed
+
+- **An environment**: its id or name, or the beginning of one.
+- **A share link**: its id or label, the beginning of one, a part of the label, or its whole URL. What could mean
+  several is refused with a list of them.
+- **A duration**: `24h`, `7d`, `1h30m`, `2 weeks`, `1 day and 12 hours`; for the end of a link also a day (`2026-03-31`,
+  to its end) or a time (`2026-03-31 18:00`), in UTC unless it says its zone.
+- **A visitor**: the number that `guestpass visitors list` shows, or the id.
+
+`guestpass --install-completion` lets the shell complete commands, options, environments and links.
+
+## For scripts
+
+Results go to standard output, everything else to standard error. What ends something asks first, unless `--yes` is
+given. `NO_COLOR` turns colours off. With `--json` the result is one document, in the API's form:
+
+| command | document |
+|---|---|
+| `share create`, `show`, `edit`, `extend`, `resume`, `rotate` | the link, with `password` if one was made |
+| the same with `--message` | the link, with `message`: `{"subject", "text", "mailto"}` |
+| `share list` | `{"shareLinks": [...], "total": n}` |
+| `share pause`, `deactivate` | `{"deactivated": [...], "alreadyDeactivated": [...], "notFound": [...]}` |
+| `share remove` | `{"removed": [...]}` |
+| `share why` | `{"link": {...}, "causes": [{"code", "detail", "remedy"}], "refusals": [...]}` |
+| `share history` | `{"events": [...]}` |
+| `visitors list`, `visitors end` | `{"visitors": [...], "total": n}`, `{"ended": "..."}` |
+| `env list`, `env remove` | `{"environments": [...], "total": n}`, `{"removed": "..."}` |
+| `env add`, `show`, `edit`, `check` | the environment |
+| `env refused-calls` | `{"refusedCalls": [...], "total": n}` |
+| `account add`, `list`, `remove` | the account, `{"accounts": [...], "total": n}`, `{"removed": "..."}` |
+| `sessions list` | `{"sessions": [...], "total": n}` |
+| `token`, `token revoke` | `{"token", "jti", "sub", "org", "scope", "expiresAt"}`, `{"revoked": "..."}` |
+| `settings`, `db upgrade` | `{"file", "settings": [{"name", "value", "source", "help"}]}`, `{"database": "..."}` |
+| `doctor` | `{"ok": true, "checks": [{"check", "result", "detail", "remedy"}]}` |
+
+The `result` of a check is `ok`, `warning` or `problem`.
 
 | exit status | meaning |
 |---|---|
 | 0 | done |
-| 1 | refused, not found, or not confirmed |
-| 2 | a wrong argument, option or setting, or a database or key that can't be used |
+| 1 | refused, not found, or not confirmed; `doctor` has found a problem |
+| 2 | a wrong argument, option or setting; a database, key, address or token that can't be used |
+| 3 | the server somewhere else can't be reached or has failed: the same may work later |
 | 130 | stopped by Ctrl-C |
 
 """

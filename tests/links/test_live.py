@@ -122,7 +122,7 @@ async def test_a_command_beside_the_server_acts_as_fast(server: Installation, sa
             asyncio.TaskGroup() as tasks,
         ):
             committing = tasks.create_task(commit_of(server, query, link.id))
-            command = server.command("share", "deactivate", link.environment["id"], link.id)
+            command = server.command("share", "deactivate", link.id)
             commanding = tasks.create_task(command)
             committed = await committing
             served = await served_until(anna, committed, 410)

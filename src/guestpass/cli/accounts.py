@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from guestpass.app.accounts import SignInCredentials, refusal_of, warnings_of
+from guestpass.app.accounts import SignInCredentials
 from guestpass.cli import output
-from guestpass.cli.options import ORG, AsJSON, EnvironmentId, Org, Yes
-from guestpass.cli.session import act, ask_password, confirm
-from guestpass.domain.access import Principal
-from guestpass.domain.account import Account
+from guestpass.cli.backend import Backend
+from guestpass.cli.connection import work
+from guestpass.cli.lookup import find_environment
+from guestpass.cli.options import ORG, AsJSON, EnvironmentName, Org, Yes
+from guestpass.cli.session import ask_password, confirm
 from guestpass.web.api.account_models import AccountBody, AccountsBody
+from guestpass.web.api.models import EnvironmentBody
 
-if TYPE_CHECKING:
-    from guestpass.wiring import Core
+_REFUSED = "account_refused"
 
 app = typer.Typer(help="Accounts of an Odoo that links can sign visitors in as.", no_args_is_help=True)
 
 
 @app.command("add")
 def add(
-    environment_id: EnvironmentId,
+    environment_name: EnvironmentName,
     login: Annotated[
         str, typer.Argument(metavar="LOGIN", help="What the user signs in to Odoo with.", show_default=False)
     ],
@@ -51,31 +52,32 @@ def add(
     """
     credentials = SignInCredentials(login=login, password=ask_password(confirmed=False), allow_admin=allow_admin)
 
-    async def keep(core: Core, who: Principal) -> Account:
-        return await core.accounts.put(who, environment_id, credentials, name=name)
+    async def keep(backend: Backend) -> tuple[str, AccountBody, bool]:
+        id = await find_environment(backend, environment_name)
+        return id, *await backend.put_account(id, credentials, name)
 
-    account = act(org, keep)
+    id, account, is_new = work(org, keep, doing="Asking Odoo whether it accepts the user")
     if as_json:
-        output.print_json(AccountBody.of(account))
+        output.print_json(account)
     else:
-        what = "added" if account.revision == 1 else "renewed"
         typer.echo(
-            f"The account {account.name} is {what}. Share it: guestpass share create {environment_id} --sign-in-as "
-            f"{account.name}"
+            f"The account {account.name} is {'added' if is_new else 'renewed'}. Share it: guestpass share create {id} "
+            f"--sign-in-as {account.name}"
         )
-    output.tell(warnings_of(account))
+    output.tell(account.warnings)
 
 
 @app.command("list")
-def list_all(environment_id: EnvironmentId, org: Org = ORG, as_json: AsJSON = False) -> None:
+def list_all(environment_name: EnvironmentName, org: Org = ORG, as_json: AsJSON = False) -> None:
     """List an environment's accounts, by name."""
 
-    async def read(core: Core, who: Principal) -> list[Account]:
-        return await core.accounts.list_all(who, environment_id)
+    async def read(backend: Backend) -> tuple[AccountsBody, EnvironmentBody]:
+        id = await find_environment(backend, environment_name)
+        return await backend.accounts(id), await backend.environment(id)
 
-    accounts = act(org, read)
+    found, environment = work(org, read)
     if as_json:
-        output.print_json(AccountsBody.of(accounts))
+        output.print_json(found)
         return
     output.print_table(
         ["NAME", "LOGIN", "RIGHTS", "ADDED", "REFUSED"],
@@ -87,24 +89,33 @@ def list_all(environment_id: EnvironmentId, org: Org = ORG, as_json: AsJSON = Fa
                 f"{output.moment(account.created_at)} by {account.created_by}",
                 output.moment(account.refused_at),
             )
-            for account in accounts
+            for account in found.accounts
         ],
     )
-    output.tell([finding for account in accounts if (finding := refusal_of(account)) is not None])
+    output.tell([finding for finding in environment.findings if finding.code == _REFUSED])
 
 
 @app.command("remove")
 def remove(
-    environment_id: EnvironmentId,
+    environment_name: EnvironmentName,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The account's name.", show_default=False)],
     org: Org = ORG,
     yes: Yes = False,
+    as_json: AsJSON = False,
 ) -> None:
     """Forget an account; refused while active links sign their visitors in as it."""
 
-    async def take_away(core: Core, who: Principal) -> None:
-        await core.accounts.remove(who, environment_id, name)
+    async def find(backend: Backend) -> str:
+        return await find_environment(backend, environment_name)
 
-    confirm(f"Remove the account {name} of {environment_id} for good?", yes=yes)
-    act(org, take_away)
+    id = work(org, find)
+    confirm(f"Remove the account {name} of {id} for good?", yes=yes)
+
+    async def take_away(backend: Backend) -> None:
+        await backend.remove_account(id, name)
+
+    work(org, take_away)
+    if as_json:
+        output.print_json({"removed": name})
+        return
     typer.echo(f"The account {name} is removed.")

@@ -7,18 +7,30 @@ from typing import Annotated
 import typer
 
 from guestpass import __version__
-from guestpass.cli import accounts, dashboard, environments, server, shares, tokens
+from guestpass.cli import (
+    accounts,
+    dashboard,
+    doctor,
+    environments,
+    server,
+    share_changes,
+    share_records,
+    shares,
+    tokens,
+    visitors,
+)
 
 app = typer.Typer(
     name="guestpass",
     help="Share links to running Odoo environments: they expire, may ask for a password, and can be switched off at "
     "once.",
-    epilog="Exit status: 0 done; 1 refused, not found or not confirmed; 2 a wrong option, setting, key or database.",
-    add_completion=False,
+    epilog="Exit status: 0 done; 1 refused, not found or not confirmed; 2 a wrong option, setting, key, token or "
+    "database; 3 a server that can't be reached.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+share = typer.Typer(help="Share links.", no_args_is_help=True)
 
 
 def _print_version(asked: bool) -> None:
@@ -39,9 +51,13 @@ def guestpass(
 app.command("serve")(server.serve)
 app.command("settings")(server.show_settings)
 app.add_typer(server.database, name="db")
+app.command("doctor")(doctor.doctor)
 app.command("open")(dashboard.open_dashboard)
 app.add_typer(dashboard.sessions, name="sessions")
 app.add_typer(tokens.app, name="token")
 app.add_typer(environments.app, name="env")
 app.add_typer(accounts.app, name="account")
-app.add_typer(shares.app, name="share")
+for part in (shares, share_changes, share_records):
+    share.add_typer(part.app)
+app.add_typer(share, name="share")
+app.add_typer(visitors.app, name="visitors")

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from guestpass.app.environments import EnvironmentChange, NewEnvironment
-from guestpass.app.ports import RefusedCall
+from guestpass.app.links import LinkSearch
 from guestpass.cli import output
-from guestpass.cli.options import ORG, AsJSON, EnvironmentId, Org, Yes, duration
-from guestpass.cli.session import act, confirm
-from guestpass.domain.access import Principal
-from guestpass.domain.durations import format_duration
+from guestpass.cli.backend import Backend
+from guestpass.cli.connection import work
+from guestpass.cli.durations import duration
+from guestpass.cli.lookup import find_environment
+from guestpass.cli.options import ORG, AsJSON, EnvironmentName, Org, Yes
+from guestpass.cli.session import confirm
+from guestpass.domain.durations import format_duration, parse_duration
 from guestpass.domain.environment import (
     DEFAULT_MAX_CONCURRENT,
     DEFAULT_RESPONSE_TIMEOUT,
-    Environment,
-    EnvironmentKey,
     Kind,
 )
-from guestpass.domain.finding import Finding
 from guestpass.web.api.models import EnvironmentBody, EnvironmentsBody, RefusedCallsBody
-
-if TYPE_CHECKING:
-    from guestpass.wiring import Core
-
-_Found = tuple[Environment, Sequence[Finding]]
 
 app = typer.Typer(help="Environments: the running applications that links lead to.", no_args_is_help=True)
 
-
+_LOOKING = "Looking at the environment"
 _WebsocketUrl = Annotated[
     str | None, typer.Option("--websocket-url", metavar="URL", help="Where /websocket goes, if not to URL.")
 ]
@@ -129,48 +123,44 @@ def add(
         read_only_allow=read_only_allow or (),
     )
 
-    async def register(core: Core, who: Principal) -> _Found:
-        return await _with_findings(core, await core.environments.add(who, new))
+    async def register(backend: Backend) -> EnvironmentBody:
+        return await backend.add_environment(new)
 
-    environment, findings = act(org, register)
+    environment = work(org, register, doing=_LOOKING)
     if as_json:
-        output.print_json(EnvironmentBody.of(environment, findings))
+        output.print_json(environment)
     else:
         typer.echo(f"The environment {environment.id} is registered. Share it: guestpass share create {environment.id}")
-    output.tell(findings)
+    output.tell(environment.findings)
 
 
 @app.command("list")
 def list_all(org: Org = ORG, as_json: AsJSON = False) -> None:
     """List the organisation's environments, by name."""
 
-    async def read(core: Core, who: Principal) -> tuple[list[Environment], Mapping[EnvironmentKey, Sequence[Finding]]]:
-        environments = await core.environments.list_all(who)
-        return environments, await core.findings.of(environments)
+    async def read(backend: Backend) -> EnvironmentsBody:
+        return await backend.environments()
 
-    environments, findings = act(org, read)
+    found = work(org, read)
     if as_json:
-        output.print_json(EnvironmentsBody.of(environments, findings))
+        output.print_json(found)
         return
     output.print_table(
         ["ID", "NAME", "KIND", "URL", "STATE"],
-        [
-            (each.id, each.name, each.kind.value, each.url, "maintenance" if each.maintenance is not None else "up")
-            for each in environments
-        ],
+        [(each.id, each.name, each.kind.value, each.url, _state(each)) for each in found.environments],
     )
 
 
 @app.command("show")
-def show(environment_id: EnvironmentId, org: Org = ORG, as_json: AsJSON = False) -> None:
+def show(environment_name: EnvironmentName, org: Org = ORG, as_json: AsJSON = False) -> None:
     """Show one environment."""
 
-    async def read(core: Core, who: Principal) -> _Found:
-        return await _with_findings(core, await core.environments.get(who, environment_id))
+    async def read(backend: Backend) -> EnvironmentBody:
+        return await backend.environment(await find_environment(backend, environment_name))
 
-    environment, findings = act(org, read)
+    environment = work(org, read)
     if as_json:
-        output.print_json(EnvironmentBody.of(environment, findings))
+        output.print_json(environment)
         return
     output.print_facts(
         [
@@ -182,35 +172,35 @@ def show(environment_id: EnvironmentId, org: Org = ORG, as_json: AsJSON = False)
             ("description", environment.description or "-"),
             ("certificate", "checked" if environment.tls_verify else "not checked"),
             ("body limit", f"{environment.body_limit} bytes"),
-            ("response timeout", format_duration(environment.response_timeout)),
+            ("response timeout", format_duration(parse_duration(environment.response_timeout))),
             *(_of_odoo(environment) if environment.kind is Kind.ODOO else ()),
-            ("maintenance", environment.maintenance or "-"),
+            ("maintenance", environment.maintenance.message if environment.maintenance is not None else "-"),
             ("registered", f"{output.moment(environment.created_at)} by {environment.created_by}"),
             ("checked", output.moment(environment.checked_at)),
-            *((f"finding {finding.code}", output.in_words(finding)) for finding in findings),
+            *((f"finding {finding.code}", output.in_words(finding)) for finding in environment.findings),
         ]
     )
 
 
 @app.command("check")
-def check(environment_id: EnvironmentId, org: Org = ORG, as_json: AsJSON = False) -> None:
+def check(environment_name: EnvironmentName, org: Org = ORG, as_json: AsJSON = False) -> None:
     """Look at an environment again, and say what its owner should know."""
 
-    async def look(core: Core, who: Principal) -> _Found:
-        return await _with_findings(core, await core.environments.check(who, environment_id))
+    async def look(backend: Backend) -> EnvironmentBody:
+        return await backend.check_environment(await find_environment(backend, environment_name))
 
-    environment, findings = act(org, look)
+    environment = work(org, look, doing=_LOOKING)
     if as_json:
-        output.print_json(EnvironmentBody.of(environment, findings))
+        output.print_json(environment)
         return
     version = f", Odoo {environment.odoo_version}" if environment.odoo_version is not None else ""
-    typer.echo(f"The environment {environment.id}{version}: {len(findings)} finding(s).")
-    output.tell(findings)
+    typer.echo(f"The environment {environment.id}{version}: {len(environment.findings)} finding(s).")
+    output.tell(environment.findings)
 
 
 @app.command("edit")
 def edit(
-    environment_id: EnvironmentId,
+    environment_name: EnvironmentName,
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="What people call it.")] = None,
     url: Annotated[
         str | None,
@@ -280,57 +270,66 @@ def edit(
     given |= {field: value or None for field, value in may_be_absent.items() if value is not None}
     given |= {field: [each for each in values if each] for field, values in lists.items() if values}
 
-    async def change(core: Core, who: Principal) -> _Found:
-        return await _with_findings(
-            core, await core.environments.change(who, environment_id, EnvironmentChange(**given))
-        )
+    async def change(backend: Backend) -> EnvironmentBody:
+        id = await find_environment(backend, environment_name)
+        return await backend.change_environment(id, EnvironmentChange(**given))
 
-    environment, findings = act(org, change)
+    environment = work(org, change, doing=_LOOKING)
     if as_json:
-        output.print_json(EnvironmentBody.of(environment, findings))
+        output.print_json(environment)
     else:
         typer.echo(f"The environment {environment.id} is changed.")
-    output.tell(findings)
+    output.tell(environment.findings)
 
 
 @app.command("refused-calls")
-def list_refused_calls(environment_id: EnvironmentId, org: Org = ORG, as_json: AsJSON = False) -> None:
+def list_refused_calls(environment_name: EnvironmentName, org: Org = ORG, as_json: AsJSON = False) -> None:
     """List which methods view-only links refused, most often first.
 
     One that only reads is opened with `guestpass env edit ENV --read-only-allow MODEL/METHOD`.
     """
 
-    async def read(core: Core, who: Principal) -> list[RefusedCall]:
-        return await core.environments.refused_calls(who, environment_id)
+    async def read(backend: Backend) -> RefusedCallsBody:
+        return await backend.refused_calls(await find_environment(backend, environment_name))
 
-    calls = act(org, read)
+    found = work(org, read)
     if as_json:
-        output.print_json(RefusedCallsBody.of(calls))
+        output.print_json(found)
         return
     output.print_table(
         ["MODEL/METHOD", "COUNT", "LAST"],
-        [(f"{each.model}/{each.method}", str(each.count), output.moment(each.last_at)) for each in calls],
+        [(f"{each.model}/{each.method}", str(each.count), output.moment(each.last_at)) for each in found.refused_calls],
     )
 
 
 @app.command("remove")
-def remove(environment_id: EnvironmentId, org: Org = ORG, yes: Yes = False) -> None:
+def remove(environment_name: EnvironmentName, org: Org = ORG, yes: Yes = False, as_json: AsJSON = False) -> None:
     """Remove an environment with all its links; their visitors are cut off."""
 
-    async def count_links(core: Core, who: Principal) -> int:
-        return len(await core.links.list_all(who, environment_id))
+    async def find(backend: Backend) -> tuple[str, int]:
+        id = await find_environment(backend, environment_name)
+        return id, (await backend.find_links(LinkSearch(environment_id=id, limit=1))).total
 
-    async def take_away(core: Core, who: Principal) -> None:
-        await core.environments.remove(who, environment_id)
+    id, links = work(org, find)
+    confirm(f"Remove the environment {id} and its {links} link(s) for good?", yes=yes)
 
-    if not yes:
-        links = act(org, count_links)
-        confirm(f"Remove the environment {environment_id} and its {links} link(s) for good?", yes=yes)
-    act(org, take_away)
-    typer.echo(f"The environment {environment_id} is removed.")
+    async def take_away(backend: Backend) -> None:
+        await backend.remove_environment(id)
+
+    work(org, take_away)
+    if as_json:
+        output.print_json({"removed": id})
+        return
+    typer.echo(f"The environment {id} is removed.")
 
 
-def _of_odoo(environment: Environment) -> list[tuple[str, str]]:
+def _state(environment: EnvironmentBody) -> str:
+    if environment.maintenance is not None:
+        return "maintenance"
+    return "unreachable" if any(each.code == "unreachable" for each in environment.findings) else "up"
+
+
+def _of_odoo(environment: EnvironmentBody) -> list[tuple[str, str]]:
     return [
         ("public url", environment.public_url or "-"),
         ("database", environment.database or "-"),
@@ -339,7 +338,3 @@ def _of_odoo(environment: Environment) -> list[tuple[str, str]]:
         ("view-only allows", " ".join(environment.read_only_allow) or "-"),
         ("odoo version", environment.odoo_version or "-"),
     ]
-
-
-async def _with_findings(core: Core, environment: Environment) -> _Found:
-    return environment, (await core.findings.of([environment]))[environment.key]

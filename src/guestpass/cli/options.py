@@ -1,13 +1,12 @@
-"""Options that several commands share."""
+"""Options and arguments that several commands share."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated
 
 import typer
 
-from guestpass.domain.durations import parse_duration
+from guestpass.cli.completion import complete_environment, complete_link
 from guestpass.domain.environment import DEFAULT_ORG, ORG_PATTERN
 
 
@@ -17,17 +16,26 @@ def _org(text: str) -> str:
     return text
 
 
-def duration(text: str) -> timedelta:
-    """Read a duration such as 24h or 7d; typer says which option is wrong."""
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-
-
 ORG = DEFAULT_ORG
 Org = Annotated[str, typer.Option("--org", metavar="ORG", callback=_org, help="The organisation to act in.")]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON, in the API's form.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
-EnvironmentId = Annotated[str, typer.Argument(metavar="ENV", help="The environment's id.", show_default=False)]
-LinkId = Annotated[str, typer.Argument(metavar="LINK", help="The share link's id.", show_default=False)]
+EnvironmentName = Annotated[
+    str,
+    typer.Argument(
+        metavar="ENV",
+        help="The environment: its id or name, or the beginning of one.",
+        show_default=False,
+        autocompletion=complete_environment,
+    ),
+]
+_LINK_HELP = "The share link: its id or label, the beginning of one, or its URL."
+LinkName = Annotated[
+    str, typer.Argument(metavar="LINK", help=_LINK_HELP, show_default=False, autocompletion=complete_link)
+]
+LinkNames = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="LINK...", help=f"{_LINK_HELP} Several may be given.", show_default=False, autocompletion=complete_link
+    ),
+]

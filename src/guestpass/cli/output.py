@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import typer
@@ -15,6 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from guestpass.domain.finding import Finding
+from guestpass.domain.link import Status
+from guestpass.web.api.account_models import WarningBody
+from guestpass.web.api.link_models import ShareLinkBody
+from guestpass.web.api.models import FindingBody
 
 # Wide enough that nothing is folded where no terminal limits the width: another program reads it.
 _PIPE_WIDTH = 100_000
@@ -49,21 +53,41 @@ def note(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def tell(findings: Iterable[Finding]) -> None:
+def tell(findings: Iterable[Finding | FindingBody | WarningBody]) -> None:
     """What an owner should know, for the person at the terminal."""
     for finding in findings:
         note(printable(f"guestpass: {finding.code}: {in_words(finding)}"))
 
 
-def in_words(finding: Finding) -> str:
+def in_words(finding: Finding | FindingBody | WarningBody) -> str:
     """A finding as one text, with its time where it has one."""
-    at = f"{moment(finding.at)}: " if finding.at is not None else ""
+    when = None if isinstance(finding, WarningBody) else finding.at
+    at = f"{moment(when)}: " if when is not None else ""
     return f"{at}{finding.detail} {finding.remedy}"
 
 
 def moment(at: datetime | None) -> str:
     """A time for people, to the minute and in UTC; ``-`` for none."""
     return "-" if at is None else f"{at:%Y-%m-%d %H:%M}Z"
+
+
+def state(link: ShareLinkBody, now: datetime) -> str:
+    """Whether a link is open, and for how long still, in two or three words."""
+    if link.status is Status.DEACTIVATED:
+        return "paused"
+    if link.status is Status.EXPIRED or link.expires_at <= now:
+        return f"expired {link.expires_at:%Y-%m-%d}"
+    return f"{time_left(link.expires_at - now)} left"
+
+
+def time_left(left: timedelta) -> str:
+    """A time to come, to the minute and in its two largest units, such as ``6d 4h``."""
+    minutes = round(left.total_seconds() / 60)
+    days, hours = minutes // 1440, minutes // 60 % 24
+    parts = [f"{days}d"] if days else []
+    parts += [f"{hours}h"] if hours else []
+    parts += [f"{minutes % 60}m"] if minutes % 60 and not days else []
+    return " ".join(parts) or "under 1m"
 
 
 def printable(text: str) -> str:

@@ -59,7 +59,7 @@ def show_settings(as_json: AsJSON = False) -> None:
 
 
 @database.command("upgrade")
-def upgrade() -> None:
+def upgrade(as_json: AsJSON = False) -> None:
     """Make the database and the keys if they are missing, and bring an older database up to date."""
     from guestpass.wiring import build_core_beside_server, prepare  # noqa: PLC0415 - as in `serve`
 
@@ -72,4 +72,7 @@ def upgrade() -> None:
     with installation():
         prepare(settings)
         asyncio.run(claim())
+    if as_json:
+        output.print_json({"database": str(settings.database_file)})
+        return
     typer.echo(f"The database {settings.database_file} is up to date.")

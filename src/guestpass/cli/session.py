@@ -14,7 +14,7 @@ import typer
 
 from guestpass import telemetry
 from guestpass.domain.access import Principal
-from guestpass.settings import Settings, load
+from guestpass.settings import REMOTE_VARIABLES, Settings, load
 from guestpass.system import user_name
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 REFUSED = 1
 WRONG = 2
+UNAVAILABLE = 3
 
 Result = TypeVar("Result")
 
@@ -44,8 +45,13 @@ class Unheard:
 def read_settings() -> Settings:
     """The settings, with logging set up for a command: only what needs a person's attention."""
     settings = load().settings
-    telemetry.configure(settings.log_format.value, level=logging.WARNING)
+    quieten(settings)
     return settings
+
+
+def quieten(settings: Settings) -> None:
+    """Log only what needs a person's attention."""
+    telemetry.configure(settings.log_format.value, level=logging.WARNING)
 
 
 def operator(org: str) -> Principal:
@@ -54,7 +60,13 @@ def operator(org: str) -> Principal:
 
 
 def act(org: str, action: Callable[[Core, Principal], Awaitable[Result]]) -> Result:
-    """Run an action on the database that the server uses."""
+    """Run an action on the database that the server uses; there is no other way to it than from beside the server."""
+    if os.environ.get(REMOTE_VARIABLES[0], "").strip():
+        raise Stopped(
+            WRONG,
+            f"This command works beside the server only, and {REMOTE_VARIABLES[0]} names one somewhere else: run it "
+            "there, or unset the variable to work on the data directory here.",
+        )
     with installation():
         return asyncio.run(_act(read_settings(), operator(org), action))
 
@@ -87,7 +99,7 @@ async def _act(settings: Settings, who: Principal, action: Callable[[Core, Princ
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask before something that can't be undone, unless `yes`; ends the command when it isn't confirmed."""
+    """Ask before something ends, unless `yes`; ends the command when it isn't confirmed."""
     if yes:
         return
     # typer's own question leaves a blank on standard output, where only results belong.
@@ -95,9 +107,9 @@ def confirm(question: str, *, yes: bool) -> None:
     answer = sys.stdin.readline()
     if not answer:
         typer.echo(err=True)
-        raise Stopped(REFUSED, "Nobody confirmed it, so nothing was removed; --yes removes without asking.")
+        raise Stopped(REFUSED, "Nobody confirmed it, so nothing was changed; --yes goes on without asking.")
     if answer.strip().lower() not in {"y", "yes"}:
-        raise Stopped(REFUSED, "Nothing was removed.")
+        raise Stopped(REFUSED, "Nothing was changed.")
 
 
 def ask_password(*, confirmed: bool) -> str:

@@ -1,51 +1,52 @@
-"""`guestpass share`: share links."""
+"""`guestpass share`: make share links, find them, end them."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from enum import StrEnum
+from typing import Annotated
 
 import typer
 
-from guestpass.app.links import NewLink, OwnedLink
-from guestpass.app.passwords import suggest_password
+from guestpass.app.links import LinkSearch, NewLink
+from guestpass.app.paging import LONGEST_PAGE
+from guestpass.app.ports import LinkSort
 from guestpass.cli import output
-from guestpass.cli.options import ORG, AsJSON, EnvironmentId, LinkId, Org, Yes, duration
-from guestpass.cli.session import act, ask_password, confirm
-from guestpass.domain.access import Principal
+from guestpass.cli.backend import Backend
+from guestpass.cli.completion import complete_environment
+from guestpass.cli.connection import work
+from guestpass.cli.durations import Until, duration, until
+from guestpass.cli.lookup import all_links, find_environment, find_link, find_links
+from guestpass.cli.options import ORG, AsJSON, EnvironmentName, LinkName, LinkNames, Org, Yes
+from guestpass.cli.passwords import PASSWORD_HELP, MakePassword, PasswordCommand, choose_password
+from guestpass.cli.sending import QR, MessageIn, WithPassword, draw_qr, print_link
+from guestpass.cli.session import confirm
 from guestpass.domain.link import Access, ShareType, Status
-from guestpass.system import SystemEntropy
-from guestpass.web.api.link_models import ShareLinkBody, ShareLinksBody
+from guestpass.system import SystemClock
+from guestpass.web.api.link_models import DeactivatedBody, ShareLinkBody
 
-if TYPE_CHECKING:
-    from guestpass.wiring import Core
-
-app = typer.Typer(help="Share links.", no_args_is_help=True)
+app = typer.Typer()
 
 
-@app.command("create")
+@app.command("create", cls=PasswordCommand)
 def create(
-    environment_id: EnvironmentId,
+    environment: EnvironmentName,
     expires: Annotated[
-        timedelta | None,
+        Until | None,
         typer.Option(
             "--expires",
-            parser=duration,
+            parser=until,
             metavar="DURATION",
-            help="How long the link works, such as 24h, 7d or 1h30m.",
+            help="How long the link works, such as 24h, 7d or 2 weeks, or until when, such as 2026-03-31.",
             show_default="7d, or MAX_LINK_LIFETIME if that is less",
         ),
     ] = None,
     label: Annotated[str | None, typer.Option("--label", metavar="TEXT", help="What you call the link.")] = None,
-    password: Annotated[
-        str | None,
-        typer.Option(
-            "--password",
-            metavar="TEXT",
-            help="The password that visitors must type. With - it is asked for, or read from standard input, so that "
-            "it stands in no list of processes.",
-        ),
+    note: Annotated[
+        str | None, typer.Option("--note", metavar="TEXT", help="A note for owners; visitors never see it.")
     ] = None,
+    password: Annotated[str | None, typer.Option("--password", metavar="[TEXT]", help=PASSWORD_HELP)] = None,
+    make_password: MakePassword = False,
     share_type: Annotated[
         ShareType | None,
         typer.Option(
@@ -53,6 +54,12 @@ def create(
             metavar="TYPE",
             help="token or password; password without --password makes a password and prints it.",
             show_default="password if one is given, else token",
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--start", metavar="PATH", help="Where visitors land, such as /odoo/crm.", show_default="the first page"
         ),
     ] = None,
     sign_in_as: Annotated[
@@ -71,137 +78,285 @@ def create(
             help="Visitors of an Odoo may look and change nothing. A guard: Odoo's access rights are the boundary.",
         ),
     ] = False,
+    max_visitors: Annotated[
+        int | None,
+        typer.Option(
+            "--max-visitors", metavar="NUMBER", help="How many browsers are let in.", show_default="any number"
+        ),
+    ] = None,
+    allow_ip: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-ip",
+            metavar="NETWORK",
+            help="An address or network (CIDR) that visitors may come from; others are refused. May be given several "
+            "times.",
+        ),
+    ] = None,
+    qr: QR = False,
+    message: MessageIn = None,
+    with_password: WithPassword = False,
     org: Org = ORG,
     as_json: AsJSON = False,
 ) -> None:
     """Make a share link and print its URL."""
-    if password == "-":
-        password = ask_password(confirmed=True)
-    made = None
-    if share_type is ShareType.PASSWORD and password is None:
-        password = made = suggest_password(SystemEntropy())
+    if with_password and message is None:
+        raise typer.BadParameter("is about the message, so it needs --message", param_hint="--with-password")
+    make = make_password or (share_type is ShareType.PASSWORD and password is None)
+    password, made = choose_password(password, make=make)
+    if with_password and password is None:
+        raise typer.BadParameter("needs a password: give --password too", param_hint="--with-password")
     new = NewLink(
-        expires_in=expires,
+        expires_in=expires.lifetime if expires is not None else None,
+        expires_at=expires.moment if expires is not None else None,
         label=label,
+        note=note,
         password=password,
         share_type=share_type,
         access=Access.READ_ONLY if view_only else Access.FULL,
         sign_in_as=sign_in_as,
+        start_path=start,
+        max_visitors=max_visitors,
+        allowed_ips=[each for each in allow_ip or () if each],
     )
 
-    async def make(core: Core, who: Principal) -> OwnedLink:
-        return await core.links.create(who, environment_id, new)
+    async def make_link(backend: Backend) -> ShareLinkBody:
+        return await backend.create_link(await find_environment(backend, environment), new)
 
-    owned = act(org, make)
-    if as_json:
-        body = ShareLinkBody.of(owned).model_dump(mode="json", by_alias=True)
-        output.print_json(body if made is None else body | {"password": made})
-    else:
-        typer.echo(owned.url)
-        if made is not None:
-            typer.echo(f"Password: {made}")
-        output.note(f"The share link {owned.link.id} works until {output.moment(owned.link.expires_at)}.")
-    output.tell(owned.warnings)
+    link = work(org, make_link)
+    print_link(link, as_json=as_json, qr=qr, language=message, made=made, password=password if with_password else None)
+    if not as_json:
+        output.note(f"The share link {link.id} works until {output.moment(link.expires_at)}.")
+    output.tell(link.warnings)
+
+
+class StatusWord(StrEnum):
+    """How a link's status may be typed."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    DEACTIVATED = "deactivated"
+    EXPIRED = "expired"
 
 
 @app.command("list")
 def list_all(
-    environment_id: EnvironmentId,
+    environment: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[ENV]",
+            help="Only links to this environment: its id or name, or the beginning of one.",
+            show_default="all environments",
+            autocompletion=complete_environment,
+        ),
+    ] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            "--search", metavar="TEXT", help="Only links with this in label, note, id or the environment's name."
+        ),
+    ] = None,
     status: Annotated[
-        Status | None,
-        typer.Option("--status", metavar="STATUS", help="Only links that are active, deactivated or expired."),
+        StatusWord | None,
+        typer.Option("--status", metavar="STATUS", help="Only links that are active, paused (deactivated) or expired."),
+    ] = None,
+    share_type: Annotated[
+        ShareType | None, typer.Option("--type", metavar="TYPE", help="Only token or only password links.")
+    ] = None,
+    created_by: Annotated[
+        str | None, typer.Option("--created-by", metavar="NAME", help="Only links that this owner made.")
+    ] = None,
+    expiring: Annotated[
+        timedelta | None,
+        typer.Option(
+            "--expiring", parser=duration, metavar="DURATION", help="Only active links that end within this time."
+        ),
+    ] = None,
+    sort: Annotated[
+        LinkSort,
+        typer.Option("--sort", metavar="BY", help="By what: created, expires, lastOpened, label or visits."),
+    ] = LinkSort.CREATED,
+    reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, metavar="NUMBER", help="How many at most.", show_default="all")
     ] = None,
     org: Org = ORG,
     as_json: AsJSON = False,
 ) -> None:
-    """List an environment's links, newest first."""
+    """List links of all environments, or of one.
 
-    async def read(core: Core, who: Principal) -> list[OwnedLink]:
-        return await core.links.list_all(who, environment_id, status)
+    The newest first, unless `--sort` says otherwise.
+    """
 
-    links = act(org, read)
+    async def read(backend: Backend) -> tuple[list[ShareLinkBody], int]:
+        wanted = LinkSearch(
+            text=search or None,
+            environment_id=await find_environment(backend, environment) if environment else None,
+            status=_status(status),
+            share_type=share_type,
+            created_by=created_by,
+            expiring_within=expiring,
+            sort=sort,
+            descending=(sort in _NEWEST_FIRST) is not reverse,
+            limit=min(limit or LONGEST_PAGE, LONGEST_PAGE),
+        )
+        if limit is not None and limit <= LONGEST_PAGE:
+            page = await backend.find_links(wanted)
+            return page.share_links, page.total
+        links = [link async for link in all_links(backend, wanted)]
+        return links[:limit], len(links)
+
+    links, total = work(org, read)
     if as_json:
-        bodies = [ShareLinkBody.of(owned) for owned in links]
-        output.print_json(ShareLinksBody(share_links=bodies, total=len(bodies)))
+        shown = [link.model_dump(mode="json", by_alias=True) for link in links]
+        output.print_json({"shareLinks": shown, "total": total})
         return
+    now, several = SystemClock().now(), environment is None
     output.print_table(
-        ["ID", "LABEL", "TYPE", "ACCESS", "SIGNED IN AS", "STATUS", "EXPIRES", "VISITS"],
+        ["ID", *(["ENV"] if several else []), "LABEL", "STATE", "OPENS", "VISITORS"],
         [
             (
-                owned.link.id,
-                owned.link.label or "-",
-                owned.link.share_type.value,
-                _access(owned),
-                owned.link.account or "-",
-                owned.status.value,
-                output.moment(owned.link.expires_at),
-                str(owned.link.visits),
+                link.id,
+                *([link.environment_id] if several else []),
+                link.label or "-",
+                output.state(link, now),
+                _opens(link),
+                str(link.visitors) + (f" ({link.visitors_now} now)" if link.visitors_now else ""),
             )
-            for owned in links
+            for link in links
         ],
     )
+    if len(links) < total:
+        output.note(f"{len(links)} of {total} links.")
 
 
 @app.command("show")
-def show(environment_id: EnvironmentId, link_id: LinkId, org: Org = ORG, as_json: AsJSON = False) -> None:
+def show(
+    link_name: LinkName, qr: QR = False, message: MessageIn = None, org: Org = ORG, as_json: AsJSON = False
+) -> None:
     """Show one link, with its URL."""
 
-    async def read(core: Core, who: Principal) -> OwnedLink:
-        return await core.links.get(who, environment_id, link_id)
+    async def read(backend: Backend) -> ShareLinkBody:
+        return await find_link(backend, link_name)
 
-    owned = act(org, read)
-    if as_json:
-        output.print_json(ShareLinkBody.of(owned))
+    link = work(org, read)
+    if as_json or message is not None:
+        print_link(link, as_json=as_json, qr=qr, language=message)
         return
-    link = owned.link
+    now = SystemClock().now()
     output.print_facts(
         [
             ("id", link.id),
-            ("environment", link.environment.id),
+            ("environment", link.environment_id),
             ("label", link.label or "-"),
+            ("note", link.note or "-"),
             ("type", link.share_type.value),
-            ("access", _access(owned)),
-            ("signed in as", _signed_in_as(owned)),
-            ("url", owned.url),
-            ("status", owned.status.value),
+            ("access", "view-only" if link.access is Access.READ_ONLY else "full"),
+            ("signed in as", _signed_in_as(link)),
+            ("url", link.url),
+            ("state", output.state(link, now)),
             ("made", f"{output.moment(link.created_at)} by {link.created_by}"),
             ("expires", output.moment(link.expires_at)),
-            ("deactivated", output.moment(link.deactivated_at)),
+            ("paused", output.moment(link.deactivated_at)),
+            ("opens at", link.start_path or "the first page"),
+            ("lets in", f"{link.max_visitors} visitors" if link.max_visitors is not None else "any number"),
+            ("from", " ".join(link.allowed_ips) or "anywhere"),
             ("last opened", output.moment(link.last_opened_at)),
-            ("visits", f"{link.visits} by {link.visitors} visitor(s)"),
-            *((f"warning {each.code}", f"{each.detail} {each.remedy}") for each in owned.warnings),
+            ("visits", f"{link.visits} by {link.visitors} visitor(s), {link.visitors_now} there now"),
+            *((f"warning {each.code}", f"{each.detail} {each.remedy}") for each in link.warnings),
         ]
     )
+    if qr:
+        typer.echo(draw_qr(link.url))
 
 
 @app.command("deactivate")
-def deactivate(environment_id: EnvironmentId, link_id: LinkId, org: Org = ORG) -> None:
-    """Switch a link off at once; its record stays."""
+@app.command("pause")
+def pause(link_names: LinkNames, org: Org = ORG, yes: Yes = False, as_json: AsJSON = False) -> None:
+    """Switch links off at once.
 
-    async def switch_off(core: Core, who: Principal) -> None:
-        await core.links.deactivate(who, environment_id, link_id)
+    Their visitors are cut off; `resume` opens a link again, with the same URL. `pause` and `deactivate` are the same.
+    Asks first where there are several links.
+    """
 
-    act(org, switch_off)
-    typer.echo(f"The share link {link_id} is deactivated.")
+    async def find(backend: Backend) -> list[ShareLinkBody]:
+        return await find_links(backend, link_names)
+
+    links = work(org, find)
+    if len(links) > 1:
+        for link in links:
+            output.note(_in_a_line(link))
+        there = sum(link.visitors_now for link in links)
+        confirm(f"Pause these {len(links)} share links ({there} visitor(s) there now)?", yes=yes)
+
+    async def switch_off(backend: Backend) -> DeactivatedBody:
+        return await backend.deactivate_links([link.id for link in links])
+
+    done = work(org, switch_off)
+    if as_json:
+        output.print_json(done)
+        return
+    for id in done.deactivated:
+        typer.echo(f"The share link {id} is paused.")
+    for id in done.already_deactivated:
+        typer.echo(f"The share link {id} was paused before.")
 
 
 @app.command("remove")
-def remove(environment_id: EnvironmentId, link_id: LinkId, org: Org = ORG, yes: Yes = False) -> None:
-    """Remove a link and its record for good; its visitors are cut off."""
+def remove(link_names: LinkNames, org: Org = ORG, yes: Yes = False, as_json: AsJSON = False) -> None:
+    """Remove links and their records for good.
 
-    async def take_away(core: Core, who: Principal) -> None:
-        await core.links.remove(who, environment_id, link_id)
+    Their visitors are cut off.
+    """
 
-    confirm(f"Remove the share link {link_id} of {environment_id} for good?", yes=yes)
-    act(org, take_away)
-    typer.echo(f"The share link {link_id} is removed.")
+    async def find(backend: Backend) -> list[ShareLinkBody]:
+        return await find_links(backend, link_names)
+
+    links = work(org, find)
+    if len(links) == 1:
+        confirm(f"Remove the share link {_in_a_line(links[0])} for good?", yes=yes)
+    else:
+        for link in links:
+            output.note(_in_a_line(link))
+        confirm(f"Remove these {len(links)} share links for good?", yes=yes)
+
+    async def take_away(backend: Backend) -> None:
+        for link in links:
+            await backend.remove_link(link.environment_id, link.id)
+
+    work(org, take_away)
+    if as_json:
+        output.print_json({"removed": [link.id for link in links]})
+        return
+    for link in links:
+        typer.echo(f"The share link {link.id} is removed.")
 
 
-def _access(owned: OwnedLink) -> str:
-    return "view-only" if owned.link.access is Access.READ_ONLY else "full"
+_NEWEST_FIRST = frozenset({LinkSort.CREATED, LinkSort.LAST_OPENED, LinkSort.VISITS})
 
 
-def _signed_in_as(owned: OwnedLink) -> str:
-    if owned.link.account is None:
+def _status(word: StatusWord | None) -> Status | None:
+    if word is None:
+        return None
+    return Status.DEACTIVATED if word is StatusWord.PAUSED else Status(word.value)
+
+
+def _in_a_line(link: ShareLinkBody) -> str:
+    label = f" ({link.label})" if link.label else ""
+    return output.printable(f"{link.id} of {link.environment_id}{label}")
+
+
+def _opens(link: ShareLinkBody) -> str:
+    """How it opens, as short as can be."""
+    words = [link.share_type.value]
+    if link.access is Access.READ_ONLY:
+        words.append("view-only")
+    if link.sign_in_as is not None:
+        words.append(f"as {link.sign_in_as.account}")
+    return ", ".join(words)
+
+
+def _signed_in_as(link: ShareLinkBody) -> str:
+    if link.sign_in_as is None:
         return "-"
-    return f"{owned.link.account} ({owned.account.login if owned.account is not None else 'removed'})"
+    return f"{link.sign_in_as.account} ({link.sign_in_as.login or 'removed'})"

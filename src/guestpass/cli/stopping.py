@@ -19,6 +19,13 @@ _STOPPED_BY_INTERRUPT = 130  # 128 and the number of SIGINT, as shells count.
 # The names that the API has for what these options say.
 _OPTIONS = {
     "expiresIn": "--expires",
+    "expiresAt": "--expires",
+    "note": "--note",
+    "startPath": "--start",
+    "maxVisitors": "--max-visitors",
+    "allowedIPs": "--allow-ip",
+    "search": "--search",
+    "expiringWithin": "--expiring",
     "shareType": "--type",
     "password": "--password",
     "label": "--label",

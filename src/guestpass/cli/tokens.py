@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guestpass.cli import output
-from guestpass.cli.options import ORG, AsJSON, Org, duration
+from guestpass.cli.durations import duration
+from guestpass.cli.options import ORG, AsJSON, Org
 from guestpass.cli.session import REFUSED, Stopped, act, operator, read_settings
 from guestpass.data_directory import read_secret
 from guestpass.domain.access import ALL_SCOPES, Principal, Scope
@@ -106,6 +107,7 @@ def revoke(
             help="The token, or better its id (jti): other users may see the arguments of a command.",
         ),
     ],
+    as_json: AsJSON = False,
 ) -> None:
     """End a bearer token before its time, for every server of this database."""
     if not token.strip():
@@ -127,4 +129,7 @@ def revoke(
         jti = act(ORG, withdraw)
     except BearerRefused as refusal:
         raise Stopped(REFUSED, str(refusal)) from None
+    if as_json:
+        output.print_json({"revoked": jti})
+        return
     typer.echo(f"The bearer token {jti} is revoked.")

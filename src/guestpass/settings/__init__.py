@@ -8,6 +8,7 @@ from guestpass.settings.forms import MAX_WORKERS, Listen, LogFormat, Network
 from guestpass.settings.loading import (
     CONFIG_HELP,
     CONFIG_VARIABLE,
+    REMOTE_VARIABLES,
     LoadedSettings,
     SettingLine,
     Source,
@@ -23,6 +24,7 @@ __all__ = [
     "DEFAULT_DENY",
     "MAX_WORKERS",
     "PREFIX",
+    "REMOTE_VARIABLES",
     "SECRETS",
     "Listen",
     "LoadedSettings",

@@ -27,6 +27,8 @@ CONFIG_HELP = (
     "The TOML file to read settings from. Where unset, /etc/guestpass/guestpass.toml is read if it exists, "
     "else guestpass.toml in DATA_DIR."
 )
+REMOTE_VARIABLES = (f"{PREFIX}URL", f"{PREFIX}TOKEN")
+"""Which server commands work on, and with which bearer token: for whoever runs a command, and no settings of a server."""
 SYSTEM_FILE = Path("/etc/guestpass/guestpass.toml")
 FILE_NAME = "guestpass.toml"
 
@@ -188,7 +190,7 @@ def _read_file(file: Path) -> dict[str, Any]:
 
 
 def _unknown_variables(given: Mapping[str, str]) -> list[str]:
-    known = [CONFIG_VARIABLE, *(variable(name) for name in Settings.model_fields)]
+    known = [CONFIG_VARIABLE, *REMOTE_VARIABLES, *(variable(name) for name in Settings.model_fields)]
     return [
         f"{name} is not a setting{_nearest(name, known)}"
         for name, value in given.items()

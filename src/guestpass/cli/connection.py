@@ -1,0 +1,51 @@
+"""Choose who answers a command: the data directory here, or the server that GUESTPASS_URL names."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from guestpass.cli.backend import Backend
+from guestpass.cli.local import LocalBackend
+from guestpass.cli.options import ORG
+from guestpass.cli.progress import progress
+from guestpass.cli.session import WRONG, Stopped, act
+from guestpass.settings import REMOTE_VARIABLES
+
+URL, TOKEN = REMOTE_VARIABLES
+
+if TYPE_CHECKING:
+    from guestpass.cli.remote import Server
+
+Result = TypeVar("Result")
+
+
+def named_server() -> Server | None:
+    """The server that the variables name; None where we work on the data directory. Raises Stopped."""
+    url = os.environ.get(URL, "")
+    if not url.strip():
+        return None
+    # Loaded where it is needed: the client costs time that commands beside a server need not spend.
+    from guestpass.cli.remote import read_server  # noqa: PLC0415
+
+    return read_server(url, os.environ.get(TOKEN, ""))
+
+
+def work(org: str, action: Callable[[Backend], Awaitable[Result]], *, doing: str | None = None) -> Result:
+    """Run an action; `doing` says what takes its time, for somebody who waits at a terminal."""
+    server = named_server()
+    with progress(doing):
+        if server is None:
+            return act(org, lambda core, who: action(LocalBackend(core, who)))
+        if org != ORG:
+            raise Stopped(WRONG, f"--org can't be given with {URL}: the token says which organisation it is for.")
+        return asyncio.run(_ask(server, action))
+
+
+async def _ask(server: Server, action: Callable[[Backend], Awaitable[Result]]) -> Result:
+    from guestpass.cli.remote import remote_backend  # noqa: PLC0415 - as above
+
+    async with remote_backend(server) as backend:
+        return await action(backend)

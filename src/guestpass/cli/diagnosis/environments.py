@@ -1,0 +1,44 @@
+"""Look at each environment anew."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from guestpass.cli.diagnosis.check import Check, ok, problem, warning
+from guestpass.domain.errors import Forbidden
+from guestpass.web.api.models import EnvironmentBody
+
+_AT_ONCE: Final = 8
+_KEEPS_OUT: Final = frozenset({"unreachable", "address_refused"})
+
+Look = Callable[[], Awaitable[EnvironmentBody]]
+
+
+async def look_at_environments(looks: Sequence[tuple[str, Look]]) -> list[Check]:
+    """Look at each, some at a time; the checks are in the order of the looks, which are named."""
+    turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def look(name: str, at: Look) -> list[Check]:
+        async with turns:
+            try:
+                return _checks(name, await at())
+            except Forbidden as error:
+                return [warning(name, f"It was not looked at. {error}", "Use a token that may change environments.")]
+
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(look(name, at)) for name, at in looks]
+    return [check for task in running for check in task.result()]
+
+
+def _checks(name: str, environment: EnvironmentBody) -> list[Check]:
+    checks = [
+        (problem if each.code in _KEEPS_OUT else warning)(name, each.detail, each.remedy)
+        for each in environment.findings
+    ]
+    if environment.maintenance is not None:
+        remedy = f'End it when it is over: guestpass env edit {environment.id} --maintenance ""'
+        checks.append(warning(name, "It is in maintenance.", remedy))
+    version = f", as Odoo {environment.odoo_version}" if environment.odoo_version is not None else ""
+    return checks or [ok(name, f"It answers at {environment.url}{version}.")]

@@ -1,0 +1,120 @@
+"""The Backend beside a server: the use cases themselves, on the same database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from guestpass.app.accounts import SignInCredentials
+from guestpass.app.environments import EnvironmentChange, NewEnvironment
+from guestpass.app.links import LinkChange, LinkSearch, NewLink
+from guestpass.domain.access import Principal
+from guestpass.domain.environment import Environment
+from guestpass.domain.link import EventKind
+from guestpass.web.api.account_models import AccountBody, AccountsBody
+from guestpass.web.api.link_models import DeactivatedBody, FoundLinksBody, ShareLinkBody
+from guestpass.web.api.models import EnvironmentBody, EnvironmentsBody, RefusedCallsBody
+from guestpass.web.api.record_models import HistoryBody, RefusalsBody, VisitorsBody
+
+if TYPE_CHECKING:
+    from guestpass.wiring import Core
+
+
+class LocalBackend:
+    """Acts for `who` through `core`."""
+
+    def __init__(self, core: Core, who: Principal) -> None:
+        self._core = core
+        self._who = who
+
+    async def environments(self) -> EnvironmentsBody:
+        """As Backend."""
+        environments = await self._core.environments.list_all(self._who)
+        return EnvironmentsBody.of(environments, await self._core.findings.of(environments))
+
+    async def environment(self, id: str) -> EnvironmentBody:
+        """As Backend."""
+        return await self._shown(await self._core.environments.get(self._who, id))
+
+    async def add_environment(self, new: NewEnvironment) -> EnvironmentBody:
+        """As Backend."""
+        return await self._shown(await self._core.environments.add(self._who, new))
+
+    async def change_environment(self, id: str, change: EnvironmentChange) -> EnvironmentBody:
+        """As Backend."""
+        return await self._shown(await self._core.environments.change(self._who, id, change))
+
+    async def check_environment(self, id: str) -> EnvironmentBody:
+        """As Backend."""
+        return await self._shown(await self._core.environments.check(self._who, id))
+
+    async def remove_environment(self, id: str) -> None:
+        """As Backend."""
+        await self._core.environments.remove(self._who, id)
+
+    async def refused_calls(self, id: str) -> RefusedCallsBody:
+        """As Backend."""
+        return RefusedCallsBody.of(await self._core.environments.refused_calls(self._who, id))
+
+    async def accounts(self, environment_id: str) -> AccountsBody:
+        """As Backend."""
+        return AccountsBody.of(await self._core.accounts.list_all(self._who, environment_id))
+
+    async def put_account(
+        self, environment_id: str, credentials: SignInCredentials, name: str | None
+    ) -> tuple[AccountBody, bool]:
+        """As Backend."""
+        account = await self._core.accounts.put(self._who, environment_id, credentials, name=name)
+        return AccountBody.of(account), account.revision == 1
+
+    async def remove_account(self, environment_id: str, name: str) -> None:
+        """As Backend."""
+        await self._core.accounts.remove(self._who, environment_id, name)
+
+    async def find_links(self, search: LinkSearch) -> FoundLinksBody:
+        """As Backend."""
+        return FoundLinksBody.of(await self._core.links.find(self._who, search))
+
+    async def create_link(self, environment_id: str, new: NewLink) -> ShareLinkBody:
+        """As Backend."""
+        return ShareLinkBody.of(await self._core.links.create(self._who, environment_id, new))
+
+    async def change_link(self, environment_id: str, id: str, change: LinkChange) -> ShareLinkBody:
+        """As Backend."""
+        return ShareLinkBody.of(await self._core.links.change(self._who, environment_id, id, change))
+
+    async def rotate_link(self, environment_id: str, id: str) -> ShareLinkBody:
+        """As Backend."""
+        return ShareLinkBody.of(await self._core.links.rotate(self._who, environment_id, id))
+
+    async def deactivate_links(self, ids: Sequence[str]) -> DeactivatedBody:
+        """As Backend."""
+        return DeactivatedBody.of(await self._core.links.deactivate_many(self._who, ids))
+
+    async def remove_link(self, environment_id: str, id: str) -> None:
+        """As Backend."""
+        await self._core.links.remove(self._who, environment_id, id)
+
+    async def history(
+        self, environment_id: str, id: str, *, kinds: Sequence[EventKind], limit: int, cursor: str | None = None
+    ) -> HistoryBody:
+        """As Backend."""
+        return HistoryBody.of(
+            await self._core.records.history(self._who, environment_id, id, kinds=kinds, limit=limit, cursor=cursor)
+        )
+
+    async def visitors(self, environment_id: str, id: str, *, limit: int, cursor: str | None = None) -> VisitorsBody:
+        """As Backend."""
+        page = await self._core.records.visitors(self._who, environment_id, id, limit=limit, cursor=cursor)
+        return VisitorsBody.of(page, self._core.clock.now())
+
+    async def end_visit(self, environment_id: str, id: str, visitor_id: str) -> None:
+        """As Backend."""
+        await self._core.records.end_visit(self._who, environment_id, id, visitor_id)
+
+    async def refusals(self, environment_id: str, id: str) -> RefusalsBody:
+        """As Backend."""
+        return RefusalsBody.of(await self._core.records.refusals(self._who, environment_id, id))
+
+    async def _shown(self, environment: Environment) -> EnvironmentBody:
+        return EnvironmentBody.of(environment, (await self._core.findings.of([environment]))[environment.key])

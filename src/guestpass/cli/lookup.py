@@ -1,0 +1,172 @@
+"""Find what a person means: by an id or its beginning, a name or label, or a share URL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Final, TypeVar
+from urllib.parse import urlsplit
+
+from guestpass.app.links import SEARCH_LENGTH, LinkSearch
+from guestpass.app.paging import LONGEST_PAGE
+from guestpass.cli import output
+from guestpass.cli.backend import Backend
+from guestpass.cli.session import REFUSED, Stopped
+from guestpass.domain.environment import ID_PATTERN
+from guestpass.domain.errors import Forbidden
+from guestpass.domain.link import folded
+from guestpass.web.api.link_models import ShareLinkBody
+from guestpass.web.api.models import EnvironmentBody
+from guestpass.web.api.record_models import VisitorBody
+
+_SHOWN: Final = 8
+
+Thing = TypeVar("Thing")
+Fits = Callable[[Thing], bool]
+
+
+async def find_environment(backend: Backend, text: str) -> str:
+    """The id of the one environment that is meant; raises Stopped where there is none, or more than one."""
+    wanted = folded(text.strip())
+    try:
+        environments = (await backend.environments()).environments
+    except Forbidden:
+        # A token that may only share is told no names, and an id needs no looking up.
+        if ID_PATTERN.fullmatch(text):
+            return text
+        raise
+    found = _best(
+        environments,
+        lambda each: each.id == wanted,
+        lambda each: folded(each.name) == wanted,
+        lambda each: bool(wanted) and (each.id.startswith(wanted) or folded(each.name).startswith(wanted)),
+    )
+    if len(found) == 1:
+        return found[0].id
+    if found:
+        raise Stopped(REFUSED, f"{_quoted(text)} can mean {_listed(found)}; write more of it.")
+    there = f"known: {_listed(environments)}" if environments else "there is none yet (guestpass env add)"
+    raise Stopped(REFUSED, f"There is no environment {_quoted(text)}; {there}.")
+
+
+async def find_link(backend: Backend, text: str) -> ShareLinkBody:
+    """The one link that is meant, of any environment; raises Stopped as `find_environment` does."""
+    if "/share/" in text:
+        return await _link_of_url(backend, text)
+    wanted = folded(text.strip())
+    found = _best(
+        await _search(backend, text),
+        lambda each: each.id == wanted,
+        lambda each: folded(each.label or "") == wanted,
+        lambda each: each.id.startswith(wanted) or folded(each.label or "").startswith(wanted),
+        lambda each: wanted in folded(each.label or ""),
+    )
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise Stopped(
+            REFUSED,
+            f"There is no share link {_quoted(text)}: no id or label begins so. `guestpass share list` has all.",
+        )
+    lines = [f"  {each.id}  {each.environment_id}  {each.label or '-'}" for each in found[:_SHOWN]]
+    if len(found) > _SHOWN:
+        lines.append(f"  and {len(found) - _SHOWN} more")
+    raise Stopped(
+        REFUSED, "\n".join([f"{_quoted(text)} can mean each of these; take an id:", *map(output.printable, lines)])
+    )
+
+
+async def find_links(backend: Backend, texts: Sequence[str]) -> list[ShareLinkBody]:
+    """Each link that is meant, once."""
+    links = [await find_link(backend, text) for text in texts]
+    return list({link.id: link for link in links}.values())
+
+
+async def find_visitor(backend: Backend, link: ShareLinkBody, text: str) -> VisitorBody:
+    """The one visitor of a link that is meant, by number or id; raises Stopped as `find_environment` does."""
+    wanted = text.strip().removeprefix("#")
+    visitors = [each async for each in all_visitors(backend, link)]
+    found = _best(
+        visitors,
+        lambda each: str(each.number) == wanted,
+        lambda each: each.id == wanted,
+        lambda each: bool(wanted) and each.id.startswith(wanted),
+    )
+    if len(found) == 1:
+        return found[0]
+    why = "more than one visitor" if found else "no visitor"
+    raise Stopped(
+        REFUSED,
+        f"The share link {link.id} has {why} {_quoted(text)}; `guestpass visitors list {link.id}` numbers them.",
+    )
+
+
+async def all_links(backend: Backend, search: LinkSearch) -> AsyncIterator[ShareLinkBody]:
+    """Every link that is searched for, page after page."""
+    while True:
+        page = await backend.find_links(search)
+        for link in page.share_links:
+            yield link
+        if page.next_cursor is None:
+            return
+        search = replace(search, cursor=page.next_cursor)
+
+
+async def all_visitors(backend: Backend, link: ShareLinkBody) -> AsyncIterator[VisitorBody]:
+    """Every visitor of a link, those seen last first."""
+    cursor = None
+    while True:
+        page = await backend.visitors(link.environment_id, link.id, limit=LONGEST_PAGE, cursor=cursor)
+        for visitor in page.visitors:
+            yield visitor
+        if (cursor := page.next_cursor) is None:
+            return
+
+
+async def _search(backend: Backend, text: str) -> list[ShareLinkBody]:
+    """What might be meant. An empty text means nothing, though everything holds it."""
+    text = text.strip()
+    if not text or len(text) > SEARCH_LENGTH:
+        return []
+    return [link async for link in all_links(backend, LinkSearch(text=text, limit=LONGEST_PAGE))]
+
+
+async def _link_of_url(backend: Backend, url: str) -> ShareLinkBody:
+    """The link that a share URL opens. Its token is compared here, and goes nowhere."""
+    parts = urlsplit(url.strip() if "://" in url else f"//{url.strip()}")
+    token = _token(parts.path)
+    # With LINK_DOMAIN the id is the first label of the host.
+    id = (parts.hostname or "").partition(".")[0]
+    for link in await _search(backend, id):
+        if link.id == id:
+            if _token(urlsplit(link.url).path) != token:
+                output.note(f"guestpass: This URL opens nothing any more: the share link {id} was given a new one.")
+            return link
+    async for link in all_links(backend, LinkSearch(limit=LONGEST_PAGE)):
+        if _token(urlsplit(link.url).path) == token:
+            return link
+    raise Stopped(
+        REFUSED,
+        "No share link has this URL: it was replaced by a new one, its link was removed, or a part of it is missing.",
+    )
+
+
+def _token(path: str) -> str:
+    return path.partition("/share/")[2].partition("/")[0]
+
+
+def _best(things: Iterable[Thing], *rungs: Fits[Thing]) -> list[Thing]:
+    """What fits the first rung that anything fits."""
+    things = list(things)
+    return next((found for rung in rungs if (found := [each for each in things if rung(each)])), [])
+
+
+def _listed(environments: Sequence[EnvironmentBody]) -> str:
+    names = [each.id for each in environments[:_SHOWN]]
+    if len(environments) > _SHOWN:
+        names.append(f"{len(environments) - _SHOWN} more")
+    return ", ".join(names[:-1]) + f" and {names[-1]}" if len(names) > 1 else names[0]
+
+
+def _quoted(text: str) -> str:
+    return repr(output.printable(text))

@@ -1,0 +1,221 @@
+"""`guestpass share edit`, `extend`, `resume` and `rotate`: change links that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+
+from guestpass.app.links import LinkChange
+from guestpass.cli import output
+from guestpass.cli.backend import Backend
+from guestpass.cli.connection import work
+from guestpass.cli.durations import Until, until
+from guestpass.cli.lookup import find_link
+from guestpass.cli.options import ORG, AsJSON, LinkName, Org, Yes
+from guestpass.cli.passwords import PASSWORD_HELP, MakePassword, PasswordCommand, choose_password
+from guestpass.cli.sending import QR, MessageIn, print_link
+from guestpass.cli.session import WRONG, Stopped, confirm
+from guestpass.domain.errors import Invalid
+from guestpass.domain.link import Access, Status
+from guestpass.system import SystemClock
+from guestpass.web.api.link_models import ShareLinkBody
+
+app = typer.Typer()
+
+
+@app.command("edit", cls=PasswordCommand)
+def edit(
+    link_name: LinkName,
+    expires: Annotated[
+        Until | None,
+        typer.Option(
+            "--expires",
+            parser=until,
+            metavar="DURATION",
+            help="How long the link works from now on, such as 24h or 7d, or until when, such as 2026-03-31.",
+        ),
+    ] = None,
+    label: Annotated[str | None, typer.Option("--label", metavar="TEXT", help="What you call the link.")] = None,
+    note: Annotated[
+        str | None, typer.Option("--note", metavar="TEXT", help="A note for owners; visitors never see it.")
+    ] = None,
+    password: Annotated[
+        str | None,
+        typer.Option(
+            "--password", metavar="[TEXT]", help=f'{PASSWORD_HELP} "" makes a link that opens without a password.'
+        ),
+    ] = None,
+    make_password: MakePassword = False,
+    start: Annotated[str | None, typer.Option("--start", metavar="PATH", help="Where visitors land.")] = None,
+    sign_in_as: Annotated[
+        str | None,
+        typer.Option("--sign-in-as", metavar="NAME", help="The account that visitors are signed in to Odoo as."),
+    ] = None,
+    view_only: Annotated[
+        bool | None, typer.Option("--view-only/--full", help="Whether visitors of an Odoo may change anything.")
+    ] = None,
+    max_visitors: Annotated[
+        str | None,
+        typer.Option("--max-visitors", metavar="NUMBER", help='How many browsers are let in; "" for any number.'),
+    ] = None,
+    allow_ip: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-ip",
+            metavar="NETWORK",
+            help="An address or network that visitors may come from. May be given several times.",
+        ),
+    ] = None,
+    org: Org = ORG,
+    as_json: AsJSON = False,
+) -> None:
+    """Change a link: what is given.
+
+    The rest is left alone; "" takes away what a link need not have. The URL stays, and visitors notice at once. What
+    may be given several times replaces all that was there. A new password must be typed by visitors who are in, too.
+    """
+    password, made = choose_password(password, make=make_password)
+    given: dict[str, Any] = {
+        name: value or None
+        for name, value in {
+            "label": label,
+            "note": note,
+            "password": password,
+            "start_path": start,
+            "sign_in_as": sign_in_as,
+        }.items()
+        if value is not None
+    }
+    if expires is not None:
+        given |= expires.fields()
+    if view_only is not None:
+        given["access"] = Access.READ_ONLY if view_only else Access.FULL
+    if max_visitors is not None:
+        given["max_visitors"] = _number(max_visitors)
+    if allow_ip:
+        given["allowed_ips"] = [each for each in allow_ip if each]
+    if not given:
+        raise Stopped(WRONG, "Say what to change; `guestpass share edit --help` has what can be.")
+    link = _change(org, link_name, given)
+    if as_json:
+        print_link(link, as_json=True, made=made)
+    else:
+        typer.echo(f"The share link {link.id} is changed.")
+        if made is not None:
+            typer.echo(f"Password: {made}")
+    output.tell(link.warnings)
+
+
+@app.command("extend")
+def extend(
+    link_name: LinkName,
+    more: Annotated[
+        Until,
+        typer.Argument(
+            parser=until,
+            metavar="DURATION",
+            help="How much longer, such as 7d, or until when, such as 2026-03-31.",
+            show_default=False,
+        ),
+    ],
+    org: Org = ORG,
+    as_json: AsJSON = False,
+) -> None:
+    """Let a link work for longer.
+
+    So much longer than it would have; one that has expired, so long from now on.
+    """
+
+    async def prolong(backend: Backend) -> ShareLinkBody:
+        link = await find_link(backend, link_name)
+        end = more.moment or max(link.expires_at, SystemClock().now()) + (more.lifetime or timedelta())
+        try:
+            return await backend.change_link(link.environment_id, link.id, LinkChange(expires_at=end))
+        except Invalid as refused:
+            raise Invalid([replace(error, field="DURATION") for error in refused.errors]) from None
+
+    _say(work(org, prolong), as_json=as_json)
+
+
+@app.command("resume")
+def resume(
+    link_name: LinkName,
+    expires: Annotated[
+        Until | None,
+        typer.Option(
+            "--expires",
+            parser=until,
+            metavar="DURATION",
+            help="How long it works from now on; needed where it has expired.",
+        ),
+    ] = None,
+    org: Org = ORG,
+    as_json: AsJSON = False,
+) -> None:
+    """Open a paused link again, with the same URL."""
+    given: dict[str, Any] = {"active": True}
+    if expires is not None:
+        given |= expires.fields()
+    _say(_change(org, link_name, given), as_json=as_json)
+
+
+@app.command("rotate")
+def rotate(
+    link_name: LinkName,
+    qr: QR = False,
+    message: MessageIn = None,
+    org: Org = ORG,
+    yes: Yes = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Give a link a new URL and print it.
+
+    Who has the old one reads that it was replaced; visitors who are in are cut off.
+    """
+
+    async def find(backend: Backend) -> ShareLinkBody:
+        return await find_link(backend, link_name)
+
+    link = work(org, find)
+    there = f"; {link.visitors_now} visitor(s) are there now" if link.visitors_now else ""
+    what = output.printable(f"{link.id} of {link.environment_id}")
+    confirm(f"Give the share link {what} a new URL? The old one opens nothing from then on{there}.", yes=yes)
+
+    async def replace_url(backend: Backend) -> ShareLinkBody:
+        return await backend.rotate_link(link.environment_id, link.id)
+
+    print_link(work(org, replace_url), as_json=as_json, qr=qr, language=message)
+
+
+def _change(org: str, link_name: str, given: Mapping[str, Any]) -> ShareLinkBody:
+    async def change(backend: Backend) -> ShareLinkBody:
+        link = await find_link(backend, link_name)
+        return await backend.change_link(link.environment_id, link.id, LinkChange(**given))
+
+    return work(org, change)
+
+
+def _say(link: ShareLinkBody, *, as_json: bool) -> None:
+    """What a link that was to be open is like now."""
+    if as_json:
+        output.print_json(link)
+        return
+    until = output.moment(link.expires_at)
+    if link.status is Status.DEACTIVATED:
+        typer.echo(f"The share link {link.id} works until {until}, once it is opened: it is paused.")
+        output.note(f"guestpass share resume {link.id}")
+    else:
+        typer.echo(f"The share link {link.id} works until {until}.")
+
+
+def _number(text: str) -> int | None:
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter('must be a whole number, or "" for any number', param_hint="--max-visitors") from None
