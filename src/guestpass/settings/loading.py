@@ -28,7 +28,7 @@ CONFIG_HELP = (
     "else guestpass.toml in DATA_DIR."
 )
 REMOTE_VARIABLES = (f"{PREFIX}URL", f"{PREFIX}TOKEN")
-"""Which server commands work on, and with which bearer token: for whoever runs a command, and no settings of a server."""
+"""Which server commands work on, and with which bearer token; they are no settings of a server."""
 SYSTEM_FILE = Path("/etc/guestpass/guestpass.toml")
 FILE_NAME = "guestpass.toml"
 
