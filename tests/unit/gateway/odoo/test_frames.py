@@ -223,6 +223,7 @@ def test_nothing_may_follow_a_close(close: bytes) -> None:
         b"\x88\x7f",
         b"\x81\x7f" + b"\xff" * 8,  # longer than a length can be
     ],
+    ids=lambda _: "broken",
 )
 def test_after_bytes_that_are_no_frames_nothing_is_put_in(broken: bytes) -> None:
     for cut in range(len(broken) + 1):
