@@ -20,7 +20,7 @@ run: $(VENV)/run.stamp
 
 test: check
 	@$(BIN)/python tests/install_applications.py
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(VENV)/dev.stamp
 	@$(BIN)/ruff format --check .
