@@ -107,9 +107,9 @@ async def show_all_links(
     services: Services,
     q: Annotated[str, Query(max_length=SEARCH_LENGTH)] = "",
     environment: Annotated[str, Query(max_length=63)] = "",
-    state: Annotated[Status | str, Query(max_length=20)] = "",
+    state: Annotated[str, Query(max_length=20)] = "",
     made_by: Annotated[str, Query(alias="owner", max_length=200)] = "",
-    soon: Annotated[Soon | str, Query(max_length=20)] = "",
+    soon: Annotated[str, Query(max_length=20)] = "",
     sort: LinkSort = LinkSort.CREATED,
     cursor: Cursor = None,
 ) -> Response:
@@ -117,9 +117,9 @@ async def show_all_links(
     wanted = Wanted(
         q.strip(),
         environment,
-        state if isinstance(state, Status) else None,
+        Status(state) if state in list(Status) else None,
         made_by.strip(),
-        soon if isinstance(soon, Soon) else None,
+        Soon(soon) if soon in list(Soon) else None,
         sort,
         cursor,
     )
