@@ -28,6 +28,7 @@ PACKAGES = {
     "chromium": shutil.which("chromium"),
     "npm": shutil.which("npm"),
     "nginx": shutil.which("nginx") or "/usr/sbin/nginx",
+    "postgresql": next(Path("/usr/lib/postgresql").glob("*/bin/initdb"), None),
     "tryton-server": "/usr/bin/trytond-admin",
     "tryton-sao": "/usr/share/tryton-sao/www/index.html",
     "tryton-modules-party": PYTHON_MODULES / "trytond" / "modules" / "party" / "party.py",

@@ -32,7 +32,7 @@ from guestpass.gateway.peers import TrustedProxies
 from guestpass.gateway.reaching import EnvironmentReacher
 from guestpass.gateway.reception import Reception, decide_admin
 from guestpass.storage.budgets import DatabaseBudget
-from guestpass.storage.feed import SQLiteFeed
+from guestpass.storage.feed import Feed, open_feed
 from guestpass.user_agents import UserAgentReader
 from guestpass.web.application import WebServices, create_application
 from guestpass.web.dashboard.application import create_dashboard
@@ -47,7 +47,7 @@ class OwnAnnouncer:
     """The Announcer of a server: use cases are built before the feed that they announce to."""
 
     def __init__(self) -> None:
-        self.feed: SQLiteFeed | None = None
+        self.feed: Feed | None = None
 
     async def announce(self) -> None:
         """Let this process's directory catch up with what was just committed."""
@@ -61,7 +61,7 @@ class Worker:
 
     core: Core
     directory: Directory
-    feed: SQLiteFeed
+    feed: Feed
     visits: VisitLog
     sessions: VisitorSessions
     reachability: Reachability
@@ -125,7 +125,7 @@ def build_worker(
         await directory.reset()
         await live.reset()
 
-    feed = announcer.feed = SQLiteFeed(core.database, apply, reset)
+    feed = announcer.feed = open_feed(core.database, apply, reset)
     connector = Connector(
         AddressPolicy(allow=settings.upstream_allow, deny=settings.upstream_deny, own_listeners=listeners)
     )

@@ -1,4 +1,4 @@
-"""A migrated database for each test. Another kind of database joins the contract suite as one more parameter here."""
+"""A migrated database for each test of the contract: once a SQLite file, and once a PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -18,11 +18,16 @@ def clock() -> SetClock:
     return SetClock()
 
 
-@pytest.fixture(params=["sqlite"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    assert request.param == "sqlite"
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path / 'guestpass.db'}"
     migrate.upgrade(url)
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
     return url
 
 

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import insert
+from tests.storage.samples import NOON, SetClock
 
 from guestpass.app.ports import Change, ChangeKind
 from guestpass.storage.database import Database
@@ -34,16 +36,34 @@ async def test_changes_come_in_order_after_a_number(database: Database) -> None:
         assert await work.changes.after(third.number) == []
 
 
-async def test_a_number_is_never_given_out_twice(database: Database) -> None:
-    await append(database, "a", "b")
+async def test_pruning_takes_what_is_old_in_batches_and_never_the_newest(
+    database: Database, clock: SetClock, open_database: Callable[[], Database]
+) -> None:
+    await append(database, "a", "b", "c")
+    clock.advance(timedelta(minutes=1))
+    border = clock.now()
+    await append(database, "d", "e")
+    for expected in (2, 1, 0):
+        async with open_database().writing() as work:
+            assert await work.changes.prune(border, limit=2) == expected
     async with database.writing() as work:
-        last = await work.changes.last()
-        await work.connection.execute(delete(changes))
+        assert [change.id for change in await work.changes.after(0)] == ["d", "e"]
+        assert await work.changes.prune(border + timedelta(hours=1), limit=100) == 1
+    # So numbers go on, and none is given out twice.
+    await append(database, "f")
     async with database.reading() as work:
-        assert await work.changes.last() == last
+        assert [(change.number, change.id) for change in await work.changes.after(0)] == [(5, "e"), (6, "f")]
+
+
+async def test_a_kind_that_only_a_newer_program_knows_is_passed_over(database: Database) -> None:
+    await append(database, "a")
+    async with database.writing() as work:
+        later = {"number": 2, "kind": "of tomorrow", "id": "b", "at": NOON}
+        await work.connection.execute(insert(changes).values(later))
     await append(database, "c")
     async with database.reading() as work:
-        assert await work.changes.after(0) == [Change(last + 1, ChangeKind.LINK, "c")]
+        assert [(change.number, change.id) for change in await work.changes.after(0)] == [(1, "a"), (3, "c")]
+        assert await work.changes.last() == 3
 
 
 async def test_what_was_rolled_back_leaves_no_hole(database: Database) -> None:

@@ -23,7 +23,7 @@ from guestpass.domain.finding import Finding
 from guestpass.domain.link import Access, EventKind
 from guestpass.storage import migrate
 from guestpass.storage.database import Database
-from guestpass.storage.location import DatabaseUnusable, database_path
+from guestpass.storage.location import DatabaseUnusable, SQLiteFile, locate
 from guestpass.storage.migrate import DatabaseState
 from guestpass.storage.tables import metadata
 
@@ -102,9 +102,10 @@ async def test_upgrading_twice_changes_nothing(url: str, path: Path) -> None:
 
 def at_revision(url: str, revision: str) -> None:
     """Make a database as a program of that revision did."""
-    path = database_path(url)
-    path.touch()
-    with migrate._connection(path, "BEGIN IMMEDIATE") as connection:
+    location = locate(url)
+    if isinstance(location, SQLiteFile):
+        location.path.touch()
+    with migrate._writing(location) as connection:
         command.upgrade(migrate._config(connection), revision)
 
 

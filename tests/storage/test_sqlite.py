@@ -18,6 +18,16 @@ from guestpass.storage import migrate
 from guestpass.storage.database import Database
 
 
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "guestpass.db"
+
+
 async def test_every_connection_is_set_up_alike(database: Database) -> None:
     async with database.reading() as reading, database.writing() as writing:
         for work, query_only in ((reading, 1), (writing, 0)):
@@ -42,10 +52,12 @@ async def test_writing_while_reading_is_an_error(database: Database) -> None:
     assert await link_of(database) == make_link()
 
 
-async def test_a_copy_that_lost_its_write_ahead_log_mode_gets_it_back(database: Database, tmp_path: Path) -> None:
+async def test_a_copy_that_lost_its_write_ahead_log_mode_gets_it_back(
+    database: Database, path: Path, tmp_path: Path
+) -> None:
     await keep(database, make_environment(), make_link())
     copy = tmp_path / "copy.db"
-    with closing(sqlite3.connect(database.path)) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         connection.execute("VACUUM INTO ?", [str(copy)])
     with closing(sqlite3.connect(copy)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
@@ -62,7 +74,7 @@ async def test_a_missing_file_is_an_error_and_is_not_made(tmp_path: Path) -> Non
         async with database.reading():
             pass
     await database.close()
-    assert not database.path.exists()
+    assert not (tmp_path / "absent.db").exists()
     # The driver does not wait for the thread of a connection that failed, and it must not outlive the loop.
     await until(lambda: not any("_connection_worker" in thread.name for thread in threading.enumerate()))
 
@@ -85,12 +97,12 @@ async def test_errors_do_not_repeat_what_was_to_be_kept(database: Database) -> N
 
 
 async def test_closing_leaves_one_file_and_no_connection(
-    database: Database, open_database: Callable[[], Database]
+    database: Database, path: Path, open_database: Callable[[], Database]
 ) -> None:
     other = open_database()
     await keep(database, make_environment(), make_link())
     assert await link_of(other) == make_link()
-    assert len(list(database.path.parent.iterdir())) == 3
+    assert len(list(path.parent.iterdir())) == 3
     await database.close()
     await other.close()
-    assert list(database.path.parent.iterdir()) == [database.path]
+    assert list(path.parent.iterdir()) == [path]

@@ -25,11 +25,18 @@ SECRET, PASSWORD = "the secret key of this installation", "correct horse battery
 OF_ODOO = "a password that Odoo knows"
 
 
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
 async def nothing(*_: object) -> None:
     pass
 
 
-async def test_the_files_hold_neither_a_token_nor_a_password_nor_the_key(database: Database, clock: SetClock) -> None:
+async def test_the_files_hold_neither_a_token_nor_a_password_nor_the_key(
+    database: Database, clock: SetClock, tmp_path: Path
+) -> None:
     await keep(database, make_environment())
     entropy, hasher = SystemEntropy(), Argon2Hasher()
     vault = SealedTokens(Keys.from_secret(SECRET), entropy)
@@ -52,9 +59,9 @@ async def test_the_files_hold_neither_a_token_nor_a_password_nor_the_key(databas
     token = made.url.rpartition("/")[2]
     assert vault.is_well_formed(token)
     # While it runs, what was written last is in the write-ahead log; closing moves it into the file.
-    before = stolen_bytes(database.path)
+    before = stolen_bytes(tmp_path / "guestpass.db")
     await database.close()
-    after = stolen_bytes(database.path)
+    after = stolen_bytes(tmp_path / "guestpass.db")
     hasher.close()
     for stolen in (before, after):
         assert b"For the acceptance" in stolen

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from sqlalchemy import insert, select
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guestpass.app.ports import Change, ChangeKind, Clock
-from guestpass.storage.dialect import highest_change_number
+from guestpass.storage.dialect import CHANNEL
 from guestpass.storage.tables import changes
+
+CHANGES_KEPT: Final = timedelta(hours=1)
+"""For how long changes can be read. Who was away for longer begins anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A change as it was written. Another history of the same database has another one under this number."""
+
+    number: int
+    kind: str
+    id: str
+    at: datetime
+
+    @property
+    def change(self) -> Change | None:
+        """What this program makes of it; None for a kind that only a newer one knows, and keeps nothing of."""
+        return Change(self.number, ChangeKind(self.kind), self.id) if self.kind in _KINDS else None
+
+
+_KINDS: Final = frozenset(ChangeKind)
 
 
 class SQLChangeLog:
-    """What changed, in the order in which it was committed; SQLite's one writer at a time sees to that."""
+    """What changed, in the order in which it was committed; that only one transaction writes at a time sees to that."""
 
     def __init__(self, connection: AsyncConnection, clock: Clock) -> None:
         self._connection = connection
@@ -19,14 +44,33 @@ class SQLChangeLog:
 
     async def append(self, kind: ChangeKind, id: str) -> None:
         """Add a change, to be seen when the transaction commits."""
-        await self._connection.execute(insert(changes).values(kind=kind.value, id=id, at=self._clock.now()))
+        # Not numbered by a sequence: those have holes after a rollback or a crash, and a hole is how a reader knows
+        # that it missed something.
+        number = select(func.coalesce(func.max(changes.c.number), 0) + 1).scalar_subquery()
+        statement = insert(changes).values(number=number, kind=kind.value, id=id, at=self._clock.now())
+        if self._connection.dialect.name == "postgresql":
+            # Sent with the commit, once for a transaction, to every worker that listens.
+            await self._connection.execute(statement.returning(func.pg_notify(CHANNEL, "")))
+        else:
+            await self._connection.execute(statement)
 
     async def after(self, number: int) -> list[Change]:
         """Changes with a higher number, in order."""
-        query = select(changes.c.number, changes.c.kind, changes.c.id).where(changes.c.number > number)
-        rows = await self._connection.execute(query.order_by(changes.c.number))
-        return [Change(row.number, ChangeKind(row.kind), row.id) for row in rows]
+        return [change for recorded in await self.since(number + 1) if (change := recorded.change) is not None]
+
+    async def since(self, number: int) -> list[Recorded]:
+        """What was written under this number and later ones, in order."""
+        query = select(changes).where(changes.c.number >= number).order_by(changes.c.number)
+        rows = await self._connection.execute(query)
+        return [Recorded(row.number, row.kind, row.id, row.at) for row in rows]
 
     async def last(self) -> int:
-        """The highest number that was ever given out, 0 when none was."""
-        return (await self._connection.execute(highest_change_number())).scalar() or 0
+        """The highest number in the table, 0 when it is empty; the newest change is never pruned."""
+        return (await self._connection.execute(select(func.max(changes.c.number)))).scalar() or 0
+
+    async def prune(self, before: datetime, *, limit: int) -> int:
+        """Delete up to `limit` changes of an earlier time, oldest first, but never the newest; returns how many."""
+        newest = select(func.max(changes.c.number)).scalar_subquery()
+        old = select(changes.c.number).where(changes.c.at < before, changes.c.number < newest)
+        old = old.order_by(changes.c.number).limit(limit)
+        return (await self._connection.execute(delete(changes).where(changes.c.number.in_(old)))).rowcount

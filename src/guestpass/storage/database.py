@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, event
+import psycopg
+from sqlalchemy import URL, Connection, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -16,10 +17,10 @@ from guestpass.storage.accounts import SQLAccounts
 from guestpass.storage.branding import SQLBrandings
 from guestpass.storage.changes import SQLChangeLog
 from guestpass.storage.dashboard_sessions import SQLDashboardSessions
-from guestpass.storage.dialect import BEGIN_READING, BEGIN_WRITING
+from guestpass.storage.dialect import POSTGRES, SQLITE
 from guestpass.storage.environments import SQLEnvironments
 from guestpass.storage.links import SQLLinks
-from guestpass.storage.location import connection_url, database_path
+from guestpass.storage.location import PostgresDatabase, SQLiteFile, locate
 from guestpass.storage.odoo_sessions import SQLOdooSessions
 from guestpass.storage.reachability import SQLReachabilities
 from guestpass.storage.refusals import SQLRefusals
@@ -29,7 +30,9 @@ from guestpass.storage.visits import SQLVisits
 BUSY_TIMEOUT_S: Final = 10
 """How long a writer waits for writers in other processes, in seconds. Units of work last milliseconds."""
 
-_READERS: Final = 4
+READERS: Final = 4
+"""How many units of work of a process may read at the same time."""
+
 _PRAGMAS: Final = (
     "journal_mode = WAL",  # Readers and the writer don't wait for each other.
     "foreign_keys = ON",  # SQLite's default is to ignore them.
@@ -57,19 +60,35 @@ class SQLUnitOfWork:
         self.dashboard_sessions: Final = SQLDashboardSessions(connection)
 
 
-class Database:
-    """The Store of the product over a SQLite file that exists and is migrated; raises DatabaseUnusable for another URL.
+_SESSION: Final = (
+    "SET TimeZone TO 'UTC'",
+    # Whoever falls silent with the write lock, because his machine was cut off, loses it before others give up waiting.
+    "SET idle_in_transaction_session_timeout TO '5s'",
+    f"SET lock_timeout TO '{BUSY_TIMEOUT_S}s'",
+    # By default a server keeps connections of machines that are gone for two hours, and it has few.
+    "SET tcp_keepalives_idle TO 20",
+    "SET tcp_keepalives_interval TO 5",
+    "SET tcp_keepalives_count TO 4",
+)
 
-    Nothing is opened before the first unit of work. Several processes may have the same file open.
+
+class Database:
+    """The Store of the product, over a database that exists and is migrated; raises DatabaseUnusable for a wrong URL.
+
+    That is a SQLite file, which several processes may have open, or a PostgreSQL database, which several machines may.
+    Nothing is opened before the first unit of work.
     """
 
     def __init__(self, url: str, clock: Clock) -> None:
-        self.path: Final = database_path(url)
+        self.location: Final = locate(url)
         self._clock = clock
-        self._readers = self._engine(BEGIN_READING, connections=_READERS, query_only=True)
-        # One writer for the process: units of work queue in the order in which they came, where SQLite's own waiting
-        # would be a race; only other processes are waited for by polling.
-        self._writer = self._engine(BEGIN_WRITING, connections=1, query_only=False)
+        # One writer for the process: units of work queue in the order in which they came, where a database's own
+        # waiting would be a race; only other processes are waited for.
+        self._readers, self._writer = (
+            _sqlite_engines(self.location)
+            if isinstance(self.location, SQLiteFile)
+            else _postgres_engines(self.location)
+        )
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[SQLUnitOfWork]:
@@ -83,32 +102,74 @@ class Database:
         async with self._writer.begin() as connection:
             yield SQLUnitOfWork(connection, self._clock)
 
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """A connection to PostgreSQL outside any pool and transaction, for notifications; raises psycopg.Error."""
+        assert isinstance(self.location, PostgresDatabase)  # noqa: S101 -- others have no notifications
+        _, arguments = self._readers.dialect.create_connect_args(self.location.url)
+        arguments = {**arguments, **self.location.connection_parameters, "autocommit": True}
+        async with await psycopg.AsyncConnection.connect(**arguments) as connection:
+            await connection.execute("; ".join(_SESSION))
+            yield connection
+
     async def close(self) -> None:
         """Close every connection; units of work must have ended."""
         await self._readers.dispose()
         await self._writer.dispose()
 
-    def _engine(self, begin: str, *, connections: int, query_only: bool) -> AsyncEngine:
-        engine = create_async_engine(
-            connection_url(self.path, "sqlite+aiosqlite"),
-            # Without an isolation level the driver leaves BEGIN to us.
-            connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None},
-            poolclass=AsyncAdaptedQueuePool,
-            pool_size=connections,
-            max_overflow=0,
-            # An error's text ends in logs, and parameters hold hashes of passwords and tokens.
-            hide_parameters=True,
-        )
 
-        @event.listens_for(engine.sync_engine, "connect")
-        def prepare(connection: DBAPIConnection, _record: object) -> None:
-            cursor = connection.cursor()
-            for pragma in (*_PRAGMAS, f"query_only = {int(query_only)}"):
-                cursor.execute(f"PRAGMA {pragma}")
-            cursor.close()
+def _sqlite_engines(file: SQLiteFile) -> tuple[AsyncEngine, AsyncEngine]:
+    url = file.url("sqlite+aiosqlite")
+    # Without an isolation level the driver leaves BEGIN to us.
+    arguments = {"timeout": BUSY_TIMEOUT_S, "isolation_level": None}
 
-        @event.listens_for(engine.sync_engine, "begin")
-        def begin_transaction(connection: Connection) -> None:
-            connection.exec_driver_sql(begin)
+    def prepared(begin: str, connections: int, query_only: int) -> AsyncEngine:
+        statements = [f"PRAGMA {pragma}" for pragma in (*_PRAGMAS, f"query_only = {query_only}")]
+        return _engine(url, arguments, begin, statements, {"pool_size": connections, "max_overflow": 0})
 
-        return engine
+    return prepared(SQLITE.begin_reading, READERS, 1), prepared(SQLITE.begin_writing, 1, 0)
+
+
+def _postgres_engines(database: PostgresDatabase) -> tuple[AsyncEngine, AsyncEngine]:
+    # With autocommit the driver leaves BEGIN to us.
+    arguments = {**database.connection_parameters, "autocommit": True}
+
+    def prepared(begin: str, connections: int) -> AsyncEngine:
+        options = {
+            # A server has few connections, so an idle worker keeps one of each sort.
+            "pool_size": 1,
+            "max_overflow": connections - 1,
+            # A server that was restarted or replaced must not cost anybody a request.
+            "pool_pre_ping": True,
+            "use_native_hstore": False,
+        }
+        return _engine(database.url, arguments, begin, ["; ".join(_SESSION)], options)
+
+    return prepared(POSTGRES.begin_reading, READERS), prepared(POSTGRES.begin_writing, 1)
+
+
+def _engine(
+    url: URL, arguments: Mapping[str, Any], begin: str, statements: Sequence[str], options: Mapping[str, Any]
+) -> AsyncEngine:
+    """An engine whose connections start with `statements`, and whose transactions begin with `begin`."""
+    engine = create_async_engine(
+        url,
+        connect_args=dict(arguments),
+        poolclass=AsyncAdaptedQueuePool,
+        # An error's text ends in logs, and parameters hold hashes of passwords and tokens.
+        hide_parameters=True,
+        **options,
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: DBAPIConnection, _record: object) -> None:
+        cursor = connection.cursor()
+        for statement in statements:
+            cursor.execute(statement)
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

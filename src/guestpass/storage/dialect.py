@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Executable, column, select, table
-from sqlalchemy.dialects.sqlite import insert
+from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["BEGIN_READING", "BEGIN_WRITING", "highest_change_number", "insert"]
+# PostgreSQL's is written as SQLite's is, where both have the clause ON CONFLICT, and compiles for either.
+from sqlalchemy.dialects.postgresql import insert
 
-BEGIN_READING = "BEGIN"
-BEGIN_WRITING = "BEGIN IMMEDIATE"
-"""Takes the write lock at once: a transaction that reads before it writes could otherwise be refused half-way."""
+__all__ = ["CHANNEL", "POSTGRES", "SQLITE", "Dialect", "insert"]
+
+_WRITE_LOCK: Final = int.from_bytes(b"guestpas")
+"""The number of PostgreSQL's advisory lock for who writes; advisory locks belong to one database of a server."""
+
+CHANNEL: Final = "guestpass_changes"
+"""Where PostgreSQL tells of commits that changed something."""
 
 
-def highest_change_number() -> Executable:
-    """The highest number that the table `changes` ever gave out, also when its rows were pruned; no row for none."""
-    sequences = table("sqlite_sequence", column("name"), column("seq"))
-    return select(sequences.c.seq).where(sequences.c.name == "changes")
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a transaction begins that only reads and sees one state, and one that is alone in writing.
+
+    That one takes the write lock at once. Who reads first and writes then can so rely on what was read, the numbers of
+    changes become visible in order, and no two writers wait for each other's rows.
+    """
+
+    begin_reading: str
+    begin_writing: str
+
+
+SQLITE: Final = Dialect(begin_reading="BEGIN", begin_writing="BEGIN IMMEDIATE")
+POSTGRES: Final = Dialect(
+    begin_reading="BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    # Each statement must see what was committed before the lock was had, which one snapshot for all would not.
+    begin_writing=f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_WRITE_LOCK})",
+)

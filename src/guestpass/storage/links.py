@@ -102,10 +102,9 @@ class SQLLinks:
         query = (await self._matching(select(links), wanted)).limit(limit)
         if after is not None:
             query = query.where(_behind(column, after, descending=descending))
-        if descending:
-            query = query.order_by(column.desc().nulls_last(), links.c.id.desc())
-        else:
-            query = query.order_by(column.asc().nulls_last(), links.c.id.asc())
+        order, tie = (column.desc(), links.c.id.desc()) if descending else (column.asc(), links.c.id.asc())
+        # Said only where it matters: PostgreSQL would not walk an index backwards for it.
+        query = query.order_by(order.nulls_last() if column.nullable else order, tie)
         return [_link(row) for row in await self._connection.execute(query)]
 
     async def count(self, wanted: LinkFilter) -> int:

@@ -9,21 +9,25 @@ import time
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, event, inspect
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from guestpass.storage.dialect import BEGIN_READING, BEGIN_WRITING
-from guestpass.storage.location import DatabaseUnusable, connection_url, database_path
+from guestpass.storage.dialect import POSTGRES, SQLITE
+from guestpass.storage.location import DatabaseUnusable, PostgresDatabase, SQLiteFile, locate
 
 _BUSY_TIMEOUT_S: Final = 60
 """How long to wait for another process that migrates, in seconds."""
+_TABLE_LOCK_TIMEOUT_S: Final = 5
+"""How long PostgreSQL may wait for readers of a table that a migration alters, in seconds: all others wait behind it.
+"""
 
 
 class DatabaseState(StrEnum):
@@ -44,58 +48,64 @@ def head_revision() -> str:
 
 def current_revision(url: str) -> str | None:
     """The revision of the database; None when it is missing or has no tables yet. Raises DatabaseUnusable."""
-    path = database_path(url)
-    if not path.exists():
+    location = locate(url)
+    if isinstance(location, SQLiteFile) and not location.path.exists():
         return None
-    with _connection(path, BEGIN_READING) as connection:
-        return _revision_of(connection, path)
+    with _reading(location) as connection:
+        return _revision_of(connection, location)
 
 
 def database_state(url: str) -> DatabaseState:
     """Whether the database is missing, or older or newer than this program. Raises DatabaseUnusable."""
-    if not database_path(url).exists():
+    location = locate(url)
+    if isinstance(location, SQLiteFile) and not location.path.exists():
         return DatabaseState.MISSING
     return _state_of(current_revision(url))
 
 
 def require_current(url: str) -> None:
     """Raise DatabaseUnusable, with the remedy, unless the database is there and of this program's revision."""
-    path = database_path(url)
+    location = locate(url)
     match database_state(url):
         case DatabaseState.MISSING:
             raise DatabaseUnusable(
-                f"There is no database {path}; `guestpass serve` or `guestpass db upgrade` makes it. "
+                f"There is no database {location}; `guestpass serve` or `guestpass db upgrade` makes it. "
                 f"If yours is elsewhere, set DATA_DIR or DATABASE_URL."
             )
         case DatabaseState.OLDER:
             raise DatabaseUnusable(
-                f"The database {path} is older than this program; run `guestpass db upgrade` (keep a copy)."
+                f"The database {location} is older than this program; run `guestpass db upgrade` (keep a copy)."
             )
         case DatabaseState.NEWER:
-            raise _newer(path)
+            raise _newer(location)
         case DatabaseState.CURRENT:
             pass
 
 
 def upgrade(url: str) -> None:
-    """Create the database if it is missing (mode 0600) and bring it to this program's revision.
+    """Bring the database to this program's revision; a SQLite file that is missing is created (mode 0600).
 
-    All or nothing, in one transaction; processes that do it at once wait for each other. Raises
-    DatabaseUnusable for a newer database, a file that is not ours, and a directory that is missing.
+    All or nothing, in one transaction that holds the write lock; processes and machines that do it at once wait for
+    each other. Raises DatabaseUnusable for a newer database, one that is not ours, and a directory that is missing.
     """
-    path = database_path(url)
-    _create(path)
-    with _connection(path, BEGIN_WRITING) as connection:
-        revision = _revision_of(connection, path)
+    location = locate(url)
+    if isinstance(location, SQLiteFile):
+        _create(location.path)
+    elif database_state(url) is DatabaseState.CURRENT:
+        # Who restarts one of many machines keeps no writer of the others waiting.
+        return
+    with _writing(location) as connection:
+        revision = _revision_of(connection, location)
         if _state_of(revision) is DatabaseState.NEWER:
-            raise _newer(path)
+            raise _newer(location)
         command.upgrade(_config(connection), "head")
-    _use_write_ahead_log(path)
+    if isinstance(location, SQLiteFile):
+        _use_write_ahead_log(location.path)
 
 
-def _newer(path: Path) -> DatabaseUnusable:
+def _newer(location: SQLiteFile | PostgresDatabase) -> DatabaseUnusable:
     return DatabaseUnusable(
-        f"The database {path} was made by a newer Guestpass; install that version again, or restore a copy from "
+        f"The database {location} was made by a newer Guestpass; install that version again, or restore a copy from "
         f"before its upgrade."
     )
 
@@ -135,10 +145,10 @@ def _state_of(revision: str | None) -> DatabaseState:
     return DatabaseState.OLDER if revision is None or revision in known else DatabaseState.NEWER
 
 
-def _revision_of(connection: Connection, path: Path) -> str | None:
+def _revision_of(connection: Connection, location: SQLiteFile | PostgresDatabase) -> str | None:
     revision = MigrationContext.configure(connection).get_current_revision()
     if revision is None and inspect(connection).get_table_names():
-        raise DatabaseUnusable(f"{path} is a database of something else; name another file in DATABASE_URL.")
+        raise DatabaseUnusable(f"{location} is a database of something else; name another one in DATABASE_URL.")
     return revision
 
 
@@ -154,19 +164,29 @@ def _config(connection: Connection | None) -> Config:
     return config
 
 
+def _reading(location: SQLiteFile | PostgresDatabase) -> contextlib.AbstractContextManager[Connection]:
+    dialect = SQLITE if isinstance(location, SQLiteFile) else POSTGRES
+    return _connection(location, dialect.begin_reading)
+
+
 @contextlib.contextmanager
-def _connection(path: Path, begin: str) -> Iterator[Connection]:
+def _writing(location: SQLiteFile | PostgresDatabase) -> Iterator[Connection]:
+    """A connection in a transaction that alone writes, and commits at the end."""
+    dialect = SQLITE if isinstance(location, SQLiteFile) else POSTGRES
+    with _connection(location, dialect.begin_writing) as connection:
+        if isinstance(location, PostgresDatabase):
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout TO '{_TABLE_LOCK_TIMEOUT_S}s'")
+        yield connection
+
+
+@contextlib.contextmanager
+def _connection(location: SQLiteFile | PostgresDatabase, begin: str) -> Iterator[Connection]:
     """A connection in a transaction that commits at the end.
 
-    Foreign keys stay off, as is SQLite's default: where a migration makes a table anew, dropping the old one
-    would otherwise take with it the rows that refer to it.
+    SQLite's foreign keys stay off, as is its default: where a migration makes a table anew, dropping the old one would
+    otherwise take with it the rows that refer to it.
     """
-    engine = create_engine(
-        connection_url(path, "sqlite+pysqlite"),
-        connect_args={"timeout": _BUSY_TIMEOUT_S, "isolation_level": None},
-        poolclass=NullPool,
-        hide_parameters=True,
-    )
+    engine = _engine(location)
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
@@ -175,7 +195,33 @@ def _connection(path: Path, begin: str) -> Iterator[Connection]:
     try:
         with engine.begin() as connection:
             yield connection
-    except DatabaseError as error:
-        raise DatabaseUnusable(f"The database {path} can't be used: {error.orig}.") from error
+    except DBAPIError as error:
+        # PostgreSQL's libraries write several lines.
+        cause = " ".join(str(error.orig).split()).rstrip(".")
+        raise DatabaseUnusable(f"The database {location} can't be used: {cause}.") from error
     finally:
         engine.dispose()
+
+
+def _engine(location: SQLiteFile | PostgresDatabase) -> Engine:
+    """Without a pool, and leaving BEGIN to us."""
+    if isinstance(location, SQLiteFile):
+        arguments: dict[str, Any] = {"timeout": _BUSY_TIMEOUT_S, "isolation_level": None}
+        return create_engine(
+            location.url("sqlite+pysqlite"), connect_args=arguments, poolclass=NullPool, hide_parameters=True
+        )
+    engine = create_engine(
+        location.url,
+        connect_args={**location.connection_parameters, "autocommit": True},
+        poolclass=NullPool,
+        hide_parameters=True,
+        use_native_hstore=False,
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: DBAPIConnection, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"SET TimeZone TO 'UTC'; SET lock_timeout TO '{_BUSY_TIMEOUT_S}s'")
+        cursor.close()
+
+    return engine

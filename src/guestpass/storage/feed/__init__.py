@@ -1,0 +1,17 @@
+"""The feed: each worker hears of what any process on any machine committed, and acts on it at once."""
+
+from __future__ import annotations
+
+from guestpass.storage.database import Database
+from guestpass.storage.feed.following import Apply, Feed, Reset
+from guestpass.storage.feed.postgres import PostgresFeed
+from guestpass.storage.feed.sqlite import SQLiteFeed
+from guestpass.storage.location import SQLiteFile
+
+__all__ = ["Feed", "PostgresFeed", "SQLiteFeed", "open_feed"]
+
+
+def open_feed(database: Database, apply: Apply, reset: Reset) -> Feed:
+    """The feed of this kind of database."""
+    kind = SQLiteFeed if isinstance(database.location, SQLiteFile) else PostgresFeed
+    return kind(database, apply, reset)

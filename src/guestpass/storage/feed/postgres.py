@@ -1,0 +1,88 @@
+"""Hear of commits to a PostgreSQL database."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+
+from guestpass.storage.dialect import CHANNEL
+from guestpass.storage.feed.following import Feed
+
+LOOK_INTERVAL_S: Final = 2.0
+"""How often the table is read although nothing was notified, in seconds: how late a change can be at worst whose
+notification was lost, while the database answers."""
+HEARTBEAT_S: Final = 5.0
+"""How often the listening connection sends a notification to itself, in seconds, and how long that may take."""
+BLIND_AFTER_S: Final = 10.0
+"""After how many seconds without a look into the table a worker says that it is blind."""
+
+_TROUBLE: Final = (SQLAlchemyError, psycopg.Error, OSError, TimeoutError)
+
+
+class PostgresFeed(Feed):
+    """The feed of workers on any number of machines.
+
+    Whoever commits a change notifies; a connection of our own listens. That is for speed alone: the table is the truth,
+    and it is read every few seconds anyway. So nothing is lost with a notification, a connection or a server.
+    """
+
+    @property
+    def blind_since(self) -> float | None:
+        """As for every feed; a worker that gets no answer is blind too, and whoever waits for one can't say so."""
+        is_blind = self._failing or self._monotonic() - self._known_until > BLIND_AFTER_S
+        return self._known_until if is_blind else None
+
+    async def run(self) -> None:
+        """Apply changes of other processes as they are committed, until cancelled."""
+        wake = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_listening(wake))
+            await self._follow(wake, at_least_every=LOOK_INTERVAL_S)
+
+    async def _keep_listening(self, wake: asyncio.Event) -> None:
+        """Listen, and connect again with growing pauses where that ends."""
+        while True:
+            retrying = AsyncRetrying(
+                retry=retry_if_exception_type(_TROUBLE),
+                wait=wait_random_exponential(multiplier=0.1, max=5),
+                before_sleep=self._log_deafness,
+            )
+            await retrying(self._listen_until_lost, wake)
+
+    async def _listen_until_lost(self, wake: asyncio.Event) -> None:
+        """Wake the feed at each notification; raises where the connection can't be made, returns when it is lost."""
+        async with self._database.listening() as connection:
+            own = f"guestpass_echo_{connection.info.backend_pid}"
+            await connection.execute(f"LISTEN {CHANNEL}")
+            await connection.execute(f"LISTEN {own}")
+            is_proven = False
+            try:
+                while True:
+                    async with asyncio.timeout(HEARTBEAT_S):
+                        await connection.execute(f"NOTIFY {own}")
+                    has_echoed = False
+                    async for notification in connection.notifies(timeout=HEARTBEAT_S):
+                        has_echoed = has_echoed or notification.channel == own
+                        wake.set()
+                    if not has_echoed:
+                        raise TimeoutError("no notification came back")
+                    is_proven = True
+            except _TROUBLE as error:
+                if not is_proven:
+                    raise
+                self._log.warning("feed_deaf", cause=_in_a_line(error), look_seconds=LOOK_INTERVAL_S)
+
+    def _log_deafness(self, state: RetryCallState) -> None:
+        """Say once what keeps us from listening, not at each try."""
+        if state.attempt_number == 1 and state.outcome is not None:
+            cause = _in_a_line(state.outcome.exception())
+            self._log.warning("feed_deaf", cause=cause, look_seconds=LOOK_INTERVAL_S)
+
+
+def _in_a_line(error: BaseException | None) -> str:
+    cause = getattr(error, "orig", None) or error
+    return " ".join(str(cause).split()) or type(cause).__name__

@@ -1,0 +1,66 @@
+"""Hear of commits to a SQLite file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+from guestpass.storage.feed.following import RETRY_INTERVAL_S, Feed
+from guestpass.storage.location import SQLiteFile
+
+POLL_INTERVAL_S: Final = 0.015
+"""How often the file is looked at, in seconds.
+
+On a small virtual machine an idle worker's feed took 0.56 % of a core and heard of a commit after 12 ms
+at the median and 20 ms at most; every 10 ms it took 0.75 %.
+"""
+
+
+class SQLiteFeed(Feed):
+    """The feed of workers that share a file.
+
+    SQLite has no notifications. ``PRAGMA data_version`` tells a connection whether another one has
+    committed; it reads shared memory, so a thread can ask often at little cost.
+    """
+
+    async def run(self) -> None:
+        """Apply changes of other processes as they are committed, until cancelled."""
+        assert isinstance(self._database.location, SQLiteFile)  # noqa: S101 -- `open_feed` sees to it
+        wake = asyncio.Event()
+        stop = threading.Event()
+        watched = (self._database.location.path, asyncio.get_running_loop(), wake, stop)
+        watcher = threading.Thread(target=_watch, args=watched, name="database-feed")
+        watcher.start()
+        try:
+            await self._follow(wake, at_least_every=None)
+        finally:
+            stop.set()
+            watcher.join()  # It looks at `stop` every few milliseconds.
+
+
+def _watch(path: Path, loop: asyncio.AbstractEventLoop, wake: asyncio.Event, stop: threading.Event) -> None:
+    """Wake the loop at the beginning and whenever another connection has committed; the work of the feed's thread."""
+    while not stop.is_set():
+        # A file that can't be read now is reported by the reader that this wakes.
+        with contextlib.suppress(sqlite3.Error):
+            _watch_connection(path, loop, wake, stop)
+        loop.call_soon_threadsafe(wake.set)
+        stop.wait(RETRY_INTERVAL_S)
+
+
+def _watch_connection(path: Path, loop: asyncio.AbstractEventLoop, wake: asyncio.Event, stop: threading.Event) -> None:
+    uri = f"{path.as_uri()}?mode=rw"
+    with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=1, isolation_level=None)) as connection:
+        cursor = connection.cursor()
+        seen = None
+        while not stop.is_set():
+            (version,) = cursor.execute("PRAGMA data_version").fetchone()
+            if version != seen:
+                seen = version
+                loop.call_soon_threadsafe(wake.set)
+            time.sleep(POLL_INTERVAL_S)  # Half the cost of waiting for `stop`.
