@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from guestpass.app.addresses import Addresses
 from guestpass.app.directory import Directory
@@ -19,6 +20,7 @@ from guestpass.app.overview import Overview
 from guestpass.app.places import Places
 from guestpass.app.ports import Change, ChangeKind
 from guestpass.app.reachability import ROUNDS, Reachability
+from guestpass.app.served_names import ServedNames
 from guestpass.app.visitor_sessions import SIGN_INS, VisitorSessions
 from guestpass.app.visits import VisitLog
 from guestpass.domain.finding import Finding
@@ -185,6 +187,7 @@ def build_worker(
         notices=notices,
         clock=core.clock,
         ready=ready,
+        serves=_served_names(core).include,
         installation_findings=installation_findings,
     )
     reachability = Reachability(
@@ -224,6 +227,18 @@ def _installation_findings(admin_url: str, addresses: Addresses, proxies: Truste
     beside = admin_beside_visitors(admin_url, addresses)
     proxy = untrusted_proxy(proxies.untrusted) if proxies.untrusted is not None else None
     return [finding for finding in (beside, proxy) if finding is not None]
+
+
+def _served_names(core: Core) -> ServedNames:
+    """The names of both listeners, today's and former ones, and those of links."""
+    settings = core.settings
+    origins = (settings.public_url, settings.admin_url, *settings.former_public_urls)
+    domains = (settings.link_domain, *settings.former_link_domains)
+    return ServedNames(
+        core.database,
+        hosts=frozenset(urlsplit(origin).hostname or "" for origin in origins),
+        domains=tuple(domain.lower() for domain in domains if domain),
+    )
 
 
 def _is_loopback(host: str) -> bool:

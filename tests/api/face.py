@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 import httpx2
 import uvicorn
@@ -29,6 +30,7 @@ from guestpass.app.link_records import LinkRecords
 from guestpass.app.links import LinkService
 from guestpass.app.openings import Openings
 from guestpass.app.password_tries import PasswordTries
+from guestpass.app.served_names import ServedNames
 from guestpass.app.visits import VisitLog
 from guestpass.domain.access import ALL_SCOPES, Principal, Scope
 from guestpass.domain.visit import AddressDetail
@@ -162,6 +164,11 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
         notices=Notices(),
         clock=clock,
         ready=is_ready,
+        serves=ServedNames(
+            database,
+            hosts=frozenset({urlsplit(PUBLIC_URL).hostname or ""}),
+            domains=(link_domain,) if link_domain else (),
+        ).include,
     )
     with closing(socket.create_server(("127.0.0.1", 0))) as listener, closing(hasher):
         config = uvicorn.Config(

@@ -7,7 +7,7 @@ import json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from guestpass.web import health, problems
+from guestpass.web import health, problems, tls_allowed
 from guestpass.web.api import accounts, branding, environments, installation, share_lists, share_records, shares
 from guestpass.web.api.document import Application
 from guestpass.web.api.documents import DOCS_FIELDS, render_docs
@@ -30,6 +30,7 @@ def create_application(services: WebServices) -> Application:
     application.state.services = services
     for routes in (shares, share_records, share_lists, environments, accounts, branding, installation, login, health):
         application.include_router(routes.router)
+    application.include_router(tls_allowed.router)
     problems.install(application)
     application.add_middleware(Envelope)
 

@@ -30,7 +30,8 @@ from guestpass.web.notices import Notices
 class WebServices:
     """The use cases and signers behind the routes.
 
-    `ready` tells whether this process can serve visitors now, `installation_findings` what its operator should know.
+    `ready` tells whether this process can serve visitors now, `installation_findings` what its operator should know,
+    `serves` whether a host name is ours.
     """
 
     links: LinkService
@@ -48,6 +49,7 @@ class WebServices:
     notices: Notices
     clock: Clock
     ready: Callable[[], Awaitable[bool]]
+    serves: Callable[[str], Awaitable[bool]]
     installation_findings: Callable[[], Sequence[Finding]] = tuple
 
 
