@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check lock bench texts clean help
+.PHONY: run test check lock bench texts docs screenshots clean help
 
 help:
 	@echo "make run    start Guestpass with a sample application and two links"
@@ -13,6 +13,8 @@ help:
 	@echo "make check  the same without the tests"
 	@echo "make bench  speed, side by side with nginx"
 	@echo "make lock   renew the pinned requirements"
+	@echo "make docs   the documentation as pages, in build/site"
+	@echo "make screenshots  the pictures in the documentation, taken of the product as it is"
 	@echo "make texts  bring the catalogues of translations in line with what the code says"
 
 run: $(VENV)/run.stamp
@@ -48,6 +50,14 @@ texts: $(VENV)/dev.stamp
 	  $(BIN)/pybabel -q update -i build/texts.pot -o $$file -l $$(basename $$file .po) --no-wrap \
 	    --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date; \
 	done
+
+docs: $(VENV)/dev.stamp
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "The documentation is in build/site/index.html."
+
+screenshots: $(VENV)/dev.stamp
+	@$(BIN)/python tests/install_applications.py
+	@$(BIN)/python -m tests.docs.pictures
 
 clean:
 	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
