@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guestpass.domain.errors import GuestpassError
-from guestpass.settings import Settings, variable
+from guestpass.settings import SECRETS, Settings, variable
 from guestpass.system import as_user, user_name
 
 _DIRECTORY_MODE = 0o700
@@ -38,6 +38,7 @@ def read_secret(settings: Settings, name: str) -> str:
     given = getattr(settings, name)
     if given is not None:
         return str(given.get_secret_value())
+    _require_given(settings)
     file = settings.secret_file(name)
     try:
         return _read_private(file)
@@ -53,8 +54,10 @@ def read_secret(settings: Settings, name: str) -> str:
 def make_secrets(settings: Settings) -> None:
     """Make DATA_DIR (mode 0700) and each secret that is neither set nor kept yet (mode 0600); others stay as they are.
 
-    Several processes may do so at once: one of them makes the secret and all of them use that one.
+    Several processes may do so at once: one of them makes the secret and all of them use that one. None is made for a
+    database that other machines may use; raises DataDirectoryUnusable where it is not set then.
     """
+    _require_given(settings)
     _make_directory(settings)
     for name in ("jwt_secret", "secret_key"):
         if getattr(settings, name) is None:
@@ -66,6 +69,16 @@ def make_secrets(settings: Settings) -> None:
                     f"The key {file} can't be made: {error.strerror}. {whereabouts(settings)}"
                 ) from None
             read_secret(settings, name)
+
+
+def _require_given(settings: Settings) -> None:
+    """Raise unless both secrets are set, where other machines may use the same database."""
+    if settings.uses_postgresql and any(getattr(settings, name) is None for name in SECRETS):
+        names = " and ".join(variable(name) for name in SECRETS)
+        raise DataDirectoryUnusable(
+            f"{names} must be set with a PostgreSQL database, to the same on every machine: with keys of its own a "
+            "machine could open no link of the others. Make each with: openssl rand -base64 48"
+        )
 
 
 def whereabouts(settings: Settings) -> str:

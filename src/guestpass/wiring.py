@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from guestpass.app.accounts import AccountService
 from guestpass.app.addresses import Addresses
@@ -31,7 +31,7 @@ from guestpass.signing.session_tokens import DashboardTokens
 from guestpass.signing.tokens import SealedTokens
 from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.database import Database
-from guestpass.storage.instance import read_instance, write_instance
+from guestpass.storage.instance import read_instance, write_instance, write_once
 from guestpass.storage.location import DatabaseUnusable
 from guestpass.storage.migrate import DatabaseState, database_state, require_current, upgrade
 from guestpass.system import SystemClock, SystemEntropy
@@ -87,11 +87,11 @@ def build_core(settings: Settings, announcer: Announcer) -> Core:
         missing = database_state(settings.database_url) is DatabaseState.MISSING
     except PermissionError:
         raise DatabaseUnusable(
-            f"The database {settings.database_file} can't be read. {whereabouts(settings)}"
+            f"The database {settings.database_name} can't be read. {whereabouts(settings)}"
         ) from None
     if missing:
         raise DatabaseUnusable(
-            f"There is no database {settings.database_file}; `guestpass serve` or `guestpass db upgrade` makes it. "
+            f"There is no database {settings.database_name}; `guestpass serve` or `guestpass db upgrade` makes it. "
             f"{whereabouts(settings)}"
         )
     require_current(settings.database_url)
@@ -159,10 +159,10 @@ async def claim(core: Core) -> Instance:
     Raises AnotherKey where the database was made with another key.
     """
     instance = Instance.from_facts(await read_instance(core.database))
-    instance.require_key(core.keys.fingerprint)
     if instance.key_fingerprint is None:
-        instance = replace(instance, key_fingerprint=core.keys.fingerprint)
-        await write_instance(core.database, instance.facts())
+        facts = await write_once(core.database, "key_fingerprint", core.keys.fingerprint)
+        instance = Instance.from_facts(facts)
+    instance.require_key(core.keys.fingerprint)
     return instance
 
 

@@ -11,6 +11,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from guestpass.app.addresses import Addresses
 from guestpass.app.directory import Directory
 from guestpass.app.installation_findings import admin_beside_visitors, untrusted_proxy
@@ -164,8 +166,13 @@ def build_worker(
     admin_hosts = HostTable(main_url=settings.admin_url, on_loopback=_is_loopback(settings.admin_listen.host))
 
     async def ready() -> bool:
-        async with core.database.reading() as work:
-            await work.environments.count()
+        if feed.blind_since is not None:
+            return False
+        try:
+            async with core.database.reading() as work:
+                await work.environments.count()
+        except SQLAlchemyError:
+            return False
         return is_ready()
 
     def installation_findings() -> list[Finding]:

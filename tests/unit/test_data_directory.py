@@ -46,6 +46,40 @@ def test_secrets_that_are_set_come_before_those_that_are_kept(tmp_path: Path) ->
     assert kept.secret_key not in repr(kept)
 
 
+@pytest.mark.parametrize(("jwt_secret", "secret_key"), [(None, None), (SecretStr("g" * 32), None)])
+def test_no_secret_is_made_or_looked_for_where_other_machines_use_the_same_database(
+    tmp_path: Path, jwt_secret: SecretStr | None, secret_key: SecretStr | None
+) -> None:
+    make_secrets(Settings(data_dir=tmp_path))
+    shared = Settings(
+        data_dir=tmp_path / "shared",
+        database_url="postgresql+psycopg://guest@db/share",
+        jwt_secret=jwt_secret,
+        secret_key=secret_key,
+    )
+    for use in (make_secrets, read_secrets):
+        with pytest.raises(DataDirectoryUnusable, match=r"^GUESTPASS_JWT_SECRET and GUESTPASS_SECRET_KEY must be set"):
+            use(shared)
+    assert not shared.data_dir.exists()
+    # Nor is one that an installation of this machine alone has left there.
+    left = shared.model_copy(update={"data_dir": tmp_path})
+    with pytest.raises(DataDirectoryUnusable, match="openssl rand"):
+        read_secrets(left)
+
+
+def test_secrets_that_are_set_serve_where_other_machines_use_the_same_database(tmp_path: Path) -> None:
+    shared = Settings(
+        data_dir=tmp_path / "own",
+        database_url="postgresql+psycopg://guest@db/share",
+        jwt_secret=SecretStr("j" * 32),
+        secret_key=SecretStr("s" * 32),
+    )
+    make_secrets(shared)
+    secrets = read_secrets(shared)
+    assert (secrets.jwt_secret, secrets.secret_key) == ("j" * 32, "s" * 32)
+    assert list(shared.data_dir.iterdir()) == []
+
+
 def test_a_directory_that_can_not_be_made_names_the_setting(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataDirectoryUnusable, match=r"^GUESTPASS_DATA_DIR: .* can't be made"):

@@ -105,6 +105,33 @@ def test_the_file_of_the_system_comes_before_the_one_in_data_dir(tmp_path: Path)
     assert load(environ, system_file=system).settings.listen.port == 1002
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (
+            "postgresql+psycopg://guest:s3cret%40s3cret@db.example.com:6432/share",
+            "postgresql+psycopg://guest:(hidden)@db.example.com:6432/share",
+        ),
+        (
+            "postgresql://guest:s3cret@/share?host=a&host=b&sslpassword=s3cret&sslmode=verify-full",
+            "postgresql://guest:(hidden)@/share?host=a&host=b&sslpassword=(hidden)&sslmode=verify-full",
+        ),
+        ("postgresql+psycopg://guest@db.example.com/share", "postgresql+psycopg://guest@db.example.com/share"),
+    ],
+)
+def test_the_password_of_a_postgresql_database_is_shown_nowhere(tmp_path: Path, url: str, shown: str) -> None:
+    loaded = load(
+        {"GUESTPASS_DATA_DIR": str(tmp_path), "GUESTPASS_DATABASE_URL": url}, system_file=tmp_path / "none.toml"
+    )
+    assert loaded.settings.uses_postgresql
+    assert loaded.settings.database_url == url
+    assert loaded.settings.database_name == shown
+    lines = {line.name: line.value for line in describe(loaded)}
+    assert lines["GUESTPASS_DATABASE_URL"] == shown
+    assert lines["GUESTPASS_SECRET_KEY"] == "(must be set)"
+    assert "s3cret" not in f"{lines}{loaded.settings!r}{loaded.settings}"
+
+
 def test_the_file_can_say_where_the_data_is(tmp_path: Path) -> None:
     system = tmp_path / "system.toml"
     system.write_text('data_dir = "/srv/guestpass"\n')
@@ -146,7 +173,13 @@ def test_origins_are_written_as_browsers_write_them(tmp_path: Path) -> None:
     ("name", "value", "remedy"),
     [
         ("DATA_DIR", "var/guestpass", "absolute path"),
-        ("DATABASE_URL", "postgresql://db/guestpass", "sqlite:///"),
+        ("DATABASE_URL", "mysql://db/guestpass", "postgresql+psycopg://"),
+        ("DATABASE_URL", "postgresql://guest:my@s3cret@db/guestpass", "percent-encoded"),
+        ("DATABASE_URL", "postgresql://guest:my/s3cret@db/guestpass", "percent-encoded"),
+        ("DATABASE_URL", "postgresql://guest:my#s3cret@db/guestpass", "percent-encoded"),
+        ("DATABASE_URL", "postgresql://guest:s3cret@db:port/guestpass", "percent-encoded"),
+        ("DATABASE_URL", "postgresql://guest:s3cret@db", "name of a database"),
+        ("DATABASE_URL", "postgresql://guest@db/guestpass?password=s3cret", "before the @"),
         ("DATABASE_URL", "sqlite:///relative.db", "absolute path"),
         ("DATABASE_URL", "sqlite://", "absolute path"),
         ("LISTEN", "8080", "127.0.0.1:8080"),
@@ -186,6 +219,7 @@ def test_a_wrong_setting_is_one_line_with_its_name_and_the_remedy(
 ) -> None:
     text = refusal(tmp_path, **{name: value})
     assert text.startswith(f"GUESTPASS_{name} must ")
+    assert "s3cret" not in text
     assert remedy in text
     assert "\n" not in text
 

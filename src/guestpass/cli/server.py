@@ -73,6 +73,6 @@ def upgrade(as_json: AsJSON = False) -> None:
         prepare(settings)
         asyncio.run(claim())
     if as_json:
-        output.print_json({"database": str(settings.database_file)})
+        output.print_json({"database": settings.database_name})
         return
-    typer.echo(f"The database {settings.database_file} is up to date.")
+    typer.echo(f"The database {settings.database_name} is up to date.")

@@ -10,7 +10,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import limits
 from pydantic import SecretStr
@@ -19,6 +19,9 @@ from guestpass.domain.durations import parse_duration
 from guestpass.domain.visit import AddressDetail
 
 SECRET_LENGTH = 32
+
+POSTGRES_SCHEMES = ("postgresql", "postgresql+psycopg")
+_POSTGRES_EXAMPLE = "postgresql+psycopg://guestpass:PASSWORD@db.example.com/guestpass"
 MAX_WORKERS = 256
 
 Network = IPv4Network | IPv6Network
@@ -54,14 +57,44 @@ def parse_data_dir(value: object) -> Path:
 
 
 def parse_database_url(value: object) -> str:
-    """The URL of an SQLite file with an absolute path."""
+    """The URL of an SQLite file with an absolute path, or of a PostgreSQL database."""
     text = _text(value)
     scheme, separator, rest = text.partition("://")
+    if separator and scheme in POSTGRES_SCHEMES:
+        _check_postgres_url(text)
+        return text
+    # The text is not repeated, since it may hold a password.
     if not separator or scheme not in ("sqlite", "sqlite+aiosqlite"):
-        raise ValueError("must be the URL of an SQLite file, such as sqlite:////var/lib/guestpass/guestpass.db")
+        raise ValueError(
+            "must be the URL of an SQLite file, such as sqlite:////var/lib/guestpass/guestpass.db, or of a PostgreSQL "
+            f"database, such as {_POSTGRES_EXAMPLE}"
+        )
     if not rest.startswith("//") or rest.endswith("/") or "?" in rest:
         raise ValueError("must end in an absolute path after sqlite:///, such as sqlite:////srv/guestpass/guestpass.db")
     return text
+
+
+def _check_postgres_url(text: str) -> None:
+    try:
+        parts = urlsplit(text)
+        is_whole = parts.port != 0 and not parts.fragment and text.count("@") <= 1
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise ValueError(
+            f"must be a URL such as {_POSTGRES_EXAMPLE}, with what is special in the password percent-encoded "
+            "(%40 for @, %2F for /)"
+        )
+    if not parts.path.removeprefix("/") or "/" in parts.path.removeprefix("/"):
+        raise ValueError(f"must end in the name of a database, such as {_POSTGRES_EXAMPLE}")
+    if "password" in parse_qs(parts.query):
+        raise ValueError(f"must hold the password before the @, such as {_POSTGRES_EXAMPLE}")
+
+
+def without_passwords(database_url: str) -> str:
+    """A database URL as it may be shown."""
+    shown = re.sub(r"(?<=://)([^:@/?#]*):[^@]*@", r"\1:(hidden)@", database_url)
+    return re.sub(r"(?<=sslpassword=)[^&]*", "(hidden)", shown)
 
 
 def parse_listen(value: object) -> Listen:

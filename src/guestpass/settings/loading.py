@@ -18,7 +18,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
 from guestpass.domain.durations import format_duration
-from guestpass.settings.forms import parse_data_dir
+from guestpass.settings.forms import parse_data_dir, without_passwords
 from guestpass.settings.model import PREFIX, SECRETS, Settings, SettingsError, Shown, default_data_dir
 from guestpass.system import as_user, user_name
 
@@ -107,7 +107,7 @@ def describe(loaded: LoadedSettings) -> list[SettingLine]:
     return [
         SettingLine(
             name=variable(name),
-            value=_for_people(getattr(loaded.settings, name)) or _kept(loaded.settings, name),
+            value=_value_for_people(loaded.settings, name) or _kept(loaded.settings, name),
             source=loaded.sources[name],
             default=_default_for_people(name),
             help=field.description or "",
@@ -122,8 +122,15 @@ def _default_for_people(name: str) -> str:
     return shown if shown is not None else f"`{_for_people(field.default)}`" if field.default != () else "empty"
 
 
+def _value_for_people(settings: Settings, name: str) -> str:
+    value = getattr(settings, name)
+    return without_passwords(value) if name == "database_url" else _for_people(value)
+
+
 def _kept(settings: Settings, name: str) -> str:
-    return f"(kept in {settings.secret_file(name)})" if name in SECRETS else ""
+    if name not in SECRETS:
+        return ""
+    return "(must be set)" if settings.uses_postgresql else f"(kept in {settings.secret_file(name)})"
 
 
 def _for_people(value: object) -> str:

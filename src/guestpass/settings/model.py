@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from guestpass.domain.visit import AddressDetail
 from guestpass.settings.cores import usable_cores
 from guestpass.settings.forms import (
+    POSTGRES_SCHEMES,
     Listen,
     LogFormat,
     Network,
@@ -36,6 +37,7 @@ from guestpass.settings.forms import (
     parse_size,
     parse_switch,
     parse_workers,
+    without_passwords,
 )
 
 PREFIX = "GUESTPASS_"
@@ -174,7 +176,10 @@ class Settings(BaseSettings):
         str, BeforeValidator(parse_database_url), Shown("`guestpass.db` in `DATA_DIR` (SQLite, in WAL mode)")
     ] = Field(
         default_factory=_derived_database_url,
-        description="The database: sqlite:/// and an absolute path.",
+        repr=False,
+        description="The database: sqlite:/// and an absolute path; or, for several machines, a PostgreSQL database "
+        "such as postgresql+psycopg://guestpass:PASSWORD@db.example.com/guestpass. Then JWT_SECRET and SECRET_KEY must "
+        "be set, to the same on every machine.",
     )
     listen: Annotated[Listen, BeforeValidator(parse_listen)] = Field(
         default=Listen("127.0.0.1", 8080),
@@ -324,9 +329,19 @@ class Settings(BaseSettings):
         return tuple(item for item in self.former_urls if "://" not in item)
 
     @property
+    def uses_postgresql(self) -> bool:
+        """Whether `database_url` names a PostgreSQL database, which other machines may use too."""
+        return self.database_url.partition("://")[0] in POSTGRES_SCHEMES
+
+    @property
     def database_file(self) -> Path:
-        """The file that `database_url` names."""
+        """The file that `database_url` names, where that is SQLite's."""
         return Path(self.database_url.partition(":///")[2])
+
+    @property
+    def database_name(self) -> str:
+        """What people call the database: its file, or its URL without passwords."""
+        return without_passwords(self.database_url) if self.uses_postgresql else str(self.database_file)
 
     def secret_file(self, name: str) -> Path:
         """The file that keeps one of SECRETS where it is not set."""

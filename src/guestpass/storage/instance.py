@@ -20,6 +20,13 @@ async def read_instance(database: Database) -> dict[str, str]:
         return {row.key: row.value for row in await work.connection.execute(select(instance))}
 
 
+async def write_once(database: Database, key: str, value: str) -> dict[str, str]:
+    """Set a fact unless some process has done so before, and return every fact as it is then."""
+    async with database.writing() as work:
+        await work.connection.execute(insert(instance).values(key=key, value=value).on_conflict_do_nothing())
+        return {row.key: row.value for row in await work.connection.execute(select(instance))}
+
+
 async def write_instance(database: Database, facts: Mapping[str, str | None]) -> None:
     """Set these facts and leave the others; None forgets one."""
     async with database.writing() as work:
