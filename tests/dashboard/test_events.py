@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx2
 import pytest
 from tests.dashboard.owner import Owner, nobody, signed_in
+from tests.installation import installation
 from tests.odoo.visitor import NAVIGATION
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -104,6 +105,21 @@ async def test_a_session_that_ends_hears_no_more(owner: Owner, sample: str) -> N
         await server.command("sessions", "end", next(x for x in table.splitlines() if "gone" in x).split()[0], "--yes")
         await server.command("env", "edit", "overheard", "--name", "Heard")
         assert await heard.until("signed-out") == ["signed-out"]
+
+
+async def test_it_is_the_same_whichever_worker_answers(sample: str) -> None:
+    """A page that one worker made listens at another, and hears what a third one did."""
+    async with installation(workers=3) as server, signed_in(server, "--sub", "anna") as anna:
+        await server.add_environment(id="shop", name="Shop", url=sample, kind="web")
+        page = await anna.get("/environments")
+        mark = page.text.partition("/events?since=")[2].partition('"')[0]
+        async with AsyncExitStack() as stack:
+            pages = [await stack.enter_async_context(listening(anna, mark)) for _ in range(6)]
+            for name in ("First", "Second", "Third", "Fourth"):
+                await server.client.patch("/api/environments/shop", json={"name": name})
+                for heard in pages:
+                    await heard.until("environment:shop")
+                assert name in await anna.see("/environments")
 
 
 async def test_a_stranger_hears_nothing(owner: Owner) -> None:
