@@ -173,7 +173,7 @@ async def _take_dashboard(browser: Browser, server: Installation, link: dict[str
         "link": f"/client-staging/links/{link['id']}",
     }.items():
         await page.goto(f"{at}{path}", wait_until="load")
-        await _take_in_both(page, name, DESK)
+        await _take_in_both(page, name, (1280, 1100) if name == "link" else DESK)
     await page.goto(at)
     await _take_in_both(page, "environments-phone", PHONE)
 
@@ -196,7 +196,7 @@ async def _take_visitor_pages(browser: Browser, server: Installation, link: dict
         async with _through_the_proxy(page, server):
             await page.goto(link["url"])
             await page.wait_for_selector("input[type=password]")
-            await _take_in_both(page, name, (390, 640))
+            await _take_in_both(page, name, (390, 560))
         await context.close()
 
 
