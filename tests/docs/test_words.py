@@ -15,6 +15,7 @@ from guestpass.web.texts import NOTICES
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "guide").glob("*.md")]
+COMMANDS = typer.main.get_command(app)
 TITLES = {words.title for words in NOTICES.values()}
 
 
@@ -27,7 +28,7 @@ def commands_in(text: str) -> Iterator[str]:
 
 def options_of(words: list[str]) -> set[str]:
     """The options of the command with which those words begin."""
-    command = typer.main.get_command(app)
+    command = COMMANDS
     while isinstance(command, TyperGroup) and words and words[0] in command.commands:
         command = command.commands[words.pop(0)]
     # A group that does something by itself takes options and arguments; any other wants one of its commands.
