@@ -20,6 +20,7 @@ from guestpass.gateway.odoo.asset_folder import claim_folder
 from guestpass.gateway.reception import Reception
 from guestpass.listeners import BACKLOG, listening
 from guestpass.settings import Settings
+from guestpass.storage.pruning import ChangePruning
 from guestpass.supervisor import READY, RETIRE
 from guestpass.system import SystemClock
 from guestpass.tls import HANDSHAKE_SECONDS, SHUTDOWN_SECONDS, Certificate, Pair, warn_of_expiry
@@ -164,6 +165,7 @@ async def _work(
         tasks.create_task(work)
         for work in (
             worker.feed.run(),
+            ChangePruning(worker.core.database, worker.core.clock).run(),
             worker.visits.run(),
             worker.sessions.run(),
             worker.reachability.run(),

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+from tests.storage.following import Worker, append, running
+from tests.storage.samples import SetClock
+
+from guestpass.storage.changes import CHANGES_KEPT
+from guestpass.storage.database import Database
+from guestpass.storage.pruning import BATCH, ChangePruning
+
+LATER = CHANGES_KEPT + timedelta(minutes=1)
+
+
+async def test_one_of_many_workers_prunes_and_nobody_misses_anything(
+    database: Database, clock: SetClock, open_database: Callable[[], Database]
+) -> None:
+    worker, prunings = Worker(database), [ChangePruning(open_database(), clock) for _ in range(3)]
+    ids = [f"link{number}" for number in range(BATCH + 20)]
+    async with running(worker):
+        await append(database, *ids)
+        await worker.feed.announce()
+        clock.advance(LATER)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(pruning.prune()) for pruning in prunings]
+        # The newest stays, so that the next number is another one.
+        assert sorted(task.result() for task in tasks) == [0, 0, len(ids) - 1]
+        await append(database, "last")
+        await worker.feed.announce()
+    assert worker.heard == [*ids, "last"]
+    assert worker.resets == 0
+
+
+async def test_a_worker_that_was_away_for_longer_begins_anew(database: Database, clock: SetClock) -> None:
+    worker = Worker(database)
+    await append(database, "a")
+    await worker.feed.start()
+    await append(database, "b")
+    clock.advance(LATER)
+    await append(database, "c")
+    assert await ChangePruning(database, clock).prune() == 2
+    await worker.feed.announce()
+    assert (worker.heard, worker.resets) == ([], 1)
+    await append(database, "d")
+    await worker.feed.announce()
+    assert (worker.heard, worker.resets) == (["d"], 1)
+
+
+async def test_it_is_not_time_again_at_once(database: Database, clock: SetClock) -> None:
+    pruning = ChangePruning(database, clock)
+    await append(database, "a", "b")
+    clock.advance(LATER)
+    assert await pruning.prune() == 1
+    await append(database, "c")
+    clock.advance(timedelta(minutes=4))
+    assert await pruning.prune() == 0
+    clock.advance(timedelta(minutes=2))
+    assert await pruning.prune() == 1
+    async with database.reading() as work:
+        assert [change.id for change in await work.changes.after(0)] == ["c"]
