@@ -1,0 +1,138 @@
+"""From a browser to an environment through nginx and Caddy as docs/operate/ sets them up."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_asyncio
+from tests.gateway.raw_client import RawClient
+from tests.gateway.raw_upstream import RawUpstream, raw_upstream
+from tests.installation import Installation, installation
+from tests.operate.proxies import Proxy, caddy, nginx
+from tests.ports import free_ports
+from tests.supervisor.upstream import answering, echoing
+from websockets.asyncio.client import connect
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@dataclass(frozen=True)
+class Site:
+    """An installation behind a proxy."""
+
+    server: Installation
+    proxy: Proxy
+
+    async def opened(self, url: str) -> Opened:
+        """A new link to an environment there, opened in a browser."""
+        environment = await self.server.add_environment(name="Behind", url=url, kind="web")
+        link = await self.server.create_link(environment["id"])
+        parts = urlsplit(link["url"])
+        assert (parts.scheme, parts.hostname) == ("https", f"{link['id']}.links.test")
+        client = await self.proxy.connect(parts.hostname)
+        host = parts.netloc.encode()
+        client.send(b"GET %b HTTP/1.1\r\nHost: %b\r\nSec-Fetch-Mode: navigate\r\n\r\n" % (parts.path.encode(), host))
+        answer = await client.answer()
+        assert answer.status == 303, answer
+        [cookie] = answer.all(b"set-cookie")
+        assert b"Secure" in cookie
+        return Opened(self, link, client, host, cookie.partition(b";")[0])
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A link that is open, with a connection on which that happened."""
+
+    site: Site
+    link: dict[str, Any]
+    client: RawClient
+    host: bytes
+    cookie: bytes
+
+    def head(self, line: bytes, *fields: bytes) -> bytes:
+        return b"\r\n".join([line, b"Host: " + self.host, b"Cookie: " + self.cookie, *fields, b"", b""])
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", params=["nginx", "caddy"])
+async def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    folder = tmp_path_factory.mktemp(request.param)
+    port, plain_port = free_ports(2)
+    async with installation(
+        link_domain="links.test", public_url=f"https://share.test:{port}", trusted_proxies="127.0.0.1"
+    ) as server:
+        listens: dict[str, int] = {"port": port, "plain_port": plain_port, "public_port": server.public_port}
+        if request.param == "nginx":
+            async with nginx(folder, **listens) as proxy:
+                yield Site(server, proxy)
+        else:
+            async with caddy(folder, **listens, admin_port=server.admin_port) as proxy:
+                yield Site(server, proxy)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def upstream() -> AsyncIterator[RawUpstream]:
+    async with raw_upstream() as listening:
+        yield listening
+
+
+async def test_an_answer_comes_as_its_pieces_come_and_the_environment_learns_how_it_was_asked(
+    site: Site, upstream: RawUpstream
+) -> None:
+    link = await site.opened(upstream.url)
+    await upstream.overlook()
+    link.client.send(link.head(b"GET /page HTTP/1.1", b"X-Forwarded-For: 203.0.113.7"))
+    end = await upstream.accept()
+    head = await end.head()
+    assert head.get(b"x-forwarded-proto") == b"https"
+    assert head.get(b"x-forwarded-host") == link.host
+    # What a stranger says of himself is not believed.
+    assert head.get(b"x-forwarded-for") == b"127.0.0.1"
+    end.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+    assert (await link.client.head()).status == 200
+    assert await link.client.read(4) == b"half"
+    end.send(b"more")
+    assert await link.client.read(4) == b"more"
+    await link.client.close()
+
+
+async def test_uploads_have_no_limit_but_the_environments(site: Site) -> None:
+    async with answering() as url:
+        link = await site.opened(url)
+        body = b"x" * 3_000_000
+        link.client.send(link.head(b"POST /upload HTTP/1.1", b"Content-Length: %d" % len(body)) + body)
+        answer = await link.client.answer()
+        assert (answer.status, answer.body) == (200, b"3000000")
+        await link.client.close()
+
+
+async def test_websockets_pass(site: Site) -> None:
+    async with echoing() as url:
+        link = await site.opened(url)
+        async with connect(
+            f"wss://{link.host.decode()}/",
+            host="127.0.0.1",
+            port=site.proxy.port,
+            ssl=site.proxy.trust,
+            additional_headers={"Cookie": link.cookie.decode()},
+        ) as socket:
+            await socket.send("through all of it")
+            assert await socket.recv() == "through all of it"
+        await link.client.close()
+
+
+async def test_caddy_has_no_certificate_for_a_link_that_there_is_not(tmp_path: Path) -> None:
+    port, plain_port = free_ports(2)
+    async with (
+        installation(link_domain="links.test", public_url=f"https://share.test:{port}") as server,
+        caddy(
+            tmp_path, port=port, plain_port=plain_port, public_port=server.public_port, admin_port=server.admin_port
+        ) as proxy,
+    ):
+        with pytest.raises(ssl.SSLError):
+            await proxy.connect("aaaaaaaaaaaaaaaa.links.test")

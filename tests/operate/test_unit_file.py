@@ -1,0 +1,27 @@
+"""The systemd unit of deploy/."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from tests.operate.proxies import DEPLOY
+
+UNIT = DEPLOY / "guestpass.service"
+
+
+def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
+    # Its program is installed elsewhere, and systemd looks whether it is there.
+    unit = tmp_path / "guestpass.service"
+    unit.write_text(
+        UNIT.read_text(encoding="utf-8").replace("/opt/guestpass/bin/guestpass", "/bin/true"), encoding="utf-8"
+    )
+    found = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_the_page_installs_what_the_unit_starts() -> None:
+    page = (DEPLOY.parent / "docs" / "operate" / "deploying.md").read_text(encoding="utf-8")
+    [program] = re.findall(r"^ExecStart=(\S+) serve$", UNIT.read_text(encoding="utf-8"), re.MULTILINE)
+    assert f"python3 -m venv {Path(program).parents[1]}" in page
