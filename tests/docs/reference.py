@@ -79,6 +79,7 @@ given. `NO_COLOR` turns colours off. With `--json` the result is one document, i
 | `share list` | `{"shareLinks": [...], "total": n}` |
 | `share pause`, `deactivate` | `{"deactivated": [...], "alreadyDeactivated": [...], "notFound": [...]}` |
 | `share remove` | `{"removed": [...]}` |
+| `share unlock` | `{"unlocked": "..."}` |
 | `share why` | `{"link": {...}, "causes": [{"code", "detail", "remedy"}], "refusals": [...]}` |
 | `share history` | `{"events": [...]}` |
 | `visitors list`, `visitors end` | `{"visitors": [...], "total": n}`, `{"ended": "..."}` |

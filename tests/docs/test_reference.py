@@ -50,7 +50,8 @@ def test_every_command_is_described() -> None:
         "token", "token revoke", "env add", "env list", "env show", "env check",
         "env edit", "env refused-calls", "env remove", "account add", "account list", "account remove",
         "share create", "share list", "share show", "share pause", "share deactivate", "share remove", "share edit",
-        "share extend", "share resume", "share rotate", "share why", "share history", "visitors list", "visitors end",
+        "share extend", "share resume", "share unlock", "share rotate", "share why", "share history",
+        "visitors list", "visitors end",
     ):  # fmt: skip
         assert re.search(rf"^#+ `guestpass {command}`$", text, re.MULTILINE), command
 

@@ -12,7 +12,7 @@ from guestpass.domain.link import EventKind
 from guestpass.web.api.account_models import AccountBody, AccountsBody
 from guestpass.web.api.link_models import DeactivatedBody, FoundLinksBody, ShareLinkBody
 from guestpass.web.api.models import EnvironmentBody, EnvironmentsBody, RefusedCallsBody
-from guestpass.web.api.record_models import HistoryBody, RefusalsBody, VisitorsBody
+from guestpass.web.api.record_models import HistoryBody, PasswordTriesBody, RefusalsBody, VisitorsBody
 
 
 class Backend(Protocol):
@@ -104,4 +104,12 @@ class Backend(Protocol):
 
     async def refusals(self, environment_id: str, id: str) -> RefusalsBody:
         """Who was turned away lately, newest first."""
+        ...
+
+    async def password_tries(self, environment_id: str, id: str) -> PasswordTriesBody:
+        """Whether the link's password can be tried."""
+        ...
+
+    async def unlock(self, environment_id: str, id: str) -> None:
+        """Let everybody try the password again."""
         ...

@@ -14,7 +14,7 @@ from guestpass.domain.link import EventKind
 from guestpass.web.api.account_models import AccountBody, AccountsBody
 from guestpass.web.api.link_models import DeactivatedBody, FoundLinksBody, ShareLinkBody
 from guestpass.web.api.models import EnvironmentBody, EnvironmentsBody, RefusedCallsBody
-from guestpass.web.api.record_models import HistoryBody, RefusalsBody, VisitorsBody
+from guestpass.web.api.record_models import HistoryBody, PasswordTriesBody, RefusalsBody, VisitorsBody
 
 if TYPE_CHECKING:
     from guestpass.wiring import Core
@@ -115,6 +115,16 @@ class LocalBackend:
     async def refusals(self, environment_id: str, id: str) -> RefusalsBody:
         """As Backend."""
         return RefusalsBody.of(await self._core.records.refusals(self._who, environment_id, id))
+
+    async def password_tries(self, environment_id: str, id: str) -> PasswordTriesBody:
+        """As Backend."""
+        return PasswordTriesBody(
+            locked_until=await self._core.password_tries.locked_until(self._who, environment_id, id)
+        )
+
+    async def unlock(self, environment_id: str, id: str) -> None:
+        """As Backend."""
+        await self._core.password_tries.unlock(self._who, environment_id, id)
 
     async def _shown(self, environment: Environment) -> EnvironmentBody:
         return EnvironmentBody.of(environment, (await self._core.findings.of([environment]))[environment.key])

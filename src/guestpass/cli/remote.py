@@ -26,7 +26,7 @@ from guestpass.domain.link import EventKind
 from guestpass.web.api.account_models import AccountBody, AccountsBody
 from guestpass.web.api.link_models import DeactivatedBody, FoundLinksBody, ShareLinkBody
 from guestpass.web.api.models import EnvironmentBody, EnvironmentsBody, RefusedCallsBody
-from guestpass.web.api.record_models import HistoryBody, RefusalsBody, VisitorsBody
+from guestpass.web.api.record_models import HistoryBody, PasswordTriesBody, RefusalsBody, VisitorsBody
 from guestpass.web.api.shapes import external_name
 
 # The server may look at an environment for half a minute before it answers.
@@ -216,6 +216,16 @@ class RemoteBackend:
         ids = {"environment": environment_id, "share link": id}
         return await self._read(RefusalsBody, "GET", f"{_link(environment_id, id)}/refusals", ids=ids)
 
+    async def password_tries(self, environment_id: str, id: str) -> PasswordTriesBody:
+        """As Backend."""
+        ids = {"environment": environment_id, "share link": id}
+        return await self._read(PasswordTriesBody, "GET", f"{_link(environment_id, id)}/password-tries", ids=ids)
+
+    async def unlock(self, environment_id: str, id: str) -> None:
+        """As Backend."""
+        ids = {"environment": environment_id, "share link": id}
+        await self._ask("DELETE", f"{_link(environment_id, id)}/password-tries", ids=ids)
+
     async def _read(
         self,
         model: type[Body],
@@ -330,7 +340,8 @@ def _unreachable(url: str, error: httpx2.TransportError) -> Stopped:
         return Stopped(
             UNAVAILABLE, f"{url} can't be reached: {_reason(causes)}. Is GUESTPASS_URL right, and the server up?"
         )
-    return Stopped(UNAVAILABLE, f"{url} broke off in the middle of an answer; try again.")
+    hint = "" if url.startswith("https") else ", unless it is https:// in place of http://"
+    return Stopped(UNAVAILABLE, f"{url} broke off in the middle of an answer; try again{hint}.")
 
 
 def _reason(causes: Sequence[BaseException]) -> str:

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from getpass import getpass
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
@@ -115,5 +116,17 @@ def confirm(question: str, *, yes: bool) -> None:
 def ask_password(*, confirmed: bool) -> str:
     """A password that stands in no list of processes: asked for without echo, or a line of standard input."""
     if sys.stdin.isatty():
-        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=confirmed, err=True))
+        return _type_password(confirmed=confirmed)
     return sys.stdin.readline().removesuffix("\n").removesuffix("\r")
+
+
+def _type_password(*, confirmed: bool) -> str:
+    # Not typer's own prompt: it shows before the terminal is told to throw away what was typed till then.
+    try:
+        while True:
+            password = getpass("Password: ", sys.stderr)
+            if password and (not confirmed or getpass("The same again: ", sys.stderr) == password):
+                return password
+            typer.echo("That was not the same; once more." if password else "It must not be empty.", err=True)
+    except EOFError:
+        raise typer.Abort from None

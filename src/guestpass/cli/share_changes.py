@@ -1,4 +1,4 @@
-"""`guestpass share edit`, `extend`, `resume` and `rotate`: change links that there are."""
+"""`guestpass share edit`, `extend`, `resume`, `unlock` and `rotate`: change links that there are."""
 
 from __future__ import annotations
 
@@ -161,6 +161,22 @@ def resume(
     if expires is not None:
         given |= expires.fields()
     _say(_change(org, link_name, given), as_json=as_json)
+
+
+@app.command("unlock")
+def unlock(link_name: LinkName, org: Org = ORG, as_json: AsJSON = False) -> None:
+    """Accept passwords again after many wrong ones."""
+
+    async def forget(backend: Backend) -> str:
+        link = await find_link(backend, link_name)
+        await backend.unlock(link.environment_id, link.id)
+        return link.id
+
+    id = work(org, forget)
+    if as_json:
+        output.print_json({"unlocked": id})
+        return
+    typer.echo(f"The password of the share link {id} can be tried again, from everywhere.")
 
 
 @app.command("rotate")

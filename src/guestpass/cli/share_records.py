@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 import typer
@@ -16,7 +17,7 @@ from guestpass.cli.lookup import find_link
 from guestpass.cli.options import ORG, AsJSON, LinkName, Org
 from guestpass.domain.errors import Forbidden
 from guestpass.domain.finding import Finding
-from guestpass.domain.link import EventKind, LinkEvent, Status
+from guestpass.domain.link import EventKind, LinkEvent, ShareType, Status
 from guestpass.domain.visit import Refusal
 from guestpass.web.api.link_models import ShareLinkBody
 from guestpass.web.api.models import EnvironmentBody
@@ -35,6 +36,7 @@ class _Case:
     link: ShareLinkBody
     environment: EnvironmentBody | None
     rotations: Sequence[EventBody]
+    locked_until: datetime | None
     refusals: Sequence[RefusalBody]
 
 
@@ -58,10 +60,13 @@ def why(
         link = await find_link(backend, link_name)
         history = await backend.history(link.environment_id, link.id, kinds=(EventKind.ROTATED,), limit=1)
         refusals = (await backend.refusals(link.environment_id, link.id)).refusals
-        return _Case(link, await _look(backend, link.environment_id), history.events, refusals)
+        locked = None
+        if link.share_type is ShareType.PASSWORD:
+            locked = (await backend.password_tries(link.environment_id, link.id)).locked_until
+        return _Case(link, await _look(backend, link.environment_id), history.events, locked, refusals)
 
     case = work(org, ask, doing="Looking at the link and its environment")
-    causes = [*_causes_of_link(case.link, case.rotations), *_causes_of_environment(case.environment)]
+    causes = [*_causes_of_link(case), *_causes_of_environment(case.environment)]
     refusals = [each for each in case.refusals if request is None or each.request_id == request]
     if as_json:
         output.print_json(_document(case.link, causes, refusals))
@@ -122,8 +127,8 @@ async def _look(backend: Backend, environment_id: str) -> EnvironmentBody | None
         return None
 
 
-def _causes_of_link(link: ShareLinkBody, rotations: Sequence[EventBody]) -> list[Finding]:
-    causes = []
+def _causes_of_link(case: _Case) -> list[Finding]:
+    link, causes = case.link, []
     if link.status is Status.DEACTIVATED:
         causes.append(
             Finding(
@@ -157,6 +162,14 @@ def _causes_of_link(link: ShareLinkBody, rotations: Sequence[EventBody]) -> list
                 f'Allow all networks that are needed: guestpass share edit {link.id} --allow-ip NETWORK, or "" for all',
             )
         )
+    if case.locked_until is not None:
+        causes.append(
+            Finding(
+                "password_locked",
+                f"After too many wrong passwords none is accepted until {output.moment(case.locked_until)}.",
+                f"Let people try again: guestpass share unlock {link.id}",
+            )
+        )
     causes += [
         Finding(
             "link_replaced",
@@ -164,7 +177,7 @@ def _causes_of_link(link: ShareLinkBody, rotations: Sequence[EventBody]) -> list
             "it was replaced.",
             f"Send the present one: guestpass share show {link.id}",
         )
-        for event in rotations
+        for event in case.rotations
     ]
     return causes
 
