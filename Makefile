@@ -52,7 +52,7 @@ texts: $(VENV)/dev.stamp
 	done
 
 docs: $(VENV)/dev.stamp
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	@echo "The documentation is in build/site/index.html."
 
 screenshots: $(VENV)/dev.stamp

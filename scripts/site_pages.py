@@ -18,6 +18,7 @@ _FROM_THE_ROOT = {
     "CHANGELOG.md": "changelog.md",
 }
 _DECISIONS = "decisions/index.md"
+_LINK = re.compile(r"\[([^\[\]]+)\]\(([^)#:\s]+)\)")
 _TARGET = re.compile(r"(\]\(|<img [^>]*?src=\"|srcset=\")([^)\"#:\s]+)(?=[)\"#\s])")
 
 
@@ -74,7 +75,13 @@ def _relink(markdown: str, source: PurePosixPath) -> str:
         up = "../" * (len(PurePosixPath(own).parts) - 1)
         return f"{found[1]}{up}{page}"
 
-    return _TARGET.sub(target, markdown)
+    def text_alone(found: re.Match[str]) -> str:
+        place = _normal(source.parent / found[2])
+        is_page = place in _FROM_THE_ROOT or place.startswith("docs/")
+        return found[1] if not is_page and (_ROOT / place).exists() else found[0]
+
+    # What lies in the repository and is no page, such as files to be installed, is named there and not led to.
+    return _TARGET.sub(target, _LINK.sub(text_alone, markdown))
 
 
 def _normal(path: PurePosixPath) -> str:

@@ -77,7 +77,7 @@ def test_a_link_that_leads_nowhere_ends_the_build(tmp_path: Path) -> None:
     (source / "scripts").mkdir()
     for name in ("scripts/site_pages.py", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"):
         (source / name).write_bytes((ROOT / name).read_bytes())
-    (source / "README.md").write_text("# Read\n\n[there](docs/there.md#a-place)\n", encoding="utf-8")
+    (source / "README.md").write_text("# Read\n\n[there](docs/there.md#a-place) [gone](gone)\n", encoding="utf-8")
     (source / "docs" / "there.md").write_text("# There\n\n## Another place\n", encoding="utf-8")
     settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     settings = re.sub(r"^nav:\n.*?^(?=validation:)", "", settings, flags=re.MULTILINE | re.DOTALL)
@@ -87,3 +87,4 @@ def test_a_link_that_leads_nowhere_ends_the_build(tmp_path: Path) -> None:
 
     assert built.returncode != 0
     assert "#a-place" in built.stdout + built.stderr
+    assert "'gone'" in built.stdout + built.stderr
