@@ -29,6 +29,7 @@ PACKAGES = {
     "npm": shutil.which("npm"),
     "nginx": shutil.which("nginx") or "/usr/sbin/nginx",
     "postgresql": next(Path("/usr/lib/postgresql").glob("*/bin/initdb"), None),
+    "systemd": shutil.which("systemd-analyze"),
     "tryton-server": "/usr/bin/trytond-admin",
     "tryton-sao": "/usr/share/tryton-sao/www/index.html",
     "tryton-modules-party": PYTHON_MODULES / "trytond" / "modules" / "party" / "party.py",

@@ -23,7 +23,7 @@ from guestpass.app.installation_findings import admin_beside_visitors
 from guestpass.listeners import sharing
 from guestpass.settings import Settings, SettingsError, load
 from guestpass.system import SystemClock
-from guestpass.tls import CertificateUnusable, Pair, warn_of_expiry
+from guestpass.tls import Pair, warn_of_expiry
 
 READY: Final = b"ready\n"
 """What a worker tells its supervisor when it serves."""
@@ -40,8 +40,8 @@ _LONG_LIFE_SECONDS: Final = 60.0
 def supervise(settings: Settings, workers: int | None = None) -> int:
     """Serve with so many workers (WORKERS where None) until SIGTERM or SIGINT; returns the exit status.
 
-    Raises GuestpassError where the start must stop: an address that is taken, a certificate that can't be used. What
-    only a worker can find out, the first one says itself; its exit status is then ours.
+    Raises ListenerUnusable for an address that is taken, and CertificateUnusable. What only a worker can find out, the
+    first one says itself; its exit status is then ours.
     """
     telemetry.configure(settings.log_format.value)
     if (pair := Pair.of(settings)) is not None:
@@ -190,7 +190,7 @@ class Supervisor:
             settings = load().settings
             if (pair := Pair.of(settings)) is not None:
                 pair.load()
-        except (SettingsError, CertificateUnusable) as error:
+        except SettingsError as error:
             refused = str(error)
         else:
             if (settings.listen, settings.admin_listen) != (before.listen, before.admin_listen):

@@ -15,8 +15,7 @@ from typing import Final
 from cryptography import x509
 
 from guestpass import telemetry
-from guestpass.domain.errors import GuestpassError
-from guestpass.settings import Settings
+from guestpass.settings import Settings, SettingsError
 from guestpass.system import SystemClock
 
 HANDSHAKE_SECONDS: Final = 10.0
@@ -32,7 +31,7 @@ _SOON: Final = timedelta(days=14)
 _State = tuple[tuple[int, int, int], ...]
 
 
-class CertificateUnusable(GuestpassError):
+class CertificateUnusable(SettingsError):
     """TLS_CERT and TLS_KEY can't be used; the text names the setting and the remedy."""
 
 

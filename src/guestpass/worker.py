@@ -157,13 +157,17 @@ def build_worker(
         tasks=tasks,
     )
     admission = Admission(core.addresses, api_on_public=settings.api_on_public)
+    own_scheme = "http" if settings.tls_cert is None else "https"
     public_hosts = HostTable(
         main_url=settings.public_url,
         on_loopback=_is_loopback(settings.listen.host),
+        own_scheme=own_scheme,
         addresses=core.addresses,
         former_urls=settings.former_urls,
     )
-    admin_hosts = HostTable(main_url=settings.admin_url, on_loopback=_is_loopback(settings.admin_listen.host))
+    admin_hosts = HostTable(
+        main_url=settings.admin_url, on_loopback=_is_loopback(settings.admin_listen.host), own_scheme=own_scheme
+    )
 
     async def ready() -> bool:
         if feed.blind_since is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import struct
 from contextlib import suppress
@@ -95,6 +96,11 @@ class RawClient:
     def finish_sending(self) -> None:
         """Close the sending half only."""
         self._writer.write_eof()
+
+    def shut_down_tcp(self) -> None:
+        """End the sending half below TLS, which asyncio has no word for."""
+        with socket.socket(fileno=os.dup(self._writer.get_extra_info("socket").fileno())) as raw:
+            raw.shutdown(socket.SHUT_WR)
 
     async def head(self) -> Answer:
         """The next answer's head."""

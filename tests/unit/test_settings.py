@@ -350,3 +350,32 @@ def test_addresses_of_the_server_fill_in_only_what_is_not_set(tmp_path: Path) ->
     assert settings.public_url == "https://mine.example.com"
     assert settings.admin_url == "https://admin.example.com"
     assert settings.link_domain == "links.example.com"
+
+
+def test_workers_are_one_a_core_or_as_many_as_are_asked_for(tmp_path: Path) -> None:
+    assert read(tmp_path).workers >= 1
+    assert read(tmp_path, WORKERS="7").workers == 7
+    assert read(tmp_path, "workers = 3").workers == 3
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "257", "1.5", "two"])
+def test_a_number_of_workers_that_can_not_be(tmp_path: Path, number: str) -> None:
+    text = refusal(tmp_path, WORKERS=number)
+    assert "GUESTPASS_WORKERS" in text
+    assert "from 1 to 256" in text
+
+
+def test_with_a_certificate_the_urls_are_https(tmp_path: Path) -> None:
+    settings = read(tmp_path, TLS_CERT="/etc/cert.pem", TLS_KEY="/etc/key.pem")
+    assert (settings.tls_cert, settings.tls_key) == (Path("/etc/cert.pem"), Path("/etc/key.pem"))
+    assert settings.public_url == "https://127.0.0.1:8080"
+    assert settings.admin_url == "https://localhost:8081"
+
+
+@pytest.mark.parametrize(("given", "missing"), [("TLS_CERT", "GUESTPASS_TLS_KEY"), ("TLS_KEY", "GUESTPASS_TLS_CERT")])
+def test_half_a_pair_is_no_certificate(tmp_path: Path, given: str, missing: str) -> None:
+    assert f"{missing} is not set" in refusal(tmp_path, **{given: "/etc/some.pem"})
+
+
+def test_the_files_of_a_certificate_have_absolute_paths(tmp_path: Path) -> None:
+    assert "must be an absolute path" in refusal(tmp_path, TLS_CERT="cert.pem", TLS_KEY="/etc/key.pem")

@@ -177,7 +177,7 @@ class Gateway:
         farewell = end - min(_FAREWELL_SECONDS, seconds / 4)
         while (now := self.loop.time()) < end:
             self._forget_arrivals(now)
-            if not self.connections and not self._arriving:
+            if not self.connections and (stopping.is_set() or not self._arriving):
                 break
             if now >= farewell or stopping.is_set():
                 for connection in tuple(self.connections):

@@ -40,19 +40,24 @@ class RequestedHost:
 
 
 class HostTable:
-    """The names of one listener. `on_loopback` lets loopback names stand for the main one, whatever their port."""
+    """The names of one listener. `on_loopback` lets loopback names stand for the main one, whatever their port.
+
+    `own_scheme` is what the listener itself speaks.
+    """
 
     def __init__(
         self,
         *,
         main_url: str,
         on_loopback: bool,
+        own_scheme: str = "http",
         addresses: Addresses | None = None,
         former_urls: tuple[str, ...] = (),
     ) -> None:
         self._scheme = urlsplit(main_url).scheme
         self._main = _authority(main_url)
         self._on_loopback = on_loopback
+        self._own_scheme = own_scheme
         self._link_domain = addresses.link_domain.lower() if addresses and addresses.link_domain else None
         self._former_hosts = frozenset(_authority(url)[0] for url in former_urls if "://" in url)
         self._former_domains = tuple(domain.lower() for domain in former_urls if "://" not in domain)
@@ -71,8 +76,8 @@ class HostTable:
             if link_id is not None:
                 return RequestedHost(HostKind.LINK, origin, link_id)
         if self._on_loopback and _is_loopback(name):
-            # Someone on this machine, or at the other end of a tunnel to it; no TLS is spoken on this path.
-            return RequestedHost(HostKind.MAIN, _origin("http", name, port))
+            # Someone on this machine, or at the other end of a tunnel to it; no proxy is on this path.
+            return RequestedHost(HostKind.MAIN, _origin(self._own_scheme, name, port))
         if name in self._former_hosts or any(_label_below(name, domain) for domain in self._former_domains):
             return RequestedHost(HostKind.FORMER, origin)
         return RequestedHost(HostKind.UNKNOWN, origin)
