@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
@@ -31,8 +32,10 @@ def problem(status: int, code: str, detail: str = "No.") -> Played:
 
 
 @contextmanager
-def playing(answers: Mapping[str, Played], default: Played, *, tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """The address of a server that answers by the path."""
+def playing(
+    answers: Mapping[str, Played], default: Played, *, tls: ssl.SSLContext | None = None, ahead: timedelta = timedelta()
+) -> Iterator[str]:
+    """The address of a server that answers by the path; its clock is so far `ahead`."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -42,6 +45,9 @@ def playing(answers: Mapping[str, Played], default: Played, *, tls: ssl.SSLConte
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
+
+        def date_time_string(self, timestamp: float | None = None) -> str:  # noqa: ARG002 as the base class has it
+            return format_datetime(datetime.now(UTC) + ahead, usegmt=True)
 
         def log_message(self, format: str, *args: Any) -> None: ...
 
