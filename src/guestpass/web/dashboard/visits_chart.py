@@ -96,7 +96,7 @@ def draw(bars: Sequence[Bar]) -> Chart:
 
 
 def _tidied(svg: Any, bars: Sequence[Bar]) -> Any:  # noqa: ANN401 - pygal has no types
-    """Without what the page's policy refuses, what a script would have used, and what differs each time."""
+    """The bars alone: what the page's policy refuses, a script would have used, or differs each time, goes."""
     ET.register_namespace("", _SVG.strip("{}"))
     svg = ET.fromstring(ET.tostring(svg))  # noqa: S314 - written by ourselves a line above
     svg.attrib.pop("id", None)
@@ -107,8 +107,8 @@ def _tidied(svg: Any, bars: Sequence[Bar]) -> Any:  # noqa: ANN401 - pygal has n
     svg.set("viewBox", f"{across:g} {down:g} {_WIDTH - 2 * across:g} {_HEIGHT - 2 * down:g}")
     for parent in list(svg.iter()):
         for child in list(parent):
-            overlay = "overlay" in child.get("class", "")
-            if overlay or child.tag in {f"{_SVG}{name}" for name in ("defs", "title", "desc")}:
+            around = any(word in child.get("class", "") for word in ("overlay", "axis", "background"))
+            if around or child.tag in {f"{_SVG}{name}" for name in ("defs", "title", "desc")}:
                 parent.remove(child)
     found = (each for each in svg.iter(f"{_SVG}g") if each.get("class") == "bar")
     for group, bar in zip(found, bars, strict=True):
