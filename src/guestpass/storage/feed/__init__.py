@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from guestpass.storage.database import Database
 from guestpass.storage.feed.following import Apply, Feed, Reset
 from guestpass.storage.feed.postgres import PostgresFeed
@@ -11,7 +14,9 @@ from guestpass.storage.location import SQLiteFile
 __all__ = ["Feed", "PostgresFeed", "SQLiteFeed", "open_feed"]
 
 
-def open_feed(database: Database, apply: Apply, reset: Reset) -> Feed:
+def open_feed(
+    database: Database, apply: Apply, reset: Reset, *, monotonic: Callable[[], float] = time.monotonic
+) -> Feed:
     """The feed of this kind of database."""
     kind = SQLiteFeed if isinstance(database.location, SQLiteFile) else PostgresFeed
-    return kind(database, apply, reset)
+    return kind(database, apply, reset, monotonic=monotonic)
