@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -34,11 +35,15 @@ def _write_settings(server: Installation, text: str) -> None:
     Path(server.environ["GUESTPASS_CONFIG"]).write_text(text, encoding="utf-8")
 
 
-async def _replace(server: Installation) -> None:
-    """Ask for new workers, and return when they serve; the old ones may still finish what they had begun."""
+async def _replace(server: Installation) -> datetime:
+    """Ask for new workers, and return when they serve since when they do.
+
+    The old ones may still finish what they had begun.
+    """
     times = len(said(server, "workers_replaced"))
     server.process.send_signal(signal.SIGHUP)
-    await until_said(server, "workers_replaced", times + 1)
+    line = await until_said(server, "workers_replaced", times + 1)
+    return datetime.fromisoformat(line["timestamp"])
 
 
 async def test_no_request_fails_while_all_workers_are_replaced(server: Installation) -> None:
@@ -59,13 +64,15 @@ async def test_a_websocket_goes_on_while_its_worker_drains_and_is_then_told_to_g
         cookie = {"Cookie": shared.cookie.decode()}
         async with connect(f"ws://127.0.0.1:{lone.public_port}/", additional_headers=cookie) as socket:
             old = worker_ids(lone)
-            await _replace(lone)
+            replaced_at = await _replace(lone)
             assert set(old) < set(worker_ids(lone)), "the old worker still drains"
             await socket.send("still here")
             assert await socket.recv() == "still here"
             with pytest.raises(ConnectionClosed):
                 await socket.recv()
             assert socket.close_code == 1001
+            # Of eight seconds of drain the last two are for this.
+            assert datetime.now(UTC) - replaced_at > timedelta(seconds=5)
         await until_gone(*old)
 
 
