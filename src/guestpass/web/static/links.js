@@ -33,6 +33,17 @@
     }
   };
 
+  // Who edits with the keyboard goes on in the field, and afterwards at the button that opened it.
+  let edited = null;
+  const keepFocus = () => {
+    const form = document.querySelector("#link-terms form");
+    if (document.activeElement === document.body) {
+      const next = form?.querySelector("input:not([type=hidden]), select, textarea") ?? document.getElementById(edited);
+      next?.focus();
+    }
+    edited = form ? `edit-${form.dataset.term}` : null;
+  };
+
   const prepare = () => {
     prepareTimes();
     requireWhatIsAsked();
@@ -52,6 +63,7 @@
   });
   document.addEventListener("htmx:after:swap", () => {
     prepare();
+    keepFocus();
     // A list that was narrowed keeps its address, so that a reload and the way back show the same.
     const address = document.getElementById("found-links")?.dataset.address;
     if (address && address !== location.pathname + location.search) history.replaceState(history.state, "", address);
