@@ -90,6 +90,7 @@ given. `NO_COLOR` turns colours off. With `--json` the result is one document, i
 | `sessions list` | `{"sessions": [...], "total": n}` |
 | `token`, `token revoke` | `{"token", "jti", "sub", "org", "scope", "expiresAt"}`, `{"revoked": "..."}` |
 | `settings`, `db upgrade` | `{"file", "settings": [{"name", "value", "source", "help"}]}`, `{"database": "..."}` |
+| `db copy` | `{"database": "...", "rows": {"links": 12, ...}}` |
 | `doctor` | `{"ok": true, "checks": [{"check", "result", "detail", "remedy"}]}` |
 
 The `result` of a check is `ok`, `warning` or `problem`.

@@ -46,7 +46,7 @@ def test_the_pages_are_those_that_the_code_makes() -> None:
 def test_every_command_is_described() -> None:
     text = page("cli.md")
     for command in (
-        "serve", "settings", "doctor", "db upgrade", "open", "sessions list", "sessions end",
+        "serve", "settings", "doctor", "db upgrade", "db copy", "open", "sessions list", "sessions end",
         "token", "token revoke", "env add", "env list", "env show", "env check",
         "env edit", "env refused-calls", "env remove", "account add", "account list", "account remove",
         "share create", "share list", "share show", "share pause", "share deactivate", "share remove", "share edit",

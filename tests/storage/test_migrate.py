@@ -22,6 +22,7 @@ from guestpass.domain.errors import GuestpassError
 from guestpass.domain.finding import Finding
 from guestpass.domain.link import Access, EventKind
 from guestpass.storage import migrate
+from guestpass.storage.connecting import writing
 from guestpass.storage.database import Database
 from guestpass.storage.location import DatabaseUnusable, SQLiteFile, locate
 from guestpass.storage.migrate import DatabaseState
@@ -105,7 +106,7 @@ def at_revision(url: str, revision: str) -> None:
     location = locate(url)
     if isinstance(location, SQLiteFile):
         location.path.touch()
-    with migrate._writing(location) as connection:
+    with writing(location) as connection:
         command.upgrade(migrate._config(connection), revision)
 
 

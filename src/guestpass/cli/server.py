@@ -9,8 +9,18 @@ import typer
 
 from guestpass.cli import output
 from guestpass.cli.options import AsJSON
+from guestpass.cli.progress import progress
 from guestpass.cli.session import Unheard, installation, read_settings
-from guestpass.settings import CONFIG_VARIABLE, MAX_WORKERS, describe, load
+from guestpass.settings import (
+    CONFIG_VARIABLE,
+    MAX_WORKERS,
+    SECRETS,
+    Settings,
+    describe,
+    load,
+    parse_database_url,
+    without_passwords,
+)
 
 database = typer.Typer(help="The database.", no_args_is_help=True)
 
@@ -76,3 +86,46 @@ def upgrade(as_json: AsJSON = False) -> None:
         output.print_json({"database": settings.database_name})
         return
     typer.echo(f"The database {settings.database_name} is up to date.")
+
+
+@database.command("copy")
+def copy(
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="The empty database to copy into, as for DATABASE_URL. Its password may be in PGPASSWORD or ~/.pgpass "
+            "instead.",
+        ),
+    ],
+    as_json: AsJSON = False,
+) -> None:
+    """Copy everything into another, empty database, such as a PostgreSQL one for several machines.
+
+    Stop the server first: what it writes meanwhile is not copied. Every row is compared afterwards, and where one
+    differs nothing is kept. The database that is copied stays as it is.
+    """
+    from guestpass.storage.copying import copy as copy_database  # noqa: PLC0415 - as in `serve`
+
+    settings = read_settings()
+    try:
+        target = parse_database_url(to)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.", param_hint="--to") from None
+    tables: dict[str, int] = {}
+    with installation(), progress("Copying"):
+        copy_database(settings.database_url, target, copied=tables.__setitem__)
+    shown = without_passwords(target)
+    if as_json:
+        output.print_json({"database": shown, "rows": tables})
+        return
+    output.print_table(["TABLE", "ROWS"], [(table, str(rows)) for table, rows in tables.items()])
+    output.note(
+        f"{settings.database_name} was copied into {shown}, and every row compared. Set GUESTPASS_DATABASE_URL to it, "
+        f"and on every machine GUESTPASS_JWT_SECRET and GUESTPASS_SECRET_KEY to {_whereabouts(settings)}."
+    )
+
+
+def _whereabouts(settings: Settings) -> str:
+    kept = [str(settings.secret_file(name)) for name in SECRETS if getattr(settings, name) is None]
+    return f"what is in {' and '.join(kept)}" if kept else "what they are here"

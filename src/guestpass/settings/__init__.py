@@ -4,7 +4,7 @@ Settings are read once, by `load`, and passed down. A variable ``GUESTPASS_<NAME
 file, the file before the default.
 """
 
-from guestpass.settings.forms import MAX_WORKERS, Listen, LogFormat, Network
+from guestpass.settings.forms import MAX_WORKERS, Listen, LogFormat, Network, parse_database_url, without_passwords
 from guestpass.settings.loading import (
     CONFIG_HELP,
     CONFIG_VARIABLE,
@@ -36,5 +36,7 @@ __all__ = [
     "Source",
     "describe",
     "load",
+    "parse_database_url",
     "variable",
+    "without_passwords",
 ]

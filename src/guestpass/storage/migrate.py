@@ -6,28 +6,17 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, inspect
 
-from guestpass.storage.dialect import POSTGRES, SQLITE
+from guestpass.storage.connecting import BUSY_TIMEOUT_S, reading, writing
 from guestpass.storage.location import DatabaseUnusable, PostgresDatabase, SQLiteFile, locate
-
-_BUSY_TIMEOUT_S: Final = 60
-"""How long to wait for another process that migrates, in seconds."""
-_TABLE_LOCK_TIMEOUT_S: Final = 5
-"""How long PostgreSQL may wait for readers of a table that a migration alters, in seconds: all others wait behind it.
-"""
 
 
 class DatabaseState(StrEnum):
@@ -51,7 +40,7 @@ def current_revision(url: str) -> str | None:
     location = locate(url)
     if isinstance(location, SQLiteFile) and not location.path.exists():
         return None
-    with _reading(location) as connection:
+    with reading(location) as connection:
         return _revision_of(connection, location)
 
 
@@ -94,7 +83,7 @@ def upgrade(url: str) -> None:
     elif database_state(url) is DatabaseState.CURRENT:
         # Who restarts one of many machines keeps no writer of the others waiting.
         return
-    with _writing(location) as connection:
+    with writing(location) as connection:
         revision = _revision_of(connection, location)
         if _state_of(revision) is DatabaseState.NEWER:
             raise _newer(location)
@@ -125,7 +114,7 @@ def _create(path: Path) -> None:
 
 def _use_write_ahead_log(path: Path) -> None:
     """Switch the file to WAL, which it then keeps; SQLite does not wait by itself where two do that at once."""
-    deadline = time.monotonic() + _BUSY_TIMEOUT_S
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
     with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as connection:
         while True:
             try:
@@ -162,66 +151,3 @@ def _config(connection: Connection | None) -> Config:
     config.set_main_option("script_location", "guestpass.storage:migrations")
     config.attributes["connection"] = connection
     return config
-
-
-def _reading(location: SQLiteFile | PostgresDatabase) -> contextlib.AbstractContextManager[Connection]:
-    dialect = SQLITE if isinstance(location, SQLiteFile) else POSTGRES
-    return _connection(location, dialect.begin_reading)
-
-
-@contextlib.contextmanager
-def _writing(location: SQLiteFile | PostgresDatabase) -> Iterator[Connection]:
-    """A connection in a transaction that alone writes, and commits at the end."""
-    dialect = SQLITE if isinstance(location, SQLiteFile) else POSTGRES
-    with _connection(location, dialect.begin_writing) as connection:
-        if isinstance(location, PostgresDatabase):
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout TO '{_TABLE_LOCK_TIMEOUT_S}s'")
-        yield connection
-
-
-@contextlib.contextmanager
-def _connection(location: SQLiteFile | PostgresDatabase, begin: str) -> Iterator[Connection]:
-    """A connection in a transaction that commits at the end.
-
-    SQLite's foreign keys stay off, as is its default: where a migration makes a table anew, dropping the old one would
-    otherwise take with it the rows that refer to it.
-    """
-    engine = _engine(location)
-
-    @event.listens_for(engine, "begin")
-    def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    try:
-        with engine.begin() as connection:
-            yield connection
-    except DBAPIError as error:
-        # PostgreSQL's libraries write several lines.
-        cause = " ".join(str(error.orig).split()).rstrip(".")
-        raise DatabaseUnusable(f"The database {location} can't be used: {cause}.") from error
-    finally:
-        engine.dispose()
-
-
-def _engine(location: SQLiteFile | PostgresDatabase) -> Engine:
-    """Without a pool, and leaving BEGIN to us."""
-    if isinstance(location, SQLiteFile):
-        arguments: dict[str, Any] = {"timeout": _BUSY_TIMEOUT_S, "isolation_level": None}
-        return create_engine(
-            location.url("sqlite+pysqlite"), connect_args=arguments, poolclass=NullPool, hide_parameters=True
-        )
-    engine = create_engine(
-        location.url,
-        connect_args={**location.connection_parameters, "autocommit": True},
-        poolclass=NullPool,
-        hide_parameters=True,
-        use_native_hstore=False,
-    )
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: DBAPIConnection, _record: object) -> None:
-        cursor = connection.cursor()
-        cursor.execute(f"SET TimeZone TO 'UTC'; SET lock_timeout TO '{_BUSY_TIMEOUT_S}s'")
-        cursor.close()
-
-    return engine

@@ -1,0 +1,85 @@
+"""Connections for what is done once and not while serving: migrations, and copies. Everything here is synchronous."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from guestpass.storage.dialect import POSTGRES, SQLITE
+from guestpass.storage.location import DatabaseUnusable, PostgresDatabase, SQLiteFile
+
+BUSY_TIMEOUT_S: Final = 60
+"""How long to wait for another process that migrates, in seconds."""
+_TABLE_LOCK_TIMEOUT_S: Final = 5
+"""How long PostgreSQL may wait for readers of a table that a migration alters, in seconds: all others wait behind it.
+"""
+
+
+def reading(location: SQLiteFile | PostgresDatabase) -> contextlib.AbstractContextManager[Connection]:
+    """A connection in a transaction that sees one state of the database; raises DatabaseUnusable where one fails."""
+    dialect = SQLITE if isinstance(location, SQLiteFile) else POSTGRES
+    return _connection(location, dialect.begin_reading)
+
+
+@contextlib.contextmanager
+def writing(location: SQLiteFile | PostgresDatabase) -> Iterator[Connection]:
+    """A connection in a transaction that alone writes, and commits at the end; raises as `reading` does."""
+    dialect = SQLITE if isinstance(location, SQLiteFile) else POSTGRES
+    with _connection(location, dialect.begin_writing) as connection:
+        if isinstance(location, PostgresDatabase):
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout TO '{_TABLE_LOCK_TIMEOUT_S}s'")
+        yield connection
+
+
+@contextlib.contextmanager
+def _connection(location: SQLiteFile | PostgresDatabase, begin: str) -> Iterator[Connection]:
+    """A connection in a transaction that commits at the end.
+
+    SQLite's foreign keys stay off, as is its default: where a migration makes a table anew, dropping the old one would
+    otherwise take with it the rows that refer to it.
+    """
+    engine = _engine(location)
+
+    @event.listens_for(engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except DBAPIError as error:
+        # PostgreSQL's libraries write several lines.
+        cause = " ".join(str(error.orig).split()).rstrip(".")
+        raise DatabaseUnusable(f"The database {location} can't be used: {cause}.") from error
+    finally:
+        engine.dispose()
+
+
+def _engine(location: SQLiteFile | PostgresDatabase) -> Engine:
+    """Without a pool, and leaving BEGIN to us."""
+    if isinstance(location, SQLiteFile):
+        arguments: dict[str, Any] = {"timeout": BUSY_TIMEOUT_S, "isolation_level": None}
+        return create_engine(
+            location.url("sqlite+pysqlite"), connect_args=arguments, poolclass=NullPool, hide_parameters=True
+        )
+    engine = create_engine(
+        location.url,
+        connect_args={**location.connection_parameters, "autocommit": True},
+        poolclass=NullPool,
+        hide_parameters=True,
+        use_native_hstore=False,
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: DBAPIConnection, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"SET TimeZone TO 'UTC'; SET lock_timeout TO '{BUSY_TIMEOUT_S}s'")
+        cursor.close()
+
+    return engine
