@@ -16,7 +16,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 _SECRETS = re.compile(
     r"gp_[0-9A-Za-z]{16,}"
     r"|eyJ[\w-]{8,}\.[\w-]+\.[\w-]+"
-    r"|(?<![\w.])1\.[a-z2-7]{16}\.[0-9]+\.[\w-]{22}\.[0-9]+\.[\w-]{43}",
+    r"|(?<![\w.])[1p]\.[a-z2-7]{16}\.[0-9]+\.[\w-]{22}\.[0-9]+\.[\w-]{43}",
     re.ASCII,
 )
 

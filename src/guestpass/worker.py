@@ -19,7 +19,7 @@ from guestpass.app.installation_findings import admin_beside_visitors, untrusted
 from guestpass.app.live import LiveFeed
 from guestpass.app.openings import Openings
 from guestpass.app.overview import Overview
-from guestpass.app.places import Places
+from guestpass.app.places import ONCE, Places
 from guestpass.app.ports import Change, ChangeKind
 from guestpass.app.reachability import ROUNDS, Reachability
 from guestpass.app.served_names import ServedNames
@@ -139,6 +139,7 @@ def build_worker(
         directory=directory,
         visits=visits,
         places=Places(core.database, core.clock),
+        previews=DatabaseBudget(core.database, core.clock, ONCE, "preview"),
         passes=core.passes,
         notices=notices,
         connector=connector,

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from guestpass.app.ports import Clock, Store
 from guestpass.domain.link import ShareLink
+
+ONCE: Final = "1/10minute"
+"""How often the ticket of an owner's preview counts: when that is forgotten, the ticket has been over for long."""
 
 
 class Places:

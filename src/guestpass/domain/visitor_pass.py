@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+PREVIEW: Final = "preview-"
+"""With this begins the visitor in the pass of an owner who looks at a link as a visitor would."""
+PREVIEW_SECONDS: Final = 15 * 60
+"""How long such a pass opens anything."""
+TICKET_SECONDS: Final = 60
+"""Within which time the address that leads to it must be opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +25,8 @@ class VisitorPass:
     link_version: int
     visitor: str
     issued_at: int
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether it is an owner's who looks: neither a visit nor a visitor, and soon over."""
+        return self.visitor.startswith(PREVIEW)

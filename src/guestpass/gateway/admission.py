@@ -65,7 +65,8 @@ class Facts:
 
     `own_pass` is the visitor's pass as far as it counts on this host, with its cookie tag and the link that it
     names (`own_link`, None where that is gone). `shared_link` is the link of the token in the path, None for an
-    unknown token, and `was_replaced` says that a rotation retired it. `address` is the visitor's, `is_bot` that a
+    unknown token, and `was_replaced` says that a rotation retired it. `preview` is the pass that an owner's ticket in
+    the query stands for. `address` is the visitor's, `is_bot` that a
     program looks at the link because somebody sent it.
     """
 
@@ -80,6 +81,7 @@ class Facts:
     own_link: KnownLink | None = None
     shared_link: KnownLink | None = None
     was_replaced: bool = False
+    preview: VisitorPass | None = None
     address: str = ""
     is_bot: bool = False
 
@@ -124,10 +126,15 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class TakePlace:
-    """Open a link that lets so many visitors in, if there is room: then redirect with a new pass."""
+    """Open a link that lets so many visitors in, if there is room: then redirect with a new pass.
+
+    With `preview` its owner looks, once, and takes no place; `leaves` is then another preview, which ends.
+    """
 
     link: KnownLink
     location: bytes
+    preview: VisitorPass | None = None
+    leaves: KnownLink | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +202,7 @@ class Admission:
         if self._own_origins and host.kind is HostKind.MAIN and (elsewhere := self._on_main_host(facts)):
             return elsewhere
         if route.room is Room.OPEN:
-            return self._open(facts)
+            return self._preview(facts) or self._open(facts)
         if route.room is Room.LOGIN:
             return self._login(facts)
         if route.room is Room.PROXY and route.path is not None:
@@ -226,6 +233,24 @@ class Admission:
         if facts.navigates and facts.head.method in (b"GET", b"HEAD"):
             return Redirect(303, url + facts.head.query)
         return None
+
+    def _preview(self, facts: Facts) -> Decision | None:
+        """What an owner who looks at a link gets; None for everybody else.
+
+        Only in a browser's own window: a frame of another page must not look in its owner's stead.
+        """
+        head, shared = facts.head, facts.shared_link
+        if shared is None or not _opens(facts.preview, shared):
+            return None
+        if head.method != b"GET" or not facts.navigates or not _is_top_level(head):
+            return None
+        if refused := self._refused_at(shared, facts):
+            return refused
+        other = self._other_live_link(facts)
+        if other is not None and facts.own_pass is not None and not facts.own_pass.is_preview:
+            return Reply(Reason.SWITCH_LINK, shared)
+        start = (shared.link.start_path or "/").encode()
+        return TakePlace(shared, start, preview=facts.preview, leaves=other)
 
     def _open(self, facts: Facts) -> Decision:
         head, shared = facts.head, facts.shared_link

@@ -17,7 +17,7 @@ from guestpass.app.addresses import Addresses
 from guestpass.app.directory import Directory, LinkEntry
 from guestpass.app.notices import NoticeRenderer
 from guestpass.app.places import Places
-from guestpass.app.ports import Entropy
+from guestpass.app.ports import Budget, Entropy
 from guestpass.app.visitor_sessions import VisitorSessions
 from guestpass.app.visits import VisitLog
 from guestpass.domain.environment import Environment, EnvironmentKey, Kind
@@ -42,7 +42,8 @@ _LOOK_SECONDS: Final = 0.1
 class Gateway:
     """The data plane of one worker, of which a machine has `workers`.
 
-    `time` is the wall clock in Unix seconds, `desk` the socket of our application.
+    `time` is the wall clock in Unix seconds, `desk` the socket of our application. `previews` lets each ticket of an
+    owner's preview through once.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Gateway:
         directory: Directory,
         visits: VisitLog,
         places: Places,
+        previews: Budget,
         passes: PassSigner,
         notices: NoticeRenderer,
         connector: Connector,
@@ -71,6 +73,7 @@ class Gateway:
         self.directory = directory
         self.visits = visits
         self.places = places
+        self.previews = previews
         self.passes = passes
         self.notices = notices
         self.proxies = proxies

@@ -10,7 +10,7 @@ from guestpass.app.directory import LinkEntry
 from guestpass.app.notices import RenderedNotice
 from guestpass.domain.environment import Kind
 from guestpass.domain.reasons import Reason
-from guestpass.domain.visitor_pass import VisitorPass
+from guestpass.domain.visitor_pass import PREVIEW_SECONDS, TICKET_SECONDS, VisitorPass
 from guestpass.gateway.admission import Decision, Desk, Facts, Forward, Redirect, Reply, TakePlace, wants_page
 from guestpass.gateway.bots import is_bot
 from guestpass.gateway.cookies import CookieJar, EnvironmentCookies, expired
@@ -34,6 +34,7 @@ _DESK_ANSWER: Final = DeskAnswer()
 # Whoever comes from our password page brings its address, with the token, as the referrer. It ends here, since scripts
 # at the other end could read it. (On a page no-referrer would hide the Origin of its form; a redirect has none.)
 _REDIRECT_FIELDS: Final = (("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer"))
+_TICKET: Final = b"?preview="
 # What asks the visitor for something, or only tells of the link, turns nobody away.
 _NO_REFUSALS: Final = frozenset(
     {Reason.PASSWORD_NEEDED, Reason.CONFIRM_OPENING, Reason.SWITCH_LINK, Reason.PREVIEW, Reason.METHOD_NOT_ALLOWED}
@@ -72,6 +73,8 @@ class Reception:
             address=gateway.proxies.client_address(client.peer, head),
             is_bot=route.token is not None and is_bot(head),
         )
+        if route.room is Room.OPEN and head.query.startswith(_TICKET):
+            facts.preview = self._read_ticket(head.query, facts.now)
         if not self._opens_links:
             self._act(client, facts, jar)
         elif route.token is None and all(gateway.directory.get(known.link_id) for known, _ in jar.passes):
@@ -108,6 +111,8 @@ class Reception:
             entry = self._gateway.directory.get(known.link_id)
             if entry is None or (facts.host.kind is HostKind.LINK and known.link_id != facts.host.link_id):
                 continue
+            if known.is_preview and facts.now - known.issued_at > PREVIEW_SECONDS:
+                continue
             if known.link_version == entry.link.version:
                 facts.own_pass, facts.own_tag, facts.own_link = known, tag, entry
                 return
@@ -137,9 +142,12 @@ class Reception:
     async def _take_place(self, client: ClientConnection, facts: Facts, jar: CookieJar, decision: TakePlace) -> None:
         """Let one more visitor in, if the link has room."""
         entry = cast("LinkEntry", decision.link)
-        new_pass = self._new_pass(entry, facts.now)
+        new_pass = decision.preview or self._new_pass(entry, facts.now)
         try:
-            let_in = await self._gateway.places.take(entry.link, new_pass.visitor)
+            if decision.preview is not None:
+                let_in = await self._gateway.previews.spend(new_pass.visitor) is None
+            else:
+                let_in = await self._gateway.places.take(entry.link, new_pass.visitor)
         except Exception:
             if client.is_open:
                 client.reply(Reason.UNAVAILABLE)
@@ -147,8 +155,11 @@ class Reception:
         if not client.is_open:
             return
         if let_in:
-            opening = Redirect(303, decision.location, opening=decision.link, new_pass=True)
+            opening = Redirect(303, decision.location, opening=decision.link, new_pass=True, leaves=decision.leaves)
             self._redirect(client, facts, jar, opening, new_pass)
+        elif decision.preview is not None:
+            # Used before: whoever follows it again is a visitor like any other.
+            self._redirect(client, facts, jar, Redirect(303, facts.head.path))
         else:
             client.reply(Reason.LINK_FULL, token=facts.route.token, link=entry, turns_away=True)
 
@@ -176,7 +187,7 @@ class Reception:
             tag = gateway.passes.cookie_tag(visitor_pass).encode()
         if decision.opening and (holds_pass or decision.new_pass):
             self._opened(entry, visitor_pass, facts)
-        elif holds_pass and head.method != b"HEAD":
+        elif holds_pass and head.method != b"HEAD" and not visitor_pass.is_preview:
             gateway.visits.seen(entry.link.id, visitor_pass.visitor, facts.now)
         cookies = EnvironmentCookies(
             tag,
@@ -266,6 +277,10 @@ class Reception:
         new_pass: VisitorPass | None = None,
     ) -> None:
         lines: list[bytes] = []
+        left = cast("LinkEntry | None", decision.leaves)
+        if left is not None and facts.own_pass is not None:
+            left.cut(facts.own_pass.visitor)
+            lines += self._leaving(facts.host, jar)
         opening = cast("LinkEntry | None", decision.opening)
         if opening is not None:
             own = facts.own_pass
@@ -273,14 +288,16 @@ class Reception:
                 own = new_pass or self._new_pass(opening, facts.now)
                 lines.append(b"Set-Cookie: %b\r\n" % self._pass_cookie(own))
             self._opened(opening, own, facts)
-        left = cast("LinkEntry | None", decision.leaves)
-        if left is not None and facts.own_pass is not None:
-            left.cut(facts.own_pass.visitor)
-            lines += self._leaving(facts.host, jar)
         fields = (("Location", decision.location.decode("latin-1")), *_REDIRECT_FIELDS)
         client.answer(RenderedNotice(decision.status, fields, b""), extra=lines)
 
+    def _read_ticket(self, query: bytes, now: float) -> VisitorPass | None:
+        ticket = self._gateway.passes.read_ticket(query.removeprefix(_TICKET).decode("latin-1"))
+        return ticket if ticket is not None and now - ticket.issued_at <= TICKET_SECONDS else None
+
     def _opened(self, entry: LinkEntry, visitor_pass: VisitorPass, facts: Facts) -> None:
+        if visitor_pass.is_preview:
+            return
         agent = facts.head.values.get(b"user-agent", b"").decode("latin-1")
         self._gateway.visits.opened(
             entry.link.id, visitor_pass.visitor, facts.now, address=facts.address, user_agent=agent
@@ -303,8 +320,10 @@ class Reception:
         return self._gateway.passes.issue(entry.link.id, entry.link.version, int(now))
 
     def _pass_cookie(self, visitor_pass: VisitorPass) -> bytes:
-        passes, secure = self._gateway.passes, self._gateway.secure
-        return pass_cookie(passes.write(visitor_pass), secure=secure).encode()
+        text, secure = self._gateway.passes.write(visitor_pass), self._gateway.secure
+        if visitor_pass.is_preview:
+            return pass_cookie(text, secure=secure, max_age=PREVIEW_SECONDS).encode()
+        return pass_cookie(text, secure=secure).encode()
 
     def _visitor(self, client: ClientConnection, facts: Facts) -> Visitor:
         proxies, head = self._gateway.proxies, facts.head
@@ -317,4 +336,6 @@ class Reception:
 
 def _turns_away(facts: Facts, reason: Reason) -> bool:
     """Whether a person reads that he does not get in; scripts and images of a page that is open are no news."""
+    if facts.own_pass is not None and facts.own_pass.is_preview:
+        return False
     return (facts.navigates or facts.route.room is Room.OPEN) and reason not in _NO_REFUSALS

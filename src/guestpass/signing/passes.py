@@ -8,18 +8,24 @@ import hmac
 import re
 
 from guestpass.app.ports import Entropy
-from guestpass.domain.visitor_pass import VisitorPass
+from guestpass.domain.visitor_pass import PREVIEW, VisitorPass
 from guestpass.signing.keys import Keys
 
 _FORM = re.compile(
-    r"1\.([a-z2-7]{16})\.([0-9]{1,9})\.([A-Za-z0-9_-]{22})\.([0-9]{1,11})\.([A-Za-z0-9_-]{43})", re.ASCII
+    r"[1p]\.([a-z2-7]{16})\.([0-9]{1,9})\.([A-Za-z0-9_-]{22})\.([0-9]{1,11})\.([A-Za-z0-9_-]{43})", re.ASCII
 )
 _MAX_AGE = 400 * 86_400  # What browsers grant at most (RFC 6265bis, section 5.5).
 COOKIE_NAMES = frozenset({"guestpass", "__Host-guestpass"})
 
 
+_PASS, _TICKET = "1", "p"
+
+
 class PassSigner:
-    """Issues and checks passes: ``1.<link>.<version>.<visitor>.<issued at>.<HMAC-SHA256>``."""
+    """Issues and checks passes: ``1.<link>.<version>.<visitor>.<issued at>.<HMAC-SHA256>``.
+
+    A ticket (``p.`` in front) is what an owner's preview is opened with; it is no pass, since it stands in an address.
+    """
 
     def __init__(self, keys: Keys, entropy: Entropy) -> None:
         self._key = keys.passes
@@ -30,14 +36,33 @@ class PassSigner:
         """A pass for a new visitor identity of 128 random bits."""
         return VisitorPass(link_id, link_version, _text(self._entropy.bytes(16)), issued_at)
 
+    def issue_preview(self, link_id: str, link_version: int, issued_at: int) -> VisitorPass:
+        """A pass for an owner who looks at the link as a visitor would."""
+        visitor = f"{PREVIEW}{_text(self._entropy.bytes(11))[:14]}"
+        return VisitorPass(link_id, link_version, visitor, issued_at)
+
     def write(self, visitor_pass: VisitorPass) -> str:
         """The signed text of a pass."""
-        facts = f"1.{visitor_pass.link_id}.{visitor_pass.link_version}.{visitor_pass.visitor}.{visitor_pass.issued_at}"
-        return f"{facts}.{self._mac(facts)}"
+        return self._write(_PASS, visitor_pass)
+
+    def write_ticket(self, visitor_pass: VisitorPass) -> str:
+        """The signed text that a preview's pass is given for, once."""
+        return self._write(_TICKET, visitor_pass)
 
     def read(self, text: str) -> VisitorPass | None:
         """The pass, or None where the text is not one that this installation signed."""
-        match = _FORM.fullmatch(text)
+        return self._read(_PASS, text)
+
+    def read_ticket(self, text: str) -> VisitorPass | None:
+        """The pass that a ticket stands for, or None where the text is no ticket."""
+        return self._read(_TICKET, text)
+
+    def _write(self, kind: str, given: VisitorPass) -> str:
+        facts = f"{kind}.{given.link_id}.{given.link_version}.{given.visitor}.{given.issued_at}"
+        return f"{facts}.{self._mac(facts)}"
+
+    def _read(self, kind: str, text: str) -> VisitorPass | None:
+        match = _FORM.fullmatch(text) if text.startswith(kind) else None
         if match is None or not hmac.compare_digest(self._mac(text.rpartition(".")[0]), match[5]):
             return None
         return VisitorPass(match[1], int(match[2]), match[3], int(match[4]))
@@ -56,14 +81,14 @@ def pass_name(*, secure: bool) -> str:
     return "__Host-guestpass" if secure else "guestpass"
 
 
-def pass_cookie(value: str, *, secure: bool) -> str:
-    """The Set-Cookie line for a pass (RFC 6265bis).
+def pass_cookie(value: str, *, secure: bool, max_age: int = _MAX_AGE) -> str:
+    """The Set-Cookie line for a pass (RFC 6265bis); `max_age` is in seconds.
 
     It lives as long as browsers allow: what a pass is worth is decided by the link, so that an ended
     link can still be named and an extended one goes on.
     """
     end = "; Secure" if secure else ""
-    return f"{pass_name(secure=secure)}={value}; Max-Age={_MAX_AGE}; Path=/; HttpOnly; SameSite=Lax{end}"
+    return f"{pass_name(secure=secure)}={value}; Max-Age={max_age}; Path=/; HttpOnly; SameSite=Lax{end}"
 
 
 def _text(data: bytes) -> str:

@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar, cast
 from guestpass.app.addresses import Addresses
 from guestpass.app.directory import Directory
 from guestpass.app.places import Places
-from guestpass.app.ports import Store
+from guestpass.app.ports import Budget, Store
 from guestpass.app.visitor_sessions import VisitorSessions
 from guestpass.app.visits import VisitLog
 from guestpass.domain.environment import Environment, EnvironmentKey, Kind
@@ -285,6 +285,7 @@ async def playing() -> AsyncIterator[Playbook]:
             directory=directory,
             visits=VisitLog(store, SystemClock()),
             places=Places(store, SystemClock()),
+            previews=cast("Budget", None),
             passes=_PASSES,
             notices=_NOTICES,
             connector=_NETWORK,

@@ -64,6 +64,22 @@ async def show_head(
     return render(request, "link_head.html", owned=owned, environment=environment)
 
 
+@router.get("/preview")
+async def open_as_visitor(
+    request: Request, owner: Looking, env_id: EnvironmentId, link_id: LinkId, services: Services
+) -> Response:
+    """Lead to what a visitor sees, past the password: an address that works once, within a minute.
+
+    It is a GET, since a form's answer may not lead away from the dashboard; the session's cookie is SameSite=Strict, so
+    that no other page can ask for it.
+    """
+    owner.principal.require(Scope.SHARES_WRITE)
+    owned = await services.api.links.get(owner.principal, env_id, link_id)
+    passes, now = services.api.passes, services.api.clock.now()
+    ticket = passes.write_ticket(passes.issue_preview(link_id, owned.link.version, int(now.timestamp())))
+    return go(request, f"{owned.url}?preview={ticket}")
+
+
 @router.get("/terms")
 async def show_terms(
     request: Request, owner: Looking, env_id: EnvironmentId, link_id: LinkId, services: Services

@@ -82,7 +82,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
 def go(request: Request, path: str, *, owner: Owner | None = None, said: str | None = None) -> Response:
     """Lead on to another page (after a change: 303, so that a reload repeats nothing), where `said` is told once.
 
-    `path` is one of ours. Where htmx asked, the browser itself goes there.
+    `path` is one of ours, or the whole address of a link. Where htmx asked, the browser itself goes there.
     """
     services = services_of(request)
     response: Response
