@@ -143,9 +143,9 @@ async def test_an_end_that_cannot_be_is_refused(owner: Owner, sample: str, field
 
 
 async def test_everything_a_link_allows_is_changed_on_its_page(owner: Owner, odoo: Odoo) -> None:
-    await owner.server.add_environment(id="edited", name="Edited", url=odoo.url, kind="odoo")
-    await owner.change("/environments/edited/accounts", login="demo", password="demo", name="auditor")
-    link = await owner.server.create_link("edited", label="Before")
+    await owner.server.add_environment(id="edited-links", name="Edited", url=odoo.url, kind="odoo")
+    await owner.change("/environments/edited-links/accounts", login="demo", password="demo", name="auditor")
+    link = await owner.server.create_link("edited-links", label="Before")
     page = await owner.get(f"{page_of(link)}/edit/label")
     assert value_of(page, "label") == "Before"
     assert "Visits" in words(page), "without htmx it is the whole page"
