@@ -201,11 +201,11 @@ async def test_commands_use_the_addresses_of_the_server_beside_them(bare: Guestp
     link = bare.succeed("share", "create", "staging", "--json").json
     assert link["url"].startswith(f"https://{link['id']}.links.example.net/share/gp_")
     # What is set for the command itself comes first.
-    ours = bare.succeed("share", "show", "staging", link["id"], "--json", GUESTPASS_PUBLIC_URL="http://10.9.8.7").json
+    ours = bare.succeed("share", "show", link["id"], "--json", GUESTPASS_PUBLIC_URL="http://10.9.8.7").json
     assert ours["url"].startswith(f"http://{link['id']}.links.example.net/share/gp_")
     # A later start without LINK_DOMAIN is heard too.
     await serve_once(Settings(data_dir=bare.data_dir, public_url="https://share.example.org"))
-    later = bare.succeed("share", "show", "staging", link["id"], "--json").json
+    later = bare.succeed("share", "show", link["id"], "--json").json
     assert later["url"].startswith("https://share.example.org/share/gp_")
 
 

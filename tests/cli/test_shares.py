@@ -201,6 +201,11 @@ def test_a_terminal_of_80_columns_is_wide_enough(server: Server, arguments: tupl
         assert any(line.startswith(id.json["id"]) for line in plain)
 
 
+def test_who_waits_at_a_terminal_sees_what_for(server: Server) -> None:
+    assert "Looking at the environment" in on_a_terminal(server.beside, "env", "check", "harbour")
+    assert "Looking" not in server.beside.succeed("env", "check", "harbour").err
+
+
 def test_a_password_is_asked_for_twice_and_not_shown(server: Server) -> None:
     seen = type_passwords(server.beside, ["one thing it is", "another thing", "correct horse", "correct horse"])
     assert "not the same" in seen
