@@ -278,6 +278,7 @@ def test_an_older_database_is_named_with_the_remedy(url: str, path: Path) -> Non
 def test_a_newer_database_is_refused_and_left_alone(url: str, path: Path) -> None:
     migrate.upgrade(url)
     run_sql(path, "UPDATE alembic_version SET version_num = '9999'")
+    run_sql(path, "UPDATE instance SET value = '9998' WHERE key = 'works_with'")
     assert migrate.database_state(url) is DatabaseState.NEWER
     for call in (migrate.upgrade, migrate.require_current):
         with pytest.raises(DatabaseUnusable, match="made by a newer Guestpass"):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from sqlalchemy import Connection, Table, func, insert, select, tuple_
+from sqlalchemy import Connection, Table, delete, func, insert, select, tuple_
 
 from guestpass.storage.connecting import reading, writing
 from guestpass.storage.location import DatabaseUnusable, PostgresDatabase, SQLiteFile, locate
-from guestpass.storage.migrate import require_current, upgrade
-from guestpass.storage.tables import metadata
+from guestpass.storage.migrate import WORKS_WITH, current_revision, head_revision, require_current, upgrade
+from guestpass.storage.tables import instance, metadata
 
 BATCH: Final = 500
 """How many rows go at a time."""
@@ -26,10 +26,13 @@ def copy(source_url: str, target_url: str, *, copied: Callable[[str, int], None]
     """
     source, target = locate(source_url), locate(target_url)
     require_current(source_url)
+    if current_revision(source_url) != head_revision():
+        raise DatabaseUnusable(f"The database {source} was made by a newer Guestpass; copy it with that version.")
     if isinstance(target, SQLiteFile) and target.path.exists():
         raise DatabaseUnusable(f"There is a file {target} already; name one that doesn't exist.")
     upgrade(target_url)
     with reading(source) as here, writing(target) as there:
+        there.execute(delete(instance).where(instance.c.key == WORKS_WITH))
         for table in metadata.sorted_tables:
             if there.execute(select(1).select_from(table).limit(1)).first() is not None:
                 raise DatabaseUnusable(f"{target} is not empty: its table {table.name} has rows; make another one.")

@@ -11,20 +11,23 @@ from sqlalchemy import delete, select
 
 from guestpass.storage.database import Database
 from guestpass.storage.dialect import insert
+from guestpass.storage.migrate import WORKS_WITH
 from guestpass.storage.tables import instance
+
+_FACTS = select(instance).where(instance.c.key != WORKS_WITH)
 
 
 async def read_instance(database: Database) -> dict[str, str]:
     """Every fact that was written, by its name."""
     async with database.reading() as work:
-        return {row.key: row.value for row in await work.connection.execute(select(instance))}
+        return {row.key: row.value for row in await work.connection.execute(_FACTS)}
 
 
 async def write_once(database: Database, key: str, value: str) -> dict[str, str]:
     """Set a fact unless some process has done so before, and return every fact as it is then."""
     async with database.writing() as work:
         await work.connection.execute(insert(instance).values(key=key, value=value).on_conflict_do_nothing())
-        return {row.key: row.value for row in await work.connection.execute(select(instance))}
+        return {row.key: row.value for row in await work.connection.execute(_FACTS)}
 
 
 async def write_instance(database: Database, facts: Mapping[str, str | None]) -> None:

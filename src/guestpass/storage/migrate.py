@@ -8,15 +8,21 @@ import sqlite3
 import time
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, select
 
 from guestpass.storage.connecting import BUSY_TIMEOUT_S, reading, writing
+from guestpass.storage.dialect import insert
 from guestpass.storage.location import DatabaseUnusable, PostgresDatabase, SQLiteFile, locate
+from guestpass.storage.tables import instance
+
+WORKS_WITH: Final = "works_with"
+"""The fact of the instance that names the oldest revision whose program works with the database as it is."""
 
 
 class DatabaseState(StrEnum):
@@ -25,7 +31,9 @@ class DatabaseState(StrEnum):
     MISSING = "missing"
     OLDER = "older"
     CURRENT = "current"
+    """Of this program's revision, or of a later one that leaves this program working."""
     NEWER = "newer"
+    """Made by a program that this one can't work beside."""
 
 
 def head_revision() -> str:
@@ -49,11 +57,12 @@ def database_state(url: str) -> DatabaseState:
     location = locate(url)
     if isinstance(location, SQLiteFile) and not location.path.exists():
         return DatabaseState.MISSING
-    return _state_of(current_revision(url))
+    with reading(location) as connection:
+        return _state_of(connection, location)
 
 
 def require_current(url: str) -> None:
-    """Raise DatabaseUnusable, with the remedy, unless the database is there and of this program's revision."""
+    """Raise DatabaseUnusable, with the remedy, unless the database is there and this program can work with it."""
     location = locate(url)
     match database_state(url):
         case DatabaseState.MISSING:
@@ -84,10 +93,12 @@ def upgrade(url: str) -> None:
         # Who restarts one of many machines keeps no writer of the others waiting.
         return
     with writing(location) as connection:
-        revision = _revision_of(connection, location)
-        if _state_of(revision) is DatabaseState.NEWER:
-            raise _newer(location)
-        command.upgrade(_config(connection), "head")
+        match _state_of(connection, location):
+            case DatabaseState.NEWER:
+                raise _newer(location)
+            case DatabaseState.OLDER:
+                command.upgrade(_config(connection), "head")
+                _write_works_with(connection)
     if isinstance(location, SQLiteFile):
         _use_write_ahead_log(location.path)
 
@@ -127,11 +138,27 @@ def _use_write_ahead_log(path: Path) -> None:
                 return
 
 
-def _state_of(revision: str | None) -> DatabaseState:
+def _state_of(connection: Connection, location: SQLiteFile | PostgresDatabase) -> DatabaseState:
+    revision = _revision_of(connection, location)
     if revision == head_revision():
         return DatabaseState.CURRENT
     known = {script.revision for script in _scripts().walk_revisions()}
-    return DatabaseState.OLDER if revision is None or revision in known else DatabaseState.NEWER
+    if revision is None or revision in known:
+        return DatabaseState.OLDER
+    works_with = connection.execute(select(instance.c.value).where(instance.c.key == WORKS_WITH)).scalar()
+    return DatabaseState.CURRENT if works_with in known else DatabaseState.NEWER
+
+
+def _write_works_with(connection: Connection) -> None:
+    """Write down for programs that don't know the newest revision whether they can go on with it.
+
+    While many machines are upgraded one after the other, those of the version before serve on, and their processes may
+    have to start again.
+    """
+    newest = _scripts().get_revision(head_revision())
+    oldest = getattr(newest.module, "works_with", newest.down_revision)
+    row = insert(instance).values(key=WORKS_WITH, value=str(oldest))
+    connection.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": row.excluded.value}))
 
 
 def _revision_of(connection: Connection, location: SQLiteFile | PostgresDatabase) -> str | None:

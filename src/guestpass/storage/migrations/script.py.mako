@@ -9,6 +9,9 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+# The newest revision of the release before, whose program must go on working with this one: add now, and take away
+# one release later (CONTRIBUTING.md).
+works_with = ${repr(down_revision)}
 
 
 def upgrade() -> None:
