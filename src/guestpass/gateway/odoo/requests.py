@@ -16,7 +16,7 @@ from guestpass.gateway.odoo.paths import readings
 STRIPPED: Final = frozenset({b"x-odoo-database", b"x-odoo-dbfilter", b"x-openerp-dbfilter", b"x-openerp-session-id"})
 """Fields (lower case) that choose a database or a session: no visitor may send one."""
 
-_TAKES_DATABASE = re.compile(rb"/(?:web|odoo|scoped_app)(?:/(?!dataset/|assets/|content|image).*)?")
+_TAKES_DATABASE = re.compile(rb"/web(?:/(?:login(?:/.*)?|signup|reset_password))?|/(?:odoo|scoped_app)(?:/.*)?")
 _DATABASE_PART = re.compile(rb"""name\*?\s*=\s*(?:utf-8''|")?db\b""", re.IGNORECASE)
 _SHORTEST_SESSION: Final = 32  # Names of records under the same name are short numbers.
 _DEFAULT_PORTS: Final = {b"http": b"80", b"https": b"443"}

@@ -277,7 +277,15 @@ def test_forms_that_may_choose_a_database_are_known(path: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [b"/shop", b"/web/dataset/call_kw", b"/mail/attachment/upload", b"/website/form/x", b"/webx"]
+    "path",
+    [
+        b"/shop",
+        b"/web/dataset/call_kw",
+        b"/mail/attachment/upload",
+        b"/website/form/x",
+        b"/webx",
+        b"/web/binary/upload",
+    ],
 )
 def test_other_forms_may_name_a_field_so(path: bytes) -> None:
     assert not takes_database(path)
