@@ -87,13 +87,13 @@ async def test_a_link_is_paused_and_resumed_with_the_same_url(owner: Owner, samp
 
 
 async def test_a_page_that_is_told_by_htmx_asks_at_once_for_what_changed(owner: Owner, sample: str) -> None:
-    [link] = await environment_with(owner, "told", sample, {})
+    [link] = await environment_with(owner, "told-by-htmx", sample, {})
     token = await owner.form_token()
     answer = await owner.web.post(f"{page_of(link)}/pause", headers={**HTMX, "X-CSRF-Token": token})
     assert answer.status_code == 200
     assert "The link is paused" in words(answer)
     assert "<html" not in answer.text
-    for topic in (f"link:{link['id']}", "environment:told", "links"):
+    for topic in (f"link:{link['id']}", "environment:told-by-htmx", "links"):
         assert f'"{topic}"' in answer.headers["hx-trigger"]
 
 
@@ -220,7 +220,7 @@ async def test_a_new_url_replaces_the_old_one(owner: Owner, sample: str) -> None
 
 
 async def test_a_link_is_removed_once_its_name_was_typed(owner: Owner, sample: str) -> None:
-    named, unnamed = await environment_with(owner, "removed", sample, {"label": "Done with"}, {})
+    named, unnamed = await environment_with(owner, "removed-links", sample, {"label": "Done with"}, {})
     for link, name in ((named, "Done with"), (unnamed, unnamed["id"])):
         assert f"Type {name} to confirm" in await owner.see(f"{page_of(link)}/remove")
         refused = await owner.send(f"{page_of(link)}/remove", confirmation="something")
