@@ -15,6 +15,7 @@ from typing import Final
 from cryptography import x509
 
 from guestpass import telemetry
+from guestpass.app.installation_findings import CERTIFICATE_ENDS_SOON
 from guestpass.settings import Settings, SettingsError
 from guestpass.system import SystemClock
 
@@ -26,7 +27,6 @@ SHUTDOWN_SECONDS: Final = 2.0
 
 _LOOK_SECONDS: Final = 1.0
 _DAY_SECONDS: Final = 86_400.0
-_SOON: Final = timedelta(days=14)
 
 _State = tuple[tuple[int, int, int], ...]
 
@@ -141,7 +141,7 @@ async def warn_of_expiry(current: Callable[[], Pair | None], clock: SystemClock)
         # Whoever reads it for its connections says what is wrong with it.
         with contextlib.suppress(CertificateUnusable):
             expires_at = None if pair is None else pair.expires_at()
-        if pair is not None and expires_at is not None and (left := expires_at - clock.now()) < _SOON:
+        if pair is not None and expires_at is not None and (left := expires_at - clock.now()) < CERTIFICATE_ENDS_SOON:
             log.warning(
                 "certificate_expires" if left > timedelta() else "certificate_expired",
                 expires_at=expires_at.isoformat(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +14,8 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from guestpass.app.addresses import Addresses
 from guestpass.app.directory import Directory
-from guestpass.app.installation_findings import admin_beside_visitors, untrusted_proxy
+from guestpass.app.installation_findings import admin_beside_visitors, expiring_certificate, untrusted_proxy
 from guestpass.app.live import LiveFeed
 from guestpass.app.openings import Openings
 from guestpass.app.overview import Overview
@@ -37,6 +37,7 @@ from guestpass.gateway.reaching import EnvironmentReacher
 from guestpass.gateway.reception import Reception, decide_admin
 from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.feed import Feed, open_feed
+from guestpass.tls import CertificateUnusable, Pair
 from guestpass.user_agents import UserAgentReader
 from guestpass.web.application import WebServices, create_application
 from guestpass.web.dashboard.application import create_dashboard
@@ -181,7 +182,7 @@ def build_worker(
         return is_ready()
 
     def installation_findings() -> list[Finding]:
-        return _installation_findings(settings.admin_url, core.addresses, proxies)
+        return _installation_findings(core, proxies)
 
     services = WebServices(
         links=core.links,
@@ -235,10 +236,14 @@ def build_worker(
     )
 
 
-def _installation_findings(admin_url: str, addresses: Addresses, proxies: TrustedProxies) -> list[Finding]:
-    beside = admin_beside_visitors(admin_url, addresses)
+def _installation_findings(core: Core, proxies: TrustedProxies) -> list[Finding]:
+    beside = admin_beside_visitors(core.settings.admin_url, core.addresses)
     proxy = untrusted_proxy(proxies.untrusted) if proxies.untrusted is not None else None
-    return [finding for finding in (beside, proxy) if finding is not None]
+    pair, certificate = Pair.of(core.settings), None
+    # Whoever reads it for its connections says what is wrong with it.
+    with contextlib.suppress(CertificateUnusable):
+        certificate = expiring_certificate(pair.expires_at(), core.clock.now()) if pair is not None else None
+    return [finding for finding in (beside, proxy, certificate) if finding is not None]
 
 
 def _served_names(core: Core) -> ServedNames:

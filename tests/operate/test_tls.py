@@ -219,6 +219,13 @@ def test_the_log_says_that_a_certificate_expires_soon(secured: Secured) -> None:
 
 
 @in_the_session
+async def test_owners_are_told_so_too(secured: Secured) -> None:
+    write_pair(secured.certificate, secured.key, days=5, serial=4)
+    answer = await secured.server.client.get("/api/installation")
+    assert "certificate_expires" in {finding["code"] for finding in answer.json()["findings"]}
+
+
+@in_the_session
 async def test_stopping_waits_for_nobody_who_has_not_shaken_hands(secured: Secured) -> None:
     silent = await RawClient.connect(secured.server.public_port)
     assert await secured.server.stop() == 0

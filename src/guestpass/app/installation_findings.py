@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from typing import Final
 from urllib.parse import urlsplit
 
 from guestpass.app.addresses import Addresses
 from guestpass.domain.finding import Finding
+
+CERTIFICATE_ENDS_SOON: Final = timedelta(days=14)
+"""How long before its end a certificate is spoken of."""
+
+
+def expiring_certificate(expires_at: datetime, now: datetime) -> Finding | None:
+    """The finding for a certificate of ours that visitors will not be shown much longer; None while there is time."""
+    left = expires_at - now
+    if left >= CERTIFICATE_ENDS_SOON:
+        return None
+    when = f"ends in {left.days} days" if left > timedelta() else "has ended, so browsers warn of every link"
+    return Finding(
+        code="certificate_expires",
+        detail=f"The certificate in TLS_CERT {when} ({expires_at:%Y-%m-%d}).",
+        remedy="Renew it and put it in the place of the old one; it is read without a restart.",
+        at=expires_at,
+    )
 
 
 def admin_beside_visitors(admin_url: str, addresses: Addresses) -> Finding | None:
