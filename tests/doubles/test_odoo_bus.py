@@ -99,6 +99,7 @@ class TestHandshakes:
             client = logged_in(threaded)
             with join(threaded, client, port=threaded.port) as socket:
                 say(socket, "subscribe", channels=[], last=0)
+                until(threaded.sockets)
                 threaded.notify("simple_notification", {"message": "hello"})
                 assert hear(socket)[0]["message"]["payload"] == {"message": "hello"}
 
@@ -187,6 +188,7 @@ class TestEndings:
     def test_logout_is_noticed_with_the_next_frame(self, odoo: Odoo) -> None:
         client = logged_in(odoo)
         with join(odoo, client) as socket:
+            until(odoo.sockets)
             client.get("/web/session/logout")
             odoo.notify("x", {"still": "open"})
             assert hear(socket)[0]["message"]["payload"] == {"still": "open"}
