@@ -156,7 +156,7 @@ async def test_a_connection_that_no_longer_notifies_is_noticed_and_replaced(
     postgres_database: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(postgres, "HEARTBEAT_S", 1.0)
+    monkeypatch.setattr(postgres, "HEARTBEAT_S", 4.0)
     async with wire_to(cluster.port) as wire:
         worker = Worker(open_at(cluster.url(postgres_database, port=wire.port)))
         with capture_logs() as logs:
@@ -174,7 +174,7 @@ async def test_a_connection_that_answers_and_hears_nothing_is_noticed_and_replac
     database: Database, other: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As behind a pooler that lends connections for a transaction each."""
-    monkeypatch.setattr(postgres, "HEARTBEAT_S", 1.0)
+    monkeypatch.setattr(postgres, "HEARTBEAT_S", 4.0)
     made: list[psycopg.AsyncConnection[Any]] = []
     listening = database.listening
 
