@@ -187,7 +187,10 @@ async def _work(
     for task in background:
         task.cancel()
     worker.directory.close()
-    await worker.visits.flush()
+    try:
+        await worker.visits.flush()
+    except Exception:  # noqa: BLE001 - whatever the database raises, this is a clean end
+        telemetry.logger("guestpass.serve").exception("last_visits_lost")
 
 
 async def _accept(

@@ -18,14 +18,20 @@ class Wire:
         self._intact = asyncio.Event()
         self._intact.set()
         self._frozen: dict[int, asyncio.Event] = {}
+        self._until_cut: int | None = None
         self.port = 0
 
     def cut(self) -> None:
         """Let nothing through."""
         self._intact.clear()
 
+    def cut_after(self, pieces: int) -> None:
+        """Let so many more pieces through to the server, each what came at once, and then nothing."""
+        self._until_cut = pieces
+
     def mend(self) -> None:
         """Let through what has waited, and everything again."""
+        self._until_cut = None
         self._intact.set()
 
     def lead_to(self, port: int) -> None:
@@ -50,12 +56,23 @@ class Wire:
             thawed = self._frozen[port] = asyncio.Event()
             thawed.set()
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pump(reader, far_writer, thawed))
+                group.create_task(self._pump(reader, far_writer, thawed, counts=True))
                 group.create_task(self._pump(far_reader, writer, thawed))
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, thawed: asyncio.Event) -> None:
+    async def _pump(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        thawed: asyncio.Event,
+        *,
+        counts: bool = False,
+    ) -> None:
         with suppress(OSError):
             while data := await reader.read(65_536):
+                if counts and self._until_cut is not None:
+                    self._until_cut -= 1
+                    if self._until_cut < 0:
+                        self.cut()
                 await self._intact.wait()
                 await thawed.wait()
                 writer.write(data)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import psycopg
+from psycopg.abc import Params, Query, QueryNoTemplate
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -28,7 +29,10 @@ from guestpass.storage.revoked_tokens import SQLRevokedTokens
 from guestpass.storage.visits import SQLVisits
 
 BUSY_TIMEOUT_S: Final = 10
-"""How long a writer waits for writers in other processes, in seconds. Units of work last milliseconds."""
+"""How long a writer waits for writers in other processes of a machine, in seconds. Units of work last milliseconds."""
+_LOCK_TIMEOUT_S: Final = 20
+"""How long a writer waits for those of other machines, in seconds: longer than it takes to notice that one is cut off.
+"""
 
 READERS: Final = 4
 """How many units of work of a process may read at the same time."""
@@ -62,14 +66,31 @@ class SQLUnitOfWork:
 
 _SESSION: Final = (
     "SET TimeZone TO 'UTC'",
-    # Whoever falls silent with the write lock, because his machine was cut off, loses it before others give up waiting.
+    # Whoever falls silent with the write lock, because his machine was cut off, loses it before others give up waiting:
+    # between two statements by the first of these, within one by the others.
     "SET idle_in_transaction_session_timeout TO '5s'",
-    f"SET lock_timeout TO '{BUSY_TIMEOUT_S}s'",
-    # By default a server keeps connections of machines that are gone for two hours, and it has few.
-    "SET tcp_keepalives_idle TO 20",
-    "SET tcp_keepalives_interval TO 5",
-    "SET tcp_keepalives_count TO 4",
+    "SET tcp_keepalives_idle TO 5",
+    "SET tcp_keepalives_interval TO 2",
+    "SET tcp_keepalives_count TO 3",
+    "SET tcp_user_timeout TO '10s'",
+    # Only PostgreSQL 17 and later have this one.
+    "SELECT set_config(name, '15s', false) FROM pg_settings WHERE name = 'transaction_timeout'",
+    f"SET lock_timeout TO '{_LOCK_TIMEOUT_S}s'",
 )
+
+
+class _CursorWithoutPipeline(psycopg.AsyncCursor[Any]):
+    """Waits for each answer before it says more.
+
+    The driver sends many rows one behind the other. Where the network goes away in between, the server waits for the
+    rest without any time limit, since it doesn't think itself idle, and the write lock waits with it.
+    """
+
+    async def executemany(self, query: Query, params_seq: Iterable[Params], *, returning: bool = False) -> None:
+        """Run the statement for each row; there are no rows to return."""
+        del returning
+        for params in params_seq:
+            await self.execute(cast("QueryNoTemplate", query), params)
 
 
 class Database:
@@ -132,7 +153,7 @@ def _sqlite_engines(file: SQLiteFile) -> tuple[AsyncEngine, AsyncEngine]:
 
 def _postgres_engines(database: PostgresDatabase) -> tuple[AsyncEngine, AsyncEngine]:
     # With autocommit the driver leaves BEGIN to us.
-    arguments = {**database.connection_parameters, "autocommit": True}
+    arguments = {**database.connection_parameters, "autocommit": True, "cursor_factory": _CursorWithoutPipeline}
 
     def prepared(begin: str, connections: int) -> AsyncEngine:
         options = {
