@@ -6,8 +6,9 @@ import asyncio
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from typing import SupportsIndex
 
 from tests.gateway.raw_client import WAIT_SECONDS, BrokenOffError
 
@@ -35,6 +36,20 @@ class ReceivedHead:
         values = [value for known, value in self.fields if known.lower() == name]
         assert len(values) <= 1, f"{name!r} came {len(values)} times"
         return values[0] if values else None
+
+
+class _Ear(asyncio.StreamReader):
+    """A reader that tells when something was said to it for the first time."""
+
+    def __init__(self, heard: Callable[[], None]) -> None:
+        super().__init__(limit=_BUFFER)
+        self._heard: Callable[[], None] | None = heard
+
+    def feed_data(self, data: Iterable[SupportsIndex]) -> None:
+        super().feed_data(data)
+        if self._heard is not None:
+            self._heard()
+            self._heard = None
 
 
 class UpstreamEnd:
@@ -113,13 +128,17 @@ class UpstreamEnd:
 
 
 class RawUpstream:
-    """A listening upstream; `greeting` is what it says on each connection before it is asked anything."""
+    """A listening upstream; `greeting` is what it says on each connection before it is asked anything.
+
+    A connection on which the gateway says nothing is not counted: it was made to see whether somebody listens.
+    """
 
     def __init__(self, scheme: str) -> None:
         self._scheme = scheme
         self._waiting: asyncio.Queue[UpstreamEnd] = asyncio.Queue()
-        self._ends: list[UpstreamEnd] = []
+        self._writers: list[asyncio.StreamWriter] = []
         self._closing = False
+        self.accepted = 0
         self.port = 0
         self.greeting = b""
 
@@ -127,44 +146,45 @@ class RawUpstream:
     def url(self) -> str:
         return f"{self._scheme}://127.0.0.1:{self.port}"
 
-    @property
-    def accepted(self) -> int:
-        """How many connections were made to it."""
-        return len(self._ends)
-
     async def accept(self) -> UpstreamEnd:
         """The next connection that the gateway makes."""
         async with asyncio.timeout(WAIT_SECONDS):
             return await self._waiting.get()
 
-    async def overlook(self) -> None:
-        """Let a connection pass by that was only made to see whether somebody listens."""
-        end = await self.accept()
-        await end.gone()
-        await end.close()
-        self._ends.remove(end)
-
     async def close_all(self) -> None:
         """Close every connection, those included that are still to be heard of."""
         self._closing = True
-        for end in self._ends:
-            await end.close()
-
-    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._closing:
+        for writer in self._writers:
             writer.close()
-            return
-        writer.write(self.greeting)
-        end = UpstreamEnd(reader, writer)
-        self._ends.append(end)
-        self._waiting.put_nowait(end)
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    def _protocol(self) -> asyncio.StreamReaderProtocol:
+        writer: asyncio.StreamWriter | None = None
+
+        def heard() -> None:
+            assert writer is not None
+            self.accepted += 1
+            self._waiting.put_nowait(UpstreamEnd(reader, writer))
+
+        def connected(_: asyncio.StreamReader, its_writer: asyncio.StreamWriter) -> None:
+            nonlocal writer
+            writer = its_writer
+            if self._closing:
+                writer.close()
+                return
+            writer.write(self.greeting)
+            self._writers.append(writer)
+
+        reader = _Ear(heard)
+        return asyncio.StreamReaderProtocol(reader, connected)
 
 
 @asynccontextmanager
 async def raw_upstream(tls: ssl.SSLContext | None = None) -> AsyncIterator[RawUpstream]:
     """A running upstream on a free port of 127.0.0.1; with `tls` it speaks https."""
     upstream = RawUpstream("https" if tls else "http")
-    server = await asyncio.start_server(upstream._connected, "127.0.0.1", 0, limit=_BUFFER, ssl=tls)
+    server = await asyncio.get_running_loop().create_server(upstream._protocol, "127.0.0.1", 0, ssl=tls)
     upstream.port = server.sockets[0].getsockname()[1]
     try:
         yield upstream

@@ -68,10 +68,6 @@ async def sharing(server: Installation) -> AsyncIterator[Share]:
             url = upstream if isinstance(upstream, str) else upstream.url
             environment = await server.add_environment(**{"name": "Wire", "url": url, "kind": "web"} | fields)
             stack.push_async_callback(_remove, server, environment["id"])
-            if isinstance(upstream, RawUpstream) and all(
-                each["code"] != "unreachable" for each in environment["findings"]
-            ):
-                await upstream.overlook()
             link = await server.create_link(environment["id"])
             shared = Shared(server, environment, link, stack)
             await shared.open_link()

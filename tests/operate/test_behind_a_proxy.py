@@ -85,7 +85,6 @@ async def test_an_answer_comes_as_its_pieces_come_and_the_environment_learns_how
     site: Site, upstream: RawUpstream
 ) -> None:
     link = await site.opened(upstream.url)
-    await upstream.overlook()
     link.client.send(link.head(b"GET /page HTTP/1.1", b"X-Forwarded-For: 203.0.113.7"))
     end = await upstream.accept()
     head = await end.head()

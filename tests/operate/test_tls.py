@@ -93,7 +93,6 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 async def opened(secured: Secured, upstream: RawUpstream, stack: AsyncExitStack) -> Opened:
     server = secured.server
     environment = await server.add_environment(name="Secured", url=upstream.url, kind="web", bodyLimit=1_000_000)
-    await upstream.overlook()
     link = await server.create_link(environment["id"])
     assert link["url"].startswith(f"https://127.0.0.1:{server.public_port}/share/")
     client = await secured.connect(stack)

@@ -172,8 +172,16 @@ function startBus(info) {
 
 // Views.
 const main = element("div", {className: "o_action_manager"});
+// Of several actions that were asked for in a row only the last one is shown, whichever answers last, as in Odoo.
+let asked = 0;
+function place(turn, ...children) {
+    if (turn === asked) {
+        main.replaceChildren(...children);
+    }
+    return turn === asked;
+}
 const MODELS = {contacts: "res.partner", crm: "crm.lead", sales: "sale.order"};
-async function showList(path) {
+async function showList(turn, path) {
     const model = MODELS[path];
     await rpc("/web/action/load", {action_id: path, context: {lang: "en_US"}});
     await callKw(model, "get_views", [], {views: [[false, "kanban"], [false, "form"]], options: {}});
@@ -190,9 +198,9 @@ async function showList(path) {
         card.addEventListener("click", () => open(`${path}/${record.id}`));
         shown.append(card);
     }
-    main.replaceChildren(shown);
+    place(turn, shown);
 }
-async function showForm(path, id) {
+async function showForm(turn, path, id) {
     const model = MODELS[path];
     const [record] = await callKw(model, "web_read", [[id]], {specification: {name: {}, state: {}}});
     const name = element("input", {className: "o_field_char", id: "name_0", value: record.name});
@@ -213,7 +221,9 @@ async function showForm(path, id) {
         const print = element("a", {className: "o_print", href: `/report/pdf/sale.report_saleorder/${id}`, textContent: "Print", download: "order.pdf"});
         buttons.append(confirm, print);
     }
-    main.replaceChildren(element("div", {className: "o_form_view"}, buttons, name), chatter(model, id));
+    if (!place(turn, element("div", {className: "o_form_view"}, buttons, name), chatter(model, id))) {
+        return;
+    }
     await rpc("/mail/thread/messages", {thread_model: model, thread_id: id, limit: 30});
     await rpc("/mail/thread/data", {thread_model: model, thread_id: id, request_list: ["attachments"]}).then(
         (data) => (data["ir.attachment"] || []).forEach(showAttachment));
@@ -265,11 +275,11 @@ function chatter(thread_model, thread_id) {
     });
     return element("div", {className: "o-mail-Chatter"}, file, element("div", {className: "o-mail-AttachmentList"}), note, send, thread);
 }
-async function showDiscuss() {
+async function showDiscuss(turn) {
     await rpc("/web/action/load", {action_id: "discuss", context: {lang: "en_US"}});
     const sidebar = element("div", {className: "o-mail-DiscussSidebar"});
     const content = element("div", {className: "o-mail-Discuss-content", textContent: "Inbox"});
-    main.replaceChildren(element("div", {className: "o-mail-Discuss"}, sidebar, content));
+    place(turn, element("div", {className: "o-mail-Discuss"}, sidebar, content));
     const {Store} = await rpc("/mail/data", {init_messaging: {}, context: {lang: "en_US"}});
     const fold = element("button", {className: "o-mail-DiscussSidebarCategory", textContent: "Channels"});
     const list = element("div", {className: "o-mail-DiscussSidebar-channels"});
@@ -330,12 +340,15 @@ heard.addEventListener("discuss.channel/new_message", ({detail: {id, message}}) 
 });
 async function show() {
     const [, path = "discuss", id] = location.pathname.match(/^\/(?:odoo|web)\/?([a-z]+)?(?:\/(\d+))?/) || [];
+    const turn = ++asked;
     if (MODELS[path]) {
-        await (id ? showForm(path, Number(id)) : showList(path));
+        await (id ? showForm(turn, path, Number(id)) : showList(turn, path));
     } else {
-        await showDiscuss();
+        await showDiscuss(turn);
     }
-    document.body.dataset.ready = path;
+    if (turn === asked) {
+        document.body.dataset.ready = path;
+    }
 }
 function open(path) {
     history.pushState({}, "", `/odoo/${path}`);
