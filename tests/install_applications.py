@@ -27,6 +27,8 @@ PYTHON_MODULES = Path("/usr/lib/python3/dist-packages")
 PACKAGES = {
     "chromium": shutil.which("chromium"),
     "npm": shutil.which("npm"),
+    "haproxy": shutil.which("haproxy") or "/usr/sbin/haproxy",
+    "iproute2": shutil.which("ip") or "/usr/sbin/ip",
     "nginx": shutil.which("nginx") or "/usr/sbin/nginx",
     "postgresql": next(Path("/usr/lib/postgresql").glob("*/bin/initdb"), None),
     "systemd": shutil.which("systemd-analyze"),

@@ -8,10 +8,10 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, LiteralString
+from typing import Final, LiteralString
 from urllib.parse import quote
 
 import psycopg
@@ -35,19 +35,27 @@ def _own_user() -> str | None:
     return "nobody" if os.geteuid() == 0 else None
 
 
-def _as_own_user() -> dict[str, Any]:
+def _as_own_user() -> list[str]:
+    """What a command begins with that runs as the server's user."""
     user = _own_user()
-    return {} if user is None else {"user": user, "group": "nogroup", "extra_groups": []}
+    return [] if user is None else ["setpriv", f"--reuid={user}", "--regid=nogroup", "--clear-groups"]
 
 
 class Cluster:
     """One server on a loopback address and port of its own; it does not sync to disk, since nothing of it is kept."""
 
     def __init__(
-        self, folder: Path, port: int, *, host: str = "127.0.0.1", settings: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        port: int,
+        *,
+        host: str = "127.0.0.1",
+        run: Sequence[str] = (),
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.host, self.port = host, port
+        self._run_server = run
         self._settings = {
             "listen_addresses": host,
             "port": str(port),
@@ -83,19 +91,20 @@ class Cluster:
             "initdb", "--pgdata", str(self.data), "--username", USER, "--pwfile", str(secret), "--auth-local=trust",
             "--auth-host=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions",
         )  # fmt: skip
+        with (self.data / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all samenet scram-sha-256\n")
 
     def start(self, *, until_writable: bool = True) -> None:
         """Start it and wait until it answers."""
         options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [_programs() / "postgres", "-D", self.data, *options],
+                [*self._run_server, *_as_own_user(), _programs() / "postgres", "-D", self.data, *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
                 start_new_session=True,
-                **_as_own_user(),
             )
         deadline = time.monotonic() + READY_WITHIN
         while True:
@@ -150,8 +159,8 @@ class Cluster:
         assert self.execute("SELECT pg_promote(true, 60)") == [(True,)]
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [str(_programs() / program), *arguments]
-        done = subprocess.run(command, capture_output=True, cwd=self.folder, check=False, **_as_own_user())
+        command = [*_as_own_user(), str(_programs() / program), *arguments]
+        done = subprocess.run(command, capture_output=True, cwd=self.folder, check=False)
         assert done.returncode == 0, f"{program} failed: {done.stderr.decode()}"
 
 
