@@ -6,7 +6,10 @@ import logging
 import os
 import re
 import sys
-from typing import IO, Literal
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import IO, Final, Literal
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -19,6 +22,10 @@ _SECRETS = re.compile(
     r"|(?<![\w.])[1p]\.[a-z2-7]{16}\.[0-9]+\.[\w-]{22}\.[0-9]+\.[\w-]{43}",
     re.ASCII,
 )
+
+AGAIN_SECONDS: Final = 60.0
+"""How often a fault that goes on is told of, in seconds."""
+_MOST_FAULTS: Final = 1000
 
 
 def configure(
@@ -71,6 +78,58 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
     """The logger of a room; values are given by name: ``log.info("link opened", link=id)``."""
     log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return log
+
+
+class Faults:
+    """Says what fails when it begins to, and once a minute how often it happened again for as long as it goes on.
+
+    A fault that each request meets must not fill the disk with what was said already.
+    """
+
+    def __init__(self, log: structlog.stdlib.BoundLogger, time: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._time = time
+        self._told: dict[tuple[Hashable, ...], _Told] = {}
+
+    def tell(self, event: str, *about: Hashable, **values: object) -> None:
+        """It failed; what has the same event and is `about` the same is the same fault. `values` go into the line."""
+        key, now = (event, *about), self._time()
+        told = self._told.get(key)
+        if told is None:
+            if len(self._told) >= _MOST_FAULTS:
+                # Only what a stranger makes up is so various; the oldest begins anew.
+                del self._told[next(iter(self._told))]
+            self._told[key] = _Told(now, values)
+            self._log.warning(event, **values)
+        else:
+            told.again += 1
+            told.values = values
+            self._repeat(event, told, now)
+
+    def sweep(self) -> None:
+        """Say what is still to be said of faults that have ended, and forget them; call it now and then."""
+        now = self._time()
+        for key, told in list(self._told.items()):
+            if now - told.at < AGAIN_SECONDS:
+                continue
+            if told.again:
+                self._repeat(str(key[0]), told, now)
+            else:
+                del self._told[key]
+
+    def _repeat(self, event: str, told: _Told, now: float) -> None:
+        if now - told.at >= AGAIN_SECONDS:
+            self._log.warning(event, again=told.again, **told.values)
+            told.at, told.again = now, 0
+
+
+@dataclass(slots=True)
+class _Told:
+    """When a fault was told of, what of, and how often it has happened since."""
+
+    at: float
+    values: dict[str, object]
+    again: int = 0
 
 
 def _rendering(log_format: Literal["console", "json"], *, colors: bool) -> list[Processor]:

@@ -131,6 +131,11 @@ def build_worker(
         await live.reset()
 
     feed = announcer.feed = open_feed(core.database, apply, reset)
+    grace = settings.database_grace.total_seconds()
+
+    def is_out_of_date() -> bool:
+        return time.monotonic() - feed.known_until > grace
+
     connector = Connector(
         AddressPolicy(allow=settings.upstream_allow, deny=settings.upstream_deny, own_listeners=listeners)
     )
@@ -156,6 +161,7 @@ def build_worker(
         entropy=core.entropy,
         workers=workers,
         time=time.time,
+        is_out_of_date=is_out_of_date,
         tasks=tasks,
     )
     admission = Admission(core.addresses, api_on_public=settings.api_on_public)
@@ -172,7 +178,7 @@ def build_worker(
     )
 
     async def ready() -> bool:
-        if feed.blind_since is not None:
+        if feed.blind_since is not None or is_out_of_date():
             return False
         try:
             async with core.database.reading() as work:

@@ -24,7 +24,7 @@ from guestpass.app.ports import ChangeKind
 from guestpass.storage import migrate
 from guestpass.storage.database import Database
 from guestpass.storage.feed import postgres
-from guestpass.storage.feed.postgres import BLIND_AFTER_S
+from guestpass.storage.feed.following import BLIND_AFTER_S
 
 
 @pytest.fixture

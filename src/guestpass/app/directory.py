@@ -208,6 +208,11 @@ class Directory:
         for link_id in tuple(self._entries):
             await self._refresh(link_id)
 
+    def cut_all(self) -> None:
+        """Cut whatever is open, and know the links all the same."""
+        for entry in self._entries.values():
+            entry.cut()
+
     def close(self) -> None:
         """Forget everything and cut whatever is open."""
         for entry in self._entries.values():

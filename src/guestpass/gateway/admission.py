@@ -67,7 +67,8 @@ class Facts:
     names (`own_link`, None where that is gone). `shared_link` is the link of the token in the path, None for an
     unknown token, and `was_replaced` says that a rotation retired it. `preview` is the pass that an owner's ticket in
     the query stands for. `address` is the visitor's, `is_bot` that a
-    program looks at the link because somebody sent it.
+    program looks at the link because somebody sent it. `is_out_of_date` says that nobody could ask the database for so
+    long that links may have ended meanwhile.
     """
 
     head: RequestHead
@@ -84,6 +85,7 @@ class Facts:
     preview: VisitorPass | None = None
     address: str = ""
     is_bot: bool = False
+    is_out_of_date: bool = False
 
     @property
     def no_link(self) -> Reason:
@@ -182,12 +184,15 @@ class Admission:
         # A name that is not ours: the request was meant for somebody else, or somebody rebinds DNS.
         if host.kind is HostKind.UNKNOWN:
             return Reply(Reason.UNKNOWN_HOST)
-        # An address of former days leads to today's, and to nothing else.
-        if host.kind is HostKind.FORMER:
-            return self._from_former(facts)
         # The API authorises by bearer tokens, which no foreign page can add, so Origin says nothing there.
         if route.room is Room.API and self._api_on_public and host.kind is HostKind.MAIN:
             return _DESK
+        # Whether anything is still as it was is not known any more.
+        if facts.is_out_of_date:
+            return Reply(Reason.UNAVAILABLE)
+        # An address of former days leads to today's, and to nothing else.
+        if host.kind is HostKind.FORMER:
+            return self._from_former(facts)
         # A page of another origin must not act with the visitor's cookies.
         if (facts.upgrade or head.method not in SAFE_METHODS) and not _is_own_origin(facts):
             return Reply(Reason.FOREIGN_ORIGIN)
@@ -201,13 +206,18 @@ class Admission:
                 return Reply(facts.no_link)
         if self._own_origins and host.kind is HostKind.MAIN and (elsewhere := self._on_main_host(facts)):
             return elsewhere
+        return self._enter(facts)
+
+    def _enter(self, facts: Facts) -> Decision:
+        """On a host that serves links: open one, or go through one that is open."""
+        route = facts.route
         if route.room is Room.OPEN:
             return self._preview(facts) or self._open(facts)
         if route.room is Room.LOGIN:
             return self._login(facts)
         if route.room is Room.PROXY and route.path is not None:
-            return self._pass_through(facts, route.path + head.query)
-        return self._pass_through(facts, head.target)
+            return self._pass_through(facts, route.path + facts.head.query)
+        return self._pass_through(facts, facts.head.target)
 
     def _from_former(self, facts: Facts) -> Decision:
         route, link = facts.route, facts.shared_link

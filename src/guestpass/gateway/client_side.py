@@ -244,8 +244,16 @@ class ClientConnection(asyncio.Protocol):
         """The upstream did not answer as it should."""
         exchange, self._exchange = self._exchange, None
         request_id = self.gateway.next_request_id()
-        self.gateway.log.warning(
-            reason.value, request_id=request_id, environment=environment, cause=cause, answered=self.answered
+        # An id is free again when its environment is removed; what the next one of that id fails in is another fault.
+        made_at = link.environment.created_at if link is not None else None
+        self.gateway.faults.tell(
+            reason.value,
+            environment,
+            made_at,
+            request_id=request_id,
+            environment=environment,
+            cause=cause,
+            answered=self.answered,
         )
         if self.answered or self._closing:
             self.abort()

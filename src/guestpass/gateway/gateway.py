@@ -32,6 +32,7 @@ from guestpass.gateway.odoo.spool import SpoolRoom
 from guestpass.gateway.peers import TrustedProxies
 from guestpass.gateway.pool import Pool, Upstream
 from guestpass.signing.passes import PassSigner
+from guestpass.telemetry import Faults
 
 SWEEP_SECONDS: Final = 0.5
 _ARRIVAL_SECONDS: Final = 12.0
@@ -43,7 +44,7 @@ class Gateway:
     """The data plane of one worker, of which a machine has `workers`.
 
     `time` is the wall clock in Unix seconds, `desk` the socket of our application. `previews` lets each ticket of an
-    owner's preview through once.
+    owner's preview through once. `is_out_of_date` says that what `directory` knows is too old to be acted on.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Gateway:
         entropy: Entropy,
         workers: int,
         time: Callable[[], float],
+        is_out_of_date: Callable[[], bool],
         tasks: asyncio.TaskGroup,
     ) -> None:
         self.addresses = addresses
@@ -79,6 +81,8 @@ class Gateway:
         self.proxies = proxies
         self.workers = workers
         self.time = time
+        self.is_out_of_date = is_out_of_date
+        self._is_suspended = False
         self.cookies = CookieReader(passes, secure=self.secure)
         self.pool = Pool(connector)
         self.desk = Upstream("desk", 0, desk)
@@ -88,6 +92,7 @@ class Gateway:
         self._drained = asyncio.Event()
         self._arriving: list[tuple[ClientConnection, float]] = []
         self.log = structlog.get_logger("guestpass.gateway")
+        self.faults = Faults(self.log)
         self.odoo = OdooProfile(self, spool, assets, connector, sessions, entropy)
         self._tasks = tasks
         self._request_ids = map(f"{secrets.token_hex(4)}-{{:x}}".format, itertools.count(1))
@@ -139,9 +144,26 @@ class Gateway:
             await asyncio.sleep(SWEEP_SECONDS)
             now = self.loop.time()
             self._forget_arrivals(now)
+            self._suspend_when_out_of_date()
+            self.faults.sweep()
             for connection in tuple(self.connections):
                 connection.sweep(now)
             self.pool.sweep(now)
+
+    def _suspend_when_out_of_date(self) -> None:
+        """End what is open through links that nobody can vouch for; new requests are refused by admission."""
+        was_suspended, self._is_suspended = self._is_suspended, self.is_out_of_date()
+        if self._is_suspended and not was_suspended:
+            self.log.error(
+                "visitors_suspended",
+                cause="the database could not be read for GUESTPASS_DATABASE_GRACE",
+                effect="visitors get 503",
+                remedy="bring the database back; visitors are then served again by themselves",
+            )
+        if self._is_suspended:
+            self.directory.cut_all()
+        elif was_suspended:
+            self.log.info("visitors_served_again")
 
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
         try:

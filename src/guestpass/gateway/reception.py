@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _DESK_BODY_LIMIT: Final = 1024 * 1024
 _LOGIN_BODY_LIMIT: Final = 64 * 1024
 _DESK_TIMEOUT: Final = 60.0
+_LOOK_UP_SECONDS: Final = 10.0
 _DESK_ANSWER: Final = DeskAnswer()
 # Whoever comes from our password page brings its address, with the token, as the referrer. It ends here, since scripts
 # at the other end could read it. (On a page no-referrer would hide the Origin of its form; a redirect has none.)
@@ -72,10 +74,11 @@ class Reception:
             b"upgrade" in head.values and is_upgrade(head),
             address=gateway.proxies.client_address(client.peer, head),
             is_bot=route.token is not None and is_bot(head),
+            is_out_of_date=gateway.is_out_of_date(),
         )
         if route.room is Room.OPEN and head.query.startswith(_TICKET):
             facts.preview = self._read_ticket(head.query, facts.now)
-        if not self._opens_links:
+        if not self._opens_links or facts.is_out_of_date:
             self._act(client, facts, jar)
         elif route.token is None and all(gateway.directory.get(known.link_id) for known, _ in jar.passes):
             self._choose_pass(facts, jar)
@@ -88,15 +91,17 @@ class Reception:
         """Bring the links that the request names into memory, then go on as if they had been there."""
         directory = self._gateway.directory
         try:
-            for known, _ in jar.passes:
-                await directory.load(known.link_id)
-            if facts.route.token is not None:
-                facts.shared_link = await directory.find(facts.route.token)
-                if facts.shared_link is None:
-                    facts.was_replaced = await directory.was_replaced(facts.route.token)
-        except Exception:
+            # A network that is cut says nothing at all, and the visitor must hear something.
+            async with asyncio.timeout(_LOOK_UP_SECONDS):
+                for known, _ in jar.passes:
+                    await directory.load(known.link_id)
+                if facts.route.token is not None:
+                    facts.shared_link = await directory.find(facts.route.token)
+                    if facts.shared_link is None:
+                        facts.was_replaced = await directory.was_replaced(facts.route.token)
+        except Exception as error:  # noqa: BLE001 - whatever the database raises, or a mistake of ours
             request_id = self._gateway.next_request_id()
-            self._gateway.log.exception("database_unavailable", request_id=request_id)
+            self._gateway.faults.tell("database_unavailable", request_id=request_id, exc_info=error)
             if client.is_open:
                 client.reply(Reason.UNAVAILABLE, request_id=request_id)
             return
@@ -148,10 +153,12 @@ class Reception:
                 let_in = await self._gateway.previews.spend(new_pass.visitor) is None
             else:
                 let_in = await self._gateway.places.take(entry.link, new_pass.visitor)
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - as for every look-up
+            request_id = self._gateway.next_request_id()
+            self._gateway.faults.tell("database_unavailable", request_id=request_id, exc_info=error)
             if client.is_open:
-                client.reply(Reason.UNAVAILABLE)
-            raise
+                client.reply(Reason.UNAVAILABLE, request_id=request_id)
+            return
         if not client.is_open:
             return
         if let_in:

@@ -198,6 +198,14 @@ def parse_lifetime(value: object) -> timedelta:
     return duration
 
 
+def parse_grace(value: object) -> timedelta:
+    """A duration of at least five seconds: the database is looked at every two, and may take its time to answer."""
+    duration = parse_lifetime(value)
+    if duration < timedelta(seconds=5):
+        raise ValueError("must be a duration of at least 5s, such as 60s")
+    return duration
+
+
 def parse_workers(value: object) -> int:
     """A number of processes."""
     if isinstance(value, bool) or not str(value).strip().isdecimal() or not 1 <= int(str(value).strip()) <= MAX_WORKERS:

@@ -26,6 +26,7 @@ from guestpass.settings.forms import (
     parse_database_url,
     parse_file,
     parse_former_urls,
+    parse_grace,
     parse_lifetime,
     parse_link_domain,
     parse_listen,
@@ -228,6 +229,11 @@ class Settings(BaseSettings):
     drain: Annotated[timedelta, BeforeValidator(parse_lifetime), Shown("`30s`")] = Field(
         default=timedelta(seconds=30),
         description="How long a worker that is stopped or replaced lets requests in flight go on.",
+    )
+    database_grace: Annotated[timedelta, BeforeValidator(parse_grace), Shown("`60s`")] = Field(
+        default=timedelta(seconds=60),
+        description="How long visitors are served on what is known when the database can't be read any more; then they "
+        "get 503, and what is open is closed. At least 5s.",
     )
     former_urls: Annotated[tuple[str, ...], BeforeValidator(parse_former_urls)] = Field(
         default=(),

@@ -6,9 +6,11 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from guestpass.storage.outages import OUTAGES, cause_of
+from guestpass.telemetry import Faults
 from guestpass.web.facts import Facts
 from guestpass.web.pages import DATA_FIELDS
-from guestpass.web.problems import respond, unexpected
+from guestpass.web.problems import respond, unavailable, unexpected
 
 _log = structlog.get_logger("guestpass.web")
 _FIELDS = tuple((name.lower().encode(), value.encode()) for name, value in DATA_FIELDS)
@@ -19,6 +21,7 @@ class Envelope:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._faults = Faults(_log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; other scopes pass through."""
@@ -45,6 +48,11 @@ class Envelope:
             await self._app(inner, receive, send_enveloped)
         except ClientDisconnect:
             return  # Nobody is left to answer.
+        except OUTAGES as error:
+            self._faults.tell("database_unavailable", request_id=Facts.of(scope).request_id, cause=cause_of(error))
+            if started:
+                raise
+            await respond(scope, unavailable())(inner, receive, send_enveloped)
         except Exception:
             # The path is not logged: it may hold a share token. The route's template says enough.
             route = getattr(inner.get("route"), "path", None)

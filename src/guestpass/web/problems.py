@@ -20,11 +20,12 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from guestpass.domain.errors import AlreadyExists, FieldError, Forbidden, InUse, Invalid, NotFound
+from guestpass.domain.reasons import Reason
 from guestpass.languages.language import Language, language_for
 from guestpass.web.brands import BARE
 from guestpass.web.facts import Facts
 from guestpass.web.pages import DATA_FIELDS, Page, page_fields, place, render
-from guestpass.web.texts import UNEXPECTED
+from guestpass.web.texts import NOTICES, UNEXPECTED, Words
 
 MEDIA_TYPE: Final = "application/problem+json"
 DATA_HEAD: Final = (("Content-Type", MEDIA_TYPE), *DATA_FIELDS)
@@ -32,6 +33,10 @@ DATA_HEAD: Final = (("Content-Type", MEDIA_TYPE), *DATA_FIELDS)
 _PHRASES: Final = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 _FIELD_LENGTH: Final = 100
 INTERNAL_ERROR: Final = "internal_error"
+_FOR_VISITORS: Final[Mapping[str, Words]] = {
+    INTERNAL_ERROR: UNEXPECTED,
+    Reason.UNAVAILABLE: NOTICES[Reason.UNAVAILABLE],
+}
 
 
 def title_of(status: int) -> str:
@@ -83,9 +88,9 @@ def respond(scope: Scope, problem: Problem) -> Response:
     if not facts.page:
         return answer(problem.status, (*DATA_HEAD, *problem.fields), problem.body(facts.request_id))
     # An error of ours is all of this that a visitor meets; owners are told in the language of the API.
-    if problem.code == INTERNAL_ERROR:
+    if (words := _FOR_VISITORS.get(problem.code)) is not None:
         language = language_for(facts.languages)
-        title, detail = language.say(UNEXPECTED.title), language.say(UNEXPECTED.text)
+        title, detail = language.say(words.title), language.say(words.text)
     else:
         language, title, detail = language_for(""), title_of(problem.status), problem.detail
     errors = "\n".join(f"{error.field}: {error.message}" for error in problem.errors)
@@ -105,6 +110,16 @@ def answer(status: int, fields: Iterable[tuple[str, str]], body: bytes) -> Respo
 def unexpected() -> Problem:
     """What is told of an error of ours: nothing but that it is ours."""
     return Problem(status=500, code=INTERNAL_ERROR, detail=UNEXPECTED.detail)
+
+
+def unavailable() -> Problem:
+    """The database does not answer; whether a change that was under way was made, nobody can tell."""
+    return Problem(
+        status=503,
+        code=Reason.UNAVAILABLE,
+        detail="The database can't be used right now. Ask again; look first whether a change was made already.",
+        fields=(("Retry-After", "5"),),
+    )
 
 
 def invalid(errors: Sequence[FieldError]) -> Problem:

@@ -298,6 +298,7 @@ async def playing() -> AsyncIterator[Playbook]:
             entropy=_ENTROPY,
             workers=1,
             time=NOW.timestamp,
+            is_out_of_date=lambda: False,
             tasks=tasks,
         )
         hosts = HostTable(main_url=_ADDRESSES.public_url, on_loopback=False, addresses=_ADDRESSES)

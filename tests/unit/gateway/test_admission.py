@@ -159,6 +159,17 @@ def test_who_gets_a_page(line: str, fields: tuple[str, ...], page: bool) -> None
     assert wants_page(request(line, *fields)) is page
 
 
+@BOTH_MODES
+@pytest.mark.parametrize("line", [f"GET {OPEN}", f"POST {OPEN}/login", "GET /web", "POST /web", "GET /s-proxy/x"])
+def test_nobody_is_let_through_on_what_is_out_of_date(addresses: Addresses, line: str) -> None:
+    decision = decide(line, *BROWSER, shared=TOKEN_LINK, holds=TOKEN_LINK, addresses=addresses, is_out_of_date=True)
+    assert decision == Reply(Reason.UNAVAILABLE)
+
+
+def test_the_api_answers_for_itself_although_links_are_out_of_date() -> None:
+    assert decide("GET /api/environments", is_out_of_date=True) == Desk()
+
+
 # Opening
 
 

@@ -17,6 +17,11 @@ from guestpass.storage.database import Database
 
 RETRY_INTERVAL_S: Final = 0.5
 """How long to wait after a failure before trying again, in seconds."""
+LOOK_INTERVAL_S: Final = 2.0
+"""How often the table is read although nobody said that there is something new, in seconds: how late a change can be at
+worst that nobody told of, and how old what is known can be while the database answers."""
+BLIND_AFTER_S: Final = 10.0
+"""After how many seconds without a look into the table a worker says that it is blind."""
 
 Apply = Callable[[Sequence[Change]], Awaitable[None]]
 Reset = Callable[[], Awaitable[None]]
@@ -55,9 +60,16 @@ class Feed(ABC):
     def blind_since(self) -> float | None:
         """Up to which moment (monotonic seconds) all commits are known; None while they are known up to now.
 
-        While it is not None, what is in memory may be out of date: a link may have been revoked elsewhere.
+        While it is not None, what is in memory may be out of date: a link may have been revoked elsewhere. A worker
+        that gets no answer is blind too, and whoever waits for one can't say so.
         """
-        return self._known_until if self._failing else None
+        is_blind = self._failing or self._monotonic() - self._known_until > BLIND_AFTER_S
+        return self._known_until if is_blind else None
+
+    @property
+    def known_until(self) -> float:
+        """Up to which moment (monotonic seconds) all commits are known; a few seconds ago where all is well."""
+        return self._known_until
 
     async def start(self) -> None:
         """Begin with what is committed now; call it before anything is cached."""
@@ -85,7 +97,7 @@ class Feed(ABC):
     async def run(self) -> None:
         """Apply changes of other processes as they are committed, until cancelled."""
 
-    async def _follow(self, wake: asyncio.Event, *, at_least_every: float | None) -> None:
+    async def _follow(self, wake: asyncio.Event, *, at_least_every: float) -> None:
         """Catch up at the beginning, when woken, after a failure, and `at_least_every` so many seconds."""
         while True:
             wake.clear()

@@ -10,15 +10,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from guestpass.storage.dialect import CHANNEL
-from guestpass.storage.feed.following import Feed
+from guestpass.storage.feed.following import LOOK_INTERVAL_S, Feed
+from guestpass.storage.outages import cause_of
 
-LOOK_INTERVAL_S: Final = 2.0
-"""How often the table is read although nothing was notified, in seconds: how late a change can be at worst whose
-notification was lost, while the database answers."""
 HEARTBEAT_S: Final = 5.0
 """How often the listening connection sends a notification to itself, in seconds, and how long that may take."""
-BLIND_AFTER_S: Final = 10.0
-"""After how many seconds without a look into the table a worker says that it is blind."""
 
 _TROUBLE: Final = (SQLAlchemyError, psycopg.Error, OSError, TimeoutError)
 
@@ -29,12 +25,6 @@ class PostgresFeed(Feed):
     Whoever commits a change notifies; a connection of our own listens. That is for speed alone: the table is the truth,
     and it is read every few seconds anyway. So nothing is lost with a notification, a connection or a server.
     """
-
-    @property
-    def blind_since(self) -> float | None:
-        """As for every feed; a worker that gets no answer is blind too, and whoever waits for one can't say so."""
-        is_blind = self._failing or self._monotonic() - self._known_until > BLIND_AFTER_S
-        return self._known_until if is_blind else None
 
     async def run(self) -> None:
         """Apply changes of other processes as they are committed, until cancelled."""
@@ -74,15 +64,10 @@ class PostgresFeed(Feed):
             except _TROUBLE as error:
                 if not is_proven:
                     raise
-                self._log.warning("feed_deaf", cause=_in_a_line(error), look_seconds=LOOK_INTERVAL_S)
+                self._log.warning("feed_deaf", cause=cause_of(error), look_seconds=LOOK_INTERVAL_S)
 
     def _log_deafness(self, state: RetryCallState) -> None:
         """Say once what keeps us from listening, not at each try."""
-        if state.attempt_number == 1 and state.outcome is not None:
-            cause = _in_a_line(state.outcome.exception())
-            self._log.warning("feed_deaf", cause=cause, look_seconds=LOOK_INTERVAL_S)
-
-
-def _in_a_line(error: BaseException | None) -> str:
-    cause = getattr(error, "orig", None) or error
-    return " ".join(str(cause).split()) or type(cause).__name__
+        error = state.outcome.exception() if state.outcome is not None else None
+        if state.attempt_number == 1 and error is not None:
+            self._log.warning("feed_deaf", cause=cause_of(error), look_seconds=LOOK_INTERVAL_S)

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from guestpass.storage.feed.following import RETRY_INTERVAL_S, Feed
+from guestpass.storage.feed.following import LOOK_INTERVAL_S, RETRY_INTERVAL_S, Feed
 from guestpass.storage.location import SQLiteFile
 
 POLL_INTERVAL_S: Final = 0.015
@@ -37,7 +37,7 @@ class SQLiteFeed(Feed):
         watcher = threading.Thread(target=_watch, args=watched, name="database-feed")
         watcher.start()
         try:
-            await self._follow(wake, at_least_every=None)
+            await self._follow(wake, at_least_every=LOOK_INTERVAL_S)
         finally:
             stop.set()
             watcher.join()  # It looks at `stop` every few milliseconds.

@@ -50,7 +50,12 @@ _CASES: Final[dict[int, tuple[str, str, str]]] = {
 
 
 def problems(*statuses: int, page: bool = False) -> dict[int | str, dict[str, Any]]:
-    """The error answers of an operation; with `page` a navigating browser gets HTML in their place."""
+    """The error answers of an operation; with `page` a navigating browser gets HTML in their place.
+
+    Whatever can meet an error of ours can meet a database that does not answer.
+    """
+    if 500 in statuses:
+        statuses = (*dict.fromkeys((*statuses, 503)),)
     return {status: _response(status, page=page) for status in statuses}
 
 

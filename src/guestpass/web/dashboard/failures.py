@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from guestpass.domain.errors import AlreadyExists, Forbidden, InUse, Invalid, NotFound
+from guestpass.domain.reasons import Reason
 from guestpass.web.dashboard.pages import is_partial, render
 from guestpass.web.dashboard.sessions import ForeignForm, SignInNeeded
 from guestpass.web.facts import Facts
@@ -73,6 +74,20 @@ def unexpected(request: Request) -> Response:
         f"{Facts.of(request.scope).request_id}.",
         code="internal_error",
     )
+
+
+def unavailable(request: Request) -> Response:
+    """The database does not answer."""
+    response = fail(
+        request,
+        503,
+        "One moment, please",
+        "The database can't be used right now. Try again in a moment; where you were changing something, look first "
+        "whether it was done. If it goes on, tell your operator.",
+        code=Reason.UNAVAILABLE,
+    )
+    response.headers["Retry-After"] = "5"
+    return response
 
 
 def install(application: FastAPI) -> None:

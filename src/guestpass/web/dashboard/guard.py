@@ -11,7 +11,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guestpass.app import desk
-from guestpass.web.dashboard.failures import elsewhere, foreign_origin, unexpected
+from guestpass.storage.outages import OUTAGES, cause_of
+from guestpass.telemetry import Faults
+from guestpass.web.dashboard.failures import elsewhere, foreign_origin, unavailable, unexpected
 from guestpass.web.dashboard.static import static_answer
 from guestpass.web.facts import Facts
 from guestpass.web.pages import COMMON_FIELDS
@@ -42,6 +44,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, admin_url: str) -> None:
         self._app = app
+        self._faults = Faults(_log)
         parts = urlsplit(admin_url)
         self._origin = admin_url
         self._host = parts.netloc
@@ -64,6 +67,11 @@ class Guard:
             await self._choose(scope)(scope, receive, send_guarded)
         except ClientDisconnect:
             return  # Nobody is left to answer.
+        except OUTAGES as error:
+            self._faults.tell("database_unavailable", request_id=Facts.of(scope).request_id, cause=cause_of(error))
+            if started:
+                raise
+            await unavailable(Request(scope))(scope, receive, send_guarded)
         except Exception:
             route = getattr(scope.get("route"), "path", None)
             _log.exception("request failed", request_id=Facts.of(scope).request_id, method=scope["method"], route=route)
