@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from guestpass.app.ports import SignedIn, SignInRefused
+from guestpass.app.sign_outs import SignOuts
 from guestpass.domain.account import SignInRefusal
 from guestpass.domain.environment import Environment
+from guestpass.signing.keys import Keys
+from guestpass.signing.sealing import SealedSecrets
+from guestpass.system import SystemEntropy
+
+KEYS = Keys.from_secret("s" * 32)
 
 
 async def _nothing() -> None:
@@ -43,3 +49,8 @@ class PlayedDoor:
     async def sign_out(self, environment: Environment, session_id: str) -> None:
         del environment
         self.sessions.remove(session_id)
+
+
+def sign_outs(door: PlayedDoor | None = None) -> SignOuts:
+    """Opens what the tests' `KEYS` sealed."""
+    return SignOuts(SealedSecrets(KEYS, SystemEntropy()), door or PlayedDoor())

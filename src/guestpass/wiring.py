@@ -16,6 +16,7 @@ from guestpass.app.link_records import LinkRecords
 from guestpass.app.links import LinkService
 from guestpass.app.password_tries import PasswordTries
 from guestpass.app.ports import Announcer
+from guestpass.app.sign_outs import SignOuts
 from guestpass.data_directory import Secrets, make_secrets, read_secrets, whereabouts
 from guestpass.gateway.asking import Asker
 from guestpass.gateway.connector import AddressPolicy, Connector
@@ -146,7 +147,7 @@ def _assemble(
             database, announcer, vault, hasher, addresses, accounts, clock, entropy, longest=settings.max_link_lifetime
         ),
         records=LinkRecords(database, announcer, clock, settings.visitor_addresses),
-        environments=EnvironmentService(database, announcer, clock, entropy, prober),
+        environments=EnvironmentService(database, announcer, clock, entropy, prober, SignOuts(sealer, door)),
         accounts=accounts,
         branding=BrandingService(database, announcer, clock),
         findings=Findings(database, addresses),

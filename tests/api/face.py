@@ -31,6 +31,7 @@ from guestpass.app.links import LinkService
 from guestpass.app.openings import Openings
 from guestpass.app.password_tries import PasswordTries
 from guestpass.app.served_names import ServedNames
+from guestpass.app.sign_outs import SignOuts
 from guestpass.app.visits import VisitLog
 from guestpass.domain.access import ALL_SCOPES, Principal, Scope
 from guestpass.domain.visit import AddressDetail
@@ -143,7 +144,8 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
         of_address=DatabaseBudget(database, clock, "3/15minute", "password-address"),
         of_link=DatabaseBudget(database, clock, "5/hour", "password-link"),
     )
-    accounts = AccountService(database, Silence(), SealedSecrets(keys, entropy), door, clock)
+    sealer = SealedSecrets(keys, entropy)
+    accounts, sign_outs = AccountService(database, Silence(), sealer, door, clock), SignOuts(sealer, door)
 
     async def is_ready() -> bool:
         return ready[0]
@@ -152,7 +154,7 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
         links=LinkService(database, Silence(), vault, hasher, addresses, accounts, clock, entropy, longest=LONGEST),
         password_tries=tries,
         records=LinkRecords(database, Silence(), clock, AddressDetail.SHORTENED),
-        environments=EnvironmentService(database, Silence(), clock, entropy, prober),
+        environments=EnvironmentService(database, Silence(), clock, entropy, prober, sign_outs),
         accounts=accounts,
         branding=BrandingService(database, Silence(), clock),
         findings=Findings(database, addresses),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
@@ -91,7 +93,7 @@ async def test_a_ticket_is_no_pass_and_opens_no_other_link(owner: Owner, sample:
 
 
 async def test_one_preview_follows_another_and_a_visit_is_asked_for_first(owner: Owner, sample: str) -> None:
-    first, second = await environment_with(owner, "followed", sample, {}, {})
+    first, second = await environment_with(owner, "followed", sample, {}, {"password": "correct horse"})
     async with visitor() as browser:
         await browser.get(await preview_of(owner, first))
         answer = await browser.get(await preview_of(owner, second))
@@ -102,6 +104,18 @@ async def test_one_preview_follows_another_and_a_visit_is_asked_for_first(owner:
         answer = await anna.get(await preview_of(owner, second))
         assert answer.status_code == 409
         assert "Switch to this link?" in words(answer)
+        # Who switches does not lose the look: no password is asked for, and nobody counts it.
+        form = re.search(r'<form method="post" action="([^"]+)"', answer.text)
+        assert form is not None
+        switched = await anna.post(
+            f"{owner.server.public_url}{html.unescape(form[1])}", headers={"Origin": owner.server.public_url}
+        )
+        assert switched.status_code == 303
+        opened = await anna.get(f"{owner.server.public_url}{switched.headers['location']}")
+        assert (opened.status_code, opened.headers["location"]) == (303, "/")
+        assert "Max-Age=900;" in opened.headers["set-cookie"]
+        assert await lands(anna, owner) == 200
+        assert (await link_now(owner, second))["visitors"] == 0
 
 
 async def test_who_may_only_look_at_the_dashboard_opens_nothing(owner: Owner, sample: str) -> None:

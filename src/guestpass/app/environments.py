@@ -10,6 +10,7 @@ from typing import Any
 
 from guestpass.app.ports import Announcer, ChangeKind, Clock, Entropy, Prober, RefusedCall, Store, UnitOfWork
 from guestpass.app.probing import ProbeReport
+from guestpass.app.sign_outs import SignOuts
 from guestpass.app.unset import UNSET, Unset
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.environment import (
@@ -82,12 +83,15 @@ class EnvironmentService:
     given is committed before that, and stands whatever is found.
     """
 
-    def __init__(self, store: Store, announcer: Announcer, clock: Clock, entropy: Entropy, prober: Prober) -> None:
+    def __init__(
+        self, store: Store, announcer: Announcer, clock: Clock, entropy: Entropy, prober: Prober, sign_outs: SignOuts
+    ) -> None:
         self._store = store
         self._announcer = announcer
         self._clock = clock
         self._entropy = entropy
         self._prober = prober
+        self._sign_outs = sign_outs
 
     async def list_all(self, who: Principal) -> list[Environment]:
         """Every environment of the principal's organisation, by name."""
@@ -172,14 +176,18 @@ class EnvironmentService:
         return await self._look_at(environment)
 
     async def remove(self, who: Principal, id: str) -> None:
-        """Remove an environment with all its links; their visitors are cut off."""
+        """Remove an environment with all its links; their visitors are cut off, and its Odoo ends their sessions."""
         who.require(Scope.ENVIRONMENTS_WRITE)
         key = EnvironmentKey(who.org, id)
         async with self._store.writing() as work:
-            if not await work.environments.remove(key):
+            environment = await work.environments.get(key)
+            if environment is None:
                 raise NotFound("environment", id)
+            sessions = await work.odoo_sessions.remove_all(key)
+            await work.environments.remove(key)
             await work.changes.append(ChangeKind.ENVIRONMENT, str(key))
         await self._announcer.announce()
+        await self._sign_outs.tell_of_all(environment, sessions)
 
     def _new(self, who: Principal, id: str, checked: Mapping[str, Any]) -> Environment:
         key, now = EnvironmentKey(who.org, id), self._clock.now()

@@ -179,7 +179,7 @@ class OdooSession:
 
     `sealed` is its id, encrypted; None while the first sign-in is under way. `revision` grows with each new id, so
     that of two workers that saw different ids only one can write. `account_revision` and `link_version` are those
-    that it was made for: it ends when either moves on.
+    that it was made for: it ends when either moves on, and at `ends_at` where there is one.
     """
 
     link_id: str
@@ -190,6 +190,7 @@ class OdooSession:
     link_version: int
     sealed: bytes | None
     revision: int
+    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -424,8 +425,13 @@ class OdooSessions(Protocol):
     async def remove_ended(self, now: datetime, *, limit: int) -> list[OdooSession]:
         """Delete and return up to `limit` rows that are over at `now`.
 
-        Their link is gone, not active, of another version, or signs in as another account; or an owner ended the visit.
+        Their link is gone, not active, of another version, or signs in as another account; an owner ended the visit;
+        or their own time is over.
         """
+        ...
+
+    async def remove_all(self, environment: EnvironmentKey) -> list[OdooSession]:
+        """Delete and return all of an environment."""
         ...
 
 

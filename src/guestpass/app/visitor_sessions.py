@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
@@ -30,6 +30,7 @@ from guestpass.app.ports import (
     SignInRefused,
     Store,
 )
+from guestpass.app.sign_outs import SignOuts, session_context
 from guestpass.domain.account import Account, SignInRefusal
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.errors import GuestpassError
@@ -83,6 +84,7 @@ class VisitorSessions:
         self._store = store
         self._sealer = sealer
         self._door = door
+        self._sign_outs = SignOuts(sealer, door)
         self._budget = budget
         self._clock = clock
         self._entropy = entropy
@@ -97,11 +99,18 @@ class VisitorSessions:
         return known if known is not None and _fits(known, entry) else None
 
     async def obtain(
-        self, entry: LinkEntry, visitor: str, address: str, *, instead_of: VisitorSession | None = None
+        self,
+        entry: LinkEntry,
+        visitor: str,
+        address: str,
+        *,
+        ends_at: datetime | None = None,
+        instead_of: VisitorSession | None = None,
     ) -> VisitorSession:
         """The visitor's session: from memory, from the database, or by signing in; raises NoSession.
 
         `instead_of` is one that Odoo has ended. `address` is the visitor's, for the budget and for Odoo's log.
+        `ends_at` is when his pass is over, where that is sooner than the link.
         """
         async with self._turn((entry.link.id, visitor)):
             known = self.peek(entry, visitor)
@@ -115,7 +124,7 @@ class VisitorSessions:
                     self._remember(entry.link.id, visitor, found)
                     return found
                 async with self._place(entry):
-                    session = await self._claim_and_sign_in(entry, visitor, address, row)
+                    session = await self._claim_and_sign_in(entry, visitor, address, row, ends_at)
                 if session is not None:
                     return session
                 if self._clock.now() >= give_up:
@@ -128,7 +137,7 @@ class VisitorSessions:
         Where another worker has written a newer one meanwhile, that one counts.
         """
         after = replace(before, id=id, revision=before.revision + 1)
-        sealed = self._sealer.seal(id.decode("latin-1"), _context(link_id, visitor))
+        sealed = self._sealer.seal(id.decode("latin-1"), session_context(link_id, visitor))
         async with self._store.writing() as work:
             written = await work.odoo_sessions.rotate(link_id, visitor, revision=before.revision, sealed=sealed)
             if written:
@@ -189,7 +198,7 @@ class VisitorSessions:
             return await work.odoo_sessions.get(entry.link.id, visitor)
 
     async def _claim_and_sign_in(
-        self, entry: LinkEntry, visitor: str, address: str, row: OdooSession | None
+        self, entry: LinkEntry, visitor: str, address: str, row: OdooSession | None, ends_at: datetime | None
     ) -> VisitorSession | None:
         """Sign the visitor in if nobody else is about to; None where somebody is. Raises NoSession."""
         named = entry.account
@@ -205,6 +214,7 @@ class VisitorSessions:
             link_version=entry.link.version,
             sealed=None,
             revision=row.revision if row is not None else 0,
+            ends_at=ends_at,
         )
         async with self._store.writing() as work:
             if not await work.odoo_sessions.claim(wanted, claim=claim, now=now, until=now + CLAIM):
@@ -264,7 +274,7 @@ class VisitorSessions:
                 await work.changes.append(ChangeKind.ENVIRONMENT, str(key))
 
     async def _complete(self, entry: LinkEntry, wanted: OdooSession, claim: str, id: str) -> VisitorSession:
-        sealed = self._sealer.seal(id, _context(wanted.link_id, wanted.visitor))
+        sealed = self._sealer.seal(id, session_context(wanted.link_id, wanted.visitor))
         row = replace(wanted, sealed=sealed)
         async with self._store.writing() as work:
             revision = await work.odoo_sessions.complete(row, claim=claim)
@@ -286,21 +296,14 @@ class VisitorSessions:
 
     async def _sign_out(self, rows: Sequence[OdooSession]) -> None:
         for row in rows:
-            session = self._opened(row)
-            if session is None:
-                continue
             async with self._store.reading() as work:
                 environment = await work.environments.get(EnvironmentKey(*row.environment))
             if environment is not None:
-                await self._door.sign_out(environment, session.id.decode("latin-1"))
+                await self._sign_outs.tell(environment, row)
 
     def _opened(self, row: OdooSession) -> VisitorSession | None:
         """What the row holds; None where no sign-in has been completed, or another SECRET_KEY sealed it."""
-        if row.sealed is None:
-            return None
-        try:
-            id = self._sealer.open(row.sealed, _context(row.link_id, row.visitor))
-        except ValueError:
+        if (id := self._sign_outs.session_id(row)) is None:
             return None
         return VisitorSession(
             id=id.encode("latin-1"),
@@ -343,7 +346,3 @@ def _fits(session: VisitorSession, entry: LinkEntry) -> bool:
         and session.account_revision == account.revision
         and session.link_version == entry.link.version
     )
-
-
-def _context(link_id: str, visitor: str) -> str:
-    return f"odoo-session:{link_id}:{visitor}"

@@ -307,7 +307,7 @@ class Admission:
             return TakePlace(shared, _landing(facts, shared))
         if self._own_origins and not limited:
             return Reply(Reason.METHOD_NOT_ALLOWED)
-        return Redirect(303, facts.head.path, leaves=other)
+        return Redirect(303, facts.head.path + facts.head.query, leaves=other)
 
     @staticmethod
     def _refused_at(shared: KnownLink, facts: Facts) -> Reply | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, cast
 
 from guestpass.app.desk import ADMIN, CLIENT_ADDRESS, PAGE, REQUEST_ID
@@ -139,6 +140,7 @@ class Reception:
             client.reply(
                 decision.reason,
                 token=facts.route.token,
+                ticket=facts.head.query.decode("latin-1") if facts.preview is not None else "",
                 detail=decision.detail,
                 link=cast("LinkEntry | None", decision.link),
                 turns_away=_turns_away(facts, decision.reason),
@@ -223,6 +225,7 @@ class Reception:
                     upgrade=facts.upgrade,
                     answer=answer,
                     may_sign_in=(holds_pass or facts.navigates) and head.method != b"HEAD" and not is_bot(head),
+                    pass_ends_at=_end_of(visitor_pass),
                 ),
             )
             return
@@ -339,6 +342,13 @@ class Reception:
             host=proxies.requested_host(client.peer, head),
             scheme=facts.host.origin.partition(b":")[0],
         )
+
+
+def _end_of(visitor_pass: VisitorPass) -> datetime | None:
+    """When the pass is over, where that is sooner than its link."""
+    if not visitor_pass.is_preview:
+        return None
+    return datetime.fromtimestamp(visitor_pass.issued_at + PREVIEW_SECONDS, UTC)
 
 
 def _turns_away(facts: Facts, reason: Reason) -> bool:

@@ -45,6 +45,7 @@ class SQLOdooSessions:
             table.c.revision: 0,
             table.c.claim: claim,
             table.c.claimed_until: until,
+            table.c.ends_at: wanted.ends_at,
         }
         environment_exists = exists(
             select(environments.c.id).where(
@@ -109,10 +110,17 @@ class SQLOdooSessions:
         row = (await self._connection.execute(statement)).one_or_none()
         return None if row is None else _session(row)
 
+    async def remove_all(self, environment: EnvironmentKey) -> list[OdooSession]:
+        """Delete and return all of an environment."""
+        of_it = and_(odoo_sessions.c.org == environment.org, odoo_sessions.c.environment_id == environment.id)
+        statement = delete(odoo_sessions).where(of_it).returning(odoo_sessions)
+        return [_session(row) for row in await self._connection.execute(statement)]
+
     async def remove_ended(self, now: datetime, *, limit: int) -> list[OdooSession]:
         """Delete and return up to `limit` rows that are over at `now`.
 
-        Their link is gone, not active, of another version, or signs in as another account; or an owner ended the visit.
+        Their link is gone, not active, of another version, or signs in as another account; an owner ended the visit;
+        or their own time is over.
         """
         table = odoo_sessions
         current = exists(
@@ -148,7 +156,7 @@ class SQLOdooSessions:
         # Where there are row locks, rows that another worker is about to remove are left to it.
         ended = (
             select(*key)
-            .where(or_(not_(current), is_ended, is_outdated))
+            .where(or_(not_(current), is_ended, is_outdated, table.c.ends_at <= now))
             .order_by(*key)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -171,4 +179,5 @@ def _session(row: Row[Any]) -> OdooSession:
         link_version=row.link_version,
         sealed=row.sealed,
         revision=row.revision,
+        ends_at=row.ends_at,
     )

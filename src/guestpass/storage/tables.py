@@ -170,6 +170,8 @@ odoo_sessions = Table(
     # Who signs the visitor in at this moment, and how long nobody else may.
     Column("claim", String),
     Column("claimed_until", UTCDateTime),
+    # For what ends sooner than its link: an owner's preview.
+    Column("ends_at", UTCDateTime),
     ForeignKeyConstraint(["org", "environment_id"], ["environments.org", "environments.id"], ondelete="CASCADE"),
     # Serves the cascade; what has ended is found link by link, along the primary key.
     Index(None, "org", "environment_id"),

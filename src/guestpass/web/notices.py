@@ -149,6 +149,7 @@ class Notices:
             request_id=notice.request_id,
             detail=detail,
             token=quote(token, safe="", errors="replace"),
+            ticket=notice.ticket,
             account=_account(token),
             ended_at=language.say(ENDED_AT, date=language.date(ended_at), time=language.time(ended_at))
             if ended_at is not None
@@ -198,6 +199,7 @@ def _page(variant: _Variant) -> Page:
         switches=reason is Reason.SWITCH_LINK,
         card=language.say(CARD),
         token=place("token"),
+        ticket=place("ticket"),
         account=place("account"),
     )
 

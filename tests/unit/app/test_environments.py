@@ -1,26 +1,33 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.doors import KEYS, PlayedDoor, sign_outs
 from tests.probing import NotingProber
-from tests.storage.samples import KEY, NOON, CountedEntropy, SetClock, keep, make_link
+from tests.storage.samples import KEY, NOON, CountedEntropy, SetClock, keep, make_account, make_environment, make_link
 from tests.unit.app.announcer import NotingAnnouncer
 
+from guestpass.app.accounts import password_context
 from guestpass.app.addresses import Addresses
+from guestpass.app.directory import LinkEntry
 from guestpass.app.environments import EnvironmentChange, EnvironmentService, NewEnvironment
 from guestpass.app.findings import Findings
 from guestpass.app.ports import RefusedCall
 from guestpass.app.probing import ProbeReport
+from guestpass.app.visitor_sessions import SIGN_INS, VisitorSessions
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.account import Account, SignInRefusal
 from guestpass.domain.environment import BusPlace, Environment, EnvironmentKey, Kind
 from guestpass.domain.errors import AlreadyExists, Forbidden, Invalid, NotFound
 from guestpass.domain.finding import Finding
 from guestpass.domain.link import Access
+from guestpass.signing.sealing import SealedSecrets
+from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.database import Database
 
 OLGA, STRANGER = Principal("olga"), Principal("sam", "acme")
@@ -46,7 +53,7 @@ def prober() -> NotingProber:
 def service(
     database: Database, announcer: NotingAnnouncer, clock: SetClock, prober: NotingProber
 ) -> EnvironmentService:
-    return EnvironmentService(database, announcer, clock, CountedEntropy(), prober)
+    return EnvironmentService(database, announcer, clock, CountedEntropy(), prober, sign_outs())
 
 
 @pytest.fixture
@@ -288,7 +295,7 @@ async def test_a_new_address_is_looked_at_and_nothing_of_the_old_one_is_left(
     database: Database, announcer: NotingAnnouncer, clock: SetClock, findings: Findings
 ) -> None:
     prober = NotingProber()
-    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober)
+    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober, sign_outs())
     prober.report = REPORT
     await service.add(OLGA, new())
     prober.report = ProbeReport()
@@ -333,7 +340,7 @@ async def test_a_report_is_not_kept_for_what_changed_during_the_look(
     database: Database, announcer: NotingAnnouncer, clock: SetClock, findings: Findings
 ) -> None:
     prober = Interrupted()
-    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober)
+    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober, sign_outs())
     await service.add(OLGA, new())
 
     async def move() -> None:
@@ -351,7 +358,7 @@ async def test_other_changes_during_a_look_stay(
     database: Database, announcer: NotingAnnouncer, clock: SetClock
 ) -> None:
     prober = Interrupted()
-    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober)
+    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober, sign_outs())
     await service.add(OLGA, new())
     prober.report = REPORT
     prober.meanwhile = lambda: service.change(OLGA, "staging", EnvironmentChange(maintenance="Back soon"))
@@ -364,7 +371,7 @@ async def test_an_environment_that_is_removed_during_a_look_stays_gone(
     database: Database, announcer: NotingAnnouncer, clock: SetClock, findings: Findings
 ) -> None:
     prober = Interrupted()
-    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober)
+    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober, sign_outs())
     prober.report = REPORT
 
     async def replace_it() -> None:
@@ -456,3 +463,31 @@ async def test_every_use_needs_its_scope_and_no_other(
     with pytest.raises(Forbidden, match=scope):
         await call(service, Principal("olga", scopes=frozenset(Scope) - {scope}))
     await call(service, Principal("olga", scopes=frozenset({scope})))
+
+
+class SilentDoor(PlayedDoor):
+    """An Odoo that never answers who signs out."""
+
+    async def sign_out(self, environment: Environment, session_id: str) -> None:
+        del environment, session_id
+        await asyncio.Event().wait()
+
+
+async def test_an_odoo_that_does_not_answer_does_not_keep_its_environment(
+    database: Database, announcer: NotingAnnouncer, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guestpass.app.sign_outs.PATIENCE_SECONDS", 0.05)
+    door = SilentDoor()
+    service = EnvironmentService(database, announcer, clock, CountedEntropy(), NotingProber(), sign_outs(door))
+    sealer = SealedSecrets(KEYS, CountedEntropy())
+    account = make_account(
+        login="demo", sealed_password=sealer.seal("demo's own", password_context(KEY, "anna")), revision=1
+    )
+    entry = LinkEntry(make_link(account="anna"), make_environment(), account=account)
+    await keep(database, entry.environment, account, entry.link)
+    budget = DatabaseBudget(database, clock, SIGN_INS, "sign-in")
+    sessions = VisitorSessions(database, sealer, door, budget, clock, CountedEntropy())
+    await sessions.obtain(entry, "bert", "192.0.2.7")
+    await service.remove(Principal("olga", KEY.org), KEY.id)
+    assert announcer.announced[-1][-1] == f"environment:{KEY}"
+    assert door.sessions == {"session 1"}

@@ -569,3 +569,16 @@ async def test_many_sessions_end_a_few_at_a_time(worker: Worker, database: Datab
         assert await work.links.deactivate(LINK_ID, NOON)
     assert [await worker.end_finished() for _ in range(3)] == [50, 10, 0]
     assert door.sessions == set()
+
+
+async def test_the_session_of_a_preview_ends_with_it_and_not_with_the_link(
+    worker: Worker, second: Worker, clock: SetClock, door: PlayedDoor
+) -> None:
+    over = clock.now() + timedelta(minutes=15)
+    await worker.obtain(ENTRY, "preview-olga", ADDRESS, ends_at=over)
+    await worker.obtain(ENTRY, "bert", ADDRESS)
+    clock.time = over - TICK
+    assert await second.end_finished() == 0
+    clock.time = over
+    assert await second.end_finished() == 1
+    assert door.sessions == {"session 2"}

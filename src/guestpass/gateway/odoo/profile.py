@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -79,7 +80,8 @@ class Crossing:
 
     `visitor_id` is the identity in the pass, `visitor` how he reached us, `origin` the one that his browser shows,
     `cookie` what his browser has for this environment. `may_sign_in` says that it is a person's browser, which
-    keeps its pass, so that a session can be made for it.
+    keeps its pass, so that a session can be made for it; `pass_ends_at` is when that is over, where it is sooner than
+    the link.
     """
 
     head: RequestHead
@@ -92,6 +94,7 @@ class Crossing:
     upgrade: bool
     answer: EnvironmentAnswer
     may_sign_in: bool
+    pass_ends_at: datetime | None = None
 
 
 class OdooNotices:
@@ -219,7 +222,12 @@ class OdooProfile:
 
     def _use(self, crossing: Crossing, session: VisitorSession | None) -> SessionUse:
         return SessionUse(
-            self._sessions, crossing.entry, crossing.visitor_id, crossing.visitor.address.decode("latin-1"), session
+            self._sessions,
+            crossing.entry,
+            crossing.visitor_id,
+            crossing.visitor.address.decode("latin-1"),
+            session,
+            crossing.pass_ends_at,
         )
 
     async def _leave(self, client: ClientConnection, crossing: Crossing) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -43,10 +44,13 @@ class SessionUse:
     visitor: str
     address: str
     current: VisitorSession | None
+    ends_at: datetime | None = None
 
     async def renew(self) -> None:
         """Get another one in place of one that Odoo has ended; raises NoSession."""
-        self.current = await self.sessions.obtain(self.entry, self.visitor, self.address, instead_of=self.current)
+        self.current = await self.sessions.obtain(
+            self.entry, self.visitor, self.address, ends_at=self.ends_at, instead_of=self.current
+        )
 
     async def moved(self, id: bytes) -> None:
         """Odoo goes on under this id."""
