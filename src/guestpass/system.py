@@ -4,15 +4,57 @@ from __future__ import annotations
 
 import pwd
 import secrets
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Final
+
+from guestpass import telemetry
+
+STEP_S: Final = 1.0
+"""By how many seconds the machine's clock must be set before that is worth a line in the log."""
 
 
 class SystemClock:
-    """The machine's time of day."""
+    """The machine's time of day, which never goes back as long as this process runs.
+
+    Where the machine's clock is set back, time goes on from where it was, at its usual pace: otherwise links that have
+    ended would open again, and what is about to end would live longer. A clock that is set forward is followed at once.
+    """
+
+    def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._wall = wall
+        self._monotonic = monotonic
+        self._last = wall()
+        self._at = monotonic()
+        self._ahead = 0.0
+        self._log = telemetry.logger("guestpass.clock")
+
+    def timestamp(self) -> float:
+        """Now, in Unix seconds."""
+        # In this order: what passes between the two readings then makes the time that must have passed no longer.
+        wall, at = self._wall(), self._monotonic()
+        least = self._last + at - self._at
+        if abs(wall - least + self._ahead) >= STEP_S:
+            self._tell_of_step(wall - least + self._ahead)
+        self._ahead = max(0.0, least - wall)
+        self._last, self._at = max(wall, least), at
+        return self._last
 
     def now(self) -> datetime:
         """Now, as an aware UTC datetime."""
-        return datetime.now(UTC)
+        return datetime.fromtimestamp(self.timestamp(), UTC)
+
+    def _tell_of_step(self, seconds: float) -> None:
+        if seconds > 0:
+            self._log.warning("clock_set_forward", seconds=round(seconds), effect="what ends by then has ended")
+        else:
+            self._log.warning(
+                "clock_set_back",
+                seconds=round(-seconds),
+                effect="time goes on from where it was, so that nothing opens again",
+                remedy="where the clock is right now, restart Guestpass",
+            )
 
 
 class SystemEntropy:

@@ -100,7 +100,7 @@ def build_worker(
         time=time.monotonic,
         recheck=settings.asset_recheck.total_seconds(),
     )
-    directory = Directory(core.database, core.vault, time.time, renewed=assets.expire)
+    directory = Directory(core.database, core.vault, core.clock.timestamp, renewed=assets.expire)
     visits = VisitLog(
         core.database,
         core.clock,
@@ -160,7 +160,7 @@ def build_worker(
         sessions=sessions,
         entropy=core.entropy,
         workers=workers,
-        time=time.time,
+        time=core.clock.timestamp,
         is_out_of_date=is_out_of_date,
         tasks=tasks,
     )

@@ -147,3 +147,13 @@ async def test_all_keys_of_one_link_are_cleared_and_no_others(budget: DatabaseBu
     for key in (("link", ADDRESS), ("link", "192.0.2.1"), ("link",)):
         assert await budget.spend(*key) is None
     assert await budget.spend("link2", ADDRESS) is not None
+
+
+async def test_a_clock_that_was_set_back_locks_nobody_out_for_longer_than_a_window(
+    budget: DatabaseBudget, clock: SetClock
+) -> None:
+    await use_up(budget, "link", ADDRESS)
+    clock.advance(timedelta(days=-30))
+    assert await budget.spend("link", ADDRESS) == 600
+    clock.advance(timedelta(seconds=600))
+    await use_up(budget, "link", ADDRESS)

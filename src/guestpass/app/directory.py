@@ -208,6 +208,11 @@ class Directory:
         for link_id in tuple(self._entries):
             await self._refresh(link_id)
 
+    def clock_moved(self) -> None:
+        """Time has made a leap: end what has expired by now, and begin to wait anew for the rest."""
+        for entry in self._entries.values():
+            self._watch_expiry(entry)
+
     def cut_all(self) -> None:
         """Cut whatever is open, and know the links all the same."""
         for entry in self._entries.values():

@@ -13,6 +13,10 @@ TICKET_SECONDS: Final = 60
 """Within which time the address that leads to it must be opened."""
 
 
+_SKEW_SECONDS: Final = 60
+"""How far apart the clocks of two machines may be."""
+
+
 @dataclass(frozen=True, slots=True)
 class VisitorPass:
     """The facts that a pass vouches for.
@@ -30,3 +34,7 @@ class VisitorPass:
     def is_preview(self) -> bool:
         """Whether it is an owner's who looks: neither a visit nor a visitor, and soon over."""
         return self.visitor.startswith(PREVIEW)
+
+    def is_within(self, seconds: int, now: float) -> bool:
+        """Whether it was issued so many seconds ago at most; a clock that was set back makes nothing live longer."""
+        return -_SKEW_SECONDS <= now - self.issued_at <= seconds

@@ -81,12 +81,13 @@ class Gateway:
         self.proxies = proxies
         self.workers = workers
         self.time = time
+        self.loop = asyncio.get_running_loop()
         self.is_out_of_date = is_out_of_date
         self._is_suspended = False
+        self._clock_ahead = time() - self.loop.time()
         self.cookies = CookieReader(passes, secure=self.secure)
         self.pool = Pool(connector)
         self.desk = Upstream("desk", 0, desk)
-        self.loop = asyncio.get_running_loop()
         self.connections: set[ClientConnection] = set()
         self.draining = False
         self._drained = asyncio.Event()
@@ -145,10 +146,17 @@ class Gateway:
             now = self.loop.time()
             self._forget_arrivals(now)
             self._suspend_when_out_of_date()
+            self._follow_clock(now)
             self.faults.sweep()
             for connection in tuple(self.connections):
                 connection.sweep(now)
             self.pool.sweep(now)
+
+    def _follow_clock(self, now: float) -> None:
+        """Where the machine's clock was set forward, links have ended whose timers run on for long."""
+        before, self._clock_ahead = self._clock_ahead, self.time() - now
+        if self._clock_ahead - before >= SWEEP_SECONDS:
+            self.directory.clock_moved()
 
     def _suspend_when_out_of_date(self) -> None:
         """End what is open through links that nobody can vouch for; new requests are refused by admission."""

@@ -117,7 +117,7 @@ class Reception:
             entry = self._gateway.directory.get(known.link_id)
             if entry is None or (facts.host.kind is HostKind.LINK and known.link_id != facts.host.link_id):
                 continue
-            if known.is_preview and facts.now - known.issued_at > PREVIEW_SECONDS:
+            if known.is_preview and not known.is_within(PREVIEW_SECONDS, facts.now):
                 continue
             if known.link_version == entry.link.version:
                 facts.own_pass, facts.own_tag, facts.own_link = known, tag, entry
@@ -303,7 +303,7 @@ class Reception:
 
     def _read_ticket(self, query: bytes, now: float) -> VisitorPass | None:
         ticket = self._gateway.passes.read_ticket(query.removeprefix(_TICKET).decode("latin-1"))
-        return ticket if ticket is not None and now - ticket.issued_at <= TICKET_SECONDS else None
+        return ticket if ticket is not None and ticket.is_within(TICKET_SECONDS, now) else None
 
     def _opened(self, entry: LinkEntry, visitor_pass: VisitorPass, facts: Facts) -> None:
         if visitor_pass.is_preview:

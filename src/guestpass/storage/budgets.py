@@ -11,7 +11,7 @@ from typing import Final
 from limits import parse
 from limits.aio.storage import Storage
 from limits.aio.strategies import FixedWindowRateLimiter
-from sqlalchemy import case, delete, func, select
+from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from guestpass.app.ports import Clock
@@ -42,7 +42,7 @@ class DatabaseBudget:
         self._clock = clock
         self._limit = parse(limit)
         self._purpose = purpose
-        self._storage = _CounterStorage(database, clock)
+        self._storage = _CounterStorage(database, clock, timedelta(seconds=self._limit.get_expiry()))
         self._limiter = FixedWindowRateLimiter(self._storage)
 
     async def spend(self, *key: str) -> float | None:
@@ -79,14 +79,18 @@ def _digest(parts: tuple[str, ...]) -> str:
 
 
 class _CounterStorage(Storage):
-    """Counters with an end, as the strategies of `limits` need them; each call is one transaction."""
+    """Counters with an end, as the strategies of `limits` need them; each call is one transaction.
+
+    `window` is how long each counts at most.
+    """
 
     STORAGE_SCHEME = None
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, window: timedelta) -> None:
         super().__init__()
         self._database = database
         self._clock = clock
+        self._window = window
 
     @property
     def base_exceptions(self) -> type[Exception]:
@@ -149,4 +153,14 @@ class _CounterStorage(Storage):
                 rate_counters.c.key == key, rate_counters.c.expires_at > self._clock.now()
             )
             row = (await work.connection.execute(query)).one_or_none()
-        return None if row is None else (row.spent, row.expires_at)
+        if row is None:
+            return None
+        if row.expires_at > (latest := self._clock.now() + self._window):
+            # It was written before the clock was set back, and must lock nobody out for longer than others.
+            await self._shorten(key, latest)
+        return row.spent, min(row.expires_at, latest)
+
+    async def _shorten(self, key: str, latest: datetime) -> None:
+        async with self._database.writing() as work:
+            longer = (rate_counters.c.key == key, rate_counters.c.expires_at > latest)
+            await work.connection.execute(update(rate_counters).where(*longer).values(expires_at=latest))
