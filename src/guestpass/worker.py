@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import limits
 from sqlalchemy.exc import SQLAlchemyError
 
 from guestpass.app.directory import Directory
@@ -28,6 +29,7 @@ from guestpass.app.visits import VisitLog
 from guestpass.domain.finding import Finding
 from guestpass.gateway.admission import Admission
 from guestpass.gateway.connector import AddressPolicy, Connector
+from guestpass.gateway.crowd import Caps, Crowd, connections_for
 from guestpass.gateway.gateway import Gateway
 from guestpass.gateway.hosts import HostTable
 from guestpass.gateway.odoo.assets import AssetCache
@@ -35,6 +37,7 @@ from guestpass.gateway.odoo.spool import SpoolRoom
 from guestpass.gateway.peers import TrustedProxies
 from guestpass.gateway.reaching import EnvironmentReacher
 from guestpass.gateway.reception import Reception, decide_admin
+from guestpass.settings import Settings
 from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.feed import Feed, open_feed
 from guestpass.tls import CertificateUnusable, Pair
@@ -150,11 +153,14 @@ def build_worker(
         notices=notices,
         connector=connector,
         proxies=proxies,
+        crowd=Crowd(_caps(settings, workers), proxies, time.time),
+        shows=settings.visitor_addresses,
         desk=desk_path,
         spool=SpoolRoom(
             settings.data_dir / "spool",
             total=-(-settings.spool_limit // workers),
             per_visitor=settings.spool_limit_per_visitor,
+            memory=settings.buffer_limit,
         ),
         assets=assets,
         sessions=sessions,
@@ -239,6 +245,21 @@ def build_worker(
         public=Reception(gateway, public_hosts, admission.decide, opens_links=True),
         admin=Reception(gateway, admin_hosts, decide_admin, opens_links=False),
         desk=Desk(Faces(create_application(services), dashboard), desk_path),
+    )
+
+
+def _caps(settings: Settings, workers: int) -> Caps:
+    guesses = limits.parse(settings.unknown_tokens)
+    each = -(-guesses.amount // workers)
+    return Caps(
+        connections=connections_for(settings.connections),
+        connections_per_address=settings.connections_per_address,
+        open_per_link=settings.connections_per_link,
+        requests_per_address=settings.requests_per_address,
+        requests_per_link=settings.requests_per_link,
+        unknown_tokens=f"{each}/{guesses.multiples} {guesses.GRANULARITY.name}",
+        unsent=settings.buffer_limit,
+        patience=settings.client_patience.total_seconds(),
     )
 
 

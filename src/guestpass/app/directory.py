@@ -27,7 +27,8 @@ class LinkEntry:
 
     `http_only` are the cookie names that the environment is known to set HttpOnly. `live` are the exchanges
     and tunnels that end when the link does. `account` is whom visitors are signed in as, None where the link names
-    nobody or the account is gone. `ended` are the visitors whose passes open nothing any more.
+    nobody or the account is gone. `ended` are the visitors whose passes open nothing any more. `granted` are the
+    requests that may pass before their rate is looked at again.
     """
 
     __slots__ = (
@@ -37,6 +38,7 @@ class LinkEntry:
         "ended",
         "environment",
         "gone",
+        "granted",
         "http_only",
         "link",
         "live",
@@ -54,6 +56,7 @@ class LinkEntry:
         self.live: set[Cuttable] = set()
         self.timer: asyncio.TimerHandle | None = None
         self.gone = False
+        self.granted = 0
         self.set(link, environment, http_only, account, ended)
 
     def set(
@@ -135,6 +138,8 @@ class Directory:
         self._by_environment: dict[EnvironmentKey, set[str]] = {}
         self._brandings: dict[str, Branding | None] = {}
         self._tokens: dict[bytes, str] = {}
+        self._tokens_of: dict[str, list[bytes]] = {}
+        self._absent: dict[str, float] = {}
         self._useless: dict[bytes, tuple[float, TokenRecord | None]] = {}
         self._generation = 0
 
@@ -149,7 +154,19 @@ class Directory:
     async def load(self, link_id: str) -> LinkEntry | None:
         """The entry, from the database where memory has none; None when there is no such link."""
         entry = self._entries.get(link_id)
-        return entry if entry is not None else await self._refresh(link_id)
+        if entry is not None or self._time() < self._absent.get(link_id, 0.0):
+            return entry
+        return await self._refresh(link_id)
+
+    def knows(self, token: str) -> bool:
+        """Whether `find` needs no database to tell what the token opens."""
+        if not self._vault.is_well_formed(token):
+            return True
+        token_hash = self._vault.hash(token)
+        if (link_id := self._tokens.get(token_hash)) is not None:
+            return link_id in self._entries
+        useless = self._useless.get(token_hash)
+        return useless is not None and self._time() < useless[0]
 
     async def find(self, token: str) -> LinkEntry | None:
         """The link that a share token opens, None for none; what is not even well-formed costs no query."""
@@ -167,7 +184,10 @@ class Directory:
         if entry is not None and generation == self._generation:
             if len(self._tokens) >= self._size:
                 self._tokens.clear()
-            self._tokens[token_hash] = link_id
+                self._tokens_of.clear()
+            if token_hash not in self._tokens:
+                self._tokens[token_hash] = link_id
+                self._tokens_of.setdefault(link_id, []).append(token_hash)
         return entry
 
     async def was_replaced(self, token: str) -> bool:
@@ -187,9 +207,11 @@ class Directory:
     async def apply(self, changes: Sequence[Change]) -> None:
         """Make memory agree with the database on what changed; what must end is cut before this returns."""
         self._generation += 1
-        # A token may have moved with its link; the few look-ups that this costs are cheaper than knowing which.
-        self._tokens.clear()
-        self._useless.clear()
+        for change in changes:
+            if change.kind is ChangeKind.LINK:
+                # Its token may be another one now. The others stay known, whatever is asked in between.
+                self._forget_tokens(change.id)
+                self._useless.clear()
         for kind, id in dict.fromkeys((change.kind, change.id) for change in changes):
             if kind is ChangeKind.ENVIRONMENT:
                 await self._refresh_environment(EnvironmentKey.parse(id))
@@ -202,7 +224,9 @@ class Directory:
         """Check everything against the database: changes may have been missed."""
         self._generation += 1
         self._tokens.clear()
+        self._tokens_of.clear()
         self._useless.clear()
+        self._absent.clear()
         for org in tuple(self._brandings):
             self._brandings[org] = await self._branding(org)
         for link_id in tuple(self._entries):
@@ -259,6 +283,10 @@ class Directory:
                 break
         if link is None or environment is None:
             self._drop(link_id)
+            if len(self._absent) >= _USELESS_KEPT:
+                self._absent.clear()
+            # A browser that holds the pass of a link that is gone asks on with each image of its page.
+            self._absent[link_id] = self._time() + _USELESS_SECONDS
             return None
         self._brandings[environment.key.org] = branding
         http_only = frozenset(name.encode("latin-1") for name in names)
@@ -323,6 +351,7 @@ class Directory:
         if entry is None:
             return
         entry.gone = True
+        self._forget_tokens(link_id)
         siblings = self._by_environment.get(entry.environment.key)
         if siblings is not None:
             siblings.discard(link_id)
@@ -330,6 +359,11 @@ class Directory:
                 del self._by_environment[entry.environment.key]
         _stop_timer(entry)
         entry.cut()
+
+    def _forget_tokens(self, link_id: str) -> None:
+        self._absent.pop(link_id, None)
+        for token_hash in self._tokens_of.pop(link_id, ()):
+            self._tokens.pop(token_hash, None)
 
     def _make_room(self) -> None:
         if len(self._entries) < self._size:

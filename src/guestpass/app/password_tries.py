@@ -13,6 +13,7 @@ from guestpass.app.ports import Budget, Clock, Store
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.link import EventKind, LinkEvent
+from guestpass.domain.networks import counted_as
 from guestpass.domain.visit import AddressDetail, shown_address
 
 _US: Final = "guestpass"  # as the actor of what nobody did
@@ -66,11 +67,12 @@ class PasswordTries:
         An address that has used up its own tries takes none from the others. The last one that there is becomes part of
         the link's history.
         """
-        if (wait := await self._of_address.spend(link_id, address)) is not None:
+        counted = counted_as(address)
+        if (wait := await self._of_address.spend(link_id, counted)) is not None:
             return wait
         if (wait := await self._of_link.spend(link_id)) is not None:
             return wait
-        if not (await self._of_address.look(link_id, address)).remaining:
+        if not (await self._of_address.look(link_id, counted)).remaining:
             await self._note(link_id, EventKind.LOCKED, _US, shown_address(address, self._addresses))
         if not (await self._of_link.look(link_id)).remaining:
             await self._note(link_id, EventKind.LOCKED, _US, None)
@@ -78,7 +80,7 @@ class PasswordTries:
 
     async def give_back(self, link_id: str, address: str) -> None:
         """The password was right."""
-        await self._of_address.refund(link_id, address)
+        await self._of_address.refund(link_id, counted_as(address))
         await self._of_link.refund(link_id)
 
     async def locked_until(self, who: Principal, environment_id: str, link_id: str) -> datetime | None:

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     TRIES_USED_UP = "tries_used_up"
     PASS_MISSING = "pass_missing"
     SWITCH_LINK = "switch_link"
+    LINK_OVERRUN = "link_overrun"
     EMBEDDED = "embedded"
     # The request
     BAD_REQUEST = "bad_request"
@@ -35,6 +36,8 @@ class Reason(StrEnum):
     HEAD_TIMEOUT = "head_timeout"
     SERVICE_WORKER = "service_worker"
     VERSION_NOT_SUPPORTED = "version_not_supported"
+    TOO_MANY_REQUESTS = "too_many_requests"
+    GUESSES_USED_UP = "guesses_used_up"
     # The environment
     MAINTENANCE = "maintenance"
     UPSTREAM_UNREACHABLE = "upstream_unreachable"

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from guestpass.gateway.reception import Reception
 
 HEAD_TIMEOUT: Final = 10.0
-KEEP_ALIVE_TIMEOUT: Final = 75.0
 _LINGER_SECONDS: Final = 2.0
 _LINGER_BYTES: Final = 1024 * 1024
 _SIOCOUTQNSD: Final = 0x894B  # Linux: how many bytes of a TCP socket have not been sent, not even once
@@ -42,13 +41,15 @@ _NO_METHOD = re.compile(rb"[^A-Za-z]")
 class ClientConnection(asyncio.Protocol):
     """A client's end. `answered` says that the head of an answer to the present request has gone out.
 
-    `has_arrived` says that the connection stands, with TLS that its handshake is complete.
+    `has_arrived` says that the connection stands, with TLS that its handshake is complete. `unsent` are the bytes that
+    waited for the client when the sweep last came by, and `stuck_since` is when it last took any.
     """
 
     __slots__ = (
         "_advancing",
         "_backlog",
         "_closing",
+        "_counted",
         "_deadline",
         "_eof",
         "_exchange",
@@ -65,7 +66,9 @@ class ClientConnection(asyncio.Protocol):
         "has_arrived",
         "notices",
         "peer",
+        "stuck_since",
         "transport",
+        "unsent",
         "visitor",
         "write_paused",
     )
@@ -78,6 +81,9 @@ class ClientConnection(asyncio.Protocol):
         self.notices: NoticeRenderer = gateway.notices  # how the present request's client is told things
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self.peer = ""
+        self._counted = False
+        self.unsent = 0
+        self.stuck_since = 0.0
         self._backlog = b""
         self._scanned = 0
         self._advancing = False
@@ -105,8 +111,11 @@ class ClientConnection(asyncio.Protocol):
         self._is_tls = transport.get_extra_info("ssl_object") is not None
         peer = transport.get_extra_info("peername")
         self.peer = peer[0].partition("%")[0] if peer else ""
-        self.gateway.connections.add(self)
-        self._deadline = self.gateway.loop.time() + HEAD_TIMEOUT
+        now = self.stuck_since = self.gateway.loop.time()
+        self._deadline = now + HEAD_TIMEOUT
+        self._counted = self.gateway.lets_in(self)
+        if not self._counted:
+            self.abort()
 
     def data_received(self, data: bytes) -> None:
         exchange = self._exchange
@@ -139,7 +148,8 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._closing = True
-        self.gateway.forget(self)
+        if self._counted:
+            self.gateway.forget(self)
         self._let_go_of_tail()
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
@@ -167,6 +177,11 @@ class ClientConnection(asyncio.Protocol):
             self.transport.write(head + data)
         else:
             self.transport.writelines((head, data))
+
+    @property
+    def patience(self) -> float:
+        """For how many seconds the client may keep us waiting, once its request's head has arrived."""
+        return self.gateway.crowd.caps.patience
 
     def set_deadline(self, seconds: float | None) -> None:
         """Let the sweep end what is under way after so many seconds without another call; None for never."""
@@ -300,10 +315,12 @@ class ClientConnection(asyncio.Protocol):
         extra: Sequence[bytes] = (),
         link: LinkEntry | None = None,
         turns_away: bool = False,
+        retry_after: float | None = None,
     ) -> None:
         """Answer the present request with a notice; `extra` are further field lines.
 
         `link` is the one that this is about. With `turns_away` its owner sees that a person did not get in.
+        `retry_after` are the seconds until he may.
         """
         page = self._head is not None and wants_page(self._head)
         request_id = request_id or self.gateway.next_request_id()
@@ -320,6 +337,7 @@ class ClientConnection(asyncio.Protocol):
             detail=detail,
             languages=self._head.languages if self._head is not None else "",
             repeatable=self._head is not None and self._head.method == b"GET",
+            retry_after=retry_after,
         )
         self.answer(self.notices.render(notice), extra=extra, close=close, read=read)
 
@@ -378,6 +396,13 @@ class ClientConnection(asyncio.Protocol):
         if self._exchange is not None and self._exchange.is_endless:
             self._exchange.go_away()
 
+    @property
+    def idle_until(self) -> float | None:
+        """When a connection on which nothing is under way would be closed anyhow; None where something is."""
+        if self._exchange is not None or self._waiting or self._closing or self._backlog or self.unsent:
+            return None
+        return self._deadline
+
     def close_if_idle(self) -> None:
         """Close where nothing is under way, not even a request that has arrived and was not read yet."""
         if self._exchange is None and not self._waiting and not self._closing and not self._has_unread_bytes:
@@ -395,6 +420,13 @@ class ClientConnection(asyncio.Protocol):
         """End what has waited too long; called about twice a second."""
         if self._tail_of is not None and not self.has_unsent_bytes:
             self._let_go_of_tail()
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent or unsent < self.unsent:
+            self.stuck_since = now
+        self.unsent = unsent
+        if unsent and now - self.stuck_since >= self.patience:
+            self.cut_for_slowness("it took nothing of an answer for too long")
+            return
         if now < self._deadline:
             return
         self._deadline = _NEVER
@@ -404,11 +436,25 @@ class ClientConnection(asyncio.Protocol):
             self.abort()
         elif self._backlog and not self._closing:
             self._head = None
-            self.reply(
-                Reason.HEAD_TIMEOUT, detail=f"The request's head took longer than {HEAD_TIMEOUT:.0f} s.", close=True
-            )
+            self.refuse_slow(f"The request's head took longer than {HEAD_TIMEOUT:.0f} s.")
         else:
             self.close()
+
+    def refuse_slow(self, detail: str) -> None:
+        """The request takes too long to arrive."""
+        request_id = self.gateway.next_request_id()
+        self.gateway.tell_of_client(Reason.HEAD_TIMEOUT.value, self.peer, request_id=request_id, cause=detail)
+        self._exchange = None
+        if self.answered:
+            self.abort()
+        else:
+            self.reply(Reason.HEAD_TIMEOUT, detail=detail, request_id=request_id, close=True)
+
+    def cut_for_slowness(self, cause: str) -> None:
+        """The client is too slow to take what it has asked for."""
+        self.gateway.tell_of_client("slow_client_cut", self.peer, cause=cause)
+        self.unsent = 0
+        self.abort()
 
     def _let_go_of_tail(self) -> None:
         if self._tail_of is not None:
@@ -421,7 +467,7 @@ class ClientConnection(asyncio.Protocol):
         self._head = None
         self.answered = False
         self._resume(self._UPSTREAM | self._FULL)
-        self._deadline = self.gateway.loop.time() + KEEP_ALIVE_TIMEOUT
+        self._deadline = self.gateway.loop.time() + self.gateway.crowd.caps.patience
         self._advance()
 
     def _advance(self) -> None:

@@ -22,7 +22,8 @@ from guestpass.gateway.websocket import is_accepted
 if TYPE_CHECKING:
     from guestpass.gateway.client_side import ClientConnection
 
-BODY_IDLE: Final = 75.0
+SLOWEST_BODY: Final = 500
+"""Bytes a second that a body must bring on average, once the client's patience has been used up."""
 WEBSOCKET_IDLE: Final = 90.0
 _MAX_INFORMATIONAL: Final = 10
 _SMALL: Final = 64 * 1024
@@ -97,6 +98,7 @@ class Exchange:
 
     __slots__ = (
         "_answer",
+        "_body_began",
         "_body_decoder",
         "_body_left",
         "_body_limit",
@@ -163,6 +165,7 @@ class Exchange:
         self._body_left = request.content_length or 0
         self._body_decoder = ChunkedDecoder() if request.chunked else None
         self._body_size = 0
+        self._body_began = client.gateway.loop.time() if request.has_body else 0.0
         self._left = 0
         self._decoder: ChunkedDecoder | None = None
         self._frames = False
@@ -203,7 +206,7 @@ class Exchange:
     def _reach_upstream(self) -> None:
         repeatable = self.request_done and self._request.method in _REPEATABLE
         connection = self._client.gateway.pool.take(self._upstream_at, repeatable=repeatable)
-        self._client.set_deadline(self._response_timeout if self.request_done else BODY_IDLE)
+        self._client.set_deadline(self._response_timeout if self.request_done else self._body_seconds())
         if connection is not None:
             self._reused = True
             self._attach(connection)
@@ -227,7 +230,7 @@ class Exchange:
             self._refuse(Reason.BODY_TOO_LARGE, f"The body is larger than {self._body_limit} bytes.")
             return b""
         if self._phase is _Phase.HEAD:
-            self._client.set_deadline(self._response_timeout if self.request_done else BODY_IDLE)
+            self._client.set_deadline(self._response_timeout if self.request_done else self._body_seconds())
         self._pass_body(pieces)
         return rest
 
@@ -256,7 +259,9 @@ class Exchange:
         if self._phase is _Phase.HEAD and self.request_done:
             self._fail(Reason.UPSTREAM_TIMEOUT, f"no answer within {self._response_timeout:.0f} s")
         elif self._phase is _Phase.HEAD:
-            self._refuse(Reason.HEAD_TIMEOUT, f"No byte of the request's body arrived for {BODY_IDLE:.0f} seconds.")
+            self._end()
+            self._drop_upstream()
+            self._client.refuse_slow("The request's body arrived too slowly.")
         else:
             self.cut()
 
@@ -344,6 +349,16 @@ class Exchange:
         self._body_size += sum(map(len, pieces))
         self.request_done = decoder.done
         return pieces, decoder.rest
+
+    def _body_seconds(self) -> float:
+        """How long the next piece of the body may take: each wins some time, but the whole must not drip in forever."""
+        patience = self._client.patience
+        if self._body_decoder is None:
+            received = (self._request.content_length or 0) - self._body_left
+        else:
+            received = self._body_size
+        began = self._body_began
+        return min(patience, began + patience + received / SLOWEST_BODY - self._client.gateway.loop.time())
 
     def _pass_body(self, pieces: list[bytes]) -> None:
         if self._body_decoder is None:

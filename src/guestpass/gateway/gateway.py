@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import itertools
+import os
 import secrets
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -22,9 +24,11 @@ from guestpass.app.visitor_sessions import VisitorSessions
 from guestpass.app.visits import VisitLog
 from guestpass.domain.environment import Environment, EnvironmentKey, Kind
 from guestpass.domain.reasons import Reason
+from guestpass.domain.visit import AddressDetail, shown_address
 from guestpass.gateway.client_side import ClientConnection
 from guestpass.gateway.connector import Connector
 from guestpass.gateway.cookies import CookieReader
+from guestpass.gateway.crowd import Crowd
 from guestpass.gateway.heads import RequestHead
 from guestpass.gateway.odoo.assets import AssetCache
 from guestpass.gateway.odoo.profile import OdooProfile
@@ -38,13 +42,16 @@ SWEEP_SECONDS: Final = 0.5
 _ARRIVAL_SECONDS: Final = 12.0
 _FAREWELL_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 0.1
+_MOST_IDLE: Final = 20
+"""One of so many connections is closed at once where there is no room for another."""
 
 
 class Gateway:
     """The data plane of one worker, of which a machine has `workers`.
 
     `time` is the wall clock in Unix seconds, `desk` the socket of our application. `previews` lets each ticket of an
-    owner's preview through once. `is_out_of_date` says that what `directory` knows is too old to be acted on.
+    owner's preview through once. `shows` says how much of clients' addresses the log may have. `is_out_of_date` says
+    that what `directory` knows is too old to be acted on.
     """
 
     def __init__(
@@ -59,6 +66,8 @@ class Gateway:
         notices: NoticeRenderer,
         connector: Connector,
         proxies: TrustedProxies,
+        crowd: Crowd,
+        shows: AddressDetail,
         desk: Path,
         spool: SpoolRoom,
         assets: AssetCache,
@@ -79,6 +88,8 @@ class Gateway:
         self.passes = passes
         self.notices = notices
         self.proxies = proxies
+        self.crowd = crowd
+        self._shows = shows
         self.workers = workers
         self.time = time
         self.loop = asyncio.get_running_loop()
@@ -94,6 +105,8 @@ class Gateway:
         self._arriving: list[tuple[ClientConnection, float]] = []
         self.log = structlog.get_logger("guestpass.gateway")
         self.faults = Faults(self.log)
+        self._looked_for_idle_at = 0.0
+        spool.failed = self._tell_of_spool
         self.odoo = OdooProfile(self, spool, assets, connector, sessions, entropy)
         self._tasks = tasks
         self._request_ids = map(f"{secrets.token_hex(4)}-{{:x}}".format, itertools.count(1))
@@ -139,6 +152,57 @@ class Gateway:
             user_agent=head.values.get(b"user-agent", b"").decode("latin-1"),
         )
 
+    def lets_in(self, connection: ClientConnection) -> bool:
+        """Count a new connection; False where there must be no more, from its address or at all."""
+        caps = self.crowd.caps
+        if len(self.connections) >= caps.connections and not self._close_idle():
+            self.faults.tell(
+                "connections_used_up",
+                connections=len(self.connections),
+                effect="new connections are closed",
+                remedy="raise GUESTPASS_CONNECTIONS, the limit of open files (ulimit -n), or GUESTPASS_WORKERS",
+            )
+            return False
+        if not self.crowd.enter(connection.peer):
+            self.tell_of_client("too_many_connections", connection.peer, limit=caps.connections_per_address)
+            return False
+        self.connections.add(connection)
+        return True
+
+    def tell_of_client(self, event: str, address: str, **facts: object) -> None:
+        """Say what a client does; not of each one apart, since whoever has many addresses would fill the log."""
+        self.faults.tell(event, address=shown_address(address, self._shows), **facts)
+
+    def _tell_of_spool(self, error: OSError) -> None:
+        self.faults.tell(
+            "spool_failed",
+            cause=error.strerror or str(error),
+            effect="large uploads to Odoo get 503, and large answers to slow visitors are cut",
+            remedy="make room on the disk with GUESTPASS_DATA_DIR/spool, or lower GUESTPASS_SPOOL_LIMIT",
+        )
+
+    def _close_idle(self) -> bool:
+        """Close some of the connections that wait for a request, those first that have waited longest."""
+        now = self.loop.time()
+        if now - self._looked_for_idle_at < SWEEP_SECONDS:
+            return False
+        idle = [(until, id(each), each) for each in self.connections if (until := each.idle_until) is not None]
+        if not idle:
+            self._looked_for_idle_at = now
+            return False
+        oldest = heapq.nsmallest(max(1, len(self.connections) // _MOST_IDLE), idle)
+        for _, _, connection in oldest:
+            connection.close_if_idle()
+            if not connection.is_open:
+                self.connections.discard(connection)
+        self.faults.tell(
+            "idle_connections_closed",
+            count=len(oldest),
+            cause="there was no room for others",
+            remedy="raise GUESTPASS_CONNECTIONS, the limit of open files (ulimit -n), or GUESTPASS_WORKERS",
+        )
+        return True
+
     async def sweep(self) -> None:
         """Enforce time limits until cancelled: one walk over all connections instead of a timer for each request."""
         while True:
@@ -148,9 +212,39 @@ class Gateway:
             self._suspend_when_out_of_date()
             self._follow_clock(now)
             self.faults.sweep()
+            unsent = 0
             for connection in tuple(self.connections):
                 connection.sweep(now)
+                unsent += connection.unsent
+            if unsent > self.crowd.caps.unsent:
+                self._cut_slowest(unsent)
+            self._look_for_descriptors()
             self.pool.sweep(now)
+
+    def _cut_slowest(self, unsent: int) -> None:
+        """Too much waits in memory for slow clients: let go of those that took nothing for longest."""
+        slow = sorted((each for each in self.connections if each.unsent), key=lambda each: each.stuck_since)
+        for connection in slow:
+            if unsent <= self.crowd.caps.unsent:
+                break
+            unsent -= connection.unsent
+            connection.cut_for_slowness("too much waited in memory for slow clients")
+
+    def _look_for_descriptors(self) -> None:
+        """Without a free descriptor the system closes whatever arrives, and nothing else tells of it."""
+        try:
+            os.close(os.open(os.devnull, os.O_RDONLY))
+        except OSError as error:
+            self.faults.tell(
+                "descriptors_used_up",
+                cause=error.strerror,
+                connections=len(self.connections),
+                effect="new connections are closed",
+                remedy="raise the limit of open files (ulimit -n, LimitNOFILE), or lower GUESTPASS_CONNECTIONS",
+            )
+            self.pool.close()
+            self._looked_for_idle_at = 0.0
+            self._close_idle()
 
     def _follow_clock(self, now: float) -> None:
         """Where the machine's clock was set forward, links have ended whose timers run on for long."""
@@ -182,6 +276,7 @@ class Gateway:
     def forget(self, connection: ClientConnection) -> None:
         """A connection has ended."""
         self.connections.discard(connection)
+        self.crowd.leave(connection.peer)
         if self.draining and not self.connections:
             self._drained.set()
 

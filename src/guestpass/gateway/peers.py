@@ -45,12 +45,13 @@ class TrustedProxies:
         self._networks = networks
         self.untrusted: str | None = None
         """A peer that seems to be a proxy of the operator's and is not trusted; None while none was seen."""
-        self._is_trusted = lru_cache(maxsize=4096)(self._read_trust)
+        self.is_trusted = lru_cache(maxsize=4096)(self._read_trust)
+        """Whether a peer's address is one of the proxies'."""
 
     def client_address(self, peer: str, head: RequestHead) -> str:
         """The client's address: the rightmost of X-Forwarded-For that is not one of our proxies."""
         chain = head.values.get(b"x-forwarded-for")
-        if not self._is_trusted(peer):
+        if not self.is_trusted(peer):
             if self.untrusted is None and not FORWARDING_FIELDS.isdisjoint(head.values):
                 self._warn(peer)
             return peer
@@ -60,7 +61,7 @@ class TrustedProxies:
                 client = str(_plain(ip_address(part.strip())))
             except ValueError:
                 break
-            if not self._is_trusted(client):
+            if not self.is_trusted(client):
                 break
         return client
 
@@ -70,7 +71,7 @@ class TrustedProxies:
         Raises RefusedHeadError where the proxy names no host.
         """
         forwarded = head.values.get(b"x-forwarded-host")
-        if forwarded is None or not self._is_trusted(peer):
+        if forwarded is None or not self.is_trusted(peer):
             return head.host
         return read_host(forwarded.rpartition(b",")[2].strip())
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _DESK_BODY_LIMIT: Final = 1024 * 1024
 _LOGIN_BODY_LIMIT: Final = 64 * 1024
 _DESK_TIMEOUT: Final = 60.0
+_CROWDED_SECONDS: Final = 10.0
 _LOOK_UP_SECONDS: Final = 10.0
 _DESK_ANSWER: Final = DeskAnswer()
 # Whoever comes from our password page brings its address, with the token, as the referrer. It ends here, since scripts
@@ -77,6 +78,9 @@ class Reception:
             is_bot=route.token is not None and is_bot(head),
             is_out_of_date=gateway.is_out_of_date(),
         )
+        if (wait := gateway.crowd.take_request(facts.address)) is not None:
+            self._turn_back(client, facts, jar, Reason.TOO_MANY_REQUESTS, wait)
+            return
         if route.room is Room.OPEN and head.query.startswith(_TICKET):
             facts.preview = self._read_ticket(head.query, facts.now)
         if not self._opens_links or facts.is_out_of_date:
@@ -90,17 +94,27 @@ class Reception:
 
     async def _look_up(self, client: ClientConnection, facts: Facts, jar: CookieJar) -> None:
         """Bring the links that the request names into memory, then go on as if they had been there."""
-        directory = self._gateway.directory
+        directory, crowd, token = self._gateway.directory, self._gateway.crowd, facts.route.token
+        # Whether an unknown token is a guess, only the database can say, and guesses must not keep it busy.
+        is_guess = token is not None and not directory.knows(token)
+        if is_guess and (wait := crowd.take_guess(facts.address)) is not None:
+            if client.is_open:
+                self._turn_back(client, facts, jar, Reason.GUESSES_USED_UP, wait)
+            return
         try:
             # A network that is cut says nothing at all, and the visitor must hear something.
             async with asyncio.timeout(_LOOK_UP_SECONDS):
                 for known, _ in jar.passes:
                     await directory.load(known.link_id)
-                if facts.route.token is not None:
-                    facts.shared_link = await directory.find(facts.route.token)
+                if token is not None:
+                    facts.shared_link = await directory.find(token)
                     if facts.shared_link is None:
-                        facts.was_replaced = await directory.was_replaced(facts.route.token)
+                        facts.was_replaced = await directory.was_replaced(token)
+            if is_guess and (facts.shared_link is not None or facts.was_replaced):
+                crowd.give_back_guess(facts.address)
         except Exception as error:  # noqa: BLE001 - whatever the database raises, or a mistake of ours
+            if is_guess:
+                crowd.give_back_guess(facts.address)
             request_id = self._gateway.next_request_id()
             self._gateway.faults.tell("database_unavailable", request_id=request_id, exc_info=error)
             if client.is_open:
@@ -110,6 +124,33 @@ class Reception:
             facts.now = self._gateway.time()
             self._choose_pass(facts, jar)
             self._act(client, facts, jar)
+
+    def _turn_back(
+        self,
+        client: ClientConnection,
+        facts: Facts,
+        jar: CookieJar,
+        reason: Reason,
+        wait: float,
+        entry: LinkEntry | None = None,
+    ) -> None:
+        """Refuse one request too many, which costs no query; its link's owner sees the first of many."""
+        gateway = self._gateway
+        if entry is None and self._opens_links:
+            self._choose_pass(facts, jar)
+            entry = cast("LinkEntry | None", facts.own_link)
+            if self._is_odoo(facts, jar) and calls_odoo(facts.head):
+                client.notices = gateway.odoo.notices
+        request_id = gateway.next_request_id()
+        link = entry.link.id if entry is not None else None
+        gateway.tell_of_client(reason.value, facts.address, request_id=request_id, link=link)
+        client.reply(
+            reason,
+            request_id=request_id,
+            link=entry,
+            turns_away=link is not None and _turns_away(facts, reason) and gateway.crowd.is_worth_noting(link),
+            retry_after=wait,
+        )
 
     def _choose_pass(self, facts: Facts, jar: CookieJar) -> None:
         """Take the pass that counts on this host: on a link's own host only that link's, and living before dead."""
@@ -132,7 +173,9 @@ class Reception:
         elif isinstance(decision, Desk):
             self._to_desk(client, facts)
         elif isinstance(decision, Redirect):
-            self._redirect(client, facts, jar, decision)
+            opening = cast("LinkEntry | None", decision.opening)
+            if opening is None or not self._is_overrun(client, facts, jar, opening):
+                self._redirect(client, facts, jar, decision)
         elif isinstance(decision, TakePlace):
             client.wait()
             self._gateway.spawn(self._take_place(client, facts, jar, decision))
@@ -145,6 +188,17 @@ class Reception:
                 link=cast("LinkEntry | None", decision.link),
                 turns_away=_turns_away(facts, decision.reason),
             )
+
+    def _is_overrun(self, client: ClientConnection, facts: Facts, jar: CookieJar, entry: LinkEntry) -> bool:
+        """Count a request through a link, and refuse it where that has too many already."""
+        crowd = self._gateway.crowd
+        wait = crowd.take_request_of(entry)
+        if wait is None and len(entry.live) >= crowd.caps.open_per_link:
+            wait = _CROWDED_SECONDS
+        if wait is None:
+            return False
+        self._turn_back(client, facts, jar, Reason.LINK_OVERRUN, wait, entry)
+        return True
 
     async def _take_place(self, client: ClientConnection, facts: Facts, jar: CookieJar, decision: TakePlace) -> None:
         """Let one more visitor in, if the link has room."""
@@ -180,6 +234,8 @@ class Reception:
     def _forward(self, client: ClientConnection, facts: Facts, jar: CookieJar, decision: Forward) -> None:
         gateway, head = self._gateway, facts.head
         entry = cast("LinkEntry", decision.link)
+        if self._is_overrun(client, facts, jar, entry):
+            return
         environment = entry.environment
         is_odoo = environment.kind is Kind.ODOO
         if not is_odoo and head.content_length is not None and head.content_length > environment.body_limit:

@@ -23,6 +23,7 @@ SECRET_LENGTH = 32
 POSTGRES_SCHEMES = ("postgresql", "postgresql+psycopg")
 _POSTGRES_EXAMPLE = "postgresql+psycopg://guestpass:PASSWORD@db.example.com/guestpass"
 MAX_WORKERS = 256
+MAX_COUNT = 1_000_000
 
 Network = IPv4Network | IPv6Network
 _DOMAIN = re.compile(
@@ -210,6 +211,13 @@ def parse_workers(value: object) -> int:
     """A number of processes."""
     if isinstance(value, bool) or not str(value).strip().isdecimal() or not 1 <= int(str(value).strip()) <= MAX_WORKERS:
         raise ValueError(f"must be a whole number from 1 to {MAX_WORKERS}, or unset for one worker a core")
+    return int(str(value).strip())
+
+
+def parse_count(value: object) -> int:
+    """A number of things that there may be at a time."""
+    if isinstance(value, bool) or not str(value).strip().isdecimal() or not 1 <= int(str(value).strip()) <= MAX_COUNT:
+        raise ValueError(f"must be a whole number from 1 to {MAX_COUNT}")
     return int(str(value).strip())
 
 

@@ -22,6 +22,7 @@ from guestpass.settings.forms import (
     LogFormat,
     Network,
     parse_address_detail,
+    parse_count,
     parse_data_dir,
     parse_database_url,
     parse_file,
@@ -276,6 +277,47 @@ class Settings(BaseSettings):
     password_tries_per_link: Annotated[str, BeforeValidator(parse_rate)] = Field(
         default="200/hour",
         description="The same from all addresses together.",
+    )
+    unknown_tokens: Annotated[str, BeforeValidator(parse_rate)] = Field(
+        default="240/10minute",
+        description="How many share URLs that don't exist may be tried from one address (in IPv6 from one /64) before "
+        "no others are looked up for it. Divided among the workers. Links that a worker has seen lately open all the "
+        "same.",
+    )
+    connections: Annotated[int, BeforeValidator(parse_count)] = Field(
+        default=20_000,
+        description="Connections of clients, at most, to each worker; fewer where the limit of open files (ulimit -n) "
+        "leaves less than two descriptors for each. Past it those are closed that have waited longest for a request.",
+    )
+    connections_per_address: Annotated[int, BeforeValidator(parse_count)] = Field(
+        default=600,
+        description="The same from one address (in IPv6 from one /64), to each worker; further ones are closed. It is "
+        "not for TRUSTED_PROXIES, whose connections are everybody's.",
+    )
+    requests_per_address: Annotated[str, BeforeValidator(parse_rate)] = Field(
+        default="30000/minute",
+        description="How many requests each worker serves to one address (in IPv6 to one /64), also behind a trusted "
+        "proxy; further ones get 429 with Retry-After.",
+    )
+    connections_per_link: Annotated[int, BeforeValidator(parse_count)] = Field(
+        default=2_000,
+        description="Requests and WebSockets under way through one link at a time, at most, at each worker; further "
+        "ones get 429.",
+    )
+    requests_per_link: Annotated[str, BeforeValidator(parse_rate)] = Field(
+        default="60000/minute",
+        description="How many requests each worker lets through one link; further ones get 429 with Retry-After.",
+    )
+    client_patience: Annotated[timedelta, BeforeValidator(parse_lifetime), Shown("`75s`")] = Field(
+        default=timedelta(seconds=75),
+        description="For how long a client may send nothing of a body, take nothing of an answer, or keep a connection "
+        "open between two requests. A request's head has ten seconds.",
+    )
+    buffer_limit: Annotated[int, BeforeValidator(parse_size)] = Field(
+        default=256 * 1024**2,
+        description="Bytes, at most, that each worker holds in memory for clients that are slow to take their answers; "
+        "past it those are cut that have taken nothing for longest. Uploads to Odoo may take as much again; what is "
+        "more is held on disk.",
     )
     upstream_allow: Networks = Field(
         default=(),

@@ -31,6 +31,7 @@ STATUSES: Final[dict[Reason, int]] = {
     Reason.TRIES_USED_UP: 429,
     Reason.PASS_MISSING: 401,
     Reason.SWITCH_LINK: 409,
+    Reason.LINK_OVERRUN: 429,
     Reason.EMBEDDED: 403,
     Reason.BAD_REQUEST: 400,
     Reason.FOREIGN_ORIGIN: 403,
@@ -43,6 +44,8 @@ STATUSES: Final[dict[Reason, int]] = {
     Reason.HEAD_TIMEOUT: 408,
     Reason.SERVICE_WORKER: 404,
     Reason.VERSION_NOT_SUPPORTED: 505,
+    Reason.TOO_MANY_REQUESTS: 429,
+    Reason.GUESSES_USED_UP: 429,
     Reason.MAINTENANCE: 503,
     Reason.UPSTREAM_UNREACHABLE: 502,
     Reason.UPSTREAM_BROKEN: 502,
@@ -60,7 +63,10 @@ _RETRY_AFTER: Final = {  # Seconds.
     Reason.MAINTENANCE: "120",
     Reason.SIGN_IN_REFUSED: "60",
     Reason.SIGN_INS_USED_UP: "60",
-    Reason.TRIES_USED_UP: "60",  # Where it isn't known better.
+    Reason.TRIES_USED_UP: "60",  # Where it isn't known better, here and below.
+    Reason.LINK_OVERRUN: "60",
+    Reason.TOO_MANY_REQUESTS: "60",
+    Reason.GUESSES_USED_UP: "60",
     Reason.TOO_BUSY: "10",
     Reason.UNAVAILABLE: "5",
 }
@@ -87,6 +93,9 @@ _ICONS: Final = {
     Reason.PASSWORD_NEEDED: "lock",
     Reason.PASSWORD_WRONG: "lock",
     Reason.TRIES_USED_UP: "clock",
+    Reason.LINK_OVERRUN: "clock",
+    Reason.TOO_MANY_REQUESTS: "clock",
+    Reason.GUESSES_USED_UP: "clock",
     Reason.PASS_MISSING: "link",
     Reason.UNKNOWN_LINK: "link",
     Reason.SWITCH_LINK: "switch",

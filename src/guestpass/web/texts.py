@@ -286,6 +286,30 @@ NOTICES: Final[dict[Reason, Words]] = {
         mark("Many people have opened this link from where you are. Please try again in a few minutes."),
         "Too many sign-ins through this share link from one address.",
     ),
+    Reason.LINK_OVERRUN: Words(
+        mark("Too many people at once"),
+        mark(
+            "This link is being used so much that it has to pause for a moment. Please try again a little later. If it "
+            "stays so, tell the person who sent you the link."
+        ),
+        "More requests came through this share link than it may have.",
+    ),
+    Reason.TOO_MANY_REQUESTS: Words(
+        mark("Too much from your network"),
+        mark(
+            "So many requests came from where you are that we have to pause for a moment. Please try again a little "
+            "later."
+        ),
+        "More requests came from this address than one may send.",
+    ),
+    Reason.GUESSES_USED_UP: Words(
+        mark("Too many links that lead nowhere"),
+        mark(
+            "From where you are, many links were tried that don't exist, so yours can't be looked up for the moment. "
+            "Please try again later, or open it from another network."
+        ),
+        "Too many unknown tokens came from this address.",
+    ),
     Reason.TOO_BUSY: Words(
         mark("Too much at once"),
         mark("What was shared with you is very busy at the moment. Please try again in a few seconds."),

@@ -24,9 +24,11 @@ from guestpass.app.visitor_sessions import VisitorSessions
 from guestpass.app.visits import VisitLog
 from guestpass.domain.environment import Environment, EnvironmentKey, Kind
 from guestpass.domain.link import ShareLink, ShareType
+from guestpass.domain.visit import AddressDetail
 from guestpass.gateway.admission import Admission
 from guestpass.gateway.client_side import ClientConnection
 from guestpass.gateway.connector import AddressPolicy, Connector, Origin, UnreachableError
+from guestpass.gateway.crowd import Caps, Crowd
 from guestpass.gateway.gateway import Gateway
 from guestpass.gateway.hosts import HostTable
 from guestpass.gateway.odoo.assets import AssetCache
@@ -203,6 +205,7 @@ class _PlayedNetwork(Connector):
 
 
 _NETWORK: Final = _PlayedNetwork()
+_NO_PROXIES: Final = TrustedProxies(())
 
 
 class _OneLink:
@@ -273,10 +276,10 @@ class Playbook:
 
 
 @asynccontextmanager
-async def playing() -> AsyncIterator[Playbook]:
-    """A gateway with one environment behind one link."""
+async def playing(caps: Caps | None = None) -> AsyncIterator[Playbook]:
+    """A gateway with one environment behind one link, and with the default limits where no others are given."""
     _NETWORK.wires, _NETWORK.is_down = [], False
-    store = cast("Store", _OneLink())
+    store, caps = cast("Store", _OneLink()), caps or Caps()
     directory = Directory(store, SealedTokens(_KEYS, _ENTROPY), NOW.timestamp)
     await directory.load(LINK_ID)
     async with asyncio.TaskGroup() as tasks:
@@ -289,7 +292,9 @@ async def playing() -> AsyncIterator[Playbook]:
             passes=_PASSES,
             notices=_NOTICES,
             connector=_NETWORK,
-            proxies=TrustedProxies(()),
+            proxies=_NO_PROXIES,
+            crowd=Crowd(caps, _NO_PROXIES, NOW.timestamp),
+            shows=AddressDetail.FULL,
             desk=Path("nowhere.sock"),
             assets=AssetCache(Path("nowhere"), size_limit=1024**2, threads=ThreadPoolExecutor(1), time=lambda: 0.0),
             spool=SpoolRoom(Path("nowhere"), total=1024**2, per_visitor=1024**2),

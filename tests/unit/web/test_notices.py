@@ -52,6 +52,9 @@ STATUSES = {
     "sign_in_refused": 503,
     "sign_ins_used_up": 429,
     "tries_used_up": 429,
+    "link_overrun": 429,
+    "too_many_requests": 429,
+    "guesses_used_up": 429,
     "too_busy": 503,
     "unavailable": 503,
 }

@@ -62,6 +62,8 @@ _WORDS: Final[dict[Reason, str]] = {
     Reason.SIGN_INS_USED_UP: mark(
         "Too many people have opened this link from where you are. Try again in a few minutes."
     ),
+    Reason.LINK_OVERRUN: mark("Too many people use this share link at once. Please try again in a minute."),
+    Reason.TOO_MANY_REQUESTS: mark("Too many requests came from where you are. Please try again in a minute."),
     Reason.TOO_BUSY: mark("Odoo is very busy at the moment. Please try again in a few seconds."),
     Reason.UNAVAILABLE: mark("This can't be passed on right now. Please try again in a moment."),
 }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from guestpass.app.directory import LinkEntry
 from guestpass.app.notices import RenderedNotice
 from guestpass.domain.reasons import Reason
-from guestpass.gateway.exchange import BODY_IDLE, Exchange
+from guestpass.gateway.exchange import Exchange
 from guestpass.gateway.framing import LAST_CHUNK, frame
 from guestpass.gateway.heads import RequestHead, ResponseHead
 from guestpass.gateway.odoo.answers import OdooAnswer
@@ -116,7 +116,7 @@ class OdooExchange(Exchange):
         if self.request_done:
             self._await_turn()
             return
-        self._client.set_deadline(BODY_IDLE)
+        self._client.set_deadline(self._client.patience)
         if self._request.minor == 1 and self._request.values.get(b"expect", b"").lower() == b"100-continue":
             # Nobody upstream could say so: Odoo learns of the request when it is whole.
             self._client.write(_CONTINUE)

@@ -22,12 +22,18 @@ _R = TypeVar("_R")
 
 
 class SpoolRoom:
-    """The room that all spools share: `total` and `per_visitor` are bytes, `folder` is where the files are made."""
+    """The room that all spools share: `folder` is where the files are made.
 
-    def __init__(self, folder: Path, *, total: int, per_visitor: int) -> None:
+    `total` and `per_visitor` are bytes; past `memory` of them everything that can goes into files. `failed` is told
+    what the disk says when it takes no more.
+    """
+
+    def __init__(self, folder: Path, *, total: int, per_visitor: int, memory: int = 256 * 1024**2) -> None:
         self._folder = folder
         self._total = total
         self._per_visitor = per_visitor
+        self.memory_left = memory
+        self.failed: Callable[[OSError], None] = lambda _: None
         self._taken = 0
         self._by_visitor: dict[str, int] = {}
         self.threads = ThreadPoolExecutor(4, thread_name_prefix="spool")
@@ -102,7 +108,7 @@ class Spool:
     @property
     def is_congested(self) -> bool:
         """Whether bytes come faster than the disk takes them: hold the side that brings them."""
-        return self._back_size > _CONGESTED
+        return self._back_size > (_CONGESTED if self._room.memory_left > 0 else _PIECE)
 
     @property
     def is_in_memory(self) -> bool:
@@ -116,12 +122,14 @@ class Spool:
             self._accounted += len(data)
         only_memory = self.is_in_memory
         self.pending += len(data)
-        if only_memory and self._front_size + len(data) <= IN_MEMORY:
+        if only_memory and self._front_size + len(data) <= IN_MEMORY and len(data) <= self._room.memory_left:
             self._front.append(data)
             self._front_size += len(data)
+            self._room.memory_left -= len(data)
         else:
             self._back.append(data)
             self._back_size += len(data)
+            self._room.memory_left -= len(data)
             self._written.clear()
             if not self._writing:
                 self._writing = True
@@ -131,8 +139,7 @@ class Spool:
     def take_all(self) -> bytes:
         """Everything, where `is_in_memory`."""
         data = b"".join(self._front)
-        self._front.clear()
-        self._front_size = 0
+        self._clear_front()
         self._took(len(data))
         return data
 
@@ -145,6 +152,7 @@ class Spool:
         if self._front:
             data = self._front.popleft()
             self._front_size -= len(data)
+            self._room.memory_left += len(data)
         elif self.pending:
             size = min(_PIECE, self._write_at - self._read_at)
             data = await self._with_file(os.pread, size, self._read_at)
@@ -160,12 +168,19 @@ class Spool:
         """Drop what is left."""
         if not self._closed:
             self._closed = True
-            self._front.clear()
+            self._clear_front()
             self._back.clear()
+            self._room.memory_left += self._back_size
+            self._back_size = 0
             self._room.give_back(self._visitor, self._accounted)
             self._accounted = self.pending = 0
             self._written.set()
             self._close_file()
+
+    def _clear_front(self) -> None:
+        self._front.clear()
+        self._room.memory_left += self._front_size
+        self._front_size = 0
 
     def _took(self, size: int) -> None:
         if self._closed:
@@ -187,12 +202,16 @@ class Spool:
                 self._back.clear()
                 self._back_size = 0
                 self._written.clear()
-                await self._with_file(_write_whole, batch, self._write_at)
+                try:
+                    await self._with_file(_write_whole, batch, self._write_at)
+                finally:
+                    self._room.memory_left += len(batch)
                 self._write_at += len(batch)
                 self._written.set()
                 if was_congested and not self._closed:
                     self._relieved()
-        except OSError:
+        except OSError as error:
+            self._room.failed(error)
             self.failed = True
             self._written.set()
             if not self._closed:

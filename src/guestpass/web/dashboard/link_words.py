@@ -52,6 +52,9 @@ _REASONS: Final[Mapping[str, str]] = {
     Reason.SIGN_IN_REFUSED: "Odoo did not accept the account",
     Reason.SIGN_INS_USED_UP: "Too many sign-ins from one address",
     Reason.TOO_BUSY: "Too many requests at a time",
+    Reason.LINK_OVERRUN: "More requests than the link may have",
+    Reason.TOO_MANY_REQUESTS: "Too many requests from one address",
+    Reason.HEAD_TIMEOUT: "What was sent came too slowly",
 }
 
 

@@ -1,0 +1,153 @@
+"""How much of a worker one address, one link and all together may take: connections, requests and guesses.
+
+Each worker counts for itself, since what is protected is its own: a core, its memory and its descriptors. Behind a
+trusted proxy all connections are the proxy's, so that there only requests are counted.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from guestpass.app.directory import LinkEntry
+from guestpass.domain.networks import counted_as
+from guestpass.gateway.peers import TrustedProxies
+from guestpass.gateway.rates import LocalRate
+
+_SPARE_DESCRIPTORS: Final = 128
+"""For listeners, the database, log, spools and assets."""
+_LARGEST_GRANT: Final = 64
+_GRANTS: Final = 20_000
+_NOTES: Final = "5/minute"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """The limits of one worker.
+
+    `connections` are all clients', `connections_per_address` those from one address. `open_per_link` are requests and
+    WebSockets under way through one link at a time. Then there are rates such as ``30000/minute``. `unsent` are bytes
+    that wait in memory for clients to take them, and `patience` the seconds for which a client may keep one waiting.
+    """
+
+    connections: int = 20_000
+    connections_per_address: int = 600
+    open_per_link: int = 2_000
+    requests_per_address: str = "30000/minute"
+    requests_per_link: str = "60000/minute"
+    unknown_tokens: str = "240/10minute"
+    unsent: int = 256 * 1024**2
+    patience: float = 75.0
+
+
+class Crowd:
+    """Counts what comes; `time` are Unix seconds."""
+
+    def __init__(self, caps: Caps, proxies: TrustedProxies, time: Callable[[], float]) -> None:
+        self.caps = caps
+        self._proxies = proxies
+        self._connections: dict[str, int] = {}
+        self._of_address = _Grants(LocalRate(caps.requests_per_address, time))
+        self._of_link = LocalRate(caps.requests_per_link, time)
+        self._link_grant = _grant_of(self._of_link)
+        self._guesses = LocalRate(caps.unknown_tokens, time)
+        self._notes = LocalRate(_NOTES, time)
+
+    def enter(self, peer: str) -> bool:
+        """Count a connection; False, and nothing counted, where its address has as many as it may."""
+        if self._proxies.is_trusted(peer):
+            return True
+        key = counted_as(peer)
+        count = self._connections.get(key, 0)
+        if count >= self.caps.connections_per_address:
+            return False
+        self._connections[key] = count + 1
+        return True
+
+    def leave(self, peer: str) -> None:
+        """A connection that was counted has ended."""
+        if self._proxies.is_trusted(peer):
+            return
+        key = counted_as(peer)
+        count = self._connections[key] - 1
+        if count:
+            self._connections[key] = count
+        else:
+            del self._connections[key]
+
+    def take_request(self, address: str) -> float | None:
+        """Count a request; the seconds until there may be another where its address has used up its own."""
+        return self._of_address.take(address)
+
+    def take_request_of(self, entry: LinkEntry) -> float | None:
+        """Count a request through a link; the seconds until there may be another where that has had too many."""
+        if entry.granted:
+            entry.granted -= 1
+            return None
+        if (wait := self._of_link.spend(entry.link.id, cost=self._link_grant)) is None:
+            entry.granted = self._link_grant - 1
+        return wait
+
+    def take_guess(self, address: str) -> float | None:
+        """Count an unknown token, before the database is asked; the seconds to wait where no look-up is left."""
+        return self._guesses.spend(counted_as(address))
+
+    def give_back_guess(self, address: str) -> None:
+        """It was none: the token opens something, or did."""
+        self._guesses.refund(counted_as(address))
+
+    def is_worth_noting(self, link_id: str) -> bool:
+        """Whether one more of those who are turned back becomes part of what a link's owner sees."""
+        return self._notes.spend(link_id) is None
+
+
+class _Grants:
+    """A rate of which each address gets many at once, so that most requests cost one look-up."""
+
+    def __init__(self, rate: LocalRate) -> None:
+        self._rate = rate
+        self._size = _grant_of(rate)
+        self._left: dict[str, _Grant] = {}
+
+    def take(self, address: str) -> float | None:
+        grant = self._left.get(address)
+        if grant is not None and grant.left:
+            grant.left -= 1
+            return None
+        if (wait := self._rate.spend(counted_as(address), cost=self._size)) is not None:
+            return wait
+        if grant is None:
+            if len(self._left) >= _GRANTS:
+                self._left.clear()
+            grant = self._left[address] = _Grant()
+        grant.left = self._size - 1
+        return None
+
+
+class _Grant:
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = 0
+
+
+def _grant_of(rate: LocalRate) -> int:
+    """How many are granted at once: few enough that what is left unused of them doesn't matter."""
+    return max(1, min(_LARGEST_GRANT, rate.amount // 100))
+
+
+def connections_for(wanted: int) -> int:
+    """How many connections of clients a process can have, `wanted` at most; allows it more descriptors where it may.
+
+    Each may need another one to an environment.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = 2 * wanted + _SPARE_DESCRIPTORS
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY:
+        return wanted
+    return max(1, min(wanted, (soft - _SPARE_DESCRIPTORS) // 2))
