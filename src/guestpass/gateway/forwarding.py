@@ -74,31 +74,48 @@ def request_head(
     extra: bytes = b"",
 ) -> bytes:
     """The request head for an upstream; `extra` are complete field lines that nobody outside can send."""
-    connection = head.connection
-    parts = [b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (head.method, target, visitor.host)]
-    for lower, name, value in head.fields:
-        if lower in _REQUEST_DROPS or lower in connection or lower.startswith(_REQUEST_DROPPED_BEGINNINGS):
-            continue
-        if lower == b"referer" and _is_ours(value):
-            continue
-        parts.append(b"%b: %b\r\n" % (name, value))
-    parts.append(
+    host = visitor.host
+    parts = [
+        b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (head.method, target, host),
+        _passed_on(head),
         b"X-Forwarded-For: %b\r\nX-Forwarded-Host: %b\r\nX-Forwarded-Proto: %b\r\n"
-        % (visitor.address, visitor.host, visitor.scheme)
-    )
+        % (visitor.address, host, visitor.scheme),
+    ]
     if cookie:
         parts.append(b"Cookie: %b\r\n" % cookie)
     if head.chunked:
         parts.append(b"Transfer-Encoding: chunked\r\n")
     elif head.content_length is not None:
         parts.append(b"Content-Length: %d\r\n" % head.content_length)
-    if head.minor == 1 and head.values.get(b"expect", b"").lower() == b"100-continue" and head.has_body:
+    if head.has_body and head.minor == 1 and head.values.get(b"expect", b"").lower() == b"100-continue":
         parts.append(b"Expect: 100-continue\r\n")
     if upgrade:
         parts.append(b"Upgrade: websocket\r\nConnection: Upgrade\r\n")
     parts.append(extra)
     parts.append(b"\r\n")
     return b"".join(parts)
+
+
+def _passed_on(head: RequestHead) -> bytes:
+    """The field lines that go on as they came; chosen once for all requests that repeat them."""
+    block = head.block
+    if head.fields is not block.fields:
+        return _choose(head)
+    if block.passed_on is None:
+        block.passed_on = _choose(head)
+    return block.passed_on
+
+
+def _choose(head: RequestHead) -> bytes:
+    connection = head.connection
+    lines = []
+    for lower, name, value in head.fields:
+        if lower in _REQUEST_DROPS or lower in connection or lower.startswith(_REQUEST_DROPPED_BEGINNINGS):
+            continue
+        if lower == b"referer" and _is_ours(value):
+            continue
+        lines.append(b"%b: %b\r\n" % (name, value))
+    return b"".join(lines)
 
 
 @dataclass(slots=True)

@@ -1,13 +1,15 @@
-"""Read the heads of requests and responses: llhttp finds the parts, and what it lets pass is refused here.
+"""Read the heads of requests and responses. What comes out is a meaning, never bytes to pass on.
 
-A head is fed to a fresh parser in one piece, from its first byte to its CRLFCRLF and nothing behind it. What
-comes out is a meaning, never bytes to pass on: both directions build new heads from it.
+Nearly every head is plain: known methods, names of letters, digits and hyphens, visible values, CRLF. Its lines are
+looked up among those that were read before, and a new one is read by the letter of RFC 9112. Any other head is fed to
+llhttp in one piece, from its first byte to its CRLFCRLF and nothing behind it, and what llhttp lets pass is refused
+here. Both ways end in the same checks, and a test holds them to the same meanings (docs/decisions/0017).
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, cast
 
 import httptools
 
@@ -19,18 +21,20 @@ MAX_FIELDS: Final = 200
 
 # Besides what RFC 9112, section 3.2, forbids, a backslash is refused: browsers turn it into a slash, servers don't.
 _BAD_TARGET = re.compile(rb"[^\x21\x22\x24-\x5b\x5d-\x7e]|%(?![0-9A-Fa-f]{2})")
-_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?)(?::([0-9]{1,5}))?")
-_MAX_PORT: Final = 65535
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?)(?::[0-9]{1,5})?")
 _PLAIN_NAME = re.compile(rb"[A-Za-z0-9-]+")
 _VERSION = re.compile(rb" HTTP/[0-9]\.[0-9]")
 _VERSIONS: Final = (b"HTTP/1.1", b"HTTP/1.0")
 _END: Final = b"\r\n\r\n"
 _REFUSED_METHODS: Final = frozenset({b"CONNECT", b"TRACE"})
-# RFC 9110, section 7.6.1, forbids Connection to name what is meant for every recipient. Who decides by such a field and
-# then takes it away, because it was named, decides about another request than the one that arrives.
-_NEVER_NAMED = re.compile(
-    rb"host|cookie|authorization|origin|forwarded|x-forwarded-.*|x-real-ip|content-.*|transfer-encoding|sec-.*"
-)
+_PLAIN_METHODS: Final = frozenset({b"GET", b"POST", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"PATCH"})
+_PLAIN_LINE = re.compile(rb"([A-Za-z0-9-]+):([\t\x20-\x7e\x80-\xff]*)")
+_PLAIN_STATUS = re.compile(rb"HTTP/1\.([01]) ([2-5][0-9]{2}) [\t\x20-\x7e\x80-\xff]*")
+# What is remembered of heads that came. A browser sends most of its lines, and whole sets of them, again and again.
+_LONGEST_LINE: Final = 4096
+_MOST_LINES: Final = 2000
+_LONGEST_BLOCK: Final = 4096
+_MOST_BLOCKS: Final = 1000
 
 Field = tuple[bytes, bytes, bytes]
 """Lower-case name, name as it came, value without blanks around it."""
@@ -60,6 +64,60 @@ class _LowerNames(dict[bytes, bytes | None]):
 _LOWER = _LowerNames()
 
 
+class _Lines(dict[bytes, Field | None]):
+    """Plain field lines as they came -> what they say, or None for lines that are not plain; remembers the recent."""
+
+    def __missing__(self, line: bytes) -> Field | None:
+        match = _PLAIN_LINE.fullmatch(line)
+        field = None if match is None else (match[1].lower(), match[1], match[2].strip(b" \t"))
+        if len(self) >= _MOST_LINES:
+            self.clear()
+        if len(line) <= _LONGEST_LINE:
+            self[line] = field
+        return field
+
+
+class _StatusLines(dict[bytes, tuple[int, int] | None]):
+    """Status lines as they came -> minor version and status, or None for those that are not plain."""
+
+    def __missing__(self, line: bytes) -> tuple[int, int] | None:
+        match = _PLAIN_STATUS.fullmatch(line)
+        found = None if match is None else (int(match[1]), int(match[2]))
+        if len(self) >= _MOST_LINES:
+            self.clear()
+        if len(line) <= _LONGEST_LINE:
+            self[line] = found
+        return found
+
+
+_LINES = _Lines()
+_STATUS_LINES = _StatusLines()
+
+
+class FieldBlock:
+    """All of a request's head but its first line, and what it means; for the attributes see RequestHead.
+
+    Shared by all requests that repeat it to the byte, so nothing of it is ever changed. `passed_on` is for whoever
+    builds the head for the upstream: the field lines that go on as they are, once they were chosen.
+    """
+
+    __slots__ = ("chunked", "connection", "content_length", "fields", "host", "keep_alive", "passed_on", "values")
+
+    fields: list[Field]
+    values: dict[bytes, bytes]
+    host: bytes
+    content_length: int | None
+    chunked: bool
+    connection: frozenset[bytes]
+    keep_alive: bool
+
+    def __init__(self) -> None:
+        self.passed_on: bytes | None = None
+
+
+_BLOCKS: dict[bytes, FieldBlock] = {}
+
+
 class RequestHead:
     """The meaning of a request's head.
 
@@ -69,6 +127,7 @@ class RequestHead:
     """
 
     __slots__ = (
+        "block",
         "chunked",
         "connection",
         "content_length",
@@ -83,6 +142,7 @@ class RequestHead:
         "values",
     )
 
+    block: FieldBlock
     method: bytes
     target: bytes
     path: bytes
@@ -145,6 +205,7 @@ class _Events:
         self.complete = True
 
 
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 _NO_TOKENS: frozenset[bytes] = frozenset()
 _COMMON_CONNECTION: dict[bytes | None, frozenset[bytes]] = {
     None: _NO_TOKENS,
@@ -155,8 +216,7 @@ _COMMON_CONNECTION: dict[bytes | None, frozenset[bytes]] = {
 
 def read_host(value: bytes) -> bytes:
     """Check a Host field or what stands for it, and return it in lower case; raises RefusedHeadError."""
-    match = _HOST.fullmatch(value)
-    if match is None or int(match[1] or 0) > _MAX_PORT:
+    if not _HOST.fullmatch(value):
         raise _bad("The request's Host is not a host name or address with an optional port.")
     return value.lower()
 
@@ -166,6 +226,50 @@ def read_request_head(data: bytes) -> RequestHead:
 
     Raises RefusedHeadError for whatever has no single meaning: see the order of checks.
     """
+    line_end = data.find(b"\r\n")
+    method, _, rest = data[:line_end].partition(b" ")
+    target, _, version = rest.partition(b" ")
+    if method in _PLAIN_METHODS and version == b"HTTP/1.1" and target.startswith(b"/") and data.endswith(_END):
+        raw = data[line_end:]
+        block = _BLOCKS.get(raw) or _read_plain_block(raw)
+        if block is not None:
+            _check_target(target)
+            return _make_head(method, target, 1, block)
+    return _read_by_llhttp(data)
+
+
+def _read_plain_block(raw: bytes) -> FieldBlock | None:
+    """Read the field lines between two CRLF and an empty line; None where one of them is not plain."""
+    fields = [_LINES[line] for line in raw[2:-4].split(b"\r\n")]
+    if None in fields:
+        return None
+    block = _understand(cast("list[Field]", fields), minor=1)
+    if len(raw) <= _LONGEST_BLOCK:
+        if len(_BLOCKS) >= _MOST_BLOCKS:
+            _BLOCKS.clear()
+        _BLOCKS[raw] = block
+    return block
+
+
+def _make_head(method: bytes, target: bytes, minor: int, block: FieldBlock) -> RequestHead:
+    head = RequestHead()
+    head.method = method
+    head.target = target
+    head.minor = minor
+    head.block = block
+    head.fields = block.fields
+    head.values = block.values
+    head.host = block.host
+    head.content_length = block.content_length
+    head.chunked = block.chunked
+    head.connection = block.connection
+    head.keep_alive = block.keep_alive
+    head.path, question, query = target.partition(b"?")
+    head.query = question + query
+    return head
+
+
+def _read_by_llhttp(data: bytes) -> RequestHead:
     events = _Events()
     parser = httptools.HttpRequestParser(events)
     try:
@@ -176,58 +280,44 @@ def read_request_head(data: bytes) -> RequestHead:
         raise _unreadable(data, error) from None
     if not events.complete or events.overrun or data.find(_END) != len(data) - len(_END):
         raise _bad("The request's head does not end where it should.")
-    head = RequestHead()
-    head.method = method = parser.get_method()
-    target = events.url
-    _check_request_line(data, method, target, head)
-    values = _collect(events.pairs, head)
-    head.values = values
-    _read_host(head, target)
-    head.connection = _tokens(values.get(b"connection"))
-    if any(map(_NEVER_NAMED.fullmatch, head.connection)):
-        raise _bad("The Connection field names a field that is meant for every recipient.")
-    head.keep_alive = _keeps_alive(head.minor, head.connection)
-    _read_request_framing(head)
-    return head
+    method = parser.get_method()
+    minor = _check_request_line(data, method, events.url)
+    if len(events.pairs) > MAX_FIELDS:
+        raise _too_many_fields()
+    named = [(_LOWER[name], name, value.strip(b" \t")) for name, value in events.pairs]
+    block = _understand([cast("Field", each) for each in named if each[0] is not None], minor)
+    return _make_head(method, _origin_form(events.url, block.host), minor, block)
 
 
 def read_response_head(data: bytes) -> ResponseHead:
     """Read a complete response head that ends in CRLFCRLF; raises ValueError for one that is not to be trusted."""
-    events = _Events()
-    parser = httptools.HttpResponseParser(events)
-    try:
-        parser.feed_data(data)
-    except httptools.HttpParserUpgrade:
-        pass
-    except httptools.HttpParserError as error:
-        raise ValueError(f"not valid HTTP: {error}") from None
-    head = ResponseHead()
-    head.status = status = parser.get_status_code()
-    version = data[:9]
-    if not events.complete or events.overrun or data.find(_END) != len(data) - len(_END):
-        raise ValueError("the head does not end where it should")
-    if version not in (b"HTTP/1.1 ", b"HTTP/1.0 ") or not 100 <= status <= 599:
-        raise ValueError("neither HTTP/1.1 nor HTTP/1.0, or a status outside 100 to 599")
-    head.minor = version[7] - 48
-    if len(events.pairs) > MAX_FIELDS:
-        raise ValueError(f"more than {MAX_FIELDS} fields")
-    fields: list[Field] = []
+    first, *lines = data[:-4].split(b"\r\n")
+    status_line = _STATUS_LINES[first]
+    fields = [_LINES[line] for line in lines]
+    if status_line is None or None in fields or len(fields) > MAX_FIELDS or not data.endswith(_END):
+        minor, status, known = _read_response_by_llhttp(data)
+    else:
+        (minor, status), known = status_line, cast("list[Field]", fields)
     connection = length = coding = None
-    for name, value in events.pairs:
-        lower = name.lower()
-        value = value.strip(b" \t")  # noqa: PLW2901 - the parser leaves trailing blanks in a value
+    for lower, _, value in known:
+        if lower not in _FRAMING:
+            continue
         if lower == b"content-length":
+            if length is not None:
+                raise ValueError("more than one Content-Length")
             length = value
         elif lower == b"transfer-encoding":
             coding = value if coding is None else coding + b"," + value
-        elif lower == b"connection":
+        else:
             connection = value if connection is None else connection + b"," + value
-        fields.append((lower, name, value))
-    head.fields = fields
+    head = ResponseHead()
+    head.minor = minor
+    head.status = status
+    head.fields = known
     head.connection = _tokens(connection)
-    head.keep_alive = _keeps_alive(head.minor, head.connection)
+    head.keep_alive = _keeps_alive(minor, head.connection)
     head.chunked = coding is not None
-    if coding is not None and (coding.lower() != b"chunked" or head.minor == 0 or length is not None):
+    if coding is not None and (coding.lower() != b"chunked" or minor == 0 or length is not None):
         # llhttp would read such a body to the end of the connection; whoever reads it otherwise sees another body.
         raise ValueError("a Transfer-Encoding other than chunked on HTTP/1.1")
     head.content_length = None if length is None else _length(length)
@@ -236,7 +326,30 @@ def read_response_head(data: bytes) -> ResponseHead:
     return head
 
 
-def _check_request_line(data: bytes, method: bytes, target: bytes, head: RequestHead) -> None:
+def _read_response_by_llhttp(data: bytes) -> tuple[int, int, list[Field]]:
+    """Minor version, status and fields; raises ValueError."""
+    events = _Events()
+    parser = httptools.HttpResponseParser(events)
+    try:
+        parser.feed_data(data)
+    except httptools.HttpParserUpgrade:
+        pass
+    except httptools.HttpParserError as error:
+        raise ValueError(f"not valid HTTP: {error}") from None
+    status = parser.get_status_code()
+    version = data[:9]
+    if not events.complete or events.overrun or data.find(_END) != len(data) - len(_END):
+        raise ValueError("the head does not end where it should")
+    if version not in (b"HTTP/1.1 ", b"HTTP/1.0 ") or not 100 <= status <= 599:
+        raise ValueError("neither HTTP/1.1 nor HTTP/1.0, or a status outside 100 to 599")
+    if len(events.pairs) > MAX_FIELDS:
+        raise ValueError(f"more than {MAX_FIELDS} fields")
+    # The parser leaves trailing blanks in a value.
+    return version[7] - 48, status, [(name.lower(), name, value.strip(b" \t")) for name, value in events.pairs]
+
+
+def _check_request_line(data: bytes, method: bytes, target: bytes) -> int:
+    """Hold the first line against what llhttp made of it; returns the minor version."""
     line_end = data.index(b"\r\n")
     if not data[:1].isalpha():
         raise _bad("The request begins with more than one empty line.")
@@ -246,50 +359,53 @@ def _check_request_line(data: bytes, method: bytes, target: bytes, head: Request
     # Equality leaves no room for further spaces, for RTSP and ICE, or for bytes before the method.
     if data[:line_end] != b"%b %b %b" % (method, target, version):
         raise _bad("The request line must be a method, a target and a version with one space between them.")
-    head.minor = version[7] - 48
-    if len(target) > MAX_TARGET:
-        raise RefusedHeadError(Reason.TARGET_TOO_LONG, f"The address is longer than {MAX_TARGET} bytes.")
     if method in _REFUSED_METHODS:
         raise RefusedHeadError(Reason.METHOD_NOT_ALLOWED, f"The method {method.decode()} is not served here.")
+    _check_target(target)
+    return version[7] - 48
+
+
+def _check_target(target: bytes) -> None:
+    if len(target) > MAX_TARGET:
+        raise RefusedHeadError(Reason.TARGET_TOO_LONG, f"The address is longer than {MAX_TARGET} bytes.")
     if _BAD_TARGET.search(target):
         raise _bad("The address holds a character or a %-escape that no URL can have.")
 
 
-def _collect(pairs: list[tuple[bytes, bytes]], head: RequestHead) -> dict[bytes, bytes]:
-    if len(pairs) > MAX_FIELDS:
-        raise RefusedHeadError(Reason.HEAD_TOO_LARGE, f"The request has more than {MAX_FIELDS} header fields.")
-    fields: list[Field] = []
+def _understand(fields: list[Field], minor: int) -> FieldBlock:
+    """What the fields mean together (RFC 9112, sections 3.2, 6 and 9.3)."""
+    if len(fields) > MAX_FIELDS:
+        raise _too_many_fields()
     values: dict[bytes, bytes] = {}
-    for name, raw in pairs:
-        lower = _LOWER[name]
-        if lower is None:
-            continue
-        value = raw.strip(b" \t")
-        fields.append((lower, name, value))
+    for lower, _, value in fields:
         if lower in values:
             if lower == b"host":
                 raise _bad("The request names more than one Host.")
-            value = values[lower] + (b"; " if lower == b"cookie" else b", ") + value
-        values[lower] = value
-    head.fields = fields
-    return values
-
-
-def _read_host(head: RequestHead, target: bytes) -> None:
-    """Check Host (RFC 9112, section 3.2) and bring the target into origin form."""
-    host = head.values.get(b"host")
+            values[lower] += (b"; " if lower == b"cookie" else b", ") + value
+        else:
+            values[lower] = value
+    host = values.get(b"host")
     if host is None:
         raise _bad("The request names no Host.")
-    head.host = read_host(host)
-    if not target.startswith(b"/"):
-        scheme, separator, rest = target.partition(b"://")
-        authority, slash, tail = _split_authority(rest)
-        if not separator or scheme.lower() not in (b"http", b"https") or authority.lower() != head.host:
-            raise _bad("The address must begin with / or name this very host.")
-        target = slash + tail if slash == b"/" else b"/" + slash + tail
-    head.target = target
-    head.path, question, query = target.partition(b"?")
-    head.query = question + query
+    block = FieldBlock()
+    block.fields = fields
+    block.values = values
+    block.host = read_host(host)
+    block.connection = _tokens(values.get(b"connection"))
+    block.keep_alive = _keeps_alive(minor, block.connection)
+    _read_request_framing(block, minor)
+    return block
+
+
+def _origin_form(target: bytes, host: bytes) -> bytes:
+    """The target without the scheme and host that clients of proxies put before it (RFC 9112, section 3.2.2)."""
+    if target.startswith(b"/"):
+        return target
+    scheme, separator, rest = target.partition(b"://")
+    authority, slash, tail = _split_authority(rest)
+    if not separator or scheme.lower() not in (b"http", b"https") or authority.lower() != host:
+        raise _bad("The address must begin with / or name this very host.")
+    return slash + tail if slash == b"/" else b"/" + slash + tail
 
 
 def _split_authority(rest: bytes) -> tuple[bytes, bytes, bytes]:
@@ -299,16 +415,16 @@ def _split_authority(rest: bytes) -> tuple[bytes, bytes, bytes]:
     return rest, b"", b""
 
 
-def _read_request_framing(head: RequestHead) -> None:
-    values = head.values
+def _read_request_framing(block: FieldBlock, minor: int) -> None:
+    values = block.values
     coding = values.get(b"transfer-encoding")
-    head.chunked = coding is not None
-    if coding is not None and (coding.lower() != b"chunked" or head.minor == 0 or b"content-length" in values):
+    block.chunked = coding is not None
+    if coding is not None and (coding.lower() != b"chunked" or minor == 0 or b"content-length" in values):
         # RFC 9112, section 6.1: anything else is read differently by someone behind us.
         raise _bad("The only Transfer-Encoding served here is chunked, on HTTP/1.1 and without a Content-Length.")
     length = values.get(b"content-length")
-    head.content_length = None if length is None else _length(length)
-    if length is not None and head.content_length is None:
+    block.content_length = None if length is None else _length(length)
+    if length is not None and block.content_length is None:
         raise _bad("The Content-Length is not a number of bytes.")
 
 
@@ -336,6 +452,10 @@ def _unreadable(data: bytes, error: Exception) -> RefusedHeadError:
     if _VERSION.fullmatch(version) and version[1:] not in _VERSIONS:
         return _another_version()
     return _bad(f"The request is not valid HTTP: {error}.")
+
+
+def _too_many_fields() -> RefusedHeadError:
+    return RefusedHeadError(Reason.HEAD_TOO_LARGE, f"The request has more than {MAX_FIELDS} header fields.")
 
 
 def _another_version() -> RefusedHeadError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from guestpass.domain.reasons import Reason
@@ -470,6 +470,72 @@ def test_any_bytes_are_read_or_refused_and_nothing_else(data: bytes) -> None:
     except ValueError:
         return
     assert 100 <= answer.status <= 599
+
+
+_LINES = st.tuples(
+    st.sampled_from([b"X-One", b"x-one", b"Cookie", b"Connection", b"Content-Length", b"Transfer-Encoding", b"Upgrade"])
+    | st.sampled_from([b"Host", b"Expect", b"Set-Cookie", b"Accept", b"", b" X", b"X ", b"X\x00", b"X\xe9"]),
+    st.just(b": ") | st.sampled_from([b":", b":\t ", b" :", b""]),
+    st.sampled_from(
+        [b"", b"1", b"5", b"+5", b"0x5", b"5, 5", b"99999999999999999999", b"chunked", b"Chunked", b"gzip", b"close",
+         b"keep-alive, x", b"a=1; b=2", b"a.test", b"b.test:80", b"\xc3\xa9", b"x\x00", b"x\x7f", b"x\ry",
+         b"x\ny", b"x \t"]
+    ),
+).map(b"".join)  # fmt: skip
+_TARGETS = st.sampled_from(
+    [b"/", b"/a?b", b"*", b"http://a.test/x", b"/a#b", b"/%zz", b"/\xe9", b"/a b", b"//x", b"/\\"]
+)
+_METHODS = st.sampled_from([b"GET", b"POST", b"HEAD", b"get", b"PROPFIND", b"TRACE", b"M-SEARCH", b"XYZ"])
+_VERSIONS = st.sampled_from([b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.0", b"HTTP/1.2", b"http/1.1", b"HTTP/1.1 "])
+_STATUS_LINES = st.tuples(
+    st.sampled_from([b"HTTP/1.1 ", b"HTTP/1.0 ", b"HTTP/1.2 ", b"HTTP/1.1  ", b"RTSP/1.0 "]),
+    st.sampled_from(
+        [b"200 OK", b"200", b"200 ", b"99 X", b"600 X", b"204 \xe9", b"304 a\tb", b"200 O\x00K", b"2000 OK"]
+    ),
+).map(b"".join)
+# A name that is dropped from a request, and so changes nothing but who reads the head: llhttp, not the memory of lines.
+_NOT_PLAIN = b"Not_Plain: 1"
+
+
+def _meaning_of_request(data: bytes) -> tuple[object, ...]:
+    try:
+        head = read_request_head(data)
+    except RefusedHeadError as error:
+        return (error.reason,)
+    return tuple(
+        getattr(head, name)
+        for name in ("method", "target", "path", "query", "minor", "fields", "values", "host", "content_length",
+                     "chunked", "connection", "keep_alive")
+    )  # fmt: skip
+
+
+def _meaning_of_answer(data: bytes) -> tuple[object, ...]:
+    try:
+        head = read_response_head(data)
+    except ValueError:
+        return ()
+    fields = [field for field in head.fields if field[0] != b"not_plain"]
+    return (head.status, head.minor, fields, head.content_length, head.chunked, head.connection, head.keep_alive)
+
+
+@settings(max_examples=400)
+@given(
+    st.tuples(_METHODS, _TARGETS, _VERSIONS).map(b" ".join) | st.just(b"POST / HTTP/1.1"), st.lists(_LINES, max_size=3)
+)
+def test_a_request_means_the_same_whoever_reads_it(first: bytes, lines: list[bytes]) -> None:
+    by_llhttp = _meaning_of_request(request(first, _NOT_PLAIN, *lines))
+    # The second time the lines are known, the third time all of them together.
+    for _ in range(3):
+        assert _meaning_of_request(request(first, *lines)) == by_llhttp
+
+
+@settings(max_examples=400)
+@given(_STATUS_LINES | st.just(b"HTTP/1.1 200 OK"), st.lists(_LINES, max_size=3))
+@example(b"HTTP/1.1 200 OK", [b"Content-Length: 5", b"Content-Length: 5"])
+def test_an_answer_means_the_same_whoever_reads_it(first: bytes, lines: list[bytes]) -> None:
+    by_llhttp = _meaning_of_answer(response(first, _NOT_PLAIN, *lines))
+    for _ in range(2):
+        assert _meaning_of_answer(response(first, *lines)) == by_llhttp
 
 
 _WORDS = st.sampled_from(
