@@ -21,6 +21,7 @@ from guestpass.gateway.reception import Reception
 from guestpass.listeners import BACKLOG, listening
 from guestpass.settings import Settings
 from guestpass.storage.pruning import ChangePruning
+from guestpass.storage.retention import VisitRetention
 from guestpass.supervisor import READY, RETIRE
 from guestpass.system import SystemClock
 from guestpass.tls import HANDSHAKE_SECONDS, SHUTDOWN_SECONDS, Certificate, Pair, warn_of_expiry
@@ -166,6 +167,7 @@ async def _work(
         for work in (
             worker.feed.run(),
             ChangePruning(worker.core.database, worker.core.clock).run(),
+            VisitRetention(worker.core.database, worker.core.clock, worker.core.settings.visit_details_kept).run(),
             worker.visits.run(),
             worker.sessions.run(),
             worker.reachability.run(),

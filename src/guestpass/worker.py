@@ -188,7 +188,7 @@ def build_worker(
             return False
         try:
             async with core.database.reading() as work:
-                await work.environments.count()
+                await work.environments.count(up_to=1)
         except SQLAlchemyError:
             return False
         return is_ready()

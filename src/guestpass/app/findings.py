@@ -41,6 +41,6 @@ class Findings:
                 for account in await work.accounts.of_org(org, id=one):
                     if account.environment in refused and (finding := refusal_of(account)) is not None:
                         refused[account.environment].append(finding)
-            shared = self._addresses.link_domain is None and await work.environments.count() > 1
+            shared = self._addresses.link_domain is None and await work.environments.count(up_to=2) > 1
         derived = (SHARED_ORIGIN,) if shared else ()
         return {key: (*found.get(key, ()), *refused[key], *derived) for key in keys}

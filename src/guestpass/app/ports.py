@@ -242,8 +242,8 @@ class Unreachable:
 class Reachabilities(Protocol):
     """Where it is kept which environments can't be reached."""
 
-    async def candidates(self) -> list[Environment]:
-        """Every environment of all organisations."""
+    async def candidates(self, *, after: EnvironmentKey | None, limit: int) -> list[Environment]:
+        """The first `limit` environments of all organisations behind `after`, in the order of their keys."""
         ...
 
     async def of_org(self, org: str) -> dict[str, Unreachable]:
@@ -308,8 +308,8 @@ class Environments(Protocol):
         """Every environment of the organisation, by name and then id."""
         ...
 
-    async def count(self) -> int:
-        """How many environments exist over all organisations."""
+    async def count(self, *, up_to: int) -> int:
+        """How many environments exist over all organisations, counted no further than that."""
         ...
 
     async def update(self, environment: Environment) -> bool:

@@ -20,6 +20,8 @@ ROUNDS: Final = "1/50second"
 """How many rounds all workers make together: the first one to wake makes it for the others."""
 AT_ONCE: Final = 8
 """How many are looked at at the same time."""
+READ_AT_ONCE: Final = 100
+"""How many are in memory for that."""
 UNREACHABLE: Final = "unreachable"
 """The code of what a look finds where nothing answers."""
 _log = structlog.get_logger(__name__)
@@ -62,17 +64,22 @@ class Reachability:
 
     async def look_at_all(self) -> None:
         """Look at each environment of all organisations once."""
-        async with self._store.reading() as work:
-            environments = await work.reachabilities.candidates()
+        last: EnvironmentKey | None = None
         turns = asyncio.Semaphore(AT_ONCE)
 
         async def look(environment: Environment) -> None:
             async with turns:
                 await self.look_at(environment)
 
-        async with asyncio.TaskGroup() as tasks:
-            for environment in environments:
-                tasks.create_task(look(environment))
+        while True:
+            async with self._store.reading() as work:
+                environments = await work.reachabilities.candidates(after=last, limit=READ_AT_ONCE)
+            if not environments:
+                return
+            async with asyncio.TaskGroup() as tasks:
+                for environment in environments:
+                    tasks.create_task(look(environment))
+            last = environments[-1].key
 
     async def look_at(self, environment: Environment) -> None:
         """Connect once; where that changes what was known, write it down and let open pages know."""

@@ -24,9 +24,11 @@ from guestpass.system import SystemClock
 
 if TYPE_CHECKING:
     from guestpass.cli.remote import Server
+    from guestpass.domain.environment import Environment
     from guestpass.wiring import Core
 
 _MINUTE: Final = timedelta(minutes=1)
+_READ_AT_ONCE: Final = 500
 
 
 def doctor(as_json: AsJSON = False) -> None:
@@ -116,8 +118,12 @@ async def _environments(core: Core) -> list[Check]:
     from guestpass.cli.diagnosis.environments import look_at_environments  # noqa: PLC0415 - as above
     from guestpass.cli.local import LocalBackend  # noqa: PLC0415
 
+    environments: list[Environment] = []
     async with core.database.reading() as work:
-        environments = await work.reachabilities.candidates()
+        while some := await work.reachabilities.candidates(
+            after=environments[-1].key if environments else None, limit=_READ_AT_ONCE
+        ):
+            environments += some
     several = len({each.key.org for each in environments}) > 1
     return await look_at_environments(
         [

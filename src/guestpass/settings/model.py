@@ -269,6 +269,11 @@ class Settings(BaseSettings):
         description="How much of visitors' addresses is kept and shown to owners: full, shortened (the network: /24 of "
         "IPv4, /48 of IPv6) or none.",
     )
+    visit_details_kept: Annotated[timedelta, BeforeValidator(parse_lifetime), Shown("`90d`")] = Field(
+        default=timedelta(days=90),
+        description="How long it is kept who came through a link after the link has ended, and who was turned away "
+        "anywhere, such as 720h or 30d. Totals and the owner's history stay.",
+    )
     password_tries: Annotated[str, BeforeValidator(parse_rate)] = Field(
         default="10/15minute",
         description="How often a link's password may be tried from one address, such as 10/15minute; right passwords "

@@ -72,5 +72,8 @@ class SQLChangeLog:
         """Delete up to `limit` changes of an earlier time, oldest first, but never the newest; returns how many."""
         newest = select(func.max(changes.c.number)).scalar_subquery()
         old = select(changes.c.number).where(changes.c.at < before, changes.c.number < newest)
-        old = old.order_by(changes.c.number).limit(limit)
-        return (await self._connection.execute(delete(changes).where(changes.c.number.in_(old)))).rowcount
+        some = old.order_by(changes.c.number).limit(limit).subquery()
+        # A bound and no list of numbers, so that it is a range of the key for every planner.
+        last = select(func.max(some.c.number)).scalar_subquery()
+        statement = delete(changes).where(changes.c.number <= last, changes.c.at < before)
+        return (await self._connection.execute(statement)).rowcount

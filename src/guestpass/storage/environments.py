@@ -69,9 +69,10 @@ class SQLEnvironments:
         query = select(environments).where(environments.c.org == org).order_by(environments.c.name, environments.c.id)
         return [environment_of(row) for row in await self._connection.execute(query)]
 
-    async def count(self) -> int:
-        """How many environments exist over all organisations."""
-        return (await self._connection.execute(select(func.count()).select_from(environments))).scalar_one()
+    async def count(self, *, up_to: int) -> int:
+        """How many environments exist over all organisations, counted no further than that."""
+        some = select(environments.c.id).limit(up_to).subquery()
+        return (await self._connection.execute(select(func.count()).select_from(some))).scalar_one()
 
     async def update(self, environment: Environment) -> bool:
         """Overwrite what can be changed; False when it is gone."""

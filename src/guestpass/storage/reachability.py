@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, delete, exists, literal, select
+from sqlalchemy import ColumnElement, and_, delete, exists, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guestpass.app.ports import Unreachable
@@ -19,9 +19,11 @@ class SQLReachabilities:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def candidates(self) -> list[Environment]:
-        """Every environment of all organisations."""
-        query = select(environments).order_by(environments.c.org, environments.c.id)
+    async def candidates(self, *, after: EnvironmentKey | None, limit: int) -> list[Environment]:
+        """The first `limit` environments of all organisations behind `after`, in the order of their keys."""
+        key = (environments.c.org, environments.c.id)
+        last = (after.org, after.id) if after is not None else ("", "")
+        query = select(environments).where(tuple_(*key) > tuple_(*last)).order_by(*key).limit(limit)
         return [environment_of(row) for row in await self._connection.execute(query)]
 
     async def of_org(self, org: str) -> dict[str, Unreachable]:

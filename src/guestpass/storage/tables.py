@@ -204,6 +204,8 @@ links = Table(
     # Made from the others, since a database folds letters of few scripts: what is sorted by, and what is searched.
     Column("label_key", String, nullable=False, server_default=text("''")),
     Column("searched", String, nullable=False, server_default=text("''")),
+    # Since when nothing is kept of who came through it, but totals; NULL again once somebody does.
+    Column("details_removed_at", UTCDateTime),
     ForeignKeyConstraint(["org", "environment_id"], ["environments.org", "environments.id"], ondelete="CASCADE"),
     # Serves an environment's list, newest first, and the cascade.
     Index(None, "org", "environment_id", "created_at"),
@@ -213,6 +215,28 @@ links = Table(
     Index(None, "org", "last_opened_at", "id"),
     Index(None, "org", "label_key", "id"),
     Index(None, "org", "visits", "id"),
+    # Serves the count of each environment's active links without a look at those that have ended.
+    Index(
+        "ix_links_active",
+        "org",
+        "environment_id",
+        "expires_at",
+        sqlite_where=text("deactivated_at IS NULL"),
+        postgresql_where=text("deactivated_at IS NULL"),
+    ),
+    # These two serve retention: links that ended long ago, each until it was seen to.
+    Index(
+        "ix_links_expired_with_details",
+        "expires_at",
+        sqlite_where=text("details_removed_at IS NULL"),
+        postgresql_where=text("details_removed_at IS NULL"),
+    ),
+    Index(
+        "ix_links_deactivated_with_details",
+        "deactivated_at",
+        sqlite_where=text("details_removed_at IS NULL AND deactivated_at IS NOT NULL"),
+        postgresql_where=text("details_removed_at IS NULL AND deactivated_at IS NOT NULL"),
+    ),
 )
 
 link_tokens = Table(
@@ -287,8 +311,10 @@ refusals = Table(
     Column("browser", String),
     Column("system", String),
     Column("address", String),
-    # Serves a link's list, newest first, and what is too old.
+    # Serves a link's list, newest first, and those that are too many.
     Index(None, "link_id", "at", "id"),
+    # Serves the removal of those that are too old.
+    Index(None, "at"),
 )
 
 link_events = Table(
@@ -335,6 +361,8 @@ revoked_tokens = Table(
     Column("jti", String, primary_key=True),
     Column("revoked_at", UTCDateTime, nullable=False),
     Column("expires_at", UTCDateTime, nullable=False),
+    # Serves the removal of what has expired.
+    Index(None, "expires_at"),
 )
 
 dashboard_invitations = Table(
@@ -345,6 +373,8 @@ dashboard_invitations = Table(
     Column("org", String, nullable=False),
     Column("scopes", String, nullable=False),  # with spaces between them, as in a bearer token
     Column("expires_at", UTCDateTime, nullable=False),
+    # Serves the removal of what has expired.
+    Index(None, "expires_at"),
 )
 
 dashboard_sessions = Table(
@@ -360,6 +390,8 @@ dashboard_sessions = Table(
     Column("created_at", UTCDateTime, nullable=False),
     Column("expires_at", UTCDateTime, nullable=False),
     Index(None, "token_hash", unique=True),
+    # Serves the removal of what has expired.
+    Index(None, "expires_at"),
 )
 
 unreachable_environments = Table(

@@ -365,6 +365,7 @@ _ADD_TO_LINK = (
         visits=links.c.visits + bindparam("more_visits", type_=links.c.visits.type),
         visitors=links.c.visitors + bindparam("more_visitors", type_=links.c.visitors.type),
         last_opened_at=_later(links.c.last_opened_at, bindparam("newest_start", type_=links.c.last_opened_at.type)),
+        details_removed_at=None,
     )
 )
 _ADD_TO_HOUR = dialect.insert(visit_hours).values(

@@ -1,0 +1,121 @@
+"""Forget who came through links that ended long ago; how often, and what owners did, stays."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import bindparam, delete, or_, select, update
+
+from guestpass.app.ports import ChangeKind, Clock
+from guestpass.domain.link import EventKind
+from guestpass.storage.budgets import DatabaseBudget
+from guestpass.storage.database import Database, SQLUnitOfWork
+from guestpass.storage.tables import link_events, links, refusals, visitors
+
+INTERVAL_S: Final = 60.0
+"""How often a worker asks whether it is time, in seconds."""
+ROUNDS: Final = "1/hour"
+"""How often one of all workers looks for what is too old."""
+BATCH: Final = 500
+"""How many rows go in one transaction, so that no writer waits long."""
+_LINKS_AT_ONCE: Final = 100
+
+
+class VisitRetention:
+    """Removes visitors, their openings and refusals that are older than `kept`; all workers share the rounds.
+
+    Visitors and openings are those of links that ended so long ago; refusals go by their own age. The link itself, its
+    totals, its visits by the hour and its owner's history stay.
+    """
+
+    def __init__(self, database: Database, clock: Clock, kept: timedelta) -> None:
+        self._database = database
+        self._clock = clock
+        self._kept = kept
+        self._rounds = DatabaseBudget(database, clock, ROUNDS, "visit-retention")
+        self._log: Any = structlog.get_logger(__name__)
+
+    async def run(self) -> None:
+        """Remove when it is time, until cancelled."""
+        while True:
+            await asyncio.sleep(INTERVAL_S)
+            try:
+                await self.remove()
+            except Exception:  # noqa: BLE001 - whatever the database raises, it is tried again
+                self._log.exception("visit_details_not_removed", retry_seconds=INTERVAL_S)
+
+    async def remove(self) -> int:
+        """Remove what is too old where it is time and nobody else does; returns how many rows."""
+        if await self._rounds.spend("all") is not None:
+            return 0
+        before, removed = self._clock.now() - self._kept, 0
+        while ids := await self._ended_links(before):
+            async with self._database.writing() as work:
+                removed += await self._remove_details(work, ids, before)
+        while True:
+            async with self._database.writing() as work:
+                taken = (await work.connection.execute(_REMOVE_REFUSALS, {"before": before})).rowcount
+            removed += taken
+            if taken < BATCH:
+                return removed
+
+    async def _ended_links(self, before: datetime) -> list[str]:
+        """Some links that ended before this time and may have details."""
+        # Two statements, since each has an index of its own.
+        for end in (links.c.deactivated_at, links.c.expires_at):
+            query = select(links.c.id).where(links.c.details_removed_at.is_(None), end <= before)
+            async with self._database.reading() as work:
+                found = (await work.connection.execute(query.order_by(end).limit(_LINKS_AT_ONCE))).scalars()
+                if ids := list(found):
+                    return ids
+        return []
+
+    async def _remove_details(self, work: SQLUnitOfWork, ids: list[str], before: datetime) -> int:
+        """Remove a batch of rows of these links, and note which links have none left; returns how many rows."""
+        # Somebody may have resumed one since it was found.
+        has_ended = or_(links.c.deactivated_at <= before, links.c.expires_at <= before)
+        still = await work.connection.execute(select(links.c.id).where(links.c.id.in_(ids), has_ended))
+        removed, emptied = 0, list[str]()
+        for id in still.scalars():
+            gone = [
+                (await work.connection.execute(statement, {"of_link": id})).rowcount
+                for statement in (_REMOVE_VISITORS, _REMOVE_OPENINGS)
+            ]
+            if any(gone):
+                # Nobody remembers now whose visits were ended and who has a place, so passes from before are worth
+                # nothing should the link be resumed.
+                await work.connection.execute(update(links).where(links.c.id == id).values(version=links.c.version + 1))
+                await work.changes.append(ChangeKind.LINK, id)
+            if max(gone) < BATCH:
+                emptied.append(id)
+            removed += sum(gone)
+            if removed >= BATCH:
+                break
+        noted = update(links).where(links.c.id.in_(emptied)).values(details_removed_at=self._clock.now())
+        await work.connection.execute(noted)
+        return removed
+
+
+_OF_LINK = bindparam("of_link", type_=links.c.id.type)
+_REMOVE_VISITORS = delete(visitors).where(
+    visitors.c.link_id == _OF_LINK,
+    visitors.c.visitor.in_(select(visitors.c.visitor).where(visitors.c.link_id == _OF_LINK).limit(BATCH)),
+)
+_REMOVE_OPENINGS = delete(link_events).where(
+    link_events.c.id.in_(
+        select(link_events.c.id)
+        .where(link_events.c.link_id == _OF_LINK, link_events.c.kind == EventKind.OPENED.value)
+        .limit(BATCH)
+    )
+)
+_REMOVE_REFUSALS = delete(refusals).where(
+    refusals.c.id.in_(
+        select(refusals.c.id)
+        .where(refusals.c.at < bindparam("before", type_=refusals.c.at.type))
+        .order_by(refusals.c.at)
+        .limit(BATCH)
+    )
+)

@@ -1,0 +1,393 @@
+"""What the planners of both databases make of every statement: none may read a growing table as a whole.
+
+Statements are heard where they are sent, and each method of each repository has to be called, so that a new one can't
+be forgotten.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import wraps
+from itertools import product
+from pathlib import Path
+from typing import Any, cast
+
+import psycopg
+import pytest
+from sqlalchemy import Engine, event
+from tests.storage.crowded import DAY, ENVIRONMENT_ID, LINK_ID, ORG, Crowd, token_hash
+from tests.storage.samples import NOON, SetClock, make_account, make_environment, make_link, make_session
+
+from guestpass.app.ports import (
+    Activity,
+    ChangeKind,
+    DashboardSession,
+    LinkFilter,
+    LinkSort,
+    Origin,
+    RefusedCall,
+    Unreachable,
+)
+from guestpass.domain.access import Principal, Scope
+from guestpass.domain.account import SignInRefusal
+from guestpass.domain.branding import Branding
+from guestpass.domain.environment import EnvironmentKey
+from guestpass.domain.finding import Finding
+from guestpass.domain.link import EventKind, LinkEvent, ShareType, Status
+from guestpass.domain.visit import Refusal
+from guestpass.storage import migrate
+from guestpass.storage.budgets import DatabaseBudget
+from guestpass.storage.database import Database, SQLUnitOfWork
+from guestpass.storage.feed import open_feed
+from guestpass.storage.location import PostgresDatabase, SQLiteFile
+from guestpass.storage.pruning import ChangePruning
+from guestpass.storage.retention import VisitRetention
+from guestpass.storage.tables import metadata
+
+KEY = EnvironmentKey(ORG, ENVIRONMENT_ID)
+WHO = Principal("olga", ORG, frozenset({Scope.SHARES_READ}))
+STAYS_SMALL = {"branding", "instance"}
+GROWING = set(metadata.tables) - STAYS_SMALL
+
+# Statements that may read a table as a whole, by a piece of each, and why.
+READ_WHOLE = {
+    'WHERE (rate_counters."key" LIKE': (
+        "an owner lets passwords in again by hand; counters that are over are gone, and texts sort differently anywhere"
+    ),
+    "DELETE FROM odoo_sessions WHERE (odoo_sessions.link_id, odoo_sessions.visitor) IN (SELECT": (
+        "only those who are signed in at this moment have a row, and whether each still may is asked of other tables"
+    ),
+    "SELECT count(*) AS count_1 FROM (SELECT environments.id AS id FROM environments LIMIT": (
+        "it stops after the first few"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A statement with the values that it was sent with."""
+
+    text: str
+    values: Any
+
+
+@contextmanager
+def hearing() -> Iterator[list[Heard]]:
+    """Every statement that SQLAlchemy sends, each text once."""
+    heard: dict[str, Heard] = {}
+
+    def hear(_connection: object, _cursor: object, text: str, values: Any, _context: object, many: bool) -> None:
+        heard.setdefault(text, Heard(text, values[0] if many else values))
+
+    event.listen(Engine, "before_cursor_execute", hear)
+    statements: list[Heard] = []
+    try:
+        yield statements
+    finally:
+        event.remove(Engine, "before_cursor_execute", hear)
+        statements += [
+            each for text, each in heard.items() if text.startswith(("SELECT", "UPDATE", "DELETE", "INSERT"))
+        ]
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Notes the repositories' methods that are called."""
+    names: set[str] = set()
+
+    def noting(name: str, method: Any) -> Any:
+        @wraps(method)
+        async def note(*arguments: Any, **named: Any) -> Any:
+            names.add(name)
+            return await method(*arguments, **named)
+
+        return note
+
+    for name, method in _methods():
+        repository, _, attribute = name.partition(".")
+        monkeypatch.setattr(_REPOSITORIES[repository], attribute, noting(name, method))
+    return names
+
+
+_REPOSITORIES = {
+    type(each).__name__: type(each)
+    for each in vars(SQLUnitOfWork(cast("Any", None), SetClock())).values()  # Nothing is asked of it.
+    if type(each).__module__.startswith("guestpass.")
+}
+
+
+def _methods() -> Iterator[tuple[str, Any]]:
+    for repository, kind in _REPOSITORIES.items():
+        for name, method in vars(kind).items():
+            if inspect.iscoroutinefunction(method) and not name.startswith("_"):
+                yield f"{repository}.{name}", method
+
+
+@pytest.fixture
+async def on_sqlite(tmp_path: Path, clock: SetClock) -> AsyncIterator[Database]:
+    """SQLite's planner counts nothing unless told to, so that a few rows do."""
+    url = f"sqlite:///{tmp_path / 'guestpass.db'}"
+    migrate.upgrade(url)
+    Crowd(300).fill(url)
+    database = Database(url, clock)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def on_postgres(postgres_url: str, clock: SetClock) -> AsyncIterator[Database]:
+    Crowd(4000).fill(postgres_url)
+    database = Database(postgres_url, clock)
+    yield database
+    await database.close()
+
+
+async def test_sqlite_reads_no_growing_table_as_a_whole(on_sqlite: Database, clock: SetClock, called: set[str]) -> None:
+    with hearing() as statements:
+        await use(on_sqlite, clock)
+    assert {name for name, _ in _methods()} - called == set()
+    found = _scanning_in_sqlite(on_sqlite, statements)
+    assert "\n".join(found) == ""
+    assert len(_scanning_in_sqlite(on_sqlite, [NOTICED])) == 1
+
+
+async def test_postgresql_reads_no_growing_table_as_a_whole(on_postgres: Database, clock: SetClock) -> None:
+    with hearing() as statements:
+        await use(on_postgres, clock)
+    found = _scanning_in_postgres(on_postgres, statements)
+    assert "\n".join(found) == ""
+    assert len(_scanning_in_postgres(on_postgres, [NOTICED])) == 1
+
+
+async def test_a_page_of_a_list_is_not_made_by_sorting_the_whole(on_sqlite: Database) -> None:
+    with hearing() as statements:
+        async with on_sqlite.reading() as work:
+            for sort, descending in product(LinkSort, (True, False)):
+                wanted = LinkFilter(org=ORG, now=NOON)
+                await work.links.find(wanted, sort=sort, descending=descending, after=None, limit=51)
+            await work.visits.visitors(LINK_ID, after=None, limit=51)
+            await work.visits.newest_events(LINK_ID, kinds=[EventKind.OPENED], before=None, limit=51)
+            await work.reachabilities.candidates(after=KEY, limit=100)
+    assert isinstance(on_sqlite.location, SQLiteFile)
+    with closing(sqlite3.connect(on_sqlite.location.path)) as connection:
+        sorting = [each.text for each in statements if any("ORDER BY" in step for step in _steps(connection, each))]
+    assert len(statements) > len(LinkSort)
+    assert sorting == []
+
+
+@pytest.mark.parametrize("table", sorted(GROWING))
+def test_what_a_removal_takes_with_it_is_found_by_an_index(table: str) -> None:
+    indexed = [[column.name for column in index.columns] for index in metadata.tables[table].indexes]
+    indexed.append([column.name for column in metadata.tables[table].primary_key.columns])
+    for key in metadata.tables[table].foreign_key_constraints:
+        wanted = [column.name for column in key.columns]
+        assert any(columns[: len(wanted)] == wanted for columns in indexed), wanted
+
+
+NOTICED = Heard("SELECT links.id FROM links WHERE links.visits > 3990", ())
+
+
+def _scanning_in_sqlite(database: Database, statements: list[Heard]) -> list[str]:
+    assert isinstance(database.location, SQLiteFile)
+    found = []
+    with closing(sqlite3.connect(database.location.path)) as connection:
+        for statement in statements:
+            for step in _steps(connection, statement):
+                # An index over all rows is read as a whole, too; "SEARCH" goes to a part.
+                scanned = re.match(r"SCAN (\w+?)(_\d+)?( USING .*)?$", step)
+                if scanned is not None and scanned[1] in GROWING:
+                    found.append(statement.text)
+                    break
+    return _unexpected(found)
+
+
+def _unexpected(texts: list[str]) -> list[str]:
+    lines = [" ".join(text.split()) for text in texts]
+    return [line for line in lines if not any(piece in line or piece.replace('"', "") in line for piece in READ_WHOLE)]
+
+
+def _steps(connection: sqlite3.Connection, statement: Heard) -> list[str]:
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {statement.text}", statement.values)
+    return [row[3] for row in rows]
+
+
+def _scanning_in_postgres(database: Database, statements: list[Heard]) -> list[str]:
+    assert isinstance(database.location, PostgresDatabase)
+    found = []
+    url = database.location.url
+    with psycopg.connect(
+        host=url.host,
+        port=url.port,
+        user=url.username,
+        password=url.password,
+        dbname=url.database,
+        cursor_factory=psycopg.ClientCursor,
+    ) as connection:
+        for statement in statements:
+            row = connection.execute(f"EXPLAIN (FORMAT JSON) {statement.text}", statement.values).fetchone()
+            assert row is not None
+            if not GROWING.isdisjoint(_sequential(row[0][0]["Plan"])):
+                found.append(statement.text)
+    return _unexpected(found)
+
+
+def _sequential(plan: dict[str, Any]) -> Iterator[str]:
+    """The tables that a plan reads from their beginning to their end."""
+    if plan["Node Type"] == "Seq Scan":
+        yield plan["Relation Name"]
+    for part in plan.get("Plans", ()):
+        yield from _sequential(part)
+
+
+async def use(database: Database, clock: SetClock) -> None:
+    """Do all that is done to the database while serving."""
+    await _look(database)
+    await _write(database)
+    await _keep_house(database, clock)
+
+
+async def _look(database: Database) -> None:
+    async with database.reading() as work:
+        await work.links.by_token_hash(token_hash(5))
+        await work.links.get(LINK_ID)
+        await work.links.sealed_tokens([LINK_ID, "link7"])
+        await work.links.ids_by_environment(KEY)
+        for status in (None, *Status):
+            await work.links.by_environment(KEY, now=NOON, status=status)
+        await work.links.count_active(ORG, NOON)
+        await _look_for_links(work)
+        await work.environments.get(KEY)
+        await work.environments.all(ORG)
+        await work.environments.count(up_to=2)
+        await work.environments.findings(ORG)
+        await work.environments.findings(ORG, id=ENVIRONMENT_ID)
+        await work.environments.http_only_cookies(KEY)
+        await work.environments.refused_calls(KEY)
+        await work.accounts.get(KEY, "anna")
+        await work.accounts.all(KEY)
+        await work.accounts.of_org(ORG)
+        await work.accounts.links_using(KEY, "anna", now=NOON)
+        await work.visits.ended(LINK_ID)
+        await work.visits.visitor(LINK_ID, "visitor0")
+        for after in (None, (NOON, 5)):
+            await work.visits.visitors(LINK_ID, after=after, limit=51)
+            for kinds in (list(EventKind), [EventKind.OPENED]):
+                await work.visits.newest_events(LINK_ID, kinds=kinds, before=after, limit=51)
+        await work.visits.count_visitors(LINK_ID)
+        await work.visits.live([LINK_ID, "link7"], NOON - timedelta(minutes=1))
+        await work.visits.live_by_environment(ORG, NOON - timedelta(minutes=1))
+        await work.visits.hours(LINK_ID, NOON - DAY)
+        await work.visits.events(LINK_ID)
+        await work.refusals.of_link(LINK_ID)
+        await work.brandings.get(ORG)
+        await work.odoo_sessions.get(LINK_ID, "visitor0")
+        await work.revoked_tokens.contains("j7")
+        await work.dashboard_sessions.is_invited(token_hash(5), now=NOON)
+        await work.dashboard_sessions.find(token_hash(5), now=NOON)
+        await work.dashboard_sessions.all(now=NOON + DAY)
+        await work.reachabilities.of_org(ORG)
+        await work.reachabilities.get(KEY)
+        for last in (None, KEY):
+            await work.reachabilities.candidates(after=last, limit=100)
+        await work.changes.last()
+        await work.changes.since(3990)
+        await work.changes.after(3990)
+
+
+async def _look_for_links(work: SQLUnitOfWork) -> None:
+    wanted = LinkFilter(org=ORG, now=NOON)
+    filters = [
+        wanted,
+        replace(wanted, text="label 80"),
+        replace(wanted, environment_id=ENVIRONMENT_ID),
+        *(replace(wanted, status=status) for status in Status),
+        replace(wanted, share_type=ShareType.PASSWORD),
+        replace(wanted, created_by="owner3"),
+        replace(wanted, expires_before=NOON + timedelta(hours=1)),
+    ]
+    places: dict[LinkSort, Any] = dict.fromkeys(LinkSort, NOON) | {LinkSort.LABEL: "label", LinkSort.VISITS: 9}
+    for each, sort, descending in product(filters, LinkSort, (True, False)):
+        for after in (None, (places[sort], LINK_ID), *([(None, LINK_ID)] if sort is LinkSort.LAST_OPENED else [])):
+            await work.links.find(each, sort=sort, descending=descending, after=after, limit=51)
+    for each in filters:
+        await work.links.count(each)
+
+
+async def _write(database: Database) -> None:
+    link, environment = make_link("new", environment=KEY), make_environment(KEY)
+    account, session = make_account(environment=KEY), make_session("link1", "new", environment=KEY)
+    async with database.writing() as work:
+        await work.environments.update(environment)
+        await work.environments.add(replace(environment, key=EnvironmentKey(ORG, "new")))
+        await work.environments.set_findings(KEY, [Finding("code", "detail", "remedy")])
+        await work.environments.add_finding(environment, Finding("other", "detail", "remedy"))
+        await work.environments.learn_http_only_cookies(KEY, ["other"])
+        await work.environments.add_refused_calls(KEY, [RefusedCall("m", "g", 1, NOON)])
+        await work.environments.remove(EnvironmentKey(ORG, "new"))
+        await work.accounts.put(account)
+        await work.accounts.refuse(KEY, "anna", 2, NOON, SignInRefusal.CREDENTIALS)
+        await work.accounts.claim_retry(KEY, "anna", now=NOON, before=NOON)
+        await work.accounts.accept(KEY, "anna", 2)
+        await work.accounts.remove(KEY, "anna")
+        await work.links.add(link, token_hash(987654), b"sealed")
+        await work.links.update(link)
+        await work.links.replace_token("new", token_hash(987655), b"sealed", NOON)
+        await work.links.deactivate("new", NOON)
+        await work.links.remove("new")
+        origin = Origin("192.0.2.0", "Firefox", "Linux")
+        await work.visits.record(
+            [
+                Activity("link1", "new", ((NOON, True), (NOON + DAY, False)), NOON, NOON, origin),
+                Activity("link2", "visitor2", ((NOON, True),), NOON, NOON, origin),
+            ]
+        )
+        await work.visits.take_place("link1", "other", NOON, 10)
+        await work.visits.end("link1", "other", NOON)
+        await work.visits.add_events([LinkEvent("link1", NOON, EventKind.CHANGED, "olga", "label")])
+        await work.refusals.add([Refusal("link1", NOON, "ended", None, None, None, None)])
+        await work.odoo_sessions.claim(replace(session, revision=0), claim="c", now=NOON, until=NOON + DAY)
+        await work.odoo_sessions.complete(session, claim="c")
+        await work.odoo_sessions.rotate("link1", "new", revision=1, sealed=b"other")
+        await work.odoo_sessions.release("link1", "new", claim="c")
+        await work.odoo_sessions.remove("link1", "new")
+        await work.odoo_sessions.remove_ended(NOON, limit=50)
+        await work.odoo_sessions.remove_all(KEY)
+        await work.brandings.put(ORG, Branding(name="Agency"), at=NOON, by="olga")
+        await work.brandings.remove(ORG)
+        await work.revoked_tokens.add("new", revoked_at=NOON, expires_at=NOON + DAY)
+        await work.dashboard_sessions.invite(token_hash(987654), WHO, now=NOON, until=NOON + DAY)
+        await work.dashboard_sessions.accept(token_hash(987654), now=NOON)
+        signed_in = DashboardSession("new", WHO, None, "192.0.2.1", NOON, NOON + DAY)
+        await work.dashboard_sessions.add(signed_in, token_hash(987654))
+        await work.dashboard_sessions.remove("new")
+        await work.reachabilities.regain(KEY)
+        await work.reachabilities.lose(KEY, Unreachable(NOON, "refused"))
+        await work.changes.append(ChangeKind.LINK, "link1")
+
+
+async def _keep_house(database: Database, clock: SetClock) -> None:
+    budget = DatabaseBudget(database, clock, "3/minute", "any")
+    await budget.spend("one", "two")
+    await budget.look("one", "two")
+    await budget.refund("one", "two")
+    await budget.clear("one", "two")
+    await budget.clear_all("one")
+
+    async def nothing(*_: object) -> None:
+        pass
+
+    feed = open_feed(database, nothing, nothing)
+    await feed.start()
+    await feed.announce()
+    async with database.writing() as work:
+        await work.links.deactivate("link3", NOON - 100 * DAY)
+        await work.refusals.add([Refusal("link3", NOON - 100 * DAY, "ended", None, None, None, None)])
+    assert await VisitRetention(database, clock, 90 * DAY).remove() > 0
+    clock.advance(timedelta(hours=1))
+    assert await ChangePruning(database, clock).prune() > 0
