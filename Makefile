@@ -5,13 +5,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check lock bench texts docs screenshots clean help
+.PHONY: run test check lock bench bench-short texts docs screenshots clean help
 
 help:
 	@echo "make run    start Guestpass with a sample application and two links"
 	@echo "make test   formatting, lint, types, import rules and every test"
 	@echo "make check  the same without the tests"
-	@echo "make bench  speed, side by side with nginx"
+	@echo "make bench  speed, side by side with what one would use instead; make bench-short for two minutes of it"
 	@echo "make lock   renew the pinned requirements"
 	@echo "make docs   the documentation as pages, in build/site"
 	@echo "make screenshots  the pictures in the documentation, taken of the product as it is"
@@ -33,14 +33,19 @@ check: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	@$(BIN)/python -m bench
 
+bench-short: $(VENV)/dev.stamp
+	@$(BIN)/python -m bench --short
+
 lock:
 	@for set in run dev; do \
 	  group=$$([ $$set = dev ] && echo "--group dev" || true); \
 	  $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --quiet $$group pyproject.toml -o requirements/$$set.txt; \
 	done
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-emit-find-links --no-header --quiet requirements/jupyterlab.in -o requirements/jupyterlab.txt
+	for set in jupyterlab bench; do \
+	  $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-header --quiet requirements/$$set.in -o requirements/$$set.txt; \
+	done
 
 texts: $(VENV)/dev.stamp
 	@mkdir -p build

@@ -1,1 +1,1 @@
-"""Speed, side by side: Guestpass and nginx on one core each."""
+"""Speed, side by side: Guestpass and what one would use instead, on one core each."""

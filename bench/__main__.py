@@ -1,4 +1,4 @@
-"""``python -m bench [web-client]``: measure Guestpass beside nginx, print a table and write a JSON file."""
+"""``python -m bench``: measure Guestpass beside others, print a table, write a JSON file, and the docs from that."""
 
 from __future__ import annotations
 
@@ -6,26 +6,25 @@ import argparse
 import asyncio
 import json
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from bench import web_client
-from bench.browser import browser_requests
-from bench.candidates import CANDIDATES, Candidate
-from bench.load import Sample, run_load, write_script
-from bench.machine import Cores, describe_machine
-from bench.plan import Results, measure
-from bench.probe import probe
+from bench.candidates import CANDIDATES
+from bench.load import LOADS
+from bench.machine import describe_machine
+from bench.plan import Patience
 from bench.processes import NotReady, find_program
+from bench.proxies import measure_proxies
+from bench.publishing import publish
 from bench.report import document, print_report, rows
-from bench.upstream import SIZES, Upstream
 
-_WIDTH = 118  # where there is no terminal that has one
+_WIDTH = 130  # where there is no terminal that has one
+_FULL: dict[str, Any] = {"rounds": 5, "seconds": 5, "loads": list(LOADS), "only": list(CANDIDATES)}
+_SHORT: dict[str, Any] = _FULL | {"rounds": 3, "seconds": 2, "only": ["nginx", "auth_request", "guestpass"]}
 
 
 def main() -> int:
@@ -35,6 +34,9 @@ def main() -> int:
     if not console.is_terminal:
         console.width = _WIDTH
     try:
+        if options.measure is None:
+            _publish(options, console)
+            return 0
         measured: dict[str, Any] = options.measure(options, console)
     except (NotReady, OSError) as error:
         console.print(f"[red]bench:[/] {error}", highlight=False)
@@ -48,14 +50,28 @@ def main() -> int:
 
 
 def _measure_proxies(options: argparse.Namespace, console: Console) -> dict[str, Any]:
-    for program in ("nginx", "wrk", "taskset"):
-        find_program(program)
-    machine = describe_machine()
+    full = _SHORT if options.short else _FULL
+    chosen = {name: full[name] if (given := getattr(options, name)) is None else given for name in full}
+    patience = Patience(options.patience * 60, anyway=options.anyway)
     with console.status("starting") as status:
-        results = _run(options, status.update)
-    print_report(console, machine, rows(results))
-    chosen = {"rounds": options.rounds, "seconds": options.seconds, "sizes": options.sizes, "only": options.only}
-    return document(machine, chosen, results)
+        machine = describe_machine()
+        measured = measure_proxies(
+            chosen["only"],
+            chosen["loads"],
+            workers=not options.short,
+            rounds=chosen["rounds"],
+            seconds=chosen["seconds"],
+            patience=patience,
+            tell=status.update if console.is_terminal else console.print,
+        )
+    print_report(console, machine, rows(measured.results))
+    if not measured.results.is_complete:
+        console.print(
+            f"[yellow]Not complete[/]: after {options.patience} minutes of waiting the machine was still not quiet. "
+            "End what else runs, or let disturbed samples count with --anyway.",
+            highlight=False,
+        )
+    return document(machine, chosen | {"anyway": options.anyway}, measured.versions, measured.results)
 
 
 def _measure_web_client(options: argparse.Namespace, console: Console) -> dict[str, Any]:
@@ -68,52 +84,38 @@ def _measure_web_client(options: argparse.Namespace, console: Console) -> dict[s
     return web_client.document(machine, {"rounds": options.rounds}, results)
 
 
-def _run(options: argparse.Namespace, tell: Callable[[str], None]) -> Results:
-    cores = Cores.choose()
-    sizes = [SIZES[name] for name in options.sizes]
-    with ExitStack() as exits:
-        folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="guestpass-bench-")))
-        upstream = Upstream(sizes, folder=folder, core=cores.load)
-        exits.enter_context(upstream.server)
-        candidates: dict[str, Candidate] = {}
-        scripts: dict[tuple[str, str], Path] = {}
-        for name in options.only:
-            tell(f"starting and checking {name}")
-            candidate = CANDIDATES[name](folder=folder, core=cores.proxy, upstream_port=upstream.port)
-            candidates[name] = exits.enter_context(candidate)
-            requests = browser_requests(candidate.origin, candidate.fill_jar())
-            probe(candidate, requests, upstream.digests)
-            for size in sizes:
-                scripts[name, size.name] = write_script(requests, size, candidate.folder)
-
-        def take(name: str, size: str, seconds: int) -> Sample:
-            others = [server for other in candidates.values() if other.name != name for server in other.servers]
-            return run_load(
-                candidates[name],
-                SIZES[size],
-                scripts[name, size],
-                seconds,
-                core=cores.load,
-                bystanders=[upstream.server, *others],
-            )
-
-        return measure(options.only, options.sizes, take, rounds=options.rounds, seconds=options.seconds, tell=tell)
+def _publish(options: argparse.Namespace, console: Console) -> None:
+    try:
+        measured = json.loads(options.input.read_text())
+    except FileNotFoundError:
+        raise NotReady(f"There is no {options.input}. Measure first: python -m bench") from None
+    for file in publish(measured, options.page):
+        console.print(f"Written: {file}", highlight=False)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measure Guestpass beside nginx on one core each. Takes about two minutes unless told otherwise.",
+        description=(
+            "Measure Guestpass beside what one would use instead, on one core each. Takes about 25 minutes, and two "
+            "with --short. A sample is thrown away and taken again where anything else uses over a tenth of a core."
+        ),
     )
-    parser.add_argument("--rounds", type=_positive, default=3, help="samples of each proxy and size (default 3)")
-    parser.add_argument("--seconds", type=_positive, default=3, help="length of a sample (default 3)")
-    parser.add_argument("--sizes", type=_names(SIZES), default=list(SIZES), help=f"of {','.join(SIZES)} (default all)")
+    parser.add_argument("--short", action="store_true", help="two minutes: nginx, auth_request and guestpass")
+    parser.add_argument("--rounds", type=_positive, help="samples of each proxy and load (default 5, short 3)")
+    parser.add_argument("--seconds", type=_positive, help="length of a sample (default 5, short 2)")
+    parser.add_argument("--loads", type=_names(LOADS), help=f"of {','.join(LOADS)} (default all)")
+    parser.add_argument("--only", type=_names(CANDIDATES), help=f"of {','.join(CANDIDATES)} (default all)")
+    parser.add_argument("--anyway", action="store_true", help="let disturbed samples count, for trying things out")
     parser.add_argument(
-        "--only", type=_names(CANDIDATES), default=list(CANDIDATES), help=f"of {','.join(CANDIDATES)} (default all)"
+        "--patience",
+        type=_positive,
+        default=20,
+        metavar="MINUTES",
+        help="time for waiting until the machine is quiet, and for samples that are taken again (default 20)",
     )
-    parser.add_argument(
-        "--output", type=Path, default=Path("build/bench.json"), help="the JSON file (default build/bench.json)"
-    )
+    output = Path("build/bench.json")
+    parser.add_argument("--output", type=Path, default=output, help=f"the JSON file (default {output})")
     parser.set_defaults(measure=_measure_proxies)
     modes = parser.add_subparsers(title="measure something else")
     loading = modes.add_parser(
@@ -122,9 +124,17 @@ def _parser() -> argparse.ArgumentParser:
         description="Load Odoo's web client with an empty cache: directly, through nginx and through Guestpass.",
     )
     loading.add_argument("--rounds", type=_positive, default=5, help="loads on each way (default 5)")
-    output = Path("build/bench-web-client.json")
-    loading.add_argument("--output", type=Path, default=output, help=f"the JSON file (default {output})")
+    loaded = Path("build/bench-web-client.json")
+    loading.add_argument("--output", type=Path, default=loaded, help=f"the JSON file (default {loaded})")
     loading.set_defaults(measure=_measure_web_client)
+    docs = modes.add_parser(
+        "docs",
+        help="write the figures of the proxies into docs/benchmarks.md",
+        description="Write what was measured into docs/benchmarks.md, between its marks, with charts beside it.",
+    )
+    docs.add_argument("--input", type=Path, default=output, help=f"what was measured (default {output})")
+    docs.add_argument("--page", type=Path, default=Path("docs/benchmarks.md"), help="(default docs/benchmarks.md)")
+    docs.set_defaults(measure=None)
     return parser
 
 

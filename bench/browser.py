@@ -1,8 +1,12 @@
-"""What a browser sends: ten header fields, four cookies, in a few variants."""
+"""What browsers send: ten header fields and four cookies, from several visitors, for several kinds of things."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from bench.upstream import PLACES
 
 _FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
 _CHROME = (
@@ -44,23 +48,39 @@ class Jar:
 Fields = tuple[tuple[str, str], ...]
 
 
-def browser_requests(origin: str, jar: Jar) -> list[Fields]:
-    """The header fields of each variant; Host is first, Cookie last."""
-    requests: list[Fields] = []
-    for visitor, (agent, language, page) in enumerate(_PEOPLE):
-        for destination, mode, accept in _KINDS:
-            requests.append(
-                (
-                    ("Host", origin.removeprefix("http://")),
-                    ("User-Agent", agent),
-                    ("Accept", accept),
-                    ("Accept-Language", language),
-                    ("Accept-Encoding", "gzip, deflate, br, zstd"),
-                    ("Referer", origin + page),
-                    ("Sec-Fetch-Dest", destination),
-                    ("Sec-Fetch-Mode", mode),
-                    ("Sec-Fetch-Site", "same-origin"),
-                    ("Cookie", jar.field(visitor)),
-                )
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One variant of what is asked for: a place in the upstream, and the header fields; Host is first, Cookie last.
+
+    `visitor` is the position of the jar it was made with. A request that `is_new` gets a query that was never asked
+    for before, as an application's pictures do, so that no cache of whole heads can know it.
+    """
+
+    visitor: int
+    place: int
+    is_new: bool
+    fields: Fields
+
+
+def browser_requests(origin: str, jars: Sequence[Jar]) -> list[Request]:
+    """What the visitors ask for, one after the other, in an order that looks like chance and is always the same."""
+    requests: list[Request] = []
+    for visitor, jar in enumerate(jars):
+        agent, language, page = _PEOPLE[visitor % len(_PEOPLE)]
+        for kind, (destination, mode, accept) in enumerate(_KINDS):
+            fields = (
+                ("Host", origin.removeprefix("http://")),
+                ("User-Agent", agent),
+                ("Accept", accept),
+                ("Accept-Language", language),
+                ("Accept-Encoding", "gzip, deflate, br, zstd"),
+                ("Referer", origin + page),
+                ("Sec-Fetch-Dest", destination),
+                ("Sec-Fetch-Mode", mode),
+                ("Sec-Fetch-Site", "same-origin"),
+                ("Cookie", jar.field(visitor)),
             )
+            places = range(kind, PLACES, len(_KINDS))
+            requests += [Request(visitor, place, destination == "image", fields) for place in places]
+    random.Random(1).shuffle(requests)
     return requests

@@ -10,27 +10,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.browser import Fields
+from bench.browser import Request
 from bench.candidates import Candidate
 from bench.machine import cpu_seconds, machine_busy_seconds, resident_bytes
 from bench.processes import NotReady, Server, find_program, pinned
-from bench.upstream import Size
+from bench.upstream import SIZES, Size
 
 CONNECTIONS = 64
 QUIET = 0.1  # of a core: what others may use during a sample that counts
 _GRACE_SECONDS = 20
 
-# Every variant is ready before the clock runs; what is left for each request is one look-up in a table.
+# Every variant is ready before the clock runs; what is left for each request is one look-up in a table, and for those
+# that must be new a number in the query.
 _SCRIPT = """\
 local variants = {
-%s
+%(variants)s
 }
-local position = 0
+local position, asked = 0, 0
 function request()
   position = position %% #variants + 1
-  return variants[position]
+  local variant = variants[position]
+  if #variant == 1 then
+    return variant[1]
+  end
+  asked = asked + 1
+  return variant[1] .. asked .. variant[2]
 end
-function done(summary, latency)
+%(pace)sfunction done(summary, latency)
   local errors = summary.errors
   io.write(string.format(
     '{"requests":%%d,"microseconds":%%d,"failed":%%d,"p50":%%d,"p99":%%d}\\n', summary.requests, summary.duration,
@@ -38,19 +44,57 @@ function done(summary, latency)
     latency:percentile(50), latency:percentile(99)))
 end
 """
+# A connection that is free takes the next moment of a timetable and waits for it. What a slow proxy misses of it is
+# not made up for, as that would send bursts. wrk counts a request's time from when it is sent.
+_PACE = """\
+local ffi = require("ffi")
+ffi.cdef[[
+  typedef struct { long seconds; long nanoseconds; } moment;
+  int clock_gettime(int clock, moment *now);
+]]
+local monotonic, now, due = 1, ffi.new("moment"), 0
+function delay()
+  ffi.C.clock_gettime(monotonic, now)
+  local at = tonumber(now.seconds) * 1000 + tonumber(now.nanoseconds) / 1000000
+  due = math.max(due + 1000 / %d, at)
+  return math.floor(due - at)
+end
+"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is sent: requests for bodies of one size, as fast as answers come or `rate` a second."""
+
+    name: str
+    title: str
+    size: Size
+    rate: int | None = None
+
+
+RATE = 2000
+LOADS = {
+    load.name: load
+    for load in (
+        Load("1k", "1 KB", SIZES["1k"]),
+        Load("100k", "100 KB", SIZES["100k"]),
+        Load("1536k", "1.5 MB", SIZES["1536k"]),
+        Load("rate", f"1 KB, {RATE:,}/s", SIZES["1k"], RATE),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One run of load on one candidate.
 
     `cpu_us` is the user and system time of all the candidate's processes for one request, in microseconds;
-    latencies are in microseconds too. `load_core` and `others` are shares of one core: what load generator and
-    upstream used together, and what anything else on the machine did.
+    latencies are in microseconds too. `load_core` is how busy load generator and upstream kept each of their cores,
+    and `others` the share of one core that anything else on the machine used.
     """
 
     candidate: str
-    size: str
+    load: str
     requests: int
     requests_per_second: float
     cpu_us: float
@@ -66,49 +110,54 @@ class Sample:
         return self.others <= QUIET
 
 
-def write_script(requests: Sequence[Fields], size: Size, folder: Path) -> Path:
+def write_script(requests: Sequence[Request], load: Load, folder: Path) -> Path:
     """The script that makes wrk send these requests, one after the other and again from the first."""
-    lines = []
-    for fields in requests:
-        head = f"GET {size.path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields) + "\r\n"
+    variants = []
+    for request in requests:
+        path = load.size.path(request.place)
+        fields = "".join(f"{name}: {value}\r\n" for name, value in request.fields)
+        rest = f" HTTP/1.1\r\n{fields}\r\n"
+        parts = [f"GET {path}?unique=", rest] if request.is_new else [f"GET {path}{rest}"]
         # A JSON string of ASCII characters is a Lua string, too.
-        lines.append(f"  {json.dumps(head)},")
-    script = folder / f"{size.name}.lua"
-    script.write_text(_SCRIPT % "\n".join(lines))
+        variants.append(f"  {{{', '.join(map(json.dumps, parts))}}},")
+    script = folder / f"{load.name}.lua"
+    pace = "" if load.rate is None else _PACE % load.rate
+    script.write_text(_SCRIPT % {"variants": "\n".join(variants), "pace": pace})
     return script
 
 
 def run_load(
-    candidate: Candidate, size: Size, script: Path, seconds: int, *, core: int, bystanders: Sequence[Server]
+    candidate: Candidate, name: str, script: Path, seconds: int, *, cores: Sequence[int], bystanders: Sequence[Server]
 ) -> Sample:
-    """Load the candidate for so many seconds from `core`; raises NotReady if any request failed.
+    """Load the candidate for so many seconds from `cores`; raises NotReady if any request failed.
 
-    `bystanders` are our other servers, the upstream among them: what they use is no disturbance.
+    `name` is what the sample's load is called; `bystanders` are our other servers, the upstream among them: what they
+    use is no disturbance.
     """
     pids = candidate.pids
     other_pids = [pid for server in bystanders for pid in server.pids]
-    command = [find_program("wrk"), "--threads", "1", "--connections", str(CONNECTIONS), "--timeout", "10s"]
-    command += ["--duration", f"{seconds}s", "--script", str(script), candidate.origin]
+    command = [find_program("wrk"), "--threads", str(len(cores)), "--connections", str(CONNECTIONS)]
+    command += ["--timeout", "10s", "--duration", f"{seconds}s", "--script", str(script), candidate.origin]
     before = _Accounts.read(pids, other_pids)
     generator = subprocess.run(
-        pinned(core, command), capture_output=True, text=True, check=False, timeout=seconds + _GRACE_SECONDS
+        pinned(cores, command), capture_output=True, text=True, check=False, timeout=seconds + _GRACE_SECONDS
     )
     after = _Accounts.read(pids, other_pids)
     result = _result(generator)
     if result["failed"] or not result["requests"]:
-        raise NotReady(f"{candidate.title} failed {result['failed']} of {result['requests']} requests for {size.name}.")
+        raise NotReady(f"{candidate.title} failed {result['failed']} of {result['requests']} requests ({name}).")
     elapsed = after.at - before.at
     proxy, load = after.proxy - before.proxy, after.load - before.load
     return Sample(
         candidate=candidate.name,
-        size=size.name,
+        load=name,
         requests=result["requests"],
         requests_per_second=result["requests"] / result["microseconds"] * 1e6,
         cpu_us=proxy / result["requests"] * 1e6,
         p50_us=result["p50"],
         p99_us=result["p99"],
         resident_bytes=resident_bytes(pids),
-        load_core=load / elapsed,
+        load_core=load / elapsed / len(cores),
         others=max(0.0, after.machine - before.machine - proxy - load) / elapsed,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,18 +16,29 @@ _IDLE, _IOWAIT, _GUEST = 3, 4, 8
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """The core that the proxy has to itself, and the one that the load generator and the upstream share."""
+    """The cores of the proxies, and those that load generator and upstream share."""
 
-    proxy: int
-    load: int
+    proxy: tuple[int, ...]
+    load: tuple[int, ...]
 
     @classmethod
-    def choose(cls) -> Cores:
-        """The first two cores that this process may use; raises OSError where there is only one."""
-        usable = sorted(os.sched_getaffinity(0))
-        if len(usable) < 2:
-            raise OSError("The benchmark needs two cores: one for the proxy, one for the load. This process has one.")
-        return cls(usable[0], usable[1])
+    def apart(cls) -> Cores:
+        """One core for the proxy alone, and another for the load."""
+        first, second = _first_two()
+        return cls((first,), (second,))
+
+    @classmethod
+    def shared(cls, count: int) -> Cores:
+        """One core or two on which proxy and load run beside each other."""
+        cores = _first_two()[:count]
+        return cls(cores, cores)
+
+
+def _first_two() -> tuple[int, int]:
+    usable = sorted(os.sched_getaffinity(0))
+    if len(usable) < 2:
+        raise OSError("The benchmark needs two cores: one for the proxy, one for the load. This process has one.")
+    return usable[0], usable[1]
 
 
 def process_tree(pid: int) -> list[int]:
@@ -73,6 +85,13 @@ def machine_busy_seconds() -> float:
     """Time that all cores together have not been idle so far; time that a hypervisor took away is included."""
     fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
     return (sum(fields[:_GUEST]) - fields[_IDLE] - fields[_IOWAIT]) / _TICKS
+
+
+def is_quiet(limit: float, seconds: float) -> bool:
+    """Watch the machine for so long; returns whether all that runs on it used no more than `limit` of a core."""
+    before, began = machine_busy_seconds(), time.monotonic()
+    time.sleep(seconds)
+    return (machine_busy_seconds() - before) / (time.monotonic() - began) <= limit
 
 
 def describe_machine() -> dict[str, str | int]:

@@ -1,66 +1,113 @@
-"""The order of the runs: candidates take turns, and a disturbed sample is taken again."""
+"""The order of the runs: candidates take turns, and a disturbed sample is thrown away and taken again."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from bench.load import Sample
+from bench.load import QUIET, Sample
+from bench.machine import is_quiet
 
 WARM_UP_SECONDS = 1
-_TRIES = 3
+_WATCH_SECONDS = 2.0
 
 Take = Callable[[str, str, int], Sample]
-"""Takes a sample: name of the candidate, name of the size, seconds."""
+"""Takes a sample: name of the candidate, name of the load, seconds."""
+Cell = tuple[str, str]
+"""Names of a candidate and a load."""
 
 
 @dataclass(slots=True)
 class Samples:
-    """What was measured of one candidate with one size."""
+    """What was measured of one candidate with one load; `thrown_away` were disturbed."""
 
-    quiet: list[Sample] = field(default_factory=list)
-    disturbed: list[Sample] = field(default_factory=list)
-
-    @property
-    def counting(self) -> list[Sample]:
-        """The samples that count: the quiet ones, or the less disturbed half where there is none."""
-        by_disturbance = sorted(self.disturbed, key=lambda sample: sample.others)
-        return self.quiet or by_disturbance[: (len(by_disturbance) + 1) // 2]
+    counting: list[Sample] = field(default_factory=list)
+    thrown_away: list[Sample] = field(default_factory=list)
 
 
-Results = Mapping[tuple[str, str], Samples]
-"""Samples by names of candidate and size."""
+@dataclass(slots=True)
+class Results:
+    """Samples by candidate and load; `is_complete` unless patience ended before the last round did."""
+
+    cells: dict[Cell, Samples] = field(default_factory=dict)
+    is_complete: bool = True
+
+    def add(self, others: Results) -> None:
+        """Take in what was measured by another plan."""
+        self.cells |= others.cells
+        self.is_complete = self.is_complete and others.is_complete
+
+
+@dataclass(slots=True)
+class Patience:
+    """Seconds that are left for waiting until the machine is quiet, and for samples that are thrown away.
+
+    Without any, where that was asked for (`anyway`), disturbed samples count.
+    """
+
+    seconds: float
+    anyway: bool = False
+
+    def spend(self, since: float) -> None:
+        """Take away the time since a moment of the monotonic clock."""
+        self.seconds -= time.monotonic() - since
 
 
 def measure(
-    candidates: Sequence[str],
-    sizes: Sequence[str],
+    cells: Sequence[Cell],
     take: Take,
     *,
     rounds: int,
     seconds: int,
+    patience: Patience,
     tell: Callable[[str], None],
+    watch: Callable[[], bool] = lambda: is_quiet(QUIET, _WATCH_SECONDS),
 ) -> Results:
-    """Take `rounds` samples of each candidate with each size.
+    """Take `rounds` samples of each cell.
 
-    Candidates take turns within each size and round, each round begins with another one, and nothing is measured
-    cold. A disturbed sample is taken again at once, up to _TRIES times, while the whole takes no more than twice
-    the time that it would take undisturbed.
+    Cells with the same load stand beside each other: candidates take turns. Each round begins with another candidate,
+    and nothing is measured cold. A disturbed sample is thrown away, and taken again once `watch` finds the machine
+    quiet. Where patience ends, so does measuring.
     """
-    results = {(candidate, size): Samples() for size in sizes for candidate in candidates}
-    spare = time.monotonic() + 2 * len(results) * rounds * (seconds + 1)
-    for candidate, size in results:
-        take(candidate, size, WARM_UP_SECONDS)
+    results = Results({cell: Samples() for cell in cells})
+    for candidate, load in cells:
+        tell(f"warming up: {load}, {candidate}")
+        take(candidate, load, WARM_UP_SECONDS)
     for turn in range(rounds):
-        for size in sizes:
-            for position in range(len(candidates)):
-                candidate = candidates[(turn + position) % len(candidates)]
-                tell(f"round {turn + 1} of {rounds}: {size}, {candidate}")
-                samples = results[candidate, size]
-                for _ in range(_TRIES):
-                    sample = take(candidate, size, seconds)
-                    (samples.quiet if sample.is_quiet else samples.disturbed).append(sample)
-                    if sample.is_quiet or time.monotonic() > spare:
-                        break
+        for candidate, load in _in_turn(cells, turn):
+            samples = results.cells[candidate, load]
+            while True:
+                tell(f"round {turn + 1} of {rounds}: {load}, {candidate}")
+                began = time.monotonic()
+                sample = take(candidate, load, seconds)
+                if sample.is_quiet or patience.anyway:
+                    samples.counting.append(sample)
+                    break
+                samples.thrown_away.append(sample)
+                patience.spend(began)
+                if not _wait(patience, watch, tell):
+                    results.is_complete = False
+                    return results
     return results
+
+
+def _in_turn(cells: Sequence[Cell], turn: int) -> list[Cell]:
+    ordered: list[Cell] = []
+    for load in dict.fromkeys(load for _, load in cells):
+        same = [cell for cell in cells if cell[1] == load]
+        first = turn % len(same)
+        ordered += same[first:] + same[:first]
+    return ordered
+
+
+def _wait(patience: Patience, watch: Callable[[], bool], tell: Callable[[str], None]) -> bool:
+    """Whether the machine became quiet before patience ended."""
+    while patience.seconds > 0:
+        tell(f"waiting until nothing else uses the machine, for {patience.seconds:.0f} s at most")
+        began = time.monotonic()
+        quiet = watch()
+        patience.spend(began)
+        if quiet:
+            return True
+    return False

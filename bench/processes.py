@@ -13,7 +13,15 @@ from bench.machine import process_tree
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
-_PACKAGES = {"chromium": "chromium", "nginx": "nginx", "wrk": "wrk", "taskset": "util-linux"}
+_PACKAGES = {
+    "chromium": "chromium",
+    "haproxy": "haproxy",
+    "nginx": "nginx",
+    "node": "nodejs",
+    "npm": "npm",
+    "taskset": "util-linux",
+    "wrk": "wrk",
+}
 # Debian keeps nginx where only root's PATH looks.
 _SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
 
@@ -24,11 +32,20 @@ class NotReady(Exception):
 
 def find_program(name: str) -> str:
     """The path of a program; raises NotReady that names the package to install."""
-    found = shutil.which(name) or shutil.which(name, path=_SYSTEM_FOLDERS)
+    found = look_for(name)
     if found is None:
-        package = _PACKAGES[name]
-        raise NotReady(f"{name} is not installed. On Debian or Ubuntu: apt-get install {package}")
+        raise NotReady(f"{name} is not installed. On Debian or Ubuntu: apt-get install {package_of(name)}")
     return found
+
+
+def look_for(name: str) -> str | None:
+    """The path of a program, where it is installed."""
+    return shutil.which(name) or shutil.which(name, path=_SYSTEM_FOLDERS)
+
+
+def package_of(name: str) -> str:
+    """The Debian package that brings a program."""
+    return _PACKAGES[name]
 
 
 def free_ports(count: int) -> list[int]:
@@ -45,9 +62,9 @@ def free_ports(count: int) -> list[int]:
             probe.close()
 
 
-def pinned(core: int, command: Sequence[str]) -> list[str]:
-    """The command, bound to one core together with everything that it starts."""
-    return [find_program("taskset"), "--cpu-list", str(core), *command]
+def pinned(cores: Sequence[int], command: Sequence[str]) -> list[str]:
+    """The command, bound to these cores together with everything that it starts."""
+    return [find_program("taskset"), "--cpu-list", ",".join(map(str, cores)), *command]
 
 
 class Server:

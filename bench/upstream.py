@@ -1,13 +1,15 @@
-"""The application behind the proxies: nginx with a file of each size, and an address that tells what arrived."""
+"""The applications behind the proxies: nginx with files of each size, and an address that tells what arrived."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.machine import Cores
 from bench.nginx import start_nginx
 from bench.processes import Server, free_ports
 
@@ -17,14 +19,15 @@ COOKIES = {
     "frontend_lang": "en_GB",
     "tz": "Europe/Zurich",
 }
+PLACES = 16
 SEEN_PATH = "/seen"
 SEEN_FIELDS = ("Host", "Cookie", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto")
 
 _SERVER = """\
     server {{
-        listen 127.0.0.1:{port} backlog=1024;
+{listens}
         root {root};
-        open_file_cache max=16 inactive=1h;
+        open_file_cache max=64 inactive=1h;
         open_file_cache_valid 1h;
         location = / {{
             add_header Set-Cookie "{session}={session_value}; Path=/; HttpOnly";
@@ -33,23 +36,30 @@ _SERVER = """\
             return 200 "welcome";
         }}
         location = {seen} {{
-            return 200 "{told}";
+            return 200 "Port: $server_port\\n{told}";
         }}
     }}
 """
 
 
 @dataclass(frozen=True, slots=True)
+class Environment:
+    """One of the applications; each listens on a port of its own."""
+
+    name: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class Size:
-    """A body of so many bytes, under a path of its own."""
+    """A body of so many bytes, under PLACES paths."""
 
     name: str
     bytes: int
 
-    @property
-    def path(self) -> str:
+    def path(self, place: int) -> str:
         """Where the upstream serves it."""
-        return f"/{self.name}"
+        return f"/{self.name}/{place}"
 
 
 SIZES = {size.name: size for size in (Size("1k", 1024), Size("100k", 100 * 1024), Size("1536k", 1536 * 1024))}
@@ -58,19 +68,30 @@ SIZES = {size.name: size for size in (Size("1k", 1024), Size("100k", 100 * 1024)
 class Upstream:
     """The running upstream; `digests` are the SHA-256 of its bodies by size name."""
 
-    def __init__(self, sizes: Sequence[Size], *, folder: Path, core: int) -> None:
+    def __init__(
+        self, sizes: Sequence[Size], *, folder: Path, cores: Cores, environments: int, workers: int = 1
+    ) -> None:
         self.digests: dict[str, str] = {}
         root = folder / "content"
-        root.mkdir()
         content = random.Random(1)
         for size in sizes:
             body = content.randbytes(size.bytes)
-            (root / size.name).write_bytes(body)
+            places = root / size.name
+            places.mkdir(parents=True)
+            (places / "0").write_bytes(body)
+            for place in range(1, PLACES):
+                os.link(places / "0", places / str(place))
             self.digests[size.name] = hashlib.sha256(body).hexdigest()
-        self.port = free_ports(1)[0]
+        self.environments = [
+            Environment(f"environment-{number:03}", port) for number, port in enumerate(free_ports(environments))
+        ]
         told = "".join(rf"{field}: $http_{field.lower().replace('-', '_')}\n" for field in SEEN_FIELDS)
+        listens = "\n".join(
+            f"        listen 127.0.0.1:{environment.port} backlog=1024{' reuseport' if workers > 1 else ''};"
+            for environment in self.environments
+        )
         servers = _SERVER.format(
-            port=self.port,
+            listens=listens,
             root=root,
             session=SESSION_COOKIE,
             session_value=COOKIES[SESSION_COOKIE],
@@ -78,5 +99,10 @@ class Upstream:
             told=told,
         )
         self.server: Server = start_nginx(
-            "the upstream", servers, folder=folder / "upstream", core=core, port=self.port
+            "the upstream",
+            servers,
+            folder=folder / "upstream",
+            port=self.environments[0].port,
+            workers=workers,
+            cores=cores.load,
         )

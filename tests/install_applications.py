@@ -41,17 +41,18 @@ PACKAGES = {
 def main() -> int:
     """Install what is missing; the exit status is 1 when that needs somebody else."""
     missing = [package for package, file in PACKAGES.items() if file is None or not Path(file).exists()]
-    if missing and not _install_packages(missing):
+    if missing and not install_packages(missing):
         return 1
-    _install_jupyterlab()
+    install_environment(JUPYTERLAB, REQUIREMENTS)
     _install_axe()
     return 0
 
 
-def _install_packages(packages: list[str]) -> bool:
+def install_packages(packages: list[str]) -> bool:
+    """Install Debian's packages as root; False, and words to whoever runs this, where that can't be done."""
     names = " ".join(packages)
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        _say(f"the tests need {names}. Install them (sudo apt-get install {names}) and try again.")
+        _say(f"missing: {names}. Install that (sudo apt-get install {names}) and try again.")
         return False
     _say(f"installing {names}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -69,17 +70,18 @@ def _install_packages(packages: list[str]) -> bool:
     return True
 
 
-def _install_jupyterlab() -> None:
-    stamp = JUPYTERLAB / "installed"
-    wanted = f"{sys.version}\n{hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()}\n"
+def install_environment(folder: Path, requirements: Path) -> None:
+    """Make a Python environment with exactly these pinned requirements, unless `folder` is that already."""
+    stamp = folder / "installed"
+    wanted = f"{sys.version}\n{hashlib.sha256(requirements.read_bytes()).hexdigest()}\n"
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    _say("installing JupyterLab")
+    _say(f"installing what is in {requirements.name}")
     uv = Path(sys.executable).with_name("uv")
-    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, JUPYTERLAB], check=True)
-    python = JUPYTERLAB / "bin" / "python"
+    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], check=True)
+    python = folder / "bin" / "python"
     subprocess.run(
-        [uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", REQUIREMENTS], check=True
+        [uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", requirements], check=True
     )
     stamp.write_text(wanted)
 

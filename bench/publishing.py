@@ -1,0 +1,171 @@
+"""Put the figures into the documentation: tables and charts, made from the JSON file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.charts import draw_charts
+from bench.load import LOADS, RATE
+from bench.processes import NotReady
+from bench.report import Row, Verdict, verdicts
+from bench.workers import ONE, TWO
+
+_BEGIN, _END = "<!-- figures of the proxies: written by `python -m bench docs` -->", "<!-- end of the figures -->"
+_GUESTPASS = "guestpass"
+
+
+def publish(document: Mapping[str, Any], page: Path) -> list[Path]:
+    """Write what was measured between the two marks in `page`, and the charts beside it; returns the files written.
+
+    Raises NotReady where the page has no marks, or where not everything was measured.
+    """
+    text = page.read_text()
+    if text.count(_BEGIN) != 1 or text.count(_END) != 1 or text.index(_BEGIN) > text.index(_END):
+        raise NotReady(f"{page} must have one line {_BEGIN} and, below it, one line {_END}.")
+    measured = [Row(**row) for row in document["rows"]]
+    if not document["is_complete"]:
+        raise NotReady("Patience ended before everything was measured. Measure again, when the machine is quiet.")
+    titles = {name: candidate["title"] for name, candidate in document["candidates"].items()}
+    charts = draw_charts(measured, titles)
+    before, rest = text.split(_BEGIN)
+    _, after = rest.split(_END)
+    body = "\n\n".join(_sections(document, measured, titles, charts))
+    page.write_text(f"{before}{_BEGIN}\n\n{body}\n\n{_END}{after}")
+    figures = page.parent / "figures"
+    figures.mkdir(exist_ok=True)
+    written = [page]
+    for name, content in {**charts, "bench.json": json.dumps(document, indent=1) + "\n"}.items():
+        (figures / name).write_text(content)
+        written.append(figures / name)
+    return written
+
+
+def _sections(
+    document: Mapping[str, Any], measured: Sequence[Row], titles: Mapping[str, str], charts: Mapping[str, str]
+) -> list[str]:
+    found = verdicts(measured)
+    sections = [
+        _when(document, measured),
+        "### What is wanted, and what was reached",
+        _wanted(found),
+        "### What a core does",
+        _picture(charts, "bench-1k.svg", "Bars: requests of 1 KB that a second of one core is enough for, by proxy"),
+        _picture(charts, "bench-bodies.svg", "Bars: gigabytes that a second of one core is enough for, by proxy"),
+        *(_work(load.title, [row for row in measured if row.load == load.name], titles) for load in _full_speed()),
+        f"### At {RATE:,} requests a second",
+        _picture(charts, "bench-latency.svg", "Bars: milliseconds until half, and 99 of 100, answers are there"),
+        _latency([row for row in measured if row.load == "rate"], titles),
+        "### Guestpass in units of the others",
+        _ratios(measured, titles),
+        "### Two workers",
+        _workers(measured, titles),
+        "[Every sample](figures/bench.json), as JSON.",
+    ]
+    return [section for section in sections if section]
+
+
+def _full_speed() -> list[Any]:
+    return [load for load in LOADS.values() if load.rate is None]
+
+
+def _when(document: Mapping[str, Any], measured: Sequence[Row]) -> str:
+    machine, options = document["machine"], document["options"]
+    versions = ", ".join(
+        f"{candidate['title']} {candidate['version']}" for candidate in document["candidates"].values()
+    )
+    thrown = sum(row.thrown_away for row in measured)
+    quiet = (
+        "**Other work went on meanwhile, so these figures prove nothing.**"
+        if any(row.is_disturbed for row in measured)
+        else f"Nothing else used more than a tenth of a core; {thrown} samples in which something did were thrown away."
+    )
+    return (
+        f"{machine['measured_at']}, {machine['cores']} cores of {machine['processor']}, Linux {machine['kernel']},"
+        f" Python {machine['python']}. {options['rounds']} rounds of {options['seconds']} s. {quiet}\n\n{versions}."
+    )
+
+
+def _wanted(found: Sequence[Verdict]) -> str:
+    lines = ["| what | at least | wanted | reached | by rate | |", "|---|---:|---:|---:|---:|---|"]
+    for verdict in found:
+        target = verdict.target
+        sign = "≤ " if target.kind == "p99" else ""
+        by_rate = "" if verdict.by_rate is None else f"{verdict.by_rate:.2f}"
+        word = {"reached": "wanted is reached", "at least": "at least is reached", "missed": "**missed**"}[verdict.word]
+        lines.append(
+            f"| {target.what} | {sign}{target.at_least:g} | {sign}{target.wanted:g} | {verdict.reached:.2f} | {by_rate}"
+            f" | {word} |"
+        )
+    return "\n".join(lines)
+
+
+def _work(title: str, measured: Sequence[Row], titles: Mapping[str, str]) -> str:
+    if not measured:
+        return ""
+    lines = [
+        f"| {title} | requests/s | CPU µs a request | per core, x nginx plain | RSS MiB | load's core |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {titles[row.candidate]} | {'≥ ' if row.is_bound else ''}{row.requests_per_second:,.0f} | {row.cpu_us:,.1f}"
+        f" | {_number(row.ratio)} | {row.resident_bytes / 2**20:.0f} | {row.load_core:.0%} |"
+        for row in measured
+    ]
+    return "\n".join(lines)
+
+
+def _latency(measured: Sequence[Row], titles: Mapping[str, str]) -> str:
+    lines = ["| proxy | p50 ms | p99 ms | of its core |", "|---|---:|---:|---:|"]
+    for row in measured:
+        busy = row.requests_per_second * row.cpu_us / 1e6
+        times = f"{row.p50_us / 1000:.2f} | {row.p99_us / 1000:.2f}"
+        if not row.keeps_up:
+            times = f"only {row.requests_per_second:,.0f}/s | "
+        lines.append(f"| {titles[row.candidate]} | {times} | {busy:.0%} |")
+    return "\n".join(lines) if measured else ""
+
+
+def _ratios(measured: Sequence[Row], titles: Mapping[str, str]) -> str:
+    by_name = {(row.candidate, row.load): row for row in measured}
+    loads = [load for load in _full_speed() if (_GUESTPASS, load.name) in by_name]
+    if not loads:
+        return ""
+    lines = [f"| per core, x | {' | '.join(load.title for load in loads)} |", "|---|" + "---:|" * len(loads)]
+    for name, title in titles.items():
+        if name == _GUESTPASS:
+            continue
+        ratios = [
+            _number(by_name[_GUESTPASS, load.name].per_core / other.per_core)
+            if (other := by_name.get((name, load.name))) is not None
+            else ""
+            for load in loads
+        ]
+        lines.append(f"| {title} | {' | '.join(ratios)} |")
+    return "\n".join(lines)
+
+
+def _workers(measured: Sequence[Row], titles: Mapping[str, str]) -> str:
+    by_name = {(row.candidate, row.load): row for row in measured}
+    lines = [
+        "| 1 KB, load beside it | 1 worker, 1 core: requests/s | 2 workers, 2 cores | x | CPU µs | CPU µs |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for name, title in titles.items():
+        one, two = by_name.get((name, ONE)), by_name.get((name, TWO))
+        if one is not None and two is not None:
+            lines.append(
+                f"| {title} | {one.requests_per_second:,.0f} | {two.requests_per_second:,.0f}"
+                f" | {two.requests_per_second / one.requests_per_second:.2f} | {one.cpu_us:.1f} | {two.cpu_us:.1f} |"
+            )
+    return "\n".join(lines) if len(lines) > 2 else ""
+
+
+def _picture(charts: Mapping[str, str], name: str, words: str) -> str:
+    return f"![{words}](figures/{name})" if name in charts else ""
+
+
+def _number(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.2f}"
