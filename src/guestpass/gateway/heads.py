@@ -21,12 +21,18 @@ MAX_FIELDS: Final = 200
 
 # Besides what RFC 9112, section 3.2, forbids, a backslash is refused: browsers turn it into a slash, servers don't.
 _BAD_TARGET = re.compile(rb"[^\x21\x22\x24-\x5b\x5d-\x7e]|%(?![0-9A-Fa-f]{2})")
-_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?)(?::[0-9]{1,5})?")
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?)(?::([0-9]{1,5}))?")
+_MAX_PORT: Final = 65535
 _PLAIN_NAME = re.compile(rb"[A-Za-z0-9-]+")
 _VERSION = re.compile(rb" HTTP/[0-9]\.[0-9]")
 _VERSIONS: Final = (b"HTTP/1.1", b"HTTP/1.0")
 _END: Final = b"\r\n\r\n"
 _REFUSED_METHODS: Final = frozenset({b"CONNECT", b"TRACE"})
+# RFC 9110, section 7.6.1, forbids Connection to name what is meant for every recipient. Who decides by such a field and
+# then takes it away, because it was named, decides about another request than the one that arrives.
+_NEVER_NAMED = re.compile(
+    rb"host|cookie|authorization|origin|forwarded|x-forwarded-.*|x-real-ip|content-.*|transfer-encoding|sec-.*"
+)
 _PLAIN_METHODS: Final = frozenset({b"GET", b"POST", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"PATCH"})
 _PLAIN_LINE = re.compile(rb"([A-Za-z0-9-]+):([\t\x20-\x7e\x80-\xff]*)")
 _PLAIN_STATUS = re.compile(rb"HTTP/1\.([01]) ([2-5][0-9]{2}) [\t\x20-\x7e\x80-\xff]*")
@@ -216,7 +222,8 @@ _COMMON_CONNECTION: dict[bytes | None, frozenset[bytes]] = {
 
 def read_host(value: bytes) -> bytes:
     """Check a Host field or what stands for it, and return it in lower case; raises RefusedHeadError."""
-    if not _HOST.fullmatch(value):
+    match = _HOST.fullmatch(value)
+    if match is None or int(match[1] or 0) > _MAX_PORT:
         raise _bad("The request's Host is not a host name or address with an optional port.")
     return value.lower()
 
@@ -392,6 +399,8 @@ def _understand(fields: list[Field], minor: int) -> FieldBlock:
     block.values = values
     block.host = read_host(host)
     block.connection = _tokens(values.get(b"connection"))
+    if any(map(_NEVER_NAMED.fullmatch, block.connection)):
+        raise _bad("The Connection field names a field that is meant for every recipient.")
     block.keep_alive = _keeps_alive(minor, block.connection)
     _read_request_framing(block, minor)
     return block
