@@ -23,18 +23,6 @@ _FILES = {
 }
 _FROM_NPM = "configurable-http-proxy"
 _OLDEST_NODE = 20
-# Which programs a candidate needs; all of them are Debian's where they do not stand above.
-_NEEDED = {
-    "nginx": ("nginx",),
-    "auth_request": ("nginx",),
-    "haproxy": ("haproxy",),
-    "envoy_jwt": ("envoy",),
-    "envoy_authz": ("envoy",),
-    "traefik": ("traefik",),
-    "caddy": ("caddy",),
-    "chp": ("node", "npm", _FROM_NPM),
-    "guestpass": (),
-}
 _LOAD = ("nginx", "wrk", "taskset")
 
 
@@ -43,9 +31,9 @@ def installed(program: str) -> str:
     return str(_FILES[program])
 
 
-def install(candidates: Iterable[str], tell: Callable[[str], None]) -> None:
-    """Install what these candidates and the load need; raises NotReady where that is for somebody else to do."""
-    needed = dict.fromkeys([*_LOAD, *(program for name in candidates for program in _NEEDED[name])])
+def install(programs: Iterable[str], tell: Callable[[str], None]) -> None:
+    """Install these programs and those that the load needs; raises NotReady where that is for somebody else to do."""
+    needed = dict.fromkeys([*_LOAD, *programs])
     packages = sorted({package_of(each) for each in needed if each not in _FILES and look_for(each) is None})
     if packages:
         tell(f"installing {' '.join(packages)}")

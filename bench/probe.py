@@ -33,7 +33,7 @@ def probe(
             # A pass is known wherever it stands, and an environment can't be chosen by who is asked for it.
             environment = visited[request.visitor] if candidate.authorises else visited[0]
             forged = [("X-Forwarded-For", _FORGED_FOR), ("X-Environment", visited[request.visitor - 1].name)]
-            for fields in (request.fields, _turned(request.fields)):
+            for fields in _turned(request.fields):
                 _probe_head_upstream(candidate, client, [*fields, *forged], environment)
         if candidate.authorises:
             _probe_refusals(candidate, client, requests[0], next(iter(digests)))
@@ -44,10 +44,11 @@ def _one_of_each(requests: Sequence[Request]) -> list[Request]:
     return list({request.fields: request for request in requests}.values())
 
 
-def _turned(fields: Fields) -> Fields:
-    """The same with the last cookie first."""
-    *others, last = dict(fields)["Cookie"].split("; ")
-    return (*(field for field in fields if field[0] != "Cookie"), ("Cookie", "; ".join([last, *others])))
+def _turned(fields: Fields) -> list[Fields]:
+    """The same with each of the cookies first, and so with the pass in each position."""
+    others = [field for field in fields if field[0] != "Cookie"]
+    cookies = dict(fields)["Cookie"].split("; ")
+    return [(*others, ("Cookie", "; ".join(cookies[first:] + cookies[:first]))) for first in range(len(cookies))]
 
 
 def _probe_head_upstream(
@@ -67,7 +68,8 @@ def _probe_head_upstream(
     }
     for name, value in expected.items():
         _hold(candidate, seen.get(name) == value, f"told the upstream {name}: {seen.get(name)!r} instead of {value!r}")
-    names = {cookie.partition("=")[0] for cookie in seen["Cookie"].split("; ")}
+    # A separator that is left over at the end hurts nobody.
+    names = {cookie.partition("=")[0] for cookie in seen["Cookie"].split("; ") if cookie}
     allowed = set(COOKIES) if candidate.authorises else {*COOKIES, PASS_COOKIE}
     _hold(candidate, names == allowed, f"sent the cookies {sorted(names)} upstream instead of {sorted(allowed)}")
 

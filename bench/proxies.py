@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bench.candidates import CANDIDATES
 from bench.installing import install
 from bench.load import LOADS
 from bench.machine import Cores
@@ -35,7 +36,7 @@ def measure_proxies(
 
     Raises NotReady for a candidate that does not do its work.
     """
-    install(names, tell)
+    install([program for name in names for program in CANDIDATES[name].programs], tell)
     with staged(names, [LOADS[load] for load in loads], Cores.apart(), tell=tell) as stage:
         cells = [(name, load) for load in loads for name in names]
         results = measure(cells, stage.take, rounds=rounds, seconds=seconds, patience=patience, tell=tell)

@@ -11,6 +11,7 @@ class Caddy(Peer):
 
     name = "caddy"
     title = "Caddy forward_auth"
+    programs = ("caddy",)
 
     def start(self) -> None:
         socket = self.folder / "auth.sock"

@@ -37,12 +37,14 @@ _TEMPLATES = Templates(
 class Candidate(ABC):
     """A proxy on its cores; a context manager that ends what it started.
 
-    `authorises` says whether it refuses requests without a pass, and chooses the environment by the pass;
-    `appends_forwarded_for` that it adds to an X-Forwarded-For of the visitor's instead of replacing it.
+    `programs` are those that it needs; `authorises` says whether it refuses requests without a pass and chooses the
+    environment by the pass; `appends_forwarded_for` that it adds to an X-Forwarded-For of the visitor's instead of
+    replacing it.
     """
 
     name: str
     title: str
+    programs: tuple[str, ...] = ()
     authorises = True
     appends_forwarded_for = False
 

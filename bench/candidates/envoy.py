@@ -18,6 +18,8 @@ _KEY = secrets.token_bytes(32)
 
 
 class _Envoy(Peer):
+    programs = ("envoy",)
+
     def start_proxy(self, template: str, **values: object) -> None:
         """Start Envoy with this configuration, one thread wide."""
         configuration = self.write("envoy.yaml", template, **values)

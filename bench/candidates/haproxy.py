@@ -11,6 +11,7 @@ class HAProxy(Peer):
 
     name = "haproxy"
     title = "HAProxy map"
+    programs = ("haproxy",)
 
     def start(self) -> None:
         passes = "".join(f"{value} {environment.name}\n" for value, environment in self.passes.items())

@@ -8,6 +8,8 @@ from bench.processes import find_program
 
 
 class _Nginx(Peer):
+    programs = ("nginx",)
+
     def start_proxy(self, servers: str) -> None:
         """Start nginx with these blocks."""
         self.keep(

@@ -12,6 +12,7 @@ class ConfigurableHTTPProxy(Peer):
 
     name = "chp"
     title = "configurable-http-proxy"
+    programs = ("node", "npm", "configurable-http-proxy")
     authorises = False
     appends_forwarded_for = True
 

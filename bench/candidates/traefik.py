@@ -11,6 +11,7 @@ class Traefik(Peer):
 
     name = "traefik"
     title = "Traefik forwardAuth"
+    programs = ("traefik",)
 
     def start(self) -> None:
         # It has no way to ask a service on a Unix socket.
