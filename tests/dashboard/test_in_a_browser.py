@@ -80,10 +80,12 @@ async def test_nothing_keeps_anybody_from_using_a_page(browser: Browser, sample:
             await server.create_link("shop", label="Press")
             maintenance = {"maintenance": {"message": "Back at five."}}
             await server.client.patch("/api/environments/gone", json=maintenance)
+            await server.client.put("/api/branding", json={"name": "Harbour", "colour": "#f2e85c"})
             for path in (
                 "/environments",
                 "/environments?q=nothing",
                 "/add-environment",
+                "/branding",
                 *(f"/environments/shop{each}" for each in ("", "/settings", "/maintenance", "/remove")),
                 *(f"/environments/gone{each}" for each in ("", "/settings", "/accounts", "/view-only")),
             ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 
@@ -66,7 +67,7 @@ async def test_the_session_is_a_cookie_that_no_script_and_no_other_site_gets(ser
 
 
 async def test_a_one_time_address_asks_first_and_works_once(server: Installation) -> None:
-    url = (await server.command("open", "--print", "--org", "lab")).strip()
+    url = json.loads(await server.command("open", "--json", "--org", "lab"))["url"]
     assert url.startswith(f"{server.admin_url}/open/")
     async with nobody(server) as first, nobody(server) as second:
         for browser in (first, second, second):
@@ -111,8 +112,8 @@ async def test_sessions_are_listed_and_ended_on_the_command_line(server: Install
         row = next(line for line in table.splitlines() if "ines" in line)
         assert "shares:read" in row
         assert "127.0.0.1" in row
-        said = await server.command("sessions", "end", row.split()[0], "--yes")
-        assert row.split()[0] in said
+        said = json.loads(await server.command("sessions", "end", row.split()[0], "--yes", "--json"))
+        assert said == {"ended": row.split()[0]}
         assert (await ines.get("/environments")).status_code == 303
         assert "ines" not in await server.command("sessions", "list")
 

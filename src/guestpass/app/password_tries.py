@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from guestpass.app.lookup import existing_link
-from guestpass.app.ports import Budget, Clock, Store
+from guestpass.app.ports import Budget, ChangeKind, Clock, Store
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.link import EventKind, LinkEvent
@@ -103,3 +103,5 @@ class PasswordTries:
     async def _note(self, link_id: str, kind: EventKind, actor: str, detail: str | None) -> None:
         async with self._store.writing() as work:
             await work.visits.add_events([LinkEvent(link_id, self._clock.now(), kind, actor, detail)])
+            # Nothing that rules has changed, but whoever looks at the link should see it.
+            await work.changes.append(ChangeKind.VISIT, link_id)

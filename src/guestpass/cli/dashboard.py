@@ -30,16 +30,21 @@ sessions = typer.Typer(help="Who is signed in to the dashboard.", no_args_is_hel
 def open_dashboard(
     only_print: Annotated[bool, typer.Option("--print", help="Print the address and open no browser.")] = False,
     org: Org = ORG,
+    as_json: AsJSON = False,
 ) -> None:
     """Sign in to the dashboard: print an address that works once, within five minutes, and open it.
 
-    Whoever has the address can do what you can: it is for you alone. Where there is no display, open it yourself.
+    Whoever has the address can do what you can: it is for you alone. Where there is no display, open it yourself. With
+    --json no browser is opened.
     """
 
     async def invite(core: Core, who: Principal) -> str:
         return f"{core.settings.admin_url}/open/{await core.dashboard_sessions.invite(who)}"
 
     url = act(org, invite)
+    if as_json:
+        output.print_json({"url": url, "expiresIn": format_duration(INVITATION_LIFETIME)})
+        return
     typer.echo(url)
     output.note(f"It works once, within {format_duration(INVITATION_LIFETIME)}.")
     if not only_print and _has_display():
@@ -80,6 +85,7 @@ def end(
         str, typer.Argument(metavar="SESSION", help="The session's id, as `list` shows it.", show_default=False)
     ],
     yes: Yes = False,
+    as_json: AsJSON = False,
 ) -> None:
     """Sign somebody out at once; they can sign in again unless their bearer token is revoked too."""
 
@@ -88,6 +94,9 @@ def end(
 
     confirm(f"End the dashboard session {session_id}?", yes=yes)
     act(ORG, stop)
+    if as_json:
+        output.print_json({"ended": session_id})
+        return
     typer.echo(f"The dashboard session {session_id} is ended.")
 
 

@@ -51,9 +51,30 @@ def dress_for(branding: Branding | None, language: Language) -> Dress:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Shades:
+    """What becomes of a colour: `on_light` and `on_dark` are lines and letters on a page's ground, by day and night.
+
+    `text` is what stands on buttons, which have the colour itself.
+    """
+
+    colour: str
+    text: str
+    on_light: str
+    on_dark: str
+    light_ground: str = _LIGHT_GROUND
+    dark_ground: str = _DARK_GROUND
+
+
+def shades_of(colour: str) -> Shades:
+    """The nearest shades of a colour (``#rrggbb``) that can be read."""
+    return Shades(colour, text_on(colour), readable_on(_LIGHT_GROUND, colour), readable_on(_DARK_GROUND, colour))
+
+
 def _style(colour: str) -> str:
     """Buttons have the colour itself; lines and letters on the page's ground the nearest shade that can be read."""
-    light, dark = readable_on(_LIGHT_GROUND, colour), readable_on(_DARK_GROUND, colour)
+    shades = shades_of(colour)
+    light, dark = shades.on_light, shades.on_dark
     return (
         f":root {{ --accent: {colour}; --on-accent: {text_on(colour)}; "
         f"--strong: {light}; --tint: {mix(light, '#ffffff', _TINT)}; }} "

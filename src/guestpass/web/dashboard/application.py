@@ -10,6 +10,7 @@ from guestpass.domain.access import Scope
 from guestpass.web.dashboard import (
     accounts,
     all_links,
+    branding,
     environment_forms,
     environments,
     events,
@@ -40,6 +41,7 @@ def create_dashboard(services: DashboardServices) -> FastAPI:
         share_dialog,
         link,
         all_links,
+        branding,
     ):
         application.include_router(module.router)
     application.add_api_route("/", _go_to_start, methods=["GET"])

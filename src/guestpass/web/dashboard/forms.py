@@ -3,27 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Final, TypeVar
 from urllib.parse import parse_qsl
 
 from fastapi import Depends
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.requests import Request
+from starlette.types import Message
 
 from guestpass.domain.errors import FieldError
-from guestpass.web.bodies import malformed, media_type, read_body, wrong_media_type
+from guestpass.web.bodies import LONGEST_BODY, malformed, media_type, read_body, wrong_media_type
 from guestpass.web.problems import ProblemRaised
 
 _URLENCODED: Final = "application/x-www-form-urlencoded"
+_MULTIPART: Final = "multipart/form-data"
 _MOST_FIELDS: Final = 1000  # A list of links to be changed sends one for each.
+_MOST_FIELDS_BESIDE_FILES: Final = 20
+_LONGEST_WITH_FILES: Final = 1024 * 1024 - 1024
+"""In bytes: what is a little too large is told beside its field, and not on a page of its own."""
 
 Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that a form brought; `media_type` is what the browser takes it for."""
+
+    media_type: str
+    content: bytes
 
 
 class Form:
     """The fields of a form by the names that the API has for them."""
 
-    def __init__(self, fields: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, fields: Mapping[str, Sequence[str]], files: Mapping[str, Upload] | None = None) -> None:
         self._fields = fields
+        self._files = files or {}
+
+    def file(self, name: str) -> Upload | None:
+        """A file; None where none was chosen."""
+        return self._files.get(name)
 
     def text(self, name: str) -> str:
         """A field without blanks around it; empty where there is none."""
@@ -104,6 +125,8 @@ def whole_number(text: str) -> int:
 
 
 async def _read(request: Request) -> Form:
+    if media_type(request) == _MULTIPART:
+        return await _read_with_files(request, await read_body(request, _LONGEST_WITH_FILES))
     body = await read_body(request)
     if not body:
         return Form({})
@@ -117,6 +140,26 @@ async def _read(request: Request) -> Form:
     for name, value in pairs:
         fields.setdefault(name, []).append(value.replace("\r\n", "\n"))
     return Form(fields)
+
+
+async def _read_with_files(request: Request, body: bytes) -> Form:
+    async def replay() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    fields: dict[str, list[str]] = {}
+    files: dict[str, Upload] = {}
+    try:
+        async with Request(request.scope, replay).form(
+            max_files=1, max_fields=_MOST_FIELDS_BESIDE_FILES, max_part_size=LONGEST_BODY
+        ) as form:
+            for name, value in form.multi_items():
+                if isinstance(value, str):
+                    fields.setdefault(name, []).append(value.replace("\r\n", "\n"))
+                elif content := await value.read():
+                    files[name] = Upload(value.content_type or "", content)
+    except (HTTPException, MultiPartException):
+        raise ProblemRaised(malformed("The body is not a valid form.")) from None
+    return Form(fields, files)
 
 
 SentForm = Annotated[Form, Depends(_read)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query
@@ -13,7 +14,8 @@ from guestpass.domain.access import Scope
 from guestpass.domain.account import Account
 from guestpass.domain.environment import Environment, Kind
 from guestpass.domain.errors import FieldError, Invalid, NotFound
-from guestpass.domain.link import EventKind
+from guestpass.domain.link import EventKind, ShareType
+from guestpass.domain.reasons import Reason
 from guestpass.web.api.paths import EnvironmentId, LinkId, VisitorId
 from guestpass.web.dashboard.dialogs import done
 from guestpass.web.dashboard.forms import Filled, SentForm
@@ -61,7 +63,8 @@ async def show_head(
     """What stands above all else, for a page that heard of a change."""
     owned = await services.api.links.get(owner.principal, env_id, link_id)
     environment = await _environment(services, owner, env_id)
-    return render(request, "link_head.html", owned=owned, environment=environment)
+    locked_until = await _locked_until(services, owner, owned)
+    return render(request, "link_head.html", owned=owned, environment=environment, locked_until=locked_until)
 
 
 @router.get("/preview")
@@ -196,6 +199,16 @@ async def end_visit(
     return done(request, owner, said, path=link_path(env_id, link_id), topics=link_topics(env_id, link_id))
 
 
+@router.post("/unlock")
+async def unlock(
+    request: Request, owner: Changing, env_id: EnvironmentId, link_id: LinkId, services: Services
+) -> Response:
+    """Forget all wrong passwords, so that everybody can try again."""
+    await services.api.password_tries.unlock(owner.principal, env_id, link_id)
+    said = "The password can be tried again, from everywhere."
+    return done(request, owner, said, path=link_path(env_id, link_id), topics=link_topics(env_id, link_id))
+
+
 @router.get("/rotate")
 async def show_rotation(
     request: Request, owner: Looking, env_id: EnvironmentId, link_id: LinkId, services: Services
@@ -266,6 +279,7 @@ async def _page(
         status=status,
         owned=owned,
         environment=environment,
+        locked_until=await _locked_until(services, owner, owned),
         **await _visits(services, owner, env_id, link_id, period),
         **await _visitors(services, owner, env_id, link_id, visitors),
         **await _refusals(services, owner, env_id, link_id),
@@ -330,7 +344,10 @@ async def _visitors(
 
 async def _refusals(services: DashboardServices, owner: Owner, env_id: str, link_id: str) -> dict[str, Any]:
     refusals = await services.api.records.refusals(owner.principal, env_id, link_id)
-    return {"refusals": [tell_refusal(each) for each in refusals]}
+    return {
+        "refusals": [tell_refusal(each) for each in refusals],
+        "had_no_tries": any(each.reason == Reason.TRIES_USED_UP for each in refusals),
+    }
 
 
 async def _history(
@@ -366,6 +383,14 @@ async def _environment(services: DashboardServices, owner: Owner, env_id: str) -
     if not owner.may(Scope.ENVIRONMENTS_READ):
         return None
     return await services.api.environments.get(owner.principal, env_id)
+
+
+async def _locked_until(services: DashboardServices, owner: Owner, owned: OwnedLink) -> datetime | None:
+    """Until when nobody can try the link's password."""
+    link = owned.link
+    if link.share_type is not ShareType.PASSWORD:
+        return None
+    return await services.api.password_tries.locked_until(owner.principal, link.environment.id, link.id)
 
 
 def _typed(owned: OwnedLink) -> str:

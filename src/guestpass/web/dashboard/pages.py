@@ -31,6 +31,7 @@ class Destination:
 NAVIGATION: Final = (
     Destination("environments", "Environments", "/environments", "environments:read"),
     Destination("links", "Links", "/links", "shares:read"),
+    Destination("branding", "Branding", "/branding", "environments:read"),
 )
 
 _environment: Final = Environment(
