@@ -150,7 +150,7 @@ def _ratios(measured: Sequence[Row], titles: Mapping[str, str]) -> str:
 def _workers(measured: Sequence[Row], titles: Mapping[str, str]) -> str:
     by_name = {(row.candidate, row.load): row for row in measured}
     lines = [
-        "| 1 KB, load beside it | 1 worker, 1 core: requests/s | 2 workers, 2 cores | x | CPU µs | CPU µs |",
+        "| 1 KB, load beside it | 1 worker: requests/s | 2 workers: requests/s | x | CPU µs with 1 | CPU µs with 2 |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for name, title in titles.items():

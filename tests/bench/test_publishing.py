@@ -57,6 +57,13 @@ def test_only_what_is_between_the_marks_is_written(tmp_path: Path) -> None:
     assert page.read_text() == text
 
 
+def test_the_documentation_has_a_place_for_the_figures(tmp_path: Path) -> None:
+    documentation = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+    page = _page(tmp_path, documentation.read_text())
+    publish(_measured(), page)
+    assert page.read_text().startswith("# Benchmarks\n")
+
+
 def test_the_page_tells_rates_ratios_and_what_was_reached(tmp_path: Path) -> None:
     page = _page(tmp_path, f"{_BEGIN}\n{_END}\n")
     publish(_measured(), page)
