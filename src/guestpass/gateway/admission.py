@@ -75,7 +75,6 @@ class Facts:
     host: RequestedHost
     route: Route
     now: float
-    navigates: bool
     upgrade: bool = False
     own_pass: VisitorPass | None = None
     own_tag: bytes = b""
@@ -86,6 +85,11 @@ class Facts:
     address: str = ""
     is_bot: bool = False
     is_out_of_date: bool = False
+
+    @property
+    def navigates(self) -> bool:
+        """Whether a browser navigates."""
+        return wants_page(self.head)
 
     @property
     def no_link(self) -> Reason:
@@ -150,6 +154,9 @@ class Reply:
 
 Decision = Forward | Desk | Redirect | TakePlace | Reply
 
+# A member of an enumeration costs a look-up in its class each time.
+_MAIN, _LINK, _FORMER, _UNKNOWN = HostKind.MAIN, HostKind.LINK, HostKind.FORMER, HostKind.UNKNOWN
+_OPEN, _LOGIN, _PROXY, _API = Room.OPEN, Room.LOGIN, Room.PROXY, Room.API
 _DESK: Final = Desk()
 _ENDED: Final = {Status.DEACTIVATED: Reason.LINK_DEACTIVATED, Status.EXPIRED: Reason.LINK_EXPIRED}
 
@@ -182,16 +189,16 @@ class Admission:
         """Walk down the rungs; the first that applies decides."""
         head, host, route = facts.head, facts.host, facts.route
         # A name that is not ours: the request was meant for somebody else, or somebody rebinds DNS.
-        if host.kind is HostKind.UNKNOWN:
+        if host.kind is _UNKNOWN:
             return Reply(Reason.UNKNOWN_HOST)
         # The API authorises by bearer tokens, which no foreign page can add, so Origin says nothing there.
-        if route.room is Room.API and self._api_on_public and host.kind is HostKind.MAIN:
+        if route.room is _API and self._api_on_public and host.kind is _MAIN:
             return _DESK
         # Whether anything is still as it was is not known any more.
         if facts.is_out_of_date:
             return Reply(Reason.UNAVAILABLE)
         # An address of former days leads to today's, and to nothing else.
-        if host.kind is HostKind.FORMER:
+        if host.kind is _FORMER:
             return self._from_former(facts)
         # A page of another origin must not act with the visitor's cookies.
         if (facts.upgrade or head.method not in SAFE_METHODS) and not _is_own_origin(facts):
@@ -199,29 +206,29 @@ class Admission:
         # On a shared origin a service worker of one environment would outlive it and see the next one's token.
         if not self._own_origins and head.values.get(b"service-worker", b"").lower() == b"script":
             return Reply(Reason.SERVICE_WORKER)
-        if self._own_origins and host.kind is HostKind.LINK:
+        if self._own_origins and host.kind is _LINK:
             # Another link's token has no business on this link's host, where its own content runs scripts.
             shared = facts.shared_link
             if route.token is not None and (shared is None or shared.link.id != host.link_id):
                 return Reply(facts.no_link)
-        if self._own_origins and host.kind is HostKind.MAIN and (elsewhere := self._on_main_host(facts)):
+        if self._own_origins and host.kind is _MAIN and (elsewhere := self._on_main_host(facts)):
             return elsewhere
         return self._enter(facts)
 
     def _enter(self, facts: Facts) -> Decision:
         """On a host that serves links: open one, or go through one that is open."""
         route = facts.route
-        if route.room is Room.OPEN:
+        if route.room is _OPEN:
             return self._preview(facts) or self._open(facts)
-        if route.room is Room.LOGIN:
+        if route.room is _LOGIN:
             return self._login(facts)
-        if route.room is Room.PROXY and route.path is not None:
+        if route.room is _PROXY and route.path is not None:
             return self._pass_through(facts, route.path + facts.head.query)
         return self._pass_through(facts, facts.head.target)
 
     def _from_former(self, facts: Facts) -> Decision:
         route, link = facts.route, facts.shared_link
-        if route.room not in (Room.OPEN, Room.LOGIN) or route.token is None:
+        if route.room not in (_OPEN, _LOGIN) or route.token is None:
             return Reply(Reason.UNKNOWN_HOST)
         if link is None:
             return Reply(facts.no_link)
@@ -231,14 +238,14 @@ class Admission:
     def _on_main_host(self, facts: Facts) -> Decision | None:
         """With own origins the main host serves no content to browsers; None where the common rungs go on."""
         route, link = facts.route, facts.shared_link
-        if route.room in (Room.API, Room.ELSEWHERE):
+        if route.room in (_API, Room.ELSEWHERE):
             return Reply(Reason.NOT_FOUND)
-        if route.room is Room.PROXY:
+        if route.room is _PROXY:
             return Reply(Reason.NOT_FOUND) if facts.navigates else None
         if link is None:
             return Reply(facts.no_link)
         url = self._addresses.share_url(link.link.id, route.token or "").encode()
-        if route.room is Room.LOGIN:
+        if route.room is _LOGIN:
             return Redirect(308, url + b"/login")
         if facts.navigates and facts.head.method in (b"GET", b"HEAD"):
             return Redirect(303, url + facts.head.query)

@@ -105,7 +105,7 @@ class EnvironmentCookies:
     `ends_at` are Unix seconds.
     """
 
-    __slots__ = ("_http_only", "_learn", "_left", "_now", "_prefix", "_secure")
+    __slots__ = ("_ends_at", "_http_only", "_learn", "_now", "_secure", "_tag")
 
     def __init__(
         self,
@@ -117,10 +117,10 @@ class EnvironmentCookies:
         secure: bool,
         learn: Callable[[bytes], None],
     ) -> None:
-        self._prefix = _tagged(tag)
+        self._tag = tag
         self._http_only = http_only
         self._now = now
-        self._left = max(0, int(ends_at - now))
+        self._ends_at = ends_at
         self._secure = secure
         self._learn = learn
 
@@ -144,7 +144,7 @@ class EnvironmentCookies:
         out = []
         if http_only or name in self._http_only:
             host = b"__Host-" if self._secure and path == b"/" else b""
-            out.append(host + self._prefix + name + b"=" + value)
+            out.append(host + _tagged(self._tag) + name + b"=" + value)
         else:
             out.append(name + b"=" + value)
         if path.startswith(b"/"):
@@ -165,14 +165,15 @@ class EnvironmentCookies:
 
     def _lifetime(self, attributes: dict[bytes, bytes]) -> int | None:
         """Seconds for Max-Age, None for a cookie that ends with the browser's session."""
+        left = max(0, int(self._ends_at - self._now))
         age = attributes.get(b"max-age", b"")
         if _NUMBER.fullmatch(age):
-            return min(max(0, int(age)), self._left)
+            return min(max(0, int(age)), left)
         expires = parsedate_tz(attributes.get(b"expires", b"").decode("latin-1"))
         if expires is None:
             return None
         try:
-            return min(max(0, int(mktime_tz(expires) - self._now)), self._left)
+            return min(max(0, int(mktime_tz(expires) - self._now)), left)
         except (OverflowError, ValueError):
             return None
 

@@ -5,7 +5,6 @@ No task and no await on a pooled connection: both sides call in here, and what t
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from guestpass.app.directory import LinkEntry
@@ -84,13 +83,13 @@ class Serving(Protocol):
         ...
 
 
-class _Phase(Enum):
-    HEAD = 1  # the answer's head has not arrived
-    COUNTED = 2  # its body is `_left` bytes
-    CHUNKED = 3  # its body is decoded by `_decoder`
-    UNTIL_CLOSE = 4  # its body ends with the connection
-    TUNNEL = 5  # both sides talk WebSocket
-    OVER = 6
+# Where an exchange is. Plain numbers: to find the member of an enumeration costs three times as much, many times over.
+_HEAD: Final = 1  # the answer's head has not arrived
+_COUNTED: Final = 2  # its body is `_left` bytes
+_CHUNKED: Final = 3  # its body is decoded by `_decoder`
+_UNTIL_CLOSE: Final = 4  # its body ends with the connection
+_TUNNEL: Final = 5  # both sides talk WebSocket
+_OVER: Final = 6
 
 
 class Exchange:
@@ -155,7 +154,7 @@ class Exchange:
         self._upgrade = upgrade
         self.entry = entry
         self.visitor = visitor
-        self._phase = _Phase.HEAD
+        self._phase = _HEAD
         self._upstream: UpstreamConnection | None = None
         self._reused = False
         self._untouched = True  # no byte of an answer has arrived
@@ -180,22 +179,22 @@ class Exchange:
 
     @property
     def _is_over(self) -> bool:
-        return self._phase is _Phase.OVER
+        return self._phase == _OVER
 
     @property
     def _is_streaming(self) -> bool:
         """Whether the answer's length is unknown, so that its pieces may be meant to arrive one by one."""
-        return self._phase in (_Phase.CHUNKED, _Phase.UNTIL_CLOSE)
+        return self._phase in (_CHUNKED, _UNTIL_CLOSE)
 
     @property
     def is_tunnel(self) -> bool:
         """Whether both sides talk WebSocket by now."""
-        return self._phase is _Phase.TUNNEL
+        return self._phase == _TUNNEL
 
     @property
     def is_endless(self) -> bool:
         """Whether it has no end of its own that a shutdown could wait for."""
-        return self._phase is _Phase.TUNNEL or self._streams_events
+        return self._phase == _TUNNEL or self._streams_events
 
     def begin(self) -> None:
         """Send the request, over an idle connection where there is one."""
@@ -217,7 +216,7 @@ class Exchange:
 
     def from_client(self, data: bytes) -> bytes:
         """Take bytes of the body, or of the tunnel; returns those that lie behind the body."""
-        if self._phase is _Phase.TUNNEL:
+        if self._phase == _TUNNEL:
             self._client.set_deadline(WEBSOCKET_IDLE)
             self._to_upstream(data)
             return b""
@@ -229,7 +228,7 @@ class Exchange:
         if self._body_size > self._body_limit:
             self._refuse(Reason.BODY_TOO_LARGE, f"The body is larger than {self._body_limit} bytes.")
             return b""
-        if self._phase is _Phase.HEAD:
+        if self._phase == _HEAD:
             self._client.set_deadline(self._response_timeout if self.request_done else self._body_seconds())
         self._pass_body(pieces)
         return rest
@@ -237,7 +236,7 @@ class Exchange:
     def client_lost(self) -> None:
         """The client is gone: nobody waits for the answer."""
         connection = self._upstream
-        if self._phase is _Phase.TUNNEL and connection is not None:
+        if self._phase == _TUNNEL and connection is not None:
             # Its last frame, a Close perhaps, may still be on its way to the upstream.
             self._upstream = connection.exchange = None
             connection.close()
@@ -256,9 +255,9 @@ class Exchange:
 
     def timed_out(self) -> None:
         """The deadline passed: of the answer's head, of the next piece of the body, or of an idle tunnel."""
-        if self._phase is _Phase.HEAD and self.request_done:
+        if self._phase == _HEAD and self.request_done:
             self._fail(Reason.UPSTREAM_TIMEOUT, f"no answer within {self._response_timeout:.0f} s")
-        elif self._phase is _Phase.HEAD:
+        elif self._phase == _HEAD:
             self._end()
             self._drop_upstream()
             self._client.refuse_slow("The request's body arrived too slowly.")
@@ -273,7 +272,7 @@ class Exchange:
 
     def go_away(self) -> None:
         """This worker ends: a WebSocket is told so as soon as no message is under way, anything else is cut."""
-        if self._phase is not _Phase.TUNNEL:
+        if self._phase != _TUNNEL:
             self.cut()
         elif self._from_server.at_boundary:
             self._close_with(GOING_AWAY, "The server restarts.")
@@ -285,7 +284,7 @@ class Exchange:
     def from_upstream(self, data: bytes) -> None:
         """Take bytes of the answer."""
         phase = self._phase
-        if phase is _Phase.COUNTED:
+        if phase == _COUNTED:
             if len(data) > self._left:
                 # Bytes behind the answer that nobody asked for: the connection has lost its meaning.
                 self._reusable = False
@@ -294,14 +293,14 @@ class Exchange:
             self._deliver(data)
             if not self._left:
                 self._finish()
-        elif phase is _Phase.HEAD:
+        elif phase == _HEAD:
             self._untouched = False
             self._read_head(self._buffer + data if self._buffer else data)
-        elif phase is _Phase.CHUNKED:
+        elif phase == _CHUNKED:
             self._pass_chunks(data)
-        elif phase is _Phase.UNTIL_CLOSE:
+        elif phase == _UNTIL_CLOSE:
             self._deliver(data)
-        elif phase is _Phase.TUNNEL:
+        elif phase == _TUNNEL:
             self._client.set_deadline(WEBSOCKET_IDLE)
             self._pass_frames(data)
 
@@ -309,14 +308,14 @@ class Exchange:
         """The upstream closed, or the connection broke."""
         self._upstream = None
         phase = self._phase
-        if phase is _Phase.OVER:
+        if phase == _OVER:
             return
-        if phase is _Phase.UNTIL_CLOSE and error is None:
+        if phase == _UNTIL_CLOSE and error is None:
             self._finish()
-        elif phase is _Phase.TUNNEL:
+        elif phase == _TUNNEL:
             self._end()
             self._client.close()
-        elif phase is not _Phase.HEAD:
+        elif phase != _HEAD:
             # The visitor must not take half an answer for a whole one.
             self.cut()
         elif self._may_repeat():
@@ -370,15 +369,15 @@ class Exchange:
         try:
             connection = await self._client.gateway.pool.connect(self._upstream_at)
         except UnreachableError as error:
-            if self._phase is not _Phase.OVER:
+            if self._phase != _OVER:
                 self._fail(Reason.UPSTREAM_UNREACHABLE, str(error))
             return
         except Exception:
             # A mistake of ours: whoever runs this logs it, and the visitor must not wait for the answer's time limit.
-            if self._phase is not _Phase.OVER:
+            if self._phase != _OVER:
                 self._fail(Reason.UNAVAILABLE, "no connection was made")
             raise
-        if self._phase is _Phase.OVER:
+        if self._phase == _OVER:
             connection.abort()
         else:
             self._attach(connection)
@@ -398,7 +397,7 @@ class Exchange:
     def _to_upstream(self, data: bytes) -> None:
         if self._upstream is not None:
             self._upstream.transport.write(data)
-        elif self._phase is _Phase.HEAD:
+        elif self._phase == _HEAD:
             self._stash.append(data)
             self._client.pause_for_upstream()
 
@@ -441,13 +440,13 @@ class Exchange:
         """Find how long the answer's body is, and say it to the client; returns the field line for that."""
         request, length = self._request, head.content_length
         if request.method == b"HEAD" or head.status in (204, 304):
-            self._phase = _Phase.COUNTED
+            self._phase = _COUNTED
             return b"" if length is None or head.status == 204 else b"Content-Length: %d\r\n" % length
         if length is not None:
-            self._phase = _Phase.COUNTED
+            self._phase = _COUNTED
             self._left = length
             return b"Content-Length: %d\r\n" % length
-        self._phase = _Phase.CHUNKED if head.chunked else _Phase.UNTIL_CLOSE
+        self._phase = _CHUNKED if head.chunked else _UNTIL_CLOSE
         self._decoder = ChunkedDecoder() if head.chunked else None
         self._streams_events = any(
             lower == b"content-type" and value.lower().startswith(b"text/event-stream")
@@ -476,7 +475,7 @@ class Exchange:
         client.set_deadline(None)
         client.answered = True
         head_bytes = b"".join(lines)
-        if self._phase is _Phase.COUNTED and not self._frames and len(data) <= self._left:
+        if self._phase == _COUNTED and not self._frames and len(data) <= self._left:
             # One system call for all that is here: most answers are small and arrive whole.
             client.write_parts(head_bytes, data)
             self._left -= len(data)
@@ -486,7 +485,7 @@ class Exchange:
             return
         self._is_large = True
         client.write(head_bytes)
-        if data or (self._phase is _Phase.COUNTED and not self._left):
+        if data or (self._phase == _COUNTED and not self._left):
             self.from_upstream(data)
 
     def _pass_chunks(self, data: bytes) -> None:
@@ -512,7 +511,7 @@ class Exchange:
         if not self._upgrade or not is_accepted(key, head):
             self._fail(Reason.UPSTREAM_BROKEN, "it switched protocols without being asked, or not as asked")
             return
-        self._phase = _Phase.TUNNEL
+        self._phase = _TUNNEL
         self._from_server = self._follow_server()
         self._client.answered = True
         self._client.write(switching_head(self._answer, head))
@@ -580,7 +579,7 @@ class Exchange:
                 connection.close()
 
     def _end(self) -> None:
-        self._phase = _Phase.OVER
+        self._phase = _OVER
         if self.entry is not None:
             self.entry.live.discard(self)
 

@@ -46,6 +46,30 @@ _MOST_IDLE: Final = 20
 """One of so many connections is closed at once where there is no room for another."""
 
 
+class Way:
+    """How requests go to an environment.
+
+    `learn` is called with the name of a cookie that it turns out to set HttpOnly; `response_timeout` are seconds.
+    """
+
+    __slots__ = ("_bus", "_bus_paths", "_plain", "environment", "learn", "response_timeout")
+
+    def __init__(
+        self, environment: Environment, plain: Upstream, bus: Upstream, learn: Callable[[bytes], None]
+    ) -> None:
+        self.environment = environment
+        self._plain = plain
+        self._bus = bus
+        is_odoo = environment.kind is Kind.ODOO
+        self._bus_paths = (b"/websocket", b"/longpolling/") if is_odoo else (b"/websocket",)
+        self.learn = learn
+        self.response_timeout = environment.response_timeout.total_seconds()
+
+    def upstream_for(self, target: bytes) -> Upstream:
+        """Where a request goes: `websocketUrl` serves ``/websocket*``, and ``/longpolling/*`` of older Odoos."""
+        return self._bus if target.startswith(self._bus_paths) else self._plain
+
+
 class Gateway:
     """The data plane of one worker, of which a machine has `workers`.
 
@@ -110,6 +134,7 @@ class Gateway:
         self.odoo = OdooProfile(self, spool, assets, connector, sessions, entropy)
         self._tasks = tasks
         self._request_ids = map(f"{secrets.token_hex(4)}-{{:x}}".format, itertools.count(1))
+        self._ways: dict[int, Way] = {}
         self._upstreams: dict[tuple[EnvironmentKey, datetime, int, str | None], tuple[Upstream, Upstream]] = {}
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -120,8 +145,17 @@ class Gateway:
         """An id for one request, unique over workers: what a page shows, the log has."""
         return next(self._request_ids)
 
-    def upstream_for(self, environment: Environment, target: bytes) -> Upstream:
-        """Where a request goes: `websocketUrl` serves ``/websocket*``, and ``/longpolling/*`` of older Odoos."""
+    def way_to(self, environment: Environment) -> Way:
+        """How requests go to an environment; found by the very object, which is the same for request after request."""
+        way = self._ways.get(id(environment))
+        if way is None or way.environment is not environment:
+            if len(self._ways) > 10_000:
+                self._ways.clear()
+            plain, bus = self._upstreams_of(environment)
+            way = self._ways[id(environment)] = Way(environment, plain, bus, self._learner(environment.key))
+        return way
+
+    def _upstreams_of(self, environment: Environment) -> tuple[Upstream, Upstream]:
         # Revisions begin anew where an environment is removed and another gets its id.
         key = (environment.key, environment.created_at, environment.revision, environment.websocket_upstream)
         pair = self._upstreams.get(key)
@@ -132,13 +166,9 @@ class Gateway:
             websocket = environment.websocket_upstream
             pair = (plain, Upstream.of_environment(environment, websocket) if websocket else plain)
             self._upstreams[key] = pair
-        is_bus = target.startswith(b"/websocket") or (
-            environment.kind is Kind.ODOO and target.startswith(b"/longpolling/")
-        )
-        return pair[is_bus]
+        return pair
 
-    def learner(self, key: EnvironmentKey) -> Callable[[bytes], None]:
-        """What is called with the name of a cookie that an environment turns out to set HttpOnly."""
+    def _learner(self, key: EnvironmentKey) -> Callable[[bytes], None]:
         return lambda name: self.visits.learned(key, name.decode("latin-1"))
 
     def turned_away(self, link: LinkEntry, reason: Reason, peer: str, head: RequestHead, request_id: str) -> None:

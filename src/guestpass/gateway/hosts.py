@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -23,13 +23,18 @@ class HostKind(Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RequestedHost:
     """The role of a Host field, the link whose host it is, and the origin that a browser there has."""
 
     kind: HostKind
     origin: bytes
     link_id: str | None = None
+
+    @cached_property
+    def scheme(self) -> bytes:
+        """Of the origin: http or https."""
+        return self.origin.partition(b":")[0]
 
     @property
     def is_trustworthy(self) -> bool:

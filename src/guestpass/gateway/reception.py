@@ -13,7 +13,7 @@ from guestpass.app.notices import RenderedNotice
 from guestpass.domain.environment import Kind
 from guestpass.domain.reasons import Reason
 from guestpass.domain.visitor_pass import PREVIEW_SECONDS, TICKET_SECONDS, VisitorPass
-from guestpass.gateway.admission import Decision, Desk, Facts, Forward, Redirect, Reply, TakePlace, wants_page
+from guestpass.gateway.admission import Decision, Desk, Facts, Forward, Redirect, Reply, TakePlace
 from guestpass.gateway.bots import is_bot
 from guestpass.gateway.cookies import CookieJar, EnvironmentCookies, expired
 from guestpass.gateway.exchange import Exchange
@@ -38,6 +38,10 @@ _DESK_ANSWER: Final = DeskAnswer()
 # Whoever comes from our password page brings its address, with the token, as the referrer. It ends here, since scripts
 # at the other end could read it. (On a page no-referrer would hide the Origin of its form; a redirect has none.)
 _REDIRECT_FIELDS: Final = (("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer"))
+# A member of an enumeration costs a look-up in its class each time.
+_LINK: Final = HostKind.LINK
+_OPEN: Final = Room.OPEN
+_ODOO: Final = Kind.ODOO
 _TICKET: Final = b"?preview="
 # What asks the visitor for something, or only tells of the link, turns nobody away.
 _NO_REFUSALS: Final = frozenset(
@@ -72,7 +76,6 @@ class Reception:
             host,
             route,
             gateway.time(),
-            wants_page(head),
             b"upgrade" in head.values and is_upgrade(head),
             address=gateway.proxies.client_address(client.peer, head),
             is_bot=route.token is not None and is_bot(head),
@@ -81,12 +84,9 @@ class Reception:
         if (wait := gateway.crowd.take_request(facts.address)) is not None:
             self._turn_back(client, facts, jar, Reason.TOO_MANY_REQUESTS, wait)
             return
-        if route.room is Room.OPEN and head.query.startswith(_TICKET):
+        if route.room is _OPEN and head.query.startswith(_TICKET):
             facts.preview = self._read_ticket(head.query, facts.now)
-        if not self._opens_links or facts.is_out_of_date:
-            self._act(client, facts, jar)
-        elif route.token is None and all(gateway.directory.get(known.link_id) for known, _ in jar.passes):
-            self._choose_pass(facts, jar)
+        if not self._opens_links or facts.is_out_of_date or (route.token is None and self._choose_pass(facts, jar)):
             self._act(client, facts, jar)
         else:
             client.wait()
@@ -152,17 +152,25 @@ class Reception:
             retry_after=wait,
         )
 
-    def _choose_pass(self, facts: Facts, jar: CookieJar) -> None:
-        """Take the pass that counts on this host: on a link's own host only that link's, and living before dead."""
+    def _choose_pass(self, facts: Facts, jar: CookieJar) -> bool:
+        """Take the pass that counts on this host: on a link's own host only that link's, and living before dead.
+
+        Returns whether the links of all passes are in memory; where not, the choice may be another one.
+        """
+        facts.own_pass = None
+        all_known = True
         for known, tag in jar.passes:
             entry = self._gateway.directory.get(known.link_id)
-            if entry is None or (facts.host.kind is HostKind.LINK and known.link_id != facts.host.link_id):
+            if entry is None:
+                all_known = False
+                continue
+            if facts.own_pass is not None or (facts.host.kind is _LINK and known.link_id != facts.host.link_id):
                 continue
             if known.is_preview and not known.is_within(PREVIEW_SECONDS, facts.now):
                 continue
             if known.link_version == entry.link.version:
                 facts.own_pass, facts.own_tag, facts.own_link = known, tag, entry
-                return
+        return all_known
 
     def _act(self, client: ClientConnection, facts: Facts, jar: CookieJar) -> None:
         decision = self._decide(facts)
@@ -229,7 +237,7 @@ class Reception:
     def _is_odoo(self, facts: Facts, jar: CookieJar) -> bool:
         """Whether the visitor is in an Odoo, or was: a pass of a link that is gone doesn't tell."""
         link = cast("LinkEntry | None", facts.own_link)
-        return link.kind is Kind.ODOO if link is not None else bool(jar.passes)
+        return link.kind is _ODOO if link is not None else bool(jar.passes)
 
     def _forward(self, client: ClientConnection, facts: Facts, jar: CookieJar, decision: Forward) -> None:
         gateway, head = self._gateway, facts.head
@@ -237,7 +245,8 @@ class Reception:
         if self._is_overrun(client, facts, jar, entry):
             return
         environment = entry.environment
-        is_odoo = environment.kind is Kind.ODOO
+        way = gateway.way_to(environment)
+        is_odoo = environment.kind is _ODOO
         if not is_odoo and head.content_length is not None and head.content_length > environment.body_limit:
             client.reply(
                 Reason.BODY_TOO_LARGE, detail=f"The body is larger than {environment.body_limit} bytes.", close=True
@@ -260,9 +269,9 @@ class Reception:
             now=facts.now,
             ends_at=entry.expires_at,
             secure=gateway.secure,
-            learn=gateway.learner(environment.key),
+            learn=way.learn,
         )
-        answer = EnvironmentAnswer(cookies, shares_origin=gateway.shares_origin, opens=facts.route.room is Room.OPEN)
+        answer = EnvironmentAnswer(cookies, shares_origin=gateway.shares_origin, opens=facts.route.room is _OPEN)
         if decision.new_pass:
             answer.pass_cookie = self._pass_cookie(visitor_pass)
         visitor = self._visitor(client, facts)
@@ -290,10 +299,10 @@ class Reception:
                 client,
                 head,
                 request_head(head, decision.target, visitor, cookie=cookie, upgrade=facts.upgrade),
-                gateway.upstream_for(environment, decision.target),
+                way.upstream_for(decision.target),
                 answer,
                 body_limit=environment.body_limit,
-                response_timeout=environment.response_timeout.total_seconds(),
+                response_timeout=way.response_timeout,
                 upgrade=facts.upgrade,
                 entry=entry,
                 visitor=visitor_pass.visitor,
@@ -394,9 +403,7 @@ class Reception:
     def _visitor(self, client: ClientConnection, facts: Facts) -> Visitor:
         proxies, head = self._gateway.proxies, facts.head
         return Visitor(
-            address=facts.address.encode(),
-            host=proxies.requested_host(client.peer, head),
-            scheme=facts.host.origin.partition(b":")[0],
+            address=facts.address.encode(), host=proxies.requested_host(client.peer, head), scheme=facts.host.scheme
         )
 
 
@@ -411,4 +418,4 @@ def _turns_away(facts: Facts, reason: Reason) -> bool:
     """Whether a person reads that he does not get in; scripts and images of a page that is open are no news."""
     if facts.own_pass is not None and facts.own_pass.is_preview:
         return False
-    return (facts.navigates or facts.route.room is Room.OPEN) and reason not in _NO_REFUSALS
+    return (facts.navigates or facts.route.room is _OPEN) and reason not in _NO_REFUSALS

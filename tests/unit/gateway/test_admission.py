@@ -109,7 +109,6 @@ def decide(
         hosts.read(head.host),
         read_path(head.path),
         NOW,
-        wants_page(head),
         is_upgrade(head),
         own_pass=visitor_pass or (pass_of(holds) if holds is not None else None),
         own_link=holds,
@@ -637,7 +636,7 @@ def test_whatever_no_rung_allows_is_refused(
     table = HostTable(main_url=addresses.public_url, on_loopback=False, addresses=addresses, former_urls=FORMER_URLS)
     head = request(f"{method} {path}", *(() if fields is WEBSOCKET and method != "GET" else fields), *origin, host=host)
     facts = Facts(
-        head, table.read(head.host), read_path(head.path), NOW, wants_page(head), is_upgrade(head),
+        head, table.read(head.host), read_path(head.path), NOW, is_upgrade(head),
         own_pass=own_pass, own_link=own_link, shared_link=shared_link,
     )  # fmt: skip
     decision = Admission(addresses, api_on_public=api_on_public).decide(facts)
