@@ -12,7 +12,7 @@ _FIELD = re.compile(rb"([A-Za-z0-9-]+): ?([\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x8
 _REQUEST_LINE = re.compile(rb"([A-Z]+(?:-[A-Z]+)?) (/[\x21-\x7e]*) HTTP/1\.1")
 _STATUS_LINE = re.compile(rb"(HTTP/1\.1) ([1-5][0-9][0-9]) ([\x20-\x7e]*)")
 _SIZE = re.compile(rb"[0-9a-f]{1,8}")
-_LENGTH = re.compile(rb"0|[1-9][0-9]{0,9}")
+_LENGTH = re.compile(rb"0|[1-9][0-9]{0,15}")
 _END: Final = b"\r\n\r\n"
 
 

@@ -237,7 +237,7 @@ class ClientConnection(asyncio.Protocol):
         # be on its way, and the answer to that one says that it is the last.
         if keep_alive and not self._eof:
             self._await_next()
-        elif request_done:
+        elif request_done and not self._sends_more:
             self.close()
         else:
             self.linger(_LINGER_SECONDS)
@@ -366,7 +366,7 @@ class ClientConnection(asyncio.Protocol):
         self.write(b"".join(lines))
         if keep_alive and not self._eof:
             self._await_next()
-        elif unread or close:
+        elif unread or close or self._sends_more:
             self.linger(_LINGER_SECONDS)
         else:
             self.close()
@@ -407,6 +407,11 @@ class ClientConnection(asyncio.Protocol):
         """Close where nothing is under way, not even a request that has arrived and was not read yet."""
         if self._exchange is None and not self._waiting and not self._closing and not self._has_unread_bytes:
             self.close()
+
+    @property
+    def _sends_more(self) -> bool:
+        """Whether the client has sent something that will not be served."""
+        return bool(self._backlog) or self._has_unread_bytes
 
     @property
     def _has_unread_bytes(self) -> bool:

@@ -462,7 +462,8 @@ class Exchange:
     def _start_answer(self, head: ResponseHead, data: bytes) -> None:
         client = self._client
         lines = [status_line(head.status), *self._answer.fields(head), self._frame_answer(head)]
-        self._reusable = head.keep_alive
+        # A 204 must not tell of a body (RFC 9110, section 8.6); who does may send it yet, as the next one's answer.
+        self._reusable = head.keep_alive and not (head.status == 204 and (head.chunked or head.content_length))
         if not self.request_done:
             # An answer before the request's end: what is left of the body may never come.
             self._closes_client = True

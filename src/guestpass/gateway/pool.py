@@ -52,6 +52,10 @@ class Pool:
             connection = idle.pop()
             if connection.lost:
                 continue
+            if connection.has_unread_bytes:
+                # Nobody asked for them, so they are no answer to whoever asks now (RFC 9112, section 9.5).
+                connection.abort()
+                continue
             if not repeatable and asyncio.get_running_loop().time() - connection.idle_since > _FRESH_SECONDS:
                 idle.append(connection)
                 return None

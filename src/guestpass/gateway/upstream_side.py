@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import struct
+import termios
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
@@ -49,6 +52,15 @@ class UpstreamConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         if self.exchange is not None:
             self.exchange.release_client()
+
+    @property
+    def has_unread_bytes(self) -> bool:
+        """Whether bytes have arrived that were not read yet."""
+        try:
+            descriptor = self.transport.get_extra_info("socket").fileno()
+            return bool(struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))[0])
+        except OSError:
+            return False
 
     def pause_reading(self) -> None:
         """Stop reading while the other side can't take more."""

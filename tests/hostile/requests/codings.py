@@ -111,8 +111,8 @@ _OTHER_LINES: Final = (
     (b"TE: chunked", b"te", None, "TE"),
 )  # fmt: skip
 _ALONE: Final = {
-    "plain", "no blank", "a tab before the value", "a blank behind the value", "capitals", "mixed letters",
-    "its value in capitals",
+    "plain", "no blank", "a tab before the value", "a blank behind the value", "a tab behind the value", "capitals",
+    "mixed letters", "its value in capitals",
 }  # fmt: skip
 
 
