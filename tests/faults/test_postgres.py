@@ -34,9 +34,9 @@ class Site:
         self.cluster = cluster
         self.wire = wire
 
-    def execute(self, statement: sql.Composed | str) -> list[tuple[object, ...]]:
+    def execute(self, statement: sql.Composed) -> list[tuple[object, ...]]:
         """What somebody else does to the database, whom nothing keeps from it."""
-        return self.cluster.execute(statement, "share")  # type: ignore[arg-type] -- a literal each time
+        return self.cluster.execute(statement, "share")
 
     async def readiness(self) -> int | None:
         """What a load balancer is told; None for nothing."""

@@ -12,7 +12,8 @@ from websockets.exceptions import ConnectionClosed
 DRIPS = 20
 
 
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Serve one connection of `answering`."""
     try:
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
@@ -45,7 +46,7 @@ async def _echo(socket: ServerConnection) -> None:
 @asynccontextmanager
 async def answering() -> AsyncIterator[str]:
     """The URL of one whose answer is how many bytes came; ``/drip`` takes two seconds for DRIPS bytes."""
-    async with await asyncio.start_server(_answer, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from typing import Final, cast
 from weakref import WeakValueDictionary
 
-from guestpass.gateway.connector import AddressRefusedError, Connector, Origin, UnreachableError
+from guestpass.gateway.connector import (
+    AddressRefusedError,
+    CertificateRefusedError,
+    Connector,
+    Origin,
+    UnreachableError,
+)
 from guestpass.gateway.framing import BrokenChunkError, ChunkedDecoder
 from guestpass.gateway.heads import MAX_HEAD, Field, ResponseHead, read_response_head
 
@@ -76,7 +82,7 @@ class Asker:
             except AddressRefusedError as error:
                 raise NotAllowedError("no environment may be at that address") from error
             except UnreachableError as error:
-                raise NoAnswerError("no connection can be made") from error
+                raise NoAnswerError(_why(error)) from error
             except TimeoutError:
                 raise NoAnswerError(f"it did not answer within {self._seconds:g} s") from None
 
@@ -89,7 +95,7 @@ class Asker:
             except AddressRefusedError as error:
                 raise NotAllowedError("no environment may be at that address") from error
             except UnreachableError as error:
-                raise NoAnswerError("no connection can be made") from error
+                raise NoAnswerError(_why(error)) from error
             except TimeoutError:
                 raise NoAnswerError(f"there was no connection within {self._seconds:g} s") from None
             connection.leave()
@@ -198,3 +204,10 @@ class _Conversation(asyncio.Protocol):
 
     def _fail(self, why: str) -> None:
         self.reply.set_exception(NoAnswerError(why))
+
+
+def _why(error: UnreachableError) -> str:
+    """In words for the owner, who knows his certificate and not our network."""
+    if isinstance(error, CertificateRefusedError):
+        return f"its certificate is not accepted ({error.why})"
+    return "no connection can be made"

@@ -30,6 +30,14 @@ class AddressRefusedError(UnreachableError):
     """No address of the host may be connected to."""
 
 
+class CertificateRefusedError(UnreachableError):
+    """Somebody answers, with a certificate that is not accepted; `why` is in OpenSSL's words."""
+
+    def __init__(self, text: str, why: str) -> None:
+        super().__init__(text)
+        self.why = why
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where an upstream listens; `tls` is None for plain http, else whether its certificate is verified."""
@@ -102,7 +110,7 @@ class Connector:
         if origin.tls is not None:
             context = self._verifying if origin.tls else self._trusting
         failures: list[str] = []
-        tried = False
+        tried, wrong = False, ""
         for address in await self._resolve(origin.host, origin.port):
             refusal = self._policy.refusal(address, origin.port)
             if refusal is not None:
@@ -114,9 +122,13 @@ class Connector:
                     factory, address, origin.port, ssl=context, server_hostname=origin.host if context else None
                 )
             except (OSError, ssl.SSLError) as error:
+                if isinstance(error, ssl.SSLCertVerificationError):
+                    wrong = error.verify_message
                 failures.append(f"{address}: {error.strerror or error}")
             else:
                 return protocol
+        if wrong:
+            raise CertificateRefusedError("; ".join(failures), wrong)
         raise (UnreachableError if tried else AddressRefusedError)("; ".join(failures))
 
     async def _resolve(self, host: str, port: int) -> list[str]:

@@ -40,6 +40,7 @@ from guestpass.gateway.odoo.asset_files import (
 )
 from guestpass.gateway.odoo.compression import ENTITY_TAG, Acceptance, Effort, Encoding, read_acceptance
 from guestpass.gateway.odoo.responses import is_hollow
+from guestpass.telemetry import Faults
 
 PATIENCE: Final = 5.0
 """Seconds that a visitor waits for a fetch of ours before he asks for himself."""
@@ -201,6 +202,7 @@ class AssetCache:
         self._wishes: asyncio.Queue[tuple[AssetKey, Asset, Encoding]] = asyncio.Queue(_MAX_WISHES)
         self._tasks: asyncio.TaskGroup | None = None
         self._log = structlog.get_logger("guestpass.assets")
+        self._faults = Faults(self._log)
 
     @property
     def size(self) -> int:
@@ -303,7 +305,7 @@ class AssetCache:
             async with asyncio.timeout(_FILL_SECONDS):
                 fill.asset = await self._ask(key, fill, fetch)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, visitors now ask for themselves
-            self._log.warning("asset_not_fetched", environment=key.environment, path=_text(key), cause=repr(error))
+            self._tell("asset_not_fetched", key, error)
         finally:
             del self._fills[key]
             fill.done.set()
@@ -403,7 +405,7 @@ class AssetCache:
                 made = await self._in_thread(compress, asset.plain.path, coding, Effort.QUICK)
             self._serve_also(key, asset, made)
         except Exception as error:  # noqa: BLE001 - visitors get the plain form, whatever went wrong
-            self._log.warning("asset_not_compressed", path=_text(key), coding=coding.value.decode(), cause=repr(error))
+            self._tell("asset_not_compressed", key, error)
         finally:
             asset.tried.add((coding, False))
             del self._quick[asset.fill, coding]
@@ -429,7 +431,7 @@ class AssetCache:
             try:
                 made = await press(asset.plain.path, coding)
             except (OSError, ValueError, TimeoutError) as error:
-                self._log.warning("asset_not_pressed", path=_text(key), coding=coding.value.decode(), cause=str(error))
+                self._tell("asset_not_pressed", key, error)
                 self._discard([part_of(asset.plain.path, coding, Effort.BEST)])
             else:
                 self._serve_also(key, asset, made)
@@ -492,6 +494,13 @@ class AssetCache:
             self._size -= before.room
             self._reader.forget(before)
             self._discard([before.path])
+
+    def _tell(self, event: str, key: AssetKey, error: Exception) -> None:
+        """Visitors get the asset all the same; on a full disk it is the same fault for every asset of a page."""
+        of = None if isinstance(error, OSError) else key.environment
+        self._faults.tell(
+            event, of, type(error).__name__, environment=key.environment, path=_text(key), cause=repr(error)
+        )
 
     def _lose(self, form: Form) -> None:
         """A form's file is gone or broken: what is left of the asset is not served either, but fetched anew."""
