@@ -12,8 +12,11 @@ from tests.stories import tryton as client
 from tests.stories.visitor import open_link
 
 
-@pytest.mark.parametrize("link_domain", [None, "localhost"], ids=["one-origin", "own-origin"])
-@pytest.mark.parametrize("password", [None, "a password to open"], ids=["token", "password"])
+@pytest.mark.parametrize(
+    ("link_domain", "password"),
+    [(None, "a password to open"), ("localhost", None)],
+    ids=["one-origin-password", "own-origin-token"],
+)
 async def test_party_is_there_after_a_reload(
     visitor: BrowserContext, tryton: Tryton, link_domain: str | None, password: str | None
 ) -> None:
