@@ -103,8 +103,8 @@ def _in_turn(cells: Sequence[Cell], turn: int) -> list[Cell]:
 
 def _wait(patience: Patience, watch: Callable[[], bool], tell: Callable[[str], None]) -> bool:
     """Whether the machine became quiet before patience ended."""
+    tell(f"waiting until nothing else uses the machine, for {max(0, patience.seconds):.0f} s at most")
     while patience.seconds > 0:
-        tell(f"waiting until nothing else uses the machine, for {patience.seconds:.0f} s at most")
         began = time.monotonic()
         quiet = watch()
         patience.spend(began)

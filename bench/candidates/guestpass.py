@@ -15,11 +15,16 @@ from bench.processes import NotReady, Server, pinned
 from bench.upstream import SESSION_COOKIE, Environment
 from guestpass import __version__
 
+_UNREACHED = "1000000000/minute"
 _NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "none"}
 
 
 class Guestpass(Candidate):
-    """`guestpass serve` with default settings; environments of kind web, and a token link for each that is visited."""
+    """`guestpass serve`; environments of kind web, and a token link for each that is visited.
+
+    Settings are the default ones, but for how many requests one address and one link may send: the load is all from
+    one address. They are counted all the same.
+    """
 
     name = "guestpass"
     title = "Guestpass"
@@ -29,6 +34,8 @@ class Guestpass(Candidate):
             "GUESTPASS_DATA_DIR": str(self.folder / "data"),
             "GUESTPASS_LISTEN": f"127.0.0.1:{self.port}",
             "GUESTPASS_ADMIN_LISTEN": f"127.0.0.1:{self.second_port}",
+            "GUESTPASS_REQUESTS_PER_ADDRESS": _UNREACHED,
+            "GUESTPASS_REQUESTS_PER_LINK": _UNREACHED,
         }
         command = [sys.executable, "-m", "guestpass", "serve", "--workers", str(self.workers)]
         log = self.folder / "serve.log"
