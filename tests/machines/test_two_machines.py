@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 
+import httpx2
 import pytest
 import pytest_asyncio
 from tests.links.waiting import until
@@ -71,7 +72,9 @@ async def test_a_machine_that_is_cut_off_gets_no_visitors_until_it_has_heard_of_
         assert '"feed_gap"' not in one.log, "it need not begin anew"
     assert at_one.trouble == at_two.trouble == anywhere.trouble == revoked.trouble == []
     assert at_two.refusals == anywhere.refusals == 0
-    assert at_two.torn == anywhere.torn == revoked.torn == 0
+    assert at_two.torn == anywhere.torn == 0
+    # He may have been in the middle of an answer when his link was switched off.
+    assert revoked.torn <= 1
 
 
 async def test_a_machine_that_is_killed_costs_nobody_a_request_and_comes_back_with_all_it_missed(site: Site) -> None:
@@ -118,7 +121,11 @@ async def in_use(site: Site, machines: int) -> bool:
 
 
 async def are(guests: list[Guest], *wanted: int) -> bool:
-    return await statuses(guests) == [*wanted]
+    try:
+        return await statuses(guests) == [*wanted]
+    except httpx2.TransportError:
+        # Whoever is in the middle of a request when his link is switched off is cut off.
+        return False
 
 
 async def holds(condition: Callable[[], bool]) -> bool:
