@@ -1,4 +1,4 @@
-"""Search where the gateway's code branches: ``python -m tests.hostile.fuzz.guided FOLDER -max_len=4096 -len_control=0``.
+"""Search where the code branches: ``python -m tests.hostile.fuzz.guided FOLDER -max_len=4096 -len_control=0``.
 
 Takes atheris (``uv pip install --group fuzz``, for Linux) and libFuzzer's own options. Chance is what the fuzzer's
 bytes say, so it finds its way through the grammar by what the gateway does with the outcome. A difference ends it, and
