@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import struct
+import socket
 import termios
 from typing import TYPE_CHECKING, Final, cast
 
@@ -12,15 +12,18 @@ if TYPE_CHECKING:
     from guestpass.gateway.exchange import Exchange
 
 WRITE_BUFFER: Final = 1024 * 1024
+_NONE: Final = bytes(4)
+"""What the kernel answers where no byte is unread: a C int of zero."""
 
 
 class UpstreamConnection(asyncio.Protocol):
     """The upstream's end. While it serves nobody, whatever arrives makes it unusable."""
 
-    __slots__ = ("exchange", "idle_since", "lost", "reading_paused", "transport")
+    __slots__ = ("_socket", "exchange", "idle_since", "lost", "reading_paused", "transport")
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._socket: socket.socket = cast("socket.socket", None)
         self.exchange: Exchange | None = None
         self.idle_since = 0.0
         self.lost = False
@@ -29,6 +32,8 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        # Asked for once: a transport makes a new socket object for each who asks.
+        self._socket = transport.get_extra_info("socket")
 
     def data_received(self, data: bytes) -> None:
         if self.exchange is not None:
@@ -57,8 +62,7 @@ class UpstreamConnection(asyncio.Protocol):
     def has_unread_bytes(self) -> bool:
         """Whether bytes have arrived that were not read yet."""
         try:
-            descriptor = self.transport.get_extra_info("socket").fileno()
-            return bool(struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))[0])
+            return fcntl.ioctl(self._socket.fileno(), termios.FIONREAD, _NONE) != _NONE
         except OSError:
             return False
 
