@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import web_client
+from bench import changes, web_client
 from bench.candidates import CANDIDATES
 from bench.load import LOADS
 from bench.machine import describe_machine
@@ -84,6 +84,14 @@ def _measure_web_client(options: argparse.Namespace, console: Console) -> dict[s
     return web_client.document(machine, {"rounds": options.rounds}, results)
 
 
+def _measure_changes(options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    machine = describe_machine()
+    with console.status("starting") as status:
+        results = asyncio.run(changes.measure(rounds=options.rounds, tell=status.update))
+    changes.print_report(console, machine, results)
+    return changes.document(machine, {"rounds": options.rounds}, results)
+
+
 def _publish(options: argparse.Namespace, console: Console) -> None:
     try:
         measured = json.loads(options.input.read_text())
@@ -127,6 +135,15 @@ def _parser() -> argparse.ArgumentParser:
     loaded = Path("build/bench-web-client.json")
     loading.add_argument("--output", type=Path, default=loaded, help=f"the JSON file (default {loaded})")
     loading.set_defaults(measure=_measure_web_client)
+    hearing = modes.add_parser(
+        "changes",
+        help="how soon other workers and machines refuse a link that was switched off",
+        description="Switch links off, and see when other workers and another machine refuse them and cut WebSockets.",
+    )
+    hearing.add_argument("--rounds", type=_positive, default=200, help="links that are switched off (default 200)")
+    output = Path("build/bench-changes.json")
+    hearing.add_argument("--output", type=Path, default=output, help=f"the JSON file (default {output})")
+    hearing.set_defaults(measure=_measure_changes)
     docs = modes.add_parser(
         "docs",
         help="write the figures of the proxies into docs/benchmarks.md",
