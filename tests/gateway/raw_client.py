@@ -48,10 +48,15 @@ class RawClient:
         self._writer = writer
 
     @classmethod
-    async def connect(cls, port: int, *, receive_buffer: int | None = None) -> Self:
-        """Connect to a port on 127.0.0.1; a small `receive_buffer` makes a client that takes little at a time."""
+    async def connect(cls, port: int, *, receive_buffer: int | None = None, source: str | None = None) -> Self:
+        """Connect to a port on 127.0.0.1; a small `receive_buffer` makes a client that takes little at a time.
+
+        `source` is the client's own address, any of 127.0.0.0/8.
+        """
         connection = socket.socket()
         connection.setblocking(False)
+        if source is not None:
+            connection.bind((source, 0))
         if receive_buffer is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         try:

@@ -61,6 +61,7 @@ class ClientConnection(asyncio.Protocol):
         "_scanned",
         "_tail_of",
         "_waiting",
+        "_was_served",
         "answered",
         "gateway",
         "has_arrived",
@@ -82,6 +83,7 @@ class ClientConnection(asyncio.Protocol):
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self.peer = ""
         self._counted = False
+        self._was_served = False
         self.unsent = 0
         self.stuck_since = 0.0
         self._backlog = b""
@@ -397,11 +399,11 @@ class ClientConnection(asyncio.Protocol):
             self._exchange.go_away()
 
     @property
-    def idle_until(self) -> float | None:
-        """When a connection on which nothing is under way would be closed anyhow; None where something is."""
+    def idleness(self) -> tuple[bool, float] | None:
+        """By how much it is missed least, where nothing is under way: first who never asked, then who waits longest."""
         if self._exchange is not None or self._waiting or self._closing or self._backlog or self.unsent:
             return None
-        return self._deadline
+        return self._was_served, self._deadline
 
     def close_if_idle(self) -> None:
         """Close where nothing is under way, not even a request that has arrived and was not read yet."""
@@ -471,6 +473,7 @@ class ClientConnection(asyncio.Protocol):
     def _await_next(self) -> None:
         self._head = None
         self.answered = False
+        self._was_served = True
         self._resume(self._UPSTREAM | self._FULL)
         self._deadline = self.gateway.loop.time() + self.gateway.crowd.caps.patience
         self._advance()

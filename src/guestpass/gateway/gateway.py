@@ -212,11 +212,11 @@ class Gateway:
         )
 
     def _close_idle(self) -> bool:
-        """Close some of the connections that wait for a request, those first that have waited longest."""
+        """Close some of the connections that wait for a request, those first that are missed least."""
         now = self.loop.time()
         if now - self._looked_for_idle_at < SWEEP_SECONDS:
             return False
-        idle = [(until, id(each), each) for each in self.connections if (until := each.idle_until) is not None]
+        idle = [(order, id(each), each) for each in self.connections if (order := each.idleness) is not None]
         if not idle:
             self._looked_for_idle_at = now
             return False

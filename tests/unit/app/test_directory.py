@@ -552,3 +552,38 @@ async def test_a_token_that_was_wrong_opens_its_link_as_soon_as_there_is_one(
     await add(store, OTHER_ID, TOKEN)
     await directory.apply([of_link(OTHER_ID)])
     assert await directory.find(TOKEN) is not None
+
+
+async def test_a_change_of_one_link_makes_no_other_token_unknown(directory: Directory, store: StoppingStore) -> None:
+    await add(store, OTHER_ID, TOKEN)
+    third = VAULT.new()
+    await add(store, THIRD_ID, third)
+    assert await directory.find(TOKEN)
+    assert await directory.find(third)
+    await directory.apply([of_link(THIRD_ID), of_environment()])
+    read = store.reads
+    assert directory.knows(TOKEN)
+    assert await directory.find(TOKEN)
+    assert store.reads == read
+    assert not directory.knows(third)
+
+
+async def test_whether_a_token_costs_a_query_is_known_before(directory: Directory, store: StoppingStore) -> None:
+    await add(store, OTHER_ID, TOKEN)
+    wrong = VAULT.new()
+    assert (directory.knows(TOKEN), directory.knows(wrong), directory.knows("mistyped")) == (False, False, True)
+    await directory.find(TOKEN)
+    await directory.find(wrong)
+    assert (directory.knows(TOKEN), directory.knows(wrong)) == (True, True)
+
+
+async def test_the_pass_of_a_link_that_is_gone_asks_the_database_once(
+    directory: Directory, store: StoppingStore
+) -> None:
+    read = store.reads
+    for _ in range(20):
+        assert await directory.load(OTHER_ID) is None
+    assert store.reads == read + 1
+    await add(store, OTHER_ID)
+    await directory.apply([of_link(OTHER_ID)])
+    assert await directory.load(OTHER_ID) is not None
