@@ -30,6 +30,9 @@ def on_config(config: MkDocsConfig) -> None:
 def on_files(files: Files, config: MkDocsConfig) -> None:
     """Add the pages from the root, and an index of the decisions."""
     for source, page in _FROM_THE_ROOT.items():
+        # What lies at the root only leads to a page that is longer.
+        if (Path(config.docs_dir) / page).exists():
+            continue
         text = (_ROOT / source).read_text(encoding="utf-8")
         files.append(File.generated(config, page, content=_relink(text, PurePosixPath(source))))
     titles = {
