@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import resource
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from tests.doubles.odoo.handle import running_odoo
 from tests.faults.said import Heard, assert_tells_no_secret
 from tests.faults.visitors import SECONDS, Visitor, asking
 from tests.gateway.shared import sharing
-from tests.installation import Installation, installation
+from tests.installation import Installation
 from tests.links.waiting import until
 from tests.odoo.visitor import opened
 from tests.supervisor.processes import worker_ids
@@ -28,12 +27,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ROOM = 256 * 1024
 """Larger than the server's log may become here, and smaller than what each test writes."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def server() -> AsyncIterator[Installation]:
-    async with installation() as running:
-        yield running
 
 
 @contextmanager
@@ -48,19 +41,19 @@ def full_disk(server: Installation) -> Iterator[None]:
         resource.prlimit(worker, resource.RLIMIT_FSIZE, before)
 
 
-async def test_a_database_that_can_not_grow_serves_visitors_and_tells_owners(server: Installation) -> None:
-    database = Path(server.environ["GUESTPASS_DATA_DIR"]) / "guestpass.db"
-    async with answering() as url, sharing(server) as share:
+async def test_a_database_that_can_not_grow_serves_visitors_and_tells_owners(lone: Installation) -> None:
+    database = Path(lone.environ["GUESTPASS_DATA_DIR"]) / "guestpass.db"
+    async with answering() as url, sharing(lone) as share:
         shared = await share(url)
         id = shared.environment["id"]
         while database.with_name("guestpass.db-wal").stat().st_size < ROOM:
-            await server.create_link(id)
-        links = {link["id"] for link in await server.links(id)}
-        visitor, heard = Visitor(shared), Heard(server)
+            await lone.create_link(id)
+        links = {link["id"] for link in await lone.links(id)}
+        visitor, heard = Visitor(shared), Heard(lone)
         async with asking(visitor):
-            with full_disk(server):
+            with full_disk(lone):
                 for _ in range(5):
-                    refused = await server.client.post(f"/api/environments/{id}/share", json={})
+                    refused = await lone.client.post(f"/api/environments/{id}/share", json={})
                     assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
                     assert refused.json()["code"] == "unavailable"
                 # A visit begins, which can't be written yet.
@@ -70,30 +63,30 @@ async def test_a_database_that_can_not_grow_serves_visitors_and_tells_owners(ser
                     return heard.messages["visits_not_written"] == 1
 
                 await until(is_said, SECONDS)
-                assert {link["id"] for link in await server.links(id)} == links
+                assert {link["id"] for link in await lone.links(id)} == links
                 await visitor.until(200, times=5)
-            link = await server.create_link(id)
+            link = await lone.create_link(id)
             await visitor.until(200, times=5)
         assert visitor.failed == []
-        assert {each["id"] for each in await server.links(id)} == links | {link["id"]}
+        assert {each["id"] for each in await lone.links(id)} == links | {link["id"]}
 
         async def is_counted() -> bool:
-            counted = {each["id"]: each["visits"] for each in await server.links(id)}
+            counted = {each["id"]: each["visits"] for each in await lone.links(id)}
             return bool(counted[shared.link["id"]] == 2)
 
         await until(is_counted, SECONDS)
         assert (heard.messages["visits_not_written"], heard.messages["database_unavailable"]) == (1, 1)
         assert sum(heard.messages.values()) <= 4, heard.messages
-        assert_tells_no_secret(server, shared.cookie.decode(), shared.link["url"].rpartition("/")[2])
+        assert_tells_no_secret(lone, shared.cookie.decode(), shared.link["url"].rpartition("/")[2])
     with closing(sqlite3.connect(database)) as copy:
         assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-async def test_an_upload_that_can_not_be_held_is_refused_and_assets_come_from_odoo(server: Installation) -> None:
+async def test_an_upload_that_can_not_be_held_is_refused_and_assets_come_from_odoo(lone: Installation) -> None:
     with running_odoo() as odoo:
-        async with opened(server, odoo, name="Full") as visitor:
-            heard = Heard(server)
-            with full_disk(server):
+        async with opened(lone, odoo, name="Full") as visitor:
+            heard = Heard(lone)
+            with full_disk(lone):
                 for _ in range(2):
                     refused = await visitor.web.post("/web/double/echo", content=b"x" * 3_000_000)
                     assert refused.status_code == 503

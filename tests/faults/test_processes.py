@@ -69,10 +69,10 @@ async def test_a_worker_that_is_told_to_end_answers_what_it_has_begun_and_nobody
         shared = await share(url)
         by_worker = await _visitors_of_each_worker(shared, 4)
         everybody = [visitor for some in by_worker.values() for visitor in some]
-        readers = [await shared.connect() for _ in range(4)]
         async with asking(*everybody):
             before = worker_ids(pair)
             deaths = len(said(pair, "worker_died"))
+            readers = [await shared.connect() for _ in range(4)]
             for reader in readers:
                 reader.send(shared.get(b"/drip"))
             assert [(await reader.head()).status for reader in readers] == [200] * 4
