@@ -19,6 +19,7 @@ from guestpass.gateway.admission import wants_page
 from guestpass.gateway.exchange import Serving
 from guestpass.gateway.forwarding import date_field, status_line
 from guestpass.gateway.heads import MAX_HEAD, MAX_TARGET, RefusedHeadError, RequestHead, read_request_head
+from guestpass.gateway.websocket import names_websocket
 
 if TYPE_CHECKING:
     from guestpass.gateway.gateway import Gateway
@@ -350,6 +351,9 @@ class ClientConnection(asyncio.Protocol):
         head = self._head
         self._waiting = False
         unread = head is not None and head.has_body and not read
+        # What follows a request for a WebSocket may be frames already, meant for a tunnel that is not (RFC 6455,
+        # section 4.1, forbids that, and who smuggles does it): it must not be read as requests.
+        close = close or (head is not None and names_websocket(head))
         keep_alive = head is not None and head.keep_alive and not (close or unread or self.gateway.draining)
         lines = [
             status_line(rendered.status),

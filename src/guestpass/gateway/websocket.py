@@ -13,6 +13,14 @@ from guestpass.gateway.heads import RefusedHeadError, RequestHead, ResponseHead
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
+def names_websocket(head: RequestHead) -> bool:
+    """Whether the request asks for a WebSocket, rightly or not."""
+    offered = head.values.get(b"upgrade")
+    if offered is None or b"upgrade" not in head.connection:
+        return False
+    return b"websocket" in [token.strip().lower() for token in offered.split(b",")]
+
+
 def is_upgrade(head: RequestHead) -> bool:
     """Whether the request asks for a WebSocket, and rightly so.
 
@@ -21,12 +29,11 @@ def is_upgrade(head: RequestHead) -> bool:
     disagree about.
     """
     values = head.values
-    offered = values.get(b"upgrade")
-    if offered is None or b"upgrade" not in head.connection:
+    if b"upgrade" not in values or b"upgrade" not in head.connection:
         return False
     if head.has_body:
         raise RefusedHeadError(Reason.BAD_REQUEST, "A request that asks for an upgrade must not have a body.")
-    if b"websocket" not in [token.strip().lower() for token in offered.split(b",")]:
+    if not names_websocket(head):
         return False
     if head.method != b"GET" or head.minor != 1 or values.get(b"sec-websocket-version") != b"13":
         raise RefusedHeadError(Reason.BAD_REQUEST, "A WebSocket is asked for by GET, HTTP/1.1 and version 13.")
