@@ -353,6 +353,8 @@ async def test_what_is_kept_of_one_environment_is_never_anothers(
             )
             assert [answer.body for answer in answers[::2]] == [upstream.body] * 8
             assert [answer.body for answer in answers[1::2]] == [elsewhere.body] * 8
+        for playing in (upstream, elsewhere):
+            assert [each.target for each in playing.asked].count(ASSET) == 1, "it was not kept"
 
 
 async def test_no_visitor_decides_what_others_get_from_what_is_kept(
