@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import changes, web_client
+from bench import changes, scale, web_client
 from bench.candidates import CANDIDATES
 from bench.load import LOADS
 from bench.machine import describe_machine
@@ -92,6 +92,15 @@ def _measure_changes(options: argparse.Namespace, console: Console) -> dict[str,
     return changes.document(machine, {"rounds": options.rounds}, results)
 
 
+def _measure_scale(options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    machine = describe_machine()
+    chosen = {name: getattr(options, name) for name in options.chosen}
+    with console.status("starting") as status:
+        measured = options.room(**chosen, tell=status.update)
+    scale.print_report(console, machine, measured)
+    return scale.document(machine, chosen, measured)
+
+
 def _publish(options: argparse.Namespace, console: Console) -> None:
     try:
         measured = json.loads(options.input.read_text())
@@ -141,9 +150,10 @@ def _parser() -> argparse.ArgumentParser:
         description="Switch links off, and see when other workers and another machine refuse them and cut WebSockets.",
     )
     hearing.add_argument("--rounds", type=_positive, default=200, help="links that are switched off (default 200)")
-    output = Path("build/bench-changes.json")
-    hearing.add_argument("--output", type=Path, default=output, help=f"the JSON file (default {output})")
+    heard = Path("build/bench-changes.json")
+    hearing.add_argument("--output", type=Path, default=heard, help=f"the JSON file (default {heard})")
     hearing.set_defaults(measure=_measure_changes)
+    _add_scale(modes)
     docs = modes.add_parser(
         "docs",
         help="write the figures of the proxies into docs/benchmarks.md",
@@ -153,6 +163,36 @@ def _parser() -> argparse.ArgumentParser:
     docs.add_argument("--page", type=Path, default=Path("docs/benchmarks.md"), help="(default docs/benchmarks.md)")
     docs.set_defaults(measure=None)
     return parser
+
+
+def _add_scale(modes: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The rooms in which one worker has much to do at a time."""
+    for name, room, text, counts in (
+        (
+            "scale",
+            scale.measure_links,
+            "100,000 links in 10,000 environments beside 100 in 10: opening, memory and start",
+            {"rounds": (5, "starts on each"), "opened": (25_000, "links that are opened before memory is looked at")},
+        ),
+        (
+            "sockets",
+            scale.measure_sockets,
+            "idle WebSockets through one worker: memory for each, and a request beside them",
+            {"sockets": (10_000, "WebSockets"), "rounds": (3, "times that they are opened")},
+        ),
+        (
+            "large",
+            scale.measure_large,
+            "2 GiB up and down through one worker: how much its memory grows",
+            {"rounds": (3, "times each way")},
+        ),
+    ):
+        mode = modes.add_parser(name, help=text, description=f"Measure {text}.")
+        for option, (default, meaning) in counts.items():
+            mode.add_argument(f"--{option}", type=int, default=default, help=f"{meaning} (default {default})")
+        written = Path(f"build/bench-{name}.json")
+        mode.add_argument("--output", type=Path, default=written, help=f"the JSON file (default {written})")
+        mode.set_defaults(measure=_measure_scale, room=room, chosen=tuple(counts))
 
 
 def _positive(text: str) -> int:

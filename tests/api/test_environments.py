@@ -50,7 +50,7 @@ async def test_registering_gives_back_what_was_given_with_who_and_when(owner: ht
     }
     assert answer.json() == expected
     assert (await owner.get("/api/environments/live-copy")).json() == expected
-    assert (await owner.get("/api/environments")).json() == {"environments": [expected], "total": 1}
+    assert (await owner.get("/api/environments")).json() == {"environments": [expected], "total": 1, "nextCursor": None}
 
 
 async def test_only_name_and_url_are_needed_and_null_is_as_good_as_nothing(owner: httpx2.AsyncClient) -> None:
@@ -247,7 +247,7 @@ async def test_another_organisation_sees_nothing(face: Face, environment: str, m
             method, f"/api/environments/{environment}{below}", json={} if method == "PATCH" else None
         )
         assert answer.status_code == 404
-        assert (await stranger.get("/api/environments")).json() == {"environments": [], "total": 0}
+        assert (await stranger.get("/api/environments")).json() == {"environments": [], "total": 0, "nextCursor": None}
         again = await stranger.post("/api/environments", json={"id": environment, "name": "Ours", "url": "http://h"})
         assert again.status_code == 201
 

@@ -184,7 +184,7 @@ async def test_removing_is_for_good(owner: httpx2.AsyncClient) -> None:
     first = await owner.delete(f"{SHARES}/{link['id']}/permanent")
 
     assert (first.status_code, first.content) == (204, b"")
-    assert (await owner.get(SHARES)).json() == {"shareLinks": [], "total": 0}
+    assert (await owner.get(SHARES)).json() == {"shareLinks": [], "total": 0, "nextCursor": None}
     assert (await owner.delete(f"{SHARES}/{link['id']}/permanent")).status_code == 404
     assert (await owner.delete(f"{SHARES}/{link['id']}")).status_code == 404
 

@@ -10,8 +10,8 @@ import inspect
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from functools import wraps
 from itertools import product
@@ -20,8 +20,8 @@ from typing import Any, cast
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, event
 from tests.storage.crowded import DAY, ENVIRONMENT_ID, LINK_ID, ORG, Crowd, token_hash
+from tests.storage.hearing import Heard, hearing
 from tests.storage.samples import NOON, SetClock, make_account, make_environment, make_link, make_session
 
 from guestpass.app.ports import (
@@ -67,33 +67,6 @@ READ_WHOLE = {
         "it stops after the first few"
     ),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A statement with the values that it was sent with."""
-
-    text: str
-    values: Any
-
-
-@contextmanager
-def hearing() -> Iterator[list[Heard]]:
-    """Every statement that SQLAlchemy sends, each text once."""
-    heard: dict[str, Heard] = {}
-
-    def hear(_connection: object, _cursor: object, text: str, values: Any, _context: object, many: bool) -> None:
-        heard.setdefault(text, Heard(text, values[0] if many else values))
-
-    event.listen(Engine, "before_cursor_execute", hear)
-    statements: list[Heard] = []
-    try:
-        yield statements
-    finally:
-        event.remove(Engine, "before_cursor_execute", hear)
-        statements += [
-            each for text, each in heard.items() if text.startswith(("SELECT", "UPDATE", "DELETE", "INSERT"))
-        ]
 
 
 @pytest.fixture
@@ -265,6 +238,9 @@ async def _look(database: Database) -> None:
         await work.environments.get(KEY)
         await work.environments.all(ORG)
         await work.environments.count(up_to=2)
+        await work.environments.count_of(ORG)
+        for behind in (None, ("Environment 40", "environment40")):
+            await work.environments.page(ORG, after=behind, limit=51)
         await work.environments.findings(ORG)
         await work.environments.findings(ORG, id=ENVIRONMENT_ID)
         await work.environments.http_only_cookies(KEY)

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
+from guestpass.app.paging import Page, check_limit, read_cursor, write_cursor
 from guestpass.app.ports import Announcer, ChangeKind, Clock, Entropy, Prober, RefusedCall, Store, UnitOfWork
 from guestpass.app.probing import ProbeReport
 from guestpass.app.sign_outs import SignOuts
@@ -28,6 +29,8 @@ from guestpass.domain.environment import (
 )
 from guestpass.domain.errors import AlreadyExists, FieldError, Invalid, NotFound
 from guestpass.domain.link import Access, Status
+
+_BY_NAME: Final = "environments"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +101,20 @@ class EnvironmentService:
         who.require(Scope.ENVIRONMENTS_READ)
         async with self._store.reading() as work:
             return await work.environments.all(who.org)
+
+    async def page(self, who: Principal, *, limit: int, cursor: str | None) -> Page[Environment]:
+        """The same, a page at a time; raises Invalid."""
+        who.require(Scope.ENVIRONMENTS_READ)
+        check_limit(limit)
+        after = None
+        if cursor is not None:
+            name, id = read_cursor(cursor, _BY_NAME, str, str)
+            after = str(name), str(id)
+        async with self._store.reading() as work:
+            environments = await work.environments.page(who.org, after=after, limit=limit + 1)
+            total = await work.environments.count_of(who.org)
+        shown, more = environments[:limit], len(environments) > limit
+        return Page(tuple(shown), write_cursor(_BY_NAME, shown[-1].name, shown[-1].id) if more else None, total)
 
     async def get(self, who: Principal, id: str) -> Environment:
         """One environment; raises NotFound, also for another organisation's."""

@@ -190,6 +190,17 @@ class LinkService:
             links = await work.links.by_environment(key, now=now, status=status)
             return await self._owned(work, links, await work.accounts.all(key))
 
+    async def page(
+        self, who: Principal, environment_id: str, status: Status | None, *, limit: int, cursor: str | None
+    ) -> Page[OwnedLink]:
+        """The same, a page at a time; raises NotFound and Invalid."""
+        who.require(Scope.SHARES_READ)
+        async with self._store.reading() as work:
+            await existing_environment(work, EnvironmentKey(who.org, environment_id))
+        return await self.find(
+            who, LinkSearch(environment_id=environment_id, status=status, limit=limit, cursor=cursor)
+        )
+
     async def find(self, who: Principal, search: LinkSearch) -> Page[OwnedLink]:
         """Links of all the organisation's environments, a page at a time; raises Invalid for what can't be searched."""
         who.require(Scope.SHARES_READ)

@@ -308,6 +308,14 @@ class Environments(Protocol):
         """Every environment of the organisation, by name and then id."""
         ...
 
+    async def page(self, org: str, *, after: tuple[str, str] | None, limit: int) -> list[Environment]:
+        """The first `limit` of them behind `after` (name, id)."""
+        ...
+
+    async def count_of(self, org: str) -> int:
+        """How many environments the organisation has."""
+        ...
+
     async def count(self, *, up_to: int) -> int:
         """How many environments exist over all organisations, counted no further than that."""
         ...

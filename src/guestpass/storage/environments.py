@@ -19,6 +19,7 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -68,6 +69,19 @@ class SQLEnvironments:
         """Every environment of the organisation, by name and then id."""
         query = select(environments).where(environments.c.org == org).order_by(environments.c.name, environments.c.id)
         return [environment_of(row) for row in await self._connection.execute(query)]
+
+    async def page(self, org: str, *, after: tuple[str, str] | None, limit: int) -> list[Environment]:
+        """The first `limit` of them behind `after` (name, id)."""
+        here = (environments.c.name, environments.c.id)
+        query = select(environments).where(environments.c.org == org).order_by(*here).limit(limit)
+        if after is not None:
+            query = query.where(tuple_(*here) > tuple_(*after))
+        return [environment_of(row) for row in await self._connection.execute(query)]
+
+    async def count_of(self, org: str) -> int:
+        """How many environments the organisation has."""
+        query = select(func.count()).select_from(environments).where(environments.c.org == org)
+        return (await self._connection.execute(query)).scalar_one()
 
     async def count(self, *, up_to: int) -> int:
         """How many environments exist over all organisations, counted no further than that."""

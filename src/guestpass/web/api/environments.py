@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 
+from guestpass.app.paging import PAGE
 from guestpass.domain.environment import Environment
 from guestpass.web.api.models import (
     EnvironmentBody,
     EnvironmentPatch,
     EnvironmentRequest,
     EnvironmentsBody,
+    EnvironmentsQuery,
     RefusedCallsBody,
 )
 from guestpass.web.api.owners import DOCUMENTED_SCHEME, EnvironmentsReader, EnvironmentsWriter
@@ -29,12 +31,20 @@ router = APIRouter(prefix="/api/environments", tags=["Environments"], dependenci
     operation_id="listEnvironments",
     response_description="The environments.",
     summary="List environments",
-    responses=problems(401, 403, 500),
+    responses=problems(401, 403, 422, 500),
 )
-async def list_environments(who: EnvironmentsReader, services: Services) -> EnvironmentsBody:
-    """Returns every environment of the caller's organisation, by name. Needs the scope `environments:read`."""
-    environments = await services.environments.list_all(who)
-    return EnvironmentsBody.of(environments, await services.findings.of(environments))
+async def list_environments(
+    who: EnvironmentsReader, services: Services, query: Annotated[EnvironmentsQuery, Query()]
+) -> EnvironmentsBody:
+    """Returns every environment of the caller's organisation, by name. Needs the scope `environments:read`.
+
+    With `limit` or `cursor` a page at a time: the next is the same request with `nextCursor` as `cursor`.
+    """
+    if query.limit is None and query.cursor is None:
+        environments = await services.environments.list_all(who)
+        return EnvironmentsBody.of(environments, await services.findings.of(environments))
+    page = await services.environments.page(who, limit=query.limit or PAGE, cursor=query.cursor)
+    return EnvironmentsBody.of(page.items, await services.findings.of(page.items), page)
 
 
 @router.post(

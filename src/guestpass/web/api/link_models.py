@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 
 from guestpass.app.link_terms import LinkChange, NewLink
 from guestpass.app.links import MANY, SEARCH_LENGTH, LinkSearch, ManyDeactivated, OwnedLink
-from guestpass.app.paging import CURSOR_LENGTH, LONGEST_PAGE, PAGE, Page
+from guestpass.app.paging import LONGEST_PAGE, PAGE, Page
 from guestpass.app.ports import LinkSort
 from guestpass.domain.link import (
     LABEL_LENGTH,
@@ -25,7 +25,10 @@ from guestpass.domain.networks import ALLOWED_IP_LENGTH, ALLOWED_IPS
 from guestpass.domain.start_path import START_PATH_LENGTH
 from guestpass.web.api.account_models import SignInAs, SignInAsBody, SignInRequest, WarningBody
 from guestpass.web.api.shapes import (
+    CURSOR,
     DURATION,
+    LIMIT_OR_ALL,
+    NEXT_CURSOR,
     Given,
     Shown,
     blank_as_none,
@@ -207,6 +210,8 @@ class LinksQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     status: Status | None = Field(default=None, description="Only links in this state.")
+    limit: Annotated[int | None, LIMIT_OR_ALL] = None
+    cursor: Annotated[str | None, CURSOR] = None
 
 
 class PageQuery(BaseModel):
@@ -215,9 +220,7 @@ class PageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=external_name)
 
     limit: int = Field(default=PAGE, ge=1, le=LONGEST_PAGE, description="How many at most.", examples=[PAGE])
-    cursor: str | None = Field(
-        default=None, max_length=CURSOR_LENGTH, description="The `nextCursor` of the page before this one."
-    )
+    cursor: Annotated[str | None, CURSOR] = None
 
 
 class Order(StrEnum):
@@ -336,7 +339,8 @@ class ShareLinksBody(Shown):
     """An environment's links, newest first."""
 
     share_links: list[ShareLinkBody]
-    total: int
+    total: int = Field(description="How many there are on all pages.", examples=[1])
+    next_cursor: Annotated[str | None, NEXT_CURSOR]
 
 
 class FoundLinksBody(Shown):
@@ -344,7 +348,7 @@ class FoundLinksBody(Shown):
 
     share_links: list[ShareLinkBody]
     total: int = Field(description="How many there are on all pages.", examples=[1])
-    next_cursor: str | None = Field(description="The `cursor` of the next page; null at the end.")
+    next_cursor: Annotated[str | None, NEXT_CURSOR]
 
     @classmethod
     def of(cls, page: Page[OwnedLink]) -> FoundLinksBody:

@@ -10,9 +10,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+)
 
 from guestpass.app.environments import EnvironmentChange, NewEnvironment
+from guestpass.app.paging import Page
 from guestpass.app.ports import RefusedCall
 from guestpass.domain.environment import (
     ALLOWED_METHOD_LENGTH,
@@ -28,7 +37,17 @@ from guestpass.domain.environment import (
     parse_upstream_url,
 )
 from guestpass.domain.finding import Finding
-from guestpass.web.api.shapes import DURATION, Given, Shown, left_out, read_duration, read_required_duration
+from guestpass.web.api.shapes import (
+    CURSOR,
+    DURATION,
+    LIMIT_OR_ALL,
+    NEXT_CURSOR,
+    Given,
+    Shown,
+    left_out,
+    read_duration,
+    read_required_duration,
+)
 
 
 def _environment_id(value: str) -> str:
@@ -280,19 +299,34 @@ class EnvironmentBody(Shown):
         )
 
 
+class EnvironmentsQuery(BaseModel):
+    """Which environments to list. A mistyped name would list them all, so unknown parameters are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[int | None, LIMIT_OR_ALL] = None
+    cursor: Annotated[str | None, CURSOR] = None
+
+
 class EnvironmentsBody(Shown):
     """The organisation's environments, by name."""
 
     environments: list[EnvironmentBody]
-    total: int
+    total: int = Field(description="How many there are on all pages.", examples=[1])
+    next_cursor: Annotated[str | None, NEXT_CURSOR] = None
 
     @classmethod
     def of(
-        cls, environments: Sequence[Environment], findings: Mapping[EnvironmentKey, Sequence[Finding]]
+        cls,
+        environments: Sequence[Environment],
+        findings: Mapping[EnvironmentKey, Sequence[Finding]],
+        page: Page[Environment] | None = None,
     ) -> EnvironmentsBody:
-        """The environments as their owner sees them."""
+        """The environments as their owner sees them: all, or those of a page."""
         bodies = [EnvironmentBody.of(each, findings[each.key]) for each in environments]
-        return cls(environments=bodies, total=len(bodies))
+        if page is None:
+            return cls(environments=bodies, total=len(bodies))
+        return cls(environments=bodies, total=page.total or 0, next_cursor=page.next_cursor)
 
 
 class RefusedCallBody(Shown):

@@ -8,10 +8,20 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from guestpass.app.paging import CURSOR_LENGTH, LONGEST_PAGE, PAGE
 from guestpass.domain.durations import parse_duration
 
 DURATION: Final = r"([0-9]{1,12}(\.[0-9]{0,9})?|\.[0-9]{1,9})(ns|us|µs|μs|ms|s|m|h|d)"
 """One part of a duration, as a regular expression for schemas."""
+
+LIMIT_OR_ALL: Final = Field(
+    ge=1,
+    le=LONGEST_PAGE,
+    description=f"How many at most. Without it, all; with `cursor` alone, {PAGE}.",
+    examples=[PAGE],
+)
+CURSOR: Final = Field(max_length=CURSOR_LENGTH, description="The `nextCursor` of the page before this one.")
+NEXT_CURSOR: Final = Field(description="The `cursor` of the next page; null at the end.")
 
 
 def left_out() -> Any:  # noqa: ANN401 Field itself is typed so, to fit any field

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from guestpass.app.paging import PAGE, Page
 from guestpass.web.api.link_models import LinkPatch, LinkRequest, LinksQuery, ShareLinkBody, ShareLinksBody
 from guestpass.web.api.models import MessageBody
 from guestpass.web.api.owners import DOCUMENTED_SCHEME, SharesReader, SharesWriter
@@ -31,9 +32,21 @@ async def list_share_links(
     services: Services,
     query: Annotated[LinksQuery, Query()],
 ) -> ShareLinksBody:
-    """Returns all share links for an environment, newest first. Needs the scope `shares:read`."""
-    links = await services.links.list_all(who, env_id, query.status)
-    return ShareLinksBody(share_links=[ShareLinkBody.of(link) for link in links], total=len(links))
+    """Returns all share links for an environment, newest first. Needs the scope `shares:read`.
+
+    With `limit` or `cursor` a page at a time: the next is the same request with `nextCursor` as `cursor`.
+    """
+    if query.limit is None and query.cursor is None:
+        links = tuple(await services.links.list_all(who, env_id, query.status))
+        page = Page(links, None, len(links))
+    else:
+        limit = query.limit or PAGE
+        page = await services.links.page(who, env_id, query.status, limit=limit, cursor=query.cursor)
+    return ShareLinksBody(
+        share_links=[ShareLinkBody.of(link) for link in page.items],
+        total=page.total or 0,
+        next_cursor=page.next_cursor,
+    )
 
 
 @router.post(

@@ -1,0 +1,10 @@
+"""Whether cost grows with what is used: many links, many sockets, large files, each through one worker."""
+
+from __future__ import annotations
+
+from bench.scale.large import measure_large
+from bench.scale.links import measure_links
+from bench.scale.report import document, print_report
+from bench.scale.sockets import measure_sockets
+
+__all__ = ["document", "measure_large", "measure_links", "measure_sockets", "print_report"]

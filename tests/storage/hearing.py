@@ -1,0 +1,37 @@
+"""Hear what is said to the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A statement with the values that it was sent with."""
+
+    text: str
+    values: Any
+
+
+@contextmanager
+def hearing() -> Iterator[list[Heard]]:
+    """Every statement that SQLAlchemy sends, each text once."""
+    heard: dict[str, Heard] = {}
+
+    def hear(_connection: object, _cursor: object, text: str, values: Any, _context: object, many: bool) -> None:
+        heard.setdefault(text, Heard(text, values[0] if many else values))
+
+    event.listen(Engine, "before_cursor_execute", hear)
+    statements: list[Heard] = []
+    try:
+        yield statements
+    finally:
+        event.remove(Engine, "before_cursor_execute", hear)
+        statements += [
+            each for text, each in heard.items() if text.startswith(("SELECT", "UPDATE", "DELETE", "INSERT"))
+        ]
