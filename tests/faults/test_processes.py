@@ -8,9 +8,11 @@ import signal
 
 import pytest
 from tests.faults.owner import Owner, assert_kept, ignore_broken, making
-from tests.faults.visitors import Visitor, asking, until_true
+from tests.faults.visitors import SECONDS, Visitor, asking, until_true
+from tests.gateway.raw_client import RawClient
 from tests.gateway.shared import Shared, sharing
 from tests.installation import Installation
+from tests.links.waiting import until
 from tests.supervisor.processes import said, until_gone, until_said, worker_ids
 from tests.supervisor.serving import worker_of
 from tests.supervisor.upstream import DRIPS, answering
@@ -102,6 +104,7 @@ async def test_where_the_supervisor_is_killed_its_workers_finish_and_a_new_serve
             before = worker_ids(pair)
             pair.process.kill()
             await pair.process.wait()
+            await _until_nobody_listens(pair.public_port)
             await pair.start()
             # What they had begun.
             assert await reader.read(DRIPS) == b"." * DRIPS
@@ -131,3 +134,15 @@ async def test_a_server_that_is_told_to_end_under_load_answers_all_that_has_arri
         await pair.start()
         await until_said(pair, "serving", starts + 1)
         await ignore_broken(pair.client)
+
+
+async def _until_nobody_listens(port: int) -> None:
+    async def is_refused() -> bool:
+        try:
+            client = await RawClient.connect(port)
+        except ConnectionRefusedError:
+            return True
+        await client.close()
+        return False
+
+    await until(is_refused, SECONDS)

@@ -206,6 +206,7 @@ def test_origins_are_written_as_browsers_write_them(tmp_path: Path) -> None:
         ("SECRET_KEY", "too-short-to-seal-anything", "32 characters"),
         ("MAX_LINK_LIFETIME", "a year", "24h"),
         ("MAX_LINK_LIFETIME", "0s", "at least 1s"),
+        ("DATABASE_GRACE", "4s", "at least 5s"),
         ("API_ON_PUBLIC", "maybe", "true or false"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "10.0.0.0/8"),
         ("TRUSTED_PROXIES", "10.1.2.3/8", "write 10.0.0.0/8"),
