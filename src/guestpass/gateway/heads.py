@@ -3,7 +3,7 @@
 Nearly every head is plain: known methods, names of letters, digits and hyphens, visible values, CRLF. Its lines are
 looked up among those that were read before, and a new one is read by the letter of RFC 9112. Any other head is fed to
 llhttp in one piece, from its first byte to its CRLFCRLF and nothing behind it, and what llhttp lets pass is refused
-here. Both ways end in the same checks, and a test holds them to the same meanings (docs/decisions/0017).
+here. Both ways end in the same checks, and a test holds them to the same meanings (docs/decisions/0019).
 """
 
 from __future__ import annotations
