@@ -9,6 +9,7 @@ import argparse
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from random import Random
 
 import structlog
@@ -27,6 +28,14 @@ def main() -> int:
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     counts: Counter[str] = Counter()
+    with suppress(KeyboardInterrupt):
+        _search(arguments, counts)
+    told = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+    sys.stdout.write(f"{time.process_time():.0f} s: {told}\n")
+    return 1 if counts["differences"] else 0
+
+
+def _search(arguments: argparse.Namespace, counts: Counter[str]) -> None:
     seed, end = arguments.seed, arguments.seed + arguments.examples
     while seed < end and time.process_time() < arguments.seconds:
         for kind, check in CHECKS.items():
@@ -40,9 +49,6 @@ def main() -> int:
                 sys.stdout.write(f"{kind}, seed {seed}:\n{difference}\n\n")
                 sys.stdout.flush()
         seed += 1
-    told = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
-    sys.stdout.write(f"{time.process_time():.0f} s: {told}\n")
-    return 1 if counts["differences"] else 0
 
 
 if __name__ == "__main__":
