@@ -245,8 +245,8 @@ def _may_be_compressed(head: ResponseHead, request: RequestHead) -> bool:
     if head.status < 200 or head.status in _WITHOUT_BODY or head.content_length == 0:
         return False
     values = request.values
-    # Another origin that can make a visitor's browser ask for pages, such as a link beside this one, could guess secrets
-    # in them from how well they compress together with what it put into the request (the BREACH attack).
+    # Another origin that can make a visitor's browser ask for pages, such as a link beside this one, could guess
+    # secrets in them from how well they compress together with what it put into the request (the BREACH attack).
     if b"range" in values or values.get(b"sec-fetch-site", b"none").lower() not in (b"same-origin", b"none"):
         return False
     if _forbids_transformation(values.get(b"cache-control", b"")):
