@@ -37,7 +37,7 @@ from guestpass.storage.connecting import reading, writing
 from guestpass.storage.location import DatabaseUnusable, locate
 from guestpass.storage.migrate import DatabaseState
 
-REVISIONS = sorted(script.revision for script in migrate._scripts().walk_revisions())
+REVISIONS = migrate.known_revisions()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -14,6 +14,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from tests.storage.samples import KEY, NOON, SetClock, keep, link_of, make_environment, make_link
 
@@ -246,6 +247,13 @@ async def test_what_was_known_of_links_and_visitors_is_counted_sorted_and_search
         assert newcomer is not None
         assert newcomer.number == 3
     await database.close()
+
+
+def test_the_revisions_are_those_that_alembic_finds(url: str) -> None:
+    migrate.upgrade(url)
+    with writing(locate(url)) as connection:
+        scripts = ScriptDirectory.from_config(migrate._config(connection))
+    assert migrate.known_revisions() == [each.revision for each in scripts.walk_revisions()][::-1]
 
 
 def test_the_state_of_a_database_is_told(url: str, path: Path) -> None:

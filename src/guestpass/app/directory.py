@@ -310,6 +310,15 @@ class Directory:
                 account = accounts.get(entry.link.account or "")
                 self._keep(entry.link, environment, http_only, account, entry.ended)
 
+    def _shared(self, environment: Environment, http_only: frozenset[bytes]) -> tuple[Environment, frozenset[bytes]]:
+        """The same, as an object that another link to the environment holds already."""
+        sibling = next(iter(self._by_environment.get(environment.key, ())), None)
+        if sibling is not None:
+            held = self._entries[sibling]
+            environment = held.environment if held.environment == environment else environment
+            http_only = held.http_only if held.http_only == http_only else http_only
+        return environment, http_only
+
     def _keep(
         self,
         link: ShareLink,
@@ -321,6 +330,7 @@ class Directory:
         entry = self._entries.get(link.id)
         if entry is None:
             self._make_room()
+            environment, http_only = self._shared(environment, http_only)
             entry = self._entries[link.id] = LinkEntry(link, environment, http_only, account, ended)
             self._by_environment.setdefault(environment.key, set()).add(link.id)
         else:

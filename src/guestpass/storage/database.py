@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
-import psycopg
-from psycopg.abc import Params, Query, QueryNoTemplate
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -27,6 +25,9 @@ from guestpass.storage.reachability import SQLReachabilities
 from guestpass.storage.refusals import SQLRefusals
 from guestpass.storage.revoked_tokens import SQLRevokedTokens
 from guestpass.storage.visits import SQLVisits
+
+if TYPE_CHECKING:
+    import psycopg
 
 BUSY_TIMEOUT_S: Final = 10
 """How long a writer waits for writers in other processes of a machine, in seconds. Units of work last milliseconds."""
@@ -79,20 +80,6 @@ _SESSION: Final = (
 )
 
 
-class _CursorWithoutPipeline(psycopg.AsyncCursor[Any]):
-    """Waits for each answer before it says more.
-
-    The driver sends many rows one behind the other. Where the network goes away in between, the server waits for the
-    rest without any time limit, since it doesn't think itself idle, and the write lock waits with it.
-    """
-
-    async def executemany(self, query: Query, params_seq: Iterable[Params], *, returning: bool = False) -> None:
-        """Run the statement for each row; there are no rows to return."""
-        del returning
-        for params in params_seq:
-            await self.execute(cast("QueryNoTemplate", query), params)
-
-
 class Database:
     """The Store of the product, over a database that exists and is migrated; raises DatabaseUnusable for a wrong URL.
 
@@ -129,7 +116,9 @@ class Database:
         assert isinstance(self.location, PostgresDatabase)  # noqa: S101 -- others have no notifications
         _, arguments = self._readers.dialect.create_connect_args(self.location.url)
         arguments = {**arguments, **self.location.connection_parameters, "autocommit": True}
-        async with await psycopg.AsyncConnection.connect(**arguments) as connection:
+        from psycopg import AsyncConnection  # noqa: PLC0415 - see `_postgres_engines`
+
+        async with await AsyncConnection.connect(**arguments) as connection:
             await connection.execute("; ".join(_SESSION))
             yield connection
 
@@ -152,8 +141,11 @@ def _sqlite_engines(file: SQLiteFile) -> tuple[AsyncEngine, AsyncEngine]:
 
 
 def _postgres_engines(database: PostgresDatabase) -> tuple[AsyncEngine, AsyncEngine]:
+    # Most installations have SQLite, and the driver takes 13 MiB of each process that loads it.
+    from guestpass.storage.patient_cursor import CursorWithoutPipeline  # noqa: PLC0415
+
     # With autocommit the driver leaves BEGIN to us.
-    arguments = {**database.connection_parameters, "autocommit": True, "cursor_factory": _CursorWithoutPipeline}
+    arguments = {**database.connection_parameters, "autocommit": True, "cursor_factory": CursorWithoutPipeline}
 
     def prepared(begin: str, connections: int) -> AsyncEngine:
         options = {

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pkgutil
 import sqlite3
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, column, inspect, select, table
 
 from guestpass.storage.connecting import BUSY_TIMEOUT_S, reading, writing
 from guestpass.storage.dialect import insert
 from guestpass.storage.location import DatabaseUnusable, PostgresDatabase, SQLiteFile, locate
+from guestpass.storage.migrations import versions
 from guestpass.storage.tables import instance
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_VERSION: Final = table("alembic_version", column("version_num"))
 WORKS_WITH: Final = "works_with"
 """The fact of the instance that names the oldest revision whose program works with the database as it is."""
 
@@ -38,9 +40,13 @@ class DatabaseState(StrEnum):
 
 def head_revision() -> str:
     """The newest revision that this program knows."""
-    revision = _scripts().get_current_head()
-    assert revision is not None  # noqa: S101 -- the package ships at least the first revision
-    return revision
+    return known_revisions()[-1]
+
+
+def known_revisions() -> list[str]:
+    """The revisions of this program, the oldest first: the numbers with which the files of its migrations begin."""
+    names = (module.name for module in pkgutil.iter_modules(versions.__path__))
+    return sorted(name.partition("_")[0] for name in names)
 
 
 def current_revision(url: str) -> str | None:
@@ -97,8 +103,7 @@ def upgrade(url: str) -> None:
             case DatabaseState.NEWER:
                 raise _newer(location)
             case DatabaseState.OLDER:
-                command.upgrade(_config(connection), "head")
-                _write_works_with(connection)
+                _migrate(connection)
     if isinstance(location, SQLiteFile):
         _use_write_ahead_log(location.path)
 
@@ -142,39 +147,47 @@ def _state_of(connection: Connection, location: SQLiteFile | PostgresDatabase) -
     revision = _revision_of(connection, location)
     if revision == head_revision():
         return DatabaseState.CURRENT
-    known = {script.revision for script in _scripts().walk_revisions()}
+    known = known_revisions()
     if revision is None or revision in known:
         return DatabaseState.OLDER
     works_with = connection.execute(select(instance.c.value).where(instance.c.key == WORKS_WITH)).scalar()
     return DatabaseState.CURRENT if works_with in known else DatabaseState.NEWER
 
 
-def _write_works_with(connection: Connection) -> None:
-    """Write down for programs that don't know the newest revision whether they can go on with it.
+def _migrate(connection: Connection) -> None:
+    # A process whose database is as it should be, which is nearly each, does without Alembic and its 11 MiB.
+    from alembic import command  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
 
-    While many machines are upgraded one after the other, those of the version before serve on, and their processes may
-    have to start again.
-    """
-    newest = _scripts().get_revision(head_revision())
-    oldest = getattr(newest.module, "works_with", newest.down_revision)
-    row = insert(instance).values(key=WORKS_WITH, value=str(oldest))
-    connection.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": row.excluded.value}))
-
-
-def _revision_of(connection: Connection, location: SQLiteFile | PostgresDatabase) -> str | None:
-    revision = MigrationContext.configure(connection).get_current_revision()
-    if revision is None and inspect(connection).get_table_names():
-        raise DatabaseUnusable(f"{location} is a database of something else; name another one in DATABASE_URL.")
-    return revision
+    config = _config(connection)
+    command.upgrade(config, "head")
+    newest = ScriptDirectory.from_config(config).get_revision(head_revision())
+    _write_works_with(connection, str(getattr(newest.module, "works_with", newest.down_revision)))
 
 
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config(None))
+def _config(connection: Connection) -> Config:
+    from alembic.config import Config  # noqa: PLC0415 - see `_migrate`
 
-
-def _config(connection: Connection | None) -> Config:
     config = Config()
     # Named as a package, not as a path: it is found where the package is installed, and needs no escaping.
     config.set_main_option("script_location", "guestpass.storage:migrations")
     config.attributes["connection"] = connection
     return config
+
+
+def _write_works_with(connection: Connection, oldest: str) -> None:
+    """Write down for programs that don't know the newest revision whether they can go on with it.
+
+    While many machines are upgraded one after the other, those of the version before serve on, and their processes may
+    have to start again.
+    """
+    row = insert(instance).values(key=WORKS_WITH, value=oldest)
+    connection.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": row.excluded.value}))
+
+
+def _revision_of(connection: Connection, location: SQLiteFile | PostgresDatabase) -> str | None:
+    tables = inspect(connection).get_table_names()
+    revision = connection.execute(select(_VERSION.c.version_num)).scalar() if _VERSION.name in tables else None
+    if revision is None and tables:
+        raise DatabaseUnusable(f"{location} is a database of something else; name another one in DATABASE_URL.")
+    return revision
