@@ -92,6 +92,16 @@ _TUNNEL: Final = 5  # both sides talk WebSocket
 _OVER: Final = 6
 
 
+def _ends_where_it_says(head: ResponseHead, request: RequestHead) -> bool:
+    """Whether the next bytes on an upstream's connection can only be the next answer's."""
+    if head.status == 204:
+        # It must not tell of a body (RFC 9110, section 8.6); who does may send it yet.
+        return not (head.chunked or head.content_length)
+    # A server whose answer to GET would end with its connection closes it behind the answer to HEAD too, though that
+    # does not say so.
+    return request.method != b"HEAD" or head.status == 304 or head.chunked or head.content_length is not None
+
+
 class Exchange:
     """A request on its way. `entry` is the link that it came through, None for requests to our own application."""
 
@@ -462,8 +472,7 @@ class Exchange:
     def _start_answer(self, head: ResponseHead, data: bytes) -> None:
         client = self._client
         lines = [status_line(head.status), *self._answer.fields(head), self._frame_answer(head)]
-        # A 204 must not tell of a body (RFC 9110, section 8.6); who does may send it yet, as the next one's answer.
-        self._reusable = head.keep_alive and not (head.status == 204 and (head.chunked or head.content_length))
+        self._reusable = head.keep_alive and _ends_where_it_says(head, self._request)
         if not self.request_done:
             # An answer before the request's end: what is left of the body may never come.
             self._closes_client = True

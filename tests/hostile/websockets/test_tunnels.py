@@ -310,6 +310,14 @@ async def test_a_visitor_who_drips_a_frame_loses_the_tunnel_only_where_he_is_idl
         assert await open.has_ended()
 
 
+@ODOOS
+async def test_an_idle_bus_socket_is_closed_in_order_and_no_link_is_said_to_have_ended(behind: Behind) -> None:
+    async with tunnel(behind) as open:
+        await open.book.after(91)
+        assert closed_with(open.client.written) == 1001
+        assert b"link" not in open.client.written
+
+
 def test_the_frames_here_are_what_they_are_called() -> None:
     assert masked(0x81, b"ab") == b"\x81\x82" + MASK + bytes((ord("a") ^ MASK[0], ord("b") ^ MASK[1]))
     assert plain(0x81, b"hello") == b"\x81\x05hello"  # RFC 6455, section 5.7, but for the letters

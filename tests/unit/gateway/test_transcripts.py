@@ -316,6 +316,19 @@ def test_byte_by_byte_is_no_exception(turn: Turn) -> None:
     assert play([turn, turn], Cuts(tuple(range(2 * longest)))) == play([turn, turn], Cuts(None))
 
 
+async def test_the_answer_to_head_that_names_no_length_leaves_no_connection_to_the_next_request() -> None:
+    """The answer to GET would end with its connection, and so may this one."""
+    async with playing() as book:
+        book.client.deliver(request(b"HEAD / HTTP/1.1"))
+        await book.settle()
+        book.upstreams[0].deliver(b"HTTP/1.1 200 OK\r\n\r\n")
+        await book.settle()
+        book.client.deliver(request(b"POST / HTTP/1.1", b"Content-Length: 1", body=b"x"))
+        await book.settle()
+        assert book.upstreams[0].lost
+        assert book.upstreams[1].written.endswith(b"x")
+
+
 BROKEN_ANSWERS = st.sampled_from(
     [
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 502),

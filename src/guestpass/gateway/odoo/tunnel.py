@@ -49,6 +49,13 @@ class BusTunnel(Exchange):
         else:
             super().cut()
 
+    def timed_out(self) -> None:
+        """An idle socket is closed in order, and the client connects again; anything else is told as ever."""
+        if self.is_tunnel:
+            self._end_with(GOING_AWAY, "Nothing was said for too long.")
+        else:
+            super().timed_out()
+
     def _end_with(self, code: int, reason: str) -> None:
         if self._from_odoo.at_boundary:
             self._close_with(code, reason)
