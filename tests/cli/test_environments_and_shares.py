@@ -70,7 +70,7 @@ def test_an_environment_from_its_registration_to_its_end(installed: Guestpass) -
     }
     shown = installed.succeed("env", "show", "muller", "--json").json
     assert shown == {**added, "createdAt": created_at, "checkedAt": checked_at, "findings": [finding]}
-    assert installed.succeed("env", "list", "--json").json == {"environments": [shown], "total": 1}
+    assert installed.succeed("env", "list", "--json").json == {"environments": [shown], "total": 1, "nextCursor": None}
     table = installed.succeed("env", "list").out
     assert re.search(r"muller\s+Müller Staging\s+web\s+https://127\.0\.0\.1:1\b", table)
     facts = installed.succeed("env", "show", "muller").out
