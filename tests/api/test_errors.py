@@ -221,12 +221,14 @@ async def test_a_navigating_browser_gets_a_page(module_face: Face) -> None:
 
 
 async def test_an_error_of_ours_tells_nothing_and_is_logged(face: Face, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "guestpass.db") as connection:
-        connection.execute("ALTER TABLE environments RENAME TO lost")
-    connection.close()
     async with face.owner() as client:
+        made = await client.post("/api/environments", json={"id": "odd", "name": "Odd", "url": "http://127.0.0.1:1"})
+        assert made.status_code == 201
+        with sqlite3.connect(tmp_path / "guestpass.db") as connection:
+            connection.execute("UPDATE environments SET created_at = 'no time at all'")
+        connection.close()
         with capture_logs() as entries:
-            answer = await client.get("/api/environments/nowhere/share")
+            answer = await client.get("/api/environments/odd")
 
     problem = _expect_problem(answer, 500)
     assert problem["code"] == "internal_error"
@@ -234,4 +236,4 @@ async def test_an_error_of_ours_tells_nothing_and_is_logged(face: Face, tmp_path
     [entry] = [entry for entry in entries if entry["log_level"] == "error"]
     assert entry["request_id"] == REQUEST_ID
     assert entry["exc_info"]
-    assert entry["route"] == "/api/environments/{envId}/share"
+    assert entry["route"] == "/api/environments/{envId}"

@@ -40,7 +40,7 @@ async def small() -> AsyncIterator[Busy]:
             connections_per_link=str(PER_LINK),
             unknown_tokens=f"{GUESSES}/hour",
             trusted_proxies="127.0.0.1/32",
-            client_patience="3s",
+            client_patience="5s",
             buffer_limit=str(BUFFERED),
             visitor_addresses="full",
         ) as server,

@@ -480,6 +480,7 @@ async def test_a_removed_environment_lets_nobody_in(server: Installation, odoo: 
         odoo.forget()
         assert (await guest.navigate("/odoo")).status_code in (401, 404, 410)
         assert odoo.requests("/odoo") == []
+        await second.web.aclose()
 
 
 # What a visitor may try with cookies. The session that he wants to slip in is an administrator's, who is logged in.
