@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
 from playwright.async_api import BrowserContext, Page, WebSocket
 from tests.applications.browser import collect_errors
 from tests.applications.jupyterlab import JupyterLab, running_jupyterlab
@@ -50,10 +49,9 @@ def collect_kernel_sockets(page: Page) -> list[WebSocket]:
     return sockets
 
 
-@pytest.mark.parametrize("link_domain", [None, "localhost"], ids=["one-origin", "own-origin"])
-async def test_notebook_computes(visitor: BrowserContext, tmp_path: Path, link_domain: str | None) -> None:
+async def test_notebook_computes(visitor: BrowserContext, tmp_path: Path) -> None:
     async with (
-        installation(link_domain=link_domain) as server,
+        installation() as server,
         shared_jupyterlab(server, tmp_path / "lab", "Notebooks") as (link, jupyterlab),
     ):
         page = await visitor.new_page()

@@ -33,9 +33,8 @@ async def _walk(page: Page) -> None:
     await expect(page.locator("#greeting")).to_be_visible()
 
 
-@pytest.mark.parametrize("link_domain", [None, "localhost"], ids=["one-origin", "own-origin"])
-async def test_visitor_walks_signs_and_uploads(visitor: BrowserContext, harbour: str, link_domain: str | None) -> None:
-    async with installation(link_domain=link_domain) as server:
+async def test_visitor_walks_signs_and_uploads(visitor: BrowserContext, harbour: str) -> None:
+    async with installation(link_domain="localhost") as server:
         page = await visitor.new_page()
         errors = collect_errors(page)
         await open_link(page, await _share(server, harbour))
@@ -61,11 +60,8 @@ async def test_visitor_walks_signs_and_uploads(visitor: BrowserContext, harbour:
         assert errors == []
 
 
-@pytest.mark.parametrize("link_domain", [None, "localhost"], ids=["one-origin", "own-origin"])
-async def test_login_survives_a_reload_and_scripts_cannot_read_it(
-    visitor: BrowserContext, harbour: str, link_domain: str | None
-) -> None:
-    async with installation(link_domain=link_domain) as server:
+async def test_login_survives_a_reload_and_scripts_cannot_read_it(visitor: BrowserContext, harbour: str) -> None:
+    async with installation() as server:
         page = await visitor.new_page()
         await open_link(page, await _share(server, harbour))
         await page.get_by_role("link", name="Log in").click()

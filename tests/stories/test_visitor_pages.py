@@ -76,12 +76,12 @@ async def inspect(page: Page, notice: Notice) -> list[str]:
     return [f"{notice.reason}: {each}" for each in found]
 
 
-@pytest.mark.parametrize("languages", ["", "de"])
-async def test_nothing_keeps_anybody_from_using_a_page(browser: Browser, languages: str) -> None:
+async def test_nothing_keeps_anybody_from_using_a_page(browser: Browser) -> None:
+    # In the language with the longest words; brandings are tried in English.
     page = await browser.new_page()
     errors = collect_errors(page)
 
-    found = [each for notice in notices(languages) for each in await inspect(page, notice)]
+    found = [each for notice in notices("de") for each in await inspect(page, notice)]
 
     assert found == []
     assert errors == [], "no page breaks its own policy"
