@@ -22,8 +22,7 @@ run: $(VENV)/run.stamp
 
 test: check
 	@$(BIN)/python tests/install_applications.py
-	@# One more than there are cores, since a third of the time is spent waiting for servers and browsers.
-	@$(BIN)/python -m pytest -n $$(( $$(nproc) + 1 )) --dist loadfile --durations 30
+	@$(BIN)/python -m pytest -n auto --dist loadfile --durations 30
 
 check: $(VENV)/dev.stamp
 	@$(BIN)/ruff format --check .

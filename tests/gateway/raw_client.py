@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 30.0
 _BUFFER = 64 * 1024
 
 

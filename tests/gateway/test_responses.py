@@ -101,7 +101,6 @@ async def test_an_answer_that_ends_with_the_connection_is_complete_at_a_clean_en
     [
         pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 12345\r\n\r\n", b"12345", id="with a length"),
         pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", None, id="chunked"),
-        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n", None, id="without either"),
     ],
 )
 async def test_an_answer_to_head_has_no_body_whatever_its_fields_say(
@@ -116,6 +115,25 @@ async def test_an_answer_to_head_has_no_body_whatever_its_fields_say(
     received = await client.answer(to=b"HEAD")
     assert (received.status, received.get(b"content-length")) == (200, length)
     assert (await exchange(client, end, shared.get(), OK)).body == b"ok"
+
+
+async def test_an_answer_to_head_that_names_no_length_is_the_last_of_its_connection(
+    share: Share, upstream: RawUpstream
+) -> None:
+    """The answer to GET would end with the connection, and some servers end it here too."""
+    shared = await share(upstream)
+    client = await shared.connect()
+    client.send(shared.request(b"HEAD / HTTP/1.1"))
+    end = await upstream.accept()
+    await end.head()
+    end.send(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert (await client.answer(to=b"HEAD")).status == 200
+    await end.gone()
+    client.send(shared.get())
+    end = await upstream.accept()
+    await end.head()
+    end.send(OK)
+    assert (await client.answer()).body == b"ok"
 
 
 @pytest.mark.parametrize(
