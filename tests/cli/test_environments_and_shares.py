@@ -79,7 +79,7 @@ def test_an_environment_from_its_registration_to_its_end(installed: Guestpass) -
     installed.succeed("env", "remove", "muller", "--yes")
     assert "muller" in installed.refuse(1, "env", "show", "muller")
     assert "muller" in installed.refuse(1, "env", "remove", "muller", "--yes")
-    assert installed.succeed("env", "list", "--json").json == {"environments": [], "total": 0}
+    assert installed.succeed("env", "list", "--json").json == {"environments": [], "total": 0, "nextCursor": None}
 
 
 def test_what_is_found_is_said_at_once_and_when_asked_again(installed: Guestpass) -> None:

@@ -75,7 +75,7 @@ class SpoolRoom:
 class Spool:
     """Bytes in the order in which they came, taken out once, by one taker.
 
-    `spawn` runs a coroutine; `relieved` is called when a congested spool has caught up with its file. After an
+    `spawn` runs a coroutine; `relieved` is called when a spool has caught up with its file, congested or not. After an
     error of the disk `failed` is true and the content is lost.
     """
 
@@ -198,7 +198,6 @@ class Spool:
                 self._file = await loop.run_in_executor(self._room.threads, self._room.open_file)
             while self._back and not self._closed:
                 batch = b"".join(self._back)
-                was_congested = self.is_congested
                 self._back.clear()
                 self._back_size = 0
                 self._written.clear()
@@ -208,7 +207,8 @@ class Spool:
                     self._room.memory_left += len(batch)
                 self._write_at += len(batch)
                 self._written.set()
-                if was_congested and not self._closed:
+                # Whether it was congested can't be asked now: by what others took or gave back the bound is another one.
+                if not self._closed and not self.is_congested:
                     self._relieved()
         except OSError as error:
             self._room.failed(error)
