@@ -207,7 +207,7 @@ class Spool:
                     self._room.memory_left += len(batch)
                 self._write_at += len(batch)
                 self._written.set()
-                # Whether it was congested can't be asked now: by what others took or gave back the bound is another one.
+                # Whether it was congested can't be asked now: by what others took or gave back, the bound has moved.
                 if not self._closed and not self.is_congested:
                     self._relieved()
         except OSError as error:

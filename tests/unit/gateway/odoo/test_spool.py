@@ -164,7 +164,7 @@ async def test_bytes_that_come_faster_than_the_disk_takes_them_are_reported_and_
 async def test_who_was_held_while_memory_was_short_is_let_go_although_others_gave_it_back_meanwhile(
     tmp_path: Path, tasks: asyncio.TaskGroup
 ) -> None:
-    room = SpoolRoom(tmp_path / "spool", total=GIB, per_visitor=GIB, memory=2 * IN_MEMORY)
+    room = SpoolRoom(tmp_path / "spool", total=GIB, per_visitor=GIB, memory=3 * IN_MEMORY)
     other = Spool(room, "w", _spawn(tasks), lambda: None)
     other.put(b"x" * IN_MEMORY)
     relieved = asyncio.Event()
