@@ -208,7 +208,7 @@ class Spool:
                 self._write_at += len(batch)
                 self._written.set()
                 # Whether it was congested can't be asked now: by what others took or gave back, the bound has moved.
-                if not self._closed and not self.is_congested:
+                if not self.is_congested and not self._closed:
                     self._relieved()
         except OSError as error:
             self._room.failed(error)
