@@ -9,7 +9,8 @@ here. Both ways end in the same checks, and a test holds them to the same meanin
 from __future__ import annotations
 
 import re
-from typing import Final, cast
+from collections.abc import Callable
+from typing import Final, TypeVar, cast
 
 import httptools
 
@@ -42,6 +43,7 @@ _MOST_LINES: Final = 2000
 _LONGEST_BLOCK: Final = 4096
 _MOST_BLOCKS: Final = 1000
 
+_T = TypeVar("_T")
 Field = tuple[bytes, bytes, bytes]
 """Lower-case name, name as it came, value without blanks around it."""
 
@@ -54,41 +56,20 @@ class RefusedHeadError(Exception):
         self.reason = reason
 
 
-class _LowerNames(dict[bytes, bytes | None]):
-    """Field name -> lower-case name, or None for names that are dropped; remembers the few hundred that occur."""
-
-    def __missing__(self, name: bytes) -> bytes | None:
-        # WSGI servers read `_` as `-`, so a name that holds one could pose as a field that a rule removed.
-        lower = name.lower() if _PLAIN_NAME.fullmatch(name) else None
-        if len(self) > 2000:
-            self.clear()
-        if len(name) < 100:
-            self[name] = lower
-        return lower
+def _lower(name: bytes) -> bytes | None:
+    # WSGI servers read `_` as `-`, so a name that holds one could pose as a field that a rule removed.
+    return name.lower() if _PLAIN_NAME.fullmatch(name) else None
 
 
-_LOWER = _LowerNames()
+class _Lines(dict[bytes, _T | None]):
+    """Lines as they came -> what `read` makes of them, or None for those that are not plain; remembers the recent."""
 
+    def __init__(self, read: Callable[[bytes], _T | None]) -> None:
+        super().__init__()
+        self._read = read
 
-class _Lines(dict[bytes, Field | None]):
-    """Plain field lines as they came -> what they say, or None for lines that are not plain; remembers the recent."""
-
-    def __missing__(self, line: bytes) -> Field | None:
-        match = _PLAIN_LINE.fullmatch(line)
-        field = None if match is None else (match[1].lower(), match[1], match[2].strip(b" \t"))
-        if len(self) >= _MOST_LINES:
-            self.clear()
-        if len(line) <= _LONGEST_LINE:
-            self[line] = field
-        return field
-
-
-class _StatusLines(dict[bytes, tuple[int, int] | None]):
-    """Status lines as they came -> minor version and status, or None for those that are not plain."""
-
-    def __missing__(self, line: bytes) -> tuple[int, int] | None:
-        match = _PLAIN_STATUS.fullmatch(line)
-        found = None if match is None else (int(match[1]), int(match[2]))
+    def __missing__(self, line: bytes) -> _T | None:
+        found = self._read(line)
         if len(self) >= _MOST_LINES:
             self.clear()
         if len(line) <= _LONGEST_LINE:
@@ -96,8 +77,19 @@ class _StatusLines(dict[bytes, tuple[int, int] | None]):
         return found
 
 
-_LINES = _Lines()
-_STATUS_LINES = _StatusLines()
+def _read_field(line: bytes) -> Field | None:
+    match = _PLAIN_LINE.fullmatch(line)
+    return None if match is None else (match[1].lower(), match[1], match[2].strip(b" \t"))
+
+
+def _read_status(line: bytes) -> tuple[int, int] | None:
+    """Minor version and status."""
+    match = _PLAIN_STATUS.fullmatch(line)
+    return None if match is None else (int(match[1]), int(match[2]))
+
+
+_LINES = _Lines(_read_field)
+_STATUS_LINES = _Lines(_read_status)
 
 
 class FieldBlock:
@@ -291,7 +283,7 @@ def _read_by_llhttp(data: bytes) -> RequestHead:
     minor = _check_request_line(data, method, events.url)
     if len(events.pairs) > MAX_FIELDS:
         raise _too_many_fields()
-    named = [(_LOWER[name], name, value.strip(b" \t")) for name, value in events.pairs]
+    named = [(_lower(name), name, value.strip(b" \t")) for name, value in events.pairs]
     block = _understand([cast("Field", each) for each in named if each[0] is not None], minor)
     return _make_head(method, _origin_form(events.url, block.host), minor, block)
 

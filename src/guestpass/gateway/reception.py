@@ -157,7 +157,7 @@ class Reception:
 
         Returns whether the links of all passes are in memory; where not, the choice may be another one.
         """
-        facts.own_pass = None
+        facts.own_pass, facts.own_tag, facts.own_link = None, b"", None
         all_known = True
         for known, tag in jar.passes:
             entry = self._gateway.directory.get(known.link_id)
