@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import re
 import socket
 import struct
-import termios
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, cast
@@ -19,6 +17,7 @@ from guestpass.gateway.admission import wants_page
 from guestpass.gateway.exchange import Serving
 from guestpass.gateway.forwarding import date_field, status_line
 from guestpass.gateway.heads import MAX_HEAD, MAX_TARGET, RefusedHeadError, RequestHead, read_request_head
+from guestpass.gateway.socket_queues import UNREAD, UNSENT, has_bytes
 from guestpass.gateway.websocket import names_websocket
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 HEAD_TIMEOUT: Final = 10.0
 _LINGER_SECONDS: Final = 2.0
 _LINGER_BYTES: Final = 1024 * 1024
-_SIOCOUTQNSD: Final = 0x894B  # Linux: how many bytes of a TCP socket have not been sent, not even once
 _BACKLOG: Final = 64 * 1024
 _JOIN_BELOW: Final = 16 * 1024
 _NEVER: Final = float("inf")
@@ -213,11 +211,7 @@ class ClientConnection(asyncio.Protocol):
         """
         if self.transport.get_write_buffer_size():
             return True
-        try:
-            descriptor = self.transport.get_extra_info("socket").fileno()
-            return bool(struct.unpack("i", fcntl.ioctl(descriptor, _SIOCOUTQNSD, bytes(4)))[0])
-        except OSError:
-            return False
+        return has_bytes(self.transport.get_extra_info("socket"), UNSENT)
 
     def hold_tail(self, entry: LinkEntry, visitor: str | None) -> None:
         """The end of an answer is still to be sent: if its link ends before that, so must this connection."""
@@ -421,11 +415,7 @@ class ClientConnection(asyncio.Protocol):
 
     @property
     def _has_unread_bytes(self) -> bool:
-        try:
-            descriptor = self.transport.get_extra_info("socket").fileno()
-            return bool(struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))[0])
-        except OSError:
-            return False
+        return has_bytes(self.transport.get_extra_info("socket"), UNREAD)
 
     def sweep(self, now: float) -> None:
         """End what has waited too long; called about twice a second."""

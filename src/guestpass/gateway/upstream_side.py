@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import socket
-import termios
 from typing import TYPE_CHECKING, Final, cast
+
+from guestpass.gateway.socket_queues import UNREAD, has_bytes
 
 if TYPE_CHECKING:
     from guestpass.gateway.exchange import Exchange
 
 WRITE_BUFFER: Final = 1024 * 1024
-_NONE: Final = bytes(4)
-"""What the kernel answers where no byte is unread: a C int of zero."""
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -61,10 +59,7 @@ class UpstreamConnection(asyncio.Protocol):
     @property
     def has_unread_bytes(self) -> bool:
         """Whether bytes have arrived that were not read yet."""
-        try:
-            return fcntl.ioctl(self._socket.fileno(), termios.FIONREAD, _NONE) != _NONE
-        except OSError:
-            return False
+        return has_bytes(self._socket, UNREAD)
 
     def pause_reading(self) -> None:
         """Stop reading while the other side can't take more."""
