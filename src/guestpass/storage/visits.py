@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby, zip_longest
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
+    Executable,
+    FromClause,
     Row,
     Select,
     and_,
@@ -34,17 +39,29 @@ from guestpass.app.ports import Activity
 from guestpass.domain.link import VISIT_SILENCE, EventKind, LinkEvent
 from guestpass.domain.visit import Visitor
 from guestpass.storage import dialect
+from guestpass.storage.batch import rows, told
 from guestpass.storage.links import IDS_PER_QUERY
 from guestpass.storage.tables import link_events, links, visit_hours, visitors
 
 
-@dataclass(slots=True)
-class _Tally:
-    """What one `record` really added to a link."""
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Starts of a visitor that are decided together: openings that follow each other, or one request."""
 
-    visits: int
-    visitors: int
-    newest_start: datetime
+    link_id: str
+    visitor: str
+    opening: bool
+    times: tuple[datetime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What of a run were visits, and whether they are the visitor's first."""
+
+    link_id: str
+    visitor: str
+    times: tuple[datetime, ...]
+    is_new: bool
 
 
 class SQLVisits:
@@ -54,45 +71,18 @@ class SQLVisits:
         self._connection = connection
 
     async def record(self, activities: Sequence[Activity]) -> None:
-        """Add what workers saw, exactly once over any number of workers; see the port for the rules."""
-        tallies: dict[str, _Tally] = {}
-        hours: Counter[tuple[str, datetime]] = Counter()
-        events: list[LinkEvent] = []
-        # Always in the same order, so that on a database with row locks two workers can't wait for each other.
-        activities = sorted(activities, key=lambda activity: (activity.link_id, activity.visitor))
-        for activity in activities:
-            for at, opening in activity.starts:
-                visits = await self._count_start(activity.link_id, activity.visitor, at, opening=opening)
-                if visits is None:
-                    continue
-                events.append(LinkEvent(activity.link_id, at, EventKind.OPENED, activity.visitor))
-                hours[activity.link_id, at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)] += 1
-                tally = tallies.setdefault(activity.link_id, _Tally(0, 0, at))
-                tally.visits += 1
-                tally.visitors += visits == 1
-                tally.newest_start = max(tally.newest_start, at)
+        """Add what workers saw, exactly once over any number of workers; see the port for the rules.
+
+        However many visitors, visits and links there are, the statements are as few; decision 20 has the details.
+        """
+        activities = _of_each_visitor(activities)
+        counted: list[_Counted] = []
+        # A visitor has more than one run where an opening and a request after silence came within one batch.
+        for runs in zip_longest(*map(_runs, activities)):
+            counted += await self._count([run for run in runs if run is not None])
         await self._tell_of_visitors(activities)
-        if tallies:
-            await self._connection.execute(
-                _ADD_TO_LINK,
-                [
-                    {
-                        "of_link": link_id,
-                        "more_visits": tally.visits,
-                        "more_visitors": tally.visitors,
-                        "newest_start": tally.newest_start,
-                    }
-                    for link_id, tally in tallies.items()
-                ],
-            )
-            await self._connection.execute(
-                _ADD_TO_HOUR,
-                [
-                    {"of_link": link_id, "began": began, "more_visits": visits}
-                    for (link_id, began), visits in sorted(hours.items())
-                ],
-            )
-        await self.add_events(events)
+        if counted:
+            await self._add_to_links(counted)
 
     async def take_place(self, link_id: str, visitor: str, at: datetime, limit: int) -> bool:
         """Let a visitor in where fewer than `limit` are; see the port for the rules."""
@@ -162,19 +152,8 @@ class SQLVisits:
     async def add_events(self, events: Sequence[LinkEvent]) -> None:
         """Append to links' histories; events of links that are gone are dropped."""
         if events:
-            await self._connection.execute(
-                _ADD_EVENT,
-                [
-                    {
-                        "of_link": event.link_id,
-                        "event_at": event.at,
-                        "event_kind": event.kind.value,
-                        "event_actor": event.actor,
-                        "event_detail": event.detail,
-                    }
-                    for event in events
-                ],
-            )
+            told_rows = ((event.link_id, event.at, event.kind.value, event.actor, event.detail) for event in events)
+            await self._connection.execute(_ADD_EVENTS, rows(told_rows))
 
     async def events(self, link_id: str) -> list[LinkEvent]:
         """A link's history, oldest first."""
@@ -201,128 +180,249 @@ class SQLVisits:
             query = query.where(tuple_(*here) < tuple_(*before))
         return [_event(row) for row in await self._connection.execute(query)]
 
+    async def _count(self, runs: Sequence[_Run]) -> list[_Counted]:
+        """Count what is a visit; of each visitor there is one run at most."""
+        found = await self._decide(_COUNT, runs)
+        adopted = await self._decide(_ADOPT, [run for run in runs if run.opening and _key(run) not in found])
+        counted = []
+        for run in runs:
+            key = _key(run)
+            if key in found:
+                counted.append(_Counted(*key, run.times, found[key] == len(run.times)))
+            elif key in adopted and len(run.times) > 1:
+                counted.append(_Counted(*key, run.times[1:], is_new=False))
+        return counted
+
+    async def _decide(self, statement: Executable, runs: Sequence[_Run]) -> dict[tuple[str, str], int]:
+        """Each visitor's number of visits, of those whom the statement concerned."""
+        if not runs:
+            return {}
+        told_rows = (
+            (
+                run.link_id,
+                run.visitor,
+                run.opening,
+                run.times[0],
+                run.times[-1],
+                len(run.times),
+                run.times[0] - VISIT_SILENCE,
+                run.times[0] + VISIT_SILENCE,
+            )
+            for run in runs
+        )
+        concerned = await self._connection.execute(statement, rows(told_rows))
+        return {(row.link_id, row.visitor): row.visits for row in concerned}
+
     async def _tell_of_visitors(self, activities: Sequence[Activity]) -> None:
         """Write the newest signs of life, and what openings told."""
-        seen = [
-            {"of_link": activity.link_id, "of_visitor": activity.visitor, "seen": activity.last_seen}
+        if not activities:
+            return
+        told_rows = (
+            (
+                activity.link_id,
+                activity.visitor,
+                activity.last_seen,
+                _newest(activity.last_seen, activity.present_at),
+                activity.origin is not None,
+                *((None,) * 3 if (of := activity.origin) is None else (of.address, of.browser, of.system)),
+            )
             for activity in activities
-            if activity.last_seen is not None
-        ]
-        present = [
-            {"of_link": activity.link_id, "of_visitor": activity.visitor, "seen": max(moments)}
-            for activity in activities
-            if (moments := [at for at in (activity.last_seen, activity.present_at) if at is not None])
-        ]
-        origins = [
-            {
-                "of_link": activity.link_id,
-                "of_visitor": activity.visitor,
-                "from_address": activity.origin.address,
-                "with_browser": activity.origin.browser,
-                "on_system": activity.origin.system,
-            }
-            for activity in activities
-            if activity.origin is not None
-        ]
-        for statement, rows in ((_GROW_LAST_SEEN, seen), (_GROW_PRESENT, present), (_SET_ORIGIN, origins)):
-            if rows:
-                await self._connection.execute(statement, rows)
+        )
+        await self._connection.execute(_TELL, rows(told_rows))
 
-    async def _count_start(self, link_id: str, visitor: str, at: datetime, *, opening: bool) -> int | None:
-        """The visitor's number of visits when this start was one, None when it was not."""
-        values = {"of_link": link_id, "of_visitor": visitor, "start": at}
-        if opening:
-            statement, values["silent_until"] = _COUNT_OPENING, at + VISIT_SILENCE
-        else:
-            statement, values["silent_since"] = _COUNT_REQUEST, at - VISIT_SILENCE
-        counted = await self._connection.execute(statement, values)
-        visits: int | None = counted.scalar()
-        if visits is None and opening:
-            await self._connection.execute(_ADOPT_VISIT, values)
-        return visits
+    async def _add_to_links(self, counted: Sequence[_Counted]) -> None:
+        """Add up visits by link and by hour, and append them to the histories."""
+        visits: Counter[str] = Counter()
+        new: Counter[str] = Counter()
+        newest: dict[str, datetime] = {}
+        hours: Counter[tuple[str, datetime]] = Counter()
+        for each in counted:
+            id = each.link_id
+            visits[id] += len(each.times)
+            new[id] += each.is_new
+            newest[id] = max(*each.times, newest.get(id, each.times[0]))
+            hours.update((id, at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)) for at in each.times)
+        add_up = rows((id, visits[id], new[id], newest[id]) for id in sorted(visits))
+        await self._connection.execute(_ADD_TO_LINKS, add_up)
+        await self._connection.execute(_ADD_TO_HOURS, rows((*hour, count) for hour, count in sorted(hours.items())))
+        openings = (
+            LinkEvent(each.link_id, at, EventKind.OPENED, each.visitor) for each in counted for at in each.times
+        )
+        await self.add_events(sorted(openings, key=lambda event: event.at))
+
+
+def _of_each_visitor(activities: Iterable[Activity]) -> list[Activity]:
+    """One activity for each visitor.
+
+    Always in the same order, so that on a database with row locks two workers can't wait for each other.
+    """
+    joined: dict[tuple[str, str], Activity] = {}
+    for activity in activities:
+        key = activity.link_id, activity.visitor
+        before = joined.get(key)
+        joined[key] = activity if before is None else _joined(before, activity)
+    return [activity for _, activity in sorted(joined.items(), key=itemgetter(0))]
+
+
+def _joined(first: Activity, second: Activity) -> Activity:
+    return replace(
+        second,
+        starts=first.starts + second.starts,
+        last_seen=_newest(first.last_seen, second.last_seen),
+        present_at=_newest(first.present_at, second.present_at),
+        origin=second.origin or first.origin,
+    )
+
+
+def _newest(*times: datetime | None) -> datetime | None:
+    return max((at for at in times if at is not None), default=None)
+
+
+def _runs(activity: Activity) -> Iterator[_Run]:
+    for opening, starts in groupby(activity.starts, key=lambda start: start[1]):
+        times = tuple(at for at, _ in starts)
+        # After an opening each further one is a visit, whatever was known before; a request may be none.
+        for some in (times,) if opening else zip(times):
+            yield _Run(activity.link_id, activity.visitor, opening, some)
+
+
+def _key(run: _Run) -> tuple[str, str]:
+    return run.link_id, run.visitor
 
 
 # The statements are built once: they are many in a busy moment, and building one takes longer than running it.
 _OF_LINK = bindparam("of_link", type_=links.c.id.type)
 _OF_VISITOR = bindparam("of_visitor", type_=visitors.c.visitor.type)
 _START = bindparam("start", type_=visitors.c.last_seen.type)
-_SEEN = bindparam("seen", type_=visitors.c.last_seen.type)
-_IS_VISITOR = and_(visitors.c.link_id == _OF_LINK, visitors.c.visitor == _OF_VISITOR)
 _LINK_EXISTS = exists(select(links.c.id).where(links.c.id == _OF_LINK))
-
-# Whether the visit that began with an opening at `start` was counted already, from a request that followed it. The
-# page opens through one worker and loads its images through another: if the other one tells first, its first request
-# looks like a visit after silence, and the opening is then that same visit.
-_IS_KNOWN_FROM_A_REQUEST = and_(
-    visitors.c.visits > 0,
-    visitors.c.visit_opened == false(),
-    visitors.c.visit_started_at >= _START,
-    visitors.c.visit_started_at < bindparam("silent_until", type_=visitors.c.visit_started_at.type),
-)
 
 
 def _later(column: ColumnElement[datetime], at: ColumnElement[datetime]) -> ColumnElement[datetime]:
-    return case((or_(column.is_(None), column < at), at), else_=column)
+    """The later of both, the other one where one is NULL."""
+    return case((or_(column < at, column.is_(None)), at), else_=column)
 
 
 _NEXT_NUMBER = (
     select(func.coalesce(func.max(visitors.c.number), 0) + 1).where(visitors.c.link_id == _OF_LINK).scalar_subquery()
 )
 
+_RUNS = told(
+    link_id=visitors.c.link_id,
+    visitor=visitors.c.visitor,
+    opening=visitors.c.visit_opened,
+    first=visitors.c.visit_started_at,
+    last=visitors.c.visit_started_at,
+    visits=visitors.c.visits,
+    silent_since=visitors.c.last_seen,
+    silent_until=visitors.c.last_seen,
+)
 
-def _count(*, opening: bool, condition: ColumnElement[bool]) -> ReturningInsert[int]:
-    """Insert the visitor, or count one more visit on the condition; nothing for a link that is gone."""
-    opened = true() if opening else false()
+
+def _is_known_from_a_request(known: FromClause) -> ColumnElement[bool]:
+    """Whether the visit that began with an opening was counted already, from a request that followed it.
+
+    The page opens through one worker and loads its images through another: if the other one tells first, its first
+    request looks like a visit after silence, and the opening is then that same visit.
+    """
+    return and_(
+        known.c.visits > 0,
+        known.c.visit_opened == false(),
+        known.c.visit_started_at >= _RUNS.c.first,
+        known.c.visit_started_at < _RUNS.c.silent_until,
+    )
+
+
+def _count() -> ReturningInsert[Any]:
+    """Insert visitors, or count more visits of theirs, on the condition; nothing for links that are gone."""
+    known, run, here = visitors.alias("known"), _RUNS.c, visitors.alias("here")
+    is_new = known.c.visitor.is_(None)
+    is_visit = case(
+        (run.opening, not_(_is_known_from_a_request(known))),
+        # Who has only taken a place was not here before.
+        else_=or_(known.c.last_seen <= run.silent_since, known.c.visits == 0),
+    )
+    highest = select(func.coalesce(func.max(here.c.number), 0)).where(here.c.link_id == run.link_id).scalar_subquery()
+    place = func.row_number().over(partition_by=[run.link_id, is_new], order_by=[run.first, run.position])
     row = {
-        "link_id": _OF_LINK,
-        "visitor": _OF_VISITOR,
-        "first_seen": _START,
-        "last_seen": _START,
-        "visits": literal(1, visitors.c.visits.type),
-        "visit_started_at": _START,
-        "visit_opened": opened,
-        "number": _NEXT_NUMBER,
-        "present_at": _START,
+        "link_id": run.link_id,
+        "visitor": run.visitor,
+        "first_seen": run.first,
+        "last_seen": run.last,
+        "visits": run.visits,
+        "visit_started_at": run.last,
+        "visit_opened": run.opening,
+        "number": case((is_new, highest + place), else_=0),
+        "present_at": run.last,
     }
-    statement = dialect.insert(visitors).from_select(list(row), select(*row.values()).where(_LINK_EXISTS))
+    values = (
+        select(*row.values())
+        .select_from(_RUNS)
+        .join(links, links.c.id == run.link_id)
+        .outerjoin(known, and_(known.c.link_id == run.link_id, known.c.visitor == run.visitor))
+        .where(or_(is_new, is_visit))
+        .order_by(run.position)
+    )
+    statement = dialect.insert(visitors).from_select(list(row), values)
+    new = statement.excluded
     return statement.on_conflict_do_update(
         index_elements=[visitors.c.link_id, visitors.c.visitor],
         set_={
-            "visits": visitors.c.visits + 1,
-            "last_seen": _later(visitors.c.last_seen, _START),
-            "present_at": _later(visitors.c.present_at, _START),
-            "visit_started_at": _START,
-            "visit_opened": opened,
+            "visits": visitors.c.visits + new.visits,
+            "last_seen": _later(visitors.c.last_seen, new.last_seen),
+            "present_at": _later(visitors.c.present_at, new.present_at),
+            "visit_started_at": new.visit_started_at,
+            "visit_opened": new.visit_opened,
         },
-        where=condition,
-    ).returning(visitors.c.visits)
+    ).returning(visitors.c.link_id, visitors.c.visitor, visitors.c.visits)
 
 
-_COUNT_OPENING = _count(opening=True, condition=not_(_IS_KNOWN_FROM_A_REQUEST))
-_COUNT_REQUEST = _count(
-    opening=False,
-    condition=or_(
-        visitors.c.last_seen <= bindparam("silent_since", type_=visitors.c.last_seen.type),
-        # Who has only taken a place was not here before.
-        visitors.c.visits == 0,
-    ),
-)
-_ADOPT_VISIT = (
-    update(visitors).where(_IS_VISITOR, _IS_KNOWN_FROM_A_REQUEST).values(visit_started_at=_START, visit_opened=true())
-)
-_GROW_LAST_SEEN = update(visitors).where(_IS_VISITOR, visitors.c.last_seen < _SEEN).values(last_seen=_SEEN)
-_GROW_PRESENT = (
+_COUNT = _count()
+_ADOPT = (
     update(visitors)
-    .where(_IS_VISITOR, or_(visitors.c.present_at.is_(None), visitors.c.present_at < _SEEN))
-    .values(present_at=_SEEN)
-)
-_SET_ORIGIN = (
-    update(visitors)
-    .where(_IS_VISITOR)
+    .where(
+        visitors.c.link_id == _RUNS.c.link_id,
+        visitors.c.visitor == _RUNS.c.visitor,
+        _is_known_from_a_request(visitors),
+    )
     .values(
-        address=bindparam("from_address", type_=visitors.c.address.type),
-        browser=bindparam("with_browser", type_=visitors.c.browser.type),
-        system=bindparam("on_system", type_=visitors.c.system.type),
+        visits=visitors.c.visits + _RUNS.c.visits - 1,
+        last_seen=_later(visitors.c.last_seen, _RUNS.c.last),
+        present_at=_later(visitors.c.present_at, _RUNS.c.last),
+        visit_started_at=_RUNS.c.last,
+        visit_opened=true(),
+    )
+    .returning(visitors.c.link_id, visitors.c.visitor, visitors.c.visits)
+)
+_SEEN = told(
+    link_id=visitors.c.link_id,
+    visitor=visitors.c.visitor,
+    last_seen=visitors.c.last_seen,
+    present_at=visitors.c.present_at,
+    has_origin=Boolean(),
+    address=visitors.c.address,
+    browser=visitors.c.browser,
+    system=visitors.c.system,
+)
+_TELL = (
+    update(visitors)
+    .where(
+        visitors.c.link_id == _SEEN.c.link_id,
+        visitors.c.visitor == _SEEN.c.visitor,
+        # What says nothing new costs no version of a row.
+        or_(
+            _SEEN.c.has_origin,
+            visitors.c.last_seen < _SEEN.c.last_seen,
+            visitors.c.present_at < _SEEN.c.present_at,
+            visitors.c.present_at.is_(None),
+        ),
+    )
+    .values(
+        last_seen=_later(visitors.c.last_seen, _SEEN.c.last_seen),
+        present_at=_later(visitors.c.present_at, _SEEN.c.present_at),
+        **{
+            name: case((_SEEN.c.has_origin, _SEEN.c[name]), else_=visitors.c[name])
+            for name in ("address", "browser", "system")
+        },
     )
 )
 
@@ -358,36 +458,40 @@ def _take_place() -> ReturningInsert[int]:
 
 
 _TAKE_PLACE = _take_place()
-_ADD_TO_LINK = (
+_SUMS = told(link_id=links.c.id, visits=links.c.visits, visitors=links.c.visitors, newest_start=links.c.last_opened_at)
+_ADD_TO_LINKS = (
     update(links)
-    .where(links.c.id == _OF_LINK)
+    .where(links.c.id == _SUMS.c.link_id)
     .values(
-        visits=links.c.visits + bindparam("more_visits", type_=links.c.visits.type),
-        visitors=links.c.visitors + bindparam("more_visitors", type_=links.c.visitors.type),
-        last_opened_at=_later(links.c.last_opened_at, bindparam("newest_start", type_=links.c.last_opened_at.type)),
+        visits=links.c.visits + _SUMS.c.visits,
+        visitors=links.c.visitors + _SUMS.c.visitors,
+        last_opened_at=_later(links.c.last_opened_at, _SUMS.c.newest_start),
         details_removed_at=None,
     )
 )
-_ADD_TO_HOUR = dialect.insert(visit_hours).values(
-    link_id=_OF_LINK,
-    began_at=bindparam("began", type_=visit_hours.c.began_at.type),
-    visits=bindparam("more_visits", type_=visit_hours.c.visits.type),
+_HOURS = told(link_id=visit_hours.c.link_id, began_at=visit_hours.c.began_at, visits=visit_hours.c.visits)
+_ADD_TO_HOURS = dialect.insert(visit_hours).from_select(
+    ["link_id", "began_at", "visits"],
+    select(_HOURS.c.link_id, _HOURS.c.began_at, _HOURS.c.visits).order_by(_HOURS.c.position),
 )
-_ADD_TO_HOUR = _ADD_TO_HOUR.on_conflict_do_update(
+_ADD_TO_HOURS = _ADD_TO_HOURS.on_conflict_do_update(
     index_elements=[visit_hours.c.link_id, visit_hours.c.began_at],
-    set_={"visits": visit_hours.c.visits + _ADD_TO_HOUR.excluded.visits},
+    set_={"visits": visit_hours.c.visits + _ADD_TO_HOURS.excluded.visits},
 )
 # A program of an earlier version may still write events of kinds that have a table of their own by now.
 _KINDS = [kind.value for kind in EventKind]
-_ADD_EVENT = insert(link_events).from_select(
+_EVENTS = told(
+    link_id=link_events.c.link_id,
+    at=link_events.c.at,
+    kind=link_events.c.kind,
+    actor=link_events.c.actor,
+    detail=link_events.c.detail,
+)
+_ADD_EVENTS = insert(link_events).from_select(
     ["link_id", "at", "kind", "actor", "detail"],
-    select(
-        _OF_LINK,
-        bindparam("event_at", type_=link_events.c.at.type),
-        bindparam("event_kind", type_=link_events.c.kind.type),
-        bindparam("event_actor", type_=link_events.c.actor.type),
-        bindparam("event_detail", type_=link_events.c.detail.type),
-    ).where(_LINK_EXISTS),
+    select(_EVENTS.c.link_id, _EVENTS.c.at, _EVENTS.c.kind, _EVENTS.c.actor, _EVENTS.c.detail)
+    .join(links, links.c.id == _EVENTS.c.link_id)
+    .order_by(_EVENTS.c.position),
 )
 
 
