@@ -162,7 +162,9 @@ async def test_refused_methods_are_listed_and_can_be_opened(owner: httpx2.AsyncC
     refused = f"{STAGING}/refused-calls"
     assert (await owner.get(refused)).json() == {"refusedCalls": [], "total": 0}
     async with face.database() as database, database.writing() as work:
-        await work.environments.add_refused_calls(KEY, [RefusedCall("sale.order", "get_figures", 3, face.clock.now())])
+        await work.environments.add_refused_calls(
+            {KEY: [RefusedCall("sale.order", "get_figures", 3, face.clock.now())]}
+        )
     listed = (await owner.get(refused)).json()
     assert listed == {
         "refusedCalls": [

@@ -157,7 +157,7 @@ async def test_refused_methods_are_listed(staging: Guestpass) -> None:
     database = database_of(staging)
     async with database.writing() as work:
         at = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
-        await work.environments.add_refused_calls(KEY, [RefusedCall("sale.order", "get_figures", 3, at)])
+        await work.environments.add_refused_calls({KEY: [RefusedCall("sale.order", "get_figures", 3, at)]})
     await database.close()
     listed = staging.succeed("env", "refused-calls", "staging").out
     assert re.search(r"sale\.order/get_figures\s+3\s+2026-03-04 05:06Z", listed)

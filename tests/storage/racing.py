@@ -80,7 +80,7 @@ async def refuse(database: Database, own: str) -> None:
     """Each tells of one method that all know, and of one of its own."""
     async with database.writing() as work:
         calls = [RefusedCall("res.partner", "everybodys", 2, NOON), RefusedCall("res.partner", own, 1, NOON)]
-        await work.environments.add_refused_calls(KEY, calls)
+        await work.environments.add_refused_calls({KEY: calls})
 
 
 async def take_place(database: Database, own: str) -> str | None:

@@ -55,7 +55,7 @@ async def source(sqlite_url: str) -> AsyncIterator[Database]:
     async with database.writing() as work:
         await work.environments.set_findings(KEY, [Finding("slow", "It took 9 s.", "Buy another.")])
         await work.environments.learn_http_only_cookies(KEY, ["session_id"])
-        await work.environments.add_refused_calls(KEY, [RefusedCall("res.partner", "write", 3, NOON)])
+        await work.environments.add_refused_calls({KEY: [RefusedCall("res.partner", "write", 3, NOON)]})
         await work.reachabilities.lose(KEY, Unreachable(NOON, "refused"))
         await work.visits.record(
             [

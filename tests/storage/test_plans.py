@@ -304,7 +304,7 @@ async def _write(database: Database) -> None:
         await work.environments.set_findings(KEY, [Finding("code", "detail", "remedy")])
         await work.environments.add_finding(environment, Finding("other", "detail", "remedy"))
         await work.environments.learn_http_only_cookies(KEY, ["other"])
-        await work.environments.add_refused_calls(KEY, [RefusedCall("m", "g", 1, NOON)])
+        await work.environments.add_refused_calls({KEY: [RefusedCall("m", "g", 1, NOON)]})
         await work.environments.remove(EnvironmentKey(ORG, "new"))
         await work.accounts.put(account)
         await work.accounts.refuse(KEY, "anna", 2, NOON, SignInRefusal.CREDENTIALS)

@@ -22,7 +22,7 @@ async def database(database: Database) -> Database:
 
 async def add(store: Store, *calls: RefusedCall, key: EnvironmentKey = KEY) -> None:
     async with store.writing() as work:
-        await work.environments.add_refused_calls(key, calls)
+        await work.environments.add_refused_calls({key: calls})
 
 
 async def counted(store: Store, key: EnvironmentKey = KEY) -> list[RefusedCall]:

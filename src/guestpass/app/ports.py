@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -352,8 +352,8 @@ class Environments(Protocol):
         """What view-only links refused there, most often first."""
         ...
 
-    async def add_refused_calls(self, key: EnvironmentKey, calls: Iterable[RefusedCall]) -> None:
-        """Add counts (at most 500 different methods for one environment; nothing happens when it is gone)."""
+    async def add_refused_calls(self, calls: Mapping[EnvironmentKey, Iterable[RefusedCall]]) -> None:
+        """Add counts (at most 500 different methods for one environment; nothing happens for one that is gone)."""
         ...
 
 
@@ -591,7 +591,9 @@ class RevokedTokens(Protocol):
 class ChangeLog(Protocol):
     """The ordered table of changes by which workers hear of each other's writes."""
 
-    async def append(self, kind: ChangeKind, id: str) -> None: ...
+    async def append(self, kind: ChangeKind, *ids: str) -> None:
+        """Add changes of a kind, in this order."""
+        ...
 
     async def after(self, number: int) -> list[Change]:
         """Changes with a higher number, in order."""

@@ -212,15 +212,18 @@ class VisitLog:
         await work.visits.record(activities)
         await work.refusals.add([self._refusal(id, each) for id, some in pending.refusals.items() for each in some])
         # Who looks at a link's numbers hears of it; each row stands beside one that says what happened.
-        for link_id in dict.fromkeys([*(each.link_id for each in activities if each.starts), *pending.refusals]):
-            await work.changes.append(ChangeKind.VISIT, link_id)
+        concerned = dict.fromkeys([*(each.link_id for each in activities if each.starts), *pending.refusals])
+        await work.changes.append(ChangeKind.VISIT, *concerned)
         for environment, names in pending.cookies.items():
             await work.environments.learn_http_only_cookies(environment, names)
         for found_at, finding in pending.findings.values():
             await work.environments.add_finding(found_at, finding)
-        for environment, refused in pending.calls.items():
-            counts = [RefusedCall(*pair, count, _time(at)) for pair, (count, at) in refused.items()]
-            await work.environments.add_refused_calls(environment, counts)
+        await work.environments.add_refused_calls(
+            {
+                environment: [RefusedCall(*pair, count, _time(at)) for pair, (count, at) in refused.items()]
+                for environment, refused in pending.calls.items()
+            }
+        )
 
     def _forget(self, written: _Pending, now: float) -> None:
         """Take off what was written, and visitors who are long gone."""

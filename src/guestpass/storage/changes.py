@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guestpass.app.ports import Change, ChangeKind, Clock
+from guestpass.storage.batch import rows, told
 from guestpass.storage.dialect import CHANNEL
 from guestpass.storage.tables import changes
 
@@ -42,17 +43,13 @@ class SQLChangeLog:
         self._connection = connection
         self._clock = clock
 
-    async def append(self, kind: ChangeKind, id: str) -> None:
-        """Add a change, to be seen when the transaction commits."""
-        # Not numbered by a sequence: those have holes after a rollback or a crash, and a hole is how a reader knows
-        # that it missed something.
-        number = select(func.coalesce(func.max(changes.c.number), 0) + 1).scalar_subquery()
-        statement = insert(changes).values(number=number, kind=kind.value, id=id, at=self._clock.now())
-        if self._connection.dialect.name == "postgresql":
-            # Sent with the commit, once for a transaction, to every worker that listens.
-            await self._connection.execute(statement.returning(func.pg_notify(CHANNEL, "")))
-        else:
-            await self._connection.execute(statement)
+    async def append(self, kind: ChangeKind, *ids: str) -> None:
+        """Add changes of a kind, in this order, to be seen when the transaction commits."""
+        if ids:
+            now = self._clock.now()
+            is_postgres = self._connection.dialect.name == "postgresql"
+            statement = _APPEND_AND_NOTIFY if is_postgres else _APPEND
+            await self._connection.execute(statement, rows((kind.value, id, now) for id in ids))
 
     async def after(self, number: int) -> list[Change]:
         """Changes with a higher number, in order."""
@@ -77,3 +74,17 @@ class SQLChangeLog:
         last = select(func.max(some.c.number)).scalar_subquery()
         statement = delete(changes).where(changes.c.number <= last, changes.c.at < before)
         return (await self._connection.execute(statement)).rowcount
+
+
+_CHANGES = told(kind=changes.c.kind, id=changes.c.id, at=changes.c.at)
+# Not numbered by a sequence: those have holes after a rollback or a crash, and a hole is how a reader knows that it
+# missed something.
+_LAST = select(func.coalesce(func.max(changes.c.number), 0)).scalar_subquery()
+_APPEND = insert(changes).from_select(
+    ["number", "kind", "id", "at"],
+    select(_LAST + 1 + _CHANGES.c.position, _CHANGES.c.kind, _CHANGES.c.id, _CHANGES.c.at).order_by(
+        _CHANGES.c.position
+    ),
+)
+# Sent with the commit, once for a transaction, to every worker that listens.
+_APPEND_AND_NOTIFY = _APPEND.returning(func.pg_notify(CHANNEL, ""))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -10,14 +12,12 @@ from sqlalchemy import (
     Executable,
     Row,
     and_,
-    bindparam,
     case,
     delete,
     exists,
     func,
     literal,
     not_,
-    or_,
     select,
     tuple_,
     update,
@@ -28,6 +28,7 @@ from guestpass.app.ports import ChangeKind, RefusedCall
 from guestpass.domain.environment import BusPlace, Environment, EnvironmentKey, Kind
 from guestpass.domain.errors import AlreadyExists
 from guestpass.domain.finding import Finding
+from guestpass.storage.batch import rows, told
 from guestpass.storage.changes import SQLChangeLog
 from guestpass.storage.dialect import insert
 from guestpass.storage.tables import environment_findings, environments, http_only_cookies, refused_calls
@@ -181,25 +182,22 @@ class SQLEnvironments:
         rows = await self._connection.execute(query)
         return [RefusedCall(row.model, row.method, row.refusals, row.last_at) for row in rows]
 
-    async def add_refused_calls(self, key: EnvironmentKey, calls: Iterable[RefusedCall]) -> None:
-        """Add counts.
+    async def add_refused_calls(self, calls: Mapping[EnvironmentKey, Iterable[RefusedCall]]) -> None:
+        """Add counts of environments.
 
-        At most REFUSED_CALLS_KEPT different methods for one environment; nothing happens when it is gone.
+        At most REFUSED_CALLS_KEPT different methods for one environment; nothing happens for one that is gone.
         """
-        rows = [
-            {
-                "of_org": key.org,
-                "of_environment": key.id,
-                "of_model": call.model,
-                "of_method": call.method,
-                "more": call.count,
-                "at": call.last_at,
-            }
+        counts: Counter[tuple[str, str, str, str]] = Counter()
+        newest: dict[tuple[str, str, str, str], datetime] = {}
+        for key, some in calls.items():
+            for call in some:
+                of_method = (key.org, key.id, call.model, call.method)
+                counts[of_method] += call.count
+                newest[of_method] = max(call.last_at, newest.get(of_method, call.last_at))
+        if counts:
             # Always in the same order, so that on a database with row locks two workers can't wait for each other.
-            for call in sorted(calls, key=lambda call: (call.model, call.method))
-        ]
-        if rows:
-            await self._connection.execute(_ADD_REFUSED_CALL, rows)
+            told_rows = ((*of_method, count, newest[of_method]) for of_method, count in sorted(counts.items()))
+            await self._connection.execute(_ADD_REFUSED_CALLS, rows(told_rows))
 
 
 def _is(key: EnvironmentKey) -> ColumnElement[bool]:
@@ -264,25 +262,28 @@ def environment_of(row: Row[Any]) -> Environment:
     )
 
 
-def _build_add_refused_call() -> Executable:
-    """Count a method, or add to its count; the bound and the environment's existence hold whoever else writes."""
-    table, others = refused_calls, refused_calls.alias()
-    row = {
-        table.c.org: bindparam("of_org", type_=table.c.org.type),
-        table.c.environment_id: bindparam("of_environment", type_=table.c.environment_id.type),
-        table.c.model: bindparam("of_model", type_=table.c.model.type),
-        table.c.method: bindparam("of_method", type_=table.c.method.type),
-        table.c.refusals: bindparam("more", type_=table.c.refusals.type),
-        table.c.last_at: bindparam("at", type_=table.c.last_at.type),
-    }
-    org, environment_id, model, method, *_ = row.values()
-    there = and_(others.c.org == org, others.c.environment_id == environment_id)
-    room = select(func.count()).select_from(others).where(there).scalar_subquery() < REFUSED_CALLS_KEPT
-    known = exists(select(others.c.model).where(there, others.c.model == model, others.c.method == method))
-    environment = exists(
-        select(environments.c.id).where(environments.c.org == org, environments.c.id == environment_id)
+def _build_add_refused_calls() -> Executable:
+    """Count methods, or add to their counts; the bound and environments' existence are part of the statement."""
+    table, known, others = refused_calls, refused_calls.alias("known"), refused_calls.alias("others")
+    call = told(**{column.name: column for column in table.c})
+    concerned = select(call.c.org, call.c.environment_id).distinct().subquery("concerned")
+    its = (concerned.c.org, concerned.c.environment_id)
+    taken = select(func.count()).where(others.c.org == its[0], others.c.environment_id == its[1]).scalar_subquery()
+    rooms = (
+        select(*its, (REFUSED_CALLS_KEPT - taken).label("room"))
+        .join(environments, and_(environments.c.org == its[0], environments.c.id == its[1]))
+        .subquery("rooms")
     )
-    statement = insert(table).from_select(list(row), select(*row.values()).where(environment, or_(room, known)))
+    is_new = known.c.model.is_(None)
+    place = func.row_number().over(partition_by=[call.c.org, call.c.environment_id, is_new], order_by=call.c.position)
+    candidates = (
+        select(call, case((is_new, place - rooms.c.room), else_=0).label("too_many"))
+        .join(rooms, and_(*(rooms.c[name] == call.c[name] for name in ("org", "environment_id"))))
+        .outerjoin(known, and_(*(known.c[column.name] == call.c[column.name] for column in table.primary_key)))
+        .subquery("candidates")
+    )
+    values = select(*(candidates.c[column.name] for column in table.c)).where(candidates.c.too_many <= 0)
+    statement = insert(table).from_select(list(table.c.keys()), values.order_by(candidates.c.position))
     new = statement.excluded
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key.columns),
@@ -293,5 +294,5 @@ def _build_add_refused_call() -> Executable:
     )
 
 
-# Built once: many are told at a time.
-_ADD_REFUSED_CALL = _build_add_refused_call()
+# Built once, since building it takes longer than running it.
+_ADD_REFUSED_CALLS = _build_add_refused_calls()

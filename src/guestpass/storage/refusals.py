@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, delete, exists, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guestpass.domain.visit import REFUSALS_KEPT, Refusal
+from guestpass.storage.batch import rows, told
 from guestpass.storage.tables import links, refusals
 
 
@@ -21,55 +22,45 @@ class SQLRefusals:
         """Append, and forget what is too old; refusals at links that are gone are dropped."""
         if not refusals:
             return
-        await self._connection.execute(
-            _ADD,
-            [
-                {
-                    "of_link": refusal.link_id,
-                    "refused_at": refusal.at,
-                    "for_reason": refusal.reason,
-                    "in_request": refusal.request_id,
-                    "with_browser": refusal.browser,
-                    "on_system": refusal.system,
-                    "from_address": refusal.address,
-                }
-                for refusal in refusals
-            ],
+        told_rows = (
+            (each.link_id, each.at, each.reason, each.request_id, each.browser, each.system, each.address)
+            for each in refusals
         )
-        concerned = sorted({refusal.link_id for refusal in refusals})
-        await self._connection.execute(_TRIM, [{"of_link": link_id} for link_id in concerned])
+        await self._connection.execute(_ADD, rows(told_rows))
+        await self._connection.execute(
+            _TRIM, rows((link_id,) for link_id in sorted({each.link_id for each in refusals}))
+        )
 
     async def of_link(self, link_id: str) -> list[Refusal]:
         """The link's refusals, newest first."""
-        query = (
-            select(refusals)
-            .where(refusals.c.link_id == link_id)
-            .order_by(refusals.c.at.desc(), refusals.c.id.desc())
-            .limit(REFUSALS_KEPT)
-        )
+        query = select(refusals).where(refusals.c.link_id == link_id).order_by(*_NEWEST_FIRST).limit(REFUSALS_KEPT)
         return [
             Refusal(row.link_id, row.at, row.reason, row.request_id, row.browser, row.system, row.address)
             for row in await self._connection.execute(query)
         ]
 
 
-_OF_LINK = bindparam("of_link", type_=links.c.id.type)
+_REFUSALS = told(
+    link_id=refusals.c.link_id,
+    at=refusals.c.at,
+    reason=refusals.c.reason,
+    request_id=refusals.c.request_id,
+    browser=refusals.c.browser,
+    system=refusals.c.system,
+    address=refusals.c.address,
+)
+_COLUMNS = [column for column in _REFUSALS.c if column.name != "position"]
 _ADD = insert(refusals).from_select(
-    ["link_id", "at", "reason", "request_id", "browser", "system", "address"],
+    [column.name for column in _COLUMNS],
+    select(*_COLUMNS).join(links, links.c.id == _REFUSALS.c.link_id).order_by(_REFUSALS.c.position),
+)
+_CONCERNED = told(link_id=refusals.c.link_id)
+_NEWEST_FIRST = (refusals.c.at.desc(), refusals.c.id.desc())
+_PLACES = (
     select(
-        _OF_LINK,
-        bindparam("refused_at", type_=refusals.c.at.type),
-        bindparam("for_reason", type_=refusals.c.reason.type),
-        bindparam("in_request", type_=refusals.c.request_id.type),
-        bindparam("with_browser", type_=refusals.c.browser.type),
-        bindparam("on_system", type_=refusals.c.system.type),
-        bindparam("from_address", type_=refusals.c.address.type),
-    ).where(exists(select(links.c.id).where(links.c.id == _OF_LINK))),
+        refusals.c.id, func.row_number().over(partition_by=refusals.c.link_id, order_by=_NEWEST_FIRST).label("place")
+    )
+    .join(_CONCERNED, refusals.c.link_id == _CONCERNED.c.link_id)
+    .subquery()
 )
-_NEWEST = (
-    select(refusals.c.id)
-    .where(refusals.c.link_id == _OF_LINK)
-    .order_by(refusals.c.at.desc(), refusals.c.id.desc())
-    .limit(REFUSALS_KEPT)
-)
-_TRIM = delete(refusals).where(refusals.c.link_id == _OF_LINK, refusals.c.id.not_in(_NEWEST))
+_TRIM = delete(refusals).where(refusals.c.id.in_(select(_PLACES.c.id).where(_PLACES.c.place > REFUSALS_KEPT)))

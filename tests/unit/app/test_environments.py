@@ -399,7 +399,7 @@ async def test_what_view_only_links_refused_is_told_most_often_first(
     once = RefusedCall("sale.order", "action_confirm", 1, NOON)
     often = RefusedCall("sale.order", "get_figures", 3, NOON + timedelta(minutes=1))
     async with database.writing() as work:
-        await work.environments.add_refused_calls(KEY, [once, often])
+        await work.environments.add_refused_calls({KEY: [once, often]})
     assert await service.refused_calls(OLGA, "staging") == [often, once]
     for who, id in ((STRANGER, "staging"), (OLGA, "absent")):
         with pytest.raises(NotFound, match=f"no environment '{id}'"):
