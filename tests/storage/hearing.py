@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -35,3 +35,27 @@ def hearing() -> Iterator[list[Heard]]:
         statements += [
             each for text, each in heard.items() if text.startswith(("SELECT", "UPDATE", "DELETE", "INSERT"))
         ]
+
+
+@dataclass(slots=True)
+class Sent:
+    """How many statements were sent, each row of many counted as one, and the texts of them."""
+
+    count: int = 0
+    texts: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def counting() -> Iterator[Sent]:
+    """Every statement that SQLAlchemy sends, as often as the database hears it."""
+    sent = Sent()
+
+    def count(_connection: object, _cursor: object, text: str, values: Any, _context: object, many: bool) -> None:
+        sent.count += len(values) if many else 1
+        sent.texts.append(" ".join(text.split()))
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        yield sent
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)

@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.storage.samples import KEY, LINK_ID, NOON, make_session
 
-from guestpass.app.ports import RefusedCall
+from guestpass.app.ports import Activity, RefusedCall
 from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.database import Database
 from guestpass.system import SystemClock
@@ -90,12 +90,32 @@ async def take_place(database: Database, own: str) -> str | None:
         return visitor if await work.visits.take_place(LINK_ID, visitor, NOON, 7) else None
 
 
+CROWD = [f"visitor{number}" for number in range(20)]
+
+
+async def record(database: Database, own: str) -> None:
+    """All tell of the same visitors, each in an order of its own, and of one whom nobody else knows."""
+    process, _, turn = own.partition("_")
+    at = NOON + timedelta(minutes=int(turn), seconds=int(process))
+    back = NOON + timedelta(days=1, seconds=int(process))
+    shift = 7 * int(process) + int(turn)
+    activities = [
+        *(Activity(LINK_ID, visitor, ((at, True), (at, True)), at) for visitor in CROWD[shift % 20 :]),
+        *(Activity(LINK_ID, visitor, ((at, True), (at, True)), at) for visitor in CROWD[: shift % 20]),
+        Activity(LINK_ID, own, ((at, True),), at),
+        # Whoever tells first of this one has seen a visit, and the others what belongs to it.
+        Activity(LINK_ID, "returning", ((back, False),), back),
+    ]
+    async with database.writing() as work:
+        await work.visits.record(activities)
+
+
 async def spend(database: Database, _: str) -> float | None:
     return await DatabaseBudget(database, SystemClock(), "25/hour", "race").spend("192.0.2.7")
 
 
 WHAT: dict[str, Callable[[Database, str], Awaitable[object]]] = {
-    do.__name__: do for do in (claim, rotate, remove, remove_ended, claim_retry, refuse, take_place, spend)
+    do.__name__: do for do in (claim, rotate, remove, remove_ended, claim_retry, refuse, record, take_place, spend)
 }
 
 

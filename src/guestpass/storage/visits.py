@@ -204,6 +204,7 @@ class SQLVisits:
                 run.opening,
                 run.times[0],
                 run.times[-1],
+                max(run.times),
                 len(run.times),
                 run.times[0] - VISIT_SILENCE,
                 run.times[0] + VISIT_SILENCE,
@@ -312,6 +313,7 @@ _RUNS = told(
     opening=visitors.c.visit_opened,
     first=visitors.c.visit_started_at,
     last=visitors.c.visit_started_at,
+    newest=visitors.c.last_seen,
     visits=visitors.c.visits,
     silent_since=visitors.c.last_seen,
     silent_until=visitors.c.last_seen,
@@ -347,12 +349,12 @@ def _count() -> ReturningInsert[Any]:
         "link_id": run.link_id,
         "visitor": run.visitor,
         "first_seen": run.first,
-        "last_seen": run.last,
+        "last_seen": run.newest,
         "visits": run.visits,
         "visit_started_at": run.last,
         "visit_opened": run.opening,
         "number": case((is_new, highest + place), else_=0),
-        "present_at": run.last,
+        "present_at": run.newest,
     }
     values = (
         select(*row.values())
@@ -386,8 +388,8 @@ _ADOPT = (
     )
     .values(
         visits=visitors.c.visits + _RUNS.c.visits - 1,
-        last_seen=_later(visitors.c.last_seen, _RUNS.c.last),
-        present_at=_later(visitors.c.present_at, _RUNS.c.last),
+        last_seen=_later(visitors.c.last_seen, _RUNS.c.newest),
+        present_at=_later(visitors.c.present_at, _RUNS.c.newest),
         visit_started_at=_RUNS.c.last,
         visit_opened=true(),
     )
