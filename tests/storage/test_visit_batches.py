@@ -106,6 +106,7 @@ async def history(database: Database, link_id: str) -> tuple[object, ...]:
         visitors = await work.visits.visitors(link_id, after=None, limit=1000)
         events = await work.visits.events(link_id)
         hours = await work.visits.hours(link_id, datetime.min.replace(tzinfo=NOON.tzinfo))
+    assert link.visits == len(events) == sum(hours.values()) == sum(each.visits for each in visitors)
     return (
         (link.visits, link.visitors, link.last_opened_at),
         sorted((each.id, each.first_seen, each.last_seen, each.visits, each.browser) for each in visitors),
