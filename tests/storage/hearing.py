@@ -12,10 +12,11 @@ from sqlalchemy import Engine, event
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A statement with the values that it was sent with."""
+    """A statement with the values that it was sent with, the first of them where it was sent for each row."""
 
     text: str
     values: Any
+    for_each_row: bool = False
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def hearing() -> Iterator[list[Heard]]:
     heard: dict[str, Heard] = {}
 
     def hear(_connection: object, _cursor: object, text: str, values: Any, _context: object, many: bool) -> None:
-        heard.setdefault(text, Heard(text, values[0] if many else values))
+        heard.setdefault(text, Heard(text, values[0] if many else values, many))
 
     event.listen(Engine, "before_cursor_execute", hear)
     statements: list[Heard] = []

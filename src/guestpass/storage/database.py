@@ -142,10 +142,10 @@ def _sqlite_engines(file: SQLiteFile) -> tuple[AsyncEngine, AsyncEngine]:
 
 def _postgres_engines(database: PostgresDatabase) -> tuple[AsyncEngine, AsyncEngine]:
     # Most installations have SQLite, and the driver takes 13 MiB of each process that loads it.
-    from guestpass.storage.patient_cursor import CursorWithoutPipeline  # noqa: PLC0415
+    from guestpass.storage.patient_cursor import PatientCursor  # noqa: PLC0415
 
     # With autocommit the driver leaves BEGIN to us.
-    arguments = {**database.connection_parameters, "autocommit": True, "cursor_factory": CursorWithoutPipeline}
+    arguments = {**database.connection_parameters, "autocommit": True, "cursor_factory": PatientCursor}
 
     def prepared(begin: str, connections: int) -> AsyncEngine:
         options = {
