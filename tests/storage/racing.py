@@ -67,7 +67,9 @@ async def remove(database: Database, own: str) -> str | None:
 
 async def remove_ended(database: Database, _: str) -> list[str]:
     async with database.writing() as work:
-        return [session.visitor for session in await work.odoo_sessions.remove_ended(NOON, limit=7)]
+        looked_at = await work.odoo_sessions.look(NOON, after=("", ""), count=100)
+        over = [key for key, is_over in looked_at if is_over][:7]
+        return [session.visitor for session in await work.odoo_sessions.remove_ended(over, NOON)]
 
 
 async def claim_retry(database: Database, own: str) -> str | None:

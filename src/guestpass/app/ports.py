@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -171,6 +171,10 @@ class LinkFilter:
     share_type: ShareType | None = None
     created_by: str | None = None
     expires_before: datetime | None = None
+
+
+SessionKey = tuple[str, str]
+"""Whose Odoo session it is: the link's id and the visitor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,12 +434,24 @@ class OdooSessions(Protocol):
         """Delete and return the row; None when there was none, so that one caller ends the session."""
         ...
 
-    async def remove_ended(self, now: datetime, *, limit: int) -> list[OdooSession]:
-        """Delete and return up to `limit` rows that are over at `now`.
+    async def look(self, now: datetime, *, after: SessionKey, count: int) -> list[tuple[SessionKey, bool]]:
+        """The next `count` rows behind `after` in the order of their keys, and whether each is over at `now`.
 
-        Their link is gone, not active, of another version, or signs in as another account; an owner ended the visit;
-        or their own time is over.
+        A row is over when its link is gone, not active, of another version, or signs in as another account; when an
+        owner ended the visit; or when its own time is over.
         """
+        ...
+
+    async def ended_of_links(self, link_ids: Collection[str], now: datetime, *, limit: int) -> list[SessionKey]:
+        """Up to `limit` rows of these links that are over."""
+        ...
+
+    async def ended_by_time(self, since: datetime, now: datetime, *, limit: int) -> list[SessionKey]:
+        """Up to `limit` rows of links that expired after `since`."""
+        ...
+
+    async def remove_ended(self, keys: Iterable[SessionKey], now: datetime) -> list[OdooSession]:
+        """Delete and return those of these rows that are over at `now`."""
         ...
 
     async def remove_all(self, environment: EnvironmentKey) -> list[OdooSession]:

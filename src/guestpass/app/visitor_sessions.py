@@ -27,8 +27,10 @@ from guestpass.app.ports import (
     OdooDoor,
     OdooSession,
     Sealer,
+    SessionKey,
     SignInRefused,
     Store,
+    UnitOfWork,
 )
 from guestpass.app.sign_outs import SignOuts, session_context
 from guestpass.domain.account import Account, SignInRefusal
@@ -48,7 +50,12 @@ WAIT: Final = timedelta(seconds=20)
 RETRY_REFUSED: Final = timedelta(seconds=60)
 """How long an account that Odoo refused is left alone, so that Odoo does not shut its door to everybody."""
 SWEEP_SECONDS: Final = 2.0
+LOOKED_AT_ONCE: Final = 500
+"""How many sessions are looked at in one round whether they are over, besides those that are known to be."""
 _ENDED_AT_ONCE: Final = 50
+# Of so many changed links is remembered that they did; what ends with others is met with by and by.
+_HEARD: Final = 10_000
+_BEFORE_ALL: Final[SessionKey] = ("", "")
 # A crowd that comes when the password was changed a moment ago must not make more failures than Odoo bears, which is 5.
 _AT_ONCE: Final = 2
 _LOOK_AGAIN_SECONDS: Final = 0.05
@@ -75,6 +82,15 @@ class VisitorSession:
     link_version: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a round found to be over, and where the next one goes on; `is_full` where more may be known to be over."""
+
+    over: frozenset[SessionKey]
+    is_full: bool
+    stopped_at: SessionKey
+
+
 class VisitorSessions:
     """The sessions of one worker's visitors."""
 
@@ -91,6 +107,10 @@ class VisitorSessions:
         self._known: dict[tuple[str, str], VisitorSession] = {}
         self._turns: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
         self._places: WeakValueDictionary[tuple[EnvironmentKey, str | None], asyncio.Semaphore] = WeakValueDictionary()
+        # Links that changed; until when those that expired were looked for; and where the look at all of them is.
+        self._heard: set[str] = set()
+        self._expired_until = clock.now()
+        self._stopped_at = _BEFORE_ALL
         self._failing = False
 
     def peek(self, entry: LinkEntry, visitor: str) -> VisitorSession | None:
@@ -166,6 +186,8 @@ class VisitorSessions:
                 # What this worker wrote itself comes by here too; reading it again is cheaper than knowing.
                 if known is not None:
                     del self._known[link_id, visitor]
+            elif change.kind is ChangeKind.LINK and len(self._heard) < _HEARD:
+                self._heard.add(change.id)
 
     def forget_all(self) -> None:
         """Changes may have been missed: read everything anew."""
@@ -185,13 +207,50 @@ class VisitorSessions:
                 self._failing = False
 
     async def end_finished(self) -> int:
-        """One round of `run`; says how many were ended."""
-        async with self._store.writing() as work:
-            rows = await work.odoo_sessions.remove_ended(self._clock.now(), limit=_ENDED_AT_ONCE)
+        """One round of `run`; says how many were ended.
+
+        Ended at once is what links end with that changed or expired. Whatever else there is, or was not heard of, is
+        met by going through all sessions, a few in each round, so that a round costs as much as it ends and no more.
+        """
+        now = self._clock.now()
+        heard, self._heard = self._heard, set()
+        try:
+            async with self._store.reading() as work:
+                look = await self._look(work, heard, now)
+            rows: list[OdooSession] = []
+            if look.over:
+                # Others may just have ended what was found, and there may be more; only one can write.
+                async with self._store.writing() as work:
+                    look = await self._look(work, heard, now)
+                    rows = await work.odoo_sessions.remove_ended(look.over, now)
+        except BaseException:
+            self._heard |= heard
+            raise
+        if look.is_full:
+            self._heard |= heard
+        else:
+            self._expired_until = now
+        self._stopped_at = look.stopped_at
         for row in rows:
             self._known.pop((row.link_id, row.visitor), None)
         await self._sign_out(rows)
         return len(rows)
+
+    async def _look(self, work: UnitOfWork, heard: set[str], now: datetime) -> _Look:
+        sessions = work.odoo_sessions
+        over = set(await sessions.ended_by_time(self._expired_until, now, limit=_ENDED_AT_ONCE))
+        if heard:
+            over |= set(await sessions.ended_of_links(heard, now, limit=_ENDED_AT_ONCE))
+        if len(over) >= _ENDED_AT_ONCE:
+            return _Look(frozenset(sorted(over)[:_ENDED_AT_ONCE]), is_full=True, stopped_at=self._stopped_at)
+        some = await sessions.look(now, after=self._stopped_at, count=LOOKED_AT_ONCE)
+        for key, is_over in some:
+            if is_over:
+                over.add(key)
+            if len(over) == _ENDED_AT_ONCE:
+                return _Look(frozenset(over), is_full=False, stopped_at=key)
+        stopped_at = some[-1][0] if len(some) == LOOKED_AT_ONCE else _BEFORE_ALL
+        return _Look(frozenset(over), is_full=False, stopped_at=stopped_at)
 
     async def _row(self, entry: LinkEntry, visitor: str) -> OdooSession | None:
         async with self._store.reading() as work:

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, exists, literal, not_, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Row,
+    and_,
+    delete,
+    exists,
+    literal,
+    not_,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from guestpass.app.ports import OdooSession
+from guestpass.app.ports import OdooSession, SessionKey
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.link import Status
+from guestpass.storage.batch import rows, told
 from guestpass.storage.dialect import insert
 from guestpass.storage.links import has_status
 from guestpass.storage.tables import accounts, environments, links, odoo_sessions, visitors
@@ -116,53 +131,75 @@ class SQLOdooSessions:
         statement = delete(odoo_sessions).where(of_it).returning(odoo_sessions)
         return [_session(row) for row in await self._connection.execute(statement)]
 
-    async def remove_ended(self, now: datetime, *, limit: int) -> list[OdooSession]:
-        """Delete and return up to `limit` rows that are over at `now`.
+    async def look(self, now: datetime, *, after: SessionKey, count: int) -> list[tuple[SessionKey, bool]]:
+        """The next `count` rows behind `after` in the order of their keys, and whether each is over at `now`.
 
-        Their link is gone, not active, of another version, or signs in as another account; an owner ended the visit;
-        or their own time is over.
+        A row is over when its link is gone, not active, of another version, or signs in as another account; when an
+        owner ended the visit; or when its own time is over.
         """
         table = odoo_sessions
-        current = exists(
-            select(links.c.id).where(
-                links.c.id == table.c.link_id,
-                links.c.version == table.c.link_version,
-                has_status(Status.ACTIVE, now),
-            )
-        )
-        is_ended = exists(
-            select(visitors.c.visitor).where(
-                visitors.c.link_id == table.c.link_id,
-                visitors.c.visitor == table.c.visitor,
-                visitors.c.ended_at.is_not(None),
-            )
-        )
-        same_credentials = exists(
-            select(accounts.c.name).where(
-                accounts.c.org == table.c.org,
-                accounts.c.environment_id == table.c.environment_id,
-                accounts.c.name == table.c.account,
-                accounts.c.revision == table.c.account_revision,
-            )
-        )
-        same_account = exists(
-            select(links.c.id).where(links.c.id == table.c.link_id, links.c.account == table.c.account)
-        )
-        # Whoever signs the visitor in with other credentials just now sees to the former session himself.
-        is_outdated = and_(
-            not_(and_(same_account, same_credentials)), or_(table.c.claim.is_(None), table.c.claimed_until <= now)
-        )
-        key = (table.c.link_id, table.c.visitor)
-        # Where there are row locks, rows that another worker is about to remove are left to it.
-        ended = (
-            select(*key)
-            .where(or_(not_(current), is_ended, is_outdated, table.c.ends_at <= now))
-            .order_by(*key)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        statement = delete(table).where(tuple_(*key).in_(ended)).returning(table)
-        return [_session(row) for row in await self._connection.execute(statement)]
+        some = select(table).where(tuple_(*_KEY) > tuple_(*after)).order_by(*_KEY).limit(count).subquery("some")
+        key = (some.c.link_id, some.c.visitor)
+        query = select(*key, _is_over(some, now).label("is_over")).order_by(*key)
+        return [((row.link_id, row.visitor), bool(row.is_over)) for row in await self._connection.execute(query)]
+
+    async def ended_of_links(self, link_ids: Collection[str], now: datetime, *, limit: int) -> list[SessionKey]:
+        """Up to `limit` rows of these links that are over."""
+        query = select(*_KEY).join(_LINKS, _LINKS.c.link_id == odoo_sessions.c.link_id)
+        query = query.where(_is_over(odoo_sessions, now)).limit(limit)
+        found = await self._connection.execute(query, rows((id,) for id in sorted(link_ids)))
+        return [(row.link_id, row.visitor) for row in found]
+
+    async def ended_by_time(self, since: datetime, now: datetime, *, limit: int) -> list[SessionKey]:
+        """Up to `limit` rows of links that expired after `since`."""
+        query = select(*_KEY).join(links, links.c.id == odoo_sessions.c.link_id)
+        # Visitors are forgotten long after a link has ended; that they are not yet is what its index knows.
+        query = query.where(links.c.expires_at > since, links.c.expires_at <= now, links.c.details_removed_at.is_(None))
+        return [(row.link_id, row.visitor) for row in await self._connection.execute(query.limit(limit))]
+
+    async def remove_ended(self, keys: Iterable[SessionKey], now: datetime) -> list[OdooSession]:
+        """Delete and return those of these rows that are over at `now`."""
+        these = select(_KEYS.c.link_id, _KEYS.c.visitor)
+        statement = delete(odoo_sessions).where(tuple_(*_KEY).in_(these), _is_over(odoo_sessions, now))
+        removed = await self._connection.execute(statement.returning(odoo_sessions), rows(sorted(keys)))
+        return [_session(row) for row in removed]
+
+
+_KEY = (odoo_sessions.c.link_id, odoo_sessions.c.visitor)
+_KEYS = told(link_id=odoo_sessions.c.link_id, visitor=odoo_sessions.c.visitor)
+_LINKS = told(link_id=odoo_sessions.c.link_id)
+
+
+def _is_over(session: FromClause, now: datetime) -> ColumnElement[bool]:
+    row = session.c
+    current = _there_is(
+        links.c.id, links.c.id == row.link_id, links.c.version == row.link_version, has_status(Status.ACTIVE, now)
+    )
+    is_ended = _there_is(
+        visitors.c.visitor,
+        visitors.c.link_id == row.link_id,
+        visitors.c.visitor == row.visitor,
+        visitors.c.ended_at.is_not(None),
+    )
+    same_credentials = _there_is(
+        accounts.c.name,
+        accounts.c.org == row.org,
+        accounts.c.environment_id == row.environment_id,
+        accounts.c.name == row.account,
+        accounts.c.revision == row.account_revision,
+    )
+    same_account = _there_is(links.c.id, links.c.id == row.link_id, links.c.account == row.account)
+    # Whoever signs the visitor in with other credentials just now sees to the former session himself.
+    is_outdated = and_(not_(and_(same_account, same_credentials)), or_(row.claim.is_(None), row.claimed_until <= now))
+    return or_(not_(current), is_ended, is_outdated, row.ends_at <= now)
+
+
+def _there_is(column: ColumnElement[str], *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether a row of another table meets conditions, looked up for each session by itself.
+
+    For EXISTS, PostgreSQL would rather read all of that table once than look into its index a few hundred times.
+    """
+    return select(column).where(*conditions).limit(1).scalar_subquery().is_not(None)
 
 
 def _is(link_id: str, visitor: str) -> ColumnElement[bool]:

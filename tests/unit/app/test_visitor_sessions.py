@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import insert
 from tests.doors import PlayedDoor
 from tests.storage.samples import (
     KEY,
@@ -23,8 +26,16 @@ from tests.unit.app.stopping_store import StoppingStore
 
 from guestpass.app.accounts import password_context
 from guestpass.app.directory import LinkEntry
-from guestpass.app.ports import ChangeKind, Clock, OdooSession, Store
-from guestpass.app.visitor_sessions import CLAIM, RETRY_REFUSED, SIGN_INS, WAIT, NoSession, VisitorSession
+from guestpass.app.ports import ChangeKind, Clock, OdooSession, Store, UnitOfWork
+from guestpass.app.visitor_sessions import (
+    CLAIM,
+    LOOKED_AT_ONCE,
+    RETRY_REFUSED,
+    SIGN_INS,
+    WAIT,
+    NoSession,
+    VisitorSession,
+)
 from guestpass.app.visitor_sessions import VisitorSessions as Worker
 from guestpass.domain.account import Account, SignInRefusal
 from guestpass.domain.reasons import Reason
@@ -32,6 +43,7 @@ from guestpass.signing.keys import Keys
 from guestpass.signing.sealing import SealedSecrets
 from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.database import Database
+from guestpass.storage.tables import odoo_sessions
 
 SEALER = SealedSecrets(Keys.from_secret("s" * 32), CountedEntropy())
 ENTROPY = CountedEntropy()
@@ -582,3 +594,111 @@ async def test_the_session_of_a_preview_ends_with_it_and_not_with_the_link(
     clock.time = over
     assert await second.end_finished() == 1
     assert door.sessions == {"session 2"}
+
+
+# Many sessions, of which few end.
+
+
+@pytest.fixture
+async def crowded(database: Database) -> Database:
+    """More sessions of a link that stays, before all others, than a round looks at."""
+    await keep(database, make_link("0" * 16, account="anna", expires_at=NOON + timedelta(days=30)))
+    row = {
+        "link_id": "0" * 16,
+        "org": KEY.org,
+        "environment_id": KEY.id,
+        "account": "anna",
+        "account_revision": 1,
+        "link_version": ENTRY.link.version,
+        "revision": 1,
+    }
+    async with database.writing() as work:
+        rows = [row | {"visitor": f"visitor {number:04}"} for number in range(2 * LOOKED_AT_ONCE + 1)]
+        await work.connection.execute(insert(odoo_sessions), rows)
+    return database
+
+
+@pytest.mark.parametrize("how", ["deactivated", "expired", "removed"])
+async def test_what_a_link_ends_with_ends_in_the_next_round_however_many_others_there_are(
+    worker: Worker, second: Worker, crowded: Database, door: PlayedDoor, clock: SetClock, how: str
+) -> None:
+    await worker.obtain(ENTRY, "bert", ADDRESS)
+    async with crowded.writing() as work:
+        if how == "deactivated":
+            assert await work.links.deactivate(LINK_ID, clock.now())
+        elif how == "removed":
+            assert await work.links.remove(LINK_ID)
+        if how != "expired":
+            await work.changes.append(ChangeKind.LINK, LINK_ID)
+    if how == "expired":
+        clock.time = ENTRY.link.expires_at
+    await tell(crowded, second)
+    assert await second.end_finished() == 1
+    assert door.sessions == set()
+
+
+async def test_an_end_that_was_not_heard_of_is_met_with_by_and_by(
+    worker: Worker, second: Worker, crowded: Database, door: PlayedDoor
+) -> None:
+    await worker.obtain(ENTRY, "bert", ADDRESS)
+    assert await second.end_finished() == 0
+    async with crowded.writing() as work:
+        assert await work.links.deactivate(LINK_ID, NOON)
+    assert [await second.end_finished() for _ in range(2)] == [0, 1]
+    assert door.sessions == set()
+    await worker.obtain(ENTRY, "carl", ADDRESS)
+    assert [await second.end_finished() for _ in range(3)] == [0, 0, 1], "it begins anew at the end"
+
+
+async def test_where_more_end_than_a_round_ends_the_others_are_not_forgotten(
+    worker: Worker, second: Worker, crowded: Database
+) -> None:
+    for number in range(60):
+        await worker.obtain(ENTRY, f"visitor {number}", f"192.0.2.{number}")
+    async with crowded.writing() as work:
+        assert await work.links.deactivate(LINK_ID, NOON)
+        await work.changes.append(ChangeKind.LINK, LINK_ID)
+    await tell(crowded, second)
+    assert [await second.end_finished() for _ in range(2)] == [50, 10]
+
+
+class FailingStore:
+    """A database that can't be written while `failing` says so."""
+
+    def __init__(self, store: Database) -> None:
+        self._store = store
+        self.failing = True
+
+    def reading(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        return self._store.reading()
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[UnitOfWork]:
+        async with self._store.writing() as work:
+            yield work
+            if self.failing:
+                raise OSError("the disk is full")
+
+
+async def test_a_round_that_fails_forgets_no_end(
+    worker: Worker, crowded: Database, door: PlayedDoor, clock: SetClock
+) -> None:
+    store = FailingStore(crowded)
+    sweeping = worker_over(crowded, store, door, clock)
+    await worker.obtain(ENTRY, "bert", ADDRESS)
+    async with crowded.writing() as work:
+        assert await work.links.deactivate(LINK_ID, NOON)
+        await work.changes.append(ChangeKind.LINK, LINK_ID)
+    await tell(crowded, sweeping)
+    with pytest.raises(OSError, match="full"):
+        await sweeping.end_finished()
+    assert door.sessions == {"session 1"}
+    store.failing = False
+    assert await sweeping.end_finished() == 1
+    assert door.sessions == set()
+
+
+async def test_a_round_that_ends_nothing_keeps_no_writer_waiting(worker: Worker, crowded: Database) -> None:
+    await worker.obtain(ENTRY, "bert", ADDRESS)
+    async with crowded.writing(), asyncio.timeout(5):
+        assert [await worker.end_finished() for _ in range(4)] == [0, 0, 0, 0]
