@@ -115,6 +115,20 @@ class Certificate:
     context: ssl.SSLContext
 
 
+# From Python 3.13 on an authority is refused that does not say in this way too that it is one (RFC 5280, 4.2.1.3).
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 def _certificate(folder: Path) -> Certificate:
     now = datetime.now(UTC)
 
@@ -137,6 +151,7 @@ def _certificate(folder: Path) -> Certificate:
         begun("Test authority", "Test authority", authority_key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key()), critical=False)
+        .add_extension(_SIGNS_CERTIFICATES, critical=True)
         .sign(authority_key, hashes.SHA256())
     )
     certificate = (

@@ -17,6 +17,7 @@ from guestpass.gateway.admission import wants_page
 from guestpass.gateway.exchange import Serving
 from guestpass.gateway.forwarding import date_field, status_line
 from guestpass.gateway.heads import MAX_HEAD, MAX_TARGET, RefusedHeadError, RequestHead, read_request_head
+from guestpass.gateway.outgoing import Outgoing
 from guestpass.gateway.socket_queues import UNREAD, UNSENT, has_bytes
 from guestpass.gateway.websocket import names_websocket
 
@@ -28,7 +29,6 @@ HEAD_TIMEOUT: Final = 10.0
 _LINGER_SECONDS: Final = 2.0
 _LINGER_BYTES: Final = 1024 * 1024
 _BACKLOG: Final = 64 * 1024
-_JOIN_BELOW: Final = 16 * 1024
 _NEVER: Final = float("inf")
 _WRITE_BUFFER: Final = 1024 * 1024
 _RESET: Final = struct.pack("ii", 1, 0)
@@ -55,6 +55,7 @@ class ClientConnection(asyncio.Protocol):
         "_head",
         "_is_tls",
         "_lingered",
+        "_out",
         "_pausing",
         "_reception",
         "_scanned",
@@ -80,6 +81,7 @@ class ClientConnection(asyncio.Protocol):
         self._reception = reception
         self.notices: NoticeRenderer = gateway.notices  # how the present request's client is told things
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._out: Outgoing = cast("Outgoing", None)
         self.peer = ""
         self._counted = False
         self._was_served = False
@@ -108,6 +110,7 @@ class ClientConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=_WRITE_BUFFER)
+        self._out = Outgoing(self.gateway.outbox, self.transport)
         self.has_arrived = True
         self._is_tls = transport.get_extra_info("ssl_object") is not None
         peer = transport.get_extra_info("peername")
@@ -170,14 +173,11 @@ class ClientConnection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes of an answer."""
-        self.transport.write(data)
+        self._out.write(data)
 
     def write_parts(self, head: bytes, data: bytes) -> None:
-        """Send a head and what is there of its body, without copying much of it."""
-        if len(data) < _JOIN_BELOW:
-            self.transport.write(head + data)
-        else:
-            self.transport.writelines((head, data))
+        """Send a head and what is there of its body."""
+        self._out.write_parts(head, data)
 
     @property
     def patience(self) -> float:
@@ -209,7 +209,7 @@ class ClientConnection(asyncio.Protocol):
 
         Those on their way count as sent, although the client has yet to confirm them.
         """
-        if self.transport.get_write_buffer_size():
+        if self._out.unsent:
             return True
         return has_bytes(self.transport.get_extra_info("socket"), UNSENT)
 
@@ -376,7 +376,7 @@ class ClientConnection(asyncio.Protocol):
     def close(self) -> None:
         """Close after what is still to be sent."""
         self._closing = True
-        self.transport.close()
+        self._out.close()
 
     def abort(self) -> None:
         """Break the connection with a reset: after a plain close, a body of unknown length would look complete."""
@@ -384,7 +384,7 @@ class ClientConnection(asyncio.Protocol):
         connection = self.transport.get_extra_info("socket")
         if connection is not None and not self.transport.is_closing():
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self.transport.abort()
+        self._out.abort()
 
     @property
     def is_endless(self) -> bool:
@@ -421,6 +421,7 @@ class ClientConnection(asyncio.Protocol):
         """End what has waited too long; called about twice a second."""
         if self._tail_of is not None and not self.has_unsent_bytes:
             self._let_go_of_tail()
+        # What only waits for this turn's end has not been offered to the client yet.
         unsent = self.transport.get_write_buffer_size()
         if not unsent or unsent < self.unsent:
             self.stuck_since = now
@@ -541,9 +542,9 @@ class ClientConnection(asyncio.Protocol):
         self.transport.resume_reading()
         self._deadline = self.gateway.loop.time() + seconds
         if self._eof:
-            self.transport.close()
-        elif self.transport.can_write_eof():
-            self.transport.write_eof()
+            self._out.close()
+        else:
+            self._out.end()
 
     def _pause(self, why: int) -> None:
         if not self._pausing and not self._closing:

@@ -389,6 +389,9 @@ class Exchange:
             raise
         if self._phase == _OVER:
             connection.abort()
+        elif connection.lost:
+            # It said something before it was asked, or closed at once: nobody would tell this exchange of it later.
+            self.upstream_lost(None)
         else:
             self._attach(connection)
 
@@ -396,17 +399,17 @@ class Exchange:
         self._upstream = connection
         connection.exchange = self
         if self._stash:
-            connection.transport.write(b"".join([self._request_head, *self._stash]))
+            connection.write(b"".join([self._request_head, *self._stash]))
             self._stash.clear()
             self._client.resume_for_upstream()
         else:
-            connection.transport.write(self._request_head)
+            connection.write(self._request_head)
         if self._client.write_paused:
             connection.pause_reading()
 
     def _to_upstream(self, data: bytes) -> None:
         if self._upstream is not None:
-            self._upstream.transport.write(data)
+            self._upstream.write(data)
         elif self._phase == _HEAD:
             self._stash.append(data)
             self._client.pause_for_upstream()

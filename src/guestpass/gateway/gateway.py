@@ -33,6 +33,7 @@ from guestpass.gateway.heads import RequestHead
 from guestpass.gateway.odoo.assets import AssetCache
 from guestpass.gateway.odoo.profile import OdooProfile
 from guestpass.gateway.odoo.spool import SpoolRoom
+from guestpass.gateway.outgoing import Outbox
 from guestpass.gateway.peers import TrustedProxies
 from guestpass.gateway.pool import Pool, Upstream
 from guestpass.signing.passes import PassSigner
@@ -121,7 +122,8 @@ class Gateway:
         self._is_suspended = False
         self._clock_ahead = time() - self.loop.time()
         self.cookies = CookieReader(passes, secure=self.secure)
-        self.pool = Pool(connector)
+        self.outbox = Outbox(self.loop)
+        self.pool = Pool(connector, self.outbox)
         self.desk = Upstream("desk", 0, desk)
         self.connections: set[ClientConnection] = set()
         self.draining = False

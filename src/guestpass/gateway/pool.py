@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from guestpass.domain.environment import Environment
 from guestpass.gateway.connector import CONNECT_TIMEOUT, Connector, Origin, UnreachableError
+from guestpass.gateway.outgoing import Outbox
 from guestpass.gateway.upstream_side import UpstreamConnection
 
 IDLE_SECONDS: Final = 30.0
@@ -37,8 +39,9 @@ class Upstream:
 class Pool:
     """Idle connections by upstream; the last one given back is taken first."""
 
-    def __init__(self, connector: Connector) -> None:
+    def __init__(self, connector: Connector, outbox: Outbox) -> None:
         self._connector = connector
+        self._new = partial(UpstreamConnection, outbox)
         self._idle: dict[Upstream, list[UpstreamConnection]] = {}
 
     def take(self, upstream: Upstream, *, repeatable: bool) -> UpstreamConnection | None:
@@ -65,11 +68,11 @@ class Pool:
     async def connect(self, upstream: Upstream) -> UpstreamConnection:
         """A new connection; raises UnreachableError."""
         if isinstance(upstream.at, Origin):
-            return await self._connector.connect(upstream.at, UpstreamConnection)
+            return await self._connector.connect(upstream.at, self._new)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 loop = asyncio.get_running_loop()
-                _, connection = await loop.create_unix_connection(UpstreamConnection, str(upstream.at))
+                _, connection = await loop.create_unix_connection(self._new, str(upstream.at))
         except OSError as error:
             raise UnreachableError(str(error)) from None
         return connection

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, Final, cast
 
+from guestpass.gateway.outgoing import Outbox, Outgoing
 from guestpass.gateway.socket_queues import UNREAD, has_bytes
 
 if TYPE_CHECKING:
@@ -17,10 +18,12 @@ WRITE_BUFFER: Final = 1024 * 1024
 class UpstreamConnection(asyncio.Protocol):
     """The upstream's end. While it serves nobody, whatever arrives makes it unusable."""
 
-    __slots__ = ("_socket", "exchange", "idle_since", "lost", "reading_paused", "transport")
+    __slots__ = ("_out", "_outbox", "_socket", "_transport", "exchange", "idle_since", "lost", "reading_paused")
 
-    def __init__(self) -> None:
-        self.transport: asyncio.Transport = cast("asyncio.Transport", None)
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._out: Outgoing = cast("Outgoing", None)
         self._socket: socket.socket = cast("socket.socket", None)
         self.exchange: Exchange | None = None
         self.idle_since = 0.0
@@ -28,8 +31,9 @@ class UpstreamConnection(asyncio.Protocol):
         self.reading_paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-        self.transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        self._out = Outgoing(self._outbox, self._transport)
         # Asked for once: a transport makes a new socket object for each who asks.
         self._socket = transport.get_extra_info("socket")
 
@@ -61,24 +65,28 @@ class UpstreamConnection(asyncio.Protocol):
         """Whether bytes have arrived that were not read yet."""
         return has_bytes(self._socket, UNREAD)
 
+    def write(self, data: bytes) -> None:
+        """Send bytes of a request, or of a tunnel."""
+        self._out.write(data)
+
     def pause_reading(self) -> None:
         """Stop reading while the other side can't take more."""
         if not self.reading_paused and not self.lost:
             self.reading_paused = True
-            self.transport.pause_reading()
+            self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Read on."""
         if self.reading_paused and not self.lost:
             self.reading_paused = False
-            self.transport.resume_reading()
+            self._transport.resume_reading()
 
     def close(self) -> None:
         """Close after what is still to be written."""
         self.lost = True
-        self.transport.close()
+        self._out.close()
 
     def abort(self) -> None:
         """Drop the connection at once."""
         self.lost = True
-        self.transport.abort()
+        self._out.abort()

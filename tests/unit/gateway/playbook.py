@@ -193,6 +193,7 @@ class _PlayedNetwork(Connector):
         super().__init__(AddressPolicy(allow=(), deny=(), own_listeners=()))
         self.wires: list[Wire] = []
         self.is_down = False
+        self.greeting = b""
 
     async def connect(self, origin: Origin, factory: Callable[[], P]) -> P:
         assert (origin.host, origin.port) == ("10.0.0.5", 8069)
@@ -200,7 +201,11 @@ class _PlayedNetwork(Connector):
         if self.is_down:
             raise UnreachableError("the network is down")
         protocol = factory()
-        self.wires.append(Wire(protocol))
+        wire = Wire(protocol)
+        self.wires.append(wire)
+        if self.greeting:
+            wire.deliver(self.greeting)
+            await asyncio.sleep(0)
         return protocol
 
 
@@ -256,6 +261,10 @@ class Playbook:
         """From now on nobody can be connected to."""
         _NETWORK.is_down = True
 
+    def network_greets(self, greeting: bytes) -> None:
+        """From now on whoever is connected to says this at once, unasked."""
+        _NETWORK.greeting = greeting
+
     def end_link(self) -> None:
         """Cut what is open through the link, as its end does."""
         entry = self.gateway.directory.get(LINK_ID)
@@ -278,7 +287,7 @@ class Playbook:
 @asynccontextmanager
 async def playing(caps: Caps | None = None) -> AsyncIterator[Playbook]:
     """A gateway with one environment behind one link, and with the default limits where no others are given."""
-    _NETWORK.wires, _NETWORK.is_down = [], False
+    _NETWORK.wires, _NETWORK.is_down, _NETWORK.greeting = [], False, b""
     store, caps = cast("Store", _OneLink()), caps or Caps()
     directory = Directory(store, SealedTokens(_KEYS, _ENTROPY), NOW.timestamp)
     await directory.load(LINK_ID)

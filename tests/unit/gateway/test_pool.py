@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 from guestpass.gateway.connector import AddressPolicy, Connector, Origin
+from guestpass.gateway.outgoing import Outbox
 from guestpass.gateway.pool import Pool, Upstream
 
 
 async def test_a_connection_on_which_something_was_said_unasked_is_not_used_again() -> None:
-    pool = Pool(Connector(AddressPolicy(allow=[], deny=[], own_listeners=[])))
+    outbox = Outbox(asyncio.get_running_loop())
+    pool = Pool(Connector(AddressPolicy(allow=[], deny=[], own_listeners=[])), outbox)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         upstream = Upstream("environment", 1, Origin("127.0.0.1", listener.getsockname()[1], None))
         quiet, talking = await pool.connect(upstream), await pool.connect(upstream)

@@ -444,6 +444,15 @@ async def test_an_answer_that_has_begun_may_take_its_time() -> None:
         assert book.client.written.endswith(b"\r\n\r\nhalf")
 
 
+async def test_an_upstream_that_speaks_before_anybody_could_ask_is_502() -> None:
+    async with playing() as book:
+        book.network_greets(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+        book.client.deliver(request(b"GET / HTTP/1.1"))
+        await book.settle()
+        assert _status(book.client) == 502
+        assert [wire.written for wire in book.upstreams] == [b""]
+
+
 async def test_a_body_that_stops_for_75_seconds_is_408() -> None:
     async with playing() as book:
         upstream = await _asked(book, b"Content-Length: 10", line=b"POST / HTTP/1.1", body=b"half")

@@ -235,7 +235,7 @@ class OdooExchange(Exchange):
             while data := await self._intake.take():
                 if self._upstream is None:
                     return
-                self._upstream.transport.write(data)
+                self._upstream.write(data)
                 await self._upstream_takes_more.wait()
         except OSError as error:
             if not self._is_over:
