@@ -119,6 +119,24 @@ async def test_every_wrong_field_is_named_at_once(owner: httpx2.AsyncClient) -> 
     }  # fmt: skip
 
 
+async def test_wrong_values_are_named_beside_wrong_shapes(owner: httpx2.AsyncClient, environment: str) -> None:
+    values = {
+        "description": "\x07",
+        "responseTimeout": "25h",
+        "allowPaths": ["jsonrpc"],
+        "readOnlyAllow": ["res.partner/write"],
+        "database": "\x07",
+        "maintenance": {"message": " "},
+    }
+    shapes = {"name": 5, "kind": "php", "colour": "red"}
+
+    posted = await owner.post("/api/environments", json=values | shapes | {"id": "new", "publicUrl": None})
+    patched = await owner.patch(f"/api/environments/{environment}", json=values | shapes)
+
+    assert _fields(posted) == values.keys() | shapes.keys() | {"url"}
+    assert _fields(patched) == values.keys() | shapes.keys()
+
+
 @pytest.mark.parametrize(
     ("paths", "said"),
     [

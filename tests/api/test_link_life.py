@@ -184,7 +184,7 @@ WRONG: list[tuple[Any, list[str]]] = [
     ({"shareType": "token"}, ["shareType"]),
     ({"status": "active"}, ["status"]),
     ({"url": "x"}, ["url"]),
-    ({"maxVisitors": 0, "note": "\x00", "label": "\x00"}, ["maxVisitors"]),
+    ({"maxVisitors": 0, "note": "\x00", "label": "\x00"}, ["maxVisitors", "label", "note"]),
     ([], ["body"]),
 ]
 
@@ -198,6 +198,14 @@ async def test_what_cannot_be_accepted_is_named_and_changes_nothing(
         assert "s3cret!" not in answer.text
     assert (await owner.get(of(link))).json() == link
     assert len((await owner.get(f"{of(link)}/history")).json()["events"]) == 1
+
+
+async def test_every_wrong_field_of_a_change_is_named_at_once(owner: httpx2.AsyncClient, link: dict[str, Any]) -> None:
+    answer = await owner.patch(
+        of(link), json={"expiresIn": "9999h", "label": 5, "note": None, "password": "short", "startPath": "x"}
+    )
+
+    assert set(errors(answer)) == {"expiresIn", "label", "password", "startPath"}
 
 
 async def test_a_rotation_gives_a_new_url_and_the_old_one_says_that_it_was_replaced(

@@ -122,6 +122,46 @@ async def test_what_cannot_be_accepted_is_named_and_not_repeated(
     assert (await owner.get(SHARES)).json()["total"] == 0
 
 
+async def test_every_wrong_field_is_named_at_once(owner: httpx2.AsyncClient) -> None:
+    """Whether the shape of a field is wrong or only its value, and whatever else is."""
+    answer = await owner.post(
+        SHARES,
+        json={
+            "expiresIn": "9999h",
+            "label": "x" * 201,
+            "note": "\x07",
+            "password": "1234567",
+            "shareType": "pin",
+            "startPath": "odoo",
+            "maxVisitors": None,
+            "allowedIPs": ["192.0.2.7/8"],
+            "colour": "red",
+        },
+    )
+
+    wrong = _errors(answer)
+    assert set(wrong) == {"expiresIn", "label", "note", "password", "shareType", "startPath", "allowedIPs", "colour"}
+    assert wrong["expiresIn"] == "must be more than 0s and at most 365d"
+    assert len(answer.json()["errors"]) == len(wrong)
+    assert "1234567" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({"expiresIn": "soon", "shareType": "password"}, {"expiresIn", "password"}),
+        ({"label": 5, "shareType": "token", "password": "correct horse"}, {"label", "shareType"}),
+        ({"shareType": "password", "password": 5}, {"password"}),
+        ({"note": 5, "expiresIn": "24h", "expiresAt": "2026-03-05T00:00:00Z"}, {"note", "expiresAt"}),
+        ({"expiresIn": 5, "expiresAt": "2026-03-05T00:00:00Z"}, {"expiresIn"}),
+    ],
+)
+async def test_fields_that_do_not_go_together_are_named_beside_others(
+    owner: httpx2.AsyncClient, body: dict[str, Any], fields: set[str]
+) -> None:
+    assert set(_errors(await owner.post(SHARES, json=body))) == fields
+
+
 @pytest.mark.parametrize("password", ["12345678", "éééé", "x" * 1024, "p\x00ss\nword"])
 async def test_passwords_are_measured_in_bytes(owner: httpx2.AsyncClient, password: str) -> None:
     assert (await _create(owner, password=password))["shareType"] == "password"

@@ -139,6 +139,14 @@ class EnvironmentService:
         await self._announcer.announce()
         return await self._look_at(environment)
 
+    def errors_of(self, change: EnvironmentChange) -> tuple[FieldError, ...]:
+        """Each field that is wrong whatever the environment, for whoever reads only a part of what was given."""
+        try:
+            _checked(change.given(), None)
+        except Invalid as error:
+            return error.errors
+        return ()
+
     async def try_out(self, who: Principal, new: NewEnvironment) -> tuple[Environment, ProbeReport]:
         """Look at an environment that is not registered; raises Invalid with each wrong field. Nothing is kept."""
         who.require(Scope.ENVIRONMENTS_WRITE)

@@ -45,6 +45,10 @@ class NewLink:
     max_visitors: int | None = None
     allowed_ips: Sequence[str] = ()
 
+    def given(self) -> dict[str, Any]:
+        """The fields by name."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkChange:

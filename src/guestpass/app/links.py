@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from guestpass.app.accounts import AccountService, SignInCredentials, warnings_of
 from guestpass.app.addresses import Addresses
@@ -140,15 +140,22 @@ class LinkService:
         """A good password that an owner may take or leave."""
         return suggest_password(self._entropy)
 
+    def errors_of(self, terms: NewLink | LinkChange) -> tuple[FieldError, ...]:
+        """Each field that is wrong wherever the link leads, for whoever reads only a part of what was given."""
+        try:
+            self._check(terms, self._clock.now())
+        except Invalid as error:
+            return error.errors
+        return ()
+
     async def create(self, who: Principal, environment_id: str, new: NewLink) -> OwnedLink:
         """Make a link; raises NotFound for the environment and Invalid with each wrong field.
 
         Credentials become an account, so they need the scope for that too.
         """
         who.require(Scope.SHARES_WRITE)
-        given = {each.name: getattr(new, each.name) for each in fields(new)}
-        now = self._clock.now()
-        terms = check_terms(given, now=now, longest=self._longest, errors=type_errors(new))
+        given, now = new.given(), self._clock.now()
+        terms = self._check(new, now)
         terms.setdefault("expires_at", now + min(DEFAULT_LIFETIME, self._longest))
         key = EnvironmentKey(who.org, environment_id)
         async with self._store.reading() as work:
@@ -238,7 +245,7 @@ class LinkService:
         """
         who.require(Scope.SHARES_WRITE)
         given, key = change.given(), EnvironmentKey(who.org, environment_id)
-        terms = check_terms(given, now=self._clock.now(), longest=self._longest)
+        terms = self._check(change, self._clock.now())
         async with self._store.reading() as work:
             await existing_link(work, key, id)
             check_for_environment(given, await existing_environment(work, key))
@@ -349,6 +356,10 @@ class LinkService:
             created_by=search.created_by,
             expires_before=now + search.expiring_within if search.expiring_within is not None else None,
         )
+
+    def _check(self, terms: NewLink | LinkChange, now: datetime) -> dict[str, Any]:
+        errors = type_errors(terms) if isinstance(terms, NewLink) else ()
+        return check_terms(terms.given(), now=now, longest=self._longest, errors=errors)
 
     async def _account_name(
         self, who: Principal, key: EnvironmentKey, sign_in_as: str | SignInCredentials | None

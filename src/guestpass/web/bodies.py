@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json, to_json
 from starlette.requests import Request
 
 from guestpass.domain.errors import FieldError
 from guestpass.web.problems import Problem, ProblemRaised, explain, invalid
+from guestpass.web.services import WebServices, services_of
 
 LONGEST_BODY: Final = 64 * 1024
 """In bytes, for all but pictures; the longest of it, a maintenance message, is far below."""
 
 JSON: Final = "application/json"
 Model = TypeVar("Model", bound=BaseModel)
+Sound = TypeVar("Sound", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Further(Generic[Sound]):
+    """What the use case finds wrong with the fields of a body whose other fields are wrong already.
+
+    A caller reads all that is wrong at once, whoever finds it. `model` reads the fields that are left; it needs none.
+    """
+
+    model: type[Sound]
+    errors: Callable[[WebServices, Sound], Sequence[FieldError]]
 
 
 async def read_body(request: Request, longest: int = LONGEST_BODY) -> bytes:
@@ -51,16 +66,39 @@ def wrong_media_type(wanted: str) -> ProblemRaised:
     )
 
 
-def parse_json(model: type[Model], body: bytes) -> Model:
-    """Read a JSON object; raises the problems 400 (no JSON) and 422 (each wrong field)."""
+def parse_json(
+    model: type[Model], body: bytes, further: Callable[[Collection[str]], Sequence[FieldError]] | None = None
+) -> Model:
+    """Read a JSON object; raises the problems 400 (no JSON) and 422 (each wrong field).
+
+    `further` is asked what else is wrong besides the fields that it is given.
+    """
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
         entries = error.errors(include_url=False)
     if entries[0]["type"] == "json_invalid":
         raise ProblemRaised(malformed("The body is not valid JSON."))
-    known = [field.alias or name for name, field in model.model_fields.items()]
-    raise ProblemRaised(invalid(explain(entries, known)))
+    errors = explain(entries, _names(model))
+    wrong = {str(entry["loc"][0]) for entry in entries if entry["loc"]}
+    raise ProblemRaised(invalid([*errors, *(further(wrong) if further is not None and wrong else ())]))
+
+
+def _names(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _find_further(
+    further: Further[Any], services: WebServices, body: bytes, wrong: Collection[str]
+) -> Sequence[FieldError]:
+    left = {
+        name: value
+        for name, value in from_json(body).items()
+        # What is null is cleared or left out, which can't be wrong.
+        if name in _names(further.model) and name not in wrong and value is not None
+    }
+    found = further.errors(services, further.model.model_validate_json(to_json(left)))
+    return [error for error in found if error.field not in wrong]
 
 
 def malformed(detail: str) -> Problem:
@@ -69,7 +107,7 @@ def malformed(detail: str) -> Problem:
 
 
 def json_body(
-    model: type[Model], *, optional: bool = False, longest: int = LONGEST_BODY
+    model: type[Model], *, optional: bool = False, longest: int = LONGEST_BODY, further: Further[Any] | None = None
 ) -> Callable[[Request], Awaitable[Model]]:
     """A dependency that reads the body as `model`; with `optional` an absent or empty one counts as ``{}``.
 
@@ -85,7 +123,10 @@ def json_body(
             raise ProblemRaised(invalid([FieldError("body", "is required: a JSON object")]))
         if media_type(request) != JSON:
             raise wrong_media_type(JSON)
-        return parse_json(model, body)
+        if further is None:
+            return parse_json(model, body)
+        services = services_of(request)
+        return parse_json(model, body, lambda wrong: _find_further(further, services, body, wrong))
 
     return read
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Response
 
@@ -20,10 +20,11 @@ from guestpass.web.api.owners import DOCUMENTED_SCHEME, EnvironmentsReader, Envi
 from guestpass.web.api.paths import EnvironmentId
 from guestpass.web.api.problem_models import problems
 from guestpass.web.api.requests import request_body
-from guestpass.web.bodies import json_body
+from guestpass.web.bodies import Further, json_body
 from guestpass.web.services import Services, WebServices
 
 router = APIRouter(prefix="/api/environments", tags=["Environments"], dependencies=DOCUMENTED_SCHEME)
+_FURTHER: Final = Further(EnvironmentPatch, lambda services, body: services.environments.errors_of(body.as_change()))
 
 
 @router.get(
@@ -65,7 +66,7 @@ async def create_environment(
     who: EnvironmentsWriter,
     services: Services,
     response: Response,
-    body: Annotated[EnvironmentRequest, Depends(json_body(EnvironmentRequest))],
+    body: Annotated[EnvironmentRequest, Depends(json_body(EnvironmentRequest, further=_FURTHER))],
 ) -> EnvironmentBody:
     """Registers a running application, so that links can lead to it. Needs the scope `environments:write`.
 
@@ -101,7 +102,7 @@ async def change_environment(
     who: EnvironmentsWriter,
     env_id: EnvironmentId,
     services: Services,
-    body: Annotated[EnvironmentPatch, Depends(json_body(EnvironmentPatch))],
+    body: Annotated[EnvironmentPatch, Depends(json_body(EnvironmentPatch, further=_FURTHER))],
 ) -> EnvironmentBody:
     """Changes the given fields. A new url keeps links and passes. Needs the scope `environments:write`.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query
 
@@ -13,10 +13,12 @@ from guestpass.web.api.owners import DOCUMENTED_SCHEME, SharesReader, SharesWrit
 from guestpass.web.api.paths import EnvironmentId, LinkId
 from guestpass.web.api.problem_models import problems
 from guestpass.web.api.requests import request_body
-from guestpass.web.bodies import json_body
+from guestpass.web.bodies import Further, json_body
 from guestpass.web.services import Services
 
 router = APIRouter(prefix="/api/environments/{envId}/share", tags=["Share links"], dependencies=DOCUMENTED_SCHEME)
+_OF_NEW_LINK: Final = Further(LinkRequest, lambda services, body: services.links.errors_of(body.as_new_link()))
+_OF_CHANGE: Final = Further(LinkPatch, lambda services, body: services.links.errors_of(body.as_change()))
 
 
 @router.get(
@@ -64,7 +66,7 @@ async def create_share_link(
     who: SharesWriter,
     env_id: EnvironmentId,
     services: Services,
-    body: Annotated[LinkRequest, Depends(json_body(LinkRequest, optional=True))],
+    body: Annotated[LinkRequest, Depends(json_body(LinkRequest, optional=True, further=_OF_NEW_LINK))],
 ) -> ShareLinkBody:
     """Creates a new share link for an environment (token or password protected). Needs the scope `shares:write`."""
     return ShareLinkBody.of(await services.links.create(who, env_id, body.as_new_link()))
@@ -97,7 +99,7 @@ async def change_share_link(
     env_id: EnvironmentId,
     link_id: LinkId,
     services: Services,
-    body: Annotated[LinkPatch, Depends(json_body(LinkPatch))],
+    body: Annotated[LinkPatch, Depends(json_body(LinkPatch, further=_OF_CHANGE))],
 ) -> ShareLinkBody:
     """Changes the given fields; its URL stays, and visitors notice at once. Needs the scope `shares:write`.
 
