@@ -56,8 +56,16 @@ class BearerTokens:
             raise BearerRefused("The bearer token has expired; get a new one.") from None
         except jwt.MissingRequiredClaimError as error:
             raise BearerRefused(f"The bearer token lacks the claim {error.claim!r}.") from None
+        except jwt.ImmatureSignatureError:
+            raise BearerRefused(
+                "The bearer token is not valid yet; the clock of the machine that made it must agree with ours."
+            ) from None
         except jwt.InvalidTokenError:
             raise BearerRefused("The bearer token is not valid here.") from None
+        for name in ("exp", "iat", "nbf"):
+            # The library reads text as well, and the RFC has numbers alone (section 2, NumericDate).
+            if name in claims and (isinstance(claims[name], bool) or not isinstance(claims[name], int | float)):
+                raise BearerRefused(f"The bearer token's claim '{name}' must be a number of seconds.")
         sub, org, scope, jti = claims["sub"], claims.get("org", DEFAULT_ORG), claims.get("scope", ""), claims.get("jti")
         if not _is_text(sub):
             raise BearerRefused("The bearer token's claim 'sub' must be text of 1 to 200 printable characters.")
