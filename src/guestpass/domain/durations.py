@@ -17,7 +17,8 @@ _UNITS = {
     "h": Decimal(3_600_000_000),
     "d": Decimal(86_400_000_000),
 }
-_PART = re.compile(r"([0-9]{1,12}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})(ns|us|µs|μs|ms|s|m|h|d)", re.ASCII)
+# A duration of Go is 64 bits of nanoseconds, which are 19 digits.
+_PART = re.compile(r"([0-9]{1,19}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(ns|us|µs|μs|ms|s|m|h|d)", re.ASCII)
 # Longer than this no sum of parts is meant; timedelta itself ends at a thousand million days.
 _LIMIT = Decimal(86_400_000_000) * 36_500
 

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from guestpass.app.paging import CURSOR_LENGTH, LONGEST_PAGE, PAGE
 from guestpass.domain.durations import parse_duration
 
-DURATION: Final = r"([0-9]{1,12}(\.[0-9]{0,9})?|\.[0-9]{1,9})(ns|us|µs|μs|ms|s|m|h|d)"
+DURATION: Final = r"([0-9]{1,19}(\.[0-9]{0,18})?|\.[0-9]{1,18})(ns|us|µs|μs|ms|s|m|h|d)"
 """One part of a duration, as a regular expression for schemas."""
 
 LIMIT_OR_ALL: Final = Field(
