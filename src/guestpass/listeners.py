@@ -66,9 +66,15 @@ def _bound(listen: Listen, name: str, *, shared: bool = False) -> socket.socket:
         listener.setblocking(False)
     except OSError as error:
         listener.close()
-        taken = error.errno == errno.EADDRINUSE
-        cause = "something else listens there" if taken else error.strerror or str(error)
-        raise ListenerUnusable(
-            f"{variable(name)} is {listen}, and {cause}: end that, or set {variable(name)} to another address."
-        ) from None
+        another = f"set {variable(name)} to another address."
+        match error.errno:
+            case errno.EADDRINUSE:
+                why = f"something else listens there: end that, or {another}"
+            case errno.EADDRNOTAVAIL:
+                why = f"this machine has no such address: {another}"
+            case errno.EACCES:
+                why = f"this user may not listen there (ports below 1024 are for root alone): {another}"
+            case _:
+                why = f"nothing can listen there ({error.strerror or error}): {another}"
+        raise ListenerUnusable(f"{variable(name)} is {listen}, and {why}") from None
     return listener

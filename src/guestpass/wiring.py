@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from guestpass.app.accounts import AccountService
@@ -22,7 +24,7 @@ from guestpass.gateway.asking import Asker
 from guestpass.gateway.connector import AddressPolicy, Connector
 from guestpass.gateway.odoo.sign_in import OdooSignIn
 from guestpass.gateway.probe import EnvironmentProber
-from guestpass.settings import Settings
+from guestpass.settings import Settings, variable
 from guestpass.signing.bearer import BearerTokens
 from guestpass.signing.keys import Keys
 from guestpass.signing.passes import PassSigner
@@ -76,7 +78,8 @@ def prepare(settings: Settings) -> None:
     Raises DataDirectoryUnusable or DatabaseUnusable. Blocks, so call it before the event loop runs.
     """
     make_secrets(settings)
-    upgrade(settings.database_url)
+    with _naming_database(settings):
+        upgrade(settings.database_url)
 
 
 def build_core(settings: Settings, announcer: Announcer) -> Core:
@@ -84,20 +87,33 @@ def build_core(settings: Settings, announcer: Announcer) -> Core:
 
     Raises DataDirectoryUnusable for a secret, and DatabaseUnusable for a database, that is not there or not usable.
     """
-    try:
-        missing = database_state(settings.database_url) is DatabaseState.MISSING
-    except PermissionError:
-        raise DatabaseUnusable(
-            f"The database {settings.database_name} can't be read. {whereabouts(settings)}"
-        ) from None
-    if missing:
-        raise DatabaseUnusable(
-            f"There is no database {settings.database_name}; `guestpass serve` or `guestpass db upgrade` makes it. "
-            f"{whereabouts(settings)}"
-        )
-    require_current(settings.database_url)
+    with _naming_database(settings):
+        try:
+            missing = database_state(settings.database_url) is DatabaseState.MISSING
+        except PermissionError:
+            raise DatabaseUnusable(
+                f"The database {settings.database_name} can't be read. {whereabouts(settings)}"
+            ) from None
+        if missing:
+            raise DatabaseUnusable(
+                f"There is no database {settings.database_name}; `guestpass serve` or `guestpass db upgrade` makes it. "
+                f"{whereabouts(settings)}"
+            )
+        require_current(settings.database_url)
     clock = SystemClock()
     return _assemble(settings, read_secrets(settings), announcer, Database(settings.database_url, clock), clock)
+
+
+@contextmanager
+def _naming_database(settings: Settings) -> Iterator[None]:
+    """Name the setting beside what is wrong with the database, where the operator chose it."""
+    try:
+        yield
+    except DatabaseUnusable as error:
+        if "database_url" not in settings.model_fields_set:
+            raise
+        text = f"{error} {variable('database_url')} names it; correct that where another is meant."
+        raise DatabaseUnusable(text) from error
 
 
 def _assemble(

@@ -183,6 +183,45 @@ def test_a_database_of_something_else_is_refused(installed: Guestpass) -> None:
     assert str(installed.data_dir / "guestpass.db") in installed.refuse(2, "env", "list")
 
 
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("absent/guestpass.db", "directory .*/absent for the database does not exist; create it first"),
+        ("diary.txt", "file is not a database"),
+        (".", "unable to open database file"),
+        ("diary.txt/guestpass.db", "can't be created: Not a directory"),
+    ],
+)
+def test_a_database_url_that_leads_nowhere_is_named(bare: Guestpass, tmp_path: Path, path: str, why: str) -> None:
+    (tmp_path / "diary.txt").write_text("Dear diary, " * 100)
+    text = bare.refuse(2, "db", "upgrade", GUESTPASS_DATABASE_URL=f"sqlite:///{tmp_path}/{path}")
+    assert re.search(why, text)
+    assert "GUESTPASS_DATABASE_URL names it; correct that" in text
+    assert text.count("\n") == 1
+
+
+def test_a_database_that_this_user_may_not_reach_is_named() -> None:
+    with tempfile.TemporaryDirectory(prefix="guestpass-") as folder:
+        Path(folder).chmod(0o755)
+        closed, data = Path(folder, "closed"), Path(folder, "data")
+        closed.mkdir(mode=0)
+        data.mkdir()
+        if os.geteuid() == 0:
+            os.chown(data, pwd.getpwnam("nobody").pw_uid, -1)
+        secrets = {"GUESTPASS_JWT_SECRET": KEY, "GUESTPASS_SECRET_KEY": KEY[::-1]}
+        process = subprocess.run(
+            [sys.executable, "-c", _AS_A_STRANGER.replace('["env", "list"]', '["db", "upgrade"]')],
+            env=Guestpass(data).environ(GUESTPASS_DATABASE_URL=f"sqlite:///{closed}/guestpass.db", **secrets),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (process.returncode, process.stdout) == (2, "")
+    assert "can't be created: Permission denied. GUESTPASS_DATABASE_URL names it" in process.stderr
+    assert process.stderr.count("\n") == 1
+
+
 def test_a_wrong_setting_is_one_sentence_and_status_2(bare: Guestpass) -> None:
     text = bare.refuse(2, "env", "list", GUESTPASS_LISTEN="8080")
     assert text.startswith("guestpass: GUESTPASS_LISTEN must be ")

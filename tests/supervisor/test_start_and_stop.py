@@ -36,6 +36,15 @@ def test_a_second_server_is_refused_and_leaves_no_trace(server: Installation, tm
     assert not another.data_dir.exists()
 
 
+def test_an_address_that_is_not_this_machines_is_named(tmp_path: Path) -> None:
+    here, elsewhere = free_ports(2)
+    addresses = {"GUESTPASS_LISTEN": f"127.0.0.1:{here}", "GUESTPASS_ADMIN_LISTEN": f"192.0.2.1:{elsewhere}"}
+    told = Guestpass(tmp_path / "data", addresses).refuse(1, "serve")
+    assert "GUESTPASS_ADMIN_LISTEN is 192.0.2.1:" in told
+    assert "this machine has no such address: set GUESTPASS_ADMIN_LISTEN to another" in told
+    assert not (tmp_path / "data").exists()
+
+
 @pytest.mark.asyncio(loop_scope="session")
 async def test_ctrl_c_ends_all_of_it_with_status_0() -> None:
     async with installation(workers=2) as running:

@@ -160,7 +160,7 @@ def parse_domain(value: object) -> str:
     text = _text(value).lower()
     remedy = f"must be a bare domain such as share.example.com, not {text!r}"
     if text.startswith("*."):
-        raise ValueError(f"{remedy}; leave out the *.")
+        raise ValueError(f"{remedy}; leave out what is before the first dot")
     if ":" in text or "/" in text:
         raise ValueError(f"{remedy}; scheme and port are those of GUESTPASS_PUBLIC_URL")
     if not _DOMAIN.fullmatch(text) or re.fullmatch(r"[0-9]+", text.rpartition(".")[2], re.ASCII):

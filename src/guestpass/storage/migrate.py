@@ -117,13 +117,15 @@ def _newer(location: SQLiteFile | PostgresDatabase) -> DatabaseUnusable:
 
 def _create(path: Path) -> None:
     """Make the file readable for its owner only; SQLite gives its companion files the same mode."""
-    if not path.parent.is_dir():
-        raise DatabaseUnusable(f"The directory {path.parent} for the database does not exist; create it first.")
     try:
         # Only a new file is opened here: closing one that exists would end this process's own locks on it (POSIX).
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
         pass
+    except FileNotFoundError:
+        raise DatabaseUnusable(
+            f"The directory {path.parent} for the database does not exist; create it first."
+        ) from None
     except OSError as error:
         raise DatabaseUnusable(f"The database {path} can't be created: {error.strerror}.") from None
 
