@@ -64,7 +64,8 @@ class HostTable:
         self._on_loopback = on_loopback
         self._own_scheme = own_scheme
         self._link_domain = addresses.link_domain.lower() if addresses and addresses.link_domain else None
-        self._former_hosts = frozenset(_authority(url)[0] for url in former_urls if "://" in url)
+        self._former = frozenset(_authority(url) for url in former_urls if "://" in url)
+        self._former_hosts = frozenset(name for name, _ in self._former)
         self._former_domains = tuple(domain.lower() for domain in former_urls if "://" not in domain)
         # The names that occur are few; those that strangers invent must not fill the memory.
         self.read = lru_cache(maxsize=2048)(self._read)
@@ -80,6 +81,8 @@ class HostTable:
             link_id = _label_below(name, self._link_domain)
             if link_id is not None:
                 return RequestedHost(HostKind.LINK, origin, link_id)
+        if (name, port or _DEFAULT_PORTS[self._scheme]) in self._former:
+            return RequestedHost(HostKind.FORMER, origin)
         if self._on_loopback and _is_loopback(name):
             # Someone on this machine, or at the other end of a tunnel to it; no proxy is on this path.
             return RequestedHost(HostKind.MAIN, _origin(self._own_scheme, name, port))

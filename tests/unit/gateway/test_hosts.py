@@ -108,6 +108,15 @@ def test_todays_address_wins_over_a_former_one() -> None:
     assert hosts.read(b"share.example.com:8080").kind is HostKind.FORMER
 
 
+def test_a_loopback_name_that_the_operator_calls_former_is_former() -> None:
+    hosts = table(on_loopback=True, former_urls=("http://127.0.0.1:8080", "http://share.example.com"))
+    assert hosts.read(b"127.0.0.1:8080").kind is HostKind.FORMER
+    for other in (b"127.0.0.1:8081", b"localhost:8080", b"[::1]:8080", b"share.example.com"):
+        assert hosts.read(other).kind is HostKind.MAIN
+    today = table("http://127.0.0.1:8080", on_loopback=True, former_urls=("http://127.0.0.1:8080",))
+    assert today.read(b"127.0.0.1:8080").kind is HostKind.MAIN
+
+
 @pytest.mark.parametrize(
     ("main_url", "host", "trustworthy"),
     [
