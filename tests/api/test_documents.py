@@ -74,6 +74,16 @@ async def test_every_error_is_described_as_a_problem_with_an_example(document: d
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 
+async def test_what_visitors_are_refused_for_is_described(document: dict[str, Any]) -> None:
+    """What a login and an opening were seen to be answered with."""
+    login = document["paths"]["/api/share/{token}/login"]["post"]["responses"]
+    opening = document["paths"]["/api/share/{token}"]["get"]["responses"]
+    for responses in (login, opening):
+        assert {"401", "403", "404", "410", "429"} <= responses.keys()
+        assert "bearer" not in str([responses["401"], responses["403"]])
+        assert "Retry-After" in responses["429"]["headers"]
+
+
 async def test_references_lead_somewhere(document: dict[str, Any]) -> None:
     references = set(re.findall(r"'\$ref': '#/components/schemas/(\w+)'", str(document)))
 

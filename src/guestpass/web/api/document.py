@@ -110,7 +110,7 @@ def _answered_by_the_gateway() -> Mapping[str, Any]:
         "description": "A path of the environment; it may hold slashes.",
         "schema": {"type": "string"},
     }
-    failures = _named(problems(400, 401, 404, 410, 502, 503, 504, page=True))
+    failures = _named(problems(400, 401, 403, 404, 410, 429, 502, 503, 504, page=True))
     return {
         "/api/share/{token}": {
             "parameters": [token],
@@ -135,7 +135,6 @@ def _answered_by_the_gateway() -> Mapping[str, Any]:
                 "description": "What the button of the page about switching sends, from the same origin only.",
                 "responses": {
                     "303": {"description": "The browser goes on to the environment."},
-                    **_named(problems(403, page=True)),
                     **failures,
                 },
             },
@@ -152,7 +151,6 @@ def _answered_by_the_gateway() -> Mapping[str, Any]:
                     "responses": {
                         "200": _ANYTHING,
                         "default": _ANYTHING,
-                        **_named(problems(403, page=True)),
                         **failures,
                     },
                 }

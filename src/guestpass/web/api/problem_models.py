@@ -42,25 +42,40 @@ _CASES: Final[dict[int, tuple[str, str, str]]] = {
     413: ("body_too_large", "The body may be at most 65536 bytes long.", "The body is too long."),
     415: ("unsupported_media_type", "Send the body as application/json.", "The body is of another type."),
     422: ("invalid", "Some of what was sent can't be accepted.", "Each field that can't be accepted, and why."),
+    429: (
+        "too_many_requests",
+        "More requests came from this address than one may send.",
+        "More than one address or link may ask for; Retry-After says when to ask again.",
+    ),
     500: ("internal_error", "Something went wrong here.", "An error of ours; the log names it by requestId."),
     502: ("upstream_unreachable", "The environment can't be reached.", "The environment does not answer properly."),
     503: ("unavailable", "Not ready.", "Not available at the moment; Retry-After says when to ask again."),
     504: ("upstream_timeout", "The environment did not answer in time.", "The environment was too slow."),
+}
+_CASES_OF_VISITORS: Final[dict[int, tuple[str, str, str]]] = _CASES | {
+    401: (
+        "password_needed",
+        "This share link asks for a password: send it to /share/{token}/login.",
+        "The pass or the password is missing, or wrong.",
+    ),
+    403: ("foreign_origin", "The request's Origin is another site's.", "Asked for by another site, or not shared."),
+    404: ("unknown_link", "No share link has this token.", "No share link has this token."),
 }
 
 
 def problems(*statuses: int, page: bool = False) -> dict[int | str, dict[str, Any]]:
     """The error answers of an operation; with `page` a navigating browser gets HTML in their place.
 
-    Whatever can meet an error of ours can meet a database that does not answer.
+    Whatever can meet an error of ours can meet a database that does not answer, and comes behind the limits of what one
+    address may ask for.
     """
     if 500 in statuses:
-        statuses = (*dict.fromkeys((*statuses, 503)),)
+        statuses = tuple(sorted({*statuses, 429, 503}))
     return {status: _response(status, page=page) for status in statuses}
 
 
 def _response(status: int, *, page: bool) -> dict[str, Any]:
-    code, detail, description = _CASES[status]
+    code, detail, description = (_CASES_OF_VISITORS if page else _CASES)[status]
     example: dict[str, Any] = {
         "type": "about:blank",
         "title": title_of(status),
@@ -77,6 +92,6 @@ def _response(status: int, *, page: bool) -> dict[str, Any]:
     response: dict[str, Any] = {"description": description, "content": content}
     if status in {401, 403} and not page:
         response["headers"] = {"WWW-Authenticate": {"description": "RFC 6750", "schema": {"type": "string"}}}
-    if status == 503:
+    if status in {429, 503}:
         response["headers"] = {"Retry-After": {"description": "Seconds", "schema": {"type": "string"}}}
     return response

@@ -50,7 +50,7 @@ Token = Annotated[str, Path(description="Share token")]
                 "Set-Cookie": {"description": "The pass.", "schema": {"type": "string"}},
             },
         },
-        **problems(400, 401, 404, 410, 413, 415, 422, 500, page=True),
+        **problems(400, 401, 403, 404, 410, 413, 415, 422, 500, page=True),
     },
     openapi_extra=request_body(LoginRequest, {"password": "correct horse"}, media_types=(JSON, URLENCODED, MULTIPART)),
 )
