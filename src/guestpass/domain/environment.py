@@ -24,7 +24,9 @@ ALLOWED_PATH_LENGTH = 200
 ALLOWED_METHODS = 200
 """How many methods one environment may open for view-only links."""
 ALLOWED_METHOD_LENGTH = 200
-_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]", re.ASCII)
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+# Names as they can be resolved (RFC 1035, section 2.3.4), with the underscores that containers have in theirs.
+_HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]+\]", re.ASCII)
 _ALLOWED_PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()+,;=:@-]+)+", re.ASCII)
 _ALLOWED_METHOD = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*/[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 # Odoo takes off a first segment that may be a language; below /web itself nothing but the database manager would open.

@@ -92,7 +92,7 @@ def _schema(*types: str, **more: Any) -> WithJsonSchema:  # noqa: ANN401 a schem
 
 
 class LinkRequest(Given):
-    """A link to be made. Every field may be left out; null and "" count as left out."""
+    """A link to be made. Every field may be left out; null counts as left out, and "" for what is text."""
 
     expires_in: Annotated[
         timedelta | None,
