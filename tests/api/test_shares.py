@@ -57,11 +57,14 @@ async def test_a_link_needs_no_field_at_all(owner: httpx2.AsyncClient) -> None:
 
 @pytest.mark.parametrize("nothing", [None, ""])
 async def test_null_and_empty_text_mean_not_given(owner: httpx2.AsyncClient, nothing: str | None) -> None:
-    item = await _create(
-        owner, expiresIn=nothing, label=nothing, password=nothing, shareType=nothing, access=nothing, signInAs=nothing
-    )
+    document = (await owner.get("/api/openapi.json")).json()
+    fields = document["components"]["schemas"]["LinkRequest"]["properties"]
+    assert {"expiresIn", "label", "password", "shareType"} < fields.keys()
+
+    item = await _create(owner, **dict.fromkeys(fields, nothing))
 
     assert (item["shareType"], item["label"], item["expiresAt"]) == ("token", None, "2026-03-11T05:06:07Z")
+    assert (item["status"], item["maxVisitors"], item["allowedIPs"]) == ("active", None, [])
 
 
 async def test_a_password_makes_a_password_link_and_is_never_shown(owner: httpx2.AsyncClient) -> None:

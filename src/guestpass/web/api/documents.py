@@ -157,7 +157,8 @@ def _kind(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     schema = _resolve(document, schema)
     if "enum" in schema or "const" in schema:
         values = schema.get("enum", [schema.get("const")])
-        return "one of " + ", ".join(json.dumps(value).strip('"') or '""' for value in values)
+        shown = ", ".join(json.dumps(value).strip('"') or '""' for value in values)
+        return f"one of {shown}" if len(values) > 1 else shown
     kinds = schema.get("type", [])
     if not kinds and "anyOf" in schema:
         return " or ".join(_kind(document, option) for option in schema["anyOf"])

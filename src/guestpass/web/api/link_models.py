@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
@@ -66,14 +66,11 @@ _START_PATH = Field(
     examples=["/odoo/crm"],
 )
 _MAX_VISITORS = Field(
-    ge=1,
-    le=MAX_VISITORS,
     description="How many browsers are let in; who was let in stays in, the next reads that the link is full. Left out "
     "or null: any number.",
     examples=[3],
 )
 _ALLOWED_IPS = Field(
-    max_length=ALLOWED_IPS,
     description="Addresses and networks (CIDR) that visitors may come from; others are refused. Left out, null or "
     "empty: from anywhere.",
     examples=[["192.0.2.7", "198.51.100.0/24", "2001:db8::/32"]],
@@ -84,7 +81,10 @@ _PASSWORD_SCHEMA: Final = {"format": "password", "minLength": 2, "maxLength": PA
 _PATH_SCHEMA: Final = {"pattern": "^(/[!-~]*)?$", "maxLength": START_PATH_LENGTH}
 _Label = Annotated[str, Field(max_length=LABEL_LENGTH)]
 _Note = Annotated[str, Field(max_length=NOTE_LENGTH)]
-_AllowedIPs = list[Annotated[str, Field(min_length=2, max_length=ALLOWED_IP_LENGTH)]]
+_MaxVisitors = Annotated[int, Field(ge=1, le=MAX_VISITORS)]
+_AllowedIPs = Annotated[
+    list[Annotated[str, Field(min_length=2, max_length=ALLOWED_IP_LENGTH)]], Field(max_length=ALLOWED_IPS)
+]
 
 
 def _schema(*types: str, **more: Any) -> WithJsonSchema:  # noqa: ANN401 a schema holds anything
@@ -92,7 +92,7 @@ def _schema(*types: str, **more: Any) -> WithJsonSchema:  # noqa: ANN401 a schem
 
 
 class LinkRequest(Given):
-    """A link to be made. Every field may be left out; null counts as left out, and "" for what is text."""
+    """A link to be made. Every field may be left out; null and "" count as left out."""
 
     expires_in: Annotated[
         timedelta | None,
@@ -127,7 +127,9 @@ class LinkRequest(Given):
         WithJsonSchema({"enum": [*ShareType, "", None]}),
         Field(description="Left out: `password` if a password is given, else `token`.", examples=["token"]),
     ] = None
-    active: Annotated[bool | None, _ACTIVE] = None
+    active: Annotated[
+        bool | None, BeforeValidator(blank_as_none, json_schema_input_type=bool | Literal[""] | None), _ACTIVE
+    ] = None
     access: Annotated[
         Access | None,
         BeforeValidator(blank_as_none),
@@ -141,8 +143,16 @@ class LinkRequest(Given):
         _schema("string", "null", **_PATH_SCHEMA),
         _START_PATH,
     ] = None
-    max_visitors: Annotated[int | None, _MAX_VISITORS] = None
-    allowed_ips: Annotated[_AllowedIPs | None, _ALLOWED_IPS] = None
+    max_visitors: Annotated[
+        _MaxVisitors | None,
+        BeforeValidator(blank_as_none, json_schema_input_type=_MaxVisitors | Literal[""] | None),
+        _MAX_VISITORS,
+    ] = None
+    allowed_ips: Annotated[
+        _AllowedIPs | None,
+        BeforeValidator(blank_as_none, json_schema_input_type=_AllowedIPs | Literal[""] | None),
+        _ALLOWED_IPS,
+    ] = None
 
     def as_new_link(self) -> NewLink:
         """The same for the use case."""
@@ -191,7 +201,7 @@ class LinkPatch(Given):
     start_path: Annotated[
         str | None, BeforeValidator(blank_as_none), _schema("string", "null", **_PATH_SCHEMA), _START_PATH
     ] = None
-    max_visitors: Annotated[int | None, _MAX_VISITORS] = None
+    max_visitors: Annotated[_MaxVisitors | None, _MAX_VISITORS] = None
     allowed_ips: Annotated[_AllowedIPs | None, _ALLOWED_IPS] = None
 
     def as_change(self) -> LinkChange:
