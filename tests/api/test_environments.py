@@ -119,6 +119,15 @@ async def test_every_wrong_field_is_named_at_once(owner: httpx2.AsyncClient) -> 
     }  # fmt: skip
 
 
+async def test_empty_text_is_called_empty(owner: httpx2.AsyncClient) -> None:
+    answer = await owner.post("/api/environments", json={"name": "", "url": "http://10.0.0.5", "description": ""})
+
+    assert answer.json()["errors"] == [
+        {"field": "name", "message": "must not be empty"},
+        {"field": "description", "message": "must not be empty"},
+    ]
+
+
 async def test_wrong_values_are_named_beside_wrong_shapes(owner: httpx2.AsyncClient, environment: str) -> None:
     values = {
         "description": "\x07",

@@ -244,6 +244,8 @@ def _explain(entry: Mapping[str, Any], location: Sequence[str | int]) -> FieldEr
     field = ".".join(str(part) for part in location) or "body"
     if entry["type"] != "missing" and entry["input"] is None and field != "body":
         return FieldError(field, "must not be null")
+    if entry["type"] == "string_too_short" and entry["ctx"]["min_length"] == 1:
+        return FieldError(field, "must not be empty")
     template = _MESSAGES.get(entry["type"], "is not valid")
     return FieldError(field, template.format(**entry.get("ctx", {})))
 
