@@ -47,7 +47,8 @@ _ORIGIN_WIDE: Final = frozenset(
     }
 )
 _RESPONSE_DROPS: Final = _HOP_BY_HOP | _ORIGIN_WIDE
-_REFERER_PATH = re.compile(rb"[a-z+.-]+://[^/?#]*([^?#]*)", re.IGNORECASE)
+# A Referer may leave out scheme and host (RFC 9110, section 10.1.3), though no browser does.
+_REFERER_PATH = re.compile(rb"(?:[a-z][a-z0-9+.-]*:)?(?://[^/?#]*)?([^?#]*)", re.IGNORECASE)
 
 _STATUS_LINES: Final = {
     status: b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode() if status in set(HTTPStatus) else b"")
