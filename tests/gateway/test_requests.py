@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.gateway.raw_client import BrokenOffError
 from tests.gateway.raw_upstream import RawUpstream
 from tests.gateway.shared import OK, Share
 
@@ -283,6 +284,41 @@ async def test_a_client_that_closes_its_sending_half_still_gets_its_answer(share
     end.send(OK)
     assert (await client.answer()).body == b"ok"
     assert await client.rest() == b""
+
+
+async def test_all_that_was_sent_before_the_sending_half_was_closed_is_answered(
+    share: Share, upstream: RawUpstream
+) -> None:
+    shared = await share(upstream)
+    client = await shared.connect()
+    unknown = shared.get(b"/share/gp_nothing")
+    post = shared.request(b"POST /3 HTTP/1.1", b"Content-Length: 2", body=b"hi")
+    client.send(shared.get(b"/1") + unknown + unknown + post + b"GET /4 HTTP/1.1\r\nHost")
+    client.finish_sending()
+    end = await upstream.accept()
+    assert (await end.head()).target == b"/1"
+    end.send(OK)
+    assert (await client.answer()).body == b"ok"
+    assert [(await client.answer()).status for _ in range(2)] == [404, 404]
+    assert (await end.head()).target == b"/3"
+    assert await end.read(2) == b"hi"
+    end.send(OK)
+    assert (await client.answer()).body == b"ok"
+    assert await client.rest() == b""
+
+
+async def test_an_upload_whose_end_can_not_come_any_more_is_ended(share: Share, upstream: RawUpstream) -> None:
+    shared = await share(upstream)
+    client = await shared.connect()
+    client.send(shared.get(b"/1") + shared.request(b"POST /2 HTTP/1.1", b"Content-Length: 9", body=b"some"))
+    client.finish_sending()
+    end = await upstream.accept()
+    await end.head()
+    end.send(OK)
+    assert (await client.answer()).body == b"ok"
+    assert await client.rest() == b""
+    with pytest.raises(BrokenOffError):
+        await end.read(10_000)
 
 
 async def test_a_referer_that_holds_a_share_url_is_withheld(share: Share, upstream: RawUpstream) -> None:

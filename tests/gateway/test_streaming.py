@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from tests.gateway.raw_client import BrokenOffError
+from tests.gateway.raw_client import BrokenOffError, RawClient
 from tests.gateway.raw_upstream import RawUpstream
 from tests.gateway.shared import OK, Share
 from tests.installation import Installation
@@ -277,6 +277,66 @@ async def test_an_early_answer_arrives_although_the_client_goes_on_sending(
     await end.gone()
 
 
+@pytest.mark.parametrize("has_pass", [True, False], ids=["environment", "gateway"])
+async def test_an_early_answer_waits_for_a_client_that_sends_everything_first(
+    share: Share, upstream: RawUpstream, *, has_pass: bool
+) -> None:
+    """As Chromium does, which would show a broken connection in place of what went wrong."""
+    shared = await share(upstream)
+    if not has_pass:
+        shared.cookie = b"none=1"
+    client = await shared.connect()
+    client.send(shared.request(b"POST /upload HTTP/1.1", b"Content-Length: %d" % (32 * MIB)))
+    if has_pass:
+        end = await upstream.accept()
+        await end.head()
+        end.send(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno")
+    for _ in range(32 * MIB // len(PIECE)):
+        await client.send_all(PIECE)
+    assert (await client.answer()).status == 401
+    assert await client.rest() == b""
+
+
+async def test_an_answer_arrives_from_an_environment_that_closes_on_an_upload(
+    share: Share, upstream: RawUpstream
+) -> None:
+    """Many servers that want no more of a body answer and close, and the reset overtakes what they said."""
+    shared = await share(upstream)
+    for _ in range(5):
+        client = await shared.connect()
+
+        async def upload(client: RawClient = client) -> None:
+            client.send(shared.request(b"POST /upload HTTP/1.1", b"Content-Length: 100000000"))
+            for _ in range(64):
+                await client.send_all(PIECE)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(upload())
+            end = await upstream.accept()
+            await end.head()
+            end.send(b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 65536\r\n\r\n" + PIECE)
+            # What it has not read of the upload makes a reset of this.
+            await end.close()
+        answer = await client.answer()
+        assert (answer.status, answer.body) == (413, PIECE)
+        assert await client.rest() == b""
+
+
+async def test_an_early_answer_has_the_time_that_any_answer_has(share: Share, upstream: RawUpstream) -> None:
+    shared = await share(upstream)
+    client = await shared.connect(receive_buffer=4096)
+    client.send(shared.request(b"POST /upload HTTP/1.1", b"Content-Length: 100000000", body=b"x" * 1000))
+    end = await upstream.accept()
+    await end.head()
+    size = 3 * MIB
+    end.send(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
+    await client.head()
+    # All of it waits for a client that looks away for longer than the gateway would wait for more of the upload.
+    await asyncio.sleep(4)
+    assert await client.read(size) == bytes(size)
+    assert await client.rest() == b""
+
+
 async def test_a_client_that_never_stops_sending_after_its_answer_is_cut_off(
     share: Share, upstream: RawUpstream
 ) -> None:
@@ -289,7 +349,7 @@ async def test_a_client_that_never_stops_sending_after_its_answer_is_cut_off(
     assert (await client.answer()).status == 413
 
     async def go_on() -> None:
-        for _ in range(1000):
+        for _ in range(2000):
             await client.send_all(PIECE)
 
     with pytest.raises(ConnectionError):

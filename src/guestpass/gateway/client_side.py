@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from guestpass.gateway.reception import Reception
 
 HEAD_TIMEOUT: Final = 10.0
+# How long one goes on to read what nobody wants any more: after the client's last byte, and in all. Whoever sends a
+# whole upload before he looks for an answer must not be reset meanwhile; nginx waits 5 and 30 seconds.
 _LINGER_SECONDS: Final = 2.0
-_LINGER_BYTES: Final = 1024 * 1024
+_LONGEST_LINGER: Final = 30.0
+_LINGER_BYTES: Final = 64 * 1024 * 1024
 _BACKLOG: Final = 64 * 1024
 _NEVER: Final = float("inf")
 _WRITE_BUFFER: Final = 1024 * 1024
@@ -53,7 +56,9 @@ class ClientConnection(asyncio.Protocol):
         "_eof",
         "_exchange",
         "_head",
+        "_is_hurried",
         "_is_tls",
+        "_linger_until",
         "_lingered",
         "_out",
         "_pausing",
@@ -97,6 +102,8 @@ class ClientConnection(asyncio.Protocol):
         self._waiting = False  # for a look-up, before there is an exchange
         self._closing = False
         self._lingered = -1
+        self._linger_until = 0.0
+        self._is_hurried = False
         self._eof = False
         self._pausing = 0
         self._deadline = _NEVER
@@ -134,6 +141,8 @@ class ClientConnection(asyncio.Protocol):
             self._lingered += len(data)
             if self._lingered > _LINGER_BYTES:
                 self.abort()
+            else:
+                self._deadline = min(self.gateway.loop.time() + _LINGER_SECONDS, self._linger_until)
             return
         self._backlog = self._backlog + data if self._backlog else data
         if self._exchange is None and not self._waiting:
@@ -232,12 +241,12 @@ class ClientConnection(asyncio.Protocol):
         self._resume(self._UPSTREAM)
         # Also when a shutdown has begun since the answer's head promised to keep the connection: the next request may
         # be on its way, and the answer to that one says that it is the last.
-        if keep_alive and not self._eof:
+        if keep_alive and self._may_ask_more:
             self._await_next()
         elif request_done and not self._sends_more:
             self.close()
         else:
-            self.linger(_LINGER_SECONDS)
+            self.linger()
 
     def refuse(self, reason: Reason, detail: str | None, *, read: bool = False) -> None:
         """The request turned out to be wrong while its body arrived or, with `read`, when it had been read."""
@@ -298,6 +307,9 @@ class ClientConnection(asyncio.Protocol):
             self._backlog = exchange.from_client(body)
         elif body:
             self._backlog = body
+        if self._eof and self._exchange is exchange and not exchange.request_done:
+            # What is missing of the body will never come.
+            self.close()
 
     def reply(
         self,
@@ -364,10 +376,10 @@ class ClientConnection(asyncio.Protocol):
         if head is None or head.method != b"HEAD":
             lines.append(rendered.body)
         self.write(b"".join(lines))
-        if keep_alive and not self._eof:
+        if keep_alive and self._may_ask_more:
             self._await_next()
         elif unread or close or self._sends_more:
-            self.linger(_LINGER_SECONDS)
+            self.linger()
         else:
             self.close()
 
@@ -409,6 +421,11 @@ class ClientConnection(asyncio.Protocol):
             self.close()
 
     @property
+    def _may_ask_more(self) -> bool:
+        """Whether a further request can be there or arrive: also one that was sent before the client said the last."""
+        return bool(self._backlog) or not self._eof
+
+    @property
     def _sends_more(self) -> bool:
         """Whether the client has sent something that will not be served."""
         return bool(self._backlog) or self._has_unread_bytes
@@ -435,7 +452,7 @@ class ClientConnection(asyncio.Protocol):
         if self._exchange is not None:
             self._exchange.timed_out()
         elif self._lingered >= 0:
-            self.abort()
+            self._end_lingering(now)
         elif self._backlog and not self._closing:
             self._head = None
             self.refuse_slow(f"The request's head took longer than {HEAD_TIMEOUT:.0f} s.")
@@ -482,6 +499,9 @@ class ClientConnection(asyncio.Protocol):
             if not self._serve_next():
                 break
         self._advancing = False
+        if self._eof and self._exchange is None and not self._waiting and not self._closing:
+            # Nothing can come that would complete what is there.
+            self.close()
 
     def _serve_next(self) -> bool:
         """Serve the first request in the backlog; False where its head is not complete."""
@@ -529,22 +549,37 @@ class ClientConnection(asyncio.Protocol):
         self._backlog = b""
         self.reply(reason, detail=detail, close=True)
 
-    def linger(self, seconds: float) -> None:
-        """Close in such a way that what was sent arrives although the client is still sending; for so long at most.
+    def linger(self, seconds: float | None = None) -> None:
+        """Close in such a way that what was sent arrives although the client is still sending.
 
-        Closing a socket with unread bytes resets it, and a reset overtakes the answer (RFC 9112, section 9.6).
+        Closing a socket with unread bytes resets it, and a reset overtakes the answer (RFC 9112, section 9.6). With
+        `seconds` all is over after so many, whether it arrived or not.
         """
+        now = self.gateway.loop.time()
         self._closing = True
         self._exchange = None
         self._backlog = b""
         self._lingered = 0
         self._pausing = 0
         self.transport.resume_reading()
-        self._deadline = self.gateway.loop.time() + seconds
+        self._is_hurried = seconds is not None
+        self._linger_until = now + (_LONGEST_LINGER if seconds is None else seconds)
+        self._deadline = min(now + _LINGER_SECONDS, self._linger_until)
         if self._eof:
             self._out.close()
         else:
             self._out.end()
+
+    def _end_lingering(self, now: float) -> None:
+        """The client has been silent for long enough, or has sent for too long."""
+        if self._is_hurried:
+            self.abort()
+        elif self.unsent:
+            # It takes its time to take the answer. How much of that it has is decided where answers wait for it.
+            self._deadline = now + _LINGER_SECONDS
+        else:
+            # No reset of ours: the kernel may still hold the answer's end.
+            self._out.close()
 
     def _pause(self, why: int) -> None:
         if not self._pausing and not self._closing:

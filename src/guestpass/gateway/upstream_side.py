@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from typing import TYPE_CHECKING, Final, cast
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from guestpass.gateway.exchange import Exchange
 
 WRITE_BUFFER: Final = 1024 * 1024
+_PIECE: Final = 64 * 1024
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -48,9 +50,25 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.lost = True
+        if error is not None:
+            self._hand_over_what_arrived()
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.upstream_lost(error)
+
+    def _hand_over_what_arrived(self) -> None:
+        """Read what came before a write failed.
+
+        A server that wants no more of a body answers and closes, and the reset that follows its answer fails our
+        next write, often before the answer was read. The kernel still has it. What TLS has sealed is lost.
+        """
+        if self._transport.get_extra_info("ssl_object") is not None:
+            return
+        try:
+            while self.exchange is not None and (data := os.read(self._socket.fileno(), _PIECE)):
+                self.exchange.from_upstream(data)
+        except OSError:
+            return  # There is no more.
 
     def pause_writing(self) -> None:
         if self.exchange is not None:
