@@ -10,10 +10,14 @@ from collections.abc import Callable
 import pytest
 from tests.gateway.raw_client import Answer, BrokenOffError
 from tests.gateway.raw_upstream import RawUpstream, UpstreamEnd
-from tests.gateway.shared import OK, Share, Shared, exchange
+from tests.gateway.shared import OK, Share, Shared, exchange, sharing
+from tests.installation import installation
 from tests.ports import free_ports
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+UPLOAD = 24 * 1024 * 1024
+"""More than all buffers on the way hold."""
 
 
 def _reset(end: UpstreamEnd) -> None:
@@ -278,6 +282,34 @@ async def test_the_time_for_an_answer_runs_from_the_end_of_the_upload(share: Sha
     client.send(b"0\r\n\r\n")
     await end.read(5)
     assert (await client.answer()).status == 504
+
+
+async def test_an_environment_that_takes_nothing_of_an_upload_in_time_is_504(
+    share: Share, upstream: RawUpstream
+) -> None:
+    shared = await share(upstream, responseTimeout="1s")
+    client = await shared.connect()
+    client.send(shared.request(b"POST /slow HTTP/1.1", b"Content-Length: %d" % UPLOAD, body=bytes(UPLOAD)))
+    end = await upstream.accept()
+    await end.head()
+    answer = await client.answer()
+    assert answer.status == 504
+    assert _logged(shared, answer)["message"] == "upstream_timeout"
+
+
+async def test_a_visitor_is_not_the_slow_one_while_the_environment_takes_nothing(upstream: RawUpstream) -> None:
+    async with installation(client_patience="1s") as server, sharing(server) as share:
+        shared = await share(upstream)
+        client = await shared.connect()
+        client.send(shared.request(b"POST /slow HTTP/1.1", b"Content-Length: %d" % UPLOAD, body=bytes(UPLOAD)))
+        end = await upstream.accept()
+        await end.head()
+        # An application that has one thread is busy with somebody else.
+        await asyncio.sleep(3)
+        assert await end.read(UPLOAD) == bytes(UPLOAD)
+        end.send(OK)
+        assert (await client.answer()).body == b"ok"
+        assert "head_timeout" not in server.log
 
 
 async def test_an_answer_may_take_longer_than_its_head(share: Share, upstream: RawUpstream) -> None:

@@ -118,7 +118,9 @@ class Exchange:
         "_decoder",
         "_frames",
         "_from_server",
+        "_held_since",
         "_informational",
+        "_is_held",
         "_is_large",
         "_leaving",
         "_left",
@@ -175,6 +177,8 @@ class Exchange:
         self._body_decoder = ChunkedDecoder() if request.chunked else None
         self._body_size = 0
         self._body_began = client.gateway.loop.time() if request.has_body else 0.0
+        self._held_since = 0.0
+        self._is_held = False  # the upstream takes no more of the body
         self._left = 0
         self._decoder: ChunkedDecoder | None = None
         self._frames = False
@@ -265,7 +269,7 @@ class Exchange:
 
     def timed_out(self) -> None:
         """The deadline passed: of the answer's head, of the next piece of the body, or of an idle tunnel."""
-        if self._phase == _HEAD and self.request_done:
+        if self._phase == _HEAD and (self.request_done or self._is_held):
             self._fail(Reason.UPSTREAM_TIMEOUT, f"no answer within {self._response_timeout:.0f} s")
         elif self._phase == _HEAD:
             self._end()
@@ -337,10 +341,20 @@ class Exchange:
     def hold_client(self) -> None:
         """The upstream takes no more: stop reading the body."""
         self._client.pause_for_upstream()
+        if self._phase == _HEAD and not self.request_done:
+            # It is the upstream now that keeps all waiting, and has the time that it has for an answer.
+            self._is_held = True
+            self._held_since = self._client.gateway.loop.time()
+            self._client.set_deadline(self._response_timeout)
 
     def release_client(self) -> None:
         """The upstream takes more."""
         self._client.resume_for_upstream()
+        if self._is_held:
+            self._is_held = False
+            self._body_began += self._client.gateway.loop.time() - self._held_since
+            if self._phase == _HEAD:
+                self._client.set_deadline(self._body_seconds())
 
     # Sending the request
 
