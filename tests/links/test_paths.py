@@ -168,6 +168,17 @@ async def test_the_whole_api_is_on_the_public_host_and_on_no_links_host(
     link = await share(own_origins, upstream.url)
     await assert_is_api(own_origins, f"127.0.0.1:{own_origins.public_port}")
     await assert_is_api(own_origins, f"localhost:{own_origins.public_port}")
+    async with visiting(own_origins, f"127.0.0.1:{own_origins.public_port}") as anybody:
+        calls = [
+            (method.upper(), path)
+            for path, methods in (await anybody.get("/api/openapi.json")).json()["paths"].items()
+            for method, call in methods.items()
+            if isinstance(call, dict) and call.get("security")
+        ]
+        assert len(calls) > 20
+        for method, path in calls:
+            answer = await anybody.send(method, path)
+            assert answer.json()["code"] == "bearer_needed", (method, path)
     async with link.visitor() as visitor:
         for path in ("/api/environments", "/api/openapi.json", "/api/kernels"):
             assert (await visitor.send("GET", path, bearer(own_origins))).content == b"played"

@@ -17,7 +17,7 @@ from guestpass.domain.visitor_pass import VisitorPass
 from guestpass.gateway.heads import RequestHead
 from guestpass.gateway.hosts import HostKind, RequestedHost
 from guestpass.gateway.odoo.paths import Ruling, judge
-from guestpass.gateway.paths import Room, Route
+from guestpass.gateway.paths import Room, Route, is_api
 
 SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
@@ -192,7 +192,7 @@ class Admission:
         if host.kind is _UNKNOWN:
             return Reply(Reason.UNKNOWN_HOST)
         # The API authorises by bearer tokens, which no foreign page can add, so Origin says nothing there.
-        if route.room is _API and self._api_on_public and host.kind is _MAIN:
+        if host.kind is _MAIN and self._api_on_public and is_api(route, head.path, alone=self._own_origins):
             return _DESK
         # Whether anything is still as it was is not known any more.
         if facts.is_out_of_date:

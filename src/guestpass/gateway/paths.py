@@ -33,7 +33,14 @@ _API: Final = Route(Room.API)
 _SHARE = re.compile(rb"(?:/api)?/share/([^/]*)(/login|/)?")
 _PROXY = re.compile(rb"(?:/api)?/s-proxy(/.*)", re.DOTALL)
 _API_PATHS: Final = frozenset({b"/api/environments", b"/api/installation", b"/api/share-links", b"/api/openapi.json"})
+# What else the API has. Where links share one origin these are the environment's.
+_API_ALONE: Final = frozenset({b"/api/branding"})
 _BEGINNINGS: Final = (b"/share/", b"/s-proxy/", b"/api/")
+
+
+def is_api(route: Route, path: bytes, *, alone: bool) -> bool:
+    """Whether a path is the API's; `alone` says that no environment has any under the requested name."""
+    return route.room is Room.API or (alone and path in _API_ALONE)
 
 
 def read_path(path: bytes) -> Route:
