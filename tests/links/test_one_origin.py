@@ -90,6 +90,8 @@ async def test_a_browser_is_asked_before_it_leaves_a_live_link(
             assert (page.status_code, page.headers["content-type"]) == (409, "text/html; charset=utf-8")
             assert page.text.count("<form") == page.text.count("<button") == 1
             assert f'<form method="post" action="{other.path}">' in page.text
+            asked = await visitor.navigate(f"{other.path}?a=b")
+            assert f'<form method="post" action="{other.path}?a=b">' in asked.text
             assert visitor.cookies == kept
             assert "Harbour" in (await visitor.navigate("/")).text, "until then the first one stays open"
 

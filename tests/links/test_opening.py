@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import html
+import re
+
+import httpx2
 import pytest
 from tests.installation import Installation
 from tests.links.played_upstream import PlayedUpstream
 from tests.links.share import PASSWORD, share
-from tests.links.visitor import FETCH
+from tests.links.visitor import FETCH, NAVIGATION
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 PREFIXES = pytest.mark.parametrize("prefix", ["", "/api"])
+
+
+def action_of(page: httpx2.Response) -> str:
+    """Where the page's form goes."""
+    [action] = re.findall(r'<form method="post" action="([^"]+)"', page.text)
+    return html.unescape(action)
 
 
 @PREFIXES
@@ -27,6 +37,37 @@ async def test_a_browser_is_led_to_the_start_page_with_its_query(
         page = await visitor.navigate("/")
         assert page.status_code == 200
         assert "Harbour" in page.text
+
+
+@pytest.mark.parametrize("asks_for", ["a password", "a place"])
+async def test_the_query_outlives_a_page_that_asks_for_something(
+    server: Installation, sample: str, asks_for: str
+) -> None:
+    needs_password = asks_for == "a password"
+    link = await share(server, sample, **{"password": PASSWORD} if needs_password else {"maxVisitors": 1})
+    query = "?a=b&c=%20&d='"
+    async with link.stranger() as visitor:
+        own = {**NAVIGATION, "Sec-Fetch-Site": "same-origin", "Origin": link.origin}
+        form = action_of(await visitor.navigate(link.path + query))
+        if needs_password:
+            wrong = await visitor.send("POST", form, own, data={"password": "not that one"})
+            assert (wrong.status_code, action_of(wrong)) == (401, form)
+            reloaded = await visitor.navigate(form)
+            assert (reloaded.status_code, reloaded.headers["location"]) == (303, link.path + query)
+        answer = await visitor.send("POST", form, own, data={"password": PASSWORD})
+        if needs_password:
+            assert (answer.status_code, answer.headers["location"]) == (303, link.path + query)
+            answer = await visitor.navigate(answer.headers["location"])
+        assert (answer.status_code, answer.headers["location"]) == (303, "/" + query)
+
+
+async def test_a_query_is_nothing_but_a_query_in_a_page(server: Installation, sample: str) -> None:
+    link = await share(server, sample, password=PASSWORD)
+    query = """?"'><script>alert(1)</script>&amp;"""
+    async with link.stranger() as visitor:
+        page = await visitor.send("GET", "/", NAVIGATION, extensions={"target": (link.path + query).encode()})
+        assert action_of(page) == f"{link.path}/login{query}"
+        assert "<script" not in page.text
 
 
 async def test_the_pass_is_for_scripts_and_other_sites_out_of_reach(server: Installation, sample: str) -> None:

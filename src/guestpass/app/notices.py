@@ -15,9 +15,9 @@ class Notice:
     """One thing to tell.
 
     `page` says whether a browser navigates (an HTML page) or anything else asks (problem+json).
-    `token` is the share token in the path, for the forms of pages that have one, and `ticket` the query of an owner's
-    preview, which a form must not lose; `detail` is the owner's
-    maintenance message or what is wrong with the request; `request_id` is what the log has.
+    `token` is the share token in the path, for the forms of pages that have one, and `query` what stood behind it,
+    with its ``?``, which a form must not lose; `detail` is the owner's maintenance message or what is wrong with the
+    request; `request_id` is what the log has.
     `languages` is the request's Accept-Language field as it came, `branding` how the link's organisation looks.
     `ended_at` is when a link that is over ended. `repeatable` says that the request was a plain GET, so that a
     page about something that passes may ask again by itself. `retry_after` are the seconds until it is worth it.
@@ -27,7 +27,7 @@ class Notice:
     page: bool
     request_id: str
     token: str | None = None
-    ticket: str = ""
+    query: str = ""
     detail: str | None = None
     languages: str = ""
     branding: Branding | None = None

@@ -246,7 +246,7 @@ class Admission:
             return Reply(facts.no_link)
         url = self._addresses.share_url(link.link.id, route.token or "").encode()
         if route.room is _LOGIN:
-            return Redirect(308, url + b"/login")
+            return Redirect(308, url + b"/login" + facts.head.query)
         if facts.navigates and facts.head.method in (b"GET", b"HEAD"):
             return Redirect(303, url + facts.head.query)
         return None
@@ -330,7 +330,7 @@ class Admission:
         head, shared = facts.head, facts.shared_link
         if head.method in (b"GET", b"HEAD"):
             # Somebody reloads the address that a wrong password left in the address bar.
-            return Redirect(303, head.path.removesuffix(b"/login"))
+            return Redirect(303, head.path.removesuffix(b"/login") + head.query)
         if head.method != b"POST":
             return Reply(Reason.METHOD_NOT_ALLOWED)
         if head.values.get(b"sec-fetch-site") == b"cross-site":

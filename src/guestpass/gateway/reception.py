@@ -191,7 +191,7 @@ class Reception:
             client.reply(
                 decision.reason,
                 token=facts.route.token,
-                ticket=facts.head.query.decode("latin-1") if facts.preview is not None else "",
+                query=facts.head.query.decode("latin-1"),
                 detail=decision.detail,
                 link=cast("LinkEntry | None", decision.link),
                 turns_away=_turns_away(facts, decision.reason),

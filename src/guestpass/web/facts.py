@@ -14,13 +14,14 @@ from guestpass.app import desk
 class Facts:
     """`request_id` is what logs and answers show, `client_address` who asks, `page` whether a browser navigates.
 
-    `languages` is the Accept-Language field as the client sent it.
+    `languages` is the Accept-Language field as the client sent it, `query` the target's query with its ``?``, or empty.
     """
 
     request_id: str
     client_address: str
     page: bool
     languages: str
+    query: str
 
     @classmethod
     def of(cls, scope: Scope) -> Facts:
@@ -31,4 +32,5 @@ class Facts:
             client_address=fields.get(desk.CLIENT_ADDRESS, "-"),
             page=fields.get(desk.PAGE) == "1",
             languages=fields.get("accept-language", ""),
+            query=(b"?" + query).decode("latin-1") if (query := scope["query_string"]) else "",
         )

@@ -158,7 +158,7 @@ class Notices:
             request_id=notice.request_id,
             detail=detail,
             token=quote(token, safe="", errors="replace"),
-            ticket=notice.ticket,
+            query=notice.query,
             account=_account(token),
             ended_at=language.say(ENDED_AT, date=language.date(ended_at), time=language.time(ended_at))
             if ended_at is not None
@@ -208,7 +208,7 @@ def _page(variant: _Variant) -> Page:
         switches=reason is Reason.SWITCH_LINK,
         card=language.say(CARD),
         token=place("token"),
-        ticket=place("ticket"),
+        query=place("query"),
         account=place("account"),
     )
 

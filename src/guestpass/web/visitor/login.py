@@ -74,7 +74,7 @@ async def log_in(request: Request, token: Token, services: Services) -> Response
     except OpeningRefused as refusal:
         return await _refuse(services, refusal, token, facts)
     cookie = pass_cookie(services.passes.write(visitor_pass), secure=services.addresses.secure)
-    fields = (("Location", _share_path(token)), ("Set-Cookie", cookie), *DATA_FIELDS)
+    fields = (("Location", _share_path(token) + facts.query), ("Set-Cookie", cookie), *DATA_FIELDS)
     return answer(303, fields, b"")
 
 
@@ -93,9 +93,9 @@ async def log_in(request: Request, token: Token, services: Services) -> Response
     },
 )
 @router.get("/share/{token}/login", include_in_schema=False)
-async def leave_login(token: Token) -> Response:
+async def leave_login(request: Request, token: Token) -> Response:
     """Leads back to the share URL whoever opens the address of a login by hand, after a wrong password for example."""
-    return answer(303, (("Location", _share_path(token)), *DATA_FIELDS), b"")
+    return answer(303, (("Location", _share_path(token) + Facts.of(request.scope).query), *DATA_FIELDS), b"")
 
 
 def _share_path(token: str) -> str:
@@ -112,6 +112,7 @@ async def _refuse(services: WebServices, refusal: OpeningRefused, token: str, fa
             page=facts.page,
             request_id=facts.request_id,
             token=token,
+            query=facts.query,
             detail=PASSWORD_MISSING if missing else None,
             languages=facts.languages,
             branding=await services.branding.of_org(link.environment.org) if link is not None and facts.page else None,
