@@ -13,6 +13,7 @@ from tests.gateway.raw_client import BrokenOffError, RawClient
 from tests.gateway.raw_upstream import RawUpstream
 from tests.gateway.shared import OK, Share
 from tests.installation import Installation
+from tests.supervisor.processes import worker_ids
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -24,10 +25,11 @@ HALF_A_SECOND = 0.5
 
 
 class Memory:
-    """The highest resident size of a process since this was made."""
+    """The highest resident size of a server's one worker since this was made."""
 
     def __init__(self, server: Installation) -> None:
-        self._folder = Path(f"/proc/{server.process.pid}")
+        [worker] = worker_ids(server)
+        self._folder = Path(f"/proc/{worker}")
         (self._folder / "clear_refs").write_text("5")
         self._before = self._read("VmRSS")
 
@@ -130,6 +132,18 @@ async def test_a_slow_environment_holds_the_upload_back(share: Share, upstream: 
     assert (await client.answer()).body == b"ok"
     assert received == SIZE
     assert digest.digest() == sender.digest.digest()
+    assert memory.growth < GROWTH
+
+
+async def test_long_cookie_fields_take_no_memory(share: Share, upstream: RawUpstream) -> None:
+    """A browser repeats its cookies; whoever sends others each time must not fill the memory with them."""
+    shared = await share(upstream)
+    client = await shared.connect()
+    memory = Memory(shared.server)
+    cookies = b"; ".join(b"c%d=1" % number for number in range(6000))[: 60 * 1024]
+    for number in range(300):
+        client.send(b"GET / HTTP/1.1\r\nHost: %b\r\nCookie: n=%d; %b\r\n\r\n" % (shared.host, number, cookies))
+        assert (await client.answer()).status == 401
     assert memory.growth < GROWTH
 
 

@@ -18,7 +18,9 @@ from guestpass.signing.passes import PassSigner, pass_name
 # One reserved beginning for every cookie of ours, today's and later ones: cookies are blind to ports, so even a
 # cookie of the admin listener can arrive here.
 _OURS: Final = b"guestpass"
-_MEMO_SIZE: Final = 4096
+# Bytes of all fields that are remembered, and of the longest. What is made of one takes up to 25 times as much.
+_REMEMBERED: Final = 1024 * 1024
+_LONGEST_REMEMBERED: Final = 8 * 1024
 _NUMBER = re.compile(rb"-?[0-9]{1,30}")
 
 
@@ -81,6 +83,7 @@ class CookieReader:
         self._signer = signer
         self._pass_name = pass_name(secure=secure).encode()
         self._memo: dict[bytes, CookieJar] = {}
+        self._remembered = 0
         self._empty = self._open(b"")
 
     def read(self, raw: bytes | None) -> CookieJar:
@@ -89,10 +92,17 @@ class CookieReader:
             return self._empty
         jar = self._memo.get(raw)
         if jar is None:
-            if len(self._memo) >= _MEMO_SIZE:
-                self._memo.clear()
-            jar = self._memo[raw] = self._open(raw)
+            jar = self._open(raw)
+            if len(raw) <= _LONGEST_REMEMBERED:
+                self._remember(raw, jar)
         return jar
+
+    def _remember(self, raw: bytes, jar: CookieJar) -> None:
+        self._remembered += len(raw)
+        if self._remembered > _REMEMBERED:
+            self._memo.clear()
+            self._remembered = len(raw)
+        self._memo[raw] = jar
 
     def _open(self, raw: bytes) -> CookieJar:
         return CookieJar(raw, self._signer, self._pass_name)
