@@ -8,6 +8,7 @@ import pytest
 from tests.installation import Installation
 from tests.links.played_upstream import PlayedUpstream
 from tests.links.share import PASSWORD, Share, share
+from tests.links.visitor import visiting
 from tests.links.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -80,6 +81,19 @@ async def test_a_program_gets_no_place_without_asking(server: Installation, samp
         assert answer.json()["code"] == "confirm_opening"
         assert answer.status_code >= 400
         assert visitor.cookies == {}
+
+
+async def test_a_program_that_takes_a_place_at_the_public_host_gets_the_content_there(
+    own_origins: Installation, sample: str
+) -> None:
+    link = await share(own_origins, sample, maxVisitors=1)
+    async with visiting(own_origins, f"127.0.0.1:{own_origins.public_port}") as program:
+        asked = await program.get(link.path)
+        assert (asked.status_code, asked.json()["code"]) == (409, "confirm_opening")
+        taken = await program.send("POST", link.path)
+        assert (taken.status_code, taken.headers["location"]) == (303, link.path)
+        assert (await program.get(taken.headers["location"])).status_code == 200
+        assert (await program.get("/s-proxy/headers")).status_code == 200
 
 
 async def test_only_some_networks_may_come(https_server: Installation, sample: str) -> None:

@@ -311,6 +311,9 @@ class Admission:
                 return Reply(Reason.MAINTENANCE, shared, shared.maintenance)
             if not _is_top_level(facts.head):
                 return Reply(Reason.EMBEDDED, shared)
+            if self._own_origins and facts.host.kind is _MAIN:
+                # No browser comes so far here, and whoever does finds the content at the share URL alone.
+                return TakePlace(shared, facts.head.path + facts.head.query)
             return TakePlace(shared, _landing(facts, shared))
         if self._own_origins and not limited:
             return Reply(Reason.METHOD_NOT_ALLOWED)
