@@ -8,7 +8,7 @@ because scripts look for them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from email.utils import mktime_tz, parsedate_tz
 from typing import Final
 
@@ -18,7 +18,7 @@ from guestpass.signing.passes import PassSigner, pass_name
 # One reserved beginning for every cookie of ours, today's and later ones: cookies are blind to ports, so even a
 # cookie of the admin listener can arrive here.
 _OURS: Final = b"guestpass"
-# Bytes of all fields that are remembered, and of the longest. What is made of one takes up to 25 times as much.
+# Bytes of all fields that are remembered, and of the longest.
 _REMEMBERED: Final = 1024 * 1024
 _LONGEST_REMEMBERED: Final = 8 * 1024
 _NUMBER = re.compile(rb"-?[0-9]{1,30}")
@@ -27,30 +27,41 @@ _NUMBER = re.compile(rb"-?[0-9]{1,30}")
 class CookieJar:
     """What one Cookie field holds (RFC 6265, section 4.2).
 
-    `pass_name` is the one name under which a pass counts: on https a neighbour could plant one under the other
-    (RFC 6265bis, section 4.1.3). `passes` are those that we signed, in the order in which they came, each with its
-    cookie tag; `names` are the names of all other cookies but those reserved for us, `renamed` those that we renamed.
+    `passes` are those that we signed, in the order in which they came, each with its cookie tag. `a_pass` finds what
+    may be one, under the one name under which it counts: on https a neighbour could plant one under the other
+    (RFC 6265bis, section 4.1.3).
     """
 
-    __slots__ = ("_last", "_pairs", "names", "passes", "renamed")
+    __slots__ = ("_last", "_raw", "passes")
 
-    def __init__(self, raw: bytes, signer: PassSigner, pass_name: bytes) -> None:
-        self._pairs: list[tuple[bytes, bytes]] = []
+    def __init__(self, raw: bytes, signer: PassSigner, a_pass: re.Pattern[bytes]) -> None:
+        self._raw = raw
         passes: dict[VisitorPass, bytes] = {}
-        for part in raw.split(b";"):
+        for text in a_pass.findall(raw) if _OURS in raw else ():
+            visitor_pass = signer.read(text.rstrip(b" \t").decode("latin-1"))
+            if visitor_pass is not None:
+                passes[visitor_pass] = signer.cookie_tag(visitor_pass).encode()
+        self.passes = tuple(passes.items())
+        self._last: tuple[bytes, frozenset[bytes], bytes] | None = None
+
+    @property
+    def names(self) -> tuple[bytes, ...]:
+        """The names of all cookies but those reserved for us."""
+        return tuple(dict.fromkeys(name for name, _ in self._pairs() if not is_ours(name)))
+
+    @property
+    def renamed(self) -> tuple[bytes, ...]:
+        """The names that we gave to an environment's cookies."""
+        return tuple(dict.fromkeys(name for name, _ in self._pairs() if _bare(name).startswith(_OURS + b".")))
+
+    def _pairs(self) -> Iterator[tuple[bytes, bytes]]:
+        """Each cookie by its name. Thousands fit into a field and take milliseconds, which no stranger's are worth."""
+        for part in self._raw.split(b";"):
             pair = part.strip(b" \t")
             # A cookie without a name is sent as its bare value, which a server may read as a name; so do we.
             name = pair.partition(b"=")[0].strip(b" \t")
-            if name == pass_name:
-                visitor_pass = signer.read(pair.partition(b"=")[2].decode("latin-1"))
-                if visitor_pass is not None:
-                    passes[visitor_pass] = signer.cookie_tag(visitor_pass).encode()
-            elif name:
-                self._pairs.append((name, pair))
-        self.passes = tuple(passes.items())
-        self.names = tuple(dict.fromkeys(name for name, _ in self._pairs if not is_ours(name)))
-        self.renamed = tuple(dict.fromkeys(name for name, _ in self._pairs if _bare(name).startswith(_OURS + b".")))
-        self._last: tuple[bytes, frozenset[bytes], bytes] | None = None
+            if name:
+                yield name, pair
 
     def for_environment(self, tag: bytes, http_only: frozenset[bytes]) -> bytes:
         """The Cookie field that goes upstream for the visitor with this tag; empty for none.
@@ -64,7 +75,7 @@ class CookieJar:
         prefix = _tagged(tag)
         restored: list[bytes] = []
         plain: list[tuple[bytes, bytes]] = []
-        for name, pair in self._pairs:
+        for name, pair in self._pairs():
             bare = _bare(name)
             if bare.startswith(prefix):
                 restored.append(_bare(pair)[len(prefix) :])
@@ -81,7 +92,7 @@ class CookieReader:
 
     def __init__(self, signer: PassSigner, *, secure: bool) -> None:
         self._signer = signer
-        self._pass_name = pass_name(secure=secure).encode()
+        self._a_pass = re.compile(rb"(?:^|;)[ \t]*%b[ \t]*=([^;]*)" % re.escape(pass_name(secure=secure).encode()))
         self._memo: dict[bytes, CookieJar] = {}
         self._remembered = 0
         self._empty = self._open(b"")
@@ -105,7 +116,7 @@ class CookieReader:
         self._memo[raw] = jar
 
     def _open(self, raw: bytes) -> CookieJar:
-        return CookieJar(raw, self._signer, self._pass_name)
+        return CookieJar(raw, self._signer, self._a_pass)
 
 
 class EnvironmentCookies:
