@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from guestpass.gateway.heads import RequestHead
 
@@ -15,8 +16,10 @@ _BOTS = re.compile(
     rb"xing-contenttabreceiver|yandexmail|zscaler|signal(?:-desktop)?/",
     re.IGNORECASE,
 )
+_LOOKED_AT: Final = 1024
+"""Bytes. None of those writes more, and looking through a field as long as a head takes a core 20 ms."""
 
 
 def is_bot(head: RequestHead) -> bool:
     """Whether the request's User-Agent (RFC 9110, section 10.1.5) is one of those. Who lies about it is none."""
-    return _BOTS.search(head.values.get(b"user-agent", b"")) is not None
+    return _BOTS.search(head.values.get(b"user-agent", b""), 0, _LOOKED_AT) is not None

@@ -19,6 +19,8 @@ from guestpass.domain.reasons import Reason
 MAX_HEAD: Final = 64 * 1024
 MAX_TARGET: Final = 16 * 1024
 MAX_FIELDS: Final = 200
+MAX_CONNECTION: Final = 1024
+"""Bytes of a Connection field. Tens of thousands of names fit into a head, and each has to be looked at."""
 
 # Besides what RFC 9112, section 3.2, forbids, a backslash is refused: browsers turn it into a slash, servers don't.
 _BAD_TARGET = re.compile(rb"[^\x21\x22\x24-\x5b\x5d-\x7e]|%(?![0-9A-Fa-f]{2})")
@@ -390,7 +392,10 @@ def _understand(fields: list[Field], minor: int) -> FieldBlock:
     block.fields = fields
     block.values = values
     block.host = read_host(host)
-    block.connection = _tokens(values.get(b"connection"))
+    connection = values.get(b"connection")
+    if connection is not None and len(connection) > MAX_CONNECTION:
+        raise _bad("The Connection field is longer than any list of what it may name.")
+    block.connection = _tokens(connection)
     if any(map(_NEVER_NAMED.fullmatch, block.connection)):
         raise _bad("The Connection field names a field that is meant for every recipient.")
     block.keep_alive = _keeps_alive(minor, block.connection)

@@ -45,6 +45,8 @@ FAMILY: Final = RequestFamily(
         ),
         refused("names Host in small letters", get(b"Connection: hoSt"), _NEEDED),
         refused("names Cookie in a second field", get(b"Connection: keep-alive", b"Connection: cookie"), _NEEDED),
+        refused("names thousands", get(b"Connection: " + b",".join(b"x-%d" % number for number in range(6000))), "each name costs a look, and a head has room for ten thousand"),
+        _named("names as many as anybody has", b"Connection: " + b", ".join(b"x-%d" % number for number in range(100)), b"X-99: y", x_99=None),
         refused("names Host among many", get(b"Connection: a, b, ,\t,Host , c"), _NEEDED),
         _named("names a field", b"Connection: X-One", b"X-One: y", b"X-Two: z", x_one=None, x_two=b"z"),
         _named("names a field in other letters", b"connection: x-ONE", b"X-One: y", x_one=None),

@@ -55,3 +55,9 @@ def test_a_persons_browser_is_none(agent: str) -> None:
 
 def test_who_says_nothing_is_none() -> None:
     assert not is_bot(request("GET /"))
+
+
+def test_no_more_of_a_field_is_looked_through_than_they_write() -> None:
+    agent = "Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X Build/MMB29P) (compatible; Embedly/0.2)"
+    assert is_bot(request("GET /", f"User-Agent: {'Mozilla/5.0 ' * 70}{agent}"))
+    assert not is_bot(request("GET /", f"User-Agent: {'Mozilla/5.0 ' * 4000}{agent}"))
