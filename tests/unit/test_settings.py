@@ -72,6 +72,8 @@ def test_upstreams_at_such_addresses_are_not_denied_by_default(tmp_path: Path, a
         ("10.1.2.3:9000", "http://10.1.2.3:9000"),
         ("127.0.0.1:80", "http://127.0.0.1"),
         ("localhost:9000", "http://127.0.0.1:9000"),
+        ("[::ffff:127.0.0.1]:9000", "http://127.0.0.1:9000"),
+        ("[::ffff:10.1.2.3]:9000", "http://10.1.2.3:9000"),
     ],
 )
 def test_public_url_follows_listen(tmp_path: Path, listen: str, public_url: str) -> None:
@@ -167,6 +169,9 @@ def test_origins_are_written_as_browsers_write_them(tmp_path: Path) -> None:
     settings = read(tmp_path, PUBLIC_URL="HTTPS://Share.Example.com:443/", ADMIN_URL="http://[0:0::1]:8081")
     assert settings.public_url == "https://share.example.com"
     assert settings.admin_url == "http://[::1]:8081"
+    settings = read(tmp_path, PUBLIC_URL="http://[::FFFF:127.0.0.1]:8080", ADMIN_URL="http://[::ffff:0.1.2.3]:8081")
+    assert settings.public_url == "http://[::ffff:7f00:1]:8080"
+    assert settings.admin_url == "http://[::ffff:1:203]:8081"
 
 
 @pytest.mark.parametrize(
@@ -190,11 +195,15 @@ def test_origins_are_written_as_browsers_write_them(tmp_path: Path) -> None:
         ("LISTEN", "share.example.com:80", "IP address"),
         ("ADMIN_LISTEN", "127.0.0.1:8080", "GUESTPASS_LISTEN"),
         ("ADMIN_LISTEN", "0.0.0.0:8080", "GUESTPASS_LISTEN"),
+        ("ADMIN_LISTEN", "[::ffff:127.0.0.1]:8080", "GUESTPASS_LISTEN"),
         ("PUBLIC_URL", "share.example.com", "http:// or https://"),
         ("PUBLIC_URL", "https://share.example.com/guests", "end after the host"),
         ("PUBLIC_URL", "https://share.example.com?", "end after the host"),
         ("PUBLIC_URL", "https://user:pw@share.example.com", "user name"),
         ("PUBLIC_URL", "https://share_1.example.com", "valid host"),
+        ("PUBLIC_URL", "https://share[::1]", "must be a URL"),
+        ("PUBLIC_URL", "https://[share.example.com]", "must be a URL"),
+        ("DATABASE_URL", "postgresql://guest:s3cret@[::1]5/guestpass", "must be a URL"),
         ("ADMIN_URL", "ftp://admin.example.com", "http:// or https://"),
         ("LINK_DOMAIN", "https://share.example.com", "bare domain"),
         ("LINK_DOMAIN", "*.share.example.com", "leave out"),

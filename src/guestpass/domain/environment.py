@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from guestpass.domain.urls import split_url
 from guestpass.domain.view_only import WRITE_METHODS
 
 ID_PATTERN = re.compile(r"[a-z0-9-]{1,63}", re.ASCII)
@@ -190,7 +191,7 @@ def _parse_origin(text: str, example: str, why_no_path: str) -> str:
     if not text.isascii() or re.search(r"[\x00-\x20\x7f\\]", text):
         raise ValueError(f"must be a plain URL such as {example}, without spaces")
     try:
-        parts = urlsplit(text)
+        parts = split_url(text)
         port = parts.port
     except ValueError as error:
         raise ValueError(f"is not a URL: {error}") from None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
+
+from guestpass.domain.addresses import plain_address
 
 ALLOWED_IPS = 50
 """How many networks one link may name."""
@@ -31,11 +33,9 @@ def read_networks(texts: Sequence[str]) -> tuple[Network, ...]:
 def is_within(address: str, networks: Sequence[Network]) -> bool:
     """Whether an address lies in one of the networks; what is no address lies in none."""
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = plain_address(ipaddress.ip_address(address))
     except ValueError:
         return False
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
     return any(parsed in network for network in networks)
 
 

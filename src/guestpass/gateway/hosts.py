@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property, lru_cache
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 from guestpass.app.addresses import Addresses
 
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+# As W3C Secure Contexts has them: Python 3.13 counts in ::ffff:127.0.0.1 too, which browsers don't trust.
+_LOOPBACK: Final = (IPv4Network("127.0.0.0/8"), IPv6Network("::1"))
 
 
 class HostKind(Enum):
@@ -100,9 +102,10 @@ def _is_loopback(name: str) -> bool:
     if name == "localhost":
         return True
     try:
-        return ip_address(name.strip("[]")).is_loopback
+        address = ip_address(name.strip("[]"))
     except ValueError:
         return False
+    return any(address in network for network in _LOOPBACK)
 
 
 def _authority(url: str) -> tuple[str, str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
 import structlog
 
+from guestpass.domain.addresses import plain_address
 from guestpass.gateway.heads import RequestHead, read_host
 
 Network = IPv4Network | IPv6Network
@@ -58,7 +59,7 @@ class TrustedProxies:
         client = peer
         for part in reversed((chain or b"").decode("latin-1").split(",")):
             try:
-                client = str(_plain(ip_address(part.strip())))
+                client = str(plain_address(ip_address(part.strip())))
             except ValueError:
                 break
             if not self.is_trusted(client):
@@ -77,7 +78,7 @@ class TrustedProxies:
 
     def _read_trust(self, address: str) -> bool:
         try:
-            parsed = _plain(ip_address(address))
+            parsed = plain_address(ip_address(address))
         except ValueError:
             return False
         return any(parsed in network for network in self._networks)
@@ -85,7 +86,7 @@ class TrustedProxies:
     def _warn(self, peer: str) -> None:
         """Say once that a proxy in front is not trusted: the mistake is common and its effect hard to see."""
         try:
-            address = _plain(ip_address(peer))
+            address = plain_address(ip_address(peer))
         except ValueError:
             return
         if address.is_loopback or address.is_private:
@@ -96,8 +97,3 @@ class TrustedProxies:
                 effect="its X-Forwarded-* fields are ignored, so every visitor seems to come from it",
                 remedy=f"if it is your reverse proxy, set GUESTPASS_TRUSTED_PROXIES={peer}",
             )
-
-
-def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address

@@ -10,12 +10,14 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import limits
 from pydantic import SecretStr
 
+from guestpass.domain.addresses import plain_address, written_address
 from guestpass.domain.durations import parse_duration
+from guestpass.domain.urls import split_url
 from guestpass.domain.visit import AddressDetail
 
 SECRET_LENGTH = 32
@@ -77,7 +79,7 @@ def parse_database_url(value: object) -> str:
 
 def _check_postgres_url(text: str) -> None:
     try:
-        parts = urlsplit(text)
+        parts = split_url(text)
         is_whole = parts.port != 0 and not parts.fragment and text.count("@") <= 1
     except ValueError:
         is_whole = False
@@ -99,7 +101,7 @@ def without_passwords(database_url: str) -> str:
 
 
 def parse_listen(value: object) -> Listen:
-    """An IP address and a port; ``localhost`` means 127.0.0.1."""
+    """An IP address and a port; ``localhost`` means 127.0.0.1, and so does ``[::ffff:127.0.0.1]``."""
     if isinstance(value, Listen):
         return value
     text = _text(value)
@@ -112,7 +114,7 @@ def parse_listen(value: object) -> Listen:
     if host == "localhost":
         host = "127.0.0.1"
     try:
-        host = str(ipaddress.ip_address(host))
+        host = str(plain_address(ipaddress.ip_address(host)))
     except ValueError:
         raise ValueError(f"{remedy}; 0.0.0.0 listens on every IPv4 address") from None
     if not re.fullmatch(r"[0-9]{1,5}", port, re.ASCII) or not 1 <= int(port) <= 65_535:
@@ -127,7 +129,7 @@ def parse_origin(value: object) -> str:
     if not text.isascii() or re.search(r"[\x00-\x20\x7f\\]", text):
         raise ValueError(f"must be a URL {example}, in ASCII and without spaces")
     try:
-        parts = urlsplit(text)
+        parts = split_url(text)
         port = parts.port
     except ValueError as error:
         raise ValueError(f"must be a URL {example}: {error}") from None
@@ -147,7 +149,7 @@ def parse_origin(value: object) -> str:
 def _origin_host(hostname: str) -> str:
     """The host as browsers write it in an Origin field; raises ValueError when it is none."""
     try:
-        return _bracketed(str(ipaddress.ip_address(hostname)))
+        return _bracketed(written_address(ipaddress.ip_address(hostname)))
     except ValueError:
         pass
     if not _DOMAIN.fullmatch(hostname) or re.fullmatch(r"[0-9]+", hostname.rpartition(".")[2], re.ASCII):

@@ -70,7 +70,14 @@ def test_loopback_names_are_the_main_host_on_a_loopback_listener_only(host: str,
 
 
 def test_a_name_that_only_resembles_a_loopback_name_is_unknown() -> None:
-    for host in (b"localhost.evil.test", b"127.0.0.1.evil.test", b"x.localhost", b"10.127.0.1", b"0.0.0.0"):
+    for host in (
+        b"localhost.evil.test",
+        b"127.0.0.1.evil.test",
+        b"x.localhost",
+        b"10.127.0.1",
+        b"0.0.0.0",
+        b"[::ffff:7f00:1]",
+    ):
         assert table(on_loopback=True).read(host).kind is HostKind.UNKNOWN
 
 
@@ -126,6 +133,7 @@ def test_a_loopback_name_that_the_operator_calls_former_is_former() -> None:
         ("http://share.example.com", "localhost:8080", True),
         ("http://share.example.com", "127.0.0.1:8080", True),
         ("http://share.example.com", "[::1]:8080", True),
+        ("http://[::ffff:7f00:1]:8080", "[::ffff:7f00:1]:8080", False),
     ],
 )
 def test_which_origins_browsers_trust(main_url: str, host: str, *, trustworthy: bool) -> None:
