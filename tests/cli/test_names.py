@@ -66,6 +66,11 @@ def test_a_share_url_will_do_whatever_its_host(elsewhere: Elsewhere, server: Ser
     assert "was replaced" in elsewhere.refuse(1, "share", "show", link["url"])
 
 
+@pytest.mark.parametrize("url", ["http://[::1/share/gp_x", "http://a]/share/gp_x", "[/share/gp_x"])
+def test_what_is_no_url_is_no_links_url(elsewhere: Elsewhere, url: str) -> None:
+    assert "No share link has this URL" in elsewhere.refuse(1, "share", "show", url)
+
+
 def test_a_url_below_a_link_domain_is_known_by_its_host_even_when_it_was_replaced(elsewhere: Elsewhere) -> None:
     link = made(elsewhere, "")
     shown = elsewhere.succeed("share", "show", f"https://{link['id']}.links.example.com/share/gp_old", "--json")

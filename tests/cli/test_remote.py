@@ -133,6 +133,10 @@ def test_the_public_address_will_do(elsewhere: Elsewhere, server: Server) -> Non
     [
         ("admin.example.com", 2, "must be http:// or https://"),
         ("https://admin.example.com/api", 2, "nothing behind"),
+        ("http://[::1", 2, "must be http:// or https://"),
+        ("http://[::1]8081", 2, "must be http:// or https://"),
+        ("http://[v1.a]", 2, "must be http:// or https://"),
+        ("http://ä..example.com", 2, "must be http:// or https://"),
         ("http://127.0.0.1:1", 3, "connection refused"),
         ("http://guestpass.invalid", 3, "has no address"),
     ],

@@ -20,6 +20,9 @@ from guestpass.web.api.models import EnvironmentBody
 from guestpass.web.api.record_models import VisitorBody
 
 _SHOWN: Final = 8
+_NO_SUCH_URL: Final = (
+    "No share link has this URL: it was replaced by a new one, its link was removed, or a part of it is missing."
+)
 
 Thing = TypeVar("Thing")
 Fits = Callable[[Thing], bool]
@@ -133,7 +136,10 @@ async def _search(backend: Backend, text: str) -> list[ShareLinkBody]:
 
 async def _link_of_url(backend: Backend, url: str) -> ShareLinkBody:
     """The link that a share URL opens. Its token is compared here, and goes nowhere."""
-    parts = urlsplit(url.strip() if "://" in url else f"//{url.strip()}")
+    try:
+        parts = urlsplit(url.strip() if "://" in url else f"//{url.strip()}")
+    except ValueError:
+        raise Stopped(REFUSED, _NO_SUCH_URL) from None
     token = _token(parts.path)
     # With LINK_DOMAIN the id is the first label of the host.
     id = (parts.hostname or "").partition(".")[0]
@@ -145,10 +151,7 @@ async def _link_of_url(backend: Backend, url: str) -> ShareLinkBody:
     async for link in all_links(backend, LinkSearch(limit=LONGEST_PAGE)):
         if _token(urlsplit(link.url).path) == token:
             return link
-    raise Stopped(
-        REFUSED,
-        "No share link has this URL: it was replaced by a new one, its link was removed, or a part of it is missing.",
-    )
+    raise Stopped(REFUSED, _NO_SUCH_URL)
 
 
 def _token(path: str) -> str:

@@ -23,6 +23,7 @@ from guestpass.app.unset import UNSET
 from guestpass.cli.session import REFUSED, UNAVAILABLE, WRONG, Stopped
 from guestpass.domain.errors import FieldError, Forbidden, Invalid, NotFound
 from guestpass.domain.link import EventKind
+from guestpass.domain.urls import split_url
 from guestpass.web.api.account_models import AccountBody, AccountsBody
 from guestpass.web.api.link_models import DeactivatedBody, FoundLinksBody, ShareLinkBody
 from guestpass.web.api.models import EnvironmentBody, EnvironmentsBody, RefusedCallsBody
@@ -50,12 +51,7 @@ class Server:
 def read_server(url: str, token: str) -> Server:
     """The server of GUESTPASS_URL and GUESTPASS_TOKEN; raises Stopped with what is wrong with them."""
     address = url.strip().rstrip("/")
-    parts = urlsplit(address)
-    try:
-        known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        known = False
-    if not known or parts.path or parts.query or parts.fragment or parts.username:
+    if not _is_origin(address):
         raise Stopped(
             WRONG,
             "GUESTPASS_URL must be http:// or https://, a host and perhaps a port, and nothing behind them, such as "
@@ -71,6 +67,17 @@ def read_server(url: str, token: str) -> Server:
     if not token.isascii() or not token.isprintable() or " " in token:
         raise Stopped(WRONG, "GUESTPASS_TOKEN is no bearer token; set it to what `guestpass token` printed.")
     return Server(address, token)
+
+
+def _is_origin(address: str) -> bool:
+    try:
+        parts = split_url(address)
+        # The client refuses more than the parts tell, such as what is no name under the rules of IDNA.
+        httpx2.URL(address)
+        known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except (ValueError, httpx2.InvalidURL):
+        return False
+    return bool(known) and not (parts.path or parts.query or parts.fragment or parts.username)
 
 
 @asynccontextmanager
