@@ -81,12 +81,12 @@ def read_options(arguments: Sequence[str] | None = None) -> Settings:
     parser = argparse.ArgumentParser(prog="python -m tests.doubles.odoo", description="A test double of Odoo 18.")
     for each in fields(Settings):
         option = "--" + each.name.replace("_", "-")
+        # argparse formats it with %; from Python 3.14 on it does so at once, and not only for --help.
+        text = each.metadata["help"].replace("%", "%%")
         if each.default is MISSING:
-            parser.add_argument(option, type=int, required=True, help=each.metadata["help"])
+            parser.add_argument(option, type=int, required=True, help=text)
         elif isinstance(each.default, bool):
-            parser.add_argument(
-                option, action=argparse.BooleanOptionalAction, default=each.default, help=each.metadata["help"]
-            )
+            parser.add_argument(option, action=argparse.BooleanOptionalAction, default=each.default, help=text)
         else:
-            parser.add_argument(option, type=type(each.default), default=each.default, help=each.metadata["help"])
+            parser.add_argument(option, type=type(each.default), default=each.default, help=text)
     return Settings(**vars(parser.parse_args(arguments)))
