@@ -153,6 +153,8 @@ class ClientConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Keep half-closed connections: a client may send its request, say that this was all, and read on."""
         self._eof = True
+        # A transport that closes takes nothing more, so it is given what this turn had to send before it is told to.
+        self._out.flush()
         exchange = self._exchange
         if self._is_tls or (exchange is not None and (exchange.is_endless or not exchange.request_done)):
             # TLS knows no half-closed connections here: asyncio closes whatever this says.

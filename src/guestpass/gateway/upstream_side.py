@@ -46,7 +46,8 @@ class UpstreamConnection(asyncio.Protocol):
             self.abort()
 
     def eof_received(self) -> None:
-        """Let the transport close: nothing that follows could be answered."""
+        """Let the transport close behind what this turn had to send: nothing that follows could be answered."""
+        self._out.flush()
 
     def connection_lost(self, error: Exception | None) -> None:
         self.lost = True

@@ -610,3 +610,27 @@ async def test_an_answer_that_waits_for_a_slow_reader_is_broken_off_when_its_lin
         book.end_link()
         await book.settle()
         assert book.client.aborted is slow
+
+
+@pytest.mark.parametrize("whose", ["ours", "theirs"])
+async def test_a_client_that_says_no_more_while_its_answer_is_made_gets_it(whose: str) -> None:
+    async with playing() as book:
+        if whose == "ours":
+            book.client.deliver(b"GET / HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n")
+        else:
+            (await _asked(book)).deliver(b"HTTP/1.1 204 No Content\r\n\r\n")
+        # As TLS does it, where the request and the client's close may come in one piece.
+        book.client.deliver_end()
+        await book.settle()
+        assert _status(book.client) == (421 if whose == "ours" else 204)
+        assert book.client.lost
+
+
+async def test_an_upstream_that_says_no_more_gets_what_was_on_its_way() -> None:
+    async with playing() as book:
+        upstream = await _asked(book, b"Content-Length: 10", line=b"POST / HTTP/1.1", body=b"half")
+        upstream.take()
+        book.client.deliver(b"-whole")
+        upstream.deliver_end()
+        await book.settle()
+        assert upstream.written == b"-whole"
