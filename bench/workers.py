@@ -11,7 +11,7 @@ from bench.stage import staged
 
 ONE, TWO = "one-worker", "two-workers"
 WORKER_LOADS = {ONE: "1 KB, 1 worker", TWO: "1 KB, 2 workers"}
-WORKER_CANDIDATES = ("nginx", "guestpass")
+WORKER_CANDIDATES = ("nginx", "guestpass", "guestpass_compiled")
 
 
 def measure_workers(

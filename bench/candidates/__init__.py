@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.candidates.caddy import Caddy
 from bench.candidates.candidate import PASS_COOKIE, Candidate
 from bench.candidates.envoy import EnvoyExtAuthz, EnvoyJWTAuthn
-from bench.candidates.guestpass import Guestpass
+from bench.candidates.guestpass import Guestpass, GuestpassCompiled
 from bench.candidates.haproxy import HAProxy
 from bench.candidates.nginx import NginxAuthRequest, NginxPlain
 from bench.candidates.node import ConfigurableHTTPProxy
@@ -23,6 +23,7 @@ CANDIDATES: dict[str, type[Candidate]] = {
         Caddy,
         ConfigurableHTTPProxy,
         Guestpass,
+        GuestpassCompiled,
     )
 }
 
@@ -35,6 +36,7 @@ __all__ = [
     "EnvoyExtAuthz",
     "EnvoyJWTAuthn",
     "Guestpass",
+    "GuestpassCompiled",
     "HAProxy",
     "NginxAuthRequest",
     "NginxPlain",

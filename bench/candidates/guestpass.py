@@ -11,6 +11,7 @@ import httpx2
 
 from bench.browser import Jar
 from bench.candidates.candidate import Candidate, wait_until_answered
+from bench.installing import installed
 from bench.processes import NotReady, Server, pinned
 from bench.upstream import SESSION_COOKIE, Environment
 from guestpass import __version__
@@ -29,6 +30,10 @@ class Guestpass(Candidate):
     name = "guestpass"
     title = "Guestpass"
 
+    @property
+    def _python(self) -> str:
+        return sys.executable
+
     def start(self) -> None:
         self._environ = {name: value for name, value in os.environ.items() if not name.startswith("GUESTPASS_")} | {
             "GUESTPASS_DATA_DIR": str(self.folder / "data"),
@@ -37,7 +42,7 @@ class Guestpass(Candidate):
             "GUESTPASS_REQUESTS_PER_ADDRESS": _UNREACHED,
             "GUESTPASS_REQUESTS_PER_LINK": _UNREACHED,
         }
-        command = [sys.executable, "-m", "guestpass", "serve", "--workers", str(self.workers)]
+        command = [self._python, "-m", "guestpass", "serve", "--workers", str(self.workers)]
         log = self.folder / "serve.log"
         server = self.keep(Server(self.title, pinned(self.cores, command), log=log, environ=self._environ))
         server.wait_until_listening(("127.0.0.1", self.second_port))
@@ -71,10 +76,22 @@ class Guestpass(Candidate):
         return __version__
 
     def _sign_in(self) -> httpx2.Client:
-        command = [sys.executable, "-m", "guestpass", "token", "--sub", "bench"]
+        command = [self._python, "-m", "guestpass", "token", "--sub", "bench"]
         token = subprocess.run(command, env=self._environ, capture_output=True, text=True, timeout=30, check=True)
         admin = f"http://127.0.0.1:{self.second_port}"
         return httpx2.Client(base_url=admin, headers={"Authorization": f"Bearer {token.stdout.strip()}"}, timeout=30)
+
+
+class GuestpassCompiled(Guestpass):
+    """The same from the wheel whose gateway is compiled."""
+
+    name = "guestpass_compiled"
+    title = "Guestpass, compiled"
+    programs = ("guestpass-compiled",)
+
+    @property
+    def _python(self) -> str:
+        return installed("guestpass-compiled")
 
 
 def _created(answer: httpx2.Response) -> dict[str, Any]:

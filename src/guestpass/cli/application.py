@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -33,9 +34,16 @@ app = typer.Typer(
 share = typer.Typer(help="Share links.", no_args_is_help=True)
 
 
+def _is_compiled() -> bool:
+    """Whether this is the wheel whose gateway is compiled."""
+    spec = find_spec("guestpass.gateway.exchange")
+    return spec is not None and spec.origin is not None and not spec.origin.endswith(".py")
+
+
 def _print_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"guestpass {__version__}")
+        built = " (gateway compiled)" if _is_compiled() else ""
+        typer.echo(f"guestpass {__version__}{built}")
         raise typer.Exit
 
 

@@ -8,7 +8,9 @@ import socket
 import struct
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+from mypy_extensions import mypyc_attr
 
 from guestpass.app.directory import LinkEntry
 from guestpass.app.notices import Notice, NoticeRenderer, RenderedNotice
@@ -23,7 +25,6 @@ from guestpass.gateway.websocket import names_websocket
 
 if TYPE_CHECKING:
     from guestpass.gateway.gateway import Gateway
-    from guestpass.gateway.reception import Reception
 
 HEAD_TIMEOUT: Final = 10.0
 # How long one goes on to read what nobody wants any more: after the client's last byte, and in all. Whoever sends a
@@ -40,6 +41,15 @@ _BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 _NO_METHOD = re.compile(rb"[^A-Za-z]")
 
 
+class Receiving(Protocol):
+    """Who decides what becomes of a request."""
+
+    def receive(self, client: ClientConnection, head: RequestHead) -> None:
+        """Answer a request, or begin an exchange; raises RefusedHeadError."""
+        ...
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
 class ClientConnection(asyncio.Protocol):
     """A client's end. `answered` says that the head of an answer to the present request has gone out.
 
@@ -79,14 +89,15 @@ class ClientConnection(asyncio.Protocol):
         "write_paused",
     )
 
-    _UPSTREAM, _FULL = 1, 2
+    _UPSTREAM: Final = 1
+    _FULL: Final = 2
 
-    def __init__(self, gateway: Gateway, reception: Reception) -> None:
+    def __init__(self, gateway: Gateway, reception: Receiving) -> None:
         self.gateway = gateway
         self._reception = reception
         self.notices: NoticeRenderer = gateway.notices  # how the present request's client is told things
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
-        self._out: Outgoing = cast("Outgoing", None)
+        self._out = Outgoing(gateway.outbox)
         self.peer = ""
         self._counted = False
         self._was_served = False
@@ -117,7 +128,7 @@ class ClientConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=_WRITE_BUFFER)
-        self._out = Outgoing(self.gateway.outbox, self.transport)
+        self._out.begin(self.transport)
         self.has_arrived = True
         self._is_tls = transport.get_extra_info("ssl_object") is not None
         peer = transport.get_extra_info("peername")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from mypy_extensions import mypyc_attr
+
 from guestpass.app.directory import LinkEntry
 from guestpass.domain.reasons import Reason
 from guestpass.gateway.connector import UnreachableError
@@ -102,6 +104,7 @@ def _ends_where_it_says(head: ResponseHead, request: RequestHead) -> bool:
     return request.method != b"HEAD" or head.status == 304 or head.chunked or head.content_length is not None
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Exchange:
     """A request on its way. `entry` is the link that it came through, None for requests to our own application."""
 

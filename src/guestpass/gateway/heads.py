@@ -241,7 +241,7 @@ def read_request_head(data: bytes) -> RequestHead:
 
 def _read_plain_block(raw: bytes) -> FieldBlock | None:
     """Read the field lines between two CRLF and an empty line; None where one of them is not plain."""
-    fields = [_LINES[line] for line in raw[2:-4].split(b"\r\n")]
+    fields = [_LINES[line] for line in raw.removesuffix(_END).split(b"\r\n")[1:]]
     if None in fields:
         return None
     block = _understand(cast("list[Field]", fields), minor=1)
@@ -354,7 +354,7 @@ def _check_request_line(data: bytes, method: bytes, target: bytes) -> int:
     line_end = data.index(b"\r\n")
     if not data[:1].isalpha():
         raise _bad("The request begins with more than one empty line.")
-    version = data[line_end - 8 : line_end]
+    version = data[max(0, line_end - 8) : line_end]
     if version not in _VERSIONS:
         raise _another_version()
     # Equality leaves no room for further spaces, for RTSP and ICE, or for bytes before the method.

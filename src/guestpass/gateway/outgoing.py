@@ -8,7 +8,7 @@ virtual machine to wake a core that sleeps costs as much as a third of a request
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, cast
 
 MOST_WAITING: Final = 64
 """Connections that wait at most, so that in a long turn the first answer does not wait for hundreds of others."""
@@ -46,10 +46,14 @@ class Outgoing:
 
     __slots__ = ("_outbox", "_pieces", "_transport")
 
-    def __init__(self, outbox: Outbox, transport: asyncio.Transport) -> None:
+    def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
-        self._transport = transport
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._pieces: list[bytes] = []
+
+    def begin(self, transport: asyncio.Transport) -> None:
+        """The connection is there; nothing may have been written before."""
+        self._transport = transport
 
     def write(self, data: bytes) -> None:
         """Send bytes, when this turn ends at the latest."""

@@ -20,12 +20,11 @@ _PIECE: Final = 64 * 1024
 class UpstreamConnection(asyncio.Protocol):
     """The upstream's end. While it serves nobody, whatever arrives makes it unusable."""
 
-    __slots__ = ("_out", "_outbox", "_socket", "_transport", "exchange", "idle_since", "lost", "reading_paused")
+    __slots__ = ("_out", "_socket", "_transport", "exchange", "idle_since", "lost", "reading_paused")
 
     def __init__(self, outbox: Outbox) -> None:
-        self._outbox = outbox
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
-        self._out: Outgoing = cast("Outgoing", None)
+        self._out = Outgoing(outbox)
         self._socket: socket.socket = cast("socket.socket", None)
         self.exchange: Exchange | None = None
         self.idle_since = 0.0
@@ -35,7 +34,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
-        self._out = Outgoing(self._outbox, self._transport)
+        self._out.begin(self._transport)
         # Asked for once: a transport makes a new socket object for each who asks.
         self._socket = transport.get_extra_info("socket")
 

@@ -55,7 +55,7 @@ class _WatchedClient(ClientConnection):
     """A client's connection that keeps the heads that it reads and the exchanges that they begin."""
 
     def __init__(self, gateway: Gateway, reception: Reception) -> None:
-        super().__init__(gateway, cast("Reception", self))
+        super().__init__(gateway, self)
         self._next = reception
         self.accepted: list[Accepted] = []
 

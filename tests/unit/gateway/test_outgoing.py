@@ -33,7 +33,10 @@ async def sending(count: int) -> AsyncIterator[tuple[list[Outgoing], list[socket
     with pairs(count) as made:
         transports = [(await loop.create_connection(asyncio.Protocol, sock=ours))[0] for ours, _ in made]
         try:
-            yield [Outgoing(outbox, each) for each in transports], [theirs for _, theirs in made], transports
+            connections = [Outgoing(outbox) for _ in made]
+            for connection, transport in zip(connections, transports, strict=True):
+                connection.begin(transport)
+            yield connections, [theirs for _, theirs in made], transports
         finally:
             for each in transports:
                 each.abort()
