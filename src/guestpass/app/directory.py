@@ -127,7 +127,7 @@ class Directory:
         time: Callable[[], float],
         *,
         renewed: Callable[[Environment], None] = lambda _: None,
-        size: int = 20_000,
+        size: int = 5_000,
     ) -> None:
         self._store = store
         self._vault = vault
