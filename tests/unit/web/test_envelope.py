@@ -22,7 +22,13 @@ async def _ask(app: ASGIApp, method: str = "GET") -> list[Message]:
     async def send(message: Message) -> None:
         sent.append(dict(message))
 
-    scope = {"type": "http", "method": method, "path": "/", "headers": [(b"x-guestpass-request-id", b"req-9")]}
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": "/",
+        "query_string": b"",
+        "headers": [(b"x-guestpass-request-id", b"req-9")],
+    }
     await Envelope(app)(scope, receive, send)
     return sent
 

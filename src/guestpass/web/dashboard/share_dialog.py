@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Final
 
 import segno
@@ -34,7 +35,13 @@ from guestpass.web.dashboard.services import DashboardServices, Services
 from guestpass.web.dashboard.sessions import Changing, Looking, Owner
 from guestpass.web.share_messages import ShareMessage, write_link_message, write_password_message
 
-LANGUAGE_NAMES: Final = {tag: str(Locale(tag).display_name).capitalize() for tag in LANGUAGES}
+
+@cache
+def language_names() -> dict[str, str]:
+    """What each language calls itself; asked for when it is shown, since what is known of all languages takes 6 MB."""
+    return {tag: str(Locale(tag).display_name).capitalize() for tag in LANGUAGES}
+
+
 """What each language of the message calls itself."""
 Accepted = Annotated[str, Header(alias="accept-language")]
 
@@ -136,7 +143,7 @@ async def word_message(
     password = form.raw("password") or None
     sending = Sending(owned, language_for(form.text("language")).tag, password, form.checked("together"))
     if is_partial(request):
-        return render(request, "share_message.html", sending=sending, languages=LANGUAGE_NAMES)
+        return render(request, "share_message.html", sending=sending, languages=language_names())
     return _send(request, sending)
 
 
@@ -181,7 +188,7 @@ def send_anew(request: Request, owner: Owner, owned: OwnedLink, accepted: str) -
 
 def _send(request: Request, sending: Sending, title: str = "Send the link") -> Response:
     return render(
-        request, "send_link.html", sending=sending, owned=sending.owned, heading=title, languages=LANGUAGE_NAMES
+        request, "send_link.html", sending=sending, owned=sending.owned, heading=title, languages=language_names()
     )
 
 
