@@ -1,5 +1,5 @@
 """`python -m guestpass` is the command `guestpass`."""
 
-from guestpass.cli import main
+from guestpass.cli.main import main
 
 main()

@@ -1,5 +1,1 @@
 """The command line: the same use cases as the API, on the same database as the server beside it."""
-
-from guestpass.cli.main import main
-
-__all__ = ["main"]

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from getpass import getpass
 from typing import TYPE_CHECKING, TypeVar
 
-import typer
-
 from guestpass import telemetry
 from guestpass.domain.access import Principal
 from guestpass.settings import REMOTE_VARIABLES, Settings, load
@@ -103,11 +101,11 @@ def confirm(question: str, *, yes: bool) -> None:
     """Ask before something ends, unless `yes`; ends the command when it isn't confirmed."""
     if yes:
         return
-    # typer's own question leaves a blank on standard output, where only results belong.
-    typer.echo(f"{question} [y/N] ", err=True, nl=False)
+    # On standard error, since only results belong on standard output.
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201 - the command's way to ask
     answer = sys.stdin.readline()
     if not answer:
-        typer.echo(err=True)
+        print(file=sys.stderr)  # noqa: T201
         raise Stopped(REFUSED, "Nobody confirmed it, so nothing was changed; --yes goes on without asking.")
     if answer.strip().lower() not in {"y", "yes"}:
         raise Stopped(REFUSED, "Nothing was changed.")
@@ -127,6 +125,8 @@ def _type_password(*, confirmed: bool) -> str:
             password = getpass("Password: ", sys.stderr)
             if password and (not confirmed or getpass("The same again: ", sys.stderr) == password):
                 return password
-            typer.echo("That was not the same; once more." if password else "It must not be empty.", err=True)
+            print(  # noqa: T201
+                "That was not the same; once more." if password else "It must not be empty.", file=sys.stderr
+            )
     except EOFError:
-        raise typer.Abort from None
+        raise KeyboardInterrupt from None

@@ -5,9 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-import typer
-from typer.exceptions import TyperException
-
 from guestpass.app.instance import AnotherKey
 from guestpass.cli.session import REFUSED, WRONG, Stopped
 from guestpass.data_directory import DataDirectoryUnusable
@@ -54,13 +51,7 @@ def stopping(action: Callable[[], object]) -> int:
     """Do it and return the exit status; whatever stops it is said on standard error."""
     try:
         status = action()
-    except TyperException as error:
-        # Where a command is left out, the message is the whole help.
-        if error.format_message().startswith("Usage:"):
-            typer.echo(error.format_message(), err=True)
-            return WRONG
-        return say(error.exit_code, error.format_message())
-    except (typer.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
         return say(_STOPPED_BY_INTERRUPT, "Stopped.")
     except Stopped as error:
         return say(error.status, str(error))

@@ -76,13 +76,15 @@ class Outgoing:
             self._pieces.clear()
 
     def flush(self) -> None:
-        """Send now."""
+        """Send now. What was written to a connection that is gone is forgotten."""
         pieces = self._pieces
-        if len(pieces) == 1:
-            self._transport.write(pieces.pop())
-        elif pieces:
-            self._transport.write(b"".join(pieces))
-            pieces.clear()
+        if not pieces:
+            return
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        # uvloop raises where the transport is gone for good, and that would keep back what others have to send.
+        if not self._transport.is_closing():
+            self._transport.write(data)
 
     @property
     def unsent(self) -> int:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import pytest
+import uvloop
 
 from guestpass.gateway.outgoing import AT_ONCE, MOST_WAITING, Outbox, Outgoing
 
@@ -114,3 +115,17 @@ async def test_what_comes_after_the_end_is_not_sent() -> None:
         one.write(b"too late")
         await asyncio.sleep(0.01)
         assert end.recv(100) == b""
+
+
+def test_a_connection_that_is_lost_meanwhile_keeps_nobody_elses_answer_back() -> None:
+    async def lose_one() -> bytes:
+        async with sending(2) as ([one, other], [_, other_end], [transport, _]):
+            transport.abort()
+            one.write(b"nobody is there any more")
+            other.write(b"an answer")
+            await asyncio.sleep(0.01)
+            return arrived(other_end)
+
+    # The server's own loop raises where something is written to a transport that is gone.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(lose_one()) == b"an answer"
