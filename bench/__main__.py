@@ -14,6 +14,7 @@ from rich.console import Console
 
 from bench import changes, scale, web_client
 from bench.candidates import CANDIDATES
+from bench.flame import draw_flames
 from bench.load import LOADS
 from bench.machine import describe_machine
 from bench.plan import Patience
@@ -24,6 +25,7 @@ from bench.report import document, print_report, rows
 
 _WIDTH = 130  # where there is no terminal that has one
 _FULL: dict[str, Any] = {"rounds": 5, "seconds": 5, "loads": list(LOADS), "only": list(CANDIDATES)}
+_OWN = ("guestpass", "guestpass_compiled")
 _SHORT: dict[str, Any] = _FULL | {"rounds": 3, "seconds": 2, "only": ["nginx", "auth_request", "guestpass"]}
 
 
@@ -35,7 +37,7 @@ def main() -> int:
         console.width = _WIDTH
     try:
         if options.measure is None:
-            _publish(options, console)
+            options.write(options, console)
             return 0
         measured: dict[str, Any] = options.measure(options, console)
     except (NotReady, OSError) as error:
@@ -110,6 +112,13 @@ def _publish(options: argparse.Namespace, console: Console) -> None:
         console.print(f"Written: {file}", highlight=False)
 
 
+def _draw(options: argparse.Namespace, console: Console) -> None:
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    with console.status("starting") as status:
+        draw_flames(options.only[0], options.output, seconds=options.seconds, tell=status.update)
+    console.print(f"Written: {options.output}", highlight=False)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
@@ -154,6 +163,16 @@ def _parser() -> argparse.ArgumentParser:
     hearing.add_argument("--output", type=Path, default=heard, help=f"the JSON file (default {heard})")
     hearing.set_defaults(measure=_measure_changes)
     _add_scale(modes)
+    flames = modes.add_parser(
+        "flame",
+        help="a flame graph of a worker under full load",
+        description="Draw where the time of a request of 1 KB goes, with py-spy.",
+    )
+    flames.add_argument("--only", type=_names(_OWN), default=[_OWN[0]], help=f"{' or '.join(_OWN)} (default {_OWN[0]})")
+    flames.add_argument("--seconds", type=_positive, default=10, help="how long to look (default 10)")
+    drawn = Path("build/flame.svg")
+    flames.add_argument("--output", type=Path, default=drawn, help=f"the picture (default {drawn})")
+    flames.set_defaults(measure=None, write=_draw)
     docs = modes.add_parser(
         "docs",
         help="write the figures of the proxies into docs/benchmarks.md",
@@ -161,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     docs.add_argument("--input", type=Path, default=output, help=f"what was measured (default {output})")
     docs.add_argument("--page", type=Path, default=Path("docs/benchmarks.md"), help="(default docs/benchmarks.md)")
-    docs.set_defaults(measure=None)
+    docs.set_defaults(measure=None, write=_publish)
     return parser
 
 

@@ -18,6 +18,7 @@ _NODE = ROOT / "bench" / "node"
 _FILES = {
     "caddy": _ENVIRONMENT / "bin" / "caddy",
     "envoy": _ENVIRONMENT / "bin" / "envoy",
+    "py-spy": _ENVIRONMENT / "bin" / "py-spy",
     "traefik": _ENVIRONMENT / "bin" / "traefik",
     "configurable-http-proxy": _ENVIRONMENT / "node" / "node_modules" / ".bin" / "configurable-http-proxy",
     "guestpass-compiled": ROOT / ".venv-compiled" / "bin" / "python",
