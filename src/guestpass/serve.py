@@ -8,9 +8,10 @@ import signal
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import uvloop
 
@@ -34,6 +35,8 @@ Started = Callable[[Core], Awaitable[None]]
 
 
 _Work = Callable[[], Coroutine[Any, Any, None]]
+# How long the end of a worker waits for what is being written, where the database does not answer.
+_QUIET_SECONDS: Final = 5.0
 
 
 class Orders:
@@ -190,6 +193,9 @@ async def _work(
     await worker.gateway.drain(worker.core.settings.drain.total_seconds(), orders.stopping)
     worker.desk.should_exit = True
     await desk
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_QUIET_SECONDS):
+            await worker.core.database.quiet()
     for task in background:
         task.cancel()
     worker.directory.close()

@@ -242,7 +242,7 @@ async def test_an_environment_that_is_down_is_502_and_the_log_says_why(share: Sh
     assert str(port) not in answer.body.decode(), "where the environment lives is not the visitor's business"
 
 
-@pytest.mark.parametrize("name", ["nowhere.invalid", "a" * 64 + ".invalid"])
+@pytest.mark.parametrize("name", ["nowhere.invalid", "a" * 63 + ".invalid"])
 async def test_an_environment_whose_name_leads_nowhere_is_502_and_the_log_says_why(share: Share, name: str) -> None:
     shared = await share(f"http://{name}")
     answer = await shared.ask(b"GET / HTTP/1.1")

@@ -5,9 +5,10 @@ import gc
 from collections.abc import Callable
 
 import pytest
-from tests.storage.samples import KEY, LINK_ID, NOON, keep, link_of, make_environment, make_link
+from tests.storage.samples import KEY, LINK_ID, NOON, SetClock, keep, link_of, make_environment, make_link
 
 from guestpass.app.ports import ChangeKind, Store
+from guestpass.app.visits import VisitLog
 from guestpass.storage.database import Database
 from guestpass.storage.instance import read_instance, write_instance
 
@@ -141,3 +142,46 @@ async def test_facts_about_the_instance_are_set_changed_and_forgotten(database: 
     assert await read_instance(database) == {"public_url": "https://example.com"}
     await write_instance(database, {"secret_key_fingerprint": "00ff"})
     assert await read_instance(database) == {"public_url": "https://example.com", "secret_key_fingerprint": "00ff"}
+
+
+async def test_who_is_cancelled_in_a_quiet_moment_keeps_nobody_waiting_and_nothing_is_lost(
+    open_database: Callable[[], Database], clock: SetClock
+) -> None:
+    """As a worker ends: in the middle of a transaction a cancelled task would leave the write lock taken."""
+    database, key = open_database(), KEY
+    await keep(database, make_environment())
+    names = set()
+    for number in range(20):
+        log = VisitLog(database, clock)
+        log.learned(key, f"sid{number}")
+        names.add(f"sid{number}")
+        async with asyncio.TaskGroup() as tasks:
+            flushing = tasks.create_task(log.flush())
+            # Wherever it may be by then.
+            await asyncio.sleep(number / 4000)
+            await database.quiet()
+            flushing.cancel()
+            await asyncio.wait_for(log.flush(), 5)
+    async with open_database().reading() as work:
+        assert await work.environments.http_only_cookies(key) == names
+
+
+async def test_a_moment_is_quiet_when_all_who_write_or_wait_for_it_are_done(database: Database) -> None:
+    let_go, ended = asyncio.Event(), []
+
+    async def write(name: str) -> None:
+        async with database.writing():
+            await let_go.wait()
+        ended.append(name)
+
+    await database.quiet()
+    async with asyncio.TaskGroup() as tasks:
+        for name in ("first", "second"):
+            tasks.create_task(write(name))
+        await asyncio.sleep(0)
+        waiting = tasks.create_task(database.quiet())
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        let_go.set()
+        await asyncio.wait_for(waiting, 5)
+        assert ended == ["first", "second"]

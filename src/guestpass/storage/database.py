@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -90,6 +91,8 @@ class Database:
     def __init__(self, url: str, clock: Clock) -> None:
         self.location: Final = locate(url)
         self._clock = clock
+        self._writing = 0
+        self._quiet = asyncio.Event()
         # One writer for the process: units of work queue in the order in which they came, where a database's own
         # waiting would be a race; only other processes are waited for.
         self._readers, self._writer = (
@@ -107,8 +110,24 @@ class Database:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[SQLUnitOfWork]:
         """A transaction that may write; it holds the write lock from its beginning to its end."""
-        async with self._writer.begin() as connection:
-            yield SQLUnitOfWork(connection, self._clock)
+        self._writing += 1
+        try:
+            async with self._writer.begin() as connection:
+                yield SQLUnitOfWork(connection, self._clock)
+        finally:
+            self._writing -= 1
+            if not self._writing:
+                self._quiet.set()
+
+    async def quiet(self) -> None:
+        """Wait for a moment in which nothing of this process writes; it lasts until the caller waits again.
+
+        In such a moment tasks that write can be cancelled. In the middle of a transaction that would leave it open, and
+        with it the write lock, until the garbage collector finds its connection.
+        """
+        while self._writing:
+            self._quiet.clear()
+            await self._quiet.wait()
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
