@@ -15,7 +15,7 @@ from bench.stage import staged
 
 _LOAD = "1k"
 _WARM_UP_SECONDS = 2
-_RATE = 400  # samples a second; each stops the worker for a moment, so more would show themselves
+_RATE = 400  # samples a second
 
 
 def draw_flames(candidate: str, output: Path, *, seconds: int, tell: Callable[[str], None]) -> None:
@@ -31,7 +31,7 @@ def draw_flames(candidate: str, output: Path, *, seconds: int, tell: Callable[[s
         try:
             # Its own command line becomes the graph's title, so no path of this machine may be in it.
             subprocess.run(
-                ["py-spy", "record", "--native", "--rate", str(_RATE), "--duration", str(seconds),
+                ["py-spy", "record", "--gil", "--nonblocking", "--rate", str(_RATE), "--duration", str(seconds),
                  "--pid", str(worker), "--output", output.name],
                 executable=installed("py-spy"), cwd=output.parent, check=True, capture_output=True, text=True,
             )  # fmt: skip
