@@ -29,7 +29,7 @@ test: check
 	@$(BIN)/python tests/install_applications.py
 	@$(BIN)/python -m pytest -n auto --dist loadfile --durations 30
 
-# What the wire sees, once more with the compiled gateway; no wheel is made where it fails. It takes five minutes, which is
+# What the wire sees, once more with the compiled gateway; no wheel is made where it fails. It takes three minutes, which is
 # why it is no part of `make test`. Left out is what puts mocks where the compiled gateway wants its own classes.
 test-compiled: $(COMPILED)/stamp
 	@$(COMPILED)/bin/guestpass --version | grep -qF "(gateway compiled)"
