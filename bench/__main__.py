@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description=(
-            "Measure Guestpass beside what one would use instead, on one core each. Takes about 20 minutes, and two "
+            "Measure Guestpass beside what one would use instead, on one core each. Takes about 25 minutes, and two "
             "with --short. A sample is thrown away and taken again where anything else uses over a tenth of a core."
         ),
     )

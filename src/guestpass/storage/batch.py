@@ -12,10 +12,11 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, String, Subquery, bindparam, select
+from sqlalchemy import BigInteger, Column, Insert, String, Subquery, Table, bindparam, insert, select
 from sqlalchemy.types import TypeEngine
 
 from guestpass.storage.dialect import JSONElements, JSONField
+from guestpass.storage.tables import links
 
 _ROWS: Final = "rows"
 _COUNT: Final = "count_of_rows"
@@ -33,6 +34,13 @@ def told(**fields: Column[Any] | TypeEngine[Any]) -> Subquery:
     # The limit leaves nothing out. PostgreSQL expects a hundred rows of any array, for which it would read a table of
     # some ten thousand as a whole, and understands by the limit how few they are.
     return select(*picked).limit(bindparam(_COUNT, type_=BigInteger())).subquery("told")
+
+
+def append_to(table: Table, *names: str) -> Insert:
+    """Add rows with these fields of the table, in their order, and leave out those whose link is gone."""
+    given = told(**{name: table.c[name] for name in names})
+    picked = select(*(given.c[name] for name in names)).join(links, links.c.id == given.c.link_id)
+    return insert(table).from_select(names, picked.order_by(given.c.position))
 
 
 def rows(values: Iterable[Sequence[object]]) -> dict[str, str | int]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guestpass.domain.visit import REFUSALS_KEPT, Refusal
-from guestpass.storage.batch import rows, told
-from guestpass.storage.tables import links, refusals
+from guestpass.storage.batch import append_to, rows, told
+from guestpass.storage.tables import refusals
 
 
 class SQLRefusals:
@@ -40,20 +40,7 @@ class SQLRefusals:
         ]
 
 
-_REFUSALS = told(
-    link_id=refusals.c.link_id,
-    at=refusals.c.at,
-    reason=refusals.c.reason,
-    request_id=refusals.c.request_id,
-    browser=refusals.c.browser,
-    system=refusals.c.system,
-    address=refusals.c.address,
-)
-_COLUMNS = [column for column in _REFUSALS.c if column.name != "position"]
-_ADD = insert(refusals).from_select(
-    [column.name for column in _COLUMNS],
-    select(*_COLUMNS).join(links, links.c.id == _REFUSALS.c.link_id).order_by(_REFUSALS.c.position),
-)
+_ADD = append_to(refusals, "link_id", "at", "reason", "request_id", "browser", "system", "address")
 _CONCERNED = told(link_id=refusals.c.link_id)
 _NEWEST_FIRST = (refusals.c.at.desc(), refusals.c.id.desc())
 _PLACES = (

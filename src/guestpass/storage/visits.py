@@ -23,7 +23,6 @@ from sqlalchemy import (
     exists,
     false,
     func,
-    insert,
     literal,
     not_,
     or_,
@@ -39,7 +38,7 @@ from guestpass.app.ports import Activity
 from guestpass.domain.link import VISIT_SILENCE, EventKind, LinkEvent
 from guestpass.domain.visit import Visitor
 from guestpass.storage import dialect
-from guestpass.storage.batch import rows, told
+from guestpass.storage.batch import append_to, rows, told
 from guestpass.storage.links import IDS_PER_QUERY
 from guestpass.storage.tables import link_events, links, visit_hours, visitors
 
@@ -482,19 +481,7 @@ _ADD_TO_HOURS = _ADD_TO_HOURS.on_conflict_do_update(
 )
 # A program of an earlier version may still write events of kinds that have a table of their own by now.
 _KINDS = [kind.value for kind in EventKind]
-_EVENTS = told(
-    link_id=link_events.c.link_id,
-    at=link_events.c.at,
-    kind=link_events.c.kind,
-    actor=link_events.c.actor,
-    detail=link_events.c.detail,
-)
-_ADD_EVENTS = insert(link_events).from_select(
-    ["link_id", "at", "kind", "actor", "detail"],
-    select(_EVENTS.c.link_id, _EVENTS.c.at, _EVENTS.c.kind, _EVENTS.c.actor, _EVENTS.c.detail)
-    .join(links, links.c.id == _EVENTS.c.link_id)
-    .order_by(_EVENTS.c.position),
-)
+_ADD_EVENTS = append_to(link_events, "link_id", "at", "kind", "actor", "detail")
 
 
 def _is(link_id: str, visitor: str) -> ColumnElement[bool]:

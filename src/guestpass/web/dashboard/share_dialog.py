@@ -42,7 +42,6 @@ def language_names() -> dict[str, str]:
     return {tag: str(Locale(tag).display_name).capitalize() for tag in LANGUAGES}
 
 
-"""What each language of the message calls itself."""
 Accepted = Annotated[str, Header(alias="accept-language")]
 
 router = APIRouter(prefix="/environments/{envId}")
