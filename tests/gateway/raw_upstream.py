@@ -120,6 +120,10 @@ class UpstreamEnd:
         with suppress(ConnectionError):
             await self._writer.wait_closed()
 
+    def hang_up(self) -> None:
+        """Close at once, also with TLS: where something was not read, the system makes a reset of it."""
+        self._writer.transport.abort()
+
     def reset(self) -> None:
         """Break the connection with a reset, as a process that is killed does."""
         raw = self._writer.get_extra_info("socket")

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from guestpass.gateway.peers import Network
+from guestpass.gateway.upstream_tls import connect_with_tls
 
 CONNECT_TIMEOUT: Final = 10.0
 _CACHE_SECONDS: Final = 5.0
@@ -118,9 +119,11 @@ class Connector:
                 continue
             tried = True
             try:
-                _, protocol = await loop.create_connection(
-                    factory, address, origin.port, ssl=context, server_hostname=origin.host if context else None
-                )
+                if context is not None:
+                    return await connect_with_tls(
+                        factory, address, origin.port, context=context, server_hostname=origin.host
+                    )
+                _, protocol = await loop.create_connection(factory, address, origin.port)
             except (OSError, ssl.SSLError) as error:
                 if isinstance(error, ssl.SSLCertVerificationError):
                     wrong = error.verify_message

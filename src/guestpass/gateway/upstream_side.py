@@ -60,7 +60,8 @@ class UpstreamConnection(asyncio.Protocol):
         """Read what came before a write failed.
 
         A server that wants no more of a body answers and closes, and the reset that follows its answer fails our
-        next write, often before the answer was read. The kernel still has it. What TLS has sealed is lost.
+        next write, often before the answer was read. The kernel still has it. With TLS this was done below it, where
+        the connection's end is seen before the socket is closed (`upstream_tls`).
         """
         if self._transport.get_extra_info("ssl_object") is not None:
             return

@@ -1,0 +1,106 @@
+"""What an https environment has said arrives, also where its connection ends before all of that was unsealed."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+
+import pytest
+import pytest_asyncio
+from tests.gateway.raw_client import RawClient
+from tests.gateway.raw_upstream import RawUpstream, raw_upstream
+from tests.gateway.shared import Share
+from tests.operate.certificates import write_pair
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PIECE = bytes(range(256)) * 256
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    folder = tmp_path_factory.mktemp("certificate")
+    write_pair(folder / "certificate.pem", folder / "key.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
+    return context
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def upstream(certificate: ssl.SSLContext) -> AsyncIterator[RawUpstream]:
+    async with raw_upstream(certificate) as listening:
+        yield listening
+
+
+async def test_an_answer_arrives_from_an_environment_that_closes_on_an_upload(
+    share: Share, upstream: RawUpstream
+) -> None:
+    """The reset that follows such an answer fails what is still being sent, often before the answer was read."""
+    shared = await share(upstream, tlsVerify=False)
+    for _ in range(5):
+        client = await shared.connect()
+
+        async def upload(client: RawClient = client) -> None:
+            client.send(shared.request(b"POST /upload HTTP/1.1", b"Content-Length: 100000000"))
+            for _ in range(64):
+                await client.send_all(PIECE)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(upload())
+            end = await upstream.accept()
+            await end.head()
+            end.send(b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 65536\r\n\r\n" + PIECE)
+            end.hang_up()
+        answer = await client.answer()
+        assert (answer.status, answer.body) == (413, PIECE)
+        assert await client.rest() == b""
+
+
+class Leaving:
+    """An environment that answers with as many bytes as the path says, closes, and waits for nobody in that."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"https://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def answer_one(self) -> None:
+        """Return when all of the answer is the system's to send, and the connection is closed."""
+        asked = b""
+        while not asked:
+            # Connections on which nothing is said were made to see whether somebody listens.
+            with suppress(OSError), self._context.wrap_socket(self._listener.accept()[0], server_side=True) as end:
+                if asked := end.recv(64 * 1024):
+                    size = int(asked.split(b" ")[1].removeprefix(b"/"))
+                    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % size
+                    end.sendall(head + bytes(size))
+                    # What says the end in TLS, without waiting for the same of the other side.
+                    end.setblocking(False)
+                    end.unwrap()
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+async def test_the_end_of_an_answer_waits_for_a_slow_visitor(share: Share, certificate: ssl.SSLContext) -> None:
+    """How much systems keep in between varies; with one of these sizes it is the end that waits in the gateway."""
+    sizes = range(3_500_000, 6_500_000, 150_000)
+    environment = Leaving(certificate)
+    loop = asyncio.get_running_loop()
+    with closing(environment), ThreadPoolExecutor(len(sizes)) as threads:
+        left = [loop.run_in_executor(threads, environment.answer_one) for _ in sizes]
+        shared = await share(environment.url, tlsVerify=False)
+        clients = [await shared.connect(receive_buffer=4096) for _ in sizes]
+        for client, size in zip(clients, sizes, strict=True):
+            client.send(shared.get(b"/%d" % size))
+        for client in clients:
+            await client.head()
+        # Where more is kept in between than this size is, the environment is gone; the others wait for their visitors.
+        await asyncio.wait(left, timeout=1)
+        for client, size in zip(clients, sizes, strict=True):
+            assert await client.read(size) == bytes(size)
+        await asyncio.gather(*left)
