@@ -5,42 +5,24 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 
 import pytest
-import pytest_asyncio
 from tests.gateway.raw_client import RawClient
-from tests.gateway.raw_upstream import RawUpstream, raw_upstream
+from tests.gateway.raw_upstream import RawUpstream
 from tests.gateway.shared import Share
-from tests.operate.certificates import write_pair
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PIECE = bytes(range(256)) * 256
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    folder = tmp_path_factory.mktemp("certificate")
-    write_pair(folder / "certificate.pem", folder / "key.pem")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
-    return context
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def upstream(certificate: ssl.SSLContext) -> AsyncIterator[RawUpstream]:
-    async with raw_upstream(certificate) as listening:
-        yield listening
-
-
 async def test_an_answer_arrives_from_an_environment_that_closes_on_an_upload(
-    share: Share, upstream: RawUpstream
+    share: Share, tls_upstream: RawUpstream
 ) -> None:
     """The reset that follows such an answer fails what is still being sent, often before the answer was read."""
-    shared = await share(upstream, tlsVerify=False)
+    shared = await share(tls_upstream, tlsVerify=False)
     for _ in range(5):
         client = await shared.connect()
 
@@ -51,7 +33,7 @@ async def test_an_answer_arrives_from_an_environment_that_closes_on_an_upload(
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(upload())
-            end = await upstream.accept()
+            end = await tls_upstream.accept()
             await end.head()
             end.send(b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 65536\r\n\r\n" + PIECE)
             end.hang_up()
@@ -86,10 +68,10 @@ class Leaving:
         self._listener.close()
 
 
-async def test_the_end_of_an_answer_waits_for_a_slow_visitor(share: Share, certificate: ssl.SSLContext) -> None:
+async def test_the_end_of_an_answer_waits_for_a_slow_visitor(share: Share, speaks_tls: ssl.SSLContext) -> None:
     """How much systems keep in between varies; with one of these sizes it is the end that waits in the gateway."""
     sizes = range(3_500_000, 6_500_000, 150_000)
-    environment = Leaving(certificate)
+    environment = Leaving(speaks_tls)
     loop = asyncio.get_running_loop()
     with closing(environment), ThreadPoolExecutor(len(sizes)) as threads:
         left = [loop.run_in_executor(threads, environment.answer_one) for _ in sizes]

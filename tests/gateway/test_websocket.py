@@ -27,8 +27,10 @@ def handshake(shared: Shared, target: bytes = b"/socket", *, version: bytes = b"
     return shared.get(target, *UPGRADE, b"Sec-WebSocket-Version: " + version, b"Sec-WebSocket-Key: " + key)
 
 
-async def _tunnel(shared: Shared, upstream: RawUpstream) -> tuple[RawClient, UpstreamEnd]:
-    client = await shared.connect()
+async def _tunnel(
+    shared: Shared, upstream: RawUpstream, *, receive_buffer: int | None = None
+) -> tuple[RawClient, UpstreamEnd]:
+    client = await shared.connect(receive_buffer=receive_buffer)
     client.send(handshake(shared))
     end = await upstream.accept()
     await end.head()
@@ -214,6 +216,33 @@ async def test_an_environment_that_closes_its_websocket_closes_the_visitors(
     assert await client.rest() == b"\x88\x02\x03\xe8"
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_the_last_words_of_an_environment_reach_a_visitor_who_is_still_sending(
+    share: Share, upstream: RawUpstream, tls_upstream: RawUpstream, scheme: str
+) -> None:
+    """What the environment had not read when it closed makes a reset of that, and so would what we have not read."""
+    upstream = upstream if scheme == "http" else tls_upstream
+    shared = await share(upstream, tlsVerify=False)
+    message = bytes([0x82, 0xFF]) + (64 * 1024).to_bytes(8) + b"mask" + bytes(64 * 1024)
+    last_words = b"\x81\x03bye\x88\x02\x03\xe8"
+    for _ in range(5):
+        client, end = await _tunnel(shared, upstream)
+
+        async def talk_until_told(client: RawClient = client) -> None:
+            while True:
+                await client.send_all(message)
+                await asyncio.sleep(0)  # It listens, too: who sends 64 MiB more and does not is cut off.
+
+        async with asyncio.TaskGroup() as tasks:
+            talking = tasks.create_task(talk_until_told())
+            await end.read(len(message))
+            end.send(last_words)
+            end.hang_up()
+            assert await client.read(len(last_words)) == last_words
+            talking.cancel()
+        assert await client.rest() == b""
+
+
 async def test_a_visitor_that_closes_a_websocket_closes_the_environments(share: Share, upstream: RawUpstream) -> None:
     shared = await share(upstream)
     client, end = await _tunnel(shared, upstream)
@@ -247,6 +276,19 @@ async def test_deactivating_the_link_ends_its_websocket_and_no_other(share: Shar
         await end.gone()
         other_client.send(b"still here")
         assert await other_end.read(10) == b"still here"
+
+
+async def test_what_is_still_to_be_sent_of_a_websocket_that_was_closed_ends_with_the_link(
+    share: Share, upstream: RawUpstream
+) -> None:
+    shared = await share(upstream)
+    client, end = await _tunnel(shared, upstream, receive_buffer=4096)
+    size = 900_000
+    end.send(b"\x82\x7f" + size.to_bytes(8) + bytes(size) + b"\x88\x02\x03\xe8")
+    await end.close()
+    await shared.server.deactivate(shared.environment["id"], shared.link["id"])
+    with pytest.raises(BrokenOffError):
+        await client.read(size)
 
 
 async def test_a_websocket_url_serves_websocket_paths_and_nothing_else(share: Share, upstream: RawUpstream) -> None:

@@ -164,6 +164,38 @@ async def test_a_refusal_arrives_although_the_body_is_still_being_sent(
 
 
 @in_the_session
+async def test_an_environments_close_reaches_a_visitor_who_is_still_sending(
+    opened: Opened, secured: Secured, upstream: RawUpstream, stack: AsyncExitStack
+) -> None:
+    client = await secured.connect(stack)
+    key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+    upgrade = (b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13", key)
+    client.send(opened.head(b"GET /socket HTTP/1.1", *upgrade))
+    end = await upstream.accept()
+    await end.head()
+    end.send(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+    )
+    assert (await client.head()).status == 101
+    message = bytes([0x82, 0xFF]) + (64 * 1024).to_bytes(8) + b"mask" + bytes(64 * 1024)
+
+    async def talk_until_told() -> None:
+        while True:
+            await client.send_all(message)
+            await asyncio.sleep(0)  # It listens, too: who sends 64 MiB more and does not is cut off.
+
+    async with asyncio.TaskGroup() as tasks:
+        talking = tasks.create_task(talk_until_told())
+        await end.read(len(message))
+        end.send(b"\x88\x02\x03\xe8")
+        end.hang_up()
+        assert await client.read(4) == b"\x88\x02\x03\xe8"
+        talking.cancel()
+    assert await client.rest() == b""
+
+
+@in_the_session
 async def test_a_client_that_ends_its_half_ends_the_connection_and_disturbs_nobody(
     opened: Opened, secured: Secured, upstream: RawUpstream, stack: AsyncExitStack
 ) -> None:

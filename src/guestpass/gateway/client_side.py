@@ -261,6 +261,17 @@ class ClientConnection(asyncio.Protocol):
         else:
             self.linger()
 
+    def tunnel_over(self) -> None:
+        """The other end of a tunnel is gone; what it said last, a Close most likely, arrives all the same.
+
+        RFC 6455, section 7.1.1, wants that: end the sending half, read until the client has done so too, then close.
+        """
+        if self._is_tls:
+            # TLS does just that by itself, with a Close of its own.
+            self.close()
+        else:
+            self.linger()
+
     def refuse(self, reason: Reason, detail: str | None, *, read: bool = False) -> None:
         """The request turned out to be wrong while its body arrived or, with `read`, when it had been read."""
         self._exchange = None

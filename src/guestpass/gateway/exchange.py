@@ -331,7 +331,9 @@ class Exchange:
             self._finish()
         elif phase == _TUNNEL:
             self._end()
-            self._client.close()
+            if self.entry is not None:
+                self._client.hold_tail(self.entry, self.visitor)
+            self._client.tunnel_over()
         elif phase != _HEAD:
             # The visitor must not take half an answer for a whole one.
             self.cut()

@@ -247,8 +247,11 @@ async def test_a_half_open_tunnel_ends_on_both_sides(behind: Behind) -> None:
             wire = open.client if name == "client" else open.upstream
             wire.deliver_end()
             await open.book.settle()
-            assert open.client.lost, name
             assert open.upstream.lost, name
+            # The visitor has been told that this was all, and has a moment to say the same (RFC 6455, section 7.1.1).
+            assert open.client.lost or open.client.finished_writing, name
+            await open.book.after(2)
+            assert open.client.lost, name
 
 
 @ALL
