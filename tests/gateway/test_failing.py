@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from tests.gateway.raw_client import Answer, BrokenOffError
 from tests.gateway.raw_upstream import RawUpstream, UpstreamEnd
 from tests.gateway.shared import OK, Share, Shared, exchange, sharing
-from tests.installation import installation
+from tests.installation import Installation, installation
 from tests.ports import free_ports
+from tests.supervisor.processes import worker_ids
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -26,6 +30,17 @@ def _reset(end: UpstreamEnd) -> None:
 
 def _close(end: UpstreamEnd) -> None:
     end.finish_sending()
+
+
+@contextmanager
+def _looking_away(server: Installation) -> Iterator[None]:
+    """What happens meanwhile, the gateway sees all at once."""
+    [worker] = worker_ids(server)
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(worker, signal.SIGCONT)
 
 
 def _logged(shared: Shared, answer: Answer) -> dict[str, object]:
@@ -145,6 +160,38 @@ async def test_what_may_have_been_done_is_never_done_twice(
     end.reset()
     assert (await client.answer()).status == 502
     assert upstream.accepted == 1
+
+
+@pytest.mark.parametrize("end_how", [_close, _reset], ids=["closes", "resets"])
+@pytest.mark.parametrize("pipelined", [True, False], ids=["pipelined", "from another connection"])
+async def test_a_kept_connection_that_has_ended_carries_no_request_that_can_not_be_repeated(
+    share: Share, upstream: RawUpstream, end_how: Callable[[UpstreamEnd], None], *, pipelined: bool
+) -> None:
+    """Its end has arrived with the answer before or with the request, but was not read yet."""
+    shared = await share(upstream)
+    client, other = await shared.connect(), await shared.connect()
+    order = shared.request(b"POST /order HTTP/1.1", b"Content-Length: 5", body=b"order")
+    client.send(shared.get() + (order if pipelined else b""))
+    first = await upstream.accept()
+    await first.head()
+    if not pipelined:
+        first.send(OK)
+        assert (await client.answer()).status == 200
+    with _looking_away(shared.server):
+        if pipelined:
+            first.send(OK)
+        else:
+            other.send(order)
+        end_how(first)
+        await first.close()
+    if pipelined:
+        assert (await client.answer()).status == 200
+    second = await upstream.accept()
+    assert (await second.head()).line == b"POST /order HTTP/1.1"
+    assert await second.read(5) == b"order"
+    second.send(OK)
+    assert (await (client if pipelined else other).answer()).body == b"ok"
+    assert upstream.accepted == 2
 
 
 async def test_a_request_is_repeated_once_and_no_more(share: Share, upstream: RawUpstream) -> None:

@@ -47,8 +47,9 @@ class Pool:
     def take(self, upstream: Upstream, *, repeatable: bool) -> UpstreamConnection | None:
         """An idle connection.
 
-        The upstream may be closing it at this very moment. A request that can't be repeated only gets one
-        that was in use a second ago.
+        The upstream may be closing it at this very moment. A request that can't be repeated (RFC 9110, section
+        9.2.2) only gets one that was in use a second ago and whose end has not arrived: once it is sent, nobody could
+        tell any more whether it was read.
         """
         idle = self._idle.get(upstream)
         while idle:
@@ -59,9 +60,13 @@ class Pool:
                 # Nobody asked for them, so they are no answer to whoever asks now (RFC 9112, section 9.5).
                 connection.abort()
                 continue
-            if not repeatable and asyncio.get_running_loop().time() - connection.idle_since > _FRESH_SECONDS:
-                idle.append(connection)
-                return None
+            if not repeatable:
+                if asyncio.get_running_loop().time() - connection.idle_since > _FRESH_SECONDS:
+                    idle.append(connection)
+                    return None
+                if connection.has_ended:
+                    connection.abort()
+                    continue
             return connection
         return None
 

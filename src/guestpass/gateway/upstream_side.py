@@ -8,7 +8,7 @@ import socket
 from typing import TYPE_CHECKING, Final, cast
 
 from guestpass.gateway.outgoing import Outbox, Outgoing
-from guestpass.gateway.socket_queues import UNREAD, has_bytes
+from guestpass.gateway.socket_queues import UNREAD, has_bytes, has_ended
 
 if TYPE_CHECKING:
     from guestpass.gateway.exchange import Exchange
@@ -46,6 +46,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """Let the transport close behind what this turn had to send: nothing that follows could be answered."""
+        self.lost = True
         self._out.flush()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -83,6 +84,11 @@ class UpstreamConnection(asyncio.Protocol):
     def has_unread_bytes(self) -> bool:
         """Whether bytes have arrived that were not read yet."""
         return has_bytes(self._socket, UNREAD)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the upstream has closed or broken it by now, also where that was not read yet."""
+        return self._transport.is_closing() or has_ended(self._socket)
 
     def write(self, data: bytes) -> None:
         """Send bytes of a request, or of a tunnel."""
