@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import Final
 
 from guestpass.domain.errors import GuestpassError
+from guestpass.keepalive import probe_when_silent
 from guestpass.settings import Listen, Settings, variable
 
 BACKLOG: Final = 1024
@@ -62,6 +63,7 @@ def _bound(listen: Listen, name: str, *, shared: bool = False) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(listen.host != "::"))
+        probe_when_silent(listener)
         listener.bind((listen.host, listen.port))
         listener.setblocking(False)
     except OSError as error:

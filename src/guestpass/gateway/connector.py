@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from guestpass.gateway.peers import Network
 from guestpass.gateway.upstream_tls import connect_with_tls
+from guestpass.keepalive import probe_when_silent
 
 CONNECT_TIMEOUT: Final = 10.0
 _CACHE_SECONDS: Final = 5.0
@@ -119,11 +120,14 @@ class Connector:
                 continue
             tried = True
             try:
-                if context is not None:
-                    return await connect_with_tls(
+                if context is None:
+                    transport, protocol = await loop.create_connection(factory, address, origin.port)
+                else:
+                    transport, protocol = await connect_with_tls(
                         factory, address, origin.port, context=context, server_hostname=origin.host
                     )
-                _, protocol = await loop.create_connection(factory, address, origin.port)
+                if not transport.is_closing():
+                    probe_when_silent(transport.get_extra_info("socket"))
             except (OSError, ssl.SSLError) as error:
                 if isinstance(error, ssl.SSLCertVerificationError):
                     wrong = error.verify_message

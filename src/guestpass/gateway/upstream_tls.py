@@ -21,8 +21,8 @@ _PIECE: Final = 64 * 1024
 
 async def connect_with_tls(
     factory: Callable[[], P], address: str, port: int, *, context: ssl.SSLContext, server_hostname: str
-) -> P:
-    """A connected protocol whose handshake is complete; raises OSError, of which ssl.SSLError is one."""
+) -> tuple[asyncio.Transport, P]:
+    """A connection whose handshake is complete; raises OSError, of which ssl.SSLError is one."""
     loop = asyncio.get_running_loop()
     below, early = await loop.create_connection(_Early, address, port)
     if early.data or below.is_closing():
@@ -39,7 +39,7 @@ async def connect_with_tls(
     protocol.connection_made(transport)
     if early.data:
         protocol.data_received(early.data)
-    return protocol
+    return transport, protocol
 
 
 class _Early(asyncio.Protocol):

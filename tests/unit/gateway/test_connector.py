@@ -171,6 +171,13 @@ async def test_connecting_ends_after_its_time(monkeypatch: pytest.MonkeyPatch) -
         await Connector(policy()).connect(Origin("odoo", 8069, None), asyncio.Protocol)
 
 
+class _Gone(asyncio.Transport):
+    """A connection that was closed as soon as it was there, so that nothing is asked of it."""
+
+    def is_closing(self) -> bool:
+        return True
+
+
 class _Attempts:
     """Stands in for the network of the running loop: what was looked up and connected to, and who can be reached.
 
@@ -203,10 +210,10 @@ class _Attempts:
 
     async def _create_connection(
         self, factory: type[asyncio.Protocol], address: str, _port: int, **_: object
-    ) -> tuple[None, asyncio.Protocol]:
+    ) -> tuple[asyncio.Transport, asyncio.Protocol]:
         self.connections.append(address)
         if self._reachable is None:
             await asyncio.Event().wait()
         elif address not in self._reachable:
             raise ConnectionRefusedError(111, "Connection refused")
-        return None, factory()
+        return _Gone(), factory()
