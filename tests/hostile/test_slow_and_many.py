@@ -264,6 +264,33 @@ async def test_without_descriptors_who_is_in_goes_on_and_all_is_well_when_there_
     assert small.pid == worker
 
 
+async def test_without_descriptors_no_environment_is_blamed_and_the_next_request_finds_one(
+    small: Busy, shared: Shared, stack: AsyncExitStack
+) -> None:
+    # Without a pass, so that nobody is connected to this environment yet. Idle ones are closed when there is no room,
+    # those first that have waited longest.
+    *_, inside = clients = await Crowd(shared, stack).send(6, b"GET / HTTP/1.1\r\nHost: %b\r\n\r\n" % shared.host)
+    assert {(await client.answer()).status for client in clients} == {401}
+    with small.told_sparingly("descriptors_used_up"), small.told_sparingly("unavailable") as lines:
+        # No number below this one is free, so nothing more can be opened.
+        with small.limited(resource.RLIMIT_NOFILE, 3):
+            inside.send(shared.get(b"/", NAVIGATION, b"Accept-Language: pt"))
+            page = await inside.answer()
+            inside.send(shared.get())
+            problem = await inside.answer()
+        inside.send(shared.get())
+        assert (await inside.answer()).status == 200
+    # Nobody had a page of this reason yet, nor one in this language, and no file can be opened.
+    assert "One moment, please" in page.body.decode()
+    for refused in (page, problem):
+        assert (refused.status, refused.get(b"retry-after")) == (503, b"5")
+    assert json.loads(problem.body)["code"] == "unavailable"
+    assert lines[0]["cause"] == "Too many open files"
+    assert lines[0]["request_id"].encode() in page.body
+    assert "upstream_unreachable" not in small.server.log
+    await _sees_some(small, shared, "unavailable")
+
+
 async def test_a_full_disk_refuses_large_uploads_and_nothing_else(
     small: Busy, shared: Shared, stack: AsyncExitStack
 ) -> None:

@@ -685,7 +685,7 @@ class Prober(Protocol):
     """Looks at a running application from outside, as a visitor could."""
 
     async def probe(self, environment: Environment) -> ProbeReport:
-        """Look, within half a minute; what can't be reached is a finding."""
+        """Look, within half a minute; what can't be reached is a finding. Raises DescriptorsUsedUp."""
         ...
 
 
@@ -693,7 +693,7 @@ class Reacher(Protocol):
     """Connects to a running application, and says nothing to it."""
 
     async def why_unreachable(self, environment: Environment) -> str | None:
-        """Why no connection can be made, in words for the owner; None where one can."""
+        """Why no connection can be made, in words for the owner; None where one can. Raises DescriptorsUsedUp."""
         ...
 
 
@@ -719,7 +719,7 @@ class OdooDoor(Protocol):
     async def sign_in(self, environment: Environment, login: str, password: str, *, address: str | None) -> SignedIn:
         """A session of its own for this user; `address` is the visitor's, as Odoo's throttle and log see it.
 
-        Raises SignInRefused.
+        Raises SignInRefused and DescriptorsUsedUp.
         """
         ...
 

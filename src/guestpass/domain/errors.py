@@ -59,6 +59,10 @@ class Invalid(GuestpassError):
         return cls([FieldError(field, message)])
 
 
+class DescriptorsUsedUp(GuestpassError):
+    """The server may open no further file or socket at the moment; the text is what the system says."""
+
+
 class Forbidden(GuestpassError):
     """The caller is known but lacks a scope."""
 

@@ -70,7 +70,10 @@ class Asker:
         self._turns: WeakValueDictionary[tuple[str, int], asyncio.Semaphore] = WeakValueDictionary()
 
     async def ask(self, origin: Origin, request: bytes, *, body: bool = True) -> Reply:
-        """Send a request's bytes and return the answer, its head alone without `body`; raises NoAnswerError."""
+        """Send a request's bytes and return the answer, its head alone without `body`; raises NoAnswerError.
+
+        Raises DescriptorsUsedUp too, as the connector does.
+        """
         async with self._turn(origin):
             try:
                 async with asyncio.timeout(self._seconds):

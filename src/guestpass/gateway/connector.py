@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
+from guestpass.gateway.descriptors import raise_if_used_up, require_descriptor
 from guestpass.gateway.peers import Network
 from guestpass.gateway.upstream_tls import connect_with_tls
 from guestpass.keepalive import probe_when_silent
@@ -88,7 +89,9 @@ class Connector:
 
     @cached_property
     def _verifying(self) -> ssl.SSLContext:
-        # Reading all authorities takes longer than most commands do, and few of them connect to anything.
+        # Reading all authorities takes longer than most commands do, and few of them connect to anything. Where their
+        # files can't be opened OpenSSL says nothing, and would trust nobody from then on.
+        require_descriptor()
         return ssl.create_default_context()
 
     @cached_property
@@ -99,12 +102,15 @@ class Connector:
         return context
 
     async def connect(self, origin: Origin, factory: Callable[[], P]) -> P:
-        """A connected protocol; raises UnreachableError after at most CONNECT_TIMEOUT seconds."""
+        """A connected protocol within CONNECT_TIMEOUT seconds; raises UnreachableError and DescriptorsUsedUp."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 return await self._connect(origin, factory)
         except TimeoutError:
             raise UnreachableError(f"no connection within {CONNECT_TIMEOUT:.0f} s") from None
+        except UnreachableError:
+            require_descriptor()
+            raise
 
     async def _connect(self, origin: Origin, factory: Callable[[], P]) -> P:
         loop = asyncio.get_running_loop()
@@ -114,12 +120,12 @@ class Connector:
         failures: list[str] = []
         tried, wrong = False, ""
         for address in await self._resolve(origin.host, origin.port):
-            refusal = self._policy.refusal(address, origin.port)
-            if refusal is not None:
-                failures.append(f"{address} is refused: {refusal}")
-                continue
-            tried = True
             try:
+                refusal = self._policy.refusal(address, origin.port)
+                if refusal is not None:
+                    failures.append(f"{address} is refused: {refusal}")
+                    continue
+                tried = True
                 if context is None:
                     transport, protocol = await loop.create_connection(factory, address, origin.port)
                 else:
@@ -129,6 +135,7 @@ class Connector:
                 if not transport.is_closing():
                     probe_when_silent(transport.get_extra_info("socket"))
             except (OSError, ssl.SSLError) as error:
+                raise_if_used_up(error)
                 if isinstance(error, ssl.SSLCertVerificationError):
                     wrong = error.verify_message
                 failures.append(f"{address}: {error.strerror or error}")

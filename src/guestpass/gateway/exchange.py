@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from mypy_extensions import mypyc_attr
 
 from guestpass.app.directory import LinkEntry
+from guestpass.domain.errors import DescriptorsUsedUp
 from guestpass.domain.reasons import Reason
 from guestpass.gateway.connector import UnreachableError
 from guestpass.gateway.forwarding import Answer, informational_head, status_line, switching_head
@@ -401,6 +402,11 @@ class Exchange:
             if self._phase != _OVER:
                 self._fail(Reason.UPSTREAM_UNREACHABLE, str(error))
             return
+        except DescriptorsUsedUp as error:
+            # Whoever runs this tells the operator; nothing is known of the environment.
+            if self._phase != _OVER:
+                self._fail(Reason.UNAVAILABLE, str(error))
+            raise
         except Exception:
             # A mistake of ours: whoever runs this logs it, and the visitor must not wait for the answer's time limit.
             if self._phase != _OVER:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-import os
 import secrets
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -23,12 +22,14 @@ from guestpass.app.ports import Budget, Entropy
 from guestpass.app.visitor_sessions import VisitorSessions
 from guestpass.app.visits import VisitLog
 from guestpass.domain.environment import Environment, EnvironmentKey, Kind
+from guestpass.domain.errors import DescriptorsUsedUp
 from guestpass.domain.reasons import Reason
 from guestpass.domain.visit import AddressDetail, shown_address
 from guestpass.gateway.client_side import ClientConnection
 from guestpass.gateway.connector import Connector
 from guestpass.gateway.cookies import CookieReader
 from guestpass.gateway.crowd import Crowd
+from guestpass.gateway.descriptors import require_descriptor
 from guestpass.gateway.heads import RequestHead
 from guestpass.gateway.odoo.assets import AssetCache
 from guestpass.gateway.odoo.profile import OdooProfile
@@ -132,6 +133,7 @@ class Gateway:
         self.log = structlog.get_logger("guestpass.gateway")
         self.faults = Faults(self.log)
         self._looked_for_idle_at = 0.0
+        self._lacked_descriptors = False
         spool.failed = self._tell_of_spool
         self.odoo = OdooProfile(self, spool, assets, connector, sessions, entropy)
         self._tasks = tasks
@@ -265,18 +267,25 @@ class Gateway:
     def _look_for_descriptors(self) -> None:
         """Without a free descriptor the system closes whatever arrives, and nothing else tells of it."""
         try:
-            os.close(os.open(os.devnull, os.O_RDONLY))
-        except OSError as error:
-            self.faults.tell(
-                "descriptors_used_up",
-                cause=error.strerror,
-                connections=len(self.connections),
-                effect="new connections are closed",
-                remedy="raise the limit of open files (ulimit -n, LimitNOFILE), or lower GUESTPASS_CONNECTIONS",
-            )
+            require_descriptor()
+        except DescriptorsUsedUp as error:
+            self._tell_of_descriptors(error)
+        if self._lacked_descriptors:
+            self._lacked_descriptors = False
             self.pool.close()
             self._looked_for_idle_at = 0.0
             self._close_idle()
+
+    def _tell_of_descriptors(self, error: DescriptorsUsedUp) -> None:
+        """There was none for somebody; the sweep lets go of those that nobody needs at the moment."""
+        self._lacked_descriptors = True
+        self.faults.tell(
+            "descriptors_used_up",
+            cause=str(error),
+            connections=len(self.connections),
+            effect="new connections are closed, and requests that need one to an environment get 503",
+            remedy="raise the limit of open files (ulimit -n, LimitNOFILE), or lower GUESTPASS_CONNECTIONS",
+        )
 
     def _follow_clock(self, now: float) -> None:
         """Where the machine's clock was set forward, links have ended whose timers run on for long."""
@@ -302,6 +311,8 @@ class Gateway:
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
+        except DescriptorsUsedUp as error:
+            self._tell_of_descriptors(error)
         except Exception:
             self.log.exception("unexpected_error")
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from guestpass.domain.environment import Environment
 from guestpass.gateway.connector import CONNECT_TIMEOUT, Connector, Origin, UnreachableError
+from guestpass.gateway.descriptors import raise_if_used_up
 from guestpass.gateway.outgoing import Outbox
 from guestpass.gateway.upstream_side import UpstreamConnection
 
@@ -71,7 +72,7 @@ class Pool:
         return None
 
     async def connect(self, upstream: Upstream) -> UpstreamConnection:
-        """A new connection; raises UnreachableError."""
+        """A new connection; raises UnreachableError and DescriptorsUsedUp."""
         if isinstance(upstream.at, Origin):
             return await self._connector.connect(upstream.at, self._new)
         try:
@@ -79,6 +80,7 @@ class Pool:
                 loop = asyncio.get_running_loop()
                 _, connection = await loop.create_unix_connection(self._new, str(upstream.at))
         except OSError as error:
+            raise_if_used_up(error)
             raise UnreachableError(str(error)) from None
         return connection
 

@@ -54,7 +54,10 @@ class EnvironmentProber:
         self._seconds = seconds
 
     async def probe(self, environment: Environment) -> ProbeReport:
-        """Look for PROBE_SECONDS at most; never raises for what the environment does or says."""
+        """Look for PROBE_SECONDS at most; never raises for what the environment does or says.
+
+        Raises DescriptorsUsedUp, which says nothing of the environment.
+        """
         try:
             if environment.kind is Kind.ODOO:
                 return await self._look_at_odoo(environment)

@@ -73,8 +73,14 @@ class Language:
 
 
 def language_for(accepted: str) -> Language:
-    """The language that suits a request's Accept-Language field; an empty one is English."""
-    return _language(_chosen(accepted))
+    """The language that suits a request's Accept-Language field; an empty one is English.
+
+    So is one whose catalogue can't be opened at the moment: people are told in English rather than not at all.
+    """
+    try:
+        return _language(_chosen(accepted))
+    except OSError:
+        return _language(LANGUAGES[0])
 
 
 @lru_cache(maxsize=256)

@@ -8,18 +8,19 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import DictLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from guestpass.languages.language import Language
 from guestpass.web.brands import BARE, Dress
 from guestpass.web.texts import INTERFACE, Interface
 
-_loader = PackageLoader("guestpass.web", "visitor/templates")
-_environment = Environment(
-    loader=_loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-)
-_STYLE: Final = _loader.get_source(_environment, "style.css")[0]
+_files: Final = PackageLoader("guestpass.web", "visitor/templates")
+_environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+# All are read now: some pages are needed for the first time when no file can be opened.
+_SOURCES: Final = {name: _files.get_source(_environment, name)[0] for name in _files.list_templates()}
+_environment.loader = DictLoader(_SOURCES)
+_STYLE: Final = _SOURCES["style.css"]
 # Private-use characters can't come out of a template by chance, and escaping leaves them alone.
 _PLACE: Final = re.compile("\ue000([a-z_]+)\ue001")
 

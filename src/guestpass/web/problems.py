@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
-from guestpass.domain.errors import AlreadyExists, FieldError, Forbidden, InUse, Invalid, NotFound
+from guestpass.domain.errors import AlreadyExists, DescriptorsUsedUp, FieldError, Forbidden, InUse, Invalid, NotFound
 from guestpass.domain.reasons import Reason
 from guestpass.languages.language import Language, language_for
 from guestpass.web.brands import BARE
@@ -155,6 +155,12 @@ _TABLE: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = {
     InUse: lambda error: Problem(status=409, code="in_use", detail=str(error)),
     Invalid: lambda error: invalid(error.errors),
     Forbidden: _insufficient_scope,
+    DescriptorsUsedUp: lambda _: Problem(
+        status=503,
+        code=Reason.UNAVAILABLE,
+        detail="The server may open no further connection at the moment (its log says why). Ask again.",
+        fields=(("Retry-After", "5"),),
+    ),
     RequestValidationError: lambda error: invalid([_explain(entry, entry["loc"][1:]) for entry in error.errors()]),
 }
 

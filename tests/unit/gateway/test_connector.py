@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
+from tests.operate.certificates import write_pair
 
+from guestpass.domain.errors import DescriptorsUsedUp
 from guestpass.gateway import connector
 from guestpass.gateway.connector import AddressPolicy, Connector, Origin, UnreachableError
 from guestpass.settings.model import DEFAULT_DENY
@@ -169,6 +176,47 @@ async def test_connecting_ends_after_its_time(monkeypatch: pytest.MonkeyPatch) -
     _Attempts(monkeypatch, {"odoo": ["10.0.0.1"]}, reachable=None)
     with pytest.raises(UnreachableError, match="no connection within"):
         await Connector(policy()).connect(Origin("odoo", 8069, None), asyncio.Protocol)
+
+
+@contextmanager
+def no_descriptor() -> Iterator[None]:
+    """This process can open nothing during the block."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "odoo.example.invalid"])
+@pytest.mark.parametrize("own", [(), (("0.0.0.0", 8069),)])
+async def test_whoever_has_no_descriptor_left_blames_nobody_else(host: str, own: tuple[tuple[str, int], ...]) -> None:
+    connecting = Connector(policy(own=own))
+    with no_descriptor(), pytest.raises(DescriptorsUsedUp, match="Too many open files"):
+        await connecting.connect(Origin(host, 8069, None), asyncio.Protocol)
+
+
+async def test_authorities_that_could_not_be_read_are_read_when_they_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pair(tmp_path / "pem", tmp_path / "key")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "pem"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "pem", tmp_path / "key")
+    connecting, loop = Connector(policy()), asyncio.get_running_loop()
+    async with await loop.create_server(asyncio.Protocol, "127.0.0.1", 0, ssl=context) as server:
+        origin = Origin("127.0.0.1", server.sockets[0].getsockname()[1], True)
+        with no_descriptor(), pytest.raises(DescriptorsUsedUp):
+            await connecting.connect(origin, asyncio.Protocol)
+        connected = loop.create_future()
+
+        class Asking(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                connected.set_result(transport)
+
+        await connecting.connect(origin, Asking)
+        (await connected).abort()
 
 
 class _Gone(asyncio.Transport):

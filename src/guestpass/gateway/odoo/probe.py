@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 from guestpass.app.ports import Entropy
 from guestpass.app.probing import ProbeReport
 from guestpass.domain.environment import BusPlace, Environment, parse_public_url
+from guestpass.domain.errors import DescriptorsUsedUp
 from guestpass.domain.finding import Finding
 from guestpass.gateway.asking import Asker, NoAnswerError, Reply
 from guestpass.gateway.connector import Origin
@@ -118,7 +119,7 @@ class OdooLook:
     async def _if_answered(self, look: Callable[[], Awaitable[None]]) -> None:
         try:
             await look()
-        except NoAnswerError:
+        except (NoAnswerError, DescriptorsUsedUp):
             self.is_incomplete = True
 
     async def _recognise(self) -> bool:

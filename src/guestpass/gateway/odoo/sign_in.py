@@ -11,6 +11,7 @@ import structlog
 from guestpass.app.ports import SignedIn, SignInRefused
 from guestpass.domain.account import SignInRefusal
 from guestpass.domain.environment import Environment
+from guestpass.domain.errors import DescriptorsUsedUp
 from guestpass.gateway.asking import Asker, NoAnswerError, Reply
 from guestpass.gateway.odoo.calls import OdooCalls, answered_object
 from guestpass.gateway.odoo.session_cookie import session_set_by
@@ -34,7 +35,7 @@ class OdooSignIn:
         self._asker = asker
 
     async def sign_in(self, environment: Environment, login: str, password: str, *, address: str | None) -> SignedIn:
-        """A new session of this user; raises SignInRefused."""
+        """A new session of this user; raises SignInRefused and DescriptorsUsedUp."""
         calls = OdooCalls(environment, self._asker, address=address)
         try:
             async with asyncio.timeout(_SECONDS):
@@ -51,7 +52,7 @@ class OdooSignIn:
         try:
             async with asyncio.timeout(_SECONDS):
                 await OdooCalls(environment, self._asker).get("/web/session/logout", session=session_id, body=False)
-        except (NoAnswerError, TimeoutError) as error:
+        except (NoAnswerError, DescriptorsUsedUp, TimeoutError) as error:
             structlog.get_logger("guestpass.gateway").info(
                 "odoo_session_not_ended", environment=str(environment.key), cause=str(error)
             )

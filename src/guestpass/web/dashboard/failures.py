@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from guestpass.domain.errors import AlreadyExists, Forbidden, InUse, Invalid, NotFound
+from guestpass.domain.errors import AlreadyExists, DescriptorsUsedUp, Forbidden, InUse, Invalid, NotFound
 from guestpass.domain.reasons import Reason
 from guestpass.web.dashboard.pages import is_partial, render
 from guestpass.web.dashboard.sessions import ForeignForm, SignInNeeded
@@ -78,16 +78,11 @@ def unexpected(request: Request) -> Response:
 
 def unavailable(request: Request) -> Response:
     """The database does not answer."""
-    response = fail(
+    return _not_now(
         request,
-        503,
-        "One moment, please",
         "The database can't be used right now. Try again in a moment; where you were changing something, look first "
         "whether it was done. If it goes on, tell your operator.",
-        code=Reason.UNAVAILABLE,
     )
-    response.headers["Retry-After"] = "5"
-    return response
 
 
 def install(application: FastAPI) -> None:
@@ -99,6 +94,12 @@ def install(application: FastAPI) -> None:
 
     for kind in _TABLE:
         application.add_exception_handler(kind, show)
+
+
+def _not_now(request: Request, text: str) -> Response:
+    response = fail(request, 503, "One moment, please", text, code=Reason.UNAVAILABLE)
+    response.headers["Retry-After"] = "5"
+    return response
 
 
 def _sign_in_needed(request: Request, error: SignInNeeded) -> Response:
@@ -190,6 +191,9 @@ _TABLE: Final[Mapping[type[Exception], Callable[[Request, Any], Response]]] = {
     Invalid: _invalid,
     InUse: _in_use,
     AlreadyExists: _in_use,
+    DescriptorsUsedUp: lambda request, _: _not_now(
+        request, "The server may open no further connection at the moment. If it goes on, tell your operator."
+    ),
     ProblemRaised: _problem,
     RequestValidationError: lambda request, _: fail(
         request, 404, "There is nothing here", "The address has a mistake in it.", code="not_found"
