@@ -8,14 +8,19 @@ import resource
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
+import httpx2
 import pytest
 import pytest_asyncio
+from tests.doubles.odoo.handle import running_odoo
 from tests.gateway.raw_client import Answer, BrokenOffError, RawClient
 from tests.gateway.shared import Shared
 from tests.hostile.busy import MIB, WAIT_SECONDS, Busy, Crowd, busy, new_address, served_meanwhile
 from tests.installation import installation
 from tests.links.waiting import until
+from tests.odoo.visitor import NAVIGATION as NAVIGATES
+from tests.odoo.visitor import opened
 
+from guestpass.app.visitor_sessions import SIGN_INS
 from guestpass.signing.keys import Keys
 from guestpass.signing.tokens import SealedTokens
 from guestpass.system import SystemEntropy
@@ -351,6 +356,24 @@ async def test_who_guesses_tokens_is_looked_up_no_more_and_known_links_open_from
     assert (await open_from("2001:db8:1::5", cold["url"])).status == 429
     assert (await open_from("2001:db8:2::5", cold["url"])).status == 303
     assert (await open_from("2001:db8:1::5", cold["url"])).status == 303
+
+
+async def test_a_network_of_addresses_signs_in_no_oftener_than_one(small: Busy) -> None:
+    often = int(SIGN_INS.partition("/")[0])
+    with running_odoo() as odoo:
+        sign_in = {"signInAs": {"login": "demo", "password": "demo"}}
+        async with opened(small.server, odoo, link_fields=sign_in) as first:
+
+            async def arrive(address: str) -> int:
+                """The status of the first page of a new visitor who comes through the proxy from this address."""
+                fields = {**NAVIGATES, "X-Forwarded-For": address}
+                async with httpx2.AsyncClient(base_url=small.server.public_url, headers=fields, timeout=30) as web:
+                    assert (await web.get(first.link["url"])).status_code == 303
+                    return (await web.get("/odoo")).status_code
+
+            statuses = [await arrive(f"2001:db8:6::{number:x}") for number in range(1, often + 3)]
+            assert statuses == [200] * often + [429] * 2
+            assert await arrive("2001:db8:7::1") == 200
 
 
 async def test_behind_a_trusted_proxy_connections_are_everybodys_and_requests_are_each_ones(

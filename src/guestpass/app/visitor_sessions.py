@@ -36,6 +36,7 @@ from guestpass.app.sign_outs import SignOuts, session_context
 from guestpass.domain.account import Account, SignInRefusal
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.errors import GuestpassError
+from guestpass.domain.networks import counted_as
 from guestpass.domain.reasons import Reason
 
 if TYPE_CHECKING:
@@ -304,7 +305,7 @@ class VisitorSessions:
                 may_try = await work.accounts.claim_retry(key, account.name, now=now, before=now - RETRY_REFUSED)
             if not may_try:
                 raise NoSession(Reason.SIGN_IN_REFUSED)
-        if await self._budget.spend(entry.link.id, address) is not None:
+        if await self._budget.spend(entry.link.id, counted_as(address)) is not None:
             raise NoSession(Reason.SIGN_INS_USED_UP)
         password = self._sealer.open(account.sealed_password, password_context(key, account.name))
         try:
