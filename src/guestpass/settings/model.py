@@ -337,7 +337,8 @@ class Settings(BaseSettings):
     spool_limit: Annotated[int, BeforeValidator(parse_size)] = Field(
         default=8 * 1024**3,
         description="Bytes, at most, that are held on disk (in DATA_DIR/spool) for all visitors of Odoo environments: "
-        "uploads on their way in and answers on their way out. Past it uploads get 503 and answers wait in Odoo.",
+        "uploads on their way in and answers on their way out. Past it uploads get 503 and answers wait in Odoo. "
+        "One link, and one address, hold at most as much of it as is still free: alone half, two a third each.",
     )
     spool_limit_per_visitor: Annotated[int, BeforeValidator(parse_size)] = Field(
         default=1024**3,

@@ -58,7 +58,7 @@ Examined = bytes | RenderedNotice | Refusal
 
 
 class OdooExchange(Exchange):
-    """An exchange that never lets a visitor hold an Odoo worker."""
+    """An exchange that never lets a visitor hold an Odoo worker; `address` is what his bytes in the spool count for."""
 
     __slots__ = (
         "_body",
@@ -84,6 +84,7 @@ class OdooExchange(Exchange):
         room: SpoolRoom,
         entry: LinkEntry,
         visitor: str,
+        address: str,
         body_limit: int,
         response_timeout: float,
     ) -> None:
@@ -101,8 +102,9 @@ class OdooExchange(Exchange):
         self._plan = plan
         self._odoo_answer = answer
         self._turns = turns
-        self._intake = Spool(room, visitor, client.gateway.spawn, self._release_visitor)
-        self._outflow = Spool(room, visitor, client.gateway.spawn, self._release_odoo)
+        holder = (visitor, entry.link.id, address)
+        self._intake = Spool(room, holder, client.gateway.spawn, self._release_visitor)
+        self._outflow = Spool(room, holder, client.gateway.spawn, self._release_odoo)
         self._body: bytes | None = None  # what is sent, where it is not in the intake's file
         self._pumping = False
         self._said_all = False

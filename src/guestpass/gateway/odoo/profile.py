@@ -297,6 +297,7 @@ class OdooProfile:
             room=self._room,
             entry=entry,
             visitor=crossing.visitor_id,
+            address=crossing.visitor.address.decode(),
             body_limit=environment.body_limit,
             response_timeout=environment.response_timeout.total_seconds(),
         )

@@ -8,15 +8,19 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from guestpass.domain.networks import counted_as
+
 IN_MEMORY: Final = 1024 * 1024
 _PIECE: Final = 256 * 1024
 _CONGESTED: Final = 4 * 1024 * 1024
+Holder = tuple[str, str, str]
+"""For whom bytes are held: the visitor in his pass, the id of the link that he came through, and his address."""
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -26,6 +30,10 @@ class SpoolRoom:
 
     `total` and `per_visitor` are bytes; past `memory` of them everything that can goes into files. `failed` is told
     what the disk says when it takes no more.
+
+    What one link, and what one address (in IPv6 a /64), holds is never more than what is still free: alone either has
+    half, two have a third each, and there is always room for one more. Switches share their memory among ports so
+    (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998).
     """
 
     def __init__(self, folder: Path, *, total: int, per_visitor: int, memory: int = 256 * 1024**2) -> None:
@@ -35,26 +43,35 @@ class SpoolRoom:
         self.memory_left = memory
         self.failed: Callable[[OSError], None] = lambda _: None
         self._taken = 0
-        self._by_visitor: dict[str, int] = {}
+        self._of_visitor: Counter[str] = Counter()
+        self._of_link: Counter[str] = Counter()
+        self._of_address: Counter[str] = Counter()
         self.threads = ThreadPoolExecutor(4, thread_name_prefix="spool")
 
-    def take(self, visitor: str, size: int) -> bool:
-        """Take `size` bytes of room for a visitor; False where a quota would be passed."""
-        own = self._by_visitor.get(visitor, 0) + size
-        if own > self._per_visitor or self._taken + size > self._total:
+    def take(self, holder: Holder, size: int) -> bool:
+        """Take `size` bytes of room; False where a quota would be passed."""
+        visitor, link, address = holder
+        address = counted_as(address)
+        free = self._total - self._taken - size
+        if (
+            self._of_visitor[visitor] + size > self._per_visitor
+            or self._of_link[link] + size > free
+            or self._of_address[address] + size > free
+        ):
             return False
         self._taken += size
-        self._by_visitor[visitor] = own
+        self._of_visitor[visitor] += size
+        self._of_link[link] += size
+        self._of_address[address] += size
         return True
 
-    def give_back(self, visitor: str, size: int) -> None:
+    def give_back(self, holder: Holder, size: int) -> None:
         """Room that was taken is free again."""
+        visitor, link, address = holder
         self._taken -= size
-        own = self._by_visitor.get(visitor, 0) - size
-        if own > 0:
-            self._by_visitor[visitor] = own
-        else:
-            self._by_visitor.pop(visitor, None)
+        _give_back(self._of_visitor, visitor, size)
+        _give_back(self._of_link, link, size)
+        _give_back(self._of_address, counted_as(address), size)
 
     def open_file(self) -> int:
         """A descriptor of a new file of mode 0600 that has no name; blocks, and raises OSError."""
@@ -82,12 +99,12 @@ class Spool:
     def __init__(
         self,
         room: SpoolRoom,
-        visitor: str,
+        holder: Holder,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         relieved: Callable[[], None],
     ) -> None:
         self._room = room
-        self._visitor = visitor
+        self._holder = holder
         self._spawn = spawn
         self._relieved = relieved
         self._front: deque[bytes] = deque()  # what is taken next, in memory
@@ -117,7 +134,7 @@ class Spool:
 
     def put(self, data: bytes) -> bool:
         """Append bytes; False where a quota is passed: they are kept all the same, but no more should come."""
-        fits = self._room.take(self._visitor, len(data))
+        fits = self._room.take(self._holder, len(data))
         if fits:
             self._accounted += len(data)
         only_memory = self.is_in_memory
@@ -172,7 +189,7 @@ class Spool:
             self._back.clear()
             self._room.memory_left += self._back_size
             self._back_size = 0
-            self._room.give_back(self._visitor, self._accounted)
+            self._room.give_back(self._holder, self._accounted)
             self._accounted = self.pending = 0
             self._written.set()
             self._close_file()
@@ -188,7 +205,7 @@ class Spool:
         self.pending -= size
         free = min(size, self._accounted)
         self._accounted -= free
-        self._room.give_back(self._visitor, free)
+        self._room.give_back(self._holder, free)
 
     async def _write(self) -> None:
         """Bring what waits into the file, batch by batch, until nothing waits."""
@@ -236,6 +253,14 @@ class Spool:
         if self._file >= 0 and not self._using_file:
             os.close(self._file)
             self._file = -1
+
+
+def _give_back(held: Counter[str], who: str, size: int) -> None:
+    """Counters hold nobody who holds nothing."""
+    if held[who] > size:
+        held[who] -= size
+    else:
+        held.pop(who, None)
 
 
 def _write_whole(descriptor: int, data: bytes, position: int) -> None:

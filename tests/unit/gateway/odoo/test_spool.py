@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from guestpass.gateway.odoo.spool import IN_MEMORY, Spool, SpoolRoom
+from guestpass.gateway.odoo.spool import IN_MEMORY, Holder, Spool, SpoolRoom
 
 GIB = 1024**3
+SOMEONE: Holder = ("v", "link", "192.0.2.1")
+ANOTHER: Holder = ("w", "another link", "198.51.100.1")
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ async def _take_all(spool: Spool) -> bytes:
 
 @pytest.mark.parametrize("size", [0, 1, IN_MEMORY, IN_MEMORY + 1, 10 * IN_MEMORY])
 async def test_what_goes_in_comes_out_in_order(tmp_path: Path, tasks: asyncio.TaskGroup, size: int) -> None:
-    spool = Spool(_room(tmp_path), "v", _spawn(tasks), lambda: None)
+    spool = Spool(_room(tmp_path), SOMEONE, _spawn(tasks), lambda: None)
     content = random.Random(size).randbytes(size)
     for start in range(0, size, 70_001):
         spool.put(content[start : start + 70_001])
@@ -67,7 +69,7 @@ async def test_what_goes_in_comes_out_in_order(tmp_path: Path, tasks: asyncio.Ta
 
 async def test_putting_and_taking_may_overlap_in_any_way(tmp_path: Path, tasks: asyncio.TaskGroup) -> None:
     dice = random.Random(7)
-    spool = Spool(_room(tmp_path), "v", _spawn(tasks), lambda: None)
+    spool = Spool(_room(tmp_path), SOMEONE, _spawn(tasks), lambda: None)
     given, taken = bytearray(), bytearray()
     for _ in range(400):
         if dice.random() < 0.6:
@@ -82,7 +84,7 @@ async def test_putting_and_taking_may_overlap_in_any_way(tmp_path: Path, tasks: 
 
 
 async def test_little_is_kept_without_any_file(tmp_path: Path, tasks: asyncio.TaskGroup) -> None:
-    spool = Spool(_room(tmp_path), "v", _spawn(tasks), lambda: None)
+    spool = Spool(_room(tmp_path), SOMEONE, _spawn(tasks), lambda: None)
     spool.put(b"x" * IN_MEMORY)
     assert spool.is_in_memory
     assert spool.take_all() == b"x" * IN_MEMORY
@@ -90,7 +92,7 @@ async def test_little_is_kept_without_any_file(tmp_path: Path, tasks: asyncio.Ta
 
 
 async def test_the_file_has_no_name_and_is_ours_alone(tmp_path: Path, tasks: asyncio.TaskGroup) -> None:
-    spool = Spool(_room(tmp_path), "v", _spawn(tasks), lambda: None)
+    spool = Spool(_room(tmp_path), SOMEONE, _spawn(tasks), lambda: None)
     spool.put(b"x" * (3 * IN_MEMORY))
     assert len(await spool.take()) > 0
 
@@ -101,32 +103,49 @@ async def test_the_file_has_no_name_and_is_ours_alone(tmp_path: Path, tasks: asy
 
 
 async def test_a_dropped_spool_gives_back_its_room_and_its_file(tmp_path: Path, tasks: asyncio.TaskGroup) -> None:
-    room = _room(tmp_path, total=5 * IN_MEMORY)
-    spool = Spool(room, "v", _spawn(tasks), lambda: None)
+    room = _room(tmp_path, total=10 * IN_MEMORY)
+    spool = Spool(room, SOMEONE, _spawn(tasks), lambda: None)
     spool.put(b"x" * (4 * IN_MEMORY))
     await spool.take()
     spool.close()
 
     assert await spool.take() == b""
     assert _spool_files() == []
-    assert room.take("other", 5 * IN_MEMORY)
+    assert room.take(ANOTHER, 5 * IN_MEMORY)
 
 
 async def test_a_visitor_past_his_quota_is_told_and_loses_nothing(tmp_path: Path, tasks: asyncio.TaskGroup) -> None:
     room = _room(tmp_path, per_visitor=1000)
-    spool = Spool(room, "v", _spawn(tasks), lambda: None)
+    spool = Spool(room, SOMEONE, _spawn(tasks), lambda: None)
     assert spool.put(b"a" * 1000)
     assert not spool.put(b"b" * 10)
-    assert Spool(room, "another", _spawn(tasks), lambda: None).put(b"c" * 1000)
+    assert Spool(room, ANOTHER, _spawn(tasks), lambda: None).put(b"c" * 1000)
     assert await _take_all(spool) == b"a" * 1000 + b"b" * 10
     assert spool.put(b"d" * 1000)
     spool.close()
 
 
-async def test_all_visitors_together_have_a_quota_too(tmp_path: Path, tasks: asyncio.TaskGroup) -> None:
-    room = _room(tmp_path, total=1500)
-    assert Spool(room, "one", _spawn(tasks), lambda: None).put(b"x" * 1000)
-    assert not Spool(room, "two", _spawn(tasks), lambda: None).put(b"x" * 1000)
+@pytest.mark.parametrize(
+    "others",
+    [
+        [(f"v{number}", "link", f"192.0.2.{number}") for number in range(1, 9)],
+        [(f"v{number}", f"link {number}", "192.0.2.1") for number in range(1, 9)],
+        [(f"v{number}", f"link {number}", f"2001:db8::{number}") for number in range(1, 9)],
+    ],
+    ids=["one link", "one address", "one network"],
+)
+def test_one_link_and_one_address_hold_no_more_than_what_is_free(tmp_path: Path, others: list[Holder]) -> None:
+    room = _room(tmp_path, total=3000)
+    held = [holder for holder in others * 1000 if room.take(holder, 1)]
+    assert len(held) == 1500
+    # Another one shares what is left with those who come after him.
+    assert room.take(ANOTHER, 750)
+    assert not room.take(ANOTHER, 1)
+    assert not room.take(others[0], 1)
+    assert room.take(("u", "a third link", "198.51.100.2"), 375)
+    for holder in held:
+        room.give_back(holder, 1)
+    assert room.take(ANOTHER, 1)
 
 
 async def test_a_disk_that_takes_nothing_is_said_and_never_looks_like_the_end(
@@ -134,7 +153,7 @@ async def test_a_disk_that_takes_nothing_is_said_and_never_looks_like_the_end(
 ) -> None:
     (tmp_path / "spool").write_text("a file where the folder should be")
     told = asyncio.Event()
-    spool = Spool(_room(tmp_path), "v", _spawn(tasks), told.set)
+    spool = Spool(_room(tmp_path), SOMEONE, _spawn(tasks), told.set)
     spool.put(b"x" * (2 * IN_MEMORY))
     async with asyncio.timeout(5):
         await told.wait()
@@ -148,7 +167,7 @@ async def test_bytes_that_come_faster_than_the_disk_takes_them_are_reported_and_
     tmp_path: Path, tasks: asyncio.TaskGroup
 ) -> None:
     relieved = asyncio.Event()
-    spool = Spool(_room(tmp_path), "v", _spawn(tasks), relieved.set)
+    spool = Spool(_room(tmp_path), SOMEONE, _spawn(tasks), relieved.set)
     spool.put(b"x" * IN_MEMORY)
     for _ in range(8):
         spool.put(b"y" * IN_MEMORY)
@@ -165,10 +184,10 @@ async def test_who_was_held_while_memory_was_short_is_let_go_although_others_gav
     tmp_path: Path, tasks: asyncio.TaskGroup
 ) -> None:
     room = SpoolRoom(tmp_path / "spool", total=GIB, per_visitor=GIB, memory=3 * IN_MEMORY)
-    other = Spool(room, "w", _spawn(tasks), lambda: None)
+    other = Spool(room, ANOTHER, _spawn(tasks), lambda: None)
     other.put(b"x" * IN_MEMORY)
     relieved = asyncio.Event()
-    spool = Spool(room, "v", _spawn(tasks), relieved.set)
+    spool = Spool(room, SOMEONE, _spawn(tasks), relieved.set)
     spool.put(b"y" * IN_MEMORY)
     spool.put(b"z" * IN_MEMORY)
     assert spool.is_congested
