@@ -7,7 +7,7 @@ import os
 import signal
 import ssl
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,8 +29,10 @@ class Installation:
         admin_port: int,
         log: Path,
         trust: ssl.SSLContext | None = None,
+        before: Sequence[str] = (),
     ) -> None:
         self.environ = dict(environ)
+        self._command = (*before, sys.executable, "-m", "guestpass", "serve")
         self.verify = trust or True
         scheme = "https" if trust else "http"
         self.public_port = public_port
@@ -50,7 +52,7 @@ class Installation:
         """Start the server and wait until it is ready."""
         with self.log_file.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "guestpass", "serve", env=self.environ, stdout=log, stderr=log
+                *self._command, env=self.environ, stdout=log, stderr=log
             )
         async with httpx2.AsyncClient(verify=self.verify) as client:
             async with asyncio.timeout(START_SECONDS):
@@ -115,11 +117,16 @@ class Installation:
 
 @asynccontextmanager
 async def installation(
-    *, link_domain: str | None = None, workers: int = 1, trust: ssl.SSLContext | None = None, **settings: str
+    *,
+    link_domain: str | None = None,
+    workers: int = 1,
+    trust: ssl.SSLContext | None = None,
+    before: Sequence[str] = (),
+    **settings: str,
 ) -> AsyncIterator[Installation]:
     """A running server; `settings` by their lower-case names (``max_link_lifetime="2h"``).
 
-    `trust` is what its certificate is checked with, where it has one.
+    `trust` is what its certificate is checked with, where it has one; `before` is what its command begins with.
     """
     with TemporaryDirectory(prefix="guestpass-test-") as folder:
         public_port, admin_port = free_ports(2)
@@ -134,7 +141,7 @@ async def installation(
         if link_domain:
             environ["GUESTPASS_LINK_DOMAIN"] = link_domain
         environ |= {f"GUESTPASS_{name.upper()}": value for name, value in settings.items()}
-        server = Installation(environ, public_port, admin_port, Path(folder) / "serve.log", trust)
+        server = Installation(environ, public_port, admin_port, Path(folder) / "serve.log", trust, before)
         await server.start()
         try:
             bearer = (await server.command("token", "--sub", "owner@example.com")).strip()

@@ -24,6 +24,7 @@ from guestpass.listeners import BACKLOG, listening
 from guestpass.settings import Settings
 from guestpass.storage.pruning import ChangePruning
 from guestpass.storage.retention import VisitRetention
+from guestpass.storage.write_watch import WriteWatch
 from guestpass.supervisor import READY, RETIRE
 from guestpass.system import SystemClock
 from guestpass.tls import HANDSHAKE_SECONDS, SHUTDOWN_SECONDS, Certificate, Pair, warn_of_expiry
@@ -172,6 +173,7 @@ async def _work(
             worker.feed.run(),
             ChangePruning(worker.core.database, worker.core.clock).run(),
             VisitRetention(worker.core.database, worker.core.clock, worker.core.settings.visit_details_kept).run(),
+            WriteWatch(worker.core.database, worker.core.clock).run(),
             worker.visits.run(),
             worker.sessions.run(),
             worker.reachability.run(),

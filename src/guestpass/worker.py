@@ -212,6 +212,7 @@ def build_worker(
         notices=notices,
         clock=core.clock,
         ready=ready,
+        unwritable=lambda: core.database.unwritable,
         serves=_served_names(core).include,
         installation_findings=installation_findings,
     )

@@ -6,39 +6,22 @@ it is an error as on a full disk.
 
 from __future__ import annotations
 
-import resource
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.doubles.odoo.handle import running_odoo
+from tests.faults.disk import ROOM, full
 from tests.faults.said import Heard, assert_tells_no_secret
 from tests.faults.visitors import SECONDS, Visitor, asking
 from tests.gateway.shared import sharing
 from tests.installation import Installation
 from tests.links.waiting import until
 from tests.odoo.visitor import opened
-from tests.supervisor.processes import worker_ids
 from tests.supervisor.upstream import answering
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-ROOM = 256 * 1024
-"""Larger than the server's log may become here, and smaller than what each test writes."""
-
-
-@contextmanager
-def full_disk(server: Installation) -> Iterator[None]:
-    """No file of the worker's grows past ROOM during the block."""
-    [worker] = worker_ids(server)
-    before = resource.prlimit(worker, resource.RLIMIT_FSIZE)
-    resource.prlimit(worker, resource.RLIMIT_FSIZE, (ROOM, before[1]))
-    try:
-        yield
-    finally:
-        resource.prlimit(worker, resource.RLIMIT_FSIZE, before)
 
 
 async def test_a_database_that_can_not_grow_serves_visitors_and_tells_owners(lone: Installation) -> None:
@@ -51,7 +34,7 @@ async def test_a_database_that_can_not_grow_serves_visitors_and_tells_owners(lon
         links = {link["id"] for link in await lone.links(id)}
         visitor, heard = Visitor(shared), Heard(lone)
         async with asking(visitor):
-            with full_disk(lone):
+            with full(lone):
                 for _ in range(5):
                     refused = await lone.client.post(f"/api/environments/{id}/share", json={})
                     assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
@@ -86,7 +69,7 @@ async def test_an_upload_that_can_not_be_held_is_refused_and_assets_come_from_od
     with running_odoo() as odoo:
         async with opened(lone, odoo, name="Full") as visitor:
             heard = Heard(lone)
-            with full_disk(lone):
+            with full(lone):
                 for _ in range(2):
                     refused = await visitor.web.post("/web/double/echo", content=b"x" * 3_000_000)
                     assert refused.status_code == 503

@@ -39,6 +39,7 @@ async def test_who_holds_the_file_for_long_delays_owners_and_no_visitor(pair: In
                 await _open(pair, unopened["url"])
                 refused = await pair.client.post(f"/api/environments/{id}/share", json={}, timeout=60)
                 assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+                assert "another program" in refused.json()["detail"]
                 assert (await pair.client.get("/readyz")).status_code == 200
 
                 async def is_said() -> bool:

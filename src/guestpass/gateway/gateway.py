@@ -38,6 +38,7 @@ from guestpass.gateway.outgoing import Outbox
 from guestpass.gateway.peers import TrustedProxies
 from guestpass.gateway.pool import Pool, Upstream
 from guestpass.signing.passes import PassSigner
+from guestpass.storage.outages import OUTAGES, cause_of
 from guestpass.telemetry import Faults
 
 SWEEP_SECONDS: Final = 0.5
@@ -313,6 +314,8 @@ class Gateway:
             await work
         except DescriptorsUsedUp as error:
             self._tell_of_descriptors(error)
+        except OUTAGES as error:
+            self.faults.tell("database_unavailable", cause=cause_of(error))
         except Exception:
             self.log.exception("unexpected_error")
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import URL, Connection, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -22,6 +22,7 @@ from guestpass.storage.environments import SQLEnvironments
 from guestpass.storage.links import SQLLinks
 from guestpass.storage.location import PostgresDatabase, SQLiteFile, locate
 from guestpass.storage.odoo_sessions import SQLOdooSessions
+from guestpass.storage.outages import OUTAGES, in_words, is_for_reading_only
 from guestpass.storage.reachability import SQLReachabilities
 from guestpass.storage.refusals import SQLRefusals
 from guestpass.storage.revoked_tokens import SQLRevokedTokens
@@ -93,6 +94,8 @@ class Database:
         self._clock = clock
         self._writing = 0
         self._quiet = asyncio.Event()
+        self.unwritable: str | None = None
+        """Why nothing can be written, in words for owners; `WriteWatch` takes it back."""
         # One writer for the process: units of work queue in the order in which they came, where a database's own
         # waiting would be a race; only other processes are waited for.
         self._readers, self._writer = (
@@ -114,6 +117,9 @@ class Database:
         try:
             async with self._writer.begin() as connection:
                 yield SQLUnitOfWork(connection, self._clock)
+        except OUTAGES as error:
+            self.unwritable = in_words(error)
+            raise
         finally:
             self._writing -= 1
             if not self._writing:
@@ -199,6 +205,12 @@ def _engine(
         for statement in statements:
             cursor.execute(statement)
         cursor.close()
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def drop_what_can_not_write(context: ExceptionContext) -> None:
+        # The connection would stay so when the file can be written to again.
+        if is_for_reading_only(context.original_exception):
+            context.is_disconnect = True
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin_transaction(connection: Connection) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Mapping
 from typing import Final
 
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
@@ -15,3 +17,29 @@ def cause_of(error: BaseException) -> str:
     """What the database said, in one line; without the statement and its parameters."""
     cause = getattr(error, "orig", None) or error
     return " ".join(str(cause).split()) or type(cause).__name__
+
+
+_OF_SQLITE: Final[Mapping[int, str]] = {
+    sqlite3.SQLITE_FULL: "its disk is full",
+    sqlite3.SQLITE_READONLY: "its disk can only be read",
+    # What the system answers to a write where a disk has become read-only is no error of its own to SQLite.
+    sqlite3.SQLITE_IOERR: "its disk fails, or can only be read",
+    sqlite3.SQLITE_CANTOPEN: "its file can't be opened",
+    sqlite3.SQLITE_BUSY: "another program keeps it locked",
+}
+_OF_POSTGRES: Final[Mapping[str | None, str]] = {
+    "53100": "its disk is full",
+    "25006": "it takes no changes",
+}
+
+
+def in_words(error: BaseException) -> str:
+    """What is wrong, for owners, who are told neither of paths nor of the network; cause_of is for the operator."""
+    cause = getattr(error, "orig", None) or error
+    of_sqlite = _OF_SQLITE.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
+    return of_sqlite or _OF_POSTGRES.get(getattr(cause, "sqlstate", None), "it does not answer")
+
+
+def is_for_reading_only(error: BaseException) -> bool:
+    """Whether SQLite could open the file for reading alone, which it does where it can't for writing."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY

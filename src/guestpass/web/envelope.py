@@ -6,7 +6,7 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from guestpass.storage.outages import OUTAGES, cause_of
+from guestpass.storage.outages import OUTAGES, cause_of, in_words
 from guestpass.telemetry import Faults
 from guestpass.web.facts import Facts
 from guestpass.web.pages import DATA_FIELDS
@@ -52,7 +52,7 @@ class Envelope:
             self._faults.tell("database_unavailable", request_id=Facts.of(scope).request_id, cause=cause_of(error))
             if started:
                 raise
-            await respond(scope, unavailable())(inner, receive, send_enveloped)
+            await respond(scope, unavailable(in_words(error)))(inner, receive, send_enveloped)
         except Exception:
             # The path is not logged: it may hold a share token. The route's template says enough.
             route = getattr(inner.get("route"), "path", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from guestpass.web.api.problem_models import problems
 from guestpass.web.problems import Problem, ProblemRaised
@@ -18,6 +18,13 @@ class Health(BaseModel):
     """Always the same: whoever can answer is well."""
 
     status: Literal["ok"] = "ok"
+
+
+class Readiness(BaseModel):
+    """`degraded` where visitors are served and nothing can be changed; `detail` says why then."""
+
+    status: Literal["ok", "degraded"] = "ok"
+    detail: str | None = Field(default=None, description="Why nothing can be changed.")
 
 
 @router.get(
@@ -37,12 +44,18 @@ async def get_health() -> Health:
     operation_id="getReadiness",
     response_description="Ready.",
     summary="Can it serve now?",
+    response_model_exclude_none=True,
     responses=problems(500, 503),
 )
-async def get_readiness(services: Services) -> Health:
-    """200 when the database and the gateway are ready for visitors, else 503. Needs no token."""
+async def get_readiness(services: Services) -> Readiness:
+    """200 when the database and the gateway are ready for visitors, else 503. Needs no token.
+
+    Where nothing can be written to the database, visitors are served all the same: `status` is then `degraded`.
+    """
     if not await services.ready():
         raise ProblemRaised(
             Problem(status=503, code="unavailable", detail="Not ready.", fields=(("Retry-After", "5"),))
         )
-    return Health()
+    if (why := services.unwritable()) is not None:
+        return Readiness(status="degraded", detail=f"Nothing can be written to the database: {why}.")
+    return Readiness()

@@ -112,12 +112,12 @@ def unexpected() -> Problem:
     return Problem(status=500, code=INTERNAL_ERROR, detail=UNEXPECTED.detail)
 
 
-def unavailable() -> Problem:
-    """The database does not answer; whether a change that was under way was made, nobody can tell."""
+def unavailable(why: str) -> Problem:
+    """The database can't be used, with why; whether a change that was under way was made, nobody can tell."""
     return Problem(
         status=503,
         code=Reason.UNAVAILABLE,
-        detail="The database can't be used right now. Ask again; look first whether a change was made already.",
+        detail=f"The database can't be used right now: {why}. Ask again; look first whether a change was made already.",
         fields=(("Retry-After", "5"),),
     )
 

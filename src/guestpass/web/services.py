@@ -30,8 +30,8 @@ from guestpass.web.notices import Notices
 class WebServices:
     """The use cases and signers behind the routes.
 
-    `ready` tells whether this process can serve visitors now, `installation_findings` what its operator should know,
-    `serves` whether a host name is ours.
+    `ready` tells whether this process can serve visitors now, `unwritable` why nothing can be changed (None where it
+    can), `installation_findings` what its operator should know, `serves` whether a host name is ours.
     """
 
     links: LinkService
@@ -50,6 +50,7 @@ class WebServices:
     clock: Clock
     ready: Callable[[], Awaitable[bool]]
     serves: Callable[[str], Awaitable[bool]]
+    unwritable: Callable[[], str | None] = lambda: None
     installation_findings: Callable[[], Sequence[Finding]] = tuple
 
 

@@ -76,12 +76,12 @@ def unexpected(request: Request) -> Response:
     )
 
 
-def unavailable(request: Request) -> Response:
-    """The database does not answer."""
+def unavailable(request: Request, why: str) -> Response:
+    """The database can't be used, with why."""
     return _not_now(
         request,
-        "The database can't be used right now. Try again in a moment; where you were changing something, look first "
-        "whether it was done. If it goes on, tell your operator.",
+        f"The database can't be used right now: {why}. Try again in a moment; where you were changing something, look "
+        "first whether it was done. If it goes on, tell your operator.",
     )
 
 

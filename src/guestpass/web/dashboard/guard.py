@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guestpass.app import desk
-from guestpass.storage.outages import OUTAGES, cause_of
+from guestpass.storage.outages import OUTAGES, cause_of, in_words
 from guestpass.telemetry import Faults
 from guestpass.web.dashboard.failures import elsewhere, foreign_origin, unavailable, unexpected
 from guestpass.web.dashboard.static import static_answer
@@ -71,7 +71,7 @@ class Guard:
             self._faults.tell("database_unavailable", request_id=Facts.of(scope).request_id, cause=cause_of(error))
             if started:
                 raise
-            await unavailable(Request(scope))(scope, receive, send_guarded)
+            await unavailable(Request(scope), in_words(error))(scope, receive, send_guarded)
         except Exception:
             route = getattr(scope.get("route"), "path", None)
             _log.exception("request failed", request_id=Facts.of(scope).request_id, method=scope["method"], route=route)
