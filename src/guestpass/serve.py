@@ -27,7 +27,8 @@ from guestpass.storage.retention import VisitRetention
 from guestpass.storage.write_watch import WriteWatch
 from guestpass.supervisor import READY, RETIRE
 from guestpass.system import SystemClock
-from guestpass.tls import HANDSHAKE_SECONDS, SHUTDOWN_SECONDS, Certificate, Pair, warn_of_expiry
+from guestpass.tls import Certificate, Pair, warn_of_expiry
+from guestpass.tls_listener import TlsListener
 from guestpass.wiring import Core, build_core, introduce, prepare
 from guestpass.worker import OwnAnnouncer, Worker, build_worker
 
@@ -209,7 +210,7 @@ async def _work(
 
 async def _accept(
     worker: Worker, reception: Reception, listener: socket.socket, certificate: Certificate | None
-) -> asyncio.Server:
+) -> asyncio.Server | TlsListener:
     gateway = worker.gateway
 
     def connection() -> ClientConnection:
@@ -217,14 +218,6 @@ async def _accept(
         gateway.await_arrival(arrived)
         return arrived
 
-    loop = asyncio.get_running_loop()
-    if certificate is None:
-        return await loop.create_server(connection, sock=listener, backlog=BACKLOG)
-    return await loop.create_server(
-        connection,
-        sock=listener,
-        backlog=BACKLOG,
-        ssl=certificate.context,
-        ssl_handshake_timeout=HANDSHAKE_SECONDS,
-        ssl_shutdown_timeout=SHUTDOWN_SECONDS,
-    )
+    if certificate is not None:
+        return TlsListener(gateway, listener, certificate.context, lambda: ClientConnection(gateway, reception))
+    return await asyncio.get_running_loop().create_server(connection, sock=listener, backlog=BACKLOG)

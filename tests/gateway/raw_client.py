@@ -187,6 +187,11 @@ class RawClient:
                 while await self._reader.read(_BUFFER):
                     pass
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the other side has closed or reset the connection by now, and all that came before has been read."""
+        return self._reader.at_eof() or self._reader.exception() is not None
+
     async def close(self) -> None:
         """Close, if that has not happened."""
         self._writer.close()

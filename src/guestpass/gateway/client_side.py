@@ -35,7 +35,8 @@ _LINGER_BYTES: Final = 64 * 1024 * 1024
 _BACKLOG: Final = 64 * 1024
 _NEVER: Final = float("inf")
 _WRITE_BUFFER: Final = 1024 * 1024
-_RESET: Final = struct.pack("ii", 1, 0)
+RESET: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER for a connection that is to break with a reset."""
 # A line end that is no CRLF can't become right by waiting, and neither can a byte that begins no method.
 _BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 _NO_METHOD = re.compile(rb"[^A-Za-z]")
@@ -53,7 +54,7 @@ class Receiving(Protocol):
 class ClientConnection(asyncio.Protocol):
     """A client's end. `answered` says that the head of an answer to the present request has gone out.
 
-    `has_arrived` says that the connection stands, with TLS that its handshake is complete. `unsent` are the bytes that
+    `has_arrived` says that the connection stands. `unsent` are the bytes that
     waited for the client when the sweep last came by, and `stuck_since` is when it last took any.
     """
 
@@ -419,7 +420,7 @@ class ClientConnection(asyncio.Protocol):
         self._closing = True
         connection = self.transport.get_extra_info("socket")
         if connection is not None and not self.transport.is_closing():
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self._out.abort()
 
     @property

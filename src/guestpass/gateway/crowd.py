@@ -81,6 +81,10 @@ class Crowd:
         """Count a request; the seconds until there may be another where its address has used up its own."""
         return self._of_address.take(address)
 
+    def take_handshake(self, peer: str) -> bool:
+        """Count a TLS handshake, which costs no less than a request; False where its address has used up its own."""
+        return self._proxies.is_trusted(peer) or self._of_address.take(peer) is None
+
     def take_request_of(self, entry: LinkEntry) -> float | None:
         """Count a request through a link; the seconds until there may be another where that has had too many."""
         if entry.granted:

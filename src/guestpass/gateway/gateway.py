@@ -42,7 +42,7 @@ from guestpass.storage.outages import OUTAGES, cause_of
 from guestpass.telemetry import Faults
 
 SWEEP_SECONDS: Final = 0.5
-_ARRIVAL_SECONDS: Final = 12.0
+_ARRIVAL_SECONDS: Final = 2.0
 _FAREWELL_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 0.1
 _MOST_IDLE: Final = 20
@@ -131,6 +131,7 @@ class Gateway:
         self.draining = False
         self._drained = asyncio.Event()
         self._arriving: list[tuple[ClientConnection, float]] = []
+        self._handshakes: dict[ClientConnection, tuple[str, asyncio.Task[None]]] = {}
         self.log = structlog.get_logger("guestpass.gateway")
         self.faults = Faults(self.log)
         self._looked_for_idle_at = 0.0
@@ -188,20 +189,49 @@ class Gateway:
         )
 
     def lets_in(self, connection: ClientConnection) -> bool:
-        """Count a new connection; False where there must be no more, from its address or at all."""
+        """Take a new connection; False where there must be no more, from its address or at all."""
+        # With TLS it was counted when it began to shake hands.
+        if self._handshakes.pop(connection, None) is None and not self._count(connection.peer):
+            return False
+        self.connections.add(connection)
+        return True
+
+    def lets_shake_hands(
+        self, connection: ClientConnection, peer: str, shake: Callable[[], Coroutine[Any, Any, None]]
+    ) -> bool:
+        """Count a connection that begins with a handshake, and run that; False where there must be no more."""
+        if not self._count(peer):
+            return False
+        if not self.crowd.take_handshake(peer):
+            self.crowd.leave(peer)
+            self.tell_of_client(Reason.TOO_MANY_REQUESTS.value, peer, cause="a TLS handshake counts as a request")
+            return False
+        self._handshakes[connection] = peer, self._tasks.create_task(self._run_handshake(shake))
+        return True
+
+    async def _run_handshake(self, shake: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        # Made here, so that one which is given up before it begins is none that nobody awaited.
+        await self._guard(shake())
+
+    def handshake_over(self, connection: ClientConnection) -> None:
+        """A handshake has ended; where it came to nothing, the connection has too."""
+        if (ended := self._handshakes.pop(connection, None)) is not None:
+            self.crowd.leave(ended[0])
+
+    def _count(self, peer: str) -> bool:
         caps = self.crowd.caps
-        if len(self.connections) >= caps.connections and not self._close_idle():
+        held = len(self.connections) + len(self._handshakes)
+        if held >= caps.connections and not self._make_room():
             self.faults.tell(
                 "connections_used_up",
-                connections=len(self.connections),
+                connections=held,
                 effect="new connections are closed",
                 remedy="raise GUESTPASS_CONNECTIONS, the limit of open files (ulimit -n), or GUESTPASS_WORKERS",
             )
             return False
-        if not self.crowd.enter(connection.peer):
-            self.tell_of_client("too_many_connections", connection.peer, limit=caps.connections_per_address)
+        if not self.crowd.enter(peer):
+            self.tell_of_client("too_many_connections", peer, limit=caps.connections_per_address)
             return False
-        self.connections.add(connection)
         return True
 
     def tell_of_client(self, event: str, address: str, **facts: object) -> None:
@@ -215,6 +245,21 @@ class Gateway:
             effect="large uploads to Odoo get 503, and large answers to slow visitors are cut",
             remedy="make room on the disk with GUESTPASS_DATA_DIR/spool, or lower GUESTPASS_SPOOL_LIMIT",
         )
+
+    def _make_room(self) -> bool:
+        """Let go of some who ask for nothing: first of those who have not even shaken hands, the oldest."""
+        if not self._handshakes:
+            return self._close_idle()
+        oldest = list(itertools.islice(self._handshakes, max(1, len(self._handshakes) // _MOST_IDLE)))
+        for connection in oldest:
+            self._give_up(connection)
+        self._tell_of_idle(len(oldest))
+        return True
+
+    def _give_up(self, connection: ClientConnection) -> None:
+        """End a handshake."""
+        self._handshakes[connection][1].cancel()
+        self.handshake_over(connection)
 
     def _close_idle(self) -> bool:
         """Close some of the connections that wait for a request, those first that are missed least."""
@@ -230,13 +275,16 @@ class Gateway:
             connection.close_if_idle()
             if not connection.is_open:
                 self.connections.discard(connection)
+        self._tell_of_idle(len(oldest))
+        return True
+
+    def _tell_of_idle(self, count: int) -> None:
         self.faults.tell(
             "idle_connections_closed",
-            count=len(oldest),
+            count=count,
             cause="there was no room for others",
             remedy="raise GUESTPASS_CONNECTIONS, the limit of open files (ulimit -n), or GUESTPASS_WORKERS",
         )
-        return True
 
     async def sweep(self) -> None:
         """Enforce time limits until cancelled: one walk over all connections instead of a timer for each request."""
@@ -275,7 +323,7 @@ class Gateway:
             self._lacked_descriptors = False
             self.pool.close()
             self._looked_for_idle_at = 0.0
-            self._close_idle()
+            self._make_room()
 
     def _tell_of_descriptors(self, error: DescriptorsUsedUp) -> None:
         """There was none for somebody; the sweep lets go of those that nobody needs at the moment."""
@@ -327,11 +375,11 @@ class Gateway:
             self._drained.set()
 
     def await_arrival(self, connection: ClientConnection) -> None:
-        """A connection was accepted; it joins the others when its TLS handshake is complete, or in the next turn."""
+        """A connection was accepted; it joins the others in the next turn."""
         self._arriving.append((connection, self.loop.time()))
 
     def _forget_arrivals(self, now: float) -> None:
-        """Those that have joined the others, and those whose handshake came to nothing."""
+        """Those that have joined the others, and those that were gone by then."""
         self._arriving = [
             (connection, since)
             for connection, since in self._arriving
@@ -351,7 +399,7 @@ class Gateway:
         farewell = end - min(_FAREWELL_SECONDS, seconds / 4)
         while (now := self.loop.time()) < end:
             self._forget_arrivals(now)
-            if not self.connections and (stopping.is_set() or not self._arriving):
+            if not self.connections and (stopping.is_set() or not (self._arriving or self._handshakes)):
                 break
             if now >= farewell or stopping.is_set():
                 for connection in tuple(self.connections):
@@ -366,5 +414,7 @@ class Gateway:
             self.log.warning("requests_cut", count=len(self.connections), after_seconds=seconds)
         for connection in tuple(self.connections):
             connection.abort()
+        for connection in tuple(self._handshakes):
+            self._give_up(connection)
         self.pool.close()
         self.odoo.close()

@@ -302,7 +302,7 @@ class Settings(BaseSettings):
     requests_per_address: Annotated[str, BeforeValidator(parse_rate)] = Field(
         default="30000/minute",
         description="How many requests each worker serves to one address (in IPv6 to one /64), also behind a trusted "
-        "proxy; further ones get 429 with Retry-After.",
+        "proxy; further ones get 429 with Retry-After. A TLS handshake counts as one.",
     )
     connections_per_link: Annotated[int, BeforeValidator(parse_count)] = Field(
         default=2_000,

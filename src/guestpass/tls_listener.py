@@ -1,0 +1,91 @@
+"""Accept connections that speak TLS: they count from their arrival on, not only when their handshake is complete."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from guestpass.gateway.client_side import RESET, ClientConnection
+from guestpass.gateway.gateway import Gateway
+from guestpass.listeners import BACKLOG
+from guestpass.tls import HANDSHAKE_SECONDS, SHUTDOWN_SECONDS
+
+_AT_ONCE: Final = 64
+"""Connections that are accepted in one turn, so that a flood leaves turns to those who are in."""
+_PAUSE_SECONDS: Final = 0.5
+"""How long nothing is accepted where there is no descriptor for it."""
+
+
+class TlsListener:
+    """Accepts at `listener`, whose connections `make` serves once their handshake is complete.
+
+    A server of asyncio's says nothing of a connection, nor whose it is, before that; whoever opened thousands and never
+    shook hands would be nobody.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        listener: socket.socket,
+        context: ssl.SSLContext,
+        make: Callable[[], ClientConnection],
+    ) -> None:
+        self._gateway = gateway
+        self._listener = listener
+        self._context = context
+        self._make = make
+        self._loop = asyncio.get_running_loop()
+        self._is_open = True
+        listener.setblocking(False)
+        listener.listen(BACKLOG)
+        self._resume()
+
+    def close(self) -> None:
+        """Accept no more; handshakes that are under way go on."""
+        if self._is_open:
+            self._is_open = False
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+
+    def _resume(self) -> None:
+        if self._is_open:
+            self._loop.add_reader(self._listener, self._accept)
+
+    def _accept(self) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                connection, address = self._listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError:
+                # Without a descriptor the listener would be ready again and again. The gateway tells of that.
+                self._loop.remove_reader(self._listener)
+                self._loop.call_later(_PAUSE_SECONDS, self._resume)
+                return
+            self._receive(connection, address[0].partition("%")[0])
+
+    def _receive(self, connection: socket.socket, peer: str) -> None:
+        client = self._make()
+        if not self._gateway.lets_shake_hands(client, peer, lambda: self._shake_hands(client, connection)):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            connection.close()
+
+    async def _shake_hands(self, client: ClientConnection, connection: socket.socket) -> None:
+        """Let the client's connection stand when its handshake is complete."""
+        connection.setblocking(False)
+        try:
+            # Who speaks no TLS, falls silent or goes away is no news.
+            with suppress(OSError):
+                await self._loop.connect_accepted_socket(
+                    lambda: client,
+                    connection,
+                    ssl=self._context,
+                    ssl_handshake_timeout=HANDSHAKE_SECONDS,
+                    ssl_shutdown_timeout=SHUTDOWN_SECONDS,
+                )
+        finally:
+            self._gateway.handshake_over(client)
