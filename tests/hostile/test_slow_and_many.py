@@ -325,22 +325,24 @@ async def test_no_address_and_no_link_takes_the_room_for_uploads_from_others(
     def upload(odoo: Shared, size: int, *, missing: int = 0) -> bytes:
         return odoo.request(b"POST /upload HTTP/1.1", b"Content-Length: %d" % size, body=bytes(size - missing))
 
-    async with small.link(kind="odoo") as first, small.link(kind="odoo") as other, served_meanwhile(shared):
-        address, hoards = new_address() if shares == "address" else None, []
-        for _ in range(6):
-            # Each has a pass of its own, and keeps the last byte to itself.
-            hoarder = first if shares == "link" else await stack.enter_async_context(small.link(kind="odoo"))
-            await hoarder.open_link()
-            hoards += await Crowd(hoarder, stack, address).send(1, upload(hoarder, SPOOLED // 4, missing=1))
+    with small.told_sparingly("spool_used_up") as lines:
+        async with small.link(kind="odoo") as first, small.link(kind="odoo") as other, served_meanwhile(shared):
+            address, hoards = new_address() if shares == "address" else None, []
+            for _ in range(6):
+                # Each has a pass of its own, and keeps the last byte to itself.
+                hoarder = first if shares == "link" else await stack.enter_async_context(small.link(kind="odoo"))
+                await hoarder.open_link()
+                hoards += await Crowd(hoarder, stack, address).send(1, upload(hoarder, SPOOLED // 4, missing=1))
 
-        async def are_taken() -> bool:
-            return all(client.unread == 0 for client in hoards)
+            async def are_taken() -> bool:
+                return all(client.unread == 0 for client in hoards)
 
-        await until(are_taken, WAIT_SECONDS)
-        [fits] = await Crowd(other, stack).send(1, upload(other, SPOOLED // 8))
-        assert (await fits.answer(to=b"POST")).status == 200
-        # It was tried in earnest: there was no room for some of them.
-        assert b"HTTP/1.1 503" in {(await client.rest(WAIT_SECONDS))[:12] for client in hoards}
+            await until(are_taken, WAIT_SECONDS)
+            [fits] = await Crowd(other, stack).send(1, upload(other, SPOOLED // 8))
+            assert (await fits.answer(to=b"POST")).status == 200
+            # It was tried in earnest: there was no room for some of them.
+            assert b"HTTP/1.1 503" in {(await client.rest(WAIT_SECONDS))[:12] for client in hoards}
+    assert all(line["link"] and line["request_id"] for line in lines)
 
 
 async def test_who_guesses_tokens_is_looked_up_no_more_and_known_links_open_from_there(

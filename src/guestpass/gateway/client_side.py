@@ -273,13 +273,13 @@ class ClientConnection(asyncio.Protocol):
         else:
             self.linger()
 
-    def refuse(self, reason: Reason, detail: str | None, *, read: bool = False) -> None:
+    def refuse(self, reason: Reason, detail: str | None, *, read: bool = False, request_id: str | None = None) -> None:
         """The request turned out to be wrong while its body arrived or, with `read`, when it had been read."""
         self._exchange = None
         if self.answered:
             self.abort()
         else:
-            self.reply(reason, detail=detail, close=not read, read=read)
+            self.reply(reason, detail=detail, request_id=request_id, close=not read, read=read)
 
     def answer_instead(self, rendered: RenderedNotice) -> None:
         """Answer a request that has been read to its end and goes nowhere."""

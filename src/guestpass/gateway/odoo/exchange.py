@@ -197,12 +197,29 @@ class OdooExchange(Exchange):
     def _pass_body(self, pieces: list[bytes]) -> None:
         for piece in pieces:
             if piece and not self._intake.put(piece):
-                self._refuse(Reason.TOO_BUSY, "There is no room for this upload at the moment.")
+                self._refuse_for_room()
                 return
         if self._intake.is_congested:
             self._client.pause_for_upstream()
         if self.request_done:
             self._await_turn()
+
+    def _refuse_for_room(self) -> None:
+        """The visitor, his link or his address holds as much as it may."""
+        gateway, link = self._client.gateway, self.entry.link.id if self.entry is not None else None
+        request_id = gateway.next_request_id()
+        gateway.tell_of_client(
+            "spool_used_up",
+            self._intake.address,
+            request_id=request_id,
+            link=link,
+            effect="uploads get 503, and answers wait in Odoo",
+            remedy="raise GUESTPASS_SPOOL_LIMIT or GUESTPASS_SPOOL_LIMIT_PER_VISITOR, where that is no attack",
+        )
+        self._end()
+        self._drop_upstream()
+        detail = "There is no room for this upload at the moment."
+        self._client.refuse(Reason.TOO_BUSY, detail, request_id=request_id)
 
     def _release_visitor(self) -> None:
         if self._intake.failed:

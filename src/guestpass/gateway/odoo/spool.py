@@ -123,6 +123,11 @@ class Spool:
         self.failed = False
 
     @property
+    def address(self) -> str:
+        """The address of whom it holds bytes for."""
+        return self._holder[2]
+
+    @property
     def is_congested(self) -> bool:
         """Whether bytes come faster than the disk takes them: hold the side that brings them."""
         return self._back_size > (_CONGESTED if self._room.memory_left > 0 else _PIECE)
