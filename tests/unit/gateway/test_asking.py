@@ -8,9 +8,16 @@ from contextlib import asynccontextmanager
 from ipaddress import ip_network
 
 import pytest
+from tests.storage.samples import CountedEntropy, make_environment
+from tests.unit.gateway.descriptors import no_descriptor
 
+from guestpass.domain.environment import Environment, Kind
+from guestpass.domain.errors import DescriptorsUsedUp
 from guestpass.gateway.asking import MAX_BODY, Asker, NoAnswerError, NotAllowedError
 from guestpass.gateway.connector import AddressPolicy, Connector, Origin
+from guestpass.gateway.odoo.sign_in import OdooSignIn
+from guestpass.gateway.probe import EnvironmentProber
+from guestpass.gateway.reaching import EnvironmentReacher
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 REQUEST = b"GET / HTTP/1.1\r\nHost: odoo\r\n\r\n"
@@ -182,3 +189,28 @@ async def test_reaching_says_nothing() -> None:
         await asker().reach(Origin("127.0.0.1", server.sockets[0].getsockname()[1], None))
         async with asyncio.timeout(10):
             assert await received.get() == b""
+
+
+async def _reach(environment: Environment) -> None:
+    await EnvironmentReacher(_connector()).why_unreachable(environment)
+
+
+async def _look(environment: Environment) -> None:
+    await EnvironmentProber(_connector(), CountedEntropy()).probe(environment)
+
+
+async def _sign_in(environment: Environment) -> None:
+    await OdooSignIn(asker()).sign_in(environment, "demo", "demo", address=None)
+
+
+def _connector() -> Connector:
+    return Connector(AddressPolicy(allow=[], deny=[], own_listeners=[]))
+
+
+@pytest.mark.parametrize("ask", [_reach, _look, _sign_in])
+@pytest.mark.parametrize("kind", [Kind.WEB, Kind.ODOO])
+async def test_without_descriptors_nothing_is_found_out_about_an_environment(
+    ask: Callable[[Environment], Awaitable[None]], kind: Kind
+) -> None:
+    with no_descriptor(), pytest.raises(DescriptorsUsedUp):
+        await ask(make_environment(kind=kind))

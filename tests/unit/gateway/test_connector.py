@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 from tests.operate.certificates import write_pair
+from tests.unit.gateway.descriptors import no_descriptor
 
 from guestpass.domain.errors import DescriptorsUsedUp
 from guestpass.gateway import connector
@@ -176,17 +174,6 @@ async def test_connecting_ends_after_its_time(monkeypatch: pytest.MonkeyPatch) -
     _Attempts(monkeypatch, {"odoo": ["10.0.0.1"]}, reachable=None)
     with pytest.raises(UnreachableError, match="no connection within"):
         await Connector(policy()).connect(Origin("odoo", 8069, None), asyncio.Protocol)
-
-
-@contextmanager
-def no_descriptor() -> Iterator[None]:
-    """This process can open nothing during the block."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "odoo.example.invalid"])
