@@ -101,6 +101,17 @@ def test_what_is_found_is_said_at_once_and_when_asked_again(installed: Guestpass
     assert "absent" in installed.refuse(1, "env", "check", "absent")
 
 
+def test_the_list_says_which_environments_visitors_get_to(installed: Guestpass) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        here = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        for name, url in (("Here", here), ("Off", URL), ("Metadata", "http://169.254.169.254")):
+            installed.succeed("env", "add", name, url, "--kind", "web")
+        installed.succeed("env", "add", "Shut", here, "--kind", "web")
+        installed.succeed("env", "edit", "shut", "--maintenance", "Back at noon")
+    states = {line.split()[0]: line.split()[-1] for line in installed.succeed("env", "list").out.splitlines()[1:]}
+    assert states == {"here": "up", "off": "unreachable", "metadata": "unreachable", "shut": "maintenance"}
+
+
 def test_an_id_follows_from_the_name_and_is_not_taken_twice(staging: Guestpass) -> None:
     assert staging.succeed("env", "list", "--json").json["environments"][0]["id"] == "staging"
     text = staging.refuse(1, "env", "add", "Other", URL, "--id", "staging")

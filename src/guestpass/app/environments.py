@@ -28,6 +28,7 @@ from guestpass.domain.environment import (
     parse_upstream_url,
 )
 from guestpass.domain.errors import AlreadyExists, FieldError, Invalid, NotFound
+from guestpass.domain.finding import OUT_OF_REACH
 from guestpass.domain.link import Access, Status
 
 _BY_NAME: Final = "environments"
@@ -249,6 +250,9 @@ class EnvironmentService:
             )
             await work.environments.update(after)
             await work.environments.set_findings(after.key, report.findings)
+            if not any(finding.code in OUT_OF_REACH for finding in report.findings):
+                # It has just answered, whatever the watch knows that looks once a minute.
+                await work.reachabilities.regain(after.key)
             await work.changes.append(ChangeKind.ENVIRONMENT, str(after.key))
         await self._announcer.announce()
         return after

@@ -6,9 +6,9 @@ from collections.abc import Collection
 
 from guestpass.app.accounts import refusal_of
 from guestpass.app.addresses import Addresses
-from guestpass.app.ports import Store
+from guestpass.app.ports import Store, Unreachable
 from guestpass.domain.environment import Environment, EnvironmentKey
-from guestpass.domain.finding import Finding
+from guestpass.domain.finding import OUT_OF_REACH, Finding
 
 SHARED_ORIGIN = Finding(
     code="shared_origin",
@@ -33,14 +33,32 @@ class Findings:
             return {}
         keys = [environment.key for environment in environments]
         found: dict[EnvironmentKey, tuple[Finding, ...]] = {}
+        lost: dict[EnvironmentKey, Unreachable] = {}
         refused: dict[EnvironmentKey, list[Finding]] = {key: [] for key in keys}
         one = keys[0].id if len(keys) == 1 else None
         async with self._store.reading() as work:
             for org in {key.org for key in keys}:
                 found |= await work.environments.findings(org, id=one)
+                for id, unreachable in (await work.reachabilities.of_org(org)).items():
+                    lost[EnvironmentKey(org, id)] = unreachable
                 for account in await work.accounts.of_org(org, id=one):
                     if account.environment in refused and (finding := refusal_of(account)) is not None:
                         refused[account.environment].append(finding)
             shared = self._addresses.link_domain is None and await work.environments.count(up_to=2) > 1
         derived = (SHARED_ORIGIN,) if shared else ()
-        return {key: (*found.get(key, ()), *refused[key], *derived) for key in keys}
+        return {key: (*_with_loss(found.get(key, ()), lost.get(key)), *refused[key], *derived) for key in keys}
+
+
+def _with_loss(found: tuple[Finding, ...], lost: Unreachable | None) -> tuple[Finding, ...]:
+    """What a look found, and first of all that the environment was lost since then."""
+    # A look may have said already why nobody gets in.
+    if lost is None or any(finding.code in OUT_OF_REACH for finding in found):
+        return found
+    finding = Finding(
+        code="unreachable",
+        detail=f"The environment can't be used: {lost.why}. Visitors get an error page.",
+        remedy="Start it, or correct url; it must be reachable from the machine that Guestpass runs on. It is looked "
+        "at every minute.",
+        at=lost.since,
+    )
+    return (finding, *found)

@@ -86,6 +86,9 @@ class Reachability:
         why = await self._reacher.why_unreachable(environment)
         async with self._store.reading() as work:
             known = await work.reachabilities.get(environment.key)
+        if known is None and why is None:
+            # It was down when somebody looked, and is back before the watch saw that.
+            await self._look_closer(environment.key)
         if (known is None) == (why is None):
             return
         async with self._store.writing() as work:

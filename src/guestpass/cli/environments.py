@@ -22,6 +22,7 @@ from guestpass.domain.environment import (
     DEFAULT_RESPONSE_TIMEOUT,
     Kind,
 )
+from guestpass.domain.finding import OUT_OF_REACH
 from guestpass.web.api.models import EnvironmentBody, EnvironmentsBody, RefusedCallsBody
 
 app = typer.Typer(help="Environments: the running applications that links lead to.", no_args_is_help=True)
@@ -326,7 +327,7 @@ def remove(environment_name: EnvironmentName, org: Org = ORG, yes: Yes = False, 
 def _state(environment: EnvironmentBody) -> str:
     if environment.maintenance is not None:
         return "maintenance"
-    return "unreachable" if any(each.code == "unreachable" for each in environment.findings) else "up"
+    return "unreachable" if any(each.code in OUT_OF_REACH for each in environment.findings) else "up"
 
 
 def _of_odoo(environment: EnvironmentBody) -> list[tuple[str, str]]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+
+OUT_OF_REACH: Final = frozenset({"unreachable", "address_refused"})
+"""The codes of what keeps every visitor out of an environment."""
 
 
 @dataclass(frozen=True, slots=True)

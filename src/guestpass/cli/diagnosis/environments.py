@@ -8,10 +8,10 @@ from typing import Final
 
 from guestpass.cli.diagnosis.check import Check, ok, problem, warning
 from guestpass.domain.errors import Forbidden
+from guestpass.domain.finding import OUT_OF_REACH
 from guestpass.web.api.models import EnvironmentBody
 
 _AT_ONCE: Final = 8
-_KEEPS_OUT: Final = frozenset({"unreachable", "address_refused"})
 
 Look = Callable[[], Awaitable[EnvironmentBody]]
 
@@ -34,7 +34,7 @@ async def look_at_environments(looks: Sequence[tuple[str, Look]]) -> list[Check]
 
 def _checks(name: str, environment: EnvironmentBody) -> list[Check]:
     checks = [
-        (problem if each.code in _KEEPS_OUT else warning)(name, each.detail, each.remedy)
+        (problem if each.code in OUT_OF_REACH else warning)(name, each.detail, each.remedy)
         for each in environment.findings
     ]
     if environment.maintenance is not None:
