@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -104,6 +105,16 @@ async def test_a_link_is_extended_from_now_on(owner: Owner, sample: str) -> None
     assert "works longer" in await owner.change(f"{page_of(link)}/extend", lifetime="30d")
     expires = datetime.fromisoformat((await link_now(owner, link))["expiresAt"])
     assert before + timedelta(days=30) <= expires <= datetime.now(UTC) + timedelta(days=30)
+
+
+async def test_what_is_chosen_at_first_never_shortens_a_link(owner: Owner, sample: str) -> None:
+    """Choices count from now on, so a click on the usual week would take time away from a longer link."""
+    links = await environment_with(owner, "long", sample, *({"expiresIn": each} for each in ("20h", "20d", "60d")))
+    pages = [await owner.get(f"{page_of(link)}/extend") for link in links]
+    chosen = [re.findall(r'name="lifetime" value="(\w+)" checked', page.text) for page in pages]
+    assert chosen == [["7d"], ["30d"], ["date"]]
+    assert "ends sooner" in await owner.change(f"{page_of(links[1])}/extend", lifetime="24h")
+    assert "works longer" in await owner.change(f"{page_of(links[1])}/extend", lifetime="7d")
 
 
 async def test_an_expired_link_is_opened_again_by_another_end(owner: Owner, sample: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -29,6 +29,12 @@ PASSWORD_FIELDS: Final = ("who", "password")
 def offered_lifetimes(longest: timedelta) -> dict[str, str]:
     """Those of LIFETIMES that the installation allows, by what a form sends, with what people read."""
     return {text: words for text, words in LIFETIMES.items() if parse_duration(text) <= longest}
+
+
+def suggested_extension(offered: Iterable[str], rest: timedelta) -> str:
+    """What a form chooses of `offered` for a link that works for `rest` still: a week, and never an earlier end."""
+    longer = [text for text in offered if parse_duration(text) > rest]
+    return "7d" if "7d" in longer else longer[0] if longer else BY_DATE
 
 
 def read_new_link(form: Form) -> NewLink:

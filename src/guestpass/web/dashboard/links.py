@@ -17,7 +17,7 @@ from guestpass.domain.link import Status
 from guestpass.web.api.paths import EnvironmentId, LinkId
 from guestpass.web.dashboard.dialogs import done
 from guestpass.web.dashboard.forms import Filled, SentForm
-from guestpass.web.dashboard.link_forms import LIFETIME_FIELDS, offered_lifetimes, read_extension
+from guestpass.web.dashboard.link_forms import LIFETIME_FIELDS, offered_lifetimes, read_extension, suggested_extension
 from guestpass.web.dashboard.pages import is_partial, render
 from guestpass.web.dashboard.services import DashboardServices, Services
 from guestpass.web.dashboard.sessions import Changing, Looking, Owner
@@ -94,7 +94,7 @@ async def show_extension(
     request: Request, owner: Looking, env_id: EnvironmentId, link_id: LinkId, services: Services
 ) -> Response:
     """Where it is chosen how long a link works from now on."""
-    return await _extension(request, owner, env_id, link_id, services, Filled({"lifetime": "7d", "active": True}))
+    return await _extension(request, owner, env_id, link_id, services)
 
 
 @router.post(f"{_LINK}/extend")
@@ -103,11 +103,16 @@ async def extend(
 ) -> Response:
     """Give a link another end, and open it again where that was asked for."""
     try:
+        before = await services.api.links.get(owner.principal, env_id, link_id)
         owned = await services.api.links.change(owner.principal, env_id, link_id, read_extension(form))
     except Invalid as refused:
         filled = Filled.refused(form, LIFETIME_FIELDS, refused.errors)
         return await _extension(request, owner, env_id, link_id, services, filled, status=422)
-    said = "The link works longer now." if owned.status is Status.ACTIVE else "Saved. The link stays paused."
+    said = (
+        "The link works longer now." if owned.link.expires_at > before.link.expires_at else "The link ends sooner now."
+    )
+    if owned.status is not Status.ACTIVE:
+        said = "Saved. The link stays paused."
     return done(request, owner, said, path=link_path(env_id, link_id), topics=link_topics(env_id, link_id))
 
 
@@ -117,11 +122,14 @@ async def _extension(
     env_id: str,
     link_id: str,
     services: DashboardServices,
-    form: Filled,
+    form: Filled | None = None,
     status: int = 200,
 ) -> Response:
     owned = await services.api.links.get(owner.principal, env_id, link_id)
     lifetimes = offered_lifetimes(services.api.links.longest)
+    if form is None:
+        rest = owned.link.expires_at - services.api.clock.now()
+        form = Filled({"lifetime": suggested_extension(lifetimes, rest), "active": True})
     return render(request, "extend_link.html", status=status, owned=owned, lifetimes=lifetimes, form=form)
 
 
