@@ -124,6 +124,7 @@ class _Variant:
     language: Language
     token: bool
     detail: bool
+    waits: bool
     foreign_detail: bool
     ended_at: bool
     repeats: bool
@@ -179,6 +180,7 @@ def _variant(notice: Notice, language: Language) -> _Variant:
         language=language,
         token=bool(notice.token),
         detail=waits or bool(detail),
+        waits=waits,
         foreign_detail=foreign,
         ended_at=notice.ended_at is not None,
         repeats=_repeats(notice),
@@ -202,6 +204,8 @@ def _page(variant: _Variant) -> Page:
         icon=_ICONS.get(reason, "alert"),
         detail=place("detail") if variant.detail else wrong,
         detail_language="en" if variant.foreign_detail else None,
+        # How long to wait is said in the same place, and is nothing that went wrong.
+        waits=variant.waits,
         from_owner=reason is Reason.MAINTENANCE,
         ended_at=place("ended_at") if variant.ended_at else None,
         retries=language.say(RETRIES, seconds=_REFRESH[reason]) if variant.repeats else None,

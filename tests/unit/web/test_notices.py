@@ -91,6 +91,7 @@ def _render(
     branding: Branding | None = None,
     ended_at: datetime | None = None,
     repeatable: bool = False,
+    retry_after: float | None = None,
 ) -> RenderedNotice:
     return RENDERER.render(
         Notice(
@@ -103,6 +104,7 @@ def _render(
             branding=branding,
             ended_at=ended_at,
             repeatable=repeatable,
+            retry_after=retry_after,
         )
     )
 
@@ -237,6 +239,13 @@ def test_who_should_come_back_is_told_when() -> None:
             assert ("Retry-After" in fields) == (STATUSES[reason.value] in (429, 503))
             assert ("Allow" in fields) == (STATUSES[reason.value] == 405)
     assert dict(_render(Reason.METHOD_NOT_ALLOWED, token=TOKEN).fields)["Allow"] == "GET, HEAD, POST"
+
+
+def test_how_long_to_wait_is_not_told_as_what_went_wrong() -> None:
+    body = _render(Reason.TRIES_USED_UP, retry_after=700.0).body
+    assert "You can try again in 12 minutes." in Elements(body).text
+    assert "What went wrong" not in Elements(body).text
+    assert "What went wrong" in Elements(_render(Reason.BAD_REQUEST, detail="Two Host fields.").body).text
 
 
 REPEATING = {
