@@ -74,6 +74,9 @@ async def test_nothing_keeps_anybody_from_using_a_page(browser: Browser, sample:
         async with flawless(context) as page:
             await page.goto(f"{server.admin_url}/environments")
             assert await inspect(page) == []  # empty, so that it teaches
+            buttons = page.get_by_role("link", name="Add")
+            above, within = [await buttons.nth(each).evaluate("each => each.offsetHeight") for each in range(2)]
+            assert above == within, "what it teaches to click looks like the same button elsewhere"
             gone = f"http://127.0.0.1:{free_ports(1)[0]}"
             await server.add_environment(id="shop", name="Harbour shop", url=sample, kind="web")
             await server.add_environment(id="gone", name="Old production", url=gone, kind="odoo")
