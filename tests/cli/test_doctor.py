@@ -60,6 +60,8 @@ def test_wrong_settings_are_told_all_at_once(bare: Guestpass) -> None:
     problems = [each for each in result.json["checks"] if each["result"] == "problem"]
     assert [each["check"] for each in problems] == ["settings", "settings"]
     assert {each["detail"].split()[0] for each in problems} == {"GUESTPASS_LISTEN", "GUESTPASS_PUBLICURL"}
+    # No other command works either before they are corrected.
+    assert not any("`guestpass" in each["remedy"] for each in problems)
 
 
 def test_where_nothing_was_made_yet_that_is_said(bare: Guestpass) -> None:

@@ -286,6 +286,16 @@ def test_settings_are_a_table_for_people(bare: Guestpass) -> None:
     assert re.search(r"GUESTPASS_ADMIN_LISTEN +127\.0\.0\.1:9001 +environment +The listener for owners", out)
 
 
+def test_who_mistypes_a_setting_is_shown_those_that_there_are(bare: Guestpass) -> None:
+    result = bare.run("settings", GUESTPASS_FOO="1", GUESTPASS_DRAIN="soon")
+    assert result.status == 2
+    assert re.search(r"^GUESTPASS_DRAIN +30s +How long a worker", result.out, re.MULTILINE)
+    assert result.err.splitlines() == [
+        "guestpass: GUESTPASS_FOO is not a setting; `guestpass settings` lists those that there are.",
+        "guestpass: GUESTPASS_DRAIN must be a duration such as 24h, 7d or 1h30m.",
+    ]
+
+
 def test_settings_work_before_anything_was_made(bare: Guestpass) -> None:
     bare.succeed("settings")
     assert not bare.data_dir.exists()

@@ -98,7 +98,7 @@ The `result` of a check is `ok`, `warning` or `problem`.
 | exit status | meaning |
 |---|---|
 | 0 | done |
-| 1 | refused, not found, or not confirmed; `doctor` has found a problem |
+| 1 | refused, not found, or not confirmed; `doctor` has found a problem; `serve` can't listen on an address |
 | 2 | a wrong argument, option or setting; a database, key, address or token that can't be used |
 | 3 | the server somewhere else can't be reached or has failed: the same may work later |
 | 130 | stopped by Ctrl-C |

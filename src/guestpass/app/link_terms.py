@@ -120,7 +120,7 @@ def check_for_environment(given: Mapping[str, Any], environment: Environment) ->
     if environment.kind is not Kind.ODOO:
         if given.get("access", Access.FULL) is not Access.FULL:
             errors.append(
-                FieldError("access", "must be full, or not given, for an environment that is not of kind odoo")
+                FieldError("access", "can't narrow what visitors may do in an environment that is not of kind odoo")
             )
         if given.get("sign_in_as") is not None:
             errors.append(FieldError("signInAs", "can't be given for an environment that is not of kind odoo"))

@@ -37,6 +37,7 @@ def _command(arguments: list[str]) -> object:
         if error.format_message().startswith("Usage:"):
             typer.echo(error.format_message(), err=True)
             return WRONG
-        raise Stopped(error.exit_code, error.format_message()) from None
+        # The words of what reads the arguments, without those that only programmers know.
+        raise Stopped(error.exit_code, error.format_message().replace("Value error, ", "")) from None
     except typer.Abort:
         raise KeyboardInterrupt from None

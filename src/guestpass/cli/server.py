@@ -16,7 +16,9 @@ from guestpass.settings import (
     MAX_WORKERS,
     SECRETS,
     Settings,
+    SettingsError,
     describe,
+    describe_defaults,
     load,
     parse_database_url,
     without_passwords,
@@ -45,9 +47,15 @@ def serve(
 def show_settings(as_json: AsJSON = False) -> None:
     """List every setting, and where it is from.
 
-    Each with its value and what it is for; secrets are hidden.
+    Each with its value and what it is for; secrets are hidden. Where one can't be used, those that there are come with
+    their defaults, and then what is wrong.
     """
-    loaded = load()
+    try:
+        loaded = load()
+    except SettingsError:
+        if not as_json:
+            output.print_table(["SETTING", "DEFAULT", "WHAT FOR"], describe_defaults(), width=140)
+        raise
     lines = describe(loaded)
     if as_json:
         output.print_json(

@@ -13,6 +13,7 @@ from guestpass.settings.loading import (
     SettingLine,
     Source,
     describe,
+    describe_defaults,
     load,
     variable,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "SettingsError",
     "Source",
     "describe",
+    "describe_defaults",
     "load",
     "parse_database_url",
     "variable",

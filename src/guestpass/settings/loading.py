@@ -116,6 +116,14 @@ def describe(loaded: LoadedSettings) -> list[SettingLine]:
     ]
 
 
+def describe_defaults() -> list[tuple[str, str, str]]:
+    """Name, default and purpose of every setting in order, for whoever has given one that can't be used."""
+    return [
+        (variable(name), _default_for_people(name).replace("`", ""), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
+
+
 def _default_for_people(name: str) -> str:
     field = Settings.model_fields[name]
     shown = next((item.default for item in field.metadata if isinstance(item, Shown)), None)

@@ -21,7 +21,7 @@ from guestpass.system import as_user, user_name
 _SCARCE: Final = 1024**3
 _USED_UP: Final = 64 * 1024**2
 """Bytes that are left on the disk: below the one uploads soon fail, below the other the database does."""
-_SEE: Final = "`guestpass settings` shows where each is from."
+_CORRECT: Final = "Correct it in the file that is named, else in the variable of this name."
 
 
 def look_at_settings() -> tuple[Settings | None, list[Check]]:
@@ -29,7 +29,7 @@ def look_at_settings() -> tuple[Settings | None, list[Check]]:
     try:
         loaded = load()
     except SettingsError as error:
-        return None, [problem("settings", text, f"Correct it: {_SEE}") for text in error.problems]
+        return None, [problem("settings", text, _CORRECT) for text in error.problems]
     where = f"read from {loaded.file}" if loaded.file is not None else "from variables and defaults"
     return loaded.settings, [ok("settings", f"All can be used; {where}.")]
 
