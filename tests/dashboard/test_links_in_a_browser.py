@@ -61,6 +61,7 @@ async def test_an_owner_shares_with_a_password_and_a_visitor_comes_in(
         await dialog.get_by_label("Label").fill("For Anna")
         await dialog.get_by_role("button", name="Make the link").click()
         made = page.get_by_role("dialog", name="The link is made")
+        await expect(made.get_by_role("heading", name="The link is made")).to_be_in_viewport()
         await made.get_by_role("button", name="Copy URL").click()
         await expect(made.get_by_role("button", name="Copy URL")).to_contain_text("Copied")
         url = await page.evaluate("navigator.clipboard.readText()")

@@ -81,7 +81,7 @@ async def test_a_one_time_address_asks_first_and_works_once(server: Installation
         assert 'title="Organisation lab"' in page.text
         for late in (await second.web.post(url), await second.get(url)):
             assert late.status_code == 410
-            assert "guestpass open" in words(late)
+            assert "Run guestpass open again" in words(late)
         assert (await second.get("/environments")).status_code == 303
 
 

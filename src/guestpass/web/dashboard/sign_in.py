@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -73,7 +74,7 @@ async def _exchange(services: DashboardServices, pasted: str, address: str) -> s
     # People copy it with the word before it, or with a line break behind it.
     text = "".join(pasted.split()).removeprefix("Bearer")
     if not text:
-        raise BearerRefused("Paste the token that `guestpass token` printed.")
+        raise BearerRefused("Paste the token that your operator made for you.")
     bearer = services.api.bearer.read(text)
     token = await services.sessions.exchange(
         bearer.principal, jti=bearer.jti, expires_at=bearer.expires_at, address=address
@@ -95,7 +96,7 @@ def _over(request: Request) -> Response:
         "error.html",
         status=410,
         title="This address was used, or is too old",
-        text="Each works once, for five minutes. Run `guestpass open` again.",
+        text=Markup("Each works once, for five minutes. Run <code>guestpass open</code> again."),
         link=("Sign in with a token", "/sign-in"),
     )
 

@@ -65,9 +65,14 @@
     for (const button of document.querySelectorAll("button[aria-busy]")) button.removeAttribute("aria-busy");
   });
 
-  document.addEventListener("htmx:after:swap", () => {
+  document.addEventListener("htmx:after:swap", (event) => {
     showLocalTimes(document);
     openDialog();
+    // What comes next is read from its beginning, wherever the button stood that asked for it.
+    if (event.detail?.ctx?.target?.id === "dialog-content") {
+      dialog().scrollTop = 0;
+      dialog().querySelector("[aria-invalid='true']")?.focus();
+    }
   });
   document.addEventListener("htmx:finally:request", (event) => {
     const source = event.detail?.ctx?.sourceElement;
