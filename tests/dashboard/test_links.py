@@ -39,7 +39,7 @@ async def test_the_table_says_of_each_link_what_it_takes_and_who_came(owner: Own
         sample,
         {"label": "For <Anna>", "expiresIn": "50h", "maxVisitors": 7},
         {"label": "Paused one"},
-        {"expiresIn": "3h", "password": "correct horse"},
+        {"expiresIn": "210m", "password": "correct horse"},
     )
     await owner.server.deactivate("scanned", paused["id"])
     async with visitor() as anna:
@@ -50,9 +50,9 @@ async def test_the_table_says_of_each_link_what_it_takes_and_who_came(owner: Own
     assert row.startswith("For <Anna> by owner@example.com 2 days left Link alone 1 now 1 of 7 ever")
     assert "never" not in row
     assert "<Anna>" not in page.text
-    assert row_of(page, paused).startswith("Paused one by owner@example.com Paused 6 days left Link alone 0 now 0 ever")
+    assert row_of(page, paused).startswith("Paused one by owner@example.com Paused 7 days left Link alone 0 now 0 ever")
     assert "never" in row_of(page, paused)
-    assert "2 hours left Link and password" in row_of(page, locked)
+    assert "3 hours left Link and password" in row_of(page, locked)
     assert "3 links, 2 open" in words(page)
     assert f'data-copy="{opened["url"]}"' in page.text
 

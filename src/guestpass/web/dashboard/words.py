@@ -14,6 +14,8 @@ _UNITS: Final = (
     (timedelta(hours=1), "hour"),
     (timedelta(minutes=1), "minute"),
 )
+# What may lack of a unit that is said to be left, where that is less than a twentieth of it.
+_FORGIVEN: Final = timedelta(hours=1)
 _KIB: Final = 1024
 _SIZES: Final = (("TiB", _KIB**4), ("GiB", _KIB**3), ("MiB", _KIB**2), ("KiB", _KIB), ("bytes", 1))
 
@@ -39,8 +41,13 @@ def ago(at: datetime, now: datetime) -> str:
 
 
 def left(until: datetime, now: datetime) -> str:
-    """How long something still lasts."""
-    return f"{span(until - now)} left" if until > now else "over"
+    """How long something still lasts, rounded down; who has just chosen seven days reads that seven are left."""
+    if until <= now:
+        return "over"
+    for size, name in _UNITS:
+        if (whole := (until - now + min(size / 20, _FORGIVEN)) // size) >= 1:
+            return f"{count(whole, name)} left"
+    return "less than a minute left"
 
 
 def moment(at: datetime) -> str:

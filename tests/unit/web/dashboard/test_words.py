@@ -36,6 +36,20 @@ def test_times_are_said_from_now() -> None:
     assert words.left(NOW, NOW) == "over"
 
 
+@pytest.mark.parametrize(
+    ("chosen", "at_once", "later", "then"),
+    [
+        (timedelta(days=7), "7 days left", timedelta(hours=2), "6 days left"),
+        (timedelta(hours=24), "1 day left", timedelta(hours=2), "22 hours left"),
+        (timedelta(hours=3), "3 hours left", timedelta(minutes=5), "2 hours left"),
+        (timedelta(minutes=1), "1 minute left", timedelta(seconds=10), "less than a minute left"),
+    ],
+)
+def test_what_was_just_chosen_is_what_is_left(chosen: timedelta, at_once: str, later: timedelta, then: str) -> None:
+    assert words.left(NOW + chosen, NOW + timedelta(seconds=2)) == at_once
+    assert words.left(NOW + chosen, NOW + later) == then
+
+
 def test_times_are_in_utc_whatever_zone_they_came_in() -> None:
     at = datetime(2026, 3, 4, 23, 30, tzinfo=timezone(timedelta(hours=-5)))
     assert words.moment(at) == "2026-03-05 04:30 UTC"
