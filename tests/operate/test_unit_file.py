@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tests.operate.proxies import DEPLOY
 
+from guestpass.settings import Source, load
+
 UNIT = DEPLOY / "guestpass.service"
 
 
@@ -25,3 +27,14 @@ def test_the_page_installs_what_the_unit_starts() -> None:
     page = (DEPLOY.parent / "docs" / "operate" / "deploying.md").read_text(encoding="utf-8")
     [program] = re.findall(r"^ExecStart=(\S+) serve$", UNIT.read_text(encoding="utf-8"), re.MULTILINE)
     assert f"python3 -m venv {Path(program).parents[1]}" in page
+
+
+def test_commands_beside_the_unit_look_into_its_data_directory(tmp_path: Path) -> None:
+    """The unit's user has it as its home, below which a command would look without the page's settings."""
+    page = (DEPLOY.parent / "docs" / "operate" / "deploying.md").read_text(encoding="utf-8")
+    [settings] = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "guestpass.toml"
+    file.write_text(settings, encoding="utf-8")
+    [data_dir] = re.findall(r"^Environment=GUESTPASS_DATA_DIR=(\S+)$", UNIT.read_text(encoding="utf-8"), re.MULTILINE)
+    loaded = load({}, system_file=file)
+    assert (str(loaded.settings.data_dir), loaded.sources["data_dir"]) == (data_dir, Source.FILE)

@@ -33,7 +33,7 @@ def _scopes(words: list[str]) -> frozenset[Scope]:
         return frozenset(Scope(name) for name in names) or ALL_SCOPES
     except ValueError:
         known = ", ".join(scope.value for scope in Scope)
-        raise typer.BadParameter(f"is one or more of {known}", param_hint="--scope") from None
+        raise typer.BadParameter(f"must be one or more of {known}", param_hint="--scope") from None
 
 
 @app.callback(invoke_without_command=True)
