@@ -169,6 +169,23 @@ async def test_everything_is_within_reach_of_the_keyboard(browser: Browser, samp
             await expect(page.get_by_role("heading", name="Harbour shop")).to_be_visible()
 
 
+async def test_a_long_name_leaves_the_bar_of_a_phone_as_it_is(browser: Browser) -> None:
+    async with installation() as server:
+        page = await browser.new_page(viewport={"width": PHONE[0], "height": PHONE[1]})
+        await page.goto(f"{server.admin_url}/sign-in")
+        await page.get_by_label("Bearer token").fill(
+            (await server.command("token", "--sub", "owner@example.com")).strip()
+        )
+        await page.get_by_role("button", name="Sign in").click()
+        who, brand = page.get_by_role("button", name="Sign out"), page.get_by_role("link", name="Guestpass")
+        await expect(who).to_be_in_viewport()
+        middles = [
+            await each.evaluate("each => each.getBoundingClientRect().top + each.offsetHeight / 2")
+            for each in (brand, who)
+        ]
+        assert abs(middles[0] - middles[1]) < 5, "both stand in one row"
+
+
 async def test_without_scripts_the_same_pages_do_the_same(browser: Browser, sample: str) -> None:
     async with installation() as server:
         context = await browser.new_context(java_script_enabled=False)

@@ -45,7 +45,9 @@ def left(until: datetime, now: datetime) -> str:
     if until <= now:
         return "over"
     for size, name in _UNITS:
-        if (whole := (until - now + min(size / 20, _FORGIVEN)) // size) >= 1:
+        whole = (until - now + min(size / 20, _FORGIVEN)) // size
+        # One month is no answer to how many days.
+        if whole >= (2 if name == "month" else 1):
             return f"{count(whole, name)} left"
     return "less than a minute left"
 

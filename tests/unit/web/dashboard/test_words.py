@@ -40,6 +40,8 @@ def test_times_are_said_from_now() -> None:
     ("chosen", "at_once", "later", "then"),
     [
         (timedelta(days=7), "7 days left", timedelta(hours=2), "6 days left"),
+        (timedelta(days=30), "30 days left", timedelta(hours=2), "29 days left"),
+        (timedelta(days=90), "3 months left", timedelta(days=31), "59 days left"),
         (timedelta(hours=24), "1 day left", timedelta(hours=2), "22 hours left"),
         (timedelta(hours=3), "3 hours left", timedelta(minutes=5), "2 hours left"),
         (timedelta(minutes=1), "1 minute left", timedelta(seconds=10), "less than a minute left"),
