@@ -58,6 +58,14 @@ def test_the_pages_that_visitors_may_meet_are_called_what_they_are_called() -> N
     assert {title for row in rows for title in row.split(", ")} <= TITLES
 
 
+def test_owners_read_the_same_titles_as_their_visitors() -> None:
+    text = (ROOT / "docs" / "guide" / "sharing.md").read_text(encoding="utf-8")
+    [told] = re.findall(r"^Pages of ours that they may meet:.*?\n\n", text, re.MULTILINE | re.DOTALL)
+    quoted = {" ".join(title.split()) for title in re.findall(r'"([^"]*)"', told)}
+    assert len(quoted) > 8
+    assert quoted <= TITLES
+
+
 def test_quoted_titles_in_headings_of_remedies_are_those_of_pages() -> None:
     text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
     gateway = text[text.index("## Errors from the gateway") : text.index("## Owners")]
