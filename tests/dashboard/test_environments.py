@@ -97,7 +97,9 @@ async def test_an_address_is_checked_before_anything_is_saved(owner: Owner, odoo
     assert "does not connect to that address" in words(
         await owner.send("/check-environment", name="N", url=own, kind="web")
     )
-    assert "must begin with http" in words(await owner.send("/check-environment", name="N", url="ftp://x", kind="web"))
+    assert "Address must begin with http" in words(
+        await owner.send("/check-environment", name="N", url="ftp://x", kind="web")
+    )
     listed = await owner.server.client.get("/api/environments")
     assert "New" not in [each["name"] for each in listed.json()["environments"]]
 
@@ -177,6 +179,7 @@ async def test_a_removal_says_what_it_ends_and_wants_the_id_typed(owner: Owner, 
     links = [await server.create_link("removed") for _ in range(2)]
     page = await owner.see("/environments/removed/remove")
     assert "2 open links" in page
+    assert "0 visitors" not in page
     answer = await owner.send("/environments/removed/remove", confirmation="Removed")
     assert answer.status_code == 422
     assert "nothing was removed" in words(answer)
