@@ -166,6 +166,9 @@ def test_an_environment_is_changed_where_something_is_given(staging: Guestpass) 
     )  # fmt: skip
     after = staging.succeed("env", "show", "staging", "--json").json
     assert after == before | {"checkedAt": after["checkedAt"]}
+    # What is known of it is said where it was looked at anew, and not with every change.
+    assert staging.succeed("env", "edit", "staging", "--maintenance", "").err == ""
+    assert "unreachable" in staging.succeed("env", "edit", "staging", "--url", "http://127.0.0.1:3").err
     assert "--name" not in staging.refuse(2, "env", "edit", "staging", "--url", "odoo", "--kind", "odoo")
     assert "absent" in staging.refuse(1, "env", "edit", "absent")
 

@@ -271,16 +271,18 @@ def edit(
     given |= {field: value or None for field, value in may_be_absent.items() if value is not None}
     given |= {field: [each for each in values if each] for field, values in lists.items() if values}
 
-    async def change(backend: Backend) -> EnvironmentBody:
-        id = await find_environment(backend, environment_name)
-        return await backend.change_environment(id, EnvironmentChange(**given))
+    async def change(backend: Backend) -> tuple[EnvironmentBody, EnvironmentBody]:
+        before = await backend.environment(await find_environment(backend, environment_name))
+        return before, await backend.change_environment(before.id, EnvironmentChange(**given))
 
-    environment = work(org, change, doing=_LOOKING)
+    before, environment = work(org, change, doing=_LOOKING)
     if as_json:
         output.print_json(environment)
     else:
         typer.echo(f"The environment {environment.id} is changed.")
-    output.tell(environment.findings)
+    # What was known before is not told again.
+    if environment.checked_at != before.checked_at:
+        output.tell(environment.findings)
 
 
 @app.command("refused-calls")
