@@ -113,10 +113,17 @@ def test_a_link_that_is_full_says_so_and_who_is_in_it(elsewhere: Elsewhere) -> N
 
 def test_a_password_that_was_tried_too_often_can_be_tried_again(elsewhere: Elsewhere, server: Server) -> None:
     link = create(elsewhere, "--password=correct horse")
-    assert "password_locked" not in causes(elsewhere, link)
+    assert not {"password_locked", "address_locked"} & causes(elsewhere, link).keys()
+    guesses = [httpx2.post(f"{link['url']}/login", json={"password": f"guess {number}"}) for number in range(11)]
+    assert guesses[-1].status_code == 429
+    # This address alone is shut out.
+    found = causes(elsewhere, link)
+    assert "password_locked" not in found
+    assert found["address_locked"]["remedy"].endswith(f"guestpass share unlock {link['id']}")
     assert elsewhere.succeed("share", "unlock", link["id"], "--json").json == {"unlocked": link["id"]}
     told = server.beside.succeed("share", "history", link["id"], "--json").json["events"]
     assert told[0]["kind"] == "unlocked"
+    assert "address_locked" not in causes(elsewhere, link)
 
 
 def test_the_same_beside_the_server(server: Server) -> None:

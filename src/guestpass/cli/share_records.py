@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
 import typer
@@ -27,6 +27,8 @@ app = typer.Typer()
 
 # What of an environment keeps visitors out, by the codes of its findings.
 _IN_THE_WAY: Final = frozenset({"unreachable", "address_refused", "account_refused"})
+# For how long guessing is a likely cause: PASSWORD_TRIES counts minutes, as a rule, and at most a day or so.
+_LATELY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class _Case:
     environment: EnvironmentBody | None
     rotations: Sequence[EventBody]
     locked_until: datetime | None
+    guessing: Sequence[EventBody]
     refusals: Sequence[RefusalBody]
 
 
@@ -60,10 +63,13 @@ def why(
         link = await find_link(backend, link_name)
         history = await backend.history(link.environment_id, link.id, kinds=(EventKind.ROTATED,), limit=1)
         refusals = (await backend.refusals(link.environment_id, link.id)).refusals
-        locked = None
+        locked, guessing = None, []
         if link.share_type is ShareType.PASSWORD:
             locked = (await backend.password_tries(link.environment_id, link.id)).locked_until
-        return _Case(link, await _look(backend, link.environment_id), history.events, locked, refusals)
+            kinds = (EventKind.LOCKED, EventKind.UNLOCKED)
+            guessing = (await backend.history(link.environment_id, link.id, kinds=kinds, limit=1)).events
+        environment = await _look(backend, link.environment_id)
+        return _Case(link, environment, history.events, locked, guessing, refusals)
 
     case = work(org, ask, doing="Looking at the link and its environment")
     causes = [*_causes_of_link(case), *_causes_of_environment(case.environment)]
@@ -170,6 +176,18 @@ def _causes_of_link(case: _Case) -> list[Finding]:
                 f"Let people try again: guestpass share unlock {link.id}",
             )
         )
+    else:
+        # How long one address is shut out stands in no record.
+        causes += [
+            Finding(
+                "address_locked",
+                f"There were too many wrong passwords, at {output.moment(event.at)}: where they came from, none may be "
+                "accepted still. From elsewhere the right one opens it.",
+                f"Let people try again: guestpass share unlock {link.id}",
+            )
+            for event in case.guessing
+            if event.kind is EventKind.LOCKED and datetime.now(UTC) - event.at < _LATELY
+        ]
     causes += [
         Finding(
             "link_replaced",
