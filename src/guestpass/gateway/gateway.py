@@ -37,6 +37,7 @@ from guestpass.gateway.odoo.spool import SpoolRoom
 from guestpass.gateway.outgoing import Outbox
 from guestpass.gateway.peers import TrustedProxies
 from guestpass.gateway.pool import Pool, Upstream
+from guestpass.gateway.splicing import Splices
 from guestpass.signing.passes import PassSigner
 from guestpass.storage.outages import OUTAGES, cause_of
 from guestpass.telemetry import Faults
@@ -126,6 +127,7 @@ class Gateway:
         self.cookies = CookieReader(passes, secure=self.secure)
         self.outbox = Outbox(self.loop)
         self.pool = Pool(connector, self.outbox)
+        self.splices = Splices(self.loop)
         self.desk = Upstream("desk", 0, desk)
         self.connections: set[ClientConnection] = set()
         self.draining = False
