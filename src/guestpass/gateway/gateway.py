@@ -126,7 +126,7 @@ class Gateway:
         self._clock_ahead = time() - self.loop.time()
         self.cookies = CookieReader(passes, secure=self.secure)
         self.outbox = Outbox(self.loop)
-        self.pool = Pool(connector, self.outbox)
+        self.pool = Pool(self.loop, connector, self.outbox)
         self.splices = Splices(self.loop)
         self.desk = Upstream("desk", 0, desk)
         self.connections: set[ClientConnection] = set()

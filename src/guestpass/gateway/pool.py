@@ -40,7 +40,9 @@ class Upstream:
 class Pool:
     """Idle connections by upstream; the last one given back is taken first."""
 
-    def __init__(self, connector: Connector, outbox: Outbox) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, connector: Connector, outbox: Outbox) -> None:
+        # Kept, since until Python 3.12 each question for the running loop is a system call.
+        self._loop = loop
         self._connector = connector
         self._new = partial(UpstreamConnection, outbox)
         self._idle: dict[Upstream, list[UpstreamConnection]] = {}
@@ -62,7 +64,7 @@ class Pool:
                 connection.abort()
                 continue
             if not repeatable:
-                if asyncio.get_running_loop().time() - connection.idle_since > _FRESH_SECONDS:
+                if self._loop.time() - connection.idle_since > _FRESH_SECONDS:
                     idle.append(connection)
                     return None
                 if connection.has_ended:
@@ -77,8 +79,7 @@ class Pool:
             return await self._connector.connect(upstream.at, self._new)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                loop = asyncio.get_running_loop()
-                _, connection = await loop.create_unix_connection(self._new, str(upstream.at))
+                _, connection = await self._loop.create_unix_connection(self._new, str(upstream.at))
         except OSError as error:
             raise_if_used_up(error)
             raise UnreachableError(str(error)) from None
@@ -91,7 +92,7 @@ class Pool:
             connection.close()
             return
         connection.resume_reading()
-        connection.idle_since = asyncio.get_running_loop().time()
+        connection.idle_since = self._loop.time()
         idle.append(connection)
 
     def sweep(self, now: float) -> None:

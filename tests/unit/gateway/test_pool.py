@@ -11,8 +11,8 @@ from guestpass.gateway.pool import Pool, Upstream
 
 
 async def test_a_connection_on_which_something_was_said_unasked_is_not_used_again() -> None:
-    outbox = Outbox(asyncio.get_running_loop())
-    pool = Pool(Connector(AddressPolicy(allow=[], deny=[], own_listeners=[])), outbox)
+    loop = asyncio.get_running_loop()
+    pool = Pool(loop, Connector(AddressPolicy(allow=[], deny=[], own_listeners=[])), Outbox(loop))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         upstream = Upstream("environment", 1, Origin("127.0.0.1", listener.getsockname()[1], None))
         quiet, talking = await pool.connect(upstream), await pool.connect(upstream)
