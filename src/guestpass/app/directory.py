@@ -13,7 +13,7 @@ from typing import Final
 from guestpass.app.ports import Change, ChangeKind, Cuttable, Store, TokenRecord, TokenVault
 from guestpass.domain.account import Account
 from guestpass.domain.branding import Branding
-from guestpass.domain.environment import Environment, EnvironmentKey, Kind
+from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.link import ShareLink, Status
 from guestpass.domain.networks import is_within, read_networks
 
@@ -28,20 +28,24 @@ class LinkEntry:
     `http_only` are the cookie names that the environment is known to set HttpOnly. `live` are the exchanges
     and tunnels that end when the link does. `account` is whom visitors are signed in as, None where the link names
     nobody or the account is gone. `ended` are the visitors whose passes open nothing any more. `granted` are the
-    requests that may pass before their rate is looked at again.
+    requests that may pass before their rate is looked at again. `expires_at` is the link's end in Unix seconds; `kind`,
+    `allow_paths` and `maintenance` are the environment's, copied since every request asks for them.
     """
 
     __slots__ = (
-        "_expires_at",
         "_networks",
         "account",
+        "allow_paths",
         "ended",
         "environment",
+        "expires_at",
         "gone",
         "granted",
         "http_only",
+        "kind",
         "link",
         "live",
+        "maintenance",
         "timer",
     )
 
@@ -70,31 +74,14 @@ class LinkEntry:
         """Write what is true now into the entry."""
         self.link = link
         self.environment = environment
+        self.kind = environment.kind
+        self.allow_paths = environment.allow_paths
+        self.maintenance = environment.maintenance
         self.http_only = http_only
         self.account = account
         self.ended = ended
-        self._expires_at = link.expires_at.timestamp()
+        self.expires_at = link.expires_at.timestamp()
         self._networks = read_networks(link.allowed_ips)
-
-    @property
-    def expires_at(self) -> float:
-        """The link's end in Unix seconds."""
-        return self._expires_at
-
-    @property
-    def kind(self) -> Kind:
-        """What runs behind the link."""
-        return self.environment.kind
-
-    @property
-    def allow_paths(self) -> tuple[str, ...]:
-        """Doors of Odoo that are opened again."""
-        return self.environment.allow_paths
-
-    @property
-    def maintenance(self) -> str | None:
-        """The owner's message while the environment is in maintenance."""
-        return self.environment.maintenance
 
     def admits(self, address: str) -> bool:
         """Whether visitors may come from this address."""
@@ -104,7 +91,7 @@ class LinkEntry:
         """The link's state at `now` (Unix seconds)."""
         if self.link.deactivated_at is not None or self.gone:
             return Status.DEACTIVATED
-        return Status.ACTIVE if now < self._expires_at else Status.EXPIRED
+        return Status.ACTIVE if now < self.expires_at else Status.EXPIRED
 
     def cut(self, visitor: str | None = None) -> None:
         """End what is open through the link, or only what this visitor has open."""
@@ -135,6 +122,8 @@ class Directory:
         self._renewed = renewed
         self._size = size
         self._entries: dict[str, LinkEntry] = {}
+        self.get: Callable[[str], LinkEntry | None] = self._entries.get
+        """The entry if it is in memory; None says nothing about the database."""
         self._by_environment: dict[EnvironmentKey, set[str]] = {}
         self._brandings: dict[str, Branding | None] = {}
         self._tokens: dict[bytes, str] = {}
@@ -142,10 +131,6 @@ class Directory:
         self._absent: dict[str, float] = {}
         self._useless: dict[bytes, tuple[float, TokenRecord | None]] = {}
         self._generation = 0
-
-    def get(self, link_id: str) -> LinkEntry | None:
-        """The entry if it is in memory; None says nothing about the database."""
-        return self._entries.get(link_id)
 
     def branding(self, entry: LinkEntry) -> Branding | None:
         """How the link's organisation looks to its visitors."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 PREVIEW: Final = "preview-"
@@ -22,18 +22,18 @@ class VisitorPass:
     """The facts that a pass vouches for.
 
     It says which link was opened, by which visitor and when (`issued_at`, Unix seconds). What it is
-    worth is decided by the link as it is now: an ended link's pass names it and opens nothing.
+    worth is decided by the link as it is now: an ended link's pass names it and opens nothing. `is_preview` says
+    that it is an owner's who looks: neither a visit nor a visitor, and soon over.
     """
 
     link_id: str
     link_version: int
     visitor: str
     issued_at: int
+    is_preview: bool = field(init=False, repr=False, compare=False)
 
-    @property
-    def is_preview(self) -> bool:
-        """Whether it is an owner's who looks: neither a visit nor a visitor, and soon over."""
-        return self.visitor.startswith(PREVIEW)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_preview", self.visitor.startswith(PREVIEW))
 
     def is_within(self, seconds: int, now: float) -> bool:
         """Whether it was issued so many seconds ago at most; a clock that was set back makes nothing live longer."""

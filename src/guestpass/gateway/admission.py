@@ -59,10 +59,11 @@ class KnownLink(Protocol):
         ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Facts:
     """All that the decision rests on.
 
+    `named` is the host as the visitor named it.
     `own_pass` is the visitor's pass as far as it counts on this host, with its cookie tag and the link that it
     names (`own_link`, None where that is gone). `shared_link` is the link of the token in the path, None for an
     unknown token, and `was_replaced` says that a rotation retired it. `preview` is the pass that an owner's ticket in
@@ -75,16 +76,53 @@ class Facts:
     host: RequestedHost
     route: Route
     now: float
-    upgrade: bool = False
-    own_pass: VisitorPass | None = None
-    own_tag: bytes = b""
-    own_link: KnownLink | None = None
-    shared_link: KnownLink | None = None
-    was_replaced: bool = False
-    preview: VisitorPass | None = None
-    address: str = ""
-    is_bot: bool = False
-    is_out_of_date: bool = False
+    upgrade: bool
+    own_pass: VisitorPass | None
+    own_tag: bytes
+    own_link: KnownLink | None
+    shared_link: KnownLink | None
+    was_replaced: bool
+    preview: VisitorPass | None
+    address: str
+    named: bytes
+    is_bot: bool
+    is_out_of_date: bool
+
+    # Written out, as in `Visitor`.
+    def __init__(
+        self,
+        head: RequestHead,
+        host: RequestedHost,
+        route: Route,
+        now: float,
+        upgrade: bool = False,
+        *,
+        own_pass: VisitorPass | None = None,
+        own_tag: bytes = b"",
+        own_link: KnownLink | None = None,
+        shared_link: KnownLink | None = None,
+        was_replaced: bool = False,
+        preview: VisitorPass | None = None,
+        address: str = "",
+        named: bytes = b"",
+        is_bot: bool = False,
+        is_out_of_date: bool = False,
+    ) -> None:
+        self.head = head
+        self.host = host
+        self.route = route
+        self.now = now
+        self.upgrade = upgrade
+        self.own_pass = own_pass
+        self.own_tag = own_tag
+        self.own_link = own_link
+        self.shared_link = shared_link
+        self.was_replaced = was_replaced
+        self.preview = preview
+        self.address = address
+        self.named = named
+        self.is_bot = is_bot
+        self.is_out_of_date = is_out_of_date
 
     @property
     def navigates(self) -> bool:
@@ -97,7 +135,7 @@ class Facts:
         return Reason.LINK_REPLACED if self.was_replaced else Reason.UNKNOWN_LINK
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Forward:
     """Send it to the link's environment as `target`.
 
@@ -106,8 +144,15 @@ class Forward:
 
     link: KnownLink
     target: bytes
-    opening: bool = False
-    new_pass: bool = False
+    opening: bool
+    new_pass: bool
+
+    # Written out, as in `Visitor`.
+    def __init__(self, link: KnownLink, target: bytes, *, opening: bool = False, new_pass: bool = False) -> None:
+        self.link = link
+        self.target = target
+        self.opening = opening
+        self.new_pass = new_pass
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,13 +56,20 @@ _STATUS_LINES: Final = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Visitor:
     """How a visitor reached us, as the environment is told: `host` is the checked Host, `scheme` http or https."""
 
     address: bytes
     host: bytes
     scheme: bytes
+
+    # Written out as for all that each request makes: what dataclasses would make is not compiled, and takes longer
+    # then by a factor of ten.
+    def __init__(self, address: bytes, host: bytes, scheme: bytes) -> None:
+        self.address = address
+        self.host = host
+        self.scheme = scheme
 
 
 def request_head(
@@ -119,7 +126,7 @@ def _choose(head: RequestHead) -> bytes:
     return b"".join(lines)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class EnvironmentAnswer:
     """How an environment's answer to one visitor is changed on its way.
 
@@ -130,8 +137,21 @@ class EnvironmentAnswer:
 
     cookies: EnvironmentCookies
     shares_origin: bool
-    opens: bool = False
-    pass_cookie: bytes | None = None
+    opens: bool
+    pass_cookie: bytes | None
+
+    def __init__(
+        self,
+        cookies: EnvironmentCookies,
+        *,
+        shares_origin: bool,
+        opens: bool = False,
+        pass_cookie: bytes | None = None,
+    ) -> None:
+        self.cookies = cookies
+        self.shares_origin = shares_origin
+        self.opens = opens
+        self.pass_cookie = pass_cookie
 
     def fields(self, head: ResponseHead) -> list[bytes]:
         """The field lines for the visitor, without those that frame the message."""

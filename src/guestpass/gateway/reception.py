@@ -68,7 +68,8 @@ class Reception:
     def receive(self, client: ClientConnection, head: RequestHead) -> None:
         """Serve a request; raises RefusedHeadError where its head asks for something impossible."""
         gateway = self._gateway
-        host = self._hosts.read(gateway.proxies.requested_host(client.peer, head))
+        named = gateway.proxies.requested_host(client.peer, head)
+        host = self._hosts.read(named)
         route = read_path(head.path)
         jar = gateway.cookies.read(head.values.get(b"cookie"))
         facts = Facts(
@@ -76,7 +77,8 @@ class Reception:
             host,
             route,
             gateway.time(),
-            b"upgrade" in head.values and is_upgrade(head),
+            upgrade=b"upgrade" in head.values and is_upgrade(head),
+            named=named,
             address=gateway.proxies.client_address(client.peer, head),
             is_bot=route.token is not None and is_bot(head),
             is_out_of_date=gateway.is_out_of_date(),
@@ -274,7 +276,7 @@ class Reception:
         answer = EnvironmentAnswer(cookies, shares_origin=gateway.shares_origin, opens=facts.route.room is _OPEN)
         if decision.new_pass:
             answer.pass_cookie = self._pass_cookie(visitor_pass)
-        visitor = self._visitor(client, facts)
+        visitor = _visitor(facts)
         cookie = jar.for_environment(tag, entry.http_only)
         if is_odoo:
             gateway.odoo.forward(
@@ -315,7 +317,7 @@ class Reception:
         if head.content_length is not None and head.content_length > limit:
             client.reply(Reason.BODY_TOO_LARGE, detail=f"The body is larger than {limit} bytes.", close=True)
             return
-        visitor = self._visitor(client, facts)
+        visitor = _visitor(facts)
         facts_for_desk = (
             f"{CLIENT_ADDRESS}: {visitor.address.decode()}\r\n{REQUEST_ID}: {self._gateway.next_request_id()}\r\n"
         )
@@ -400,11 +402,9 @@ class Reception:
             return pass_cookie(text, secure=secure, max_age=PREVIEW_SECONDS).encode()
         return pass_cookie(text, secure=secure).encode()
 
-    def _visitor(self, client: ClientConnection, facts: Facts) -> Visitor:
-        proxies, head = self._gateway.proxies, facts.head
-        return Visitor(
-            address=facts.address.encode(), host=proxies.requested_host(client.peer, head), scheme=facts.host.scheme
-        )
+
+def _visitor(facts: Facts) -> Visitor:
+    return Visitor(facts.address.encode(), facts.named, facts.host.scheme)
 
 
 def _end_of(visitor_pass: VisitorPass) -> datetime | None:

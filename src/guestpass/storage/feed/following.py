@@ -34,6 +34,8 @@ class Feed(ABC):
     the table no longer goes on from what was read last (restored or pruned database, another server that lost the
     newest commits) or applying failed; it must drop all that was cached and confirm or close what is open. A failure
     is logged once and tried again until it goes well; it never ends the feed.
+
+    `known_until` is up to which moment (monotonic seconds) all commits are known; a few seconds ago where all is well.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class Feed(ABC):
         self._newest: Recorded | None = None
         self._must_reset = False
         self._failing = False
-        self._known_until = monotonic()
+        self.known_until = monotonic()
         self._log: Any = structlog.get_logger(__name__)
 
     @property
@@ -63,17 +65,12 @@ class Feed(ABC):
         While it is not None, what is in memory may be out of date: a link may have been revoked elsewhere. A worker
         that gets no answer is blind too, and whoever waits for one can't say so.
         """
-        is_blind = self._failing or self._monotonic() - self._known_until > BLIND_AFTER_S
-        return self._known_until if is_blind else None
-
-    @property
-    def known_until(self) -> float:
-        """Up to which moment (monotonic seconds) all commits are known; a few seconds ago where all is well."""
-        return self._known_until
+        is_blind = self._failing or self._monotonic() - self.known_until > BLIND_AFTER_S
+        return self.known_until if is_blind else None
 
     async def start(self) -> None:
         """Begin with what is committed now; call it before anything is cached."""
-        self._known_until = self._monotonic()
+        self.known_until = self._monotonic()
         await self._read_position()
 
     async def announce(self) -> None:
@@ -91,7 +88,7 @@ class Feed(ABC):
             if self._failing:
                 self._failing = False
                 self._log.info("feed_recovered", number=self._number)
-            self._known_until = asked_at
+            self.known_until = asked_at
 
     @abstractmethod
     async def run(self) -> None:
