@@ -10,12 +10,15 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page
 from tests.applications.browser import chromium
 from tests.installation import Installation, installation
 from tests.links.played_upstream import PlayedUpstream, played_upstream
+from tests.links.waiting import until
+from tests.odoo.visitor import NAVIGATION
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PATIENCE = 60_000
@@ -70,8 +73,22 @@ class Neighbours:
         return f"{parts.scheme}://{parts.netloc}"
 
     async def visitors(self) -> int:
-        """How many the victim's link has had."""
-        at = f"/api/environments/{self.link['environmentId']}/share/{self.link['id']}/visitors"
+        """How many the victim's link has had, when all that has happened so far is counted."""
+        # What is counted is written in the order in which it came, so whoever comes last tells.
+        last = await self.server.create_link(self.link["environmentId"])
+        parts = urlsplit(last["url"])
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.server.public_port}") as web:
+            opened = await web.get(parts.path, headers={"Host": parts.netloc} | NAVIGATION)
+        assert opened.status_code == 303
+
+        async def is_counted() -> bool:
+            return await self._visitors_of(last) == 1
+
+        await until(is_counted)
+        return await self._visitors_of(self.link)
+
+    async def _visitors_of(self, link: dict[str, Any]) -> int:
+        at = f"/api/environments/{link['environmentId']}/share/{link['id']}/visitors"
         return int((await self.server.client.get(at)).json()["total"])
 
 
