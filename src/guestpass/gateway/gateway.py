@@ -324,6 +324,7 @@ class Gateway:
         if self._lacked_descriptors:
             self._lacked_descriptors = False
             self.pool.close()
+            self.splices.close()
             self._looked_for_idle_at = 0.0
             self._make_room()
 
@@ -419,4 +420,5 @@ class Gateway:
         for connection in tuple(self._handshakes):
             self._give_up(connection)
         self.pool.close()
+        self.splices.close()
         self.odoo.close()
