@@ -1,4 +1,4 @@
-"""Large answers of a known length, which the kernel passes on: they arrive whole, in order, or visibly broken."""
+"""Large answers of a known length: they arrive whole, in order, or visibly broken."""
 
 from __future__ import annotations
 

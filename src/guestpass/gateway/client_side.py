@@ -203,36 +203,6 @@ class ClientConnection(asyncio.Protocol):
         self._out.write_parts(head, data)
 
     @property
-    def plain_socket(self) -> socket.socket | None:
-        """The socket, where what is sent over it are the client's own bytes; None with TLS."""
-        return None if self._is_tls else self.transport.get_extra_info("socket")
-
-    def expects_splice(self) -> bool:
-        """Prepare for bytes that go past the transport: whether nothing waits that must be sent before them.
-
-        Where something does, the exchange is told that the client takes more when all of it is gone.
-        """
-        if not self.transport.is_closing():
-            self.transport.set_write_buffer_limits(high=0)
-        return self.has_sent_all()
-
-    def has_sent_all(self) -> bool:
-        """Send what this turn has gathered: whether the kernel has taken all that there was for the client."""
-        self._out.flush()
-        return not self._out.unsent
-
-    def spliced(self, held: int) -> None:
-        """Bytes went past the transport; `held` wait for the client beside it."""
-        self._out.beside = held
-        self.stuck_since = self.gateway.loop.time()
-
-    def splice_over(self) -> None:
-        """All that follows goes through the transport again."""
-        self._out.beside = 0
-        if not self.transport.is_closing():
-            self.transport.set_write_buffer_limits(high=_WRITE_BUFFER)
-
-    @property
     def patience(self) -> float:
         """For how many seconds the client may keep us waiting, once its request's head has arrived."""
         return self.gateway.crowd.caps.patience
@@ -494,7 +464,7 @@ class ClientConnection(asyncio.Protocol):
         if self._tail_of is not None and not self.has_unsent_bytes:
             self._let_go_of_tail()
         # What only waits for this turn's end has not been offered to the client yet.
-        unsent = self._out.offered
+        unsent = self.transport.get_write_buffer_size()
         if not unsent or unsent < self.unsent:
             self.stuck_since = now
         self.unsent = unsent

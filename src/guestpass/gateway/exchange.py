@@ -18,7 +18,6 @@ from guestpass.gateway.frames import GOING_AWAY, Frames, close_frame
 from guestpass.gateway.framing import LAST_CHUNK, BrokenChunkError, ChunkedDecoder, frame
 from guestpass.gateway.heads import MAX_HEAD, RequestHead, ResponseHead, read_response_head
 from guestpass.gateway.pool import Upstream
-from guestpass.gateway.splicing import SPLICED, Splice
 from guestpass.gateway.upstream_side import UpstreamConnection
 from guestpass.gateway.websocket import is_accepted
 
@@ -129,14 +128,12 @@ class Exchange:
         "_is_large",
         "_leaving",
         "_left",
-        "_may_splice",
         "_phase",
         "_request",
         "_request_head",
         "_response_timeout",
         "_reusable",
         "_reused",
-        "_splice",
         "_stash",
         "_streams_events",
         "_to_say",
@@ -187,8 +184,6 @@ class Exchange:
         self._held_since = 0.0
         self._is_held = False  # the upstream takes no more of the body
         self._left = 0
-        self._may_splice = True
-        self._splice: Splice | None = None
         self._decoder: ChunkedDecoder | None = None
         self._frames = False
         self._from_server: Frames = _NO_FRAMES
@@ -273,9 +268,7 @@ class Exchange:
 
     def client_takes_more(self) -> None:
         """Read on from the upstream."""
-        if self._splice is not None:
-            self._splice.pump()
-        elif self._upstream is not None:
+        if self._upstream is not None:
             self._upstream.resume_reading()
 
     def timed_out(self) -> None:
@@ -318,8 +311,6 @@ class Exchange:
             self._deliver(data)
             if not self._left:
                 self._finish()
-            elif self._left >= SPLICED and self._may_splice:
-                self._splice_rest()
         elif phase == _HEAD:
             self._untouched = False
             self._read_head(self._buffer + data if self._buffer else data)
@@ -529,8 +520,6 @@ class Exchange:
             self._is_large = self._left > 0 or len(data) > _SMALL
             if not self._left:
                 self._finish()
-            elif self._left >= SPLICED:
-                self._splice_rest()
             return
         self._is_large = True
         client.write(head_bytes)
@@ -554,45 +543,6 @@ class Exchange:
     def _deliver(self, data: bytes) -> None:
         """Pass a piece of the answer's body to the client."""
         self._client.write(frame([data]) if self._frames else data)
-
-    # Large answers
-
-    def _splice_rest(self) -> None:
-        """Let the kernel pass on what is still to come of the body, where neither side speaks TLS."""
-        self._may_splice = False
-        client, upstream = self._client, self._upstream
-        if upstream is None or self._frames:
-            return
-        source, sink = upstream.plain_socket, client.plain_socket
-        if source is None or sink is None:
-            return
-        self._splice = client.gateway.splices.new(source.fileno(), sink.fileno(), self._left, self)
-        if self._splice is not None:
-            upstream.pause_reading()
-            if client.expects_splice():
-                self._splice.pump()
-
-    def splice_moved(self, held: int) -> None:
-        """The client took something."""
-        self._client.spliced(held)
-
-    def splice_blocked(self) -> None:
-        """The client takes no more at the moment: the upstream waits for it, as for any slow reader."""
-
-    def splice_done(self) -> None:
-        """The client has been given all of the body."""
-        self._left = 0
-        self._finish()
-
-    def splice_broken(self) -> None:
-        """One of the sides ended before the body did."""
-        self.cut()
-
-    def _end_splice(self) -> None:
-        splice, self._splice = self._splice, None
-        if splice is not None:
-            splice.end()
-            self._client.splice_over()
 
     def _switch(self, head: ResponseHead, data: bytes) -> None:
         key = self._request.values.get(b"sec-websocket-key", b"")
@@ -658,8 +608,6 @@ class Exchange:
 
     def _release_upstream(self) -> None:
         """The upstream has said all: its connection is free for the next request, or closed."""
-        if self._splice is not None:
-            self._end_splice()
         connection, self._upstream = self._upstream, None
         if connection is not None:
             connection.exchange = None
@@ -670,8 +618,6 @@ class Exchange:
 
     def _end(self) -> None:
         self._phase = _OVER
-        if self._splice is not None:
-            self._end_splice()
         if self.entry is not None:
             self.entry.live.discard(self)
 

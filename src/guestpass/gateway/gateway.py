@@ -37,7 +37,6 @@ from guestpass.gateway.odoo.spool import SpoolRoom
 from guestpass.gateway.outgoing import Outbox
 from guestpass.gateway.peers import TrustedProxies
 from guestpass.gateway.pool import Pool, Upstream
-from guestpass.gateway.splicing import Splices
 from guestpass.signing.passes import PassSigner
 from guestpass.storage.outages import OUTAGES, cause_of
 from guestpass.telemetry import Faults
@@ -127,7 +126,6 @@ class Gateway:
         self.cookies = CookieReader(passes, secure=self.secure)
         self.outbox = Outbox(self.loop)
         self.pool = Pool(self.loop, connector, self.outbox)
-        self.splices = Splices(self.loop)
         self.desk = Upstream("desk", 0, desk)
         self.connections: set[ClientConnection] = set()
         self.draining = False
@@ -324,7 +322,6 @@ class Gateway:
         if self._lacked_descriptors:
             self._lacked_descriptors = False
             self.pool.close()
-            self.splices.close()
             self._looked_for_idle_at = 0.0
             self._make_room()
 
@@ -420,5 +417,4 @@ class Gateway:
         for connection in tuple(self._handshakes):
             self._give_up(connection)
         self.pool.close()
-        self.splices.close()
         self.odoo.close()

@@ -42,18 +42,14 @@ class Outbox:
 
 
 class Outgoing:
-    """The sending half of one connection; all that is sent over its transport goes through here, so order is kept.
+    """The sending half of one connection; all that is sent over its transport goes through here, so order is kept."""
 
-    `beside` are bytes that wait for the connection and go there without the transport.
-    """
-
-    __slots__ = ("_outbox", "_pieces", "_transport", "beside")
+    __slots__ = ("_outbox", "_pieces", "_transport")
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._pieces: list[bytes] = []
-        self.beside = 0
 
     def begin(self, transport: asyncio.Transport) -> None:
         """The connection is there; nothing may have been written before."""
@@ -93,12 +89,7 @@ class Outgoing:
     @property
     def unsent(self) -> int:
         """Bytes that the kernel has not taken."""
-        return sum(map(len, self._pieces)) + self.offered
-
-    @property
-    def offered(self) -> int:
-        """Bytes that the kernel was offered and has not taken."""
-        return self._transport.get_write_buffer_size() + self.beside
+        return sum(map(len, self._pieces)) + self._transport.get_write_buffer_size()
 
     def end(self) -> None:
         """Close the sending half behind what is still to be sent, where the transport can."""

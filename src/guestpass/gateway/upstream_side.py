@@ -64,7 +64,7 @@ class UpstreamConnection(asyncio.Protocol):
         next write, often before the answer was read. The kernel still has it. With TLS this was done below it, where
         the connection's end is seen before the socket is closed (`upstream_tls`).
         """
-        if self.plain_socket is None:
+        if self._transport.get_extra_info("ssl_object") is not None:
             return
         try:
             while self.exchange is not None and (data := os.read(self._socket.fileno(), _PIECE)):
@@ -79,11 +79,6 @@ class UpstreamConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         if self.exchange is not None:
             self.exchange.release_client()
-
-    @property
-    def plain_socket(self) -> socket.socket | None:
-        """The socket, where what arrives on it are the upstream's own bytes; None with TLS."""
-        return self._socket if self._transport.get_extra_info("ssl_object") is None else None
 
     @property
     def has_unread_bytes(self) -> bool:

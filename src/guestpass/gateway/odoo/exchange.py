@@ -323,26 +323,6 @@ class OdooExchange(Exchange):
         elif self._said_all:
             self._conclude()
 
-    def _splice_rest(self) -> None:
-        """Only while the visitor takes all at once, since Odoo must not wait for him."""
-        if self._odoo_answer.is_encoded or self._outflow.pending or self._pumping:
-            return
-        if self._client.has_sent_all():
-            super()._splice_rest()
-
-    def splice_blocked(self) -> None:
-        """The visitor is slower than Odoo: from here on what he does not take is spooled."""
-        splice, self._splice = self._splice, None
-        if splice is not None:
-            data = splice.take_back()
-            self._left = splice.left
-            self._client.splice_over()
-            self._deliver(data)
-            if not self._left:
-                self._finish()
-            elif self._upstream is not None:
-                self._upstream.resume_reading()
-
     # Ends
 
     def _finish(self) -> None:
