@@ -16,7 +16,7 @@ from guestpass.cli.connection import work
 from guestpass.cli.lookup import find_link
 from guestpass.cli.options import ORG, AsJSON, LinkName, Org
 from guestpass.domain.errors import Forbidden
-from guestpass.domain.finding import Finding
+from guestpass.domain.finding import OUT_OF_REACH, Finding
 from guestpass.domain.link import EventKind, LinkEvent, ShareType, Status
 from guestpass.domain.visit import Refusal
 from guestpass.web.api.link_models import ShareLinkBody
@@ -26,7 +26,7 @@ from guestpass.web.api.record_models import EventBody, HistoryBody, RefusalBody
 app = typer.Typer()
 
 # What of an environment keeps visitors out, by the codes of its findings.
-_IN_THE_WAY: Final = frozenset({"unreachable", "address_refused", "account_refused"})
+_IN_THE_WAY: Final = OUT_OF_REACH | {"account_refused"}
 # For how long guessing is a likely cause: PASSWORD_TRIES counts minutes, as a rule, and at most a day or so.
 _LATELY: Final = timedelta(days=1)
 

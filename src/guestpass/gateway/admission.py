@@ -63,13 +63,12 @@ class KnownLink(Protocol):
 class Facts:
     """All that the decision rests on.
 
-    `named` is the host as the visitor named it.
     `own_pass` is the visitor's pass as far as it counts on this host, with its cookie tag and the link that it
     names (`own_link`, None where that is gone). `shared_link` is the link of the token in the path, None for an
     unknown token, and `was_replaced` says that a rotation retired it. `preview` is the pass that an owner's ticket in
-    the query stands for. `address` is the visitor's, `is_bot` that a
-    program looks at the link because somebody sent it. `is_out_of_date` says that nobody could ask the database for so
-    long that links may have ended meanwhile.
+    the query stands for. `address` is the visitor's, `named` the host as he named it, `is_bot` that a program looks at
+    the link because somebody sent it. `is_out_of_date` says that nobody could ask the database for so long that links
+    may have ended meanwhile.
     """
 
     head: RequestHead

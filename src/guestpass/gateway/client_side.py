@@ -54,8 +54,8 @@ class Receiving(Protocol):
 class ClientConnection(asyncio.Protocol):
     """A client's end. `answered` says that the head of an answer to the present request has gone out.
 
-    `has_arrived` says that the connection stands. `unsent` are the bytes that
-    waited for the client when the sweep last came by, and `stuck_since` is when it last took any.
+    `has_arrived` says that the connection stands. `unsent` are the bytes that waited for the client when the sweep last
+    came by, and `stuck_since` is when it last took any.
     """
 
     __slots__ = (

@@ -627,11 +627,11 @@ class Exchange:
             connection.exchange = None
             connection.abort()
 
-    def _refuse(self, reason: Reason, detail: str | None, *, read: bool = False) -> None:
+    def _refuse(self, reason: Reason, detail: str | None, *, read: bool = False, request_id: str | None = None) -> None:
         """The request itself turns out to be wrong; `read` says that nothing of it is still to come."""
         self._end()
         self._drop_upstream()
-        self._client.refuse(reason, detail, read=read)
+        self._client.refuse(reason, detail, read=read, request_id=request_id)
 
     def _fail(self, reason: Reason, cause: str) -> None:
         """The upstream did not answer as it should; the visitor learns that, the log learns why."""

@@ -216,10 +216,7 @@ class OdooExchange(Exchange):
             effect="uploads get 503, and answers wait in Odoo",
             remedy="raise GUESTPASS_SPOOL_LIMIT or GUESTPASS_SPOOL_LIMIT_PER_VISITOR, where that is no attack",
         )
-        self._end()
-        self._drop_upstream()
-        detail = "There is no room for this upload at the moment."
-        self._client.refuse(Reason.TOO_BUSY, detail, request_id=request_id)
+        self._refuse(Reason.TOO_BUSY, "There is no room for this upload at the moment.", request_id=request_id)
 
     def _release_visitor(self) -> None:
         if self._intake.failed:
