@@ -108,6 +108,24 @@ async def test_only_some_networks_may_come(https_server: Installation, sample: s
         assert (await visitor.get("/headers", **outside)).status_code == 403
 
 
+async def test_no_name_and_no_listener_lets_a_password_be_tried_from_elsewhere(
+    https_server: Installation, sample: str
+) -> None:
+    link = await share(https_server, sample, password=PASSWORD, allowedIPs=["192.0.2.0/24"])
+    outside = {"X-Forwarded-For": "198.51.100.9", "X-Forwarded-Proto": "https"}
+    async with link.stranger() as visitor:
+        for password in (PASSWORD, "wrong"):
+            answer = await visitor.send(
+                "POST", f"{link.path}/login", {**outside, "User-Agent": SLACK}, json={"password": password}
+            )
+            assert (answer.status_code, visitor.cookies) == (403, {})
+    # The owners' listener answers the same paths.
+    for path in (link.path, f"/api{link.path}"):
+        answer = await https_server.client.post(f"{path}/login", headers=outside, json={"password": PASSWORD})
+        assert answer.status_code == 403
+        assert answer.json()["code"] == "address_refused"
+
+
 async def test_a_replaced_link_says_so_and_the_new_one_opens(server: Installation, sample: str) -> None:
     link = await share(server, sample)
     async with link.visitor() as visitor:

@@ -10,6 +10,7 @@ from guestpass.app.ports import Clock, PasswordHasher, Store, TokenVault
 from guestpass.app.visits import VisitLog
 from guestpass.domain.errors import GuestpassError
 from guestpass.domain.link import ShareLink, Status
+from guestpass.domain.networks import is_within, read_networks
 from guestpass.domain.reasons import Reason
 
 _ENDED: Final = {Status.DEACTIVATED: Reason.LINK_DEACTIVATED, Status.EXPIRED: Reason.LINK_EXPIRED}
@@ -18,9 +19,9 @@ _ENDED: Final = {Status.DEACTIVATED: Reason.LINK_DEACTIVATED, Status.EXPIRED: Re
 class OpeningRefused(GuestpassError):
     """A link was not opened.
 
-    `reason` is one of UNKNOWN_LINK, LINK_REPLACED, LINK_DEACTIVATED, LINK_EXPIRED, PASSWORD_NEEDED, PASSWORD_WRONG,
-    TRIES_USED_UP and LINK_FULL; `link` is None for the first alone. `retry_after` are the seconds until a password can
-    be tried again, where none can be now.
+    `reason` is one of UNKNOWN_LINK, LINK_REPLACED, LINK_DEACTIVATED, LINK_EXPIRED, ADDRESS_REFUSED, PASSWORD_NEEDED,
+    PASSWORD_WRONG, TRIES_USED_UP and LINK_FULL; `link` is None for the first alone. `retry_after` are the seconds until
+    a password can be tried again, where none can be now.
     """
 
     def __init__(self, reason: Reason, link: ShareLink | None = None, *, retry_after: float | None = None) -> None:
@@ -62,6 +63,9 @@ class Openings:
         now = self._clock.now()
         if (ended := _ENDED.get(link.status(now))) is not None:
             raise OpeningRefused(ended, link)
+        # The ladder has looked at the public listener; here comes in what the owners' brings too.
+        if link.allowed_ips and not is_within(client_address, read_networks(link.allowed_ips)):
+            raise OpeningRefused(Reason.ADDRESS_REFUSED, link)
         if link.password_hash is None:
             return link
         if not password:

@@ -319,13 +319,16 @@ class Admission:
             return Reply(Reason.METHOD_NOT_ALLOWED)
         if shared is None:
             return Reply(facts.no_link)
-        if refused := self._refused_at(shared, facts):
+        # The card that bots get tells nothing, and none of them comes from a customer's network. Whatever else they ask
+        # for is refused from elsewhere: who says that it is a bot need not be one.
+        gets_card = facts.is_bot and head.method != b"POST"
+        if refused := self._refused_at(shared, facts, from_anywhere=gets_card):
             return refused
         other = self._other_live_link(facts)
         holds_pass = _opens(facts.own_pass, shared)
         if head.method == b"POST":
             return self._confirmed(facts, shared, other, holds_pass=holds_pass)
-        if facts.is_bot or (head.method == b"HEAD" and not holds_pass):
+        if gets_card or (head.method == b"HEAD" and not holds_pass):
             return Reply(Reason.PREVIEW, shared)
         if other is not None and facts.navigates:
             return Reply(Reason.SWITCH_LINK, shared)
@@ -364,12 +367,11 @@ class Admission:
         return Redirect(303, facts.head.path + facts.head.query, leaves=other)
 
     @staticmethod
-    def _refused_at(shared: KnownLink, facts: Facts) -> Reply | None:
+    def _refused_at(shared: KnownLink, facts: Facts, *, from_anywhere: bool = False) -> Reply | None:
         """Why a link that exists is not for this visitor at this moment."""
         if ended := _ENDED.get(shared.status_at(facts.now)):
             return Reply(ended, shared)
-        # The card that bots get tells nothing, and none of them comes from a customer's network.
-        if not facts.is_bot and not shared.admits(facts.address):
+        if not from_anywhere and not shared.admits(facts.address):
             return Reply(Reason.ADDRESS_REFUSED, shared)
         return None
 

@@ -828,6 +828,39 @@ def test_programs_that_look_at_links_get_a_card(addresses: Addresses, link: Know
 
 
 @BOTH_MODES
+@pytest.mark.parametrize("line", [f"POST {LOGIN}", f"POST {OPEN}", "GET /x"])
+@pytest.mark.parametrize("share_type", ShareType)
+def test_who_says_that_it_is_a_bot_gets_no_more_than_the_card_from_elsewhere(
+    addresses: Addresses, line: str, share_type: ShareType
+) -> None:
+    link = limited(share_type, allowed_ips=("192.0.2.0/25",), max_visitors=2)
+    asked = decide(line, *BROWSER, shared=link, holds=link, addresses=addresses, is_bot=True, address="198.51.100.1")
+    assert reason(asked) is Reason.ADDRESS_REFUSED
+
+
+@BOTH_MODES
+def test_who_says_that_it_is_a_bot_opens_no_preview_from_elsewhere(addresses: Addresses) -> None:
+    link = limited(allowed_ips=("192.0.2.0/25",))
+    looks = decide(
+        f"GET {OPEN}",
+        *BROWSER,
+        shared=link,
+        preview=pass_of(link),
+        addresses=addresses,
+        is_bot=True,
+        address="198.51.100.1",
+    )
+    assert reason(looks) is Reason.ADDRESS_REFUSED
+
+
+@pytest.mark.parametrize("host", [MAIN, LINK_HOST])
+def test_no_host_takes_a_place_for_a_bot_from_elsewhere(host: str) -> None:
+    link = limited(allowed_ips=("192.0.2.0/25",), max_visitors=2)
+    taken = decide(f"POST {OPEN}", shared=link, addresses=OWN_ORIGINS, host=host, is_bot=True, address="198.51.100.1")
+    assert reason(taken) is Reason.ADDRESS_REFUSED
+
+
+@BOTH_MODES
 def test_a_link_that_is_over_tells_bots_so_too(addresses: Addresses) -> None:
     over = replace(TOKEN_LINK, state=Status.EXPIRED)
     assert reason(decide(f"GET {OPEN}", shared=over, addresses=addresses, is_bot=True)) is Reason.LINK_EXPIRED
