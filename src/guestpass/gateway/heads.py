@@ -81,7 +81,17 @@ class _Lines(dict[bytes, _T | None]):
 
 def _read_field(line: bytes) -> Field | None:
     match = _PLAIN_LINE.fullmatch(line)
-    return None if match is None else (match[1].lower(), match[1], match[2].strip(b" \t"))
+    if match is None:
+        return None
+    lower = match[1].lower()
+    return lower, match[1], _value(lower, match[2])
+
+
+def _value(lower: bytes, raw: bytes) -> bytes:
+    """The value without the blanks around it (RFC 9112, section 5)."""
+    # llhttp takes no tab behind a coding: it refuses such a request, and reads such an answer to the connection's end.
+    # So the tab stays, and the value is refused with all that is not `chunked`.
+    return raw.lstrip(b" \t").rstrip(b" ") if lower == b"transfer-encoding" else raw.strip(b" \t")
 
 
 def _read_status(line: bytes) -> tuple[int, int] | None:
@@ -285,8 +295,8 @@ def _read_by_llhttp(data: bytes) -> RequestHead:
     minor = _check_request_line(data, method, events.url)
     if len(events.pairs) > MAX_FIELDS:
         raise _too_many_fields()
-    named = [(_lower(name), name, value.strip(b" \t")) for name, value in events.pairs]
-    block = _understand([cast("Field", each) for each in named if each[0] is not None], minor)
+    named = [(lower, name, _value(lower, value)) for name, value in events.pairs if (lower := _lower(name)) is not None]
+    block = _understand(named, minor)
     return _make_head(method, _origin_form(events.url, block.host), minor, block)
 
 
@@ -346,7 +356,8 @@ def _read_response_by_llhttp(data: bytes) -> tuple[int, int, list[Field]]:
     if len(events.pairs) > MAX_FIELDS:
         raise ValueError(f"more than {MAX_FIELDS} fields")
     # The parser leaves trailing blanks in a value.
-    return version[7] - 48, status, [(name.lower(), name, value.strip(b" \t")) for name, value in events.pairs]
+    named = [(name.lower(), name, value) for name, value in events.pairs]
+    return version[7] - 48, status, [(lower, name, _value(lower, value)) for lower, name, value in named]
 
 
 def _check_request_line(data: bytes, method: bytes, target: bytes) -> int:

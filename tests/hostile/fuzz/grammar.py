@@ -97,8 +97,8 @@ _LENGTHS = _mostly(
      one_in=25,
 )  # fmt: skip
 _CODINGS = _mostly(
-    b"chunked", b"Chunked", b"CHUNKED", b"chunked ", b"\tchunked", b"\x0bchunked", b"chunked\x0b",
-    b"chunked, chunked", b"gzip, chunked",
+    b"chunked", b"Chunked", b"CHUNKED", b"chunked ", b"chunked\t", b"chunked \t", b"\tchunked",
+    b"\x0bchunked", b"chunked\x0b", b"chunked, chunked", b"gzip, chunked",
     b"chunked, gzip", b"identity", b"identity, chunked", b"chunked, identity", b",chunked", b"chunked,",
     b"chunked;q=1", b"xchunked",
     b"chunke\xc4\x91", b'"chunked"', b"", b"chunked\x00", b"\xa0chunked", b"deflate", b"x", one_in=25,

@@ -481,6 +481,7 @@ _LINES = st.tuples(
          b"keep-alive, x", b"a=1; b=2", b"a.test", b"b.test:80", b"\xc3\xa9", b"x\x00", b"x\x7f", b"x\ry",
          b"x\ny", b"x \t"]
     ),
+    st.just(b"") | st.sampled_from([b" ", b"\t", b"  ", b" \t", b"\t ", b"\x0b"]),
 ).map(b"".join)  # fmt: skip
 _TARGETS = st.sampled_from(
     [b"/", b"/a?b", b"*", b"http://a.test/x", b"/a#b", b"/%zz", b"/\xe9", b"/a b", b"//x", b"/\\"]
@@ -522,6 +523,9 @@ def _meaning_of_answer(data: bytes) -> tuple[object, ...]:
 @given(
     st.tuples(_METHODS, _TARGETS, _VERSIONS).map(b" ".join) | st.just(b"POST / HTTP/1.1"), st.lists(_LINES, max_size=3)
 )
+@example(b"POST / HTTP/1.1", [b"Transfer-Encoding: chunked \t"])
+@example(b"POST / HTTP/1.1", [b"Transfer-Encoding: chunked\t "])
+@example(b"POST / HTTP/1.1", [b"Content-Length: 5 \t", b"Connection: close \t", b"Upgrade: x\t"])
 def test_a_request_means_the_same_whoever_reads_it(first: bytes, lines: list[bytes]) -> None:
     by_llhttp = _meaning_of_request(request(first, _NOT_PLAIN, *lines))
     # The second time the lines are known, the third time all of them together.
@@ -536,6 +540,16 @@ def test_an_answer_means_the_same_whoever_reads_it(first: bytes, lines: list[byt
     by_llhttp = _meaning_of_answer(response(first, _NOT_PLAIN, *lines))
     for _ in range(2):
         assert _meaning_of_answer(response(first, *lines)) == by_llhttp
+
+
+@pytest.mark.parametrize("coding", [b"chunked\t", b"chunked \t", b"\tCHUNKED\t "])
+@pytest.mark.parametrize("also", [b"X: 1", _NOT_PLAIN])
+def test_a_coding_with_a_tab_behind_it_is_refused_whoever_reads_it(coding: bytes, also: bytes) -> None:
+    """llhttp, and with it half of the web's servers, does not know such a coding: it is no `chunked` there."""
+    assert refusal(request(b"POST / HTTP/1.1", also, b"Transfer-Encoding:" + coding)) is Reason.BAD_REQUEST
+    with pytest.raises(ValueError, match="Transfer-Encoding"):
+        read_response_head(response(b"HTTP/1.1 200 OK", also, b"Transfer-Encoding:" + coding))
+    assert read_request_head(request(b"POST / HTTP/1.1", also, b"Transfer-Encoding: \tchunked  ")).chunked
 
 
 _WORDS = st.sampled_from(
