@@ -105,6 +105,17 @@ async def test_nobody_elses_cookies_are_ever_sent(one_origin: Installation, upst
             assert await arriving(visitor, upstream, *theirs) in ([f"sid={value}"], [f"sid={value}"] * 2)
 
 
+async def test_whoever_has_thousands_of_cookies_is_served_with_the_first_and_with_those_that_count(
+    server: Installation, upstream: PlayedUpstream
+) -> None:
+    link = await share(server, upstream.url)
+    async with link.visitor() as visitor:
+        await set_by(visitor, upstream, "sid=secret; HttpOnly; Path=/")
+        found = await arriving(visitor, upstream, *(f"c{number}=" for number in range(6000)))
+        assert {"sid=secret", "c0=", "c180="} < set(found)
+        assert len(found) < 1000
+
+
 async def test_our_cookies_never_reach_an_application(server: Installation, sample: str) -> None:
     link = await share(server, sample)
     async with link.visitor() as visitor:

@@ -18,10 +18,18 @@ from guestpass.signing.passes import PassSigner, pass_name
 # One reserved beginning for every cookie of ours, today's and later ones: cookies are blind to ports, so even a
 # cookie of the admin listener can arrive here.
 _OURS: Final = b"guestpass"
+_RENAMED: Final = _OURS + b"."
 # Bytes of all fields that are remembered, and of the longest.
 _REMEMBERED: Final = 1024 * 1024
 _LONGEST_REMEMBERED: Final = 8 * 1024
 _NUMBER = re.compile(rb"-?[0-9]{1,30}")
+# Browsers keep 180 cookies for a domain (Chromium, Firefox), and RFC 6265bis, section 6.1, asks for 50. What is beyond
+# these numbers no browser has sent, and 30,000 of them fit into a head.
+_MOST_COOKIES: Final = 500
+_MOST_PASSES: Final = 32
+# RFC 6265bis, section 5.6: it knows nine attributes, and what is longer than that counts for none.
+_MOST_ATTRIBUTES: Final = 30
+_LONGEST_ATTRIBUTE: Final = 1024
 
 
 class CookieJar:
@@ -30,6 +38,9 @@ class CookieJar:
     `passes` are those that we signed, in the order in which they came, each with its cookie tag. `a_pass` finds what
     may be one, under the one name under which it counts: on https a neighbour could plant one under the other
     (RFC 6265bis, section 4.1.3).
+
+    Of more cookies than any browser keeps the first are looked at, and of those behind them what is ours or was renamed
+    by us: nobody is refused for what a script has put into his browser.
     """
 
     __slots__ = ("_last", "_raw", "passes")
@@ -37,7 +48,7 @@ class CookieJar:
     def __init__(self, raw: bytes, signer: PassSigner, a_pass: re.Pattern[bytes]) -> None:
         self._raw = raw
         passes: dict[VisitorPass, bytes] = {}
-        for text in a_pass.findall(raw) if _OURS in raw else ():
+        for text in _possible_passes(raw, a_pass) if _OURS in raw else ():
             visitor_pass = signer.read(text.rstrip(b" \t").decode("latin-1"))
             if visitor_pass is not None:
                 passes[visitor_pass] = signer.cookie_tag(visitor_pass).encode()
@@ -47,16 +58,18 @@ class CookieJar:
     @property
     def names(self) -> tuple[bytes, ...]:
         """The names of all cookies but those reserved for us."""
-        return tuple(dict.fromkeys(name for name, _ in self._pairs() if not is_ours(name)))
+        return tuple(dict.fromkeys(name for name, _ in self._pairs(_RENAMED) if not is_ours(name)))
 
     @property
     def renamed(self) -> tuple[bytes, ...]:
         """The names that we gave to an environment's cookies."""
-        return tuple(dict.fromkeys(name for name, _ in self._pairs() if _bare(name).startswith(_OURS + b".")))
+        return tuple(dict.fromkeys(name for name, _ in self._pairs(_RENAMED) if _bare(name).startswith(_RENAMED)))
 
-    def _pairs(self) -> Iterator[tuple[bytes, bytes]]:
-        """Each cookie by its name. Thousands fit into a field and take milliseconds, which no stranger's are worth."""
-        for part in self._raw.split(b";"):
+    def _pairs(self, kept: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Each cookie by its name; behind the first hundreds only those that have `kept` in them."""
+        parts = self._raw.split(b";", _MOST_COOKIES)
+        rest = parts.pop() if len(parts) > _MOST_COOKIES else b""
+        for part in (*parts, *_parts_with(kept, rest)):
             pair = part.strip(b" \t")
             # A cookie without a name is sent as its bare value, which a server may read as a name; so do we.
             name = pair.partition(b"=")[0].strip(b" \t")
@@ -75,7 +88,7 @@ class CookieJar:
         prefix = _tagged(tag)
         restored: list[bytes] = []
         plain: list[tuple[bytes, bytes]] = []
-        for name, pair in self._pairs():
+        for name, pair in self._pairs(prefix):
             bare = _bare(name)
             if bare.startswith(prefix):
                 restored.append(_bare(pair)[len(prefix) :])
@@ -151,6 +164,8 @@ class EnvironmentCookies:
         `Domain` goes, the lifetime ends with the link, `Secure` follows our own scheme, HttpOnly cookies are
         renamed. So is any cookie that bears a name known as HttpOnly: its deletion must meet the renamed one.
         """
+        if field.count(b";") > _MOST_ATTRIBUTES:
+            return None
         pair, *rest = field.split(b";")
         pair = pair.strip(b" \t")
         name, separator, value = pair.partition(b"=")
@@ -209,8 +224,31 @@ def expired(name: bytes, *, secure: bool) -> bytes:
     return name + b"=; Max-Age=0; Path=/" + (b"; Secure" if secure else b"")
 
 
+def _possible_passes(raw: bytes, a_pass: re.Pattern[bytes]) -> list[bytes]:
+    """What is to be checked for a signature; of too many the first and the last, where those for all paths stand."""
+    texts = list(dict.fromkeys(a_pass.findall(raw)))
+    if len(texts) > _MOST_PASSES:
+        del texts[_MOST_PASSES // 2 : -_MOST_PASSES // 2]
+    return texts
+
+
+def _parts_with(text: bytes, raw: bytes) -> Iterator[bytes]:
+    """The first parts between semicolons that hold `text`, found without a look at each of the others."""
+    begin = 0
+    for _ in range(_MOST_COOKIES):
+        place = raw.find(text, begin)
+        if place < 0:
+            return
+        begin = max(begin, raw.rfind(b";", begin, place) + 1)
+        end = raw.find(b";", place)
+        yield raw[begin:] if end < 0 else raw[begin:end]
+        if end < 0:
+            return
+        begin = end + 1
+
+
 def _tagged(tag: bytes) -> bytes:
-    return _OURS + b"." + tag + b"."
+    return _RENAMED + tag + b"."
 
 
 def _bare(name: bytes) -> bytes:
@@ -228,5 +266,6 @@ def _attributes(parts: list[bytes]) -> dict[bytes, bytes]:
     found = {}
     for part in parts:
         name, _, value = part.partition(b"=")
-        found[name.strip(b" \t").lower()] = value.strip(b" \t")
+        if len(value) <= _LONGEST_ATTRIBUTE:
+            found[name.strip(b" \t").lower()] = value.strip(b" \t")
     return found

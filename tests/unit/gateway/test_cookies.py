@@ -7,6 +7,7 @@ from email.utils import formatdate
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.hostile.fuzz.work import operations
 
 from guestpass.domain.visitor_pass import VisitorPass
 from guestpass.gateway.cookies import CookieJar, CookieReader, EnvironmentCookies, expired, is_ours
@@ -219,6 +220,48 @@ def test_whatever_a_browser_sends_nothing_of_ours_and_nothing_planted_goes_upstr
     assert not http_only.intersection(names)
 
 
+# More than any browser keeps
+
+
+def flood(count: int) -> str:
+    return "; ".join(f"c{number}=1" for number in range(count))
+
+
+def test_tens_of_thousands_of_cookies_cost_no_more_than_hundreds() -> None:
+    def cost(count: int) -> int:
+        found = jar(f"guestpass={SIGNER.write(ANNA)}; {'a;' * count}")
+        return operations(lambda: (found.for_environment(tag(ANNA), NOTHING), found.names, found.renamed))
+
+    assert cost(31_000) < cost(1000) * 1.2
+
+
+def test_behind_hundreds_of_cookies_the_pass_and_those_that_we_renamed_still_count() -> None:
+    own = f"{renamed(ANNA, 'sid', host=True)}=anna;{renamed(ANNA, 'lang')}=da"
+    field = f"{flood(5000)}; x=1; {renamed(BERT, 'sid')}=bert; {own}; guestpass={SIGNER.write(ANNA)}; theme=dark"
+    assert [visitor_pass for visitor_pass, _ in jar(field).passes] == [ANNA]
+    sent = upstream(field, b"c1").split("; ")
+    assert sent[:4] == ["sid=anna", "lang=da", "c0=1", "c2=1"]
+    assert 180 < len(sent) < 1000
+    assert {"x=1", "sid=bert"}.isdisjoint(sent)
+    assert renamed(BERT, "sid").encode() in jar(field).renamed
+
+
+def test_only_so_many_passes_are_checked_of_which_the_first_and_the_last_count() -> None:
+    read: list[str] = []
+
+    class Counting(PassSigner):
+        def read(self, text: str) -> VisitorPass | None:
+            read.append(text)
+            return super().read(text)
+
+    signer = Counting(Keys.from_secret("a secret of these tests, long enough"), CountedEntropy())
+    forged = [f"guestpass={SIGNER.write(ANNA)[:-4]}{number:04}" for number in range(600)]
+    field = "; ".join([f"guestpass={SIGNER.write(BERT)}", *forged, f"guestpass={SIGNER.write(ANNA)}"])
+    found = CookieReader(signer, secure=False).read(field.encode())
+    assert [visitor_pass for visitor_pass, _ in found.passes] == [BERT, ANNA]
+    assert len(read) < 50
+
+
 # What an environment sets
 
 
@@ -306,6 +349,19 @@ def test_what_is_renamed_on_the_way_out_is_restored_on_the_way_in(path: str, *, 
     field = answer(f"sid=va=lue; HttpOnly; Path={path}", secure=secure)
     assert field is not None
     assert upstream(field.partition(";")[0]) == "sid=va=lue"
+
+
+def test_a_field_with_thousands_of_attributes_does_not_arrive_and_costs_nothing() -> None:
+    """Nobody who wants an environment's cookie writes it so, and HttpOnly may be the last of them."""
+    usual = "a=1; Domain=a.test; Path=/; Secure; SameSite=Lax; Priority=High; Expires=Thu, 01-Jan-1970 00:00:01 GMT"
+    long = f"a=1; {'x;' * 30_000} HttpOnly"
+    assert answer(long) is None
+    assert operations(lambda: answer(long)) < 20 * operations(lambda: answer(usual))
+
+
+def test_attributes_that_browsers_pass_over_for_their_length_are_passed_over() -> None:
+    assert answer(f"a=1; Path=/{'x' * 2000}; SameSite=Lax") == "a=1; SameSite=Lax"
+    assert answer(f"a=1; Expires={'1 ' * 2000}") == "a=1"
 
 
 LEFT = 3600
