@@ -19,6 +19,9 @@ from tests.operate.certificates import trusting, write_pair
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
+INTERNAL = "/operators"
+"""What nginx serves to whom an application behind it sends there, and to nobody who asks."""
+SECRET = b"of the operator alone"
 CADDY = Path(sys.executable).with_name("caddy")
 
 
@@ -38,9 +41,11 @@ class Proxy:
 
 @asynccontextmanager
 async def nginx(folder: Path, *, port: int, plain_port: int, public_port: int) -> AsyncIterator[Proxy]:
-    """Debian's nginx, in front of the public listener."""
+    """Debian's nginx, in front of the public listener; it has files of its operator's that only it may name."""
     certificate, key = folder / "fullchain.pem", folder / "privkey.pem"
     write_pair(certificate, key)
+    (folder / INTERNAL[1:]).mkdir()
+    (folder / INTERNAL[1:] / "secret").write_bytes(SECRET)
     site = _with(
         "nginx.conf",
         {
@@ -49,6 +54,9 @@ async def nginx(folder: Path, *, port: int, plain_port: int, public_port: int) -
             "    listen [::]:80;\n": "",
             "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
             "listen 80": f"listen 127.0.0.1:{plain_port}",
+            "    location / {\n        proxy_pass": (
+                f"    location {INTERNAL}/ {{ internal; root {folder}; }}\n    location / {{\n        proxy_pass"
+            ),
             "share.example.com": "share.test",
             "links.example.com": "links.test",
             "/etc/ssl/guestpass/fullchain.pem": str(certificate),

@@ -14,7 +14,7 @@ import pytest_asyncio
 from tests.gateway.raw_client import RawClient
 from tests.gateway.raw_upstream import RawUpstream, raw_upstream
 from tests.installation import Installation, installation
-from tests.operate.proxies import Proxy, caddy, nginx
+from tests.operate.proxies import INTERNAL, SECRET, Proxy, caddy, nginx
 from tests.ports import free_ports
 from tests.supervisor.upstream import answering, echoing
 from websockets.asyncio.client import connect
@@ -29,9 +29,9 @@ class Site:
     server: Installation
     proxy: Proxy
 
-    async def opened(self, url: str) -> Opened:
+    async def opened(self, url: str, kind: str = "web") -> Opened:
         """A new link to an environment there, opened in a browser."""
-        environment = await self.server.add_environment(name="Behind", url=url, kind="web")
+        environment = await self.server.add_environment(name="Behind", url=url, kind=kind)
         link = await self.server.create_link(environment["id"])
         parts = urlsplit(link["url"])
         assert (parts.scheme, parts.hostname) == ("https", f"{link['id']}.links.test")
@@ -123,6 +123,49 @@ async def test_websockets_pass(site: Site) -> None:
             await socket.send("through all of it")
             assert await socket.recv() == "through all of it"
         await link.client.close()
+
+
+_FILE = INTERNAL.encode() + b"/secret"
+
+
+@pytest.mark.parametrize("body", [b"", b"plain"])
+@pytest.mark.parametrize("kind", ["web", "odoo"])
+async def test_no_environment_gets_a_file_of_the_operators_served(
+    site: Site, upstream: RawUpstream, kind: str, body: bytes
+) -> None:
+    link = await site.opened(upstream.url, kind)
+    link.client.send(link.head(b"GET /page HTTP/1.1"))
+    while True:
+        end = await upstream.accept()
+        # An Odoo is looked at besides.
+        if (await end.head()).target == b"/page":
+            break
+        end.hang_up()
+    told = b"X-Accel-Redirect: %b\r\nX-Sendfile: %b\r\n" % (_FILE, _FILE)
+    end.send(b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\n\r\n%b" % (told, len(body), body))
+    answer = await link.client.answer()
+    # That an Odoo leaves its files to a web server is said to its visitors.
+    assert answer.status == (502 if kind == "odoo" and not body else 200)
+    assert SECRET not in answer.body
+    assert answer.body == body or answer.status == 502
+    assert answer.all(b"x-accel-redirect") == []
+    await link.client.close()
+
+
+async def test_nginx_does_not_let_who_is_behind_it_choose_its_files(tmp_path: Path) -> None:
+    port, plain_port = free_ports(2)
+    async with (
+        raw_upstream() as upstream,
+        nginx(tmp_path, port=port, plain_port=plain_port, public_port=upstream.port) as proxy,
+    ):
+        client = await proxy.connect("share.test")
+        client.send(b"GET /page HTTP/1.1\r\nHost: share.test\r\n\r\n")
+        end = await upstream.accept()
+        await end.head()
+        end.send(b"HTTP/1.1 200 OK\r\nX-Accel-Redirect: %b\r\nContent-Length: 5\r\n\r\nplain" % _FILE)
+        answer = await client.answer()
+        assert (answer.status, answer.body) == (200, b"plain")
+        await client.close()
 
 
 async def test_caddy_has_no_certificate_for_a_link_that_there_is_not(tmp_path: Path) -> None:

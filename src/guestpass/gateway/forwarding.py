@@ -32,8 +32,12 @@ _HOP_BY_HOP: Final = frozenset(
 _REQUEST_DROPS: Final = (
     _HOP_BY_HOP | FORWARDING_FIELDS | {b"host", b"cookie", b"content-length", b"expect", b"http2-settings"}
 )
+# What an application and the web server in front of it say to each other: which file to send in an answer's place, how
+# long to cache it, that the application is ill. In front of us stands the operator's server, which has other files and
+# other applications than the environment; and in a request some applications learn from it how to name files.
+_FOR_WEB_SERVERS: Final = (b"x-accel-", b"x-envoy-", b"x-lighttpd-", b"x-litespeed-", b"x-reproxy-", b"x-sendfile")
 # Any name that begins so: proxies in front of an application use many more of them than the known ones (-User, -Email).
-_REQUEST_DROPPED_BEGINNINGS: Final = (b"x-forwarded-", DESK_PREFIX.encode())
+_REQUEST_DROPPED_BEGINNINGS: Final = (b"x-forwarded-", DESK_PREFIX.encode(), *_FOR_WEB_SERVERS)
 # What an environment must not say about an origin that is ours and that others use after it.
 _ORIGIN_WIDE: Final = frozenset(
     {
@@ -46,7 +50,10 @@ _ORIGIN_WIDE: Final = frozenset(
         b"strict-transport-security",
     }
 )
-_RESPONSE_DROPS: Final = _HOP_BY_HOP | _ORIGIN_WIDE
+# What tells caches of many people to keep an answer in spite of its Cache-Control: RFC 9213 and what came before it.
+_FOR_SHARED_CACHES: Final = frozenset({b"edge-control", b"surrogate-control"})
+_TARGETED_CACHE_CONTROL: Final = b"-cache-control"
+_RESPONSE_DROPS: Final = _HOP_BY_HOP | _ORIGIN_WIDE | _FOR_SHARED_CACHES
 # A Referer may leave out scheme and host (RFC 9110, section 10.1.3), though no browser does.
 _REFERER_PATH = re.compile(rb"(?:[a-z][a-z0-9+.-]*:)?(?://[^/?#]*)?([^?#]*)", re.IGNORECASE)
 
@@ -161,6 +168,8 @@ class EnvironmentAnswer:
         controls_caches = self.shares_origin or self.opens
         for lower, name, value in head.fields:
             if lower in _RESPONSE_DROPS or lower == b"content-length" or lower in head.connection:
+                continue
+            if lower.startswith(_FOR_WEB_SERVERS) or lower.endswith(_TARGETED_CACHE_CONTROL):
                 continue
             if lower == b"set-cookie":
                 rewritten = self.cookies.rewrite(value)

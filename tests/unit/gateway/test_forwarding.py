@@ -97,6 +97,57 @@ def test_nobody_outside_can_say_where_a_request_comes_from(field: str) -> None:
         assert forwarded("GET /", written)[1] == OURS
 
 
+# What web servers and the applications behind them say to each other; each name is documented by one of them.
+FOR_WEB_SERVERS = [
+    "X-Accel-Redirect: /internal/secret",  # nginx
+    "X-Accel-Buffering: yes",
+    "X-Accel-Expires: 3600",
+    "X-Accel-Limit-Rate: 1",
+    "X-Accel-Charset: utf-7",
+    "X-Accel-Mapping: /=/internal/",  # Rack, in a request
+    "X-Sendfile: /etc/passwd",  # Apache, lighttpd, uWSGI
+    "X-Sendfile2: /etc/passwd 0-",
+    "X-Sendfile-Type: X-Accel-Redirect",  # Rack, in a request
+    "X-SENDFILE-TEMPORARY: /var/lib/file",
+    "X-LIGHTTPD-send-file: /etc/passwd",
+    "X-LIGHTTPD-send-tempfile: /etc/passwd",
+    "X-LiteSpeed-Location: /internal/secret",
+    "X-LiteSpeed-Cache-Control: public, max-age=3600",
+    "X-Reproxy-URL: http://127.0.0.1:8081/",  # Perlbal, H2O
+    "X-REPROXY-FILE: /etc/passwd",
+    "x-envoy-immediate-health-check-fail: true",
+    "x-envoy-upstream-rq-timeout-ms: 1",
+]
+
+
+@pytest.mark.parametrize("field", FOR_WEB_SERVERS)
+def test_nothing_that_is_for_a_web_server_before_an_application_passes(field: str) -> None:
+    for written in (field, field.upper().replace(": ", ":  "), field.lower()):
+        assert forwarded("GET /", written)[1] == OURS
+        assert set(answered(answer(), response(written))) == {"date"}
+        switch = response(written, "Upgrade: websocket", "Connection: Upgrade", status="101 Switching Protocols")
+        assert re.fullmatch(
+            rb"HTTP/1.1 101 .*\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nDate: .*\r\n\r\n",
+            switching_head(answer(), switch),
+        )
+        assert informational_head(response(written, status="103 Early Hints")) == b"HTTP/1.1 103 Early Hints\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "CDN-Cache-Control: max-age=3600",
+        "Cloudflare-CDN-Cache-Control: max-age=3600",
+        "Akamai-Cache-Control: max-age=3600",
+        "Surrogate-Control: max-age=3600",
+        "Edge-Control: max-age=3600",
+    ],
+)
+def test_nothing_lets_a_shared_cache_keep_what_cache_control_forbids(field: str) -> None:
+    fields = answered(answer(), response(field, "Cache-Control: private"))
+    assert (fields.pop("cache-control"), *fields) == ("private", "date")
+
+
 def test_names_that_a_wsgi_server_would_read_as_others_are_dropped() -> None:
     assert forwarded("GET /", "X_Forwarded_Host: evil.test", "Content_Length: 3", "X_Odoo_Database: other")[1] == OURS
 

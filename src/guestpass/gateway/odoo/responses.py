@@ -46,14 +46,14 @@ def tidied(fields: list[Field]) -> list[Field]:
     """An answer's fields for a visitor.
 
     HTML is neither kept nor indexed and tells no other site where it was read; what Odoo says about framing stays.
-    Of doubled Date fields the first is left, and paths for another web server are not shown.
+    Of doubled Date fields the first is left.
     """
     page = is_page(fields)
     dated = False
     kept: list[Field] = []
     for field in fields:
         lower = field[0]
-        if lower in _HIDDEN_FILE or (page and lower in _PAGE_DROPS) or (dated and lower == b"date"):
+        if (page and lower in _PAGE_DROPS) or (dated and lower == b"date"):
             continue
         dated = dated or lower == b"date"
         kept.append(field)

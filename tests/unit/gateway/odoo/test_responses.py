@@ -102,7 +102,6 @@ def test_a_file_left_to_another_web_server_is_recognised(name: str) -> None:
     assert is_hollow(fields, None)
     # Somebody in between has put the file in.
     assert not is_hollow(fields, 17)
-    assert written(tidied(fields)) == ["Content-Type: application/pdf"]
 
 
 @pytest.mark.parametrize("length", [0, None, 5])
