@@ -19,7 +19,7 @@ from guestpass.gateway.connector import (
     UnreachableError,
 )
 from guestpass.gateway.framing import BrokenChunkError, ChunkedDecoder
-from guestpass.gateway.heads import MAX_HEAD, Field, ResponseHead, read_response_head
+from guestpass.gateway.heads import MAX_HEAD, MAX_INTERIM, Field, ResponseHead, read_response_head
 
 MAX_BODY: Final = 256 * 1024
 """How much of an answer's body is read, in bytes; what lies behind is not waited for."""
@@ -28,7 +28,6 @@ AT_ONCE: Final = 2
 """Connections to one upstream at a time: an Odoo may have no more workers than that."""
 
 _END: Final = b"\r\n\r\n"
-_MAX_INTERIM: Final = 10
 
 
 class NoAnswerError(Exception):
@@ -191,12 +190,14 @@ class _Conversation(asyncio.Protocol):
     def _read_head(self) -> ResponseHead | None:
         """The final head, with what follows it left in the buffer; raises ValueError."""
         while (end := self._buffer.find(_END)) >= 0:
+            if end > MAX_HEAD:
+                break
             head = read_response_head(self._buffer[: end + 4])
             self._buffer = self._buffer[end + 4 :]
             if head.status >= 200 or head.status == 101:
                 return head
             self._interim += 1
-            if self._interim > _MAX_INTERIM:
+            if self._interim > MAX_INTERIM:
                 raise ValueError("too many interim answers")
         if len(self._buffer) > MAX_HEAD:
             raise ValueError("the head is too large")

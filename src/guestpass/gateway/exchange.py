@@ -16,7 +16,7 @@ from guestpass.gateway.connector import UnreachableError
 from guestpass.gateway.forwarding import Answer, informational_head, status_line, switching_head
 from guestpass.gateway.frames import GOING_AWAY, Frames, close_frame
 from guestpass.gateway.framing import LAST_CHUNK, BrokenChunkError, ChunkedDecoder, frame
-from guestpass.gateway.heads import MAX_HEAD, RequestHead, ResponseHead, read_response_head
+from guestpass.gateway.heads import MAX_HEAD, MAX_INTERIM, RequestHead, ResponseHead, read_response_head
 from guestpass.gateway.pool import Upstream
 from guestpass.gateway.upstream_side import UpstreamConnection
 from guestpass.gateway.websocket import is_accepted
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 SLOWEST_BODY: Final = 500
 """Bytes a second that a body must bring on average, once the client's patience has been used up."""
 WEBSOCKET_IDLE: Final = 90.0
-_MAX_INFORMATIONAL: Final = 10
 _SMALL: Final = 64 * 1024
 # The sweep comes twice a second, so that a socket is gone one second after its Close at the latest.
 _CLOSE_SECONDS: Final = 0.5
@@ -468,8 +467,8 @@ class Exchange:
                 self._switch(head, data)
                 return
             self._informational += 1
-            if self._informational > _MAX_INFORMATIONAL:
-                self._fail(Reason.UPSTREAM_BROKEN, f"it sent more than {_MAX_INFORMATIONAL} interim answers")
+            if self._informational > MAX_INTERIM:
+                self._fail(Reason.UPSTREAM_BROKEN, f"it sent more than {MAX_INTERIM} interim answers")
                 return
             if self._request.minor == 1:
                 self._client.write(informational_head(head))

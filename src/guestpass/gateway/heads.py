@@ -19,6 +19,8 @@ from guestpass.domain.reasons import Reason
 MAX_HEAD: Final = 64 * 1024
 MAX_TARGET: Final = 16 * 1024
 MAX_FIELDS: Final = 200
+MAX_INTERIM: Final = 10
+"""Heads with a status of 1xx that may come before an answer's own."""
 MAX_CONNECTION: Final = 1024
 """Bytes of a Connection field. Tens of thousands of names fit into a head, and each has to be looked at."""
 

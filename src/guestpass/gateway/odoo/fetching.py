@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from guestpass.gateway.connector import Connector, Origin
 from guestpass.gateway.framing import ChunkedDecoder
-from guestpass.gateway.heads import MAX_HEAD, ResponseHead, read_response_head
+from guestpass.gateway.heads import MAX_HEAD, MAX_INTERIM, ResponseHead, read_response_head
 from guestpass.gateway.odoo.assets import FetchedAsset
 from guestpass.gateway.odoo.requests import FixedName
 from guestpass.gateway.odoo.turns import Turns
@@ -121,9 +121,10 @@ async def fetched(
 
 async def _read_head(reading: _Reading) -> tuple[ResponseHead, bytes]:
     data = b""
+    interim = 0
     while True:
         end = data.find(_END)
-        if end >= 0:
+        if 0 <= end <= MAX_HEAD:
             try:
                 head = read_response_head(data[: end + len(_END)])
             except ValueError as error:
@@ -131,6 +132,9 @@ async def _read_head(reading: _Reading) -> tuple[ResponseHead, bytes]:
             data = data[end + len(_END) :]
             if head.status >= 200:
                 return head, data
+            interim += 1
+            if interim > MAX_INTERIM:
+                raise BrokenAnswerError(f"more than {MAX_INTERIM} interim answers")
             continue
         if len(data) > MAX_HEAD:
             raise BrokenAnswerError("an endless head")
