@@ -24,16 +24,6 @@ LANGUAGES: Final = ("en", "es", "fr", "de", "pt")
 """Tags (RFC 5646); the first is the one that texts are written in."""
 
 
-def mark(text: str) -> str:
-    """Mark a text for the catalogues; who says it asks a Language."""
-    return text
-
-
-def mark_count(one: str, many: str) -> tuple[str, str]:
-    """The same for a text that counts something, in the two forms that `Language.say_count` takes."""
-    return one, many
-
-
 class Language:
     """One language. `tag` is for `lang` attributes and Content-Language."""
 

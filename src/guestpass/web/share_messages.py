@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
-from guestpass.languages.language import Language, mark
+from guestpass.languages.language import Language
+from guestpass.languages.marks import mark
 
 LINK_SUBJECT: Final = mark("A link for you")
 PASSWORD_SUBJECT: Final = mark("The password")

@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 from guestpass.domain.reasons import Reason
-from guestpass.languages.language import Language, mark, mark_count
+from guestpass.languages.language import Language
+from guestpass.languages.marks import mark, mark_count
 
 
 @dataclass(frozen=True, slots=True)

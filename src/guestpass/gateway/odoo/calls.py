@@ -8,9 +8,12 @@ from typing import Any, Final
 from guestpass.domain.environment import Environment
 from guestpass.gateway.asking import Asker, Reply
 from guestpass.gateway.connector import Origin
+from guestpass.gateway.odoo.json_bodies import read_little
 from guestpass.gateway.odoo.requests import fixed_name
 
 _OUR_ADDRESS: Final = "127.0.0.1"
+# Who signs in is told of each company and currency that there is.
+_MOST_VALUES: Final = 20_000
 
 
 class OdooCalls:
@@ -58,8 +61,5 @@ def answered_object(reply: Reply) -> dict[str, Any]:
     """The JSON object that was answered; empty for anything else."""
     if reply.status != 200:
         return {}
-    try:
-        found = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        return {}
+    found = read_little(reply.body, _MOST_VALUES)
     return found if isinstance(found, dict) else {}

@@ -11,14 +11,14 @@ from typing import Final
 
 from guestpass.app.notices import RenderedNotice
 from guestpass.domain.reasons import Reason
+from guestpass.gateway.odoo.json_bodies import RequestId, read_little
 from guestpass.gateway.odoo.paths import is_json_api
-from guestpass.languages.language import Language, language_for, mark
+from guestpass.languages.language import Language, language_for
+from guestpass.languages.marks import mark
 
 WARN_BEFORE: Final = 300.0
 """How long before a link's end, in seconds, people who work in Odoo are told of it."""
 _WARNING_TITLE: Final = mark("Shared link")
-
-RequestId = int | str | None
 
 _CALL_TYPES: Final = frozenset({b"application/json", b"application/json-rpc"})
 _FIELDS: Final = (
@@ -86,10 +86,7 @@ def call_id(body: bytes) -> RequestId:
     """The id of a call, if its body is at hand and short; None where there is none to be read."""
     if len(body) > _MAX_READ:
         return None
-    try:
-        call = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
+    call = read_little(body)
     found = call.get("id") if isinstance(call, dict) else None
     return found if isinstance(found, int | str) else None
 

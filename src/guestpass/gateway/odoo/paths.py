@@ -40,8 +40,8 @@ def jsonrpc_refusal(body: bytes) -> str | None:
     """
     try:
         call = read_call(body)
-    except ValueError:
-        return "The body of a /jsonrpc call must be one JSON object in UTF-8 whose names occur once."
+    except ValueError as error:
+        return str(error)
     params = call.get("params")
     service = params.get("service") if isinstance(params, dict) else None
     if isinstance(service, str) and service in _SERVICES:

@@ -23,6 +23,7 @@ from guestpass.domain.finding import Finding
 from guestpass.gateway.asking import Asker, NoAnswerError, Reply
 from guestpass.gateway.connector import Origin
 from guestpass.gateway.odoo import findings
+from guestpass.gateway.odoo.json_bodies import read_little
 from guestpass.gateway.odoo.requests import fixed_name
 from guestpass.gateway.odoo.responses import is_hollow
 from guestpass.gateway.websocket import is_accepted
@@ -297,10 +298,7 @@ def _object(reply: Reply) -> dict[str, Any]:
     """The JSON object that was answered; empty for anything else."""
     if reply.status != 200:
         return {}
-    try:
-        found = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        return {}
+    found = read_little(reply.body)
     return found if isinstance(found, dict) else {}
 
 

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, Final
 
 from guestpass.gateway.odoo.paths import readings
-from guestpass.languages.language import mark
+from guestpass.languages.marks import mark
 
 NOT_FOR_VISITORS: Final = mark(
     "Your link signs you in, so passwords and other ways to sign in can't be used or changed."

@@ -7,7 +7,6 @@ before it did anything.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +19,7 @@ from guestpass.domain.reasons import Reason
 from guestpass.gateway.exchange import Exchange
 from guestpass.gateway.heads import RequestHead, ResponseHead
 from guestpass.gateway.odoo.exchange import OdooExchange
+from guestpass.gateway.odoo.json_bodies import read_little
 from guestpass.gateway.odoo.paths import is_path
 from guestpass.gateway.odoo.session_cookie import session_set_by, without_session
 from guestpass.gateway.odoo.tunnel import BusTunnel
@@ -210,9 +210,6 @@ def _may_say_expired(request: RequestHead, head: ResponseHead) -> bool:
 def _says_expired(body: bytes) -> bool:
     if b"SessionExpired" not in body:
         return False
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        return False
+    answer = read_little(body)
     error = answer.get("error") if isinstance(answer, dict) else None
     return isinstance(error, dict) and error.get("code") == _EXPIRED_CODE

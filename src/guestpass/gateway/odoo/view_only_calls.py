@@ -13,13 +13,16 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from urllib.parse import unquote_to_bytes
 
 from guestpass.domain.view_only import WRITE_METHODS
-from guestpass.gateway.odoo.endings import RequestId
-from guestpass.gateway.odoo.json_bodies import read_call
-from guestpass.languages.language import Language, mark
+from guestpass.gateway.odoo.json_bodies import RequestId, read_call
+from guestpass.languages.marks import mark
+
+if TYPE_CHECKING:
+    # What is said to people takes CLDR, which the process that rules on calls has no use for.
+    from guestpass.languages.language import Language
 
 MAX_CALL: Final = 1024 * 1024
 """Bytes of a call's body at most."""

@@ -8,7 +8,6 @@ import pytest
 from guestpass.app.notices import RenderedNotice
 from guestpass.domain.reasons import Reason
 from guestpass.gateway.odoo.endings import (
-    RequestId,
     call_id,
     ending,
     is_call,
@@ -16,6 +15,7 @@ from guestpass.gateway.odoo.endings import (
     user_error,
     warning,
 )
+from guestpass.gateway.odoo.json_bodies import RequestId
 
 CALL = "/web/dataset/call_kw/res.partner/web_search_read"
 
