@@ -24,6 +24,7 @@ from guestpass.gateway.asking import Asker
 from guestpass.gateway.connector import AddressPolicy, Connector
 from guestpass.gateway.odoo.sign_in import OdooSignIn
 from guestpass.gateway.probe import EnvironmentProber
+from guestpass.gateway.resolver import Resolver
 from guestpass.settings import Settings, variable
 from guestpass.signing.bearer import BearerTokens
 from guestpass.signing.keys import Keys
@@ -56,6 +57,7 @@ class Core:
     passes: PassSigner
     bearer: BearerTokens
     revocation: BearerRevocation
+    resolver: Resolver
     dashboard_sessions: DashboardSessionService
     password_tries: PasswordTries
     addresses: Addresses
@@ -128,7 +130,8 @@ def _assemble(
         deny=settings.upstream_deny,
         own_listeners=[(listen.host, listen.port) for listen in (settings.listen, settings.admin_listen)],
     )
-    connector = Connector(policy)
+    resolver = Resolver()
+    connector = Connector(policy, resolver)
     prober, door, sealer = (
         EnvironmentProber(connector, entropy),
         OdooSignIn(Asker(connector)),
@@ -148,6 +151,7 @@ def _assemble(
         passes=PassSigner(keys, entropy),
         bearer=BearerTokens(secrets.jwt_secret, entropy),
         revocation=BearerRevocation(database, clock),
+        resolver=resolver,
         password_tries=PasswordTries(
             database,
             clock,

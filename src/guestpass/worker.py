@@ -140,7 +140,8 @@ def build_worker(
         return time.monotonic() - feed.known_until > grace
 
     connector = Connector(
-        AddressPolicy(allow=settings.upstream_allow, deny=settings.upstream_deny, own_listeners=listeners)
+        AddressPolicy(allow=settings.upstream_allow, deny=settings.upstream_deny, own_listeners=listeners),
+        core.resolver,
     )
     proxies = TrustedProxies(settings.trusted_proxies)
     gateway = Gateway(

@@ -15,6 +15,7 @@ from guestpass.app.probing import ProbeReport
 from guestpass.domain.environment import BusPlace, Environment, Kind
 from guestpass.gateway.connector import AddressPolicy, Connector
 from guestpass.gateway.probe import EnvironmentProber
+from guestpass.gateway.resolver import Resolver
 from guestpass.system import SystemEntropy
 
 OWN_NAME = "https://odoo.example.com"
@@ -43,7 +44,7 @@ async def look(odoo: Odoo | str, fields: dict[str, Any] | None = None, **options
     url = odoo if isinstance(odoo, str) else odoo.url
     port = gevent_port or (odoo.gevent_port if isinstance(odoo, Odoo) else 8072)
     denied = [ip_network(deny)] if deny else []
-    connector = Connector(AddressPolicy(allow=[], deny=denied, own_listeners=[]))
+    connector = Connector(AddressPolicy(allow=[], deny=denied, own_listeners=[]), Resolver())
     return await EnvironmentProber(connector, SystemEntropy(), gevent_port=port).probe(environment(url, **fields))
 
 
@@ -194,7 +195,7 @@ async def test_a_question_without_an_answer_spoils_no_other(odoo: Odoo) -> None:
 
 
 async def test_an_odoo_that_is_slow_is_not_waited_for_longer_than_allowed(odoo: Odoo) -> None:
-    connector = Connector(AddressPolicy(allow=[], deny=[], own_listeners=[]))
+    connector = Connector(AddressPolicy(allow=[], deny=[], own_listeners=[]), Resolver())
     prober = EnvironmentProber(connector, SystemEntropy(), gevent_port=odoo.gevent_port, seconds=1.0)
     odoo.trouble("/web/login", held=True)
     try:
@@ -258,7 +259,9 @@ async def look_at_other(answers: Answers, *, gevent_port: int = 1) -> tuple[Prob
 
 async def test_an_odoo_is_asked_two_things_at_a_time_however_many_look() -> None:
     other = Other(older, seconds=0.05)
-    prober = EnvironmentProber(Connector(AddressPolicy(allow=[], deny=[], own_listeners=[])), SystemEntropy())
+    prober = EnvironmentProber(
+        Connector(AddressPolicy(allow=[], deny=[], own_listeners=[]), Resolver()), SystemEntropy()
+    )
     async with await asyncio.start_server(other.serve, "127.0.0.1", 0) as server:
         looked_at = environment(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         reports = await asyncio.gather(*(prober.probe(looked_at) for _ in range(4)))

@@ -1,4 +1,4 @@
-"""Connect to upstreams: names resolved off the loop, every address checked, each attempt bounded in time."""
+"""Connect to upstreams: names resolved, every address checked, all attempts together bounded in time."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
+from guestpass.domain.environment import DEFAULT_ORG, Environment
 from guestpass.gateway.descriptors import raise_if_used_up, require_descriptor
 from guestpass.gateway.peers import Network
+from guestpass.gateway.resolver import Resolver, UnresolvedError
 from guestpass.gateway.upstream_tls import connect_with_tls
 from guestpass.keepalive import probe_when_silent
 
 CONNECT_TIMEOUT: Final = 10.0
-_CACHE_SECONDS: Final = 5.0
-_CACHE_SIZE: Final = 1000
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _NAT64 = ip_network("64:ff9b::/96")
 P = TypeVar("P", bound=asyncio.Protocol)
@@ -43,18 +43,23 @@ class CertificateRefusedError(UnreachableError):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an upstream listens; `tls` is None for plain http, else whether its certificate is verified."""
+    """Where an upstream listens; `tls` is None for plain http, else whether its certificate is verified.
+
+    `org` is whose environment it is: names are looked up for each organisation apart.
+    """
 
     host: str
     port: int
     tls: bool | None
+    org: str = DEFAULT_ORG
 
     @classmethod
-    def from_url(cls, url: str, *, tls_verify: bool) -> Origin:
-        """The origin of a checked ``http(s)://host[:port]``."""
-        parts = urlsplit(url)
+    def of(cls, environment: Environment, url: str | None = None) -> Origin:
+        """The origin of one of the environment's addresses, a checked ``http(s)://host[:port]``."""
+        parts = urlsplit(environment.url if url is None else url)
         port = parts.port if parts.port is not None else _DEFAULT_PORTS[parts.scheme]
-        return cls(parts.hostname or "", port, tls_verify if parts.scheme == "https" else None)
+        tls = environment.tls_verify if parts.scheme == "https" else None
+        return cls(parts.hostname or "", port, tls, environment.key.org)
 
 
 class AddressPolicy:
@@ -81,11 +86,14 @@ class AddressPolicy:
 
 
 class Connector:
-    """Opens connections to origins. The policy is applied to the very address that is connected to."""
+    """Opens connections to origins. The policy is applied to the very address that is connected to.
 
-    def __init__(self, policy: AddressPolicy) -> None:
+    All of a process share one resolver, since it bounds the threads.
+    """
+
+    def __init__(self, policy: AddressPolicy, resolver: Resolver) -> None:
         self._policy = policy
-        self._resolved: dict[tuple[str, int], tuple[float, list[str]]] = {}
+        self._resolver = resolver
 
     @cached_property
     def _verifying(self) -> ssl.SSLContext:
@@ -119,7 +127,7 @@ class Connector:
             context = self._verifying if origin.tls else self._trusting
         failures: list[str] = []
         tried, wrong = False, ""
-        for address in await self._resolve(origin.host, origin.port):
+        for address in await self._resolve(origin):
             try:
                 refusal = self._policy.refusal(address, origin.port)
                 if refusal is not None:
@@ -145,22 +153,11 @@ class Connector:
             raise CertificateRefusedError("; ".join(failures), wrong)
         raise (UnreachableError if tried else AddressRefusedError)("; ".join(failures))
 
-    async def _resolve(self, host: str, port: int) -> list[str]:
-        """The host's addresses; remembered for seconds, so that a moved name is followed soon."""
-        loop = asyncio.get_running_loop()
-        known = self._resolved.get((host, port))
-        if known is not None and loop.time() < known[0]:
-            return known[1]
+    async def _resolve(self, origin: Origin) -> list[str]:
         try:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:  # UnicodeError: it can't be written as a name of DNS
-            cause = getattr(error, "strerror", None) or error
-            raise UnreachableError(f"{host} can't be resolved: {cause}") from None
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        if len(self._resolved) >= _CACHE_SIZE:
-            self._resolved.clear()
-        self._resolved[host, port] = (loop.time() + _CACHE_SECONDS, addresses)
-        return addresses
+            return await self._resolver.addresses(origin.host, origin.org)
+        except UnresolvedError as error:
+            raise UnreachableError(f"{origin.host} can't be resolved: {error}") from None
 
 
 def _embedded(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

@@ -33,8 +33,7 @@ class Upstream:
     @classmethod
     def of_environment(cls, environment: Environment, url: str) -> Upstream:
         """The upstream behind one of the environment's addresses."""
-        origin = Origin.from_url(url, tls_verify=environment.tls_verify)
-        return cls(str(environment.key), environment.revision, origin)
+        return cls(str(environment.key), environment.revision, Origin.of(environment, url))
 
 
 class Pool:

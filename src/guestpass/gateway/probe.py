@@ -62,7 +62,7 @@ class EnvironmentProber:
             if environment.kind is Kind.ODOO:
                 return await self._look_at_odoo(environment)
             async with asyncio.timeout(self._seconds):
-                await self._asker.reach(Origin.from_url(environment.url, tls_verify=environment.tls_verify))
+                await self._asker.reach(Origin.of(environment))
         except NotAllowedError:
             return _nothing_new(environment, ADDRESS_REFUSED)
         except TimeoutError:

@@ -16,7 +16,7 @@ class EnvironmentReacher:
     async def why_unreachable(self, environment: Environment) -> str | None:
         """Why no connection can be made; None where one can, with a certificate that is accepted for https."""
         try:
-            await self._asker.reach(Origin.from_url(environment.url, tls_verify=environment.tls_verify))
+            await self._asker.reach(Origin.of(environment))
         except NoAnswerError as error:
             return str(error)
         return None

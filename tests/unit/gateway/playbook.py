@@ -35,6 +35,7 @@ from guestpass.gateway.odoo.assets import AssetCache
 from guestpass.gateway.odoo.spool import SpoolRoom
 from guestpass.gateway.peers import TrustedProxies
 from guestpass.gateway.reception import Reception
+from guestpass.gateway.resolver import Resolver
 from guestpass.signing.keys import Keys
 from guestpass.signing.passes import PassSigner
 from guestpass.signing.tokens import SealedTokens
@@ -190,7 +191,7 @@ class _PlayedNetwork(Connector):
     """Gives a wire to whoever connects, one turn of the loop later."""
 
     def __init__(self) -> None:
-        super().__init__(AddressPolicy(allow=(), deny=(), own_listeners=()))
+        super().__init__(AddressPolicy(allow=(), deny=(), own_listeners=()), Resolver())
         self.wires: list[Wire] = []
         self.is_down = False
         self.greeting = b""

@@ -18,6 +18,7 @@ from guestpass.gateway.connector import AddressPolicy, Connector, Origin
 from guestpass.gateway.odoo.sign_in import OdooSignIn
 from guestpass.gateway.probe import EnvironmentProber
 from guestpass.gateway.reaching import EnvironmentReacher
+from guestpass.gateway.resolver import Resolver
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 REQUEST = b"GET / HTTP/1.1\r\nHost: odoo\r\n\r\n"
@@ -25,7 +26,7 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: odoo\r\n\r\n"
 
 def asker(*, deny: str = "192.0.2.0/24", seconds: float = 10.0) -> Asker:
     policy = AddressPolicy(allow=[], deny=[ip_network(deny)], own_listeners=[])
-    return Asker(Connector(policy), answer_seconds=seconds)
+    return Asker(Connector(policy, Resolver()), answer_seconds=seconds)
 
 
 @asynccontextmanager
@@ -204,7 +205,7 @@ async def _sign_in(environment: Environment) -> None:
 
 
 def _connector() -> Connector:
-    return Connector(AddressPolicy(allow=[], deny=[], own_listeners=[]))
+    return Connector(AddressPolicy(allow=[], deny=[], own_listeners=[]), Resolver())
 
 
 @pytest.mark.parametrize("ask", [_reach, _look, _sign_in])

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 from tests.operate.certificates import write_pair
+from tests.storage.samples import KEY, make_environment
 from tests.unit.gateway.descriptors import no_descriptor
 
+from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.errors import DescriptorsUsedUp
 from guestpass.gateway import connector
 from guestpass.gateway.connector import AddressPolicy, Connector, Origin, UnreachableError
+from guestpass.gateway.resolver import Resolver
 from guestpass.settings.model import DEFAULT_DENY
 
 
@@ -28,19 +31,24 @@ def policy(
 @pytest.mark.parametrize(
     ("url", "origin"),
     [
-        ("http://odoo", Origin("odoo", 80, None)),
-        ("https://odoo", Origin("odoo", 443, True)),
-        ("http://10.0.0.5:8069", Origin("10.0.0.5", 8069, None)),
-        ("https://[2001:db8::1]:8443", Origin("2001:db8::1", 8443, True)),
+        ("http://odoo", Origin("odoo", 80, None, KEY.org)),
+        ("https://odoo", Origin("odoo", 443, True, KEY.org)),
+        ("http://10.0.0.5:8069", Origin("10.0.0.5", 8069, None, KEY.org)),
+        ("https://[2001:db8::1]:8443", Origin("2001:db8::1", 8443, True, KEY.org)),
     ],
 )
 def test_an_origin_has_its_schemes_port_where_it_names_none(url: str, origin: Origin) -> None:
-    assert Origin.from_url(url, tls_verify=True) == origin
+    assert Origin.of(make_environment(url=url, tls_verify=True)) == origin
+
+
+def test_an_origin_knows_whose_it_is_also_where_it_is_another_address_of_the_environment() -> None:
+    theirs = make_environment(url="http://odoo", key=EnvironmentKey("theirs", "odoo"))
+    assert Origin.of(theirs, "http://odoo:8072") == Origin("odoo", 8072, None, "theirs")
 
 
 def test_verification_is_a_matter_of_https_alone() -> None:
-    assert Origin.from_url("https://odoo", tls_verify=False).tls is False
-    assert Origin.from_url("http://odoo", tls_verify=False).tls is None
+    assert Origin.of(make_environment(url="https://odoo", tls_verify=False)).tls is False
+    assert Origin.of(make_environment(url="http://odoo", tls_verify=False)).tls is None
 
 
 @pytest.mark.parametrize(
@@ -119,22 +127,22 @@ def test_a_listener_on_every_address_is_ours_on_each_of_this_machine(own: str, a
 
 async def test_every_address_of_a_name_is_tried_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     made = _Attempts(monkeypatch, {"odoo": ["169.254.169.254", "10.0.0.1", "10.0.0.2"]}, reachable={"10.0.0.2"})
-    await Connector(policy()).connect(Origin("odoo", 8069, None), asyncio.Protocol)
+    await made.connector.connect(Origin("odoo", 8069, None), asyncio.Protocol)
     assert made.connections == ["10.0.0.1", "10.0.0.2"]
 
 
 async def test_a_name_that_leads_only_to_refused_and_dead_addresses_says_what_each_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    _Attempts(monkeypatch, {"odoo": ["169.254.169.254", "10.0.0.1"]}, reachable=set())
+    made = _Attempts(monkeypatch, {"odoo": ["169.254.169.254", "10.0.0.1"]}, reachable=set())
     with pytest.raises(UnreachableError, match=r"169\.254\.169\.254.*GUESTPASS_UPSTREAM_DENY.*10\.0\.0\.1.*refused"):
-        await Connector(policy()).connect(Origin("odoo", 8069, None), asyncio.Protocol)
+        await made.connector.connect(Origin("odoo", 8069, None), asyncio.Protocol)
 
 
 async def test_a_name_is_remembered_for_seconds_and_then_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     names = {"odoo": ["10.0.0.1"]}
     made = _Attempts(monkeypatch, names, reachable={"10.0.0.1", "10.0.0.2"})
-    connecting = Connector(policy())
+    connecting = made.connector
     for _ in range(3):
         await connecting.connect(Origin("odoo", 8069, None), asyncio.Protocol)
     assert made.lookups == ["odoo"]
@@ -148,7 +156,7 @@ async def test_a_name_is_remembered_for_seconds_and_then_asked_for_again(monkeyp
 async def test_a_name_that_moves_to_a_denied_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     names = {"odoo": ["10.0.0.1"]}
     made = _Attempts(monkeypatch, names, reachable={"10.0.0.1", "169.254.169.254"})
-    connecting = Connector(policy())
+    connecting = made.connector
     await connecting.connect(Origin("odoo", 8069, None), asyncio.Protocol)
     names["odoo"] = ["169.254.169.254"]
     made.forward(30)
@@ -158,28 +166,28 @@ async def test_a_name_that_moves_to_a_denied_address_is_refused(monkeypatch: pyt
 
 
 async def test_an_unknown_name_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
-    _Attempts(monkeypatch, {}, reachable=set())
+    made = _Attempts(monkeypatch, {}, reachable=set())
     with pytest.raises(UnreachableError, match=r"odoo can't be resolved"):
-        await Connector(policy()).connect(Origin("odoo", 8069, None), asyncio.Protocol)
+        await made.connector.connect(Origin("odoo", 8069, None), asyncio.Protocol)
 
 
 @pytest.mark.parametrize("name", ["a" * 64, "a." * 200, "a..b"])
 async def test_a_name_that_none_can_have_is_unreachable_too(name: str) -> None:
     with pytest.raises(UnreachableError):
-        await Connector(policy()).connect(Origin(name, 8069, None), asyncio.Protocol)
+        await Connector(policy(), Resolver()).connect(Origin(name, 8069, None), asyncio.Protocol)
 
 
 async def test_connecting_ends_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connector, "CONNECT_TIMEOUT", 0.05)
-    _Attempts(monkeypatch, {"odoo": ["10.0.0.1"]}, reachable=None)
+    made = _Attempts(monkeypatch, {"odoo": ["10.0.0.1"]}, reachable=None)
     with pytest.raises(UnreachableError, match="no connection within"):
-        await Connector(policy()).connect(Origin("odoo", 8069, None), asyncio.Protocol)
+        await made.connector.connect(Origin("odoo", 8069, None), asyncio.Protocol)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "odoo.example.invalid"])
 @pytest.mark.parametrize("own", [(), (("0.0.0.0", 8069),)])
 async def test_whoever_has_no_descriptor_left_blames_nobody_else(host: str, own: tuple[tuple[str, int], ...]) -> None:
-    connecting = Connector(policy(own=own))
+    connecting = Connector(policy(own=own), Resolver())
     with no_descriptor(), pytest.raises(DescriptorsUsedUp, match="Too many open files"):
         await connecting.connect(Origin(host, 8069, None), asyncio.Protocol)
 
@@ -191,7 +199,7 @@ async def test_authorities_that_could_not_be_read_are_read_when_they_can_be(
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "pem"))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(tmp_path / "pem", tmp_path / "key")
-    connecting, loop = Connector(policy()), asyncio.get_running_loop()
+    connecting, loop = Connector(policy(), Resolver()), asyncio.get_running_loop()
     async with await loop.create_server(asyncio.Protocol, "127.0.0.1", 0, ssl=context) as server:
         origin = Origin("127.0.0.1", server.sockets[0].getsockname()[1], True)
         with no_descriptor(), pytest.raises(DescriptorsUsedUp):
@@ -222,6 +230,7 @@ class _Attempts:
     def __init__(
         self, monkeypatch: pytest.MonkeyPatch, names: dict[str, list[str]], *, reachable: set[str] | None
     ) -> None:
+        self.connector = Connector(policy(), Resolver(self._look_up))
         self.lookups: list[str] = []
         self.connections: list[str] = []
         self._names = names
@@ -229,7 +238,6 @@ class _Attempts:
         self._loop = asyncio.get_running_loop()
         self._monkeypatch = monkeypatch
         self._time = self._loop.time
-        monkeypatch.setattr(self._loop, "getaddrinfo", self._getaddrinfo)
         monkeypatch.setattr(self._loop, "create_connection", self._create_connection)
 
     def forward(self, seconds: float) -> None:
@@ -237,11 +245,11 @@ class _Attempts:
         time = self._time
         self._monkeypatch.setattr(self._loop, "time", lambda: time() + seconds)
 
-    async def _getaddrinfo(self, host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+    def _look_up(self, host: str) -> list[str]:
         self.lookups.append(host)
         if host not in self._names:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in self._names[host]]
+        return self._names[host]
 
     async def _create_connection(
         self, factory: type[asyncio.Protocol], address: str, _port: int, **_: object

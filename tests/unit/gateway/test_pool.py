@@ -8,11 +8,12 @@ import socket
 from guestpass.gateway.connector import AddressPolicy, Connector, Origin
 from guestpass.gateway.outgoing import Outbox
 from guestpass.gateway.pool import Pool, Upstream
+from guestpass.gateway.resolver import Resolver
 
 
 async def test_a_connection_on_which_something_was_said_unasked_is_not_used_again() -> None:
     loop = asyncio.get_running_loop()
-    pool = Pool(loop, Connector(AddressPolicy(allow=[], deny=[], own_listeners=[])), Outbox(loop))
+    pool = Pool(loop, Connector(AddressPolicy(allow=[], deny=[], own_listeners=[]), Resolver()), Outbox(loop))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         upstream = Upstream("environment", 1, Origin("127.0.0.1", listener.getsockname()[1], None))
         quiet, talking = await pool.connect(upstream), await pool.connect(upstream)

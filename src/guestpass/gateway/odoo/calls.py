@@ -21,7 +21,7 @@ class OdooCalls:
 
     def __init__(self, environment: Environment, asker: Asker, *, address: str | None = None) -> None:
         self._asker = asker
-        self._origin = Origin.from_url(environment.url, tls_verify=environment.tls_verify)
+        self._origin = Origin.of(environment)
         self._name = fixed_name(
             public_url=environment.public_url, canonical_url=environment.canonical_url, url=environment.url
         )

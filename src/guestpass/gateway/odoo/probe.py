@@ -286,7 +286,7 @@ class OdooLook:
         return await self._asker.ask(origin, head.encode() + sent, body=body)
 
     def _at(self, url: str) -> Origin:
-        return Origin.from_url(url, tls_verify=self._environment.tls_verify)
+        return Origin.of(self._environment, url)
 
     def _take_session(self, reply: Reply) -> None:
         for lower, _, value in reply.fields:

@@ -396,7 +396,7 @@ class OdooProfile:
         def fetch(fields: Sequence[tuple[bytes, bytes]]) -> AbstractAsyncContextManager[FetchedAsset]:
             return fetched(
                 self._connector,
-                Origin.from_url(environment.url, tls_verify=environment.tls_verify),
+                Origin.of(environment),
                 _name_of(environment),
                 path,
                 fields,

@@ -11,6 +11,7 @@ from guestpass.gateway.heads import MAX_HEAD, MAX_INTERIM
 from guestpass.gateway.odoo.fetching import BrokenAnswerError, fetched
 from guestpass.gateway.odoo.requests import FixedName
 from guestpass.gateway.odoo.turns import Turns
+from guestpass.gateway.resolver import Resolver
 
 INTERIM = b"HTTP/1.1 103 Early Hints\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nasset"
@@ -25,7 +26,7 @@ async def fetch(said: bytes) -> bytes:
         await writer.drain()
         writer.close()
 
-    connector = Connector(AddressPolicy(allow=[], deny=[], own_listeners=[]))
+    connector = Connector(AddressPolicy(allow=[], deny=[], own_listeners=[]), Resolver())
     name = FixedName(b"odoo.test", b"https", b"https://odoo.test")
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         origin = Origin("127.0.0.1", server.sockets[0].getsockname()[1], None)
