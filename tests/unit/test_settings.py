@@ -58,6 +58,14 @@ def test_upstreams_at_such_addresses_are_denied_by_default(tmp_path: Path, addre
     assert any(ipaddress.ip_address(address) in network for network in read(tmp_path).upstream_deny)
 
 
+@pytest.mark.parametrize("setting", ["upstream_deny", "upstream_allow", "trusted_proxies"])
+def test_a_network_of_mapped_addresses_is_the_ipv4_network_that_addresses_are_compared_with(
+    tmp_path: Path, setting: str
+) -> None:
+    networks = getattr(read(tmp_path, f'{setting} = ["::ffff:10.0.0.0/104", "::ffff:192.0.2.7"]'), setting)
+    assert networks == (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("192.0.2.7"))
+
+
 @pytest.mark.parametrize("address", ["10.0.0.5", "172.17.0.1", "192.168.1.2", "127.0.0.1", "fd12::1", "203.0.113.9"])
 def test_upstreams_at_such_addresses_are_not_denied_by_default(tmp_path: Path, address: str) -> None:
     assert not any(ipaddress.ip_address(address) in network for network in read(tmp_path).upstream_deny)

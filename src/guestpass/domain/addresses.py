@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 
 def plain_address(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
@@ -12,6 +12,15 @@ def plain_address(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Addre
     """
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address
+
+
+def plain_network(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """The same for a network: one of addresses that are all mapped is one of IPv4."""
+    if isinstance(network, IPv6Network) and network.prefixlen >= 96:
+        mapped = network.network_address.ipv4_mapped
+        if mapped is not None:
+            return IPv4Network((mapped, network.prefixlen - 96))
+    return network
 
 
 def written_address(address: IPv4Address | IPv6Address) -> str:

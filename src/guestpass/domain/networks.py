@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
-from guestpass.domain.addresses import plain_address
+from guestpass.domain.addresses import plain_address, plain_network
 
 ALLOWED_IPS = 50
 """How many networks one link may name."""
@@ -71,9 +71,5 @@ def _canonical(text: str, number: int) -> str:
             f"must hold networks: number {number} is an address inside one; write {network} for the network, or "
             f"{given} for the address alone"
         )
-    if isinstance(network, IPv6Network) and network.prefixlen >= 96:
-        mapped = network.network_address.ipv4_mapped
-        if mapped is not None:
-            # Visitors' IPv4 addresses are compared in their own form.
-            network = IPv4Network((mapped, network.prefixlen - 96))
+    network = plain_network(network)
     return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)

@@ -8,12 +8,13 @@ import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from guestpass.domain.environment import DEFAULT_ORG, Environment
 from guestpass.gateway.descriptors import raise_if_used_up, require_descriptor
+from guestpass.gateway.embedded import meanings
 from guestpass.gateway.peers import Network
 from guestpass.gateway.resolver import Resolver, UnresolvedError
 from guestpass.gateway.upstream_tls import connect_with_tls
@@ -21,7 +22,6 @@ from guestpass.keepalive import probe_when_silent
 
 CONNECT_TIMEOUT: Final = 10.0
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-_NAT64 = ip_network("64:ff9b::/96")
 P = TypeVar("P", bound=asyncio.Protocol)
 
 
@@ -74,14 +74,14 @@ class AddressPolicy:
 
     def refusal(self, address: str, port: int) -> str | None:
         """Why the address must not be connected to, or None."""
-        parsed = _embedded(ip_address(address.partition("%")[0]))
-        for own, own_port in self._own:
-            if port == own_port and (parsed == own or (own.is_unspecified and _is_local(parsed))):
-                return "it is one of our own listeners"
-        if any(parsed in network for network in self._allow):
-            return None
-        if any(parsed in network for network in self._deny):
-            return "GUESTPASS_UPSTREAM_DENY names it"
+        for meant in meanings(ip_address(address.partition("%")[0])):
+            for own, own_port in self._own:
+                if port == own_port and (meant == own or (own.is_unspecified and _is_local(meant))):
+                    return "it is one of our own listeners"
+            if any(meant in network for network in self._allow):
+                continue
+            if any(meant in network for network in self._deny):
+                return "GUESTPASS_UPSTREAM_DENY names it"
         return None
 
 
@@ -158,15 +158,6 @@ class Connector:
             return await self._resolver.addresses(origin.host, origin.org)
         except UnresolvedError as error:
             raise UnreachableError(f"{origin.host} can't be resolved: {error}") from None
-
-
-def _embedded(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address that an IPv6 one stands for (mapped, NAT64, 6to4), since that is where packets end."""
-    if isinstance(address, IPv4Address):
-        return address
-    if address in _NAT64:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address
 
 
 def _is_local(address: IPv4Address | IPv6Address) -> bool:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 import limits
 from pydantic import SecretStr
 
-from guestpass.domain.addresses import plain_address, written_address
+from guestpass.domain.addresses import plain_address, plain_network, written_address
 from guestpass.domain.durations import parse_duration
 from guestpass.domain.urls import split_url
 from guestpass.domain.visit import AddressDetail
@@ -256,8 +256,8 @@ def parse_switch(value: object) -> bool:
 
 
 def parse_networks(value: object) -> tuple[Network, ...]:
-    """Networks (CIDR) and single addresses."""
-    return tuple(item if isinstance(item, Network) else _network(item) for item in _items(value))
+    """Networks (CIDR) and single addresses; those of mapped addresses as the IPv4 ones that they are compared with."""
+    return tuple(plain_network(item if isinstance(item, Network) else _network(item)) for item in _items(value))
 
 
 def _network(text: str) -> Network:

@@ -330,9 +330,9 @@ class Settings(BaseSettings):
     )
     upstream_deny: Networks = Field(
         default=DEFAULT_DENY,
-        description="Networks that environments must not live in, checked for every address at each connection, also "
-        "in IPv4-mapped form. The default holds link-local and metadata addresses, the unspecified ones, multicast and "
-        "broadcast; a value replaces it. Guestpass's own listeners are always denied.",
+        description="Networks that environments must not live in, checked for every address at each connection, and "
+        "for the IPv4 address that an IPv6 one embeds. The default holds link-local and metadata addresses, the "
+        "unspecified ones, multicast and broadcast; a value replaces it. Guestpass's own listeners are always denied.",
     )
     spool_limit: Annotated[int, BeforeValidator(parse_size)] = Field(
         default=8 * 1024**3,

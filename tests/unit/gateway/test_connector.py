@@ -74,6 +74,16 @@ def test_verification_is_a_matter_of_https_alone() -> None:
         "::ffff:224.0.0.1",
         "64:ff9b::169.254.169.254",
         "2002:a9fe:a9fe::1",
+        "64:ff9b:1::a9fe:a9fe",
+        "64:ff9b:1:a9fe:a9:fe00::",
+        "64:ff9b:1:ffa9:fe:a9fe::",
+        "64:ff9b:1:ffff:a9:fea9:fe00:0",
+        "::169.254.169.254",
+        "::ffff:0:169.254.169.254",
+        "2001:0:a9fe:a9fe::",
+        "2001:0:4136:e378:8000:63bf:5601:5601",
+        "2001:db8::5efe:169.254.169.254",
+        "2001:db8::200:5efe:169.254.169.254%eth0",
     ],
 )
 def test_by_default_what_no_environment_lives_at_is_refused_in_every_spelling(address: str) -> None:
@@ -94,6 +104,10 @@ def test_by_default_what_no_environment_lives_at_is_refused_in_every_spelling(ad
         "203.0.113.1",
         "2001:db8::1",
         "::ffff:10.0.0.5",
+        "64:ff9b::10.0.0.5",
+        "64:ff9b:1::10.0.0.5",
+        "64:ff9b:1:a00:0:500::",
+        "2002:cb00:7101::1",
     ],
 )
 def test_by_default_private_and_public_addresses_are_fine(address: str) -> None:
@@ -107,12 +121,21 @@ def test_allow_goes_before_deny() -> None:
     assert lists.refusal("10.0.0.6", 80) is not None
 
 
+def test_what_an_address_embeds_and_the_address_itself_must_both_be_allowed() -> None:
+    translated = "64:ff9b::10.0.0.5"
+    assert policy(deny=("64:ff9b::/96",)).refusal(translated, 80) is not None
+    assert policy(deny=("10.0.0.0/8",)).refusal(translated, 80) is not None
+    assert policy(allow=("64:ff9b::/96",), deny=("10.0.0.0/8",)).refusal(translated, 80) is not None
+    assert policy(allow=("10.0.0.5/32",), deny=("10.0.0.0/8",)).refusal(translated, 80) is None
+
+
 def test_our_own_listeners_go_before_allow() -> None:
     lists = policy(allow=("0.0.0.0/0", "::/0"), own=(("127.0.0.1", 8080),))
     refusal = lists.refusal("127.0.0.1", 8080)
     assert refusal is not None
     assert "our own listeners" in refusal
     assert lists.refusal("::ffff:127.0.0.1", 8080) is not None
+    assert lists.refusal("::127.0.0.1", 8080) is not None
     assert lists.refusal("127.0.0.1", 8081) is None
     assert lists.refusal("127.0.0.2", 8080) is None
 
