@@ -62,18 +62,29 @@ async def test_answers_of_the_gateway_itself_keep_their_place(share: Share, upst
     shared = await share(upstream)
     client = await shared.connect()
     unknown = shared.get(b"/share/gp_nothing")
-    stranger = b"GET /x HTTP/1.1\r\nHost: " + shared.host + b"\r\n\r\n"
-    client.send(unknown + shared.get(b"/1") + stranger + unknown + shared.get(b"/2") + stranger)
+    foreign = shared.request(b"DELETE /x HTTP/1.1", b"Origin: http://evil.example")
+    client.send(unknown + shared.get(b"/1") + foreign + unknown + shared.get(b"/2") + foreign)
     assert (await client.answer()).status == 404
     end = await upstream.accept()
     assert (await end.head()).target == b"/1"
     end.send(_answer(b"first"))
     assert (await client.answer()).body == b"first"
-    assert [(await client.answer()).status for _ in range(2)] == [401, 404]
+    assert [(await client.answer()).status for _ in range(2)] == [403, 404]
     assert (await end.head()).target == b"/2"
     end.send(_answer(b"second"))
     assert (await client.answer()).body == b"second"
-    assert (await client.answer()).status == 401
+    assert (await client.answer()).status == 403
+
+
+async def test_a_stranger_is_told_once_for_each_connection(share: Share, upstream: RawUpstream) -> None:
+    """To be refused costs them a connection, so that a megabyte of requests is one refusal and not 30,000."""
+    shared = await share(upstream)
+    client = await shared.connect()
+    client.send((b"GET /x HTTP/1.1\r\nHost: " + shared.host + b"\r\n\r\n") * 1000 + shared.get(b"/1"))
+    refusal = await client.answer()
+    assert (refusal.status, dict(refusal.fields)[b"connection"]) == (401, b"close")
+    assert await client.rest() == b""
+    assert upstream.accepted == 0
 
 
 async def test_a_refused_request_ends_what_was_sent_behind_it(share: Share, upstream: RawUpstream) -> None:

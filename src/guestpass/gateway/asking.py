@@ -28,6 +28,7 @@ AT_ONCE: Final = 2
 """Connections to one upstream at a time: an Odoo may have no more workers than that."""
 
 _END: Final = b"\r\n\r\n"
+_MAX_CHUNK_LINES: Final = 8192
 
 
 class NoAnswerError(Exception):
@@ -176,16 +177,27 @@ class _Conversation(asyncio.Protocol):
                 self._conclude(head)
                 return
             self._decoder = ChunkedDecoder() if head.chunked else None
-        decoder, length = self._decoder, head.content_length
-        self._body += data if decoder is None else b"".join(decoder.feed(data))
-        if decoder is not None:
-            self._is_whole = decoder.done
-        elif length is not None and len(self._body) >= length:
+        length = head.content_length
+        if self._decoder is not None:
+            self._decode(self._decoder, data)
+        elif length is None or len(self._body) + len(data) < length:
+            self._body += data
+        else:
+            self._body += data[: length - len(self._body)]
             self._is_whole = True
-            del self._body[length:]
         if self._is_whole or len(self._body) > MAX_BODY:
             del self._body[MAX_BODY:]
             self._conclude(head)
+
+    def _decode(self, decoder: ChunkedDecoder, data: bytes) -> None:
+        """Read chunks; raises ValueError for too many, since all that arrives together is read in one turn."""
+        at = 0
+        while at < len(data) and not decoder.done and len(self._body) <= MAX_BODY:
+            self._body += b"".join(decoder.feed(data, at))
+            at = decoder.position
+            if decoder.units > _MAX_CHUNK_LINES:
+                raise ValueError("too many small chunks")
+        self._is_whole = decoder.done
 
     def _read_head(self) -> ResponseHead | None:
         """The final head, with what follows it left in the buffer; raises ValueError."""

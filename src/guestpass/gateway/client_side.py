@@ -34,7 +34,8 @@ _LONGEST_LINGER: Final = 30.0
 _LINGER_BYTES: Final = 64 * 1024 * 1024
 _BACKLOG: Final = 64 * 1024
 _NEVER: Final = float("inf")
-_WRITE_BUFFER: Final = 1024 * 1024
+WRITE_BUFFER: Final = 1024 * 1024
+"""Bytes that wait for a client from which on no more are made ready for it."""
 RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER for a connection that is to break with a reset."""
 # A line end that is no CRLF can't become right by waiting, and neither can a byte that begins no method.
@@ -59,7 +60,6 @@ class ClientConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_advancing",
         "_backlog",
         "_closing",
         "_counted",
@@ -68,6 +68,8 @@ class ClientConnection(asyncio.Protocol):
         "_exchange",
         "_head",
         "_is_hurried",
+        "_is_queued",
+        "_is_taking",
         "_is_tls",
         "_linger_until",
         "_lingered",
@@ -75,9 +77,11 @@ class ClientConnection(asyncio.Protocol):
         "_pausing",
         "_reception",
         "_scanned",
+        "_start",
         "_tail_of",
         "_waiting",
         "_was_served",
+        "address",
         "answered",
         "gateway",
         "has_arrived",
@@ -100,13 +104,16 @@ class ClientConnection(asyncio.Protocol):
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._out = Outgoing(gateway.outbox)
         self.peer = ""
+        self.address = ""  # the client's, also behind a proxy, once a request has said so
         self._counted = False
         self._was_served = False
         self.unsent = 0
         self.stuck_since = 0.0
-        self._backlog = b""
-        self._scanned = 0
-        self._advancing = False
+        self._backlog = b""  # what has arrived and was not taken yet, from `_start` on
+        self._start = 0
+        self._scanned = 0  # bytes of it in which no head ends
+        self._is_queued = False  # for the next step
+        self._is_taking = False  # the exchange takes what has arrived, and may leave some of it
         self._exchange: Serving | None = None
         self._head: RequestHead | None = None
         self._is_tls = False
@@ -128,12 +135,12 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
-        self.transport.set_write_buffer_limits(high=_WRITE_BUFFER)
+        self.transport.set_write_buffer_limits(high=WRITE_BUFFER)
         self._out.begin(self.transport)
         self.has_arrived = True
         self._is_tls = transport.get_extra_info("ssl_object") is not None
         peer = transport.get_extra_info("peername")
-        self.peer = peer[0].partition("%")[0] if peer else ""
+        self.peer = self.address = peer[0].partition("%")[0] if peer else ""
         now = self.stuck_since = self.gateway.loop.time()
         self._deadline = now + HEAD_TIMEOUT
         self._counted = self.gateway.lets_in(self)
@@ -141,14 +148,6 @@ class ClientConnection(asyncio.Protocol):
             self.abort()
 
     def data_received(self, data: bytes) -> None:
-        exchange = self._exchange
-        if exchange is not None and not exchange.request_done:
-            data = exchange.from_client(data)
-            if not data:
-                return
-        elif exchange is not None and exchange.is_tunnel:
-            exchange.from_client(data)
-            return
         if self._lingered >= 0:
             self._lingered += len(data)
             if self._lingered > _LINGER_BYTES:
@@ -156,22 +155,23 @@ class ClientConnection(asyncio.Protocol):
             else:
                 self._deadline = min(self.gateway.loop.time() + _LINGER_SECONDS, self._linger_until)
             return
-        self._backlog = self._backlog + data if self._backlog else data
-        if self._exchange is None and not self._waiting:
-            self._advance()
-        elif len(self._backlog) > _BACKLOG:
-            self._pause(self._FULL)
+        if self._backlog:
+            self._backlog = self._backlog[self._start :] + data
+            self._start = 0
+        else:
+            self._backlog = data
+        if self._is_queued:
+            self._regulate()
+        else:
+            self._take_step()
 
     def eof_received(self) -> bool:
         """Keep half-closed connections: a client may send its request, say that this was all, and read on."""
         self._eof = True
         # A transport that closes takes nothing more, so it is given what this turn had to send before it is told to.
         self._out.flush()
-        exchange = self._exchange
-        if self._is_tls or (exchange is not None and (exchange.is_endless or not exchange.request_done)):
-            # TLS knows no half-closed connections here: asyncio closes whatever this says.
-            return False
-        return exchange is not None or self._waiting
+        # TLS knows no half-closed connections here: asyncio closes whatever this says.
+        return not self._is_tls and (self._is_queued or self._can_finish)
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._closing = True
@@ -184,13 +184,17 @@ class ClientConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.write_paused = True
+        self.gateway.stops_reading(self)
         if self._exchange is not None:
             self._exchange.client_takes_no_more()
 
     def resume_writing(self) -> None:
         self.write_paused = False
+        self.gateway.reads_again(self)
         if self._exchange is not None:
             self._exchange.client_takes_more()
+        elif self._backlog:
+            self._queue()
 
     # What exchanges use
 
@@ -221,10 +225,8 @@ class ClientConnection(asyncio.Protocol):
 
     def tunnel_opened(self) -> None:
         """Hand over what the client sent before the upstream had agreed."""
-        data, self._backlog = self._backlog, b""
         self._resume(self._FULL)
-        if data and self._exchange is not None:
-            self._exchange.from_client(data)
+        self._queue()
 
     @property
     def has_unsent_bytes(self) -> bool:
@@ -324,17 +326,11 @@ class ClientConnection(asyncio.Protocol):
         """Let an exchange serve the present request."""
         self._waiting = False
         self._exchange = exchange
-        body, self._backlog = self._backlog, b""
         # What came during a look-up is taken now; from here on the upstream says how fast it goes.
         self._resume(self._FULL)
         exchange.begin()
-        if body and self._exchange is exchange and not exchange.request_done:
-            self._backlog = exchange.from_client(body)
-        elif body:
-            self._backlog = body
-        if self._eof and self._exchange is exchange and not exchange.request_done:
-            # What is missing of the body will never come.
-            self.close()
+        if self._exchange is exchange and exchange.takes_bytes:
+            self._take_step()
 
     def reply(
         self,
@@ -442,13 +438,15 @@ class ClientConnection(asyncio.Protocol):
 
     def close_if_idle(self) -> None:
         """Close where nothing is under way, not even a request that has arrived and was not read yet."""
-        if self._exchange is None and not self._waiting and not self._closing and not self._has_unread_bytes:
+        if self._is_queued or self._has_unread_bytes:
+            return
+        if self._exchange is None and not self._waiting and not self._closing:
             self.close()
 
     @property
     def _may_ask_more(self) -> bool:
         """Whether a further request can be there or arrive: also one that was sent before the client said the last."""
-        return bool(self._backlog) or not self._eof
+        return bool(self._backlog) or self._is_taking or not self._eof
 
     @property
     def _sends_more(self) -> bool:
@@ -463,12 +461,8 @@ class ClientConnection(asyncio.Protocol):
         """End what has waited too long; called about twice a second."""
         if self._tail_of is not None and not self.has_unsent_bytes:
             self._let_go_of_tail()
-        # What only waits for this turn's end has not been offered to the client yet.
-        unsent = self.transport.get_write_buffer_size()
-        if not unsent or unsent < self.unsent:
-            self.stuck_since = now
-        self.unsent = unsent
-        if unsent and now - self.stuck_since >= self.patience:
+        self.measure(now)
+        if self.unsent and now - self.stuck_since >= self.patience:
             self.cut_for_slowness("it took nothing of an answer for too long")
             return
         if now < self._deadline:
@@ -483,6 +477,14 @@ class ClientConnection(asyncio.Protocol):
             self.refuse_slow(f"The request's head took longer than {HEAD_TIMEOUT:.0f} s.")
         else:
             self.close()
+
+    def measure(self, now: float) -> None:
+        """Note how much waits for the client, and whether it has taken any since the last time."""
+        # What only waits for this turn's end has not been offered to the client yet.
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent or unsent < self.unsent:
+            self.stuck_since = now
+        self.unsent = unsent
 
     def refuse_slow(self, detail: str) -> None:
         """The request takes too long to arrive."""
@@ -511,67 +513,116 @@ class ClientConnection(asyncio.Protocol):
         self._head = None
         self.answered = False
         self._was_served = True
-        self._resume(self._UPSTREAM | self._FULL)
+        self._resume(self._UPSTREAM)
         self._deadline = self.gateway.loop.time() + self.gateway.crowd.caps.patience
-        self._advance()
+        if self._backlog:
+            self._queue()
 
-    def _advance(self) -> None:
-        """Serve the requests in the backlog, one after the other; those that are answered at once by a loop."""
-        if self._advancing:
+    def _queue(self) -> None:
+        """Take another step in a later turn."""
+        if not self._is_queued and not self._closing:
+            self._is_queued = True
+            self.gateway.run_queue.add(self)
+
+    def run(self) -> None:
+        """Take the next step with what has arrived."""
+        self._is_queued = False
+        if self._closing:
             return
-        self._advancing = True
-        while self._backlog and self._exchange is None and not self._waiting and not self._closing:
-            if not self._serve_next():
-                break
-        self._advancing = False
-        if self._eof and self._exchange is None and not self._waiting and not self._closing:
-            # Nothing can come that would complete what is there.
+        try:
+            self._take_step()
+        except Exception:
+            self.abort()
+            raise
+
+    def _take_step(self) -> None:
+        """Serve one request of those that have arrived, or pass on as much of a body as one step may."""
+        exchange = self._exchange
+        if exchange is not None and exchange.takes_bytes and self._backlog:
+            data, start, self._backlog, self._start = self._backlog, self._start, b"", 0
+            self._is_taking = True
+            end = exchange.from_client(data, start)
+            self._is_taking = False
+            if end < len(data) and not self._closing:
+                self._backlog, self._start = data, end
+                if self._exchange is None or self._exchange.takes_bytes:
+                    self._queue()
+        elif self._may_serve and self._serve_next() and self._may_serve:
+            self._queue()
+        self._regulate()
+        if self._eof and not self._is_queued and not self._closing and not self._can_finish:
             self.close()
+
+    @property
+    def _may_serve(self) -> bool:
+        """Whether a request may begin: not before the client has taken the answers that there are."""
+        return bool(self._backlog) and self._exchange is None and not (self._waiting or self.write_paused)
+
+    @property
+    def _can_finish(self) -> bool:
+        """Whether something is under way, or waits, that needs no further byte of the client's."""
+        exchange = self._exchange
+        if exchange is None:
+            return self._waiting or (self.write_paused and bool(self._backlog))
+        return exchange.request_done and not exchange.is_endless
+
+    def _regulate(self) -> None:
+        """Read no further ahead than one backlog."""
+        if len(self._backlog) - self._start > _BACKLOG:
+            self._pause(self._FULL)
+        else:
+            self._resume(self._FULL)
 
     def _serve_next(self) -> bool:
         """Serve the first request in the backlog; False where its head is not complete."""
-        data = self._backlog
-        if data.startswith(b"\r\n"):
+        data, start = self._backlog, self._start
+        if data.startswith(b"\r\n", start):
             # RFC 9112, section 2.2: one empty line before a request is forgiven.
-            data = data[2:]
-        end = data.find(b"\r\n\r\n", max(0, self._scanned - 3))
+            start += 2
+        end = data.find(b"\r\n\r\n", start + max(0, self._scanned - 3))
         if end < 0:
-            self._await_head(data)
+            self._await_head(data, start)
             return False
         self._scanned = 0
-        if end + 4 > MAX_HEAD:
-            self._refuse_large_head(data)
+        end += 4
+        if end - start > MAX_HEAD:
+            self._refuse_large_head(data, start)
             return True
-        self._backlog = data[end + 4 :]
+        if end < len(data):
+            self._start = end
+        else:
+            self._backlog, self._start = b"", 0
         self.answered = False
         self.notices = self.gateway.notices
         try:
-            head = self._head = read_request_head(data[: end + 4])
+            head = self._head = read_request_head(data[start:end])
             self._deadline = _NEVER
             self._reception.receive(self, head)
         except RefusedHeadError as error:
             self._refuse_head(error.reason, str(error))
         return True
 
-    def _await_head(self, data: bytes) -> None:
-        if not self._scanned and data:
+    def _await_head(self, data: bytes, start: int) -> None:
+        size = len(data) - start
+        if not self._scanned and size:
             # Time runs from a head's first byte, however slowly the rest drips in.
             self._deadline = self.gateway.loop.time() + HEAD_TIMEOUT
-        if (data != b"\r" and _NO_METHOD.match(data)) or _BARE_LINE_END.search(data, max(0, self._scanned - 1)):
+        is_method = not _NO_METHOD.match(data, start) or (size == 1 and data.endswith(b"\r"))
+        if not is_method or _BARE_LINE_END.search(data, start + max(0, self._scanned - 1)):
             self._refuse_head(Reason.BAD_REQUEST, "This is not an HTTP/1.1 request.")
-        elif len(data) > MAX_HEAD:
-            self._refuse_large_head(data)
+        elif size > MAX_HEAD:
+            self._refuse_large_head(data, start)
         else:
-            self._scanned = len(data)
+            self._scanned = size
 
-    def _refuse_large_head(self, data: bytes) -> None:
-        first_line = data.find(b"\r\n", 0, MAX_TARGET + 1024)
+    def _refuse_large_head(self, data: bytes, start: int) -> None:
+        first_line = data.find(b"\r\n", start, start + MAX_TARGET + 1024)
         reason = Reason.TARGET_TOO_LONG if first_line < 0 else Reason.HEAD_TOO_LARGE
         self._refuse_head(reason, f"The request's head is larger than {MAX_HEAD} bytes.")
 
     def _refuse_head(self, reason: Reason, detail: str) -> None:
         # Where the next request would begin is unknown, so this connection ends here.
-        self._backlog = b""
+        self._backlog, self._start = b"", 0
         self.reply(reason, detail=detail, close=True)
 
     def linger(self, seconds: float | None = None) -> None:
@@ -583,7 +634,7 @@ class ClientConnection(asyncio.Protocol):
         now = self.gateway.loop.time()
         self._closing = True
         self._exchange = None
-        self._backlog = b""
+        self._backlog, self._start = b"", 0
         self._lingered = 0
         self._pausing = 0
         self.transport.resume_reading()

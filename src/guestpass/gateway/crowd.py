@@ -21,6 +21,10 @@ _SPARE_DESCRIPTORS: Final = 128
 _LARGEST_GRANT: Final = 64
 _GRANTS: Final = 20_000
 _NOTES: Final = "5/minute"
+HANDSHAKE: Final = 10
+"""What a TLS handshake costs, in requests that the gateway answers itself."""
+APPLICATION: Final = 10
+"""The same for a request that our own application answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +81,16 @@ class Crowd:
         else:
             del self._connections[key]
 
-    def take_request(self, address: str) -> float | None:
-        """Count a request; the seconds until there may be another where its address has used up its own."""
-        return self._of_address.take(address)
+    def take_request(self, address: str, *, cost: int = 1) -> float | None:
+        """Count a request, or what costs as much as so many.
+
+        Returns the seconds until there may be another where its address has used up its own.
+        """
+        return self._of_address.take(address, cost)
 
     def take_handshake(self, peer: str) -> bool:
-        """Count a TLS handshake, which costs no less than a request; False where its address has used up its own."""
-        return self._proxies.is_trusted(peer) or self._of_address.take(peer) is None
+        """Count a TLS handshake; False where its address has used up its own."""
+        return self._proxies.is_trusted(peer) or self._of_address.take(peer, HANDSHAKE) is None
 
     def take_request_of(self, entry: LinkEntry) -> float | None:
         """Count a request through a link; the seconds until there may be another where that has had too many."""
@@ -115,10 +122,11 @@ class _Grants:
         self._size = _grant_of(rate)
         self._left: dict[str, _Grant] = {}
 
-    def take(self, address: str) -> float | None:
+    def take(self, address: str, cost: int) -> float | None:
         grant = self._left.get(address)
-        if grant is not None and grant.left:
-            grant.left -= 1
+        cost = min(cost, self._size)  # Where an address has little it must not be nothing.
+        if grant is not None and grant.left >= cost:
+            grant.left -= cost
             return None
         if (wait := self._rate.spend(counted_as(address), cost=self._size)) is not None:
             return wait
@@ -126,7 +134,7 @@ class _Grants:
             if len(self._left) >= _GRANTS:
                 self._left.clear()
             grant = self._left[address] = _Grant()
-        grant.left = self._size - 1
+        grant.left += self._size - cost
         return None
 
 

@@ -14,11 +14,12 @@ from guestpass.domain.errors import DescriptorsUsedUp
 from guestpass.domain.reasons import Reason
 from guestpass.gateway.connector import UnreachableError
 from guestpass.gateway.forwarding import Answer, informational_head, status_line, switching_head
-from guestpass.gateway.frames import GOING_AWAY, Frames, close_frame
+from guestpass.gateway.frames import GOING_AWAY, POLICY_VIOLATION, Frames, close_frame
 from guestpass.gateway.framing import LAST_CHUNK, BrokenChunkError, ChunkedDecoder, frame
 from guestpass.gateway.heads import MAX_HEAD, MAX_INTERIM, RequestHead, ResponseHead, read_response_head
 from guestpass.gateway.pool import Upstream
-from guestpass.gateway.upstream_side import UpstreamConnection
+from guestpass.gateway.run_queue import UNITS_A_STEP
+from guestpass.gateway.upstream_side import FULL, UpstreamConnection
 from guestpass.gateway.websocket import is_accepted
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ class Serving(Protocol):
         ...
 
     @property
-    def is_tunnel(self) -> bool:
-        """Whether both sides talk WebSocket by now."""
+    def takes_bytes(self) -> bool:
+        """Whether what the client sends next belongs to this: to the request's body, or to a tunnel."""
         ...
 
     @property
@@ -56,8 +57,11 @@ class Serving(Protocol):
         """Start; the connection is ready."""
         ...
 
-    def from_client(self, data: bytes) -> bytes:
-        """Take bytes of the request's body or of the tunnel; returns those that lie behind the body."""
+    def from_client(self, data: bytes, start: int) -> int:
+        """Take bytes of the request's body or of the tunnel from `start` on, as many as one step may.
+
+        Returns the offset of the first byte that was not taken.
+        """
         ...
 
     def client_lost(self) -> None:
@@ -136,10 +140,14 @@ class Exchange:
         "_stash",
         "_streams_events",
         "_to_say",
+        "_unread",
+        "_unread_at",
+        "_unread_end",
         "_untouched",
         "_upgrade",
         "_upstream",
         "_upstream_at",
+        "_work",
         "entry",
         "request_done",
         "visitor",
@@ -190,6 +198,10 @@ class Exchange:
         self._leaving = False
         self._informational = 0
         self._is_large = False
+        self._unread = b""  # what has arrived of the answer and waits for a step, from `_unread_at` on
+        self._unread_at = 0
+        self._unread_end: tuple[Exception | None] | None = None  # how the connection ended behind it
+        self._work = 0  # chunks and frames that nobody was charged for yet
         self._closes_client = upgrade or not request.keep_alive
         self._streams_events = False
         self.request_done = not request.has_body
@@ -207,6 +219,11 @@ class Exchange:
     def is_tunnel(self) -> bool:
         """Whether both sides talk WebSocket by now."""
         return self._phase == _TUNNEL
+
+    @property
+    def takes_bytes(self) -> bool:
+        """Whether what the client sends next belongs to this: to the request's body, or to a tunnel."""
+        return not self.request_done or self._phase == _TUNNEL
 
     @property
     def is_endless(self) -> bool:
@@ -231,24 +248,24 @@ class Exchange:
 
     # What the client's side tells
 
-    def from_client(self, data: bytes) -> bytes:
-        """Take bytes of the body, or of the tunnel; returns those that lie behind the body."""
+    def from_client(self, data: bytes, start: int) -> int:
+        """Take bytes of the body, or of the tunnel, as many as one step may; returns where the others begin."""
         if self._phase == _TUNNEL:
             self._client.set_deadline(WEBSOCKET_IDLE)
-            self._to_upstream(data)
-            return b""
+            self._to_upstream(data[start:] if start else data)
+            return len(data)
         try:
-            pieces, rest = self._read_body(data)
+            payload, end = self._read_body(data, start)
         except BrokenChunkError as error:
             self._refuse(Reason.BAD_REQUEST, f"The request's body is not valid: {error}.")
-            return b""
+            return len(data)
         if self._body_size > self._body_limit:
             self._refuse(Reason.BODY_TOO_LARGE, f"The body is larger than {self._body_limit} bytes.")
-            return b""
+            return len(data)
         if self._phase == _HEAD:
             self._client.set_deadline(self._response_timeout if self.request_done else self._body_seconds())
-        self._pass_body(pieces)
-        return rest
+        self._pass_body(payload)
+        return end
 
     def client_lost(self) -> None:
         """The client is gone: nobody waits for the answer."""
@@ -313,17 +330,66 @@ class Exchange:
         elif phase == _HEAD:
             self._untouched = False
             self._read_head(self._buffer + data if self._buffer else data)
-        elif phase == _CHUNKED:
-            self._pass_chunks(data)
         elif phase == _UNTIL_CLOSE:
             self._deliver(data)
-        elif phase == _TUNNEL:
+        elif self._unread:
+            self._unread = self._unread[self._unread_at :] + data
+            self._unread_at = 0
+        else:
+            self._take_step(data, 0)
+
+    def _take_step(self, data: bytes, start: int) -> None:
+        """Take chunks or frames from `start` on, as many as one step may; the rest waits for the next."""
+        if self._phase == _CHUNKED:
+            end = self._pass_chunks(data, start)
+        elif self._phase == _TUNNEL:
             self._client.set_deadline(WEBSOCKET_IDLE)
-            self._pass_frames(data)
+            end = self._pass_frames(data, start)
+        else:
+            return
+        if end < len(data) and self._phase != _OVER:
+            self._unread, self._unread_at = data, end
+            if self._upstream is not None:
+                self._upstream.pause_reading(FULL)
+            self._client.gateway.run_queue.add(self)
+
+    def run(self) -> None:
+        """Go on with what has arrived of the answer."""
+        data, self._unread = self._unread, b""
+        try:
+            self._take_step(data, self._unread_at)
+        except Exception:
+            self.cut()
+            raise
+        if self._unread or self._phase == _OVER:
+            return
+        ended, self._unread_end = self._unread_end, None
+        if ended is not None:
+            self.upstream_lost(ended[0])
+        elif self._upstream is not None:
+            self._upstream.resume_reading(FULL)
+
+    def _charge(self, units: int, *, also_address: bool = False) -> bool:
+        """Count chunks or frames as work of the link, and of the visitor's address; False where that has too much."""
+        self._work += units
+        if self._work < UNITS_A_STEP:
+            return True
+        self._work = 0
+        crowd, address = self._client.gateway.crowd, self._client.address
+        wait = crowd.take_request_of(self.entry) if self.entry is not None else None
+        if wait is None and also_address:
+            wait = crowd.take_request(address)
+        if wait is None:
+            return True
+        self._client.gateway.tell_of_client("too_much_work", address, cause="endless small chunks or frames")
+        return False
 
     def upstream_lost(self, error: Exception | None) -> None:
         """The upstream closed, or the connection broke."""
         self._upstream = None
+        if self._unread:
+            self._unread_end = (error,)
+            return
         phase = self._phase
         if phase == _OVER:
             return
@@ -363,20 +429,23 @@ class Exchange:
 
     # Sending the request
 
-    def _read_body(self, data: bytes) -> tuple[list[bytes], bytes]:
-        """The payload in `data`, and the bytes behind the body once it is complete; raises BrokenChunkError."""
+    def _read_body(self, data: bytes, start: int) -> tuple[bytes, int]:
+        """The payload in `data` from `start` on, and where it ends; raises BrokenChunkError."""
         decoder = self._body_decoder
         if decoder is None:
-            rest = b""
-            if len(data) > self._body_left:
-                data, rest = data[: self._body_left], data[self._body_left :]
-            self._body_left -= len(data)
+            end = min(len(data), start + self._body_left)
+            self._body_left -= end - start
             self.request_done = self._body_left == 0
-            return [data], rest
-        pieces = decoder.feed(data)
-        self._body_size += sum(map(len, pieces))
+            return data[start:end], end
+        before = decoder.units
+        pieces = decoder.feed(data, start)
         self.request_done = decoder.done
-        return pieces, decoder.rest
+        # In one piece: thousands of pieces of a byte each would take fifty times their room.
+        payload = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._body_size += len(payload)
+        if not self._charge((decoder.units - before) // 2, also_address=True):
+            raise BrokenChunkError("it comes in too many small chunks")
+        return payload, decoder.position
 
     def _body_seconds(self) -> float:
         """How long the next piece of the body may take: each wins some time, but the whole must not drip in forever."""
@@ -388,10 +457,10 @@ class Exchange:
         began = self._body_began
         return min(patience, began + patience + received / SLOWEST_BODY - self._client.gateway.loop.time())
 
-    def _pass_body(self, pieces: list[bytes]) -> None:
+    def _pass_body(self, payload: bytes) -> None:
         if self._body_decoder is None:
-            self._to_upstream(pieces[0])
-        elif out := frame(pieces) + (LAST_CHUNK if self.request_done else b""):
+            self._to_upstream(payload)
+        elif out := frame(payload) + (LAST_CHUNK if self.request_done else b""):
             self._to_upstream(out)
 
     async def _connect(self) -> None:
@@ -525,23 +594,28 @@ class Exchange:
         if data or (self._phase == _COUNTED and not self._left):
             self.from_upstream(data)
 
-    def _pass_chunks(self, data: bytes) -> None:
+    def _pass_chunks(self, data: bytes, start: int) -> int:
+        """Pass on the payload of one step; returns where it ends."""
         decoder = self._decoder
         assert decoder is not None  # noqa: S101 - set together with the phase
+        before = decoder.units
         try:
-            pieces = decoder.feed(data)
+            pieces = decoder.feed(data, start)
         except BrokenChunkError:
             self.cut()
-            return
+            return len(data)
         if pieces:
             self._deliver(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         if decoder.done:
-            self._reusable = self._reusable and not decoder.rest
+            self._reusable = self._reusable and decoder.position == len(data)
             self._finish()
+        elif not self._charge((decoder.units - before) // 2):
+            self.cut()
+        return decoder.position
 
     def _deliver(self, data: bytes) -> None:
         """Pass a piece of the answer's body to the client."""
-        self._client.write(frame([data]) if self._frames else data)
+        self._client.write(frame(data) if self._frames else data)
 
     def _switch(self, head: ResponseHead, data: bytes) -> None:
         key = self._request.values.get(b"sec-websocket-key", b"")
@@ -552,27 +626,42 @@ class Exchange:
         self._from_server = self._follow_server()
         self._client.answered = True
         self._client.write(switching_head(self._answer, head))
-        if data:
-            self._pass_frames(data)
         self._client.set_deadline(WEBSOCKET_IDLE)
+        if data:
+            self._take_step(data, 0)
         self._client.tunnel_opened()
 
     def _follow_server(self) -> Frames:
         """What finds where the upstream's frames end."""
         return Frames(masked=False, extensions=True)
 
-    def _pass_frames(self, data: bytes) -> None:
-        """Pass on what the upstream says; what we have to say goes between two of its messages."""
-        boundaries = self._from_server.feed(data)
+    def _pass_frames(self, data: bytes, start: int) -> int:
+        """Pass on what the upstream says in one step; what we have to say goes between two of its messages.
+
+        Returns where the step ends.
+        """
+        frames = self._from_server
+        before = frames.units
+        boundaries = frames.feed(data, start)
+        end = frames.position
         if not boundaries or not (self._to_say or self._leaving):
-            self._client.write(data)
-            return
-        first, (said, self._to_say) = boundaries[0], (self._to_say, b"")
-        if self._leaving:
-            self._client.write(data[:first])
+            self._client.write(data[start:end])
+        elif self._leaving:
+            self._client.write(data[start : boundaries[0]])
             self._close_with(GOING_AWAY, "The server restarts.")
         else:
-            self._client.write(data[:first] + said + data[first:])
+            said, self._to_say = self._to_say, b""
+            self._client.write(data[start : boundaries[0]] + said + data[boundaries[0] : end])
+        if not self._charge(frames.units - before):
+            self._overrun()
+        return end
+
+    def _overrun(self) -> None:
+        """Close a tunnel that takes too much work."""
+        if self._from_server.at_boundary:
+            self._close_with(POLICY_VIOLATION, "Too many frames.")
+        else:
+            self.cut()
 
     def _say(self, frame: bytes) -> None:
         """Put a whole message of ours into a tunnel, now or when the upstream's present one is complete."""
@@ -617,6 +706,7 @@ class Exchange:
 
     def _end(self) -> None:
         self._phase = _OVER
+        self._unread = b""
         if self.entry is not None:
             self.entry.live.discard(self)
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from guestpass.gateway.run_queue import UNITS_A_STEP
+
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 CONTROL: Final = frozenset({CLOSE, PING, PONG})
 FINAL: Final = 0x80
@@ -23,7 +25,8 @@ class Frames:
     """Follows one direction: `masked` says whether its frames must be masked (a client's are, a server's are not).
 
     With `extensions` the reserved bits may be set, since an extension that was negotiated may use them; where frames
-    begin and end they don't change.
+    begin and end they don't change. `feed` stops at `position`: at the end of the data, or where it has followed enough
+    frames for one step. `units` counts the frames, and what reading one costs besides.
     """
 
     __slots__ = (
@@ -38,11 +41,15 @@ class Frames:
         "_opcode",
         "closing",
         "lost",
+        "position",
+        "units",
     )
 
     def __init__(self, *, masked: bool, extensions: bool = False) -> None:
         self.closing = False  # a Close has begun: nothing may follow it
         self.lost = False  # the bytes are no frames: nothing that follows has a certain meaning
+        self.position = 0
+        self.units = 0
         self._masked = masked
         self._extensions = extensions
         self._head = bytearray()  # of the frame that begins
@@ -58,11 +65,15 @@ class Frames:
         """Whether all messages are complete that have begun, and another one may begin."""
         return not (self.lost or self.closing or self._in_message or self._left or self._head)
 
-    def feed(self, data: bytes) -> list[int]:
-        """Follow `data`; returns the offsets in it, in order, behind which another message may begin."""
+    def feed(self, data: bytes, start: int = 0) -> list[int]:
+        """Follow `data` from `start` to `position`.
+
+        Returns the offsets in it, in order, behind which another message may begin.
+        """
         boundaries: list[int] = []
-        position, end = 0, len(data)
-        while position < end and not self.lost:
+        position, end = start, len(data)
+        last = self.units + UNITS_A_STEP
+        while position < end and not self.lost and self.units < last:
             if self._left:
                 piece = min(self._left, end - position)
                 self._take(data, position, position + piece)
@@ -75,9 +86,12 @@ class Frames:
                 if len(self._head) < self._need or not self._read_head():
                     continue
             if not self._left:
+                self.units += 1
                 self._end_frame()
                 if self.at_boundary:
                     boundaries.append(position)
+        # Bytes that are no frames are not followed, and so there is nothing to go on with.
+        self.position = len(data) if self.lost else position
         return boundaries
 
     def _read_head(self) -> bool:

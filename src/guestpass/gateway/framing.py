@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from guestpass.gateway.run_queue import UNITS_A_STEP
+
 LAST_CHUNK: Final = b"0\r\n\r\n"
 MAX_LINE: Final = 4096
 MAX_TRAILERS: Final = 16 * 1024
@@ -24,11 +26,11 @@ class BrokenChunkError(Exception):
 class ChunkedDecoder:
     """Turns a chunked body into its payload, whatever pieces it comes in.
 
-    `feed` returns the payload found; `done` says that the last chunk and the trailers are complete, and `rest`
-    then holds the bytes behind the body.
+    `feed` returns the payload found and stops at `position`: at the end of the data, behind a body that is `done` (its
+    last chunk and its trailers are complete), or where it has read enough lines for one step. `units` counts the lines.
     """
 
-    __slots__ = ("_left", "_line", "_state", "_trailers", "done", "rest")
+    __slots__ = ("_left", "_line", "_state", "_trailers", "done", "position", "units")
 
     _SIZE: Final = 0
     _DATA: Final = 1
@@ -41,13 +43,15 @@ class ChunkedDecoder:
         self._line = b""
         self._trailers = 0
         self.done = False
-        self.rest = b""
+        self.position = 0
+        self.units = 0
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """The payload pieces in `data`; raises BrokenChunkError."""
+    def feed(self, data: bytes, start: int = 0) -> list[bytes]:
+        """The payload pieces in `data` from `start` to `position`; raises BrokenChunkError."""
         pieces: list[bytes] = []
-        position, end = 0, len(data)
-        while position < end and not self.done:
+        position, end = start, len(data)
+        last = self.units + 2 * UNITS_A_STEP  # A chunk has two lines.
+        while position < end and not self.done and self.units < last:
             if self._state == self._DATA:
                 piece = data[position : position + self._left]
                 position += len(piece)
@@ -59,15 +63,16 @@ class ChunkedDecoder:
             newline = data.find(b"\n", position)
             if newline < 0:
                 self._hold(data[position:])
-                return pieces
+                position = end
+                break
             self._hold(data[position : newline + 1])
             line, self._line = self._line, b""
             position = newline + 1
+            self.units += 1
             if not line.endswith(b"\r\n"):
                 raise BrokenChunkError("a line of the chunked body does not end in CRLF")
             self._take(line[:-2])
-        if self.done:
-            self.rest = data[position:]
+        self.position = position
         return pieces
 
     def _hold(self, part: bytes) -> None:
@@ -97,10 +102,6 @@ class ChunkedDecoder:
             self.done = True
 
 
-def frame(pieces: list[bytes]) -> bytes:
-    """The pieces as one chunk; empty for no bytes, since an empty chunk would end the body."""
-    if len(pieces) == 1:
-        payload = pieces[0]
-        return b"%x\r\n%b\r\n" % (len(payload), payload) if payload else b""
-    payload = b"".join(pieces)
+def frame(payload: bytes) -> bytes:
+    """The payload as one chunk; empty for no bytes, since an empty chunk would end the body."""
     return b"%x\r\n%b\r\n" % (len(payload), payload) if payload else b""

@@ -25,7 +25,7 @@ from guestpass.domain.environment import Environment, EnvironmentKey, Kind
 from guestpass.domain.errors import DescriptorsUsedUp
 from guestpass.domain.reasons import Reason
 from guestpass.domain.visit import AddressDetail, shown_address
-from guestpass.gateway.client_side import ClientConnection
+from guestpass.gateway.client_side import WRITE_BUFFER, ClientConnection
 from guestpass.gateway.connector import Connector
 from guestpass.gateway.cookies import CookieReader
 from guestpass.gateway.crowd import Crowd
@@ -37,6 +37,7 @@ from guestpass.gateway.odoo.spool import SpoolRoom
 from guestpass.gateway.outgoing import Outbox
 from guestpass.gateway.peers import TrustedProxies
 from guestpass.gateway.pool import Pool, Upstream
+from guestpass.gateway.run_queue import RunQueue
 from guestpass.signing.passes import PassSigner
 from guestpass.storage.outages import OUTAGES, cause_of
 from guestpass.telemetry import Faults
@@ -45,6 +46,7 @@ SWEEP_SECONDS: Final = 0.5
 _ARRIVAL_SECONDS: Final = 2.0
 _FAREWELL_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 0.1
+_SWEPT_AT_ONCE: Final = 500
 _MOST_IDLE: Final = 20
 """One of so many connections is closed at once where there is no room for another."""
 
@@ -125,9 +127,11 @@ class Gateway:
         self._clock_ahead = time() - self.loop.time()
         self.cookies = CookieReader(passes, secure=self.secure)
         self.outbox = Outbox(self.loop)
+        self.run_queue = RunQueue(self.loop)
         self.pool = Pool(self.loop, connector, self.outbox)
         self.desk = Upstream("desk", 0, desk)
         self.connections: set[ClientConnection] = set()
+        self._not_reading: set[ClientConnection] = set()
         self.draining = False
         self._drained = asyncio.Event()
         self._arriving: list[tuple[ClientConnection, float]] = []
@@ -295,23 +299,37 @@ class Gateway:
             self._suspend_when_out_of_date()
             self._follow_clock(now)
             self.faults.sweep()
-            unsent = 0
-            for connection in tuple(self.connections):
+            for number, connection in enumerate(tuple(self.connections)):
+                if number % _SWEPT_AT_ONCE == 0:
+                    await asyncio.sleep(0)
                 connection.sweep(now)
-                unsent += connection.unsent
-            if unsent > self.crowd.caps.unsent:
-                self._cut_slowest(unsent)
+            self._limit_unsent()
             self._look_for_descriptors()
             self.pool.sweep(now)
 
-    def _cut_slowest(self, unsent: int) -> None:
-        """Too much waits in memory for slow clients: let go of those that took nothing for longest."""
-        slow = sorted((each for each in self.connections if each.unsent), key=lambda each: each.stuck_since)
-        for connection in slow:
+    def stops_reading(self, connection: ClientConnection) -> None:
+        """A client does not take what it has asked for; look at once whether that is too much of all."""
+        self._not_reading.add(connection)
+        if len(self._not_reading) * WRITE_BUFFER > self.crowd.caps.unsent:
+            for each in self._not_reading:
+                each.measure(self.loop.time())
+            self._limit_unsent()
+
+    def reads_again(self, connection: ClientConnection) -> None:
+        """The client takes more."""
+        self._not_reading.discard(connection)
+
+    def _limit_unsent(self) -> None:
+        """Where too much waits in memory for slow clients, let go of those that took nothing for longest."""
+        unsent = sum(each.unsent for each in self.connections)
+        if unsent <= self.crowd.caps.unsent:
+            return
+        for connection in sorted(self.connections, key=lambda each: each.stuck_since):
             if unsent <= self.crowd.caps.unsent:
                 break
-            unsent -= connection.unsent
-            connection.cut_for_slowness("too much waited in memory for slow clients")
+            if connection.unsent:
+                unsent -= connection.unsent
+                connection.cut_for_slowness("too much waited in memory for slow clients")
 
     def _look_for_descriptors(self) -> None:
         """Without a free descriptor the system closes whatever arrives, and nothing else tells of it."""
@@ -370,6 +388,7 @@ class Gateway:
     def forget(self, connection: ClientConnection) -> None:
         """A connection has ended."""
         self.connections.discard(connection)
+        self._not_reading.discard(connection)
         self.crowd.leave(connection.peer)
         if self.draining and not self.connections:
             self._drained.set()

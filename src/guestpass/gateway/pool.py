@@ -12,7 +12,7 @@ from guestpass.domain.environment import Environment
 from guestpass.gateway.connector import CONNECT_TIMEOUT, Connector, Origin, UnreachableError
 from guestpass.gateway.descriptors import raise_if_used_up
 from guestpass.gateway.outgoing import Outbox
-from guestpass.gateway.upstream_side import UpstreamConnection
+from guestpass.gateway.upstream_side import FULL, SLOW, UpstreamConnection
 
 IDLE_SECONDS: Final = 30.0
 _FRESH_SECONDS: Final = 1.0
@@ -90,7 +90,7 @@ class Pool:
         if connection.lost or len(idle) >= _MAX_IDLE:
             connection.close()
             return
-        connection.resume_reading()
+        connection.resume_reading(SLOW | FULL)
         connection.idle_since = self._loop.time()
         idle.append(connection)
 

@@ -16,6 +16,7 @@ from guestpass.domain.visitor_pass import PREVIEW_SECONDS, TICKET_SECONDS, Visit
 from guestpass.gateway.admission import Decision, Desk, Facts, Forward, Redirect, Reply, TakePlace
 from guestpass.gateway.bots import is_bot
 from guestpass.gateway.cookies import CookieJar, EnvironmentCookies, expired
+from guestpass.gateway.crowd import APPLICATION
 from guestpass.gateway.exchange import Exchange
 from guestpass.gateway.forwarding import DeskAnswer, EnvironmentAnswer, Visitor, request_head
 from guestpass.gateway.heads import RequestHead
@@ -83,6 +84,7 @@ class Reception:
             is_bot=route.token is not None and is_bot(head),
             is_out_of_date=gateway.is_out_of_date(),
         )
+        client.address = facts.address
         if (wait := gateway.crowd.take_request(facts.address)) is not None:
             self._turn_back(client, facts, jar, Reason.TOO_MANY_REQUESTS, wait)
             return
@@ -152,6 +154,7 @@ class Reception:
             link=entry,
             turns_away=link is not None and _turns_away(facts, reason) and gateway.crowd.is_worth_noting(link),
             retry_after=wait,
+            close=True,
         )
 
     def _choose_pass(self, facts: Facts, jar: CookieJar) -> bool:
@@ -181,7 +184,7 @@ class Reception:
         if isinstance(decision, Forward):
             self._forward(client, facts, jar, decision)
         elif isinstance(decision, Desk):
-            self._to_desk(client, facts)
+            self._to_desk(client, facts, jar)
         elif isinstance(decision, Redirect):
             opening = cast("LinkEntry | None", decision.opening)
             if opening is None or not self._is_overrun(client, facts, jar, opening):
@@ -197,6 +200,8 @@ class Reception:
                 detail=decision.detail,
                 link=cast("LinkEntry | None", decision.link),
                 turns_away=_turns_away(facts, decision.reason),
+                # A stranger is told once for each connection: to ask again costs them no less than us.
+                close=facts.own_link is None and decision.reason not in _NO_REFUSALS,
             )
 
     def _is_overrun(self, client: ClientConnection, facts: Facts, jar: CookieJar, entry: LinkEntry) -> bool:
@@ -311,8 +316,11 @@ class Reception:
             )
         )
 
-    def _to_desk(self, client: ClientConnection, facts: Facts) -> None:
+    def _to_desk(self, client: ClientConnection, facts: Facts, jar: CookieJar) -> None:
         head = facts.head
+        if (wait := self._gateway.crowd.take_request(facts.address, cost=APPLICATION - 1)) is not None:
+            self._turn_back(client, facts, jar, Reason.TOO_MANY_REQUESTS, wait)
+            return
         limit = _LOGIN_BODY_LIMIT if facts.route.room is Room.LOGIN else _DESK_BODY_LIMIT
         if head.content_length is not None and head.content_length > limit:
             client.reply(Reason.BODY_TOO_LARGE, detail=f"The body is larger than {limit} bytes.", close=True)

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
 WRITE_BUFFER: Final = 1024 * 1024
 _PIECE: Final = 64 * 1024
+SLOW: Final = 1
+"""Why an upstream is not read: the other side is slow to take what there is."""
+FULL: Final = 2
+"""Likewise: what it sent has yet to be looked at."""
 
 
 class UpstreamConnection(asyncio.Protocol):
     """The upstream's end. While it serves nobody, whatever arrives makes it unusable."""
 
-    __slots__ = ("_out", "_socket", "_transport", "exchange", "idle_since", "lost", "reading_paused")
+    __slots__ = ("_out", "_socket", "_transport", "exchange", "idle_since", "lost", "pausing")
 
     def __init__(self, outbox: Outbox) -> None:
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
@@ -29,7 +33,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.exchange: Exchange | None = None
         self.idle_since = 0.0
         self.lost = False
-        self.reading_paused = False
+        self.pausing = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -94,17 +98,17 @@ class UpstreamConnection(asyncio.Protocol):
         """Send bytes of a request, or of a tunnel."""
         self._out.write(data)
 
-    def pause_reading(self) -> None:
-        """Stop reading while the other side can't take more."""
-        if not self.reading_paused and not self.lost:
-            self.reading_paused = True
+    def pause_reading(self, why: int = SLOW) -> None:
+        """Stop reading while there is such a reason."""
+        if not self.pausing and not self.lost:
             self._transport.pause_reading()
+        self.pausing |= why
 
-    def resume_reading(self) -> None:
-        """Read on."""
-        if self.reading_paused and not self.lost:
-            self.reading_paused = False
+    def resume_reading(self, why: int = SLOW) -> None:
+        """Read on, unless there is another reason not to."""
+        if self.pausing and not self.pausing & ~why and not self.lost:
             self._transport.resume_reading()
+        self.pausing &= ~why
 
     def close(self) -> None:
         """Close after what is still to be written."""

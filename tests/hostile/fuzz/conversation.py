@@ -96,7 +96,7 @@ def _is(book: Playbook, kind: Kind) -> None:
 
 
 def _exchange_on(wire: Wire) -> Exchange | None:
-    return cast("UpstreamConnection", wire._protocol).exchange
+    return cast("UpstreamConnection", wire.protocol).exchange
 
 
 async def requests(data: bytes, cuts: Sequence[int], *, early: bool = False, kind: Kind = Kind.WEB) -> Heard:

@@ -100,7 +100,7 @@ class Wire(asyncio.Transport):
 
     def __init__(self, protocol: asyncio.Protocol) -> None:
         super().__init__({"peername": ("203.0.113.9", 40_000), "socket": _NoSocket()})
-        self._protocol = protocol
+        self.protocol = protocol
         self._inbox: list[bytes] = []
         self._reading = True
         self._ending = False
@@ -120,7 +120,7 @@ class Wire(asyncio.Transport):
 
     def deliver_end(self) -> None:
         """Let the other side close its sending half."""
-        if not self._ending and not self._protocol.eof_received():
+        if not self._ending and not self.protocol.eof_received():
             self.close()
 
     def break_off(self) -> None:
@@ -179,12 +179,12 @@ class Wire(asyncio.Transport):
 
     def _pump(self) -> None:
         while self._inbox and self._reading and not self._ending:
-            self._protocol.data_received(self._inbox.pop(0))
+            self.protocol.data_received(self._inbox.pop(0))
 
     def _lose(self, error: Exception | None) -> None:
         if not self.lost:
             self.lost = True
-            self._protocol.connection_lost(error)
+            self.protocol.connection_lost(error)
 
 
 class _PlayedNetwork(Connector):

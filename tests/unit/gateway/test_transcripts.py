@@ -264,8 +264,6 @@ def _own(sent: bytes, status: int) -> Turn:
 
 _OWN = st.sampled_from(
     [
-        _own(b"GET /x HTTP/1.1\r\nHost: " + HOST + b"\r\n\r\n", 401),
-        _own(b"HEAD /x HTTP/1.1\r\nHost: " + HOST + b"\r\n\r\n", 401),
         _own(request(b"GET /share/gp_nothing HTTP/1.1"), 404),
         _own(request(b"DELETE /x HTTP/1.1", b"Origin: http://evil.example"), 403),
         _own(b"GET / HTTP/1.1\r\nHost: other.example\r\nCookie: " + PASS + b"\r\n\r\n", 421),
@@ -273,6 +271,9 @@ _OWN = st.sampled_from(
 )
 _REFUSED = st.sampled_from(
     [
+        # Who has no pass is told once.
+        _own(b"GET /x HTTP/1.1\r\nHost: " + HOST + b"\r\n\r\n", 401),
+        _own(b"HEAD /x HTTP/1.1\r\nHost: " + HOST + b"\r\n\r\n", 401),
         _own(request(b"GET /a#b HTTP/1.1"), 400),
         _own(request(b"GET / HTTP/2.0"), 505),
         _own(request(b"GET / HTTP/1.1", b"X : y"), 400),

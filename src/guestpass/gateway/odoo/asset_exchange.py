@@ -9,6 +9,7 @@ from guestpass.gateway.forwarding import EnvironmentAnswer, status_line
 from guestpass.gateway.heads import RequestHead
 from guestpass.gateway.odoo.asset_answers import Reply
 from guestpass.gateway.odoo.asset_bodies import Body, GoneError
+from guestpass.gateway.odoo.asset_files import PIECE
 
 if TYPE_CHECKING:
     from guestpass.gateway.client_side import ClientConnection
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 class AssetExchange:
     """One answer on its way. Like any other it ends with its link."""
 
-    is_tunnel = False
+    takes_bytes = False
     is_endless = False
     request_done = True
 
@@ -37,6 +38,7 @@ class AssetExchange:
         self._answer = answer
         self._entry = entry
         self._sending = False
+        self._sent = 0  # of a body in memory
         self._over = False
         self._keeps = request.keep_alive and not client.gateway.draining
         self.visitor: str | None = visitor
@@ -56,20 +58,24 @@ class AssetExchange:
         elif self._request.minor == 0:
             lines.append(b"Connection: keep-alive\r\n")
         lines.append(b"\r\n")
-        if body is not None and body.memory is not None:
-            lines.append(bytes(body.memory))
+        if body is None:
             client.write(b"".join(lines))
             self._finish()
             return
-        client.write(b"".join(lines))
-        if body is None:
+        memory = body.memory
+        if memory is None:
+            client.write(b"".join(lines))
+            self._go_on(body)
+        elif len(memory) <= PIECE:
+            client.write(b"".join([*lines, memory]))
             self._finish()
         else:
-            self._go_on(body)
+            client.write(b"".join(lines))
+            self._send_memory(memory)
 
-    def from_client(self, data: bytes) -> bytes:
+    def from_client(self, data: bytes, start: int) -> int:  # noqa: ARG002 - as for all that serves
         """Nothing of these bytes belongs to a request without a body."""
-        return data
+        return start
 
     def client_lost(self) -> None:
         """Nobody waits for the rest."""
@@ -79,9 +85,14 @@ class AssetExchange:
         """Reading stops by itself."""
 
     def client_takes_more(self) -> None:
-        """Read on."""
-        if self._reply.body is not None and not self._over:
-            self._go_on(self._reply.body)
+        """Go on."""
+        body = self._reply.body
+        if body is None or self._over:
+            return
+        if body.memory is None:
+            self._go_on(body)
+        else:
+            self._send_memory(body.memory)
 
     def timed_out(self) -> None:
         """Nothing here is waited for."""
@@ -93,6 +104,16 @@ class AssetExchange:
 
     def go_away(self) -> None:
         """It has an end of its own."""
+
+    def _send_memory(self, memory: memoryview) -> None:
+        """Send as much as the client takes now: its length is asked for again and again by who never reads."""
+        while self._sent < len(memory):
+            if self._client.write_paused:
+                return
+            piece = bytes(memory[self._sent : self._sent + PIECE])
+            self._sent += len(piece)
+            self._client.write(piece)
+        self._finish()
 
     def _go_on(self, body: Body) -> None:
         if not self._sending:

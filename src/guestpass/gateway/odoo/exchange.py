@@ -194,11 +194,10 @@ class OdooExchange(Exchange):
 
     # The request
 
-    def _pass_body(self, pieces: list[bytes]) -> None:
-        for piece in pieces:
-            if piece and not self._intake.put(piece):
-                self._refuse_for_room()
-                return
+    def _pass_body(self, payload: bytes) -> None:
+        if payload and not self._intake.put(payload):
+            self._refuse_for_room()
+            return
         if self._intake.is_congested:
             self._client.pause_for_upstream()
         if self.request_done:
@@ -287,7 +286,7 @@ class OdooExchange(Exchange):
             if self._is_streaming:
                 data += encoder.flush()
         if data:
-            self._send(frame([data]) if self._frames else data)
+            self._send(frame(data) if self._frames else data)
 
     def _send(self, data: bytes) -> None:
         """Write what the client takes at once; the rest waits in its order."""
@@ -327,7 +326,7 @@ class OdooExchange(Exchange):
         self._turns.leave(self)
         encoder = self._odoo_answer.encoder
         if encoder is not None and (rest := encoder.finish()):
-            self._send(frame([rest]) if self._frames else rest)
+            self._send(frame(rest) if self._frames else rest)
         if self._frames:
             self._send(LAST_CHUNK)
         if self._outflow.pending or self._pumping:

@@ -150,8 +150,11 @@ async def _body(head: ResponseHead, data: bytes, reading: _Reading) -> AsyncIter
     left = head.content_length
     while True:
         if decoder is not None:
-            for piece in decoder.feed(data):
-                yield piece
+            at = 0
+            while at < len(data) and not decoder.done:
+                yield b"".join(decoder.feed(data, at))
+                at = decoder.position
+                await asyncio.sleep(0)  # others first: a byte of payload may be a chunk
             if decoder.done:
                 return
         elif left is not None:

@@ -31,16 +31,24 @@ class BusTunnel(Exchange):
     view_only: ViewOnlyFrames | None = None
     """What a visitor who may only look is held to say; given before the exchange begins."""
 
-    def from_client(self, data: bytes) -> bytes:
+    def from_client(self, data: bytes, start: int) -> int:
         """Follow the visitor's frames: they say from where the bus is to go on."""
-        if self.is_tunnel:
-            self._from_visitor.feed(data)
-            if self.view_only is not None:
-                data = self.view_only.pass_on(data)
-                if self.view_only.refused is not None:
-                    self._end_with(POLICY_VIOLATION, self.view_only.refused)
-                    return b""
-        return super().from_client(data)
+        if not self.is_tunnel:
+            return super().from_client(data, start)
+        frames = self._from_visitor
+        before = frames.units
+        frames.feed(data, start)
+        end = frames.position
+        said = data[start:end]
+        if self.view_only is not None:
+            said = self.view_only.pass_on(said)
+            if self.view_only.refused is not None:
+                self._end_with(POLICY_VIOLATION, self.view_only.refused)
+                return len(data)
+        super().from_client(said, 0)
+        if not self._charge(frames.units - before, also_address=True):
+            self._overrun()
+        return end
 
     def cut(self) -> None:
         """Say that the socket goes away, where a frame of ours can be put in, and close it."""

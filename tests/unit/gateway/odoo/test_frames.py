@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Message, Ping, Pong, TextMessage
 
-from guestpass.gateway.frames import close_frame
+from guestpass.gateway.frames import Frames, close_frame
 from guestpass.gateway.odoo.frames import (
     MAX_MESSAGE,
     MAX_SUBSCRIPTION,
@@ -83,11 +83,21 @@ def read(data: bytes) -> list[object]:
     return seen
 
 
+def follow(frames: Frames, data: bytes) -> list[int]:
+    """Feed all of `data`, step by step; returns its boundaries."""
+    found: list[int] = []
+    at = 0
+    while at < len(data):
+        found += frames.feed(data, at)
+        at = frames.position
+    return found
+
+
 def fed(frames: ServerFrames | ClientFrames, data: bytes, cuts: list[int]) -> list[int]:
     """Feed `data` in the pieces that `cuts` make; returns the boundaries as offsets in all of it."""
     found: list[int] = []
     for start, end in pairwise([0, *sorted(cuts), len(data)]):
-        piece = frames.feed(data[start:end])
+        piece = follow(frames, data[start:end])
         found.extend(start + offset for offset in piece)
         assert frames.at_boundary is (piece[-1:] == [end - start] if end > start else frames.at_boundary)
     return found
@@ -126,7 +136,7 @@ def test_a_second_reader_and_any_split_agree(events: list[Event], data: st.DataO
     cuts = data.draw(st.lists(st.integers(0, len(stream.data)), max_size=8))
     whole, pieces = ServerFrames(), ServerFrames()
     assert fed(pieces, stream.data, cuts) == stream.boundaries
-    assert whole.feed(stream.data) == stream.boundaries
+    assert follow(whole, stream.data) == stream.boundaries
     assert not whole.lost
     assert (whole.last_id, whole.unsure, whole.closing, whole.at_boundary) == (
         pieces.last_id,
@@ -140,7 +150,7 @@ def test_a_second_reader_and_any_split_agree(events: list[Event], data: st.DataO
 def test_a_message_put_in_at_any_boundary_is_read_as_one_more(events: list[Event]) -> None:
     stream = written(events, ConnectionType.SERVER)
     plain = read(stream.data)
-    for offset in [0, *ServerFrames().feed(stream.data)]:
+    for offset in [0, *follow(ServerFrames(), stream.data)]:
         seen = read(stream.data[:offset] + text_frame(OURS) + stream.data[offset:])
         at = len(read(stream.data[:offset]))
         assert seen == [*plain[:at], OURS.decode(), *plain[at:]]
@@ -177,31 +187,31 @@ def test_a_message_may_be_put_in_at_once_and_between_messages_only() -> None:
     seen = [frames.at_boundary]
     message = from_server(TextMessage(bus(1)))
     for piece in (message[:1], message[1:-1], message[-1:]):
-        frames.feed(piece)
+        follow(frames, piece)
         seen.append(frames.at_boundary)
     assert seen == [True, False, False, True]
 
 
 def test_an_empty_message_is_complete_with_its_head() -> None:
     frames = ServerFrames()
-    assert frames.feed(b"\x81\x00\x89\x00") == [2, 4]
+    assert follow(frames, b"\x81\x00\x89\x00") == [2, 4]
 
 
 def test_no_message_may_be_put_in_between_fragments() -> None:
     frames = ServerFrames()
-    assert frames.feed(from_server(TextMessage("[", message_finished=False), Ping(b"x"))) == []
+    assert follow(frames, from_server(TextMessage("[", message_finished=False), Ping(b"x"))) == []
     assert not frames.at_boundary
 
 
 @pytest.mark.parametrize("close", [close_frame(1001), close_frame(1000, "OUTDATED_VERSION"), b"\x88\x00"])
 def test_nothing_may_follow_a_close(close: bytes) -> None:
     frames = ServerFrames()
-    frames.feed(from_server(TextMessage(bus(1))))
-    frames.feed(close[:2])
+    follow(frames, from_server(TextMessage(bus(1))))
+    follow(frames, close[:2])
     assert frames.closing
     assert not frames.at_boundary
-    assert frames.feed(close[2:]) == []
-    assert frames.feed(from_server(TextMessage(bus(2)))) == []
+    assert follow(frames, close[2:]) == []
+    assert follow(frames, from_server(TextMessage(bus(2)))) == []
     assert not frames.at_boundary
     assert frames.last_id == 1
 
@@ -228,18 +238,18 @@ def test_nothing_may_follow_a_close(close: bytes) -> None:
 def test_after_bytes_that_are_no_frames_nothing_is_put_in(broken: bytes) -> None:
     for cut in range(len(broken) + 1):
         frames = ServerFrames()
-        frames.feed(from_server(TextMessage(bus(1))))
-        frames.feed(broken[:cut])
-        frames.feed(broken[cut:])
+        follow(frames, from_server(TextMessage(bus(1))))
+        follow(frames, broken[:cut])
+        follow(frames, broken[cut:])
         assert frames.lost
-        assert frames.feed(from_server(TextMessage(bus(2)), TextMessage(bus(3)))) == []
+        assert follow(frames, from_server(TextMessage(bus(2)), TextMessage(bus(3)))) == []
         assert not frames.at_boundary
         assert frames.last_id == 1
 
 
 def test_a_client_must_mask() -> None:
     frames = ClientFrames()
-    frames.feed(from_server(TextMessage(subscribe(5))))
+    follow(frames, from_server(TextMessage(subscribe(5))))
     assert frames.lost
     assert frames.last is None
 
@@ -248,7 +258,7 @@ def test_a_client_must_mask() -> None:
 def test_any_bytes_are_borne(pieces: list[bytes]) -> None:
     for frames in (ServerFrames(), ClientFrames()):
         for piece in pieces:
-            boundaries = frames.feed(piece)
+            boundaries = follow(frames, piece)
             assert all(0 < offset <= len(piece) for offset in boundaries)
             assert not (frames.lost and frames.at_boundary)
 
@@ -271,14 +281,14 @@ def test_any_bytes_are_borne(pieces: list[bytes]) -> None:
 )
 def test_the_last_id_is_the_one_that_the_client_knows(texts: list[str], last: int | None) -> None:
     frames = ServerFrames()
-    frames.feed(from_server(*map(TextMessage, texts)))
+    follow(frames, from_server(*map(TextMessage, texts)))
     assert frames.last_id == last
     assert not frames.unsure
 
 
 def test_a_binary_message_has_no_id() -> None:
     frames = ServerFrames()
-    frames.feed(from_server(TextMessage(bus(1)), BytesMessage(bus(2).encode())))
+    follow(frames, from_server(TextMessage(bus(1)), BytesMessage(bus(2).encode())))
     assert frames.last_id == 1
     assert not frames.unsure
 
@@ -290,12 +300,12 @@ def padded(id: int, size: int) -> str:
 
 def test_a_message_that_is_too_long_to_be_read_leaves_the_id_unknown_until_the_next() -> None:
     server, client = ServerFrames(), ClientFrames()
-    server.feed(from_server(TextMessage(padded(5, MAX_MESSAGE))))
+    follow(server, from_server(TextMessage(padded(5, MAX_MESSAGE))))
     assert resume_id(server, client) == 5
-    server.feed(from_server(TextMessage(padded(6, MAX_MESSAGE + 1))))
+    follow(server, from_server(TextMessage(padded(6, MAX_MESSAGE + 1))))
     assert server.at_boundary
     assert resume_id(server, client) is None
-    server.feed(from_server(TextMessage(bus(7))))
+    follow(server, from_server(TextMessage(bus(7))))
     assert resume_id(server, client) == 7
 
 
@@ -303,14 +313,14 @@ def test_fragments_count_together() -> None:
     frames = ServerFrames()
     text = padded(6, MAX_MESSAGE + 1)
     parts = [text[: MAX_MESSAGE // 2], text[MAX_MESSAGE // 2 : -1], text[-1:]]
-    frames.feed(from_server(*(TextMessage(part, message_finished=part == "]") for part in parts)))
+    follow(frames, from_server(*(TextMessage(part, message_finished=part == "]") for part in parts)))
     assert frames.unsure
     assert frames.at_boundary
 
 
 def test_the_beginning_of_a_message_that_is_too_long_is_not_taken_for_all_of_it() -> None:
     frames = ServerFrames()
-    frames.feed(from_server(TextMessage(bus(9), message_finished=False), TextMessage(" " * MAX_MESSAGE)))
+    follow(frames, from_server(TextMessage(bus(9), message_finished=False), TextMessage(" " * MAX_MESSAGE)))
     assert frames.last_id is None
     assert frames.unsure
 
@@ -320,10 +330,10 @@ def test_a_very_long_message_costs_nothing() -> None:
     piece = bytes(1024 * 1024)
     tracemalloc.start()
     try:
-        frames.feed(b"\x81\x7f" + (64 * len(piece)).to_bytes(8))
+        follow(frames, b"\x81\x7f" + (64 * len(piece)).to_bytes(8))
         for _ in range(64):
             assert not frames.at_boundary
-            frames.feed(piece)
+            follow(frames, piece)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -349,25 +359,25 @@ def test_a_very_long_message_costs_nothing() -> None:
 )
 def test_the_latest_subscription_says_where_the_client_goes_on(texts: list[str], last: int | None) -> None:
     frames = ClientFrames()
-    frames.feed(from_client(*map(TextMessage, texts)))
+    follow(frames, from_client(*map(TextMessage, texts)))
     assert frames.last == last
 
 
 def test_a_subscription_may_come_in_fragments_with_masks_of_their_own() -> None:
     text = subscribe(136)
     frames = ClientFrames()
-    frames.feed(from_client(TextMessage(text[:9], message_finished=False), Ping(b"?"), TextMessage(text[9:])))
+    follow(frames, from_client(TextMessage(text[:9], message_finished=False), Ping(b"?"), TextMessage(text[9:])))
     assert frames.last == 136
 
 
 def test_our_message_takes_the_last_id_seen_else_the_subscriptions_else_none() -> None:
     server, client = ServerFrames(), ClientFrames()
     assert resume_id(server, client) is None
-    client.feed(from_client(TextMessage(subscribe(136))))
+    follow(client, from_client(TextMessage(subscribe(136))))
     assert resume_id(server, client) == 136
-    server.feed(from_server(TextMessage(bus(137))))
+    follow(server, from_server(TextMessage(bus(137))))
     assert resume_id(server, client) == 137
-    client.feed(from_client(TextMessage(subscribe(136))))
+    follow(client, from_client(TextMessage(subscribe(136))))
     assert resume_id(server, client) == 137
 
 
@@ -375,7 +385,7 @@ def test_our_message_takes_the_last_id_seen_else_the_subscriptions_else_none() -
 def test_our_text_frame_is_read_by_another(size: int) -> None:
     frame = text_frame(b"a" * size)
     assert read(frame) == ["a" * size]
-    assert ServerFrames().feed(frame) == [len(frame)]
+    assert follow(ServerFrames(), frame) == [len(frame)]
 
 
 def test_our_close_is_read_by_another() -> None:
