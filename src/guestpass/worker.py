@@ -20,6 +20,7 @@ from guestpass.app.installation_findings import admin_beside_visitors, expiring_
 from guestpass.app.live import LiveFeed
 from guestpass.app.openings import Openings
 from guestpass.app.overview import Overview
+from guestpass.app.owner_writes import OwnerWrites
 from guestpass.app.places import ONCE, Places
 from guestpass.app.ports import Change, ChangeKind
 from guestpass.app.reachability import ROUNDS, Reachability
@@ -35,6 +36,7 @@ from guestpass.gateway.hosts import HostTable
 from guestpass.gateway.odoo.assets import AssetCache
 from guestpass.gateway.odoo.spool import SpoolRoom
 from guestpass.gateway.peers import TrustedProxies
+from guestpass.gateway.rates import LocalRate
 from guestpass.gateway.reaching import EnvironmentReacher
 from guestpass.gateway.reception import Reception, decide_admin
 from guestpass.settings import Settings
@@ -216,6 +218,7 @@ def build_worker(
         unwritable=lambda: core.database.unwritable,
         serves=_served_names(core).include,
         installation_findings=installation_findings,
+        owner_writes=OwnerWrites(LocalRate(settings.owner_writes, time.time)),
     )
     reachability = Reachability(
         core.database,

@@ -96,13 +96,16 @@ async def test_errors_do_not_repeat_what_was_to_be_kept(database: Database) -> N
     assert "confidential" not in str(caught.value)
 
 
-async def test_closing_leaves_one_file_and_no_connection(
+async def test_closing_leaves_one_file_with_what_was_written_and_no_connection(
     database: Database, path: Path, open_database: Callable[[], Database]
 ) -> None:
     other = open_database()
     await keep(database, make_environment(), make_link())
     assert await link_of(other) == make_link()
-    assert len(list(path.parent.iterdir())) == 3
+    turns = {path.with_name(f"guestpass.db-{what}") for what in ("next", "turn")}
+    log = {path.with_name(f"guestpass.db-{what}") for what in ("wal", "shm")}
+    assert set(path.parent.iterdir()) == {path} | turns | log
     await database.close()
     await other.close()
-    assert list(path.parent.iterdir()) == [path]
+    assert set(path.parent.iterdir()) == {path} | turns
+    assert all(not each.stat().st_size and not each.stat().st_mode & 0o077 for each in turns)

@@ -17,6 +17,7 @@ from guestpass.app.ports import (
     Store,
     UnitOfWork,
 )
+from guestpass.app.turns import owner
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.account import (
     ACCOUNT_NAME_PATTERN,
@@ -173,7 +174,7 @@ class AccountService:
             raise Invalid.one("kind", "of the environment must be odoo: visitors can't be signed in to others")
         # Odoo may take seconds to answer: no transaction is open meanwhile.
         signed_in = await self._try(environment, login, credentials)
-        async with self._store.writing() as work:
+        async with self._store.writing(owner(who)) as work:
             if _tried(await _existing(work, key)) != _tried(environment):
                 raise Invalid.one("url", "or database of the environment changed while this was tried; try again")
             others = await work.accounts.all(key)
@@ -198,7 +199,7 @@ class AccountService:
         """Forget an account; raises NotFound, and InUse while active links sign their visitors in as it."""
         who.require(Scope.ENVIRONMENTS_WRITE)
         key = EnvironmentKey(who.org, environment_id)
-        async with self._store.writing() as work:
+        async with self._store.writing(owner(who)) as work:
             account = await _account_of(work, key, name)
             links = await work.accounts.links_using(key, account.name, now=self._clock.now())
             if links:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from guestpass.app.ports import Clock, Store
+from guestpass.app.turns import OWNERS
 
 
 class BearerRevocation:
@@ -16,7 +17,7 @@ class BearerRevocation:
 
     async def revoke(self, jti: str, expires_at: datetime) -> None:
         """Withdraw a token from now on, for every worker."""
-        async with self._store.writing() as work:
+        async with self._store.writing(OWNERS) as work:
             await work.revoked_tokens.add(jti, revoked_at=self._clock.now(), expires_at=expires_at)
 
     async def is_revoked(self, jti: str) -> bool:

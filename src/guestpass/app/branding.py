@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from guestpass.app.ports import Announcer, ChangeKind, Clock, Store
+from guestpass.app.turns import owner
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.branding import (
     COLOUR_PATTERN,
@@ -46,7 +47,7 @@ class BrandingService:
         if branding == Branding():
             await self.remove(who)
             return branding
-        async with self._store.writing() as work:
+        async with self._store.writing(owner(who)) as work:
             await work.brandings.put(who.org, branding, at=self._clock.now(), by=who.sub)
             await work.changes.append(ChangeKind.BRANDING, who.org)
         await self._announcer.announce()
@@ -55,7 +56,7 @@ class BrandingService:
     async def remove(self, who: Principal) -> None:
         """Show visitors the product's own pages again."""
         who.require(Scope.ENVIRONMENTS_WRITE)
-        async with self._store.writing() as work:
+        async with self._store.writing(owner(who)) as work:
             if await work.brandings.remove(who.org):
                 await work.changes.append(ChangeKind.BRANDING, who.org)
         await self._announcer.announce()

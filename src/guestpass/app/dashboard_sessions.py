@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from guestpass.app.ports import Clock, DashboardSession, Entropy, SessionTokens, Store
+from guestpass.app.turns import OWNERS, owner
 from guestpass.domain.access import Principal
 from guestpass.domain.errors import NotFound
 
@@ -26,7 +27,7 @@ class DashboardSessionService:
     async def invite(self, who: Principal) -> str:
         """A token that signs its holder in as `who`, once and within INVITATION_LIFETIME."""
         token, now = self._tokens.new(), self._clock.now()
-        async with self._store.writing() as work:
+        async with self._store.writing(owner(who)) as work:
             await work.dashboard_sessions.invite(
                 self._tokens.hash(token), who, now=now, until=now + INVITATION_LIFETIME
             )
@@ -39,8 +40,10 @@ class DashboardSessionService:
 
     async def accept(self, invitation: str, address: str) -> str | None:
         """Use up an invitation and return the new session's token; None where it was used before or is over."""
+        if not await self.is_invited(invitation):
+            return None  # Whoever makes one up keeps nobody from writing.
         now = self._clock.now()
-        async with self._store.writing() as work:
+        async with self._store.writing(OWNERS) as work:
             who = await work.dashboard_sessions.accept(self._tokens.hash(invitation), now=now)
             if who is None:
                 return None
@@ -57,7 +60,7 @@ class DashboardSessionService:
         now = self._clock.now()
         session = self._session(who, jti, address, now, min(now + SESSION_LIFETIME, expires_at))
         token = self._tokens.new()
-        async with self._store.writing() as work:
+        async with self._store.writing(owner(who)) as work:
             if jti is not None and await work.revoked_tokens.contains(jti):
                 return None
             await work.dashboard_sessions.add(session, self._tokens.hash(token))
@@ -75,7 +78,7 @@ class DashboardSessionService:
 
     async def end(self, id: str) -> None:
         """End a session at once; raises NotFound when there is none."""
-        async with self._store.writing() as work:
+        async with self._store.writing(OWNERS) as work:
             if not await work.dashboard_sessions.remove(id):
                 raise NotFound("dashboard session", id)
 

@@ -12,6 +12,7 @@ from guestpass.app.paging import Page, check_limit, read_cursor, write_cursor
 from guestpass.app.ports import Announcer, ChangeKind, Clock, Entropy, Prober, RefusedCall, Store, UnitOfWork
 from guestpass.app.probing import ProbeReport
 from guestpass.app.sign_outs import SignOuts
+from guestpass.app.turns import owner
 from guestpass.app.unset import UNSET, Unset
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.environment import (
@@ -130,7 +131,7 @@ class EnvironmentService:
         """Register an environment; raises Invalid with each wrong field, AlreadyExists for a taken id."""
         who.require(Scope.ENVIRONMENTS_WRITE)
         checked = _checked_new(new)
-        async with self._store.writing() as work:
+        async with self._store.writing(owner(who)) as work:
             id = new.id or await self._free_id(work.environments.get, who.org, checked["name"])
             environment = self._new(who, id, checked)
             if new.id is not None and await work.environments.get(environment.key) is not None:
@@ -138,7 +139,7 @@ class EnvironmentService:
             await work.environments.add(environment)
             await work.changes.append(ChangeKind.ENVIRONMENT, str(environment.key))
         await self._announcer.announce()
-        return await self._look_at(environment)
+        return await self._look_at(who, environment)
 
     def errors_of(self, change: EnvironmentChange) -> tuple[FieldError, ...]:
         """Each field that is wrong whatever the environment, for whoever reads only a part of what was given."""
@@ -158,7 +159,7 @@ class EnvironmentService:
         """Change some fields; a new address closes what is open to the old one and keeps links and passes."""
         who.require(Scope.ENVIRONMENTS_WRITE)
         checked = _checked(change.given(), None)
-        async with self._store.writing() as work:
+        async with self._store.writing(owner(who)) as work:
             before = await work.environments.get(EnvironmentKey(who.org, id))
             if before is None:
                 raise NotFound("environment", id)
@@ -181,7 +182,7 @@ class EnvironmentService:
             await work.environments.update(after)
             await work.changes.append(ChangeKind.ENVIRONMENT, str(after.key))
         await self._announcer.announce()
-        return after if _seen_by_look(after) == _seen_by_look(before) else await self._look_at(after)
+        return after if _seen_by_look(after) == _seen_by_look(before) else await self._look_at(who, after)
 
     async def refused_calls(self, who: Principal, id: str) -> list[RefusedCall]:
         """What view-only links refused there, most often first, so that its owner can open what only reads."""
@@ -199,13 +200,13 @@ class EnvironmentService:
             environment = await work.environments.get(EnvironmentKey(who.org, id))
         if environment is None:
             raise NotFound("environment", id)
-        return await self._look_at(environment)
+        return await self._look_at(who, environment)
 
     async def remove(self, who: Principal, id: str) -> None:
         """Remove an environment with all its links; their visitors are cut off, and its Odoo ends their sessions."""
         who.require(Scope.ENVIRONMENTS_WRITE)
         key = EnvironmentKey(who.org, id)
-        async with self._store.writing() as work:
+        async with self._store.writing(owner(who)) as work:
             environment = await work.environments.get(key)
             if environment is None:
                 raise NotFound("environment", id)
@@ -230,10 +231,10 @@ class EnvironmentService:
                 f"{'are' if len(bound) > 1 else 'is'} {len(bound)}); deactivate them first",
             )
 
-    async def _look_at(self, environment: Environment) -> Environment:
+    async def _look_at(self, who: Principal, environment: Environment) -> Environment:
         """Probe outside of any transaction, keep what is found, and return the environment as it is then."""
         report = await self._prober.probe(environment)
-        async with self._store.writing() as work:
+        async with self._store.writing(owner(who)) as work:
             now = await work.environments.get(environment.key)
             if now is None or now.created_at != environment.created_at:
                 return environment

@@ -11,6 +11,7 @@ from typing import Final
 from guestpass.app.lookup import existing_link
 from guestpass.app.paging import PAGE, Page, check_limit, read_cursor, write_cursor
 from guestpass.app.ports import Announcer, ChangeKind, Clock, Store
+from guestpass.app.turns import owner
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.errors import Invalid, NotFound
@@ -109,7 +110,7 @@ class LinkRecords:
         visit was ended before. Raises NotFound.
         """
         who.require(Scope.SHARES_WRITE)
-        async with self._store.writing() as work:
+        async with self._store.writing(owner(who)) as work:
             await existing_link(work, EnvironmentKey(who.org, environment_id), id)
             if await work.visits.visitor(id, visitor) is None:
                 raise NotFound("visitor", visitor)

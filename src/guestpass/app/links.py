@@ -26,6 +26,7 @@ from guestpass.app.ports import (
     TokenVault,
     UnitOfWork,
 )
+from guestpass.app.turns import owner
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.account import Account
 from guestpass.domain.environment import EnvironmentKey
@@ -179,7 +180,7 @@ class LinkService:
             **terms,
         )
         token = self._vault.new()
-        async with self._store.writing() as work:
+        async with self._store.writing(owner(who)) as work:
             check_for_environment(given, await existing_environment(work, key))
             account = await _named_account(work, key, account_name) if account_name is not None else None
             await work.links.add(link, self._vault.hash(token), self._vault.seal(token, link.id))
@@ -258,7 +259,7 @@ class LinkService:
             terms["share_type"] = _share_type(terms["password_hash"])
         if "access" in given:
             terms["access"] = given["access"]
-        async with self._store.writing() as work:
+        async with self._store.writing(owner(who)) as work:
             before, now = await existing_link(work, key, id), self._clock.now()
             environment = await existing_environment(work, key)
             check_for_environment(given, environment)
@@ -285,7 +286,7 @@ class LinkService:
         """Give a link another URL: the old one says that it was replaced, and its visitors' passes end."""
         who.require(Scope.SHARES_WRITE)
         key, token = EnvironmentKey(who.org, environment_id), self._vault.new()
-        async with self._store.writing() as work:
+        async with self._store.writing(owner(who)) as work:
             before, now = await existing_link(work, key, id), self._clock.now()
             link = replace(before, version=before.version + 1)
             await work.links.update(link)
@@ -299,7 +300,7 @@ class LinkService:
     async def deactivate(self, who: Principal, environment_id: str, id: str) -> bool:
         """Switch a link off; its record stays. A second time changes nothing and returns False."""
         who.require(Scope.SHARES_WRITE)
-        async with self._store.writing() as work:
+        async with self._store.writing(owner(who)) as work:
             link = await existing_link(work, EnvironmentKey(who.org, environment_id), id)
             changed = await self._deactivate(work, who, link)
         await self._announcer.announce()
@@ -311,7 +312,7 @@ class LinkService:
         if not 1 <= len(ids) <= MANY:
             raise Invalid.one("ids", f"must be 1 to {MANY} ids")
         results: dict[bool | None, list[str]] = {True: [], False: [], None: []}
-        async with self._store.writing() as work:
+        async with self._store.writing(owner(who)) as work:
             for id in dict.fromkeys(ids):
                 link = await work.links.get(id)
                 known = link is not None and link.environment.org == who.org
@@ -322,7 +323,7 @@ class LinkService:
     async def remove(self, who: Principal, environment_id: str, id: str) -> None:
         """Remove a link's record for good; raises NotFound when it is gone already."""
         who.require(Scope.SHARES_WRITE)
-        async with self._store.writing() as work:
+        async with self._store.writing(owner(who)) as work:
             link = await existing_link(work, EnvironmentKey(who.org, environment_id), id)
             await work.links.remove(link.id)
             await work.changes.append(ChangeKind.LINK, link.id)

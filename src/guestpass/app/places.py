@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from guestpass.app.ports import Clock, Store
+from guestpass.app.turns import visitors_of
 from guestpass.domain.link import ShareLink
 
 ONCE: Final = "1/10minute"
@@ -22,5 +23,5 @@ class Places:
         """Whether the visitor is let in; one who is in stays in. A link without a limit has room for everybody."""
         if link.max_visitors is None:
             return True
-        async with self._store.writing() as work:
+        async with self._store.writing(visitors_of(link.id)) as work:
             return await work.visits.take_place(link.id, visitor, self._clock.now(), link.max_visitors)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from guestpass.app.probing import ProbeReport
+from guestpass.app.turns import VISITORS, Turn
 from guestpass.domain.access import Principal
 from guestpass.domain.account import Account, SignInRefusal
 from guestpass.domain.branding import Branding
@@ -668,8 +669,11 @@ class Store(Protocol):
         """A transaction that only reads."""
         ...
 
-    def writing(self) -> AbstractAsyncContextManager[UnitOfWork]:
-        """A transaction that may write; holds the write lock from its first statement on."""
+    def writing(self, turn: Turn = VISITORS) -> AbstractAsyncContextManager[UnitOfWork]:
+        """A transaction that may write; holds the write lock from its first statement on.
+
+        `turn` says who waits for it, and so who goes first.
+        """
         ...
 
 

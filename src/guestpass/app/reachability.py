@@ -10,6 +10,7 @@ import structlog
 
 from guestpass.app.environments import EnvironmentService
 from guestpass.app.ports import Announcer, Budget, ChangeKind, Clock, Reacher, Store, Unreachable
+from guestpass.app.turns import BACKGROUND
 from guestpass.domain.access import Principal
 from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.errors import NotFound
@@ -91,7 +92,7 @@ class Reachability:
             await self._look_closer(environment.key)
         if (known is None) == (why is None):
             return
-        async with self._store.writing() as work:
+        async with self._store.writing(BACKGROUND) as work:
             now = await work.environments.get(environment.key)
             if now is None or (now.revision, now.created_at) != (environment.revision, environment.created_at):
                 return

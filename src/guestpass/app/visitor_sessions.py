@@ -33,6 +33,7 @@ from guestpass.app.ports import (
     UnitOfWork,
 )
 from guestpass.app.sign_outs import SignOuts, session_context
+from guestpass.app.turns import BACKGROUND, visitors_of
 from guestpass.domain.account import Account, SignInRefusal
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.errors import GuestpassError
@@ -159,7 +160,7 @@ class VisitorSessions:
         """
         after = replace(before, id=id, revision=before.revision + 1)
         sealed = self._sealer.seal(id.decode("latin-1"), session_context(link_id, visitor))
-        async with self._store.writing() as work:
+        async with self._store.writing(visitors_of(link_id)) as work:
             written = await work.odoo_sessions.rotate(link_id, visitor, revision=before.revision, sealed=sealed)
             if written:
                 await work.changes.append(ChangeKind.ODOO_SESSION, f"{link_id}/{visitor}")
@@ -170,7 +171,7 @@ class VisitorSessions:
 
     async def end(self, entry: LinkEntry, visitor: str) -> None:
         """End the visitor's session, and tell Odoo."""
-        async with self._store.writing() as work:
+        async with self._store.writing(visitors_of(entry.link.id)) as work:
             row = await work.odoo_sessions.remove(entry.link.id, visitor)
             if row is not None:
                 await work.changes.append(ChangeKind.ODOO_SESSION, f"{entry.link.id}/{visitor}")
@@ -221,7 +222,7 @@ class VisitorSessions:
             rows: list[OdooSession] = []
             if look.over:
                 # Others may just have ended what was found, and there may be more; only one can write.
-                async with self._store.writing() as work:
+                async with self._store.writing(BACKGROUND) as work:
                     look = await self._look(work, heard, now)
                     rows = await work.odoo_sessions.remove_ended(look.over, now)
         except BaseException:
@@ -276,7 +277,7 @@ class VisitorSessions:
             revision=row.revision if row is not None else 0,
             ends_at=ends_at,
         )
-        async with self._store.writing() as work:
+        async with self._store.writing(visitors_of(entry.link.id)) as work:
             if not await work.odoo_sessions.claim(wanted, claim=claim, now=now, until=now + CLAIM):
                 return None
             # Memory may not have heard yet that Odoo refused the account a moment ago.
@@ -285,7 +286,7 @@ class VisitorSessions:
             id = await self._sign_in(entry, account, address)
             session = await self._complete(entry, wanted, claim, id)
         except BaseException:
-            async with self._store.writing() as work:
+            async with self._store.writing(visitors_of(entry.link.id)) as work:
                 await work.odoo_sessions.release(entry.link.id, visitor, claim=claim)
             raise
         replaced = self._opened(row) if row is not None else None
@@ -301,7 +302,7 @@ class VisitorSessions:
         key = account.environment
         if account.refused_at is not None:
             now = self._clock.now()
-            async with self._store.writing() as work:
+            async with self._store.writing(visitors_of(entry.link.id)) as work:
                 may_try = await work.accounts.claim_retry(key, account.name, now=now, before=now - RETRY_REFUSED)
             if not may_try:
                 raise NoSession(Reason.SIGN_IN_REFUSED)
@@ -321,7 +322,7 @@ class VisitorSessions:
             await self._note_refusal(account, SignInRefusal.ADMINISTRATOR)
             raise NoSession(Reason.SIGN_IN_REFUSED)
         if account.refused_at is not None:
-            async with self._store.writing() as work:
+            async with self._store.writing(visitors_of(entry.link.id)) as work:
                 if await work.accounts.accept(key, account.name, account.revision):
                     await work.changes.append(ChangeKind.ENVIRONMENT, str(key))
         return signed_in.session_id
@@ -336,7 +337,7 @@ class VisitorSessions:
     async def _complete(self, entry: LinkEntry, wanted: OdooSession, claim: str, id: str) -> VisitorSession:
         sealed = self._sealer.seal(id, session_context(wanted.link_id, wanted.visitor))
         row = replace(wanted, sealed=sealed)
-        async with self._store.writing() as work:
+        async with self._store.writing(visitors_of(entry.link.id)) as work:
             revision = await work.odoo_sessions.complete(row, claim=claim)
             if revision is not None:
                 await work.changes.append(ChangeKind.ODOO_SESSION, f"{wanted.link_id}/{wanted.visitor}")

@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from guestpass.app.ports import Activity, ChangeKind, Clock, Origin, RefusedCall, Store, UnitOfWork
+from guestpass.app.turns import BACKGROUND
 from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.finding import Finding
 from guestpass.domain.link import VISIT_SILENCE
@@ -179,7 +180,7 @@ class VisitLog:
         self._look_who_is_present(now)
         pending = self._pending(now)
         if pending.is_worth_writing():
-            async with self._store.writing() as work:
+            async with self._store.writing(BACKGROUND) as work:
                 await self._write(work, pending)
         self._forget(pending, now)
 

@@ -313,6 +313,12 @@ class Settings(BaseSettings):
         default="60000/minute",
         description="How many requests each worker lets through one link; further ones get 429 with Retry-After.",
     )
+    owner_writes: Annotated[str, BeforeValidator(parse_rate)] = Field(
+        default="6000/minute",
+        description="How many changes each worker makes for one owner (the subject and organisation of a bearer token, "
+        "or of a session of the dashboard); further ones get 429 with Retry-After. Eight of theirs are under "
+        "way at a time, and 120 more may wait.",
+    )
     client_patience: Annotated[timedelta, BeforeValidator(parse_lifetime), Shown("`75s`")] = Field(
         default=timedelta(seconds=75),
         description="For how long a client may send nothing of a body, take nothing of an answer, or keep a connection "

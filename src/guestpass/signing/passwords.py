@@ -9,15 +9,19 @@ import argon2
 
 
 class Argon2Hasher:
-    """Hashes with m=19456 KiB, t=2, p=1 (OWASP's first choice); `concurrency` hashes at a time, the rest wait."""
+    """Hashes with m=19456 KiB, t=2, p=1 (OWASP's first choice).
+
+    `concurrency` are verified at a time, and one is made, so that whoever makes many keeps no visitor waiting.
+    """
 
     def __init__(self, concurrency: int = 2) -> None:
         self._hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="argon2")
+        self._making = ThreadPoolExecutor(1, thread_name_prefix="argon2-new")
 
     async def hash(self, password: str) -> str:
         """The encoded hash."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._hasher.hash, password)
+        return await asyncio.get_running_loop().run_in_executor(self._making, self._hasher.hash, password)
 
     async def verify(self, encoded: str, password: str) -> bool:
         """Whether the password is right; raises for an encoded hash that is damaged."""
@@ -25,7 +29,8 @@ class Argon2Hasher:
 
     def close(self) -> None:
         """Let the threads go."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._making):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def _verify(self, encoded: str, password: str) -> bool:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import URL, Connection, event
@@ -13,12 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from guestpass.app.ports import Clock
+from guestpass.app.turns import VISITORS, Turn
 from guestpass.storage.accounts import SQLAccounts
 from guestpass.storage.branding import SQLBrandings
 from guestpass.storage.changes import SQLChangeLog
 from guestpass.storage.dashboard_sessions import SQLDashboardSessions
 from guestpass.storage.dialect import POSTGRES, SQLITE
 from guestpass.storage.environments import SQLEnvironments
+from guestpass.storage.file_turns import FileTurns
 from guestpass.storage.links import SQLLinks
 from guestpass.storage.location import PostgresDatabase, SQLiteFile, locate
 from guestpass.storage.odoo_sessions import SQLOdooSessions
@@ -27,6 +29,7 @@ from guestpass.storage.reachability import SQLReachabilities
 from guestpass.storage.refusals import SQLRefusals
 from guestpass.storage.revoked_tokens import SQLRevokedTokens
 from guestpass.storage.visits import SQLVisits
+from guestpass.storage.write_turns import WriteTurns
 
 if TYPE_CHECKING:
     import psycopg
@@ -96,8 +99,12 @@ class Database:
         self._quiet = asyncio.Event()
         self.unwritable: str | None = None
         """Why nothing can be written, in words for owners; `WriteWatch` takes it back."""
-        # One writer for the process: units of work queue in the order in which they came, where a database's own
-        # waiting would be a race; only other processes are waited for.
+        # One writer for the process, whose turns are given out here: a database's own waiting would be a race, or serve
+        # those first who come most often. Decision 27 has the details.
+        self._turns = WriteTurns()
+        self._file_turns = (
+            FileTurns(self.location.path, BUSY_TIMEOUT_S) if isinstance(self.location, SQLiteFile) else None
+        )
         self._readers, self._writer = (
             _sqlite_engines(self.location)
             if isinstance(self.location, SQLiteFile)
@@ -111,11 +118,11 @@ class Database:
             yield SQLUnitOfWork(connection, self._clock)
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[SQLUnitOfWork]:
+    async def writing(self, turn: Turn = VISITORS) -> AsyncIterator[SQLUnitOfWork]:
         """A transaction that may write; it holds the write lock from its beginning to its end."""
         self._writing += 1
         try:
-            async with self._writer.begin() as connection:
+            async with self._turns.take(turn), self._turn_of_process(turn), self._writer.begin() as connection:
                 yield SQLUnitOfWork(connection, self._clock)
         except OUTAGES as error:
             self.unwritable = in_words(error)
@@ -124,6 +131,10 @@ class Database:
             self._writing -= 1
             if not self._writing:
                 self._quiet.set()
+
+    def _turn_of_process(self, turn: Turn) -> AbstractAsyncContextManager[None]:
+        """Wait for writers in other processes of the machine; PostgreSQL has a queue for them."""
+        return self._file_turns.take(turn.lane) if self._file_turns is not None else nullcontext()
 
     async def quiet(self) -> None:
         """Wait for a moment in which nothing of this process writes; it lasts until the caller waits again.
@@ -151,6 +162,8 @@ class Database:
         """Close every connection; units of work must have ended."""
         await self._readers.dispose()
         await self._writer.dispose()
+        if self._file_turns is not None:
+            self._file_turns.close()
 
 
 def _sqlite_engines(file: SQLiteFile) -> tuple[AsyncEngine, AsyncEngine]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import structlog
 
 from guestpass.app.ports import Clock
+from guestpass.app.turns import BACKGROUND
 from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.changes import CHANGES_KEPT
 from guestpass.storage.database import Database
@@ -44,7 +45,7 @@ class ChangePruning:
             return 0
         before, pruned = self._clock.now() - CHANGES_KEPT, 0
         while True:
-            async with self._database.writing() as work:
+            async with self._database.writing(BACKGROUND) as work:
                 taken = await work.changes.prune(before, limit=BATCH)
             pruned += taken
             if taken < BATCH:

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import bindparam, delete, or_, select, update
 
 from guestpass.app.ports import ChangeKind, Clock
+from guestpass.app.turns import BACKGROUND
 from guestpass.domain.link import EventKind
 from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.database import Database, SQLUnitOfWork
@@ -53,10 +54,10 @@ class VisitRetention:
             return 0
         before, removed = self._clock.now() - self._kept, 0
         while ids := await self._ended_links(before):
-            async with self._database.writing() as work:
+            async with self._database.writing(BACKGROUND) as work:
                 removed += await self._remove_details(work, ids, before)
         while True:
-            async with self._database.writing() as work:
+            async with self._database.writing(BACKGROUND) as work:
                 taken = (await work.connection.execute(_REMOVE_REFUSALS, {"before": before})).rowcount
             removed += taken
             if taken < BATCH:

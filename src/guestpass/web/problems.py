@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
+from math import ceil
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -19,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
+from guestpass.app.owner_writes import TooManyWrites
 from guestpass.domain.errors import AlreadyExists, DescriptorsUsedUp, FieldError, Forbidden, InUse, Invalid, NotFound
 from guestpass.domain.reasons import Reason
 from guestpass.languages.language import Language, language_for
@@ -154,6 +156,9 @@ _TABLE: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = {
     ),
     InUse: lambda error: Problem(status=409, code="in_use", detail=str(error)),
     Invalid: lambda error: invalid(error.errors),
+    TooManyWrites: lambda error: Problem(
+        status=429, code="too_many_changes", detail=str(error), fields=(("Retry-After", str(ceil(error.retry_after))),)
+    ),
     Forbidden: _insufficient_scope,
     DescriptorsUsedUp: lambda _: Problem(
         status=503,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends
@@ -18,6 +18,7 @@ from guestpass.app.findings import Findings
 from guestpass.app.link_records import LinkRecords
 from guestpass.app.links import LinkService
 from guestpass.app.openings import Openings
+from guestpass.app.owner_writes import OwnerWrites
 from guestpass.app.password_tries import PasswordTries
 from guestpass.app.ports import Clock
 from guestpass.domain.finding import Finding
@@ -32,6 +33,7 @@ class WebServices:
 
     `ready` tells whether this process can serve visitors now, `unwritable` why nothing can be changed (None where it
     can), `installation_findings` what its operator should know, `serves` whether a host name is ours.
+    `owner_writes` bounds what each owner changes.
     """
 
     links: LinkService
@@ -52,6 +54,7 @@ class WebServices:
     serves: Callable[[str], Awaitable[bool]]
     unwritable: Callable[[], str | None] = lambda: None
     installation_findings: Callable[[], Sequence[Finding]] = tuple
+    owner_writes: OwnerWrites = field(default_factory=OwnerWrites)
 
 
 def services_of(request: Request) -> WebServices:

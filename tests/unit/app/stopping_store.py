@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from guestpass.app.ports import Store, UnitOfWork
+from guestpass.app.turns import VISITORS, Turn
 
 
 class StoppingStore:
@@ -30,8 +31,8 @@ class StoppingStore:
             await self._released.wait()
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[UnitOfWork]:
-        async with self._store.writing() as work:
+    async def writing(self, turn: Turn = VISITORS) -> AsyncIterator[UnitOfWork]:
+        async with self._store.writing(turn) as work:
             yield work
 
     def hold_next(self) -> asyncio.Event:

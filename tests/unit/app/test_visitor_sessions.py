@@ -27,6 +27,7 @@ from tests.unit.app.stopping_store import StoppingStore
 from guestpass.app.accounts import password_context
 from guestpass.app.directory import LinkEntry
 from guestpass.app.ports import ChangeKind, Clock, OdooSession, Store, UnitOfWork
+from guestpass.app.turns import VISITORS, Turn
 from guestpass.app.visitor_sessions import (
     CLAIM,
     LOOKED_AT_ONCE,
@@ -673,8 +674,8 @@ class FailingStore:
         return self._store.reading()
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[UnitOfWork]:
-        async with self._store.writing() as work:
+    async def writing(self, turn: Turn = VISITORS) -> AsyncIterator[UnitOfWork]:
+        async with self._store.writing(turn) as work:
             yield work
             if self.failing:
                 raise OSError("the disk is full")

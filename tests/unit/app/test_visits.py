@@ -9,6 +9,7 @@ import pytest
 from tests.storage.samples import KEY, LINK_ID, NOON, SetClock, keep, link_of, make_environment, make_link
 
 from guestpass.app.ports import UnitOfWork
+from guestpass.app.turns import VISITORS, Turn
 from guestpass.app.visits import FLUSH_SECONDS, VisitLog
 from guestpass.domain.finding import Finding
 from guestpass.domain.visit import AddressDetail, Agent, Refusal, Visitor
@@ -349,8 +350,8 @@ class FailingStore:
             yield work
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[UnitOfWork]:
-        async with self._store.writing() as work:
+    async def writing(self, turn: Turn = VISITORS) -> AsyncIterator[UnitOfWork]:
+        async with self._store.writing(turn) as work:
             yield work
             self.attempts += 1
             if self.failing:
@@ -378,8 +379,8 @@ async def test_what_could_not_be_written_is_written_later(store: Database, clock
 async def test_what_happens_during_a_flush_is_kept_for_the_next(store: Database, clock: SetClock) -> None:
     class Meanwhile(FailingStore):
         @asynccontextmanager
-        async def writing(self) -> AsyncIterator[UnitOfWork]:
-            async with super().writing() as work:
+        async def writing(self, turn: Turn = VISITORS) -> AsyncIterator[UnitOfWork]:
+            async with super().writing(turn) as work:
                 yield work
                 if self.attempts == 0:
                     opened(telling, NOON + SECOND)

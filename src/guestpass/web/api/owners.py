@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Final
 
 from fastapi import Depends
 from fastapi.security import HTTPBearer
@@ -21,6 +21,8 @@ bearer_scheme = HTTPBearer(
     "`sub`, and optionally `org` and `scope`.",
     auto_error=False,  # It is there for the document; its own refusals would not have our shape.
 )
+
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def _unauthorized(code: str, detail: str, challenge: str) -> ProblemRaised:
@@ -48,12 +50,21 @@ async def authenticate(request: Request, services: Services) -> Principal:
     return bearer.principal
 
 
-def _holder_of(scope: Scope) -> Callable[[Principal], Awaitable[Principal]]:
-    """A principal with the scope, asked for before anything else of the request is looked at."""
+def _holder_of(scope: Scope) -> Callable[[Request, Services, Principal], AsyncIterator[Principal]]:
+    """A principal with the scope, asked for before anything else of the request is looked at.
 
-    async def check(who: Annotated[Principal, Depends(authenticate)]) -> Principal:
+    Who changes something waits for their own changes, where many are under way; raises TooManyWrites.
+    """
+
+    async def check(
+        request: Request, services: Services, who: Annotated[Principal, Depends(authenticate)]
+    ) -> AsyncIterator[Principal]:
         who.require(scope)
-        return who
+        if request.method in _SAFE:
+            yield who
+            return
+        async with services.owner_writes.admit(who):
+            yield who
 
     return check
 

@@ -45,7 +45,7 @@ _CASES: Final[dict[int, tuple[str, str, str]]] = {
     429: (
         "too_many_requests",
         "More requests came from this address than one may send.",
-        "More than one address or link may ask for; Retry-After says when to ask again.",
+        "More than one address or link may ask for, or one owner change; Retry-After says when to ask again.",
     ),
     500: ("internal_error", "Something went wrong here.", "An error of ours; the log names it by requestId."),
     502: ("upstream_unreachable", "The environment can't be reached.", "The environment does not answer properly."),
@@ -67,7 +67,7 @@ def problems(*statuses: int, page: bool = False) -> dict[int | str, dict[str, An
     """The error answers of an operation; with `page` a navigating browser gets HTML in their place.
 
     Whatever can meet an error of ours can meet a database that does not answer, and comes behind the limits of what one
-    address may ask for.
+    address may ask for and one owner change.
     """
     if 500 in statuses:
         statuses = tuple(sorted({*statuses, 429, 503}))

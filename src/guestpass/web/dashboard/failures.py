@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import ceil
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -11,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from guestpass.app.owner_writes import TooManyWrites
 from guestpass.domain.errors import AlreadyExists, DescriptorsUsedUp, Forbidden, InUse, Invalid, NotFound
 from guestpass.domain.reasons import Reason
 from guestpass.web.dashboard.pages import is_partial, render
@@ -157,6 +159,12 @@ def _in_use(request: Request, error: InUse | AlreadyExists) -> Response:
     return fail(request, 409, "That is not possible now", str(error), code="in_use")
 
 
+def _too_many_writes(request: Request, error: TooManyWrites) -> Response:
+    response = fail(request, 429, "One moment, please", f"Nothing was changed. {error}", code="too_many_changes")
+    response.headers["Retry-After"] = str(ceil(error.retry_after))
+    return response
+
+
 def _problem(request: Request, error: ProblemRaised) -> Response:
     problem = error.problem
     return fail(request, problem.status, "That can't be accepted", problem.detail, code=problem.code)
@@ -190,6 +198,7 @@ _TABLE: Final[Mapping[type[Exception], Callable[[Request, Any], Response]]] = {
     NotFound: _not_found,
     Invalid: _invalid,
     InUse: _in_use,
+    TooManyWrites: _too_many_writes,
     AlreadyExists: _in_use,
     DescriptorsUsedUp: lambda request, _: _not_now(
         request, "The server may open no further connection at the moment. If it goes on, tell your operator."

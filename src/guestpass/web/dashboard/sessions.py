@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import quote
@@ -71,12 +72,18 @@ async def _looking(request: Request, owner: Annotated[Owner | None, Depends(find
     return owner
 
 
-async def _changing(request: Request, owner: Annotated[Owner, Depends(_looking)], form: SentForm) -> Owner:
-    """An owner whose request holds the session's token; its Origin was checked before any route was looked for."""
+async def _changing(
+    request: Request, owner: Annotated[Owner, Depends(_looking)], form: SentForm, services: Services
+) -> AsyncIterator[Owner]:
+    """An owner whose request holds the session's token; its Origin was checked before any route was looked for.
+
+    Where many of their changes are under way they wait for those; raises TooManyWrites.
+    """
     sent = request.headers.get(FORM_TOKEN_HEADER) or form.text(FORM_TOKEN_FIELD)
     if not hmac.compare_digest(sent.encode("utf-8", "replace"), owner.form_token.encode()):
         raise ForeignForm
-    return owner
+    async with services.api.owner_writes.admit(owner.principal):
+        yield owner
 
 
 Looking = Annotated[Owner, Depends(_looking)]

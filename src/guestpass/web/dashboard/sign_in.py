@@ -76,9 +76,10 @@ async def _exchange(services: DashboardServices, pasted: str, address: str) -> s
     if not text:
         raise BearerRefused("Paste the token that your operator made for you.")
     bearer = services.api.bearer.read(text)
-    token = await services.sessions.exchange(
-        bearer.principal, jti=bearer.jti, expires_at=bearer.expires_at, address=address
-    )
+    async with services.api.owner_writes.admit(bearer.principal):
+        token = await services.sessions.exchange(
+            bearer.principal, jti=bearer.jti, expires_at=bearer.expires_at, address=address
+        )
     if token is None:
         raise BearerRefused("The bearer token was revoked; get a new one.")
     return token

@@ -1,0 +1,62 @@
+"""How much one owner may change at a time, and how often, so that others get to change something too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, Protocol
+
+from guestpass.domain.access import Principal
+from guestpass.domain.errors import GuestpassError
+
+AT_ONCE: Final = 8
+"""How many changes of one principal are under way at a time, in each worker."""
+WAITING: Final = 120
+"""How many more wait for those; what comes then is refused."""
+
+
+class TooManyWrites(GuestpassError):
+    """A principal changes too much; the text says what to do, `retry_after` when (seconds)."""
+
+    def __init__(self, text: str, retry_after: float) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class Rate(Protocol):
+    """How often something may be done."""
+
+    def spend(self, key: str) -> float | None:
+        """Take one from what this key may still spend; the seconds until there is more where nothing is left."""
+        ...
+
+
+class OwnerWrites:
+    """Counts what principals change through one worker; without a rate they may change as often as they like."""
+
+    def __init__(self, rate: Rate | None = None) -> None:
+        self._rate = rate
+        self._at_once: dict[tuple[str, str], tuple[asyncio.Semaphore, int]] = {}
+
+    @asynccontextmanager
+    async def admit(self, who: Principal) -> AsyncIterator[None]:
+        """Be one of the principal's changes that are under way; raises TooManyWrites."""
+        whose = who.org, who.sub
+        places, count = self._at_once.get(whose, (asyncio.Semaphore(AT_ONCE), 0))
+        if count >= AT_ONCE + WAITING:
+            raise TooManyWrites(
+                f"{count} of your changes are under way or wait already. Send fewer at the same time, and ask again.", 1
+            )
+        if self._rate is not None and (wait := self._rate.spend(repr(whose))) is not None:
+            raise TooManyWrites("You change more than one owner may on this server. Ask again later.", wait)
+        self._at_once[whose] = places, count + 1
+        try:
+            async with places:
+                yield
+        finally:
+            _, count = self._at_once[whose]
+            if count > 1:
+                self._at_once[whose] = places, count - 1
+            else:
+                del self._at_once[whose]
