@@ -6,14 +6,12 @@ import asyncio
 import hashlib
 import socket
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import pytest
+from tests.gateway.memory import Memory
 from tests.gateway.raw_client import BrokenOffError, RawClient
 from tests.gateway.raw_upstream import RawUpstream
 from tests.gateway.shared import OK, Share
-from tests.installation import Installation
-from tests.supervisor.processes import worker_ids
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -22,24 +20,6 @@ SIZE = 96 * MIB
 GROWTH = 16 * MIB
 PIECE = bytes(range(256)) * 256
 HALF_A_SECOND = 0.5
-
-
-class Memory:
-    """The highest resident size of a server's one worker since this was made."""
-
-    def __init__(self, server: Installation) -> None:
-        [worker] = worker_ids(server)
-        self._folder = Path(f"/proc/{worker}")
-        (self._folder / "clear_refs").write_text("5")
-        self._before = self._read("VmRSS")
-
-    @property
-    def growth(self) -> int:
-        return self._read("VmHWM") - self._before
-
-    def _read(self, name: str) -> int:
-        [line] = [line for line in (self._folder / "status").read_text().splitlines() if line.startswith(f"{name}:")]
-        return int(line.split()[1]) * 1024
 
 
 class Sender:

@@ -30,7 +30,7 @@ def new_address() -> str:
 
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """An environment: ``/large/N`` is N MiB, all else is short once its request is whole."""
+    """An environment: ``/large/N`` is N MiB, ``/web/static/`` an asset of 2 MiB, all else is short."""
     with suppress(ConnectionError, asyncio.IncompleteReadError):
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
@@ -40,9 +40,11 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             if b"\r\ntransfer-encoding: chunked" in head:
                 await reader.readuntil(b"\r\n0\r\n\r\n")
             target = head.split(b" ")[1]
-            if target.startswith(b"/large/"):
-                size = int(target.rpartition(b"/")[2]) * MIB
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+            if target.startswith((b"/large/", b"/web/static/")):
+                is_asset = target.startswith(b"/web/")
+                size = 2 * MIB if is_asset else int(target.rpartition(b"/")[2]) * MIB
+                kept = b'ETag: "a"\r\nCache-Control: public, max-age=604800\r\n' if is_asset else b""
+                writer.write(b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\n\r\n" % (kept, size))
                 for _ in range(size // len(_PIECE)):
                     writer.write(_PIECE)
                     await writer.drain()

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 from tests.doubles.odoo.handle import running_odoo
+from tests.gateway.memory import Memory
 from tests.gateway.raw_client import Answer, BrokenOffError, RawClient
 from tests.gateway.shared import Shared
 from tests.hostile.busy import MIB, WAIT_SECONDS, Busy, Crowd, busy, new_address, served_meanwhile
@@ -168,6 +169,28 @@ async def test_what_waits_for_slow_readers_stays_within_its_bound(
                 await asyncio.sleep(0.6)
     # Each of them would make it keep a MiB.
     assert small.memory - before < BUFFERED + waves * PER_LINK * MIB // 2
+
+
+async def test_an_asset_that_is_asked_for_again_and_again_and_not_read_takes_little_memory(
+    small: Busy, stack: AsyncExitStack
+) -> None:
+    """A client that reads nothing is served nothing more: its requests are small and the answers are not."""
+    odoo = await stack.enter_async_context(small.link(kind="odoo"))
+    asset = odoo.get(b"/web/static/large.css", b"Accept-Encoding: identity")
+    reader = await Crowd(odoo, stack).connect()
+    for _ in range(2):
+        # The second time it is in memory.
+        reader.send(asset)
+        assert len((await reader.answer()).body) == 2 * MIB
+    memory = Memory(small.server)
+    greedy = await Crowd(odoo, stack).send(4, asset * 50, receive_buffer=4096)
+    assert [(await client.head()).status for client in greedy] == [200] * 4
+    # Each of these takes a turn of the loop at least.
+    for number in range(50):
+        reader.send(odoo.get(b"/%d" % number))
+        assert (await reader.answer()).status == 200
+    # A write buffer of a MiB for each, and a piece on its way.
+    assert memory.growth < 4 * 3 * MIB
 
 
 async def test_an_address_has_so_many_requests_and_others_have_theirs(

@@ -302,7 +302,8 @@ class Settings(BaseSettings):
     requests_per_address: Annotated[str, BeforeValidator(parse_rate)] = Field(
         default="30000/minute",
         description="How many requests each worker serves to one address (in IPv6 to one /64), also behind a trusted "
-        "proxy; further ones get 429 with Retry-After. A TLS handshake counts as one.",
+        "proxy; further ones get 429 with Retry-After. A TLS handshake counts as ten, and so does a request that "
+        "Guestpass's own application answers (the API, the dashboard, a password form).",
     )
     connections_per_link: Annotated[int, BeforeValidator(parse_count)] = Field(
         default=2_000,
