@@ -200,6 +200,12 @@ def _add_scale(modes: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             {"sockets": (10_000, "WebSockets"), "rounds": (3, "times that they are opened")},
         ),
         (
+            "attacks",
+            scale.measure_attacks,
+            "attacks from six connections: what they cost another visitor, and memory",
+            {"seconds": (5, "for which another visitor asks beside each")},
+        ),
+        (
             "large",
             scale.measure_large,
             "2 GiB up and down through one worker: how much its memory grows",

@@ -7,7 +7,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,10 +42,10 @@ _LIMITS = {
 class Stand:
     """The application behind the links, in a process of its own; a context manager that ends it."""
 
-    def __init__(self, folder: Path, core: int) -> None:
+    def __init__(self, folder: Path, core: int, *, niceness: int = 0) -> None:
         (self.port,) = free_ports(1)
-        command = [sys.executable, "-m", "bench.scale.stand", str(self.port)]
-        self.server = Server("the application", pinned([core], command), log=folder / "stand.log")
+        command = ["nice", "-n", str(niceness), sys.executable, "-m", "bench.scale.stand", str(self.port)]
+        self.server = Server("the application", pinned([core], command), log=folder / f"stand-{self.port}.log")
         self.server.wait_until_listening(("127.0.0.1", self.port))
 
     def __enter__(self) -> Stand:
@@ -56,9 +56,21 @@ class Stand:
 
 
 class Installation:
-    """A database with `environments` and `links`, written at once, and the tokens that open these links."""
+    """A database with `environments` and `links`, written at once, and the tokens that open these links.
 
-    def __init__(self, folder: Path, *, environments: int, links: int, upstream_port: int) -> None:
+    `environment_fields` and `link_fields` differ from the usual ones, for one after the other in turn.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        environments: int,
+        links: int,
+        upstream_port: int,
+        environment_fields: Sequence[Mapping[str, Any]] = ({},),
+        link_fields: Sequence[Mapping[str, Any]] = ({},),
+    ) -> None:
         folder.mkdir()
         self.folder = folder
         self._secret = secrets.token_urlsafe(48)
@@ -68,10 +80,16 @@ class Installation:
         vault = SealedTokens(Keys.from_secret(self._secret), SystemEntropy())
         self.tokens = [vault.new() for _ in range(links)]
         with writing(locate(url)) as connection:
-            for rows in _batches(_environment(number, upstream_port) for number in range(environments)):
+            for rows in _batches(
+                {**_environment(number, upstream_port), **environment_fields[number % len(environment_fields)]}
+                for number in range(environments)
+            ):
                 connection.execute(insert(tables.environments), rows)
             ids = [base64.b32encode(secrets.token_bytes(10)).decode().lower() for _ in self.tokens]
-            for rows in _batches(_link(id, number % environments) for number, id in enumerate(ids)):
+            for rows in _batches(
+                {**_link(id, number % environments), "access": "full", **link_fields[number % len(link_fields)]}
+                for number, id in enumerate(ids)
+            ):
                 connection.execute(insert(tables.links), rows)
             made = (
                 {"token_hash": vault.hash(token), "link_id": id, "sealed": vault.seal(token, id), "created_at": _now()}
@@ -128,6 +146,16 @@ class RunningWorker:
     def resident_bytes(self) -> int:
         """Memory of the worker."""
         return resident_bytes([self.worker_pid])
+
+    def forget_peak(self) -> None:
+        """Let `peak_bytes` begin with what there is now."""
+        Path(f"/proc/{self.worker_pid}/clear_refs").write_text("5")
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory that the worker has had."""
+        status = Path(f"/proc/{self.worker_pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
     def open(self, token: str) -> str:
         """Open a link as a browser does; returns its pass as a Cookie field."""
