@@ -9,6 +9,8 @@ from tests.storage.samples import KEY, LINK_ID, NOON, SetClock, keep, link_of, m
 
 from guestpass.app.ports import ChangeKind, Store
 from guestpass.app.visits import VisitLog
+from guestpass.domain.environment import EnvironmentKey
+from guestpass.domain.errors import Invalid
 from guestpass.storage.database import Database
 from guestpass.storage.instance import read_instance, write_instance
 
@@ -185,3 +187,20 @@ async def test_a_moment_is_quiet_when_all_who_write_or_wait_for_it_are_done(data
         let_go.set()
         await asyncio.wait_for(waiting, 5)
         assert ended == ["first", "second"]
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800", "a\udfff"])
+async def test_text_that_one_database_can_not_keep_is_refused_by_each_whether_it_is_asked_for_or_written(
+    database: Database, text: str
+) -> None:
+    async with database.reading() as work:
+        for asked in (
+            work.environments.get(EnvironmentKey(text, "x")),
+            work.links.get(text),
+            work.links.sealed_tokens([LINK_ID, text]),
+        ):
+            with pytest.raises(Invalid, match="text: must"):
+                await asked
+    with pytest.raises(Invalid, match="text: must"):
+        async with database.writing() as work:
+            await work.environments.add(make_environment(description=text))

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final, Generic, TypeVar
 
 from guestpass.domain.errors import FieldError, Invalid
+from guestpass.domain.text import flaw_of
 
 PAGE: Final = 50
 """How many things a page has where nothing else is asked for."""
@@ -72,7 +73,8 @@ def _part(written: object, wanted: type[datetime | str | int]) -> Part:
             raise ValueError("no time")
         return at.astimezone(UTC)
     if wanted is str and isinstance(written, str):
-        written.encode()  # Half a surrogate pair can't be kept, so it was never given out.
+        if flaw_of(written) is not None:
+            raise ValueError("can't be kept, so it was never given out")
         return written
     if wanted is int and type(written) is int and written in _WORDS:
         return written

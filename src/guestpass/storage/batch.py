@@ -15,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Column, Insert, String, Subquery, Table, bindparam, insert, select
 from sqlalchemy.types import TypeEngine
 
+from guestpass.domain.text import require_text
 from guestpass.storage.dialect import JSONElements, JSONField
 from guestpass.storage.tables import links
 
@@ -46,10 +47,18 @@ def append_to(table: Table, *names: str) -> Insert:
 def rows(values: Iterable[Sequence[object]]) -> dict[str, str | int]:
     """The parameters that are these rows: each has the values of the fields of `told`, in their order.
 
-    Values are texts, numbers, booleans, times with a zone, and None; raises TypeError for others.
+    Values are texts, numbers, booleans, times with a zone, and None; raises TypeError for others, and Invalid as
+    `Database` does.
     """
-    listed = [(position, *row) for position, row in enumerate(values)]
+    listed = [(position, *map(_kept, row)) for position, row in enumerate(values)]
     return {_ROWS: json.dumps(listed, default=_time, separators=(",", ":")), _COUNT: len(listed)}
+
+
+def _kept(value: object) -> object:
+    """The value, whose text is looked at here: in JSON nothing shows any more what can't be kept."""
+    if isinstance(value, str):
+        require_text(value)
+    return value
 
 
 def _time(value: object) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from guestpass.app.ports import Clock
 from guestpass.app.turns import VISITORS, Turn
+from guestpass.domain.text import require_text
 from guestpass.storage.accounts import SQLAccounts
 from guestpass.storage.branding import SQLBrandings
 from guestpass.storage.changes import SQLChangeLog
@@ -199,6 +200,19 @@ def _postgres_engines(database: PostgresDatabase) -> tuple[AsyncEngine, AsyncEng
     return prepared(POSTGRES.begin_reading, READERS), prepared(POSTGRES.begin_writing, 1)
 
 
+def _check_texts(
+    _connection: Connection, _cursor: object, _statement: str, parameters: Sequence[Any] | Mapping[str, Any], *_: object
+) -> None:
+    """Refuse text that one of the databases can't keep, with all of them; raises Invalid.
+
+    The faces name the field first, where they know one.
+    """
+    for row in parameters if isinstance(parameters, list) else (parameters,):
+        for value in row.values() if isinstance(row, dict) else row:
+            if isinstance(value, str):
+                require_text(value)
+
+
 def _engine(
     url: URL, arguments: Mapping[str, Any], begin: str, statements: Sequence[str], options: Mapping[str, Any]
 ) -> AsyncEngine:
@@ -218,6 +232,8 @@ def _engine(
         for statement in statements:
             cursor.execute(statement)
         cursor.close()
+
+    event.listen(engine.sync_engine, "before_cursor_execute", _check_texts)
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def drop_what_can_not_write(context: ExceptionContext) -> None:

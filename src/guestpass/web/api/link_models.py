@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from guestpass.app.link_terms import LinkChange, NewLink
 from guestpass.app.links import MANY, SEARCH_LENGTH, LinkSearch, ManyDeactivated, OwnedLink
@@ -29,6 +29,7 @@ from guestpass.web.api.shapes import (
     DURATION,
     LIMIT_OR_ALL,
     NEXT_CURSOR,
+    Asked,
     Given,
     Shown,
     blank_as_none,
@@ -214,20 +215,18 @@ class LinkPatch(Given):
         return LinkChange(**given)
 
 
-class LinksQuery(BaseModel):
+class LinksQuery(Asked):
     """Which links to list. A mistyped name would list them all, so unknown parameters are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     status: Status | None = Field(default=None, description="Only links in this state.")
     limit: Annotated[int | None, LIMIT_OR_ALL] = None
     cursor: Annotated[str | None, CURSOR] = None
 
 
-class PageQuery(BaseModel):
+class PageQuery(Asked):
     """Which part of a list."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=external_name)
+    model_config = ConfigDict(alias_generator=external_name)
 
     limit: int = Field(default=PAGE, ge=1, le=LONGEST_PAGE, description="How many at most.", examples=[PAGE])
     cursor: Annotated[str | None, CURSOR] = None

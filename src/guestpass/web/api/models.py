@@ -12,9 +12,7 @@ from typing import Annotated, Final
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainValidator,
     WithJsonSchema,
@@ -42,6 +40,7 @@ from guestpass.web.api.shapes import (
     DURATION,
     LIMIT_OR_ALL,
     NEXT_CURSOR,
+    Asked,
     Given,
     Shown,
     left_out,
@@ -299,10 +298,8 @@ class EnvironmentBody(Shown):
         )
 
 
-class EnvironmentsQuery(BaseModel):
+class EnvironmentsQuery(Asked):
     """Which environments to list. A mistyped name would list them all, so unknown parameters are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     limit: Annotated[int | None, LIMIT_OR_ALL] = None
     cursor: Annotated[str | None, CURSOR] = None

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from guestpass.app.link_records import Span, VisitCount
 from guestpass.app.paging import Page
 from guestpass.domain.link import EventKind, LinkEvent
 from guestpass.domain.visit import REFUSALS_KEPT, Refusal, Visitor
 from guestpass.web.api.link_models import PageQuery
-from guestpass.web.api.shapes import Shown
+from guestpass.web.api.shapes import Asked, Shown
 
 
 class HistoryQuery(PageQuery):
@@ -26,10 +26,8 @@ class HistoryQuery(PageQuery):
     )
 
 
-class VisitsQuery(BaseModel):
+class VisitsQuery(Asked):
     """How to count visits."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     by: Span = Field(default=Span.DAY, description="What to count together.", examples=["day"])
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
 from guestpass.app.paging import CURSOR_LENGTH, LONGEST_PAGE, PAGE
 from guestpass.domain.durations import parse_duration
+from guestpass.domain.text import flaw_of
 
 DURATION: Final = r"([0-9]{1,19}(\.[0-9]{0,18})?|\.[0-9]{1,18})(ns|us|µs|μs|ms|s|m|h|d)"
 """One part of a duration, as a regular expression for schemas."""
@@ -88,12 +89,25 @@ def tidy_schema(schema: dict[str, Any]) -> None:
             del field["default"]
 
 
-class Given(BaseModel):
-    """What a caller sends: known fields of the right JSON type only."""
+class Asked(BaseModel):
+    """What a caller sends, in a query or a body: known fields only, whose text can be kept."""
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, alias_generator=external_name, json_schema_extra=tidy_schema, frozen=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*")
+    @classmethod
+    def check_text(cls, value: object) -> object:
+        """Refuse what the database would, and name the field."""
+        for text in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(text, str) and (flaw := flaw_of(text)) is not None:
+                raise ValueError(flaw)
+        return value
+
+
+class Given(Asked):
+    """A body, of the right JSON types."""
+
+    model_config = ConfigDict(strict=True, alias_generator=external_name, json_schema_extra=tidy_schema)
 
 
 class Shown(BaseModel):
