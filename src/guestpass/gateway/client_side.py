@@ -21,6 +21,7 @@ from guestpass.gateway.forwarding import date_field, status_line
 from guestpass.gateway.heads import MAX_HEAD, MAX_TARGET, RefusedHeadError, RequestHead, read_request_head
 from guestpass.gateway.outgoing import Outgoing
 from guestpass.gateway.socket_queues import UNREAD, UNSENT, has_bytes
+from guestpass.gateway.upstream_side import UpstreamConnection
 from guestpass.gateway.websocket import names_websocket
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class ClientConnection(asyncio.Protocol):
         "has_arrived",
         "notices",
         "peer",
+        "signs_in_on",
         "stuck_since",
         "transport",
         "unsent",
@@ -130,6 +132,7 @@ class ClientConnection(asyncio.Protocol):
         self.visitor: str | None = None
         self.write_paused = False
         self.answered = False
+        self.signs_in_on: UpstreamConnection | None = None  # by NTLM or Negotiate, step by step
 
     # The transport's side
 

@@ -17,7 +17,7 @@ from guestpass.gateway.forwarding import Answer, informational_head, status_line
 from guestpass.gateway.frames import GOING_AWAY, POLICY_VIOLATION, Frames, close_frame
 from guestpass.gateway.framing import LAST_CHUNK, BrokenChunkError, ChunkedDecoder, frame
 from guestpass.gateway.heads import MAX_HEAD, MAX_INTERIM, RequestHead, ResponseHead, read_response_head
-from guestpass.gateway.pool import Upstream
+from guestpass.gateway.pool import Holder, Upstream
 from guestpass.gateway.run_queue import UNITS_A_STEP
 from guestpass.gateway.upstream_side import FULL, UpstreamConnection
 from guestpass.gateway.websocket import is_accepted
@@ -32,6 +32,7 @@ _SMALL: Final = 64 * 1024
 # The sweep comes twice a second, so that a socket is gone one second after its Close at the latest.
 _CLOSE_SECONDS: Final = 0.5
 _NO_FRAMES: Final = Frames(masked=False)
+_SIGNS_IN_CONNECTION: Final = (b"ntlm", b"negotiate")
 _REPEATABLE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 
 
@@ -126,6 +127,7 @@ class Exchange:
         "_frames",
         "_from_server",
         "_held_since",
+        "_holder",
         "_informational",
         "_is_held",
         "_is_large",
@@ -177,6 +179,8 @@ class Exchange:
         self._upgrade = upgrade
         self.entry = entry
         self.visitor = visitor
+        # A connection to an environment is one visitor's.
+        self._holder: Holder = None if entry is None else (entry.link.id, visitor)
         self._phase = _HEAD
         self._upstream: UpstreamConnection | None = None
         self._reused = False
@@ -238,7 +242,9 @@ class Exchange:
 
     def _reach_upstream(self) -> None:
         repeatable = self.request_done and self._request.method in _REPEATABLE
-        connection = self._client.gateway.pool.take(self._upstream_at, repeatable=repeatable)
+        connection = self._client.gateway.pool.take(
+            self._upstream_at, self._holder, self._client.signs_in_on, repeatable=repeatable
+        )
         self._client.set_deadline(self._response_timeout if self.request_done else self._body_seconds())
         if connection is not None:
             self._reused = True
@@ -491,6 +497,10 @@ class Exchange:
     def _attach(self, connection: UpstreamConnection) -> None:
         self._upstream = connection
         connection.exchange = self
+        credentials = self._request.values.get(b"authorization")
+        if credentials is not None and credentials.lower().startswith(_SIGNS_IN_CONNECTION):
+            connection.signs_in = True
+            self._client.signs_in_on = connection
         if self._stash:
             connection.write(b"".join([self._request_head, *self._stash]))
             self._stash.clear()
@@ -700,7 +710,7 @@ class Exchange:
         if connection is not None:
             connection.exchange = None
             if self._reusable and self.request_done and not self._upgrade:
-                self._client.gateway.pool.give_back(self._upstream_at, connection)
+                self._client.gateway.pool.give_back(self._upstream_at, self._holder, connection)
             else:
                 connection.close()
 

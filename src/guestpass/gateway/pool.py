@@ -1,4 +1,8 @@
-"""Connections to upstreams, kept for the next request where the upstream allows it."""
+"""Connections to upstreams, kept for the next request of the same visitor where the upstream allows it.
+
+What somebody has said on a connection can change what is understood of the next request there: the rest of a body that
+the application left unread, or a sign-in that holds for the connection (docs/decisions/0025).
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,10 @@ from guestpass.gateway.upstream_side import FULL, SLOW, UpstreamConnection
 IDLE_SECONDS: Final = 30.0
 _FRESH_SECONDS: Final = 1.0
 _MAX_IDLE: Final = 128
+"""Idle connections to one upstream, of all visitors together."""
+
+Holder = tuple[str, str | None] | None
+"""Who alone uses a connection: a visitor of a link, by the link's id and its own; None for all who come to our desk."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,26 +44,44 @@ class Upstream:
         return cls(str(environment.key), environment.revision, Origin.of(environment, url))
 
 
+class _Kept:
+    """One upstream's idle connections by holder, and how many they are; whoever gave one back last stands last."""
+
+    __slots__ = ("by_holder", "count")
+
+    def __init__(self) -> None:
+        self.by_holder: dict[Holder, list[UpstreamConnection]] = {}
+        self.count = 0
+
+
 class Pool:
-    """Idle connections by upstream; the last one given back is taken first."""
+    """Idle connections by upstream and holder; the last one given back is taken first."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, connector: Connector, outbox: Outbox) -> None:
         # Kept, since until Python 3.12 each question for the running loop is a system call.
         self._loop = loop
         self._connector = connector
         self._new = partial(UpstreamConnection, outbox)
-        self._idle: dict[Upstream, list[UpstreamConnection]] = {}
+        self._idle: dict[Upstream, _Kept] = {}
 
-    def take(self, upstream: Upstream, *, repeatable: bool) -> UpstreamConnection | None:
-        """An idle connection.
+    def take(
+        self, upstream: Upstream, holder: Holder, preferred: UpstreamConnection | None, *, repeatable: bool
+    ) -> UpstreamConnection | None:
+        """An idle connection of the holder's: the preferred one, where that is among them.
 
         The upstream may be closing it at this very moment. A request that can't be repeated (RFC 9110, section
         9.2.2) only gets one that was in use a second ago and whose end has not arrived: once it is sent, nobody could
         tell any more whether it was read.
         """
-        idle = self._idle.get(upstream)
+        kept = self._idle.get(upstream)
+        if kept is None:
+            return None
+        idle = kept.by_holder.get(holder)
         while idle:
-            connection = idle.pop()
+            connection = _take_from(idle, preferred)
+            if connection is None:
+                return None
+            kept.count -= 1
             if connection.lost:
                 continue
             if connection.has_unread_bytes:
@@ -65,6 +91,7 @@ class Pool:
             if not repeatable:
                 if self._loop.time() - connection.idle_since > _FRESH_SECONDS:
                     idle.append(connection)
+                    kept.count += 1
                     return None
                 if connection.has_ended:
                     connection.abort()
@@ -84,35 +111,62 @@ class Pool:
             raise UnreachableError(str(error)) from None
         return connection
 
-    def give_back(self, upstream: Upstream, connection: UpstreamConnection) -> None:
-        """Keep a connection whose last exchange ended cleanly."""
-        idle = self._idle.setdefault(upstream, [])
-        if connection.lost or len(idle) >= _MAX_IDLE:
+    def give_back(self, upstream: Upstream, holder: Holder, connection: UpstreamConnection) -> None:
+        """Keep a connection whose last exchange ended cleanly; where there are too many, another one goes."""
+        if connection.lost:
             connection.close()
             return
+        kept = self._idle.get(upstream)
+        if kept is None:
+            kept = self._idle[upstream] = _Kept()
         connection.resume_reading(SLOW | FULL)
         connection.idle_since = self._loop.time()
+        idle = kept.by_holder.pop(holder, None) or []
         idle.append(connection)
+        kept.by_holder[holder] = idle
+        kept.count += 1
+        if kept.count > _MAX_IDLE:
+            # Who holds more than an equal share gives way himself, else who has been silent for longest.
+            holds_more = len(idle) > 1 and len(idle) * len(kept.by_holder) > _MAX_IDLE
+            gives_way = idle if holds_more else next(filter(None, kept.by_holder.values()))
+            gives_way.pop(0).close()
+            kept.count -= 1
 
     def sweep(self, now: float) -> None:
         """Close what has been idle for long, or is closed already."""
-        for upstream, idle in list(self._idle.items()):
-            kept = []
-            for connection in idle:
-                if connection.lost:
-                    continue
-                if now - connection.idle_since > IDLE_SECONDS:
-                    connection.close()
+        for upstream, kept in list(self._idle.items()):
+            for holder, idle in list(kept.by_holder.items()):
+                still = []
+                for connection in idle:
+                    if connection.lost:
+                        continue
+                    if now - connection.idle_since > IDLE_SECONDS:
+                        connection.close()
+                    else:
+                        still.append(connection)
+                kept.count -= len(idle) - len(still)
+                if still:
+                    kept.by_holder[holder] = still
                 else:
-                    kept.append(connection)
-            if kept:
-                self._idle[upstream] = kept
-            else:
+                    del kept.by_holder[holder]
+            if not kept.by_holder:
                 del self._idle[upstream]
 
     def close(self) -> None:
         """Close every idle connection."""
-        for idle in self._idle.values():
-            for connection in idle:
-                connection.close()
+        for kept in self._idle.values():
+            for idle in kept.by_holder.values():
+                for connection in idle:
+                    connection.close()
         self._idle.clear()
+
+
+def _take_from(idle: list[UpstreamConnection], preferred: UpstreamConnection | None) -> UpstreamConnection | None:
+    """The preferred one, else the last; where somebody signs in on one, it is left to the client that does."""
+    if preferred is not None and preferred in idle:
+        idle.remove(preferred)
+        return preferred
+    for position in range(len(idle) - 1, -1, -1):
+        if not idle[position].signs_in:
+            return idle.pop(position)
+    return None

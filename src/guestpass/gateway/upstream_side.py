@@ -24,7 +24,7 @@ FULL: Final = 2
 class UpstreamConnection(asyncio.Protocol):
     """The upstream's end. While it serves nobody, whatever arrives makes it unusable."""
 
-    __slots__ = ("_out", "_socket", "_transport", "exchange", "idle_since", "lost", "pausing")
+    __slots__ = ("_out", "_socket", "_transport", "exchange", "idle_since", "lost", "pausing", "signs_in")
 
     def __init__(self, outbox: Outbox) -> None:
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
@@ -34,6 +34,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.idle_since = 0.0
         self.lost = False
         self.pausing = 0
+        self.signs_in = False  # a client signs in by NTLM or Negotiate (RFC 4559), which belongs to a connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
