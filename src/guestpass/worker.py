@@ -26,7 +26,7 @@ from guestpass.app.ports import Change, ChangeKind
 from guestpass.app.reachability import ROUNDS, Reachability
 from guestpass.app.served_names import ServedNames
 from guestpass.app.visitor_sessions import SIGN_INS, VisitorSessions
-from guestpass.app.visits import VisitLog
+from guestpass.app.visits import NEWCOMERS_PER_ADDRESS, NEWCOMERS_PER_LINK, VisitLog
 from guestpass.domain.finding import Finding
 from guestpass.gateway.admission import Admission
 from guestpass.gateway.connector import AddressPolicy, Connector
@@ -112,6 +112,8 @@ def build_worker(
         agent_of=UserAgentReader().read,
         addresses=settings.visitor_addresses,
         present=directory.present,
+        of_address=LocalRate(NEWCOMERS_PER_ADDRESS, time.time),
+        of_link=LocalRate(NEWCOMERS_PER_LINK, time.time),
     )
     sessions = VisitorSessions(
         core.database,

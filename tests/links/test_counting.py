@@ -150,3 +150,29 @@ async def test_many_at_once(server: Installation, sample: str) -> None:
         for _ in range(25):
             tasks.create_task(come())
     await assert_counted(link, 25, 25)
+
+
+async def test_whoever_keeps_no_cookies_is_counted_each_time_and_takes_so_many_rows(
+    server: Installation, sample: str
+) -> None:
+    """Each opening without the last one's pass is a visitor; 200 of an address are told apart, the rest share a row."""
+    link, openings = await share(server, sample), 260
+    async with link.stranger() as client:
+        for number in range(openings):
+            client.cookies.clear()
+            # A browser's way and a program's.
+            answer = await (client.navigate(link.path) if number % 2 else client.get(link.path))
+            assert answer.status_code in {200, 303}
+        last = dict(client.cookies)
+        await assert_counted(link, openings, openings)
+        path = f"/api/environments/{link.environment['id']}/share/{link.id}"
+        shown = (await server.client.get(f"{path}/visitors")).json()
+        assert shown["total"] == 201
+        [others] = [each for each in shown["visitors"] if each["id"] == "others"]
+        assert (others["number"], others["visits"]) == (0, openings - 200)
+        # They are let in like anybody, can come back, and are nobody whose visit could be ended.
+        client.cookies.update(last)
+        assert (await client.get("/headers")).status_code == 200
+        assert (await server.client.delete(f"{path}/visitors/others")).status_code == 404
+        events = (await server.client.get(f"{path}/history?kind=opened&limit=200")).json()["events"]
+        assert len(events) == 200

@@ -41,7 +41,7 @@ from guestpass.domain.branding import Branding
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.finding import Finding
 from guestpass.domain.link import EventKind, LinkEvent, ShareType, Status
-from guestpass.domain.visit import Refusal
+from guestpass.domain.visit import OPENINGS_KEPT, OTHERS, Refusal
 from guestpass.storage import migrate
 from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.database import Database, SQLUnitOfWork
@@ -325,6 +325,7 @@ async def _write(database: Database) -> None:
             [
                 Activity("link1", "new", ((NOON, True), (NOON + DAY, False)), NOON, NOON, origin),
                 Activity("link2", "visitor2", ((NOON, True),), NOON, NOON, origin),
+                Activity("link3", OTHERS, (), NOON, further=((NOON, OPENINGS_KEPT + 1),), newcomers=7),
             ]
         )
         await work.visits.take_place("link1", "other", NOON, 10)

@@ -16,7 +16,7 @@ from guestpass.domain.access import Principal, Scope
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.errors import Invalid, NotFound
 from guestpass.domain.link import EventKind, LinkEvent
-from guestpass.domain.visit import AddressDetail, Refusal, Visitor, shown_address
+from guestpass.domain.visit import OTHERS, AddressDetail, Refusal, Visitor, shown_address
 
 
 class Span(StrEnum):
@@ -112,7 +112,8 @@ class LinkRecords:
         who.require(Scope.SHARES_WRITE)
         async with self._store.writing(owner(who)) as work:
             await existing_link(work, EnvironmentKey(who.org, environment_id), id)
-            if await work.visits.visitor(id, visitor) is None:
+            # OTHERS are many, who come with passes of their own.
+            if visitor == OTHERS or await work.visits.visitor(id, visitor) is None:
                 raise NotFound("visitor", visitor)
             now = self._clock.now()
             changed = await work.visits.end(id, visitor, now)

@@ -81,6 +81,10 @@ class Openings:
         )
         raise OpeningRefused(reason, link, retry_after=wait)
 
+    def tell_apart(self, link: ShareLink, client_address: str) -> bool:
+        """Whether what is kept tells a new visitor apart from others; who takes a place always is."""
+        return link.max_visitors is not None or self._visits.tell_apart(link.id, client_address)
+
     async def let_in(
         self, link: ShareLink, visitor: str, client_address: str, *, request_id: str, user_agent: str
     ) -> None:

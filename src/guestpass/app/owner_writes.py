@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, Protocol
+from typing import Final
 
+from guestpass.app.ports import Rate
 from guestpass.domain.access import Principal
 from guestpass.domain.errors import GuestpassError
 
@@ -22,14 +23,6 @@ class TooManyWrites(GuestpassError):
     def __init__(self, text: str, retry_after: float) -> None:
         super().__init__(text)
         self.retry_after = retry_after
-
-
-class Rate(Protocol):
-    """How often something may be done."""
-
-    def spend(self, key: str) -> float | None:
-        """Take one from what this key may still spend; the seconds until there is more where nothing is left."""
-        ...
 
 
 class OwnerWrites:

@@ -121,8 +121,10 @@ class Activity:
 
     `starts` are the times at which a visit began, oldest first: each a pair of time and whether it was
     an opening (always a visit) or a request after silence as far as this worker knows (a visit only
-    where the database knows of no later request). `last_seen` is the newest request, `present_at` the newest moment at
-    which something was open; None where there was none. `origin` is what the newest opening told of the visitor.
+    where the database knows of no later request). `further` are more openings, so many in each hour (by its
+    beginning), which are counted and not told one by one, and `newcomers` is how many more the visitors are where
+    `visitor` is OTHERS. `last_seen` is the newest request, `present_at` the newest moment at which something was open;
+    None where there was none. `origin` is what the newest opening told of the visitor.
     """
 
     link_id: str
@@ -131,6 +133,16 @@ class Activity:
     last_seen: datetime | None = None
     present_at: datetime | None = None
     origin: Origin | None = None
+    further: tuple[tuple[datetime, int], ...] = ()
+    newcomers: int = 0
+
+
+class Rate(Protocol):
+    """How often something may be done, as far as this process knows."""
+
+    def spend(self, key: str) -> float | None:
+        """Take one from what this key may still spend; the seconds until there is more where nothing is left."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def list_all(
         ["NUMBER", "STATE", "LAST SEEN", "VISITS", "BROWSER", "FROM"],
         [
             (
-                str(each.number),
+                str(each.number or each.id),
                 _state(each),
                 output.moment(each.last_seen_at),
                 str(each.visits),

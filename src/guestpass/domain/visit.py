@@ -11,6 +11,10 @@ LIVE = timedelta(seconds=60)
 """How long after the last sign of life a visitor still counts as being there."""
 REFUSALS_KEPT = 50
 """How many refusals of one link are kept, the newest."""
+OPENINGS_KEPT = 5_000
+"""How many openings are kept in the history of one link, the newest; all are counted."""
+OTHERS = "others"
+"""The id that visitors of a link have together who came when so many did that they are not told apart."""
 
 
 class AddressDetail(StrEnum):
@@ -33,9 +37,9 @@ class Agent:
 class Visitor:
     """One browser that a link let in; all times aware UTC.
 
-    `number` counts a link's visitors in the order in which they came. `last_seen` is the newest request, or the
-    newest moment at which something of theirs was open. `address` is as the installation's setting left it.
-    `ended_at` is when an owner ended the visit.
+    `number` counts a link's visitors in the order in which they came; it is 0 for OTHERS, who are many. `last_seen` is
+    the newest request, or the newest moment at which something of theirs was open. `address` is as the installation's
+    setting left it. `ended_at` is when an owner ended the visit.
     """
 
     link_id: str

@@ -7,6 +7,8 @@ from typing import Final
 
 PREVIEW: Final = "preview-"
 """With this begins the visitor in the pass of an owner who looks at a link as a visitor would."""
+OTHERS: Final = "others-"
+"""With this begins the visitor in the pass of one of many, whom what is kept does not tell apart."""
 PREVIEW_SECONDS: Final = 15 * 60
 """How long such a pass opens anything."""
 TICKET_SECONDS: Final = 60

@@ -218,7 +218,7 @@ class Reception:
     async def _take_place(self, client: ClientConnection, facts: Facts, jar: CookieJar, decision: TakePlace) -> None:
         """Let one more visitor in, if the link has room."""
         entry = cast("LinkEntry", decision.link)
-        new_pass = decision.preview or self._new_pass(entry, facts.now)
+        new_pass = decision.preview or self._new_pass(entry, facts)
         try:
             if decision.preview is not None:
                 let_in = await self._gateway.previews.spend(new_pass.visitor) is None
@@ -264,7 +264,7 @@ class Reception:
         if own is not None and holds_pass:
             visitor_pass, tag = own, facts.own_tag
         else:
-            visitor_pass = self._new_pass(entry, facts.now)
+            visitor_pass = self._new_pass(entry, facts, opens=decision.opening and decision.new_pass)
             tag = gateway.passes.cookie_tag(visitor_pass).encode()
         if decision.opening and (holds_pass or decision.new_pass):
             self._opened(entry, visitor_pass, facts)
@@ -370,7 +370,7 @@ class Reception:
         if opening is not None:
             own = facts.own_pass
             if own is None or decision.new_pass:
-                own = new_pass or self._new_pass(opening, facts.now)
+                own = new_pass or self._new_pass(opening, facts, opens=True)
                 lines.append(b"Set-Cookie: %b\r\n" % self._pass_cookie(own))
             self._opened(opening, own, facts)
         fields = (("Location", decision.location.decode("latin-1")), *_REDIRECT_FIELDS)
@@ -401,8 +401,11 @@ class Reception:
             lines.append(b'Clear-Site-Data: "cache", "storage"\r\n')
         return lines
 
-    def _new_pass(self, entry: LinkEntry, now: float) -> VisitorPass:
-        return self._gateway.passes.issue(entry.link.id, entry.link.version, int(now))
+    def _new_pass(self, entry: LinkEntry, facts: Facts, *, opens: bool = False) -> VisitorPass:
+        """A pass for somebody new, who is counted where it `opens` the link; of many not all are told apart."""
+        link = entry.link
+        told_apart = not opens or self._gateway.visits.tell_apart(link.id, facts.address)
+        return self._gateway.passes.issue(link.id, link.version, int(facts.now), told_apart=told_apart)
 
     def _pass_cookie(self, visitor_pass: VisitorPass) -> bytes:
         text, secure = self._gateway.passes.write(visitor_pass), self._gateway.secure

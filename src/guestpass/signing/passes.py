@@ -8,7 +8,7 @@ import hmac
 import re
 
 from guestpass.app.ports import Entropy
-from guestpass.domain.visitor_pass import PREVIEW, VisitorPass
+from guestpass.domain.visitor_pass import OTHERS, PREVIEW, VisitorPass
 from guestpass.signing.keys import Keys
 
 _FORM = re.compile(
@@ -32,9 +32,12 @@ class PassSigner:
         self._tag_key = keys.cookie_tags
         self._entropy = entropy
 
-    def issue(self, link_id: str, link_version: int, issued_at: int) -> VisitorPass:
-        """A pass for a new visitor identity of 128 random bits."""
-        return VisitorPass(link_id, link_version, _text(self._entropy.bytes(16)), issued_at)
+    def issue(self, link_id: str, link_version: int, issued_at: int, *, told_apart: bool = True) -> VisitorPass:
+        """A pass for a new visitor identity of 128 random bits; of 90 where it is one of many (OTHERS)."""
+        visitor = _text(self._entropy.bytes(16))
+        if not told_apart:
+            visitor = f"{OTHERS}{visitor[:15]}"
+        return VisitorPass(link_id, link_version, visitor, issued_at)
 
     def issue_preview(self, link_id: str, link_version: int, issued_at: int) -> VisitorPass:
         """A pass for an owner who looks at the link as a visitor would."""

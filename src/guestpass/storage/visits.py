@@ -20,6 +20,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    delete,
     exists,
     false,
     func,
@@ -36,7 +37,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from guestpass.app.ports import Activity
 from guestpass.domain.link import VISIT_SILENCE, EventKind, LinkEvent
-from guestpass.domain.visit import Visitor
+from guestpass.domain.visit import OPENINGS_KEPT, Visitor
 from guestpass.storage import dialect
 from guestpass.storage.batch import append_to, rows, told
 from guestpass.storage.links import IDS_PER_QUERY
@@ -79,9 +80,10 @@ class SQLVisits:
         # A visitor has more than one run where an opening and a request after silence came within one batch.
         for runs in zip_longest(*map(_runs, activities)):
             counted += await self._count([run for run in runs if run is not None])
+        further = await self._count_further([each for each in activities if each.further or each.newcomers])
         await self._tell_of_visitors(activities)
-        if counted:
-            await self._add_to_links(counted)
+        if counted or further:
+            await self._add_to_links(counted, further)
 
     async def take_place(self, link_id: str, visitor: str, at: datetime, limit: int) -> bool:
         """Let a visitor in where fewer than `limit` are; see the port for the rules."""
@@ -192,6 +194,22 @@ class SQLVisits:
                 counted.append(_Counted(*key, run.times[1:], is_new=False))
         return counted
 
+    async def _count_further(self, activities: Sequence[Activity]) -> list[Activity]:
+        """Count openings that nobody tells one by one; returns what was counted: not that of links that are gone."""
+        if not activities:
+            return []
+        told_rows = (
+            (
+                activity.link_id,
+                activity.visitor,
+                activity.last_seen or activity.present_at or activity.further[-1][0],
+                sum(count for _, count in activity.further),
+            )
+            for activity in activities
+        )
+        concerned = {(row.link_id, row.visitor) for row in await self._connection.execute(_FURTHER, rows(told_rows))}
+        return [activity for activity in activities if (activity.link_id, activity.visitor) in concerned]
+
     async def _decide(self, statement: Executable, runs: Sequence[_Run]) -> dict[tuple[str, str], int]:
         """Each visitor's number of visits, of those whom the statement concerned."""
         if not runs:
@@ -230,25 +248,34 @@ class SQLVisits:
         )
         await self._connection.execute(_TELL, rows(told_rows))
 
-    async def _add_to_links(self, counted: Sequence[_Counted]) -> None:
-        """Add up visits by link and by hour, and append them to the histories."""
+    async def _add_to_links(self, counted: Sequence[_Counted], further: Sequence[Activity]) -> None:
+        """Add up visits by link and by hour, and append those that were told one by one to the histories."""
         visits: Counter[str] = Counter()
         new: Counter[str] = Counter()
-        newest: dict[str, datetime] = {}
+        newest: dict[str, datetime | None] = {}
         hours: Counter[tuple[str, datetime]] = Counter()
         for each in counted:
             id = each.link_id
             visits[id] += len(each.times)
             new[id] += each.is_new
-            newest[id] = max(*each.times, newest.get(id, each.times[0]))
+            newest[id] = _newest(*each.times, newest.get(id))
             hours.update((id, at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)) for at in each.times)
+        for activity in further:
+            id = activity.link_id
+            visits[id] += sum(count for _, count in activity.further)
+            new[id] += activity.newcomers
+            newest[id] = _newest(activity.last_seen if activity.further else None, newest.get(id))
+            hours.update({(id, hour.astimezone(UTC)): count for hour, count in activity.further})
         add_up = rows((id, visits[id], new[id], newest[id]) for id in sorted(visits))
-        await self._connection.execute(_ADD_TO_LINKS, add_up)
+        totals = (await self._connection.execute(_ADD_TO_LINKS, add_up)).all()
         await self._connection.execute(_ADD_TO_HOURS, rows((*hour, count) for hour, count in sorted(hours.items())))
         openings = (
             LinkEvent(each.link_id, at, EventKind.OPENED, each.visitor) for each in counted for at in each.times
         )
         await self.add_events(sorted(openings, key=lambda event: event.at))
+        for id, total in totals:
+            if total > OPENINGS_KEPT and total // _TRIMMED_EACH != (total - visits[id]) // _TRIMMED_EACH:
+                await self._connection.execute(_TRIM, {"of_link": id})
 
 
 def _of_each_visitor(activities: Iterable[Activity]) -> list[Activity]:
@@ -271,6 +298,8 @@ def _joined(first: Activity, second: Activity) -> Activity:
         last_seen=_newest(first.last_seen, second.last_seen),
         present_at=_newest(first.present_at, second.present_at),
         origin=second.origin or first.origin,
+        further=first.further + second.further,
+        newcomers=first.newcomers + second.newcomers,
     )
 
 
@@ -459,6 +488,38 @@ def _take_place() -> ReturningInsert[int]:
 
 
 _TAKE_PLACE = _take_place()
+
+
+def _count_further() -> ReturningInsert[Any]:
+    """Insert OTHERS, or count more visits of theirs or of a visitor; nothing for links that are gone."""
+    told_of = told(
+        link_id=visitors.c.link_id, visitor=visitors.c.visitor, at=visitors.c.last_seen, visits=visitors.c.visits
+    )
+    of = told_of.c
+    row = {
+        "link_id": of.link_id,
+        "visitor": of.visitor,
+        "first_seen": of.at,
+        "last_seen": of.at,
+        "visits": of.visits,
+        "visit_started_at": of.at,
+        "visit_opened": true(),
+        "number": literal(0, visitors.c.number.type),
+        "present_at": of.at,
+    }
+    values = select(*row.values()).select_from(told_of).join(links, links.c.id == of.link_id).order_by(of.position)
+    statement = dialect.insert(visitors).from_select(list(row), values)
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=[visitors.c.link_id, visitors.c.visitor],
+        set_={
+            "visits": visitors.c.visits + new.visits,
+            "visit_started_at": _later(visitors.c.visit_started_at, new.visit_started_at),
+        },
+    ).returning(visitors.c.link_id, visitors.c.visitor)
+
+
+_FURTHER = _count_further()
 _SUMS = told(link_id=links.c.id, visits=links.c.visits, visitors=links.c.visitors, newest_start=links.c.last_opened_at)
 _ADD_TO_LINKS = (
     update(links)
@@ -469,6 +530,7 @@ _ADD_TO_LINKS = (
         last_opened_at=_later(links.c.last_opened_at, _SUMS.c.newest_start),
         details_removed_at=None,
     )
+    .returning(links.c.id, links.c.visits)
 )
 _HOURS = told(link_id=visit_hours.c.link_id, began_at=visit_hours.c.began_at, visits=visit_hours.c.visits)
 _ADD_TO_HOURS = dialect.insert(visit_hours).from_select(
@@ -478,6 +540,17 @@ _ADD_TO_HOURS = dialect.insert(visit_hours).from_select(
 _ADD_TO_HOURS = _ADD_TO_HOURS.on_conflict_do_update(
     index_elements=[visit_hours.c.link_id, visit_hours.c.began_at],
     set_={"visits": visit_hours.c.visits + _ADD_TO_HOURS.excluded.visits},
+)
+_TRIMMED_EACH = 500
+"""After how many visits those openings are removed that are too many."""
+_TRIM = delete(link_events).where(
+    link_events.c.id.in_(
+        select(link_events.c.id)
+        .where(link_events.c.link_id == _OF_LINK, link_events.c.kind == EventKind.OPENED.value)
+        .order_by(link_events.c.at.desc(), link_events.c.id.desc())
+        .offset(OPENINGS_KEPT)
+        .limit(10 * _TRIMMED_EACH)
+    )
 )
 # A program of an earlier version may still write events of kinds that have a table of their own by now.
 _KINDS = [kind.value for kind in EventKind]

@@ -55,17 +55,24 @@ class SlowHashes:
             self.running -= 1
         return password
 
+    def verify(self, _encoded: str, password: str) -> bool:
+        return bool(self.hash(password))
 
-async def test_the_loop_goes_on_while_a_few_hashes_are_made_and_the_others_wait(
+
+async def test_the_loop_goes_on_while_a_few_are_verified_and_the_others_wait_whatever_is_made(
     hasher: Argon2Hasher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = SlowHashes()
     monkeypatch.setattr(hasher, "_hasher", slow)
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(hasher.hash(f"password {number}")) for number in range(8)]
-        # Only a loop that is not blocked comes here and sees both threads at work.
+        made = [group.create_task(hasher.hash(f"password {number}")) for number in range(8)]
+        await asyncio.to_thread(slow.begun.acquire, timeout=20)
+        assert slow.running == 1
+        verified = [group.create_task(hasher.verify("encoded", "correct horse")) for _ in range(8)]
+        # Only a loop that is not blocked comes here and sees both other threads at work.
         await asyncio.to_thread(lambda: [slow.begun.acquire(timeout=20) for _ in range(2)])
-        assert slow.running == 2
+        assert slow.running == 3
         slow.release.set()
-    assert [task.result() for task in tasks] == [f"password {number}" for number in range(8)]
-    assert slow.most == 2
+    assert [task.result() for task in made] == [f"password {number}" for number in range(8)]
+    assert all(task.result() for task in verified)
+    assert slow.most == 3

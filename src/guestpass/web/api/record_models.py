@@ -89,10 +89,15 @@ class VisitCountsBody(Shown):
 
 
 class VisitorBody(Shown):
-    """One browser that was let in."""
+    """One browser that was let in; or all `others`, who came when so many did that they are not told apart."""
 
-    id: str = Field(description="It opens nothing.", examples=["Zm9vYmFyYmF6cXV4MDEyMw"])
-    number: int = Field(description="Counts the link's visitors in the order in which they came.", examples=[2])
+    id: str = Field(
+        description="It opens nothing. `others` are many, whose visits can't be ended one by one.",
+        examples=["Zm9vYmFyYmF6cXV4MDEyMw"],
+    )
+    number: int = Field(
+        description="Counts the link's visitors in the order in which they came; 0 for `others`.", examples=[2]
+    )
     first_seen_at: datetime = Field(examples=["2026-03-04T05:06:07Z"])
     last_seen_at: datetime = Field(
         description="The newest request, or the newest moment at which something was open.",

@@ -67,7 +67,12 @@ async def log_in(request: Request, token: Token, services: Services) -> Response
         link = await services.openings.login(
             token, password, facts.client_address, request_id=facts.request_id, user_agent=agent
         )
-        visitor_pass = services.passes.issue(link.id, link.version, int(services.clock.now().timestamp()))
+        visitor_pass = services.passes.issue(
+            link.id,
+            link.version,
+            int(services.clock.now().timestamp()),
+            told_apart=services.openings.tell_apart(link, facts.client_address),
+        )
         await services.openings.let_in(
             link, visitor_pass.visitor, facts.client_address, request_id=facts.request_id, user_agent=agent
         )
