@@ -18,7 +18,11 @@ from guestpass.gateway.exchange import Exchange
 from guestpass.gateway.framing import LAST_CHUNK, frame
 from guestpass.gateway.heads import RequestHead, ResponseHead
 from guestpass.gateway.odoo.answers import OdooAnswer
+from guestpass.gateway.odoo.examinations import Finding, Question
+from guestpass.gateway.odoo.examiner import SECONDS as EXAMINE_SECONDS
+from guestpass.gateway.odoo.examiner import Examination, Examiner, NotExaminedError
 from guestpass.gateway.odoo.findings import X_SENDFILE
+from guestpass.gateway.odoo.json_bodies import is_little
 from guestpass.gateway.odoo.spool import IN_MEMORY, Spool, SpoolRoom
 from guestpass.gateway.odoo.turns import WAIT_SECONDS, Turns
 from guestpass.gateway.pool import Upstream
@@ -35,14 +39,15 @@ class Plan:
     """What an exchange with Odoo does when its turn comes.
 
     `readmit` decides once more, since the link may have ended meanwhile: None is yes. `compose` builds the
-    request's head for a body of so many bytes, or for none. `examine`, where the body decides what a request means,
-    says what goes on in its stead, what is answered without Odoo, or why it is refused; a body of more than
-    `longest_examined` bytes is refused.
+    request's head for a body of so many bytes, or for none. Where the body decides what a request means, that is asked
+    by `question`, and `act_on` makes of the finding what goes on in the body's stead (None is the body itself), what is
+    answered without Odoo, or why it is refused; a body of more than `longest_examined` bytes is refused.
     """
 
     readmit: Callable[[], Reason | None]
     compose: Callable[[int | None], bytes]
-    examine: Callable[[bytes], Examined] | None = None
+    act_on: Callable[[Finding], Examined]
+    question: Question | None = None
     longest_examined: int = IN_MEMORY
 
 
@@ -54,7 +59,7 @@ class Refusal:
     detail: str | None = None
 
 
-Examined = bytes | RenderedNotice | Refusal
+Examined = bytes | RenderedNotice | Refusal | None
 
 
 class OdooExchange(Exchange):
@@ -62,6 +67,8 @@ class OdooExchange(Exchange):
 
     __slots__ = (
         "_body",
+        "_examination",
+        "_examiner",
         "_intake",
         "_odoo_answer",
         "_outflow",
@@ -82,6 +89,7 @@ class OdooExchange(Exchange):
         *,
         turns: Turns,
         room: SpoolRoom,
+        examiner: Examiner,
         entry: LinkEntry,
         visitor: str,
         address: str,
@@ -105,6 +113,8 @@ class OdooExchange(Exchange):
         holder = (visitor, entry.link.id, address)
         self._intake = Spool(room, holder, client.gateway.spawn, self._release_visitor)
         self._outflow = Spool(room, holder, client.gateway.spawn, self._release_odoo)
+        self._examiner = examiner
+        self._examination: Examination | None = None  # while the body is looked at beside the event loop
         self._body: bytes | None = None  # what is sent, where it is not in the intake's file
         self._pumping = False
         self._said_all = False
@@ -116,7 +126,7 @@ class OdooExchange(Exchange):
         if self.entry is not None:
             self.entry.live.add(self)
         if self.request_done:
-            self._await_turn()
+            self._examine()
             return
         self._client.set_deadline(self._client.patience)
         if self._request.minor == 1 and self._request.values.get(b"expect", b"").lower() == b"100-continue":
@@ -131,33 +141,72 @@ class OdooExchange(Exchange):
             return
         if self._body is None and self._intake.is_in_memory:
             self._body = self._intake.take_all()
-        examine = self._plan.examine
-        if examine is None:
-            self._send_request()
-        elif (self._intake.pending or len(self._body or b"")) > self._plan.longest_examined:
-            self._refuse(Reason.NOT_SHARED, "The body is larger than what can be looked at.")
-        elif self._body is not None:
-            self._act_on(examine(self._body))
+        if self._body is None and self._plan.question is not None:
+            self._client.gateway.spawn(self._gather())
         else:
-            self._client.gateway.spawn(self._examine_long(examine))
+            self._send_request()
 
-    async def _examine_long(self, examine: Callable[[bytes], Examined]) -> None:
-        """Look at a body that waits in a file; that takes a while, so it is done beside the event loop."""
+    async def _gather(self) -> None:
+        """Bring a long call from its file into memory: where its session has ended, it is sent under another one."""
         pieces = []
         try:
             while piece := await self._intake.take():
                 pieces.append(piece)
         except OSError:
-            self._refuse(Reason.TOO_BUSY, "The upload could not be kept; try again later.")
+            if not self._is_over:
+                self._refuse(Reason.TOO_BUSY, "The upload could not be kept; try again later.")
             return
-        examined = await asyncio.to_thread(examine, b"".join(pieces))
         if not self._is_over:
-            self._act_on(examined)
+            self._body = b"".join(pieces)
+            self.take_turn()
 
-    def _act_on(self, examined: Examined) -> None:
-        if isinstance(examined, bytes):
-            self._body = examined
-            self._send_request()
+    def _examine(self) -> None:
+        """The request is whole: look at its body, where that decides anything, before a turn is awaited."""
+        question = self._plan.question
+        if question is None:
+            self._await_turn()
+        elif self._intake.pending > self._plan.longest_examined:
+            self._refuse(Reason.NOT_SHARED, "The body is larger than what can be looked at.")
+        elif self._intake.is_in_memory and is_little(body := self._intake.peek()):
+            self._go_on(question.answer(body))
+        else:
+            self._client.set_deadline(EXAMINE_SECONDS)
+            self._examination = Examination(self.entry.link.id if self.entry is not None else "")
+            self._client.gateway.spawn(self._examine_beside(self._examination, question))
+
+    async def _examine_beside(self, examination: Examination, question: Question) -> None:
+        """Have another process look at a body that would hold this one up."""
+        size = self._intake.pending
+        try:
+            finding = await self._examiner.examine(examination, question, size, self._intake.look_through())
+        except NotExaminedError as error:
+            if not self._is_over:
+                self._refuse_unexamined(error)
+            return
+        self._examination = None
+        if finding is not None and not self._is_over:
+            self._go_on(finding)
+
+    def _refuse_unexamined(self, error: NotExaminedError) -> None:
+        gateway = self._client.gateway
+        request_id = gateway.next_request_id()
+        gateway.faults.tell(
+            "body_not_examined",
+            self.entry.link.id if self.entry is not None else None,
+            request_id=request_id,
+            cause=str(error),
+            effect="the call gets 503",
+            remedy="look at the memory, the processes and the processor time that this machine has left",
+        )
+        self._refuse(Reason.TOO_BUSY, "The body could not be examined.", request_id=request_id)
+
+    def _go_on(self, finding: Finding) -> None:
+        examined = self._plan.act_on(finding)
+        if examined is None:
+            self._await_turn()
+        elif isinstance(examined, bytes):
+            self._intake.replace(examined)
+            self._await_turn()
         elif isinstance(examined, Refusal):
             self._refuse(examined.reason, examined.detail, read=True)
         else:
@@ -201,7 +250,7 @@ class OdooExchange(Exchange):
         if self._intake.is_congested:
             self._client.pause_for_upstream()
         if self.request_done:
-            self._await_turn()
+            self._examine()
 
     def _refuse_for_room(self) -> None:
         """The visitor, his link or his address holds as much as it may."""
@@ -233,6 +282,8 @@ class OdooExchange(Exchange):
         if self.request_done and not self._turns.holds(self) and self._upstream is None and not self._is_over:
             if self._outflow.pending:
                 self.cut()
+            elif self._examination is not None:
+                self._refuse_unexamined(NotExaminedError(f"it took more than {EXAMINE_SECONDS:.0f} s"))
             else:
                 self._refuse(Reason.TOO_BUSY, f"No turn came within {WAIT_SECONDS:.0f} seconds.")
         else:
@@ -341,6 +392,9 @@ class OdooExchange(Exchange):
 
     def _end(self) -> None:
         super()._end()
+        if self._examination is not None:
+            self._examination.give_up()
+            self._examination = None
         self._turns.leave(self)
         self._intake.close()
         self._outflow.close()

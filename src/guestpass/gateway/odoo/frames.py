@@ -173,7 +173,7 @@ class ViewOnlyFrames(_TextFrames):
 
     def _read(self, text: bytes) -> None:
         try:
-            event = read_call(text)
+            event = read_call(text, _MOST_VALUES)
         except ValueError:
             self._refuse("A message must be one JSON object.")
             return

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from guestpass.app.directory import LinkEntry
@@ -30,16 +29,16 @@ from guestpass.gateway.odoo.asset_exchange import AssetExchange
 from guestpass.gateway.odoo.assets import AssetCache, AssetKey, Fetch, FetchedAsset, is_cacheable
 from guestpass.gateway.odoo.compression import upstream_if_none_match
 from guestpass.gateway.odoo.endings import answered, ending, is_call, is_json, upload_too_large, user_error
+from guestpass.gateway.odoo.examinations import Finding, Outcome, Question, Subject
+from guestpass.gateway.odoo.examiner import Examiner
 from guestpass.gateway.odoo.exchange import Examined, OdooExchange, Plan, Refusal
 from guestpass.gateway.odoo.fetching import fetched
 from guestpass.gateway.odoo.frames import ViewOnlyFrames
-from guestpass.gateway.odoo.json_bodies import read_call
-from guestpass.gateway.odoo.paths import jsonrpc_refusal, needs_body_check
+from guestpass.gateway.odoo.paths import needs_body_check
 from guestpass.gateway.odoo.requests import (
     FixedName,
     fixed_name,
     is_stripped,
-    names_database_part,
     takes_database,
     translate_origin,
     translate_referer,
@@ -52,13 +51,12 @@ from guestpass.gateway.odoo.sign_in_rules import (
     SignInRuling,
     is_own_sign_in,
     rule_on_sign_in,
-    takes_credentials,
 )
 from guestpass.gateway.odoo.signed_in import SessionUse, SignedInExchange, SignedInTunnel
 from guestpass.gateway.odoo.spool import IN_MEMORY, SpoolRoom
 from guestpass.gateway.odoo.tunnel import BusTunnel
 from guestpass.gateway.odoo.turns import Turns
-from guestpass.gateway.odoo.view_only_calls import Passed, Quiet, rule_on_call
+from guestpass.gateway.odoo.view_only_calls import Refused
 from guestpass.gateway.odoo.view_only_routes import RouteRuling, rule_on_route, target_to_read
 from guestpass.languages.language import language_for
 from guestpass.signing.passes import pass_name
@@ -132,6 +130,7 @@ class OdooProfile:
         self._sessions = sessions
         self._entropy = entropy
         self.assets = assets
+        self._examiner = Examiner()
         self._turns: dict[EnvironmentKey, Turns] = {}
         self.notices = OdooNotices(gateway.notices)
 
@@ -288,13 +287,15 @@ class OdooProfile:
             Plan(
                 readmit=lambda: self._readmit(entry, environment),
                 compose=compose,
-                examine=self._examiner(crossing, target.partition(b"?")[0], use),
+                act_on=lambda finding: self._act_on(crossing, finding),
+                question=_question(crossing, target.partition(b"?")[0], use),
                 longest_examined=_LONGEST_CALL if use is not None else IN_MEMORY,
             ),
             self._gateway.way_to(environment).upstream_for(target),
             OdooAnswer(crossing.answer, head, fixed, crossing.origin, environment.url.encode()),
             turns=self._turns_of(environment),
             room=self._room,
+            examiner=self._examiner,
             entry=entry,
             visitor=crossing.visitor_id,
             address=crossing.visitor.address.decode(),
@@ -305,34 +306,28 @@ class OdooProfile:
             exchange.session = use
         client.start(exchange)
 
-    def _examiner(self, crossing: Crossing, path: bytes, use: SessionUse | None) -> Callable[[bytes], Examined] | None:
-        """What looks at the request's body before it goes on; None where its body decides nothing."""
-        # A call without a byte is none that a client makes.
-        if crossing.entry.link.access is Access.READ_ONLY and (
-            crossing.head.has_body or crossing.head.method == b"POST"
-        ):
-            if use is None and is_own_sign_in(crossing.head.method, path):
+    def _act_on(self, crossing: Crossing, finding: Finding) -> Examined:
+        """What becomes of a request whose body was examined; people are told of what they may not do."""
+        match finding.outcome:
+            case Outcome.PASSES:
                 return None
-            return lambda body: self._examine_looking(crossing, path, body, signed_in=use is not None)
-        if needs_body_check(path):
-            return _examine_jsonrpc
-        if use is not None and _may_be_call(crossing.head):
-            return _examine_signed_in
-        if crossing.head.has_body and takes_database(path):
-            return partial(_examine_form, crossing.entry.environment.database)
-        return None
+            case Outcome.REWRITTEN:
+                return finding.body
+            case Outcome.ANSWERED:
+                return answered(finding.body)
+            case Outcome.UNREADABLE:
+                return Refusal(Reason.BAD_REQUEST, finding.text)
+            case Outcome.NOT_SHARED:
+                return Refusal(Reason.NOT_SHARED, finding.text)
+            case Outcome.VIEW_ONLY:
+                return self._refuse_call(crossing, Refused(finding.text, finding.model, finding.method))
 
-    def _examine_looking(self, crossing: Crossing, path: bytes, body: bytes, *, signed_in: bool) -> Examined:
-        """The call of a visitor who may only look, as it is written anew; he is told of what he may not do."""
-        environment = crossing.entry.environment
-        ruling = rule_on_call(path, body, environment.read_only_allow)
-        if isinstance(ruling, Passed):
-            return _examine_signed_in(ruling.body) if signed_in else ruling.body
-        if isinstance(ruling, Quiet):
-            return answered(ruling.answer())
-        if ruling.model is not None and ruling.method is not None:
-            self._gateway.visits.refused_call(environment.key, ruling.model, ruling.method, self._gateway.time())
-        return user_error(ruling.said_in(language_for(crossing.head.languages)))
+    def _refuse_call(self, crossing: Crossing, refused: Refused) -> RenderedNotice:
+        """Tell a visitor who may only look, and count what he wanted for the owner."""
+        if refused.model is not None and refused.method is not None:
+            key, now = crossing.entry.environment.key, self._gateway.time()
+            self._gateway.visits.refused_call(key, refused.model, refused.method, now)
+        return user_error(refused.said_in(language_for(crossing.head.languages)))
 
     def _compose(self, crossing: Crossing, target: bytes, sent: RequestHead, use: SessionUse | None) -> bytes:
         fixed = _name_of(crossing.entry.environment)
@@ -409,6 +404,7 @@ class OdooProfile:
     def close(self) -> None:
         """Let go of what spools use."""
         self._room.close()
+        self._examiner.close()
 
     def _readmit(self, entry: LinkEntry, environment: Environment) -> Reason | None:
         """Why a request that was admitted may not go on after it has waited; None where it may."""
@@ -445,25 +441,22 @@ def _may_be_call(head: RequestHead) -> bool:
     return head.has_body and any(lower == b"content-type" and is_json(value) for lower, _, value in head.fields)
 
 
-def _examine_jsonrpc(body: bytes) -> Examined:
-    detail = jsonrpc_refusal(body)
-    return body if detail is None else Refusal(Reason.NOT_SHARED, detail)
-
-
-def _examine_form(database: str | None, body: bytes) -> Examined:
-    """The body of a form that may choose a database, without any choice of another one."""
-    if names_database_part(body):
-        return Refusal(Reason.NOT_SHARED, "This form chooses a database, which is not for visitors to choose.")
-    return without_foreign_database(body, database)
-
-
-def _examine_signed_in(body: bytes) -> Examined:
-    """The body of a call, as it came: what it says is only looked at."""
-    try:
-        call = read_call(body)
-    except ValueError as error:
-        return Refusal(Reason.BAD_REQUEST, str(error))
-    return Refusal(Reason.NOT_SHARED, NOT_FOR_VISITORS) if takes_credentials(call) else body
+def _question(crossing: Crossing, path: bytes, use: SessionUse | None) -> Question | None:
+    """What has to be asked of the request's body before it goes on; None where it decides nothing."""
+    head, environment = crossing.head, crossing.entry.environment
+    # A call without a byte is none that a client makes.
+    if crossing.entry.link.access is Access.READ_ONLY and (head.has_body or head.method == b"POST"):
+        if use is None and is_own_sign_in(head.method, path):
+            return None
+        allowed = tuple(environment.read_only_allow)
+        return Question(Subject.LOOK, path.decode("latin-1"), allowed, signed_in=use is not None)
+    if needs_body_check(path):
+        return Question(Subject.JSONRPC)
+    if use is not None and _may_be_call(head):
+        return Question(Subject.CALL)
+    if head.has_body and takes_database(path):
+        return Question(Subject.FORM, database=environment.database)
+    return None
 
 
 def _name_of(environment: Environment) -> FixedName:

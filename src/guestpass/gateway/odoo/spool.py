@@ -9,7 +9,7 @@ import asyncio
 import os
 import tempfile
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -158,6 +158,10 @@ class Spool:
                 self._spawn(self._write())
         return fits
 
+    def peek(self) -> bytes:
+        """Everything, where `is_in_memory`, without taking it."""
+        return b"".join(self._front)
+
     def take_all(self) -> bytes:
         """Everything, where `is_in_memory`."""
         data = b"".join(self._front)
@@ -185,6 +189,29 @@ class Spool:
             return b""
         self._took(len(data))
         return data
+
+    async def look_through(self) -> AsyncIterator[bytes]:
+        """All bytes without taking them, while nothing is put or taken. Raises OSError, also where it is closed."""
+        for piece in tuple(self._front):
+            yield piece
+        position, end = self._read_at, self._read_at + self.pending - self._front_size
+        while position < end:
+            while position == self._write_at and not (self.failed or self._closed):
+                await self._written.wait()
+            if self.failed or self._closed:
+                raise OSError("the spool's content is gone")
+            data = await self._with_file(os.pread, min(_PIECE, self._write_at - position), position)
+            if not data:
+                raise OSError("the spool's file is shorter than what was written")
+            position += len(data)
+            yield data
+
+    def replace(self, data: bytes) -> None:
+        """Hold this instead of everything, which has been looked through."""
+        self._clear_front()
+        self._read_at = self._write_at
+        self._took(self.pending)
+        self.put(data)
 
     def close(self) -> None:
         """Drop what is left."""

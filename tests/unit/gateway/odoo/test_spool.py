@@ -195,3 +195,43 @@ async def test_who_was_held_while_memory_was_short_is_let_go_although_others_gav
     async with asyncio.timeout(5):
         await relieved.wait()
     spool.close()
+
+
+@pytest.mark.parametrize("size", [0, IN_MEMORY, 5 * IN_MEMORY + 1])
+async def test_what_is_looked_through_is_still_there(tmp_path: Path, tasks: asyncio.TaskGroup, size: int) -> None:
+    spool = Spool(_room(tmp_path), SOMEONE, _spawn(tasks), lambda: None)
+    content = random.Random(size).randbytes(size)
+    for start in range(0, size, 100_000):
+        spool.put(content[start : start + 100_000])
+    for _ in range(2):
+        assert b"".join([piece async for piece in spool.look_through()]) == content
+    assert await _take_all(spool) == content
+    spool.close()
+
+
+@pytest.mark.parametrize("size", [10, IN_MEMORY, 5 * IN_MEMORY])
+async def test_what_is_replaced_is_accounted_for_as_what_it_is(
+    tmp_path: Path, tasks: asyncio.TaskGroup, size: int
+) -> None:
+    room = _room(tmp_path, total=6 * IN_MEMORY)
+    memory = room.memory_left
+    spool = Spool(room, SOMEONE, _spawn(tasks), lambda: None)
+    spool.put(bytes(size))
+    assert b"".join([piece async for piece in spool.look_through()]) == bytes(size)
+    spool.replace(b"another body")
+    assert room.memory_left == memory - 12
+    assert room.take(ANOTHER, 2 * IN_MEMORY)
+    assert spool.is_in_memory
+    assert (spool.peek(), spool.take_all(), spool.pending) == (b"another body", b"another body", 0)
+    spool.close()
+    assert room.memory_left == memory
+
+
+async def test_who_looks_through_what_is_dropped_is_told(tmp_path: Path, tasks: asyncio.TaskGroup) -> None:
+    spool = Spool(_room(tmp_path), SOMEONE, _spawn(tasks), lambda: None)
+    spool.put(bytes(3 * IN_MEMORY))
+    looked = spool.look_through()
+    await anext(looked)
+    spool.close()
+    with pytest.raises(OSError, match="gone"):
+        await anext(looked)
