@@ -16,6 +16,7 @@ from guestpass.domain.branding import Branding
 from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.link import ShareLink, Status
 from guestpass.domain.networks import is_within, read_networks
+from guestpass.domain.visitor_pass import PREVIEW_SECONDS, VisitorPass
 
 _LONGEST_TIMER: Final = 86_400.0
 _USELESS_KEPT: Final = 10_000
@@ -130,6 +131,7 @@ class Directory:
         self._tokens_of: dict[str, list[bytes]] = {}
         self._absent: dict[str, float] = {}
         self._useless: dict[bytes, tuple[float, TokenRecord | None]] = {}
+        self._previews: dict[VisitorPass, tuple[LinkEntry, asyncio.TimerHandle]] = {}
         self._generation = 0
 
     def branding(self, entry: LinkEntry) -> Branding | None:
@@ -158,15 +160,22 @@ class Directory:
         if not self._vault.is_well_formed(token):
             return None
         token_hash = self._vault.hash(token)
-        link_id, generation = self._tokens.get(token_hash), self._generation
-        if link_id is None:
-            record = await self._record(token_hash)
-            if record is None or record.retired_at is not None:
+        while True:
+            link_id, generation = self._tokens.get(token_hash), self._generation
+            if link_id is None:
+                link_id = await self._opened_by(token_hash)
+            if link_id is None:
                 return None
-            link_id = record.link_id
-        entry = await self.load(link_id)
-        # What was read before a change came may be of yesterday, and must not be remembered.
-        if entry is not None and generation == self._generation:
+            entry = self._entries.get(link_id)
+            if entry is None:
+                entry = await self.load(link_id)
+                # The link was read after its token: one that was replaced in between must not open what came then.
+                if entry is not None and await self._opened_by(token_hash) is None:
+                    return None
+            # What was read before a change came may be of yesterday.
+            if generation == self._generation:
+                break
+        if entry is not None:
             if len(self._tokens) >= self._size:
                 self._tokens.clear()
                 self._tokens_of.clear()
@@ -174,6 +183,10 @@ class Directory:
                 self._tokens[token_hash] = link_id
                 self._tokens_of.setdefault(link_id, []).append(token_hash)
         return entry
+
+    async def _opened_by(self, token_hash: bytes) -> str | None:
+        record = await self._record(token_hash)
+        return record.link_id if record is not None and record.retired_at is None else None
 
     async def was_replaced(self, token: str) -> bool:
         """Whether a token that `find` knows no link for once opened one that has another URL now."""
@@ -217,10 +230,25 @@ class Directory:
         for link_id in tuple(self._entries):
             await self._refresh(link_id)
 
+    def watch(self, entry: LinkEntry, preview: VisitorPass) -> None:
+        """Cut what an owner who only looks has open when their time is over."""
+        if preview not in self._previews:
+            left = max(0.0, preview.issued_at + PREVIEW_SECONDS - self._time())
+            timer = asyncio.get_running_loop().call_later(left, self._end_preview, preview)
+            self._previews[preview] = entry, timer
+
+    def _end_preview(self, preview: VisitorPass) -> None:
+        entry, timer = self._previews.pop(preview)
+        timer.cancel()
+        entry.cut(preview.visitor)
+
     def clock_moved(self) -> None:
         """Time has made a leap: end what has expired by now, and begin to wait anew for the rest."""
         for entry in self._entries.values():
             self._watch_expiry(entry)
+        for preview in tuple(self._previews):
+            if not preview.is_within(PREVIEW_SECONDS, self._time()):
+                self._end_preview(preview)
 
     def cut_all(self) -> None:
         """Cut whatever is open, and know the links all the same."""
@@ -229,6 +257,9 @@ class Directory:
 
     def close(self) -> None:
         """Forget everything and cut whatever is open."""
+        for _, timer in self._previews.values():
+            timer.cancel()
+        self._previews.clear()
         for entry in self._entries.values():
             _stop_timer(entry)
             entry.cut()

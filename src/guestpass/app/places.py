@@ -25,3 +25,8 @@ class Places:
             return True
         async with self._store.writing(visitors_of(link.id)) as work:
             return await work.visits.take_place(link.id, visitor, self._clock.now(), link.max_visitors)
+
+    async def give_back(self, link_id: str, visitor: str) -> None:
+        """Free the place of a visitor who was refused after all, and never held a pass for it."""
+        async with self._store.writing() as work:
+            await work.visits.give_place_back(link_id, visitor)

@@ -550,6 +550,10 @@ class Visits(Protocol):
         """
         ...
 
+    async def give_place_back(self, link_id: str, visitor: str) -> None:
+        """Forget a visitor who has taken a place and done nothing since."""
+        ...
+
     async def end(self, link_id: str, visitor: str, at: datetime) -> bool:
         """End a visit, so that its place is free; False where there was none, or it was ended before."""
         ...

@@ -7,7 +7,7 @@ this worker's memory; whoever writes to the row says which revision he knew.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -128,11 +128,13 @@ class VisitorSessions:
         *,
         ends_at: datetime | None = None,
         instead_of: VisitorSession | None = None,
+        readmit: Callable[[], Reason | None] = lambda: None,
     ) -> VisitorSession:
         """The visitor's session: from memory, from the database, or by signing in; raises NoSession.
 
         `instead_of` is one that Odoo has ended. `address` is the visitor's, for the budget and for Odoo's log.
-        `ends_at` is when his pass is over, where that is sooner than the link.
+        `ends_at` is when his pass is over, where that is sooner than the link. `readmit` is asked before anybody is
+        signed in: why the visitor may not be, None where they may.
         """
         async with self._turn((entry.link.id, visitor)):
             known = self.peek(entry, visitor)
@@ -146,7 +148,7 @@ class VisitorSessions:
                     self._remember(entry.link.id, visitor, found)
                     return found
                 async with self._place(entry):
-                    session = await self._claim_and_sign_in(entry, visitor, address, row, ends_at)
+                    session = await self._claim_and_sign_in(entry, visitor, address, row, ends_at, readmit)
                 if session is not None:
                     return session
                 if self._clock.now() >= give_up:
@@ -259,7 +261,13 @@ class VisitorSessions:
             return await work.odoo_sessions.get(entry.link.id, visitor)
 
     async def _claim_and_sign_in(
-        self, entry: LinkEntry, visitor: str, address: str, row: OdooSession | None, ends_at: datetime | None
+        self,
+        entry: LinkEntry,
+        visitor: str,
+        address: str,
+        row: OdooSession | None,
+        ends_at: datetime | None,
+        readmit: Callable[[], Reason | None],
     ) -> VisitorSession | None:
         """Sign the visitor in if nobody else is about to; None where somebody is. Raises NoSession."""
         named = entry.account
@@ -283,7 +291,7 @@ class VisitorSessions:
             # Memory may not have heard yet that Odoo refused the account a moment ago.
             account = await work.accounts.get(entry.environment.key, named.name)
         try:
-            id = await self._sign_in(entry, account, address)
+            id = await self._sign_in(entry, account, address, readmit)
             session = await self._complete(entry, wanted, claim, id)
         except BaseException:
             async with self._store.writing(visitors_of(entry.link.id)) as work:
@@ -294,7 +302,9 @@ class VisitorSessions:
             await self._sign_out([row])
         return session
 
-    async def _sign_in(self, entry: LinkEntry, account: Account | None, address: str) -> str:
+    async def _sign_in(
+        self, entry: LinkEntry, account: Account | None, address: str, readmit: Callable[[], Reason | None]
+    ) -> str:
         """Sign in at Odoo, and write down whether it accepted the account; raises NoSession."""
         if account is None or entry.account is None or account.revision != entry.account.revision:
             # The owner has just changed it; memory hears of that in a moment.
@@ -308,6 +318,8 @@ class VisitorSessions:
                 raise NoSession(Reason.SIGN_IN_REFUSED)
         if await self._budget.spend(entry.link.id, counted_as(address)) is not None:
             raise NoSession(Reason.SIGN_INS_USED_UP)
+        if (refusal := readmit()) is not None:
+            raise NoSession(refusal)
         password = self._sealer.open(account.sealed_password, password_context(key, account.name))
         try:
             signed_in = await self._door.sign_in(entry.environment, account.login, password, address=address)

@@ -23,6 +23,7 @@ from guestpass.gateway.upstream_side import FULL, UpstreamConnection
 from guestpass.gateway.websocket import is_accepted
 
 if TYPE_CHECKING:
+    from guestpass.gateway.admitted import Admitted
     from guestpass.gateway.client_side import ClientConnection
 
 SLOWEST_BODY: Final = 500
@@ -111,9 +112,13 @@ def _ends_where_it_says(head: ResponseHead, request: RequestHead) -> bool:
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Exchange:
-    """A request on its way. `entry` is the link that it came through, None for requests to our own application."""
+    """A request on its way. `entry` is the link that it came through, None for requests to our own application.
+
+    `admitted` is asked again when a connection had to be made: until then nothing was sent.
+    """
 
     __slots__ = (
+        "_admitted",
         "_answer",
         "_body_began",
         "_body_decoder",
@@ -168,8 +173,10 @@ class Exchange:
         upgrade: bool = False,
         entry: LinkEntry | None = None,
         visitor: str | None = None,
+        admitted: Admitted | None = None,
     ) -> None:
         self._client = client
+        self._admitted = admitted
         self._request = request
         self._request_head = request_head
         self._upstream_at = upstream
@@ -491,6 +498,9 @@ class Exchange:
         elif connection.lost:
             # It said something before it was asked, or closed at once: nobody would tell this exchange of it later.
             self.upstream_lost(None)
+        elif self._admitted is not None and (reason := self._admitted.reason()) is not None:
+            connection.abort()
+            self._refuse(reason, None, read=self.request_done)
         else:
             self._attach(connection)
 

@@ -14,6 +14,7 @@ from guestpass.domain.environment import Kind
 from guestpass.domain.reasons import Reason
 from guestpass.domain.visitor_pass import PREVIEW_SECONDS, TICKET_SECONDS, VisitorPass
 from guestpass.gateway.admission import Decision, Desk, Facts, Forward, Redirect, Reply, TakePlace
+from guestpass.gateway.admitted import Admitted
 from guestpass.gateway.bots import is_bot
 from guestpass.gateway.cookies import CookieJar, EnvironmentCookies, expired
 from guestpass.gateway.crowd import APPLICATION
@@ -88,8 +89,7 @@ class Reception:
         if (wait := gateway.crowd.take_request(facts.address)) is not None:
             self._turn_back(client, facts, jar, Reason.TOO_MANY_REQUESTS, wait)
             return
-        if route.room is _OPEN and head.query.startswith(_TICKET):
-            facts.preview = self._read_ticket(head.query, facts.now)
+        facts.preview = self._read_ticket(facts)
         if not self._opens_links or facts.is_out_of_date or (route.token is None and self._choose_pass(facts, jar)):
             self._act(client, facts, jar)
         else:
@@ -125,8 +125,7 @@ class Reception:
                 client.reply(Reason.UNAVAILABLE, request_id=request_id)
             return
         if client.is_open:
-            facts.now = self._gateway.time()
-            self._choose_pass(facts, jar)
+            self._refresh(facts, jar)
             self._act(client, facts, jar)
 
     def _turn_back(
@@ -177,6 +176,31 @@ class Reception:
                 facts.own_pass, facts.own_tag, facts.own_link = known, tag, entry
         return all_known
 
+    def judge_again(self, facts: Facts, jar: CookieJar) -> Decision:
+        """The decision on what is known now; writes that into `facts`."""
+        self._refresh(facts, jar)
+        return self._decide(facts)
+
+    def _refresh(self, facts: Facts, jar: CookieJar) -> None:
+        """Write into `facts` what may have changed since they were gathered."""
+        facts.now = self._gateway.time()
+        facts.is_out_of_date = self._gateway.is_out_of_date()
+        facts.preview = self._read_ticket(facts)
+        self._choose_pass(facts, jar)
+
+    def refuse(self, client: ClientConnection, facts: Facts, reply: Reply) -> None:
+        """Answer with a refusal."""
+        client.reply(
+            reply.reason,
+            token=facts.route.token,
+            query=facts.head.query.decode("latin-1"),
+            detail=reply.detail,
+            link=cast("LinkEntry | None", reply.link),
+            turns_away=_turns_away(facts, reply.reason),
+            # A stranger is told once for each connection: to ask again costs them no less than us.
+            close=facts.own_link is None and reply.reason not in _NO_REFUSALS,
+        )
+
     def _act(self, client: ClientConnection, facts: Facts, jar: CookieJar) -> None:
         decision = self._decide(facts)
         if self._is_odoo(facts, jar) and calls_odoo(facts.head):
@@ -190,19 +214,9 @@ class Reception:
             if opening is None or not self._is_overrun(client, facts, jar, opening):
                 self._redirect(client, facts, jar, decision)
         elif isinstance(decision, TakePlace):
-            client.wait()
-            self._gateway.spawn(self._take_place(client, facts, jar, decision))
+            self._take_place(client, facts, jar, decision)
         else:
-            client.reply(
-                decision.reason,
-                token=facts.route.token,
-                query=facts.head.query.decode("latin-1"),
-                detail=decision.detail,
-                link=cast("LinkEntry | None", decision.link),
-                turns_away=_turns_away(facts, decision.reason),
-                # A stranger is told once for each connection: to ask again costs them no less than us.
-                close=facts.own_link is None and decision.reason not in _NO_REFUSALS,
-            )
+            self.refuse(client, facts, decision)
 
     def _is_overrun(self, client: ClientConnection, facts: Facts, jar: CookieJar, entry: LinkEntry) -> bool:
         """Count a request through a link, and refuse it where that has too many already."""
@@ -215,27 +229,41 @@ class Reception:
         self._turn_back(client, facts, jar, Reason.LINK_OVERRUN, wait, entry)
         return True
 
-    async def _take_place(self, client: ClientConnection, facts: Facts, jar: CookieJar, decision: TakePlace) -> None:
+    def _take_place(self, client: ClientConnection, facts: Facts, jar: CookieJar, decision: TakePlace) -> None:
         """Let one more visitor in, if the link has room."""
         entry = cast("LinkEntry", decision.link)
         new_pass = decision.preview or self._new_pass(entry, facts)
+        admitted = Admitted(self, client, facts, jar, decision, entry, new_pass.visitor)
+        admitted.wait()
+        self._gateway.spawn(self._await_place(client, facts, jar, decision, new_pass, admitted))
+
+    async def _await_place(
+        self,
+        client: ClientConnection,
+        facts: Facts,
+        jar: CookieJar,
+        decision: TakePlace,
+        new_pass: VisitorPass,
+        admitted: Admitted,
+    ) -> None:
+        entry, is_preview = admitted.entry, decision.preview is not None
         try:
-            if decision.preview is not None:
+            if is_preview:
                 let_in = await self._gateway.previews.spend(new_pass.visitor) is None
             else:
                 let_in = await self._gateway.places.take(entry.link, new_pass.visitor)
         except Exception as error:  # noqa: BLE001 - as for every look-up
             request_id = self._gateway.next_request_id()
             self._gateway.faults.tell("database_unavailable", request_id=request_id, exc_info=error)
-            if client.is_open:
-                client.reply(Reason.UNAVAILABLE, request_id=request_id)
+            admitted.give_up(Reason.UNAVAILABLE)
             return
-        if not client.is_open:
-            return
-        if let_in:
+        if not admitted.goes_on():
+            if let_in and not is_preview:
+                await self._gateway.places.give_back(entry.link.id, new_pass.visitor)
+        elif let_in:
             opening = Redirect(303, decision.location, opening=decision.link, new_pass=True, leaves=decision.leaves)
             self._redirect(client, facts, jar, opening, new_pass)
-        elif decision.preview is not None:
+        elif is_preview:
             # Used before: whoever follows it again is a visitor like any other.
             self._redirect(client, facts, jar, Redirect(303, facts.head.path))
         else:
@@ -266,6 +294,8 @@ class Reception:
         else:
             visitor_pass = self._new_pass(entry, facts, opens=decision.opening and decision.new_pass)
             tag = gateway.passes.cookie_tag(visitor_pass).encode()
+        if visitor_pass.is_preview:
+            gateway.directory.watch(entry, visitor_pass)
         if decision.opening and (holds_pass or decision.new_pass):
             self._opened(entry, visitor_pass, facts)
         elif holds_pass and head.method != b"HEAD" and not visitor_pass.is_preview:
@@ -283,6 +313,7 @@ class Reception:
             answer.pass_cookie = self._pass_cookie(visitor_pass)
         visitor = _visitor(facts)
         cookie = jar.for_environment(tag, entry.http_only)
+        admitted = Admitted(self, client, facts, jar, decision, entry, visitor_pass.visitor)
         if is_odoo:
             gateway.odoo.forward(
                 client,
@@ -290,6 +321,7 @@ class Reception:
                     head=head,
                     target=decision.target,
                     entry=entry,
+                    admitted=admitted,
                     visitor_id=visitor_pass.visitor,
                     visitor=visitor,
                     origin=facts.host.origin,
@@ -313,6 +345,7 @@ class Reception:
                 upgrade=facts.upgrade,
                 entry=entry,
                 visitor=visitor_pass.visitor,
+                admitted=admitted,
             )
         )
 
@@ -376,9 +409,12 @@ class Reception:
         fields = (("Location", decision.location.decode("latin-1")), *_REDIRECT_FIELDS)
         client.answer(RenderedNotice(decision.status, fields, b""), extra=lines)
 
-    def _read_ticket(self, query: bytes, now: float) -> VisitorPass | None:
+    def _read_ticket(self, facts: Facts) -> VisitorPass | None:
+        query = facts.head.query
+        if facts.route.room is not _OPEN or not query.startswith(_TICKET):
+            return None
         ticket = self._gateway.passes.read_ticket(query.removeprefix(_TICKET).decode("latin-1"))
-        return ticket if ticket is not None and ticket.is_within(TICKET_SECONDS, now) else None
+        return ticket if ticket is not None and ticket.is_within(TICKET_SECONDS, facts.now) else None
 
     def _opened(self, entry: LinkEntry, visitor_pass: VisitorPass, facts: Facts) -> None:
         if visitor_pass.is_preview:

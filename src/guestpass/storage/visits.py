@@ -90,6 +90,10 @@ class SQLVisits:
         values = {"of_link": link_id, "of_visitor": visitor, "start": at, "places": limit}
         return (await self._connection.execute(_TAKE_PLACE, values)).scalar() is not None
 
+    async def give_place_back(self, link_id: str, visitor: str) -> None:
+        """Forget a visitor who has taken a place and done nothing since."""
+        await self._connection.execute(delete(visitors).where(_is(link_id, visitor), visitors.c.visits == 0))
+
     async def end(self, link_id: str, visitor: str, at: datetime) -> bool:
         """End a visit, so that its place is free; False where there was none, or it was ended before."""
         statement = update(visitors).where(_is(link_id, visitor), visitors.c.ended_at.is_(None)).values(ended_at=at)

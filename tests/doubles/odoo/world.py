@@ -103,6 +103,7 @@ class Troubles:
 
     def __init__(self) -> None:
         self._ordered: list[Trouble] = []
+        self._used_up: list[Trouble] = []
         self._lock = threading.Lock()
 
     def order(self, trouble: Trouble) -> None:
@@ -113,9 +114,10 @@ class Troubles:
     def release(self) -> None:
         """End all of them, and let go what waits."""
         with self._lock:
-            for each in self._ordered:
+            for each in (*self._ordered, *self._used_up):
                 each.gate.set()
             self._ordered.clear()
+            self._used_up.clear()
 
     def for_path(self, path: str) -> Trouble | None:
         """The trouble that this path is in, if any."""
@@ -126,6 +128,7 @@ class Troubles:
                         each.times -= 1
                         if each.times <= 0:
                             self._ordered.remove(each)
+                            self._used_up.append(each)
                     return each
         return None
 

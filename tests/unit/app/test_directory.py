@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 from tests.storage.samples import KEY, LINK_ID, NOON, CountedEntropy, SetClock, keep, make_environment, make_link
+from tests.storage.waiting import until
 from tests.unit.app.stopping_store import StoppingStore
 
 from guestpass.app.directory import Directory
@@ -16,6 +17,7 @@ from guestpass.app.ports import Activity, Change, ChangeKind
 from guestpass.domain.branding import Branding
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.link import ShareLink, Status
+from guestpass.domain.visitor_pass import PREVIEW, PREVIEW_SECONDS, VisitorPass
 from guestpass.signing.keys import Keys
 from guestpass.signing.tokens import SealedTokens
 from guestpass.storage.database import Database
@@ -153,19 +155,57 @@ async def retire_tokens(store: StoppingStore) -> None:
         await work.connection.execute(update(link_tokens).values(retired_at=NOON))  # type: ignore[attr-defined]
 
 
-async def test_a_token_that_is_retired_during_a_look_up_is_not_remembered(
-    directory: Directory, store: StoppingStore
+@pytest.mark.parametrize("is_heard_of", [True, False])
+@pytest.mark.parametrize("is_in_memory", [True, False])
+async def test_a_token_that_is_retired_during_a_look_up_opens_nothing(
+    directory: Directory, store: StoppingStore, is_in_memory: bool, is_heard_of: bool
 ) -> None:
-    await add(store, OTHER_ID, TOKEN)
+    before = await add(store, OTHER_ID, TOKEN)
+    entry = await directory.load(OTHER_ID) if is_in_memory else None
     async with asyncio.TaskGroup() as group:
         held = store.hold_next()
         finding = group.create_task(directory.find(TOKEN))
         await held.wait()
         await retire_tokens(store)
-        await directory.apply([of_link(OTHER_ID)])
+        await change_link(store, OTHER_ID, version=before.version + 1)
+        if is_heard_of:
+            await directory.apply([of_link(OTHER_ID)])
         store.release()
-    assert finding.result() is not None, "it was asked for before"
+    found = finding.result()
+    if is_in_memory and not is_heard_of:
+        # Memory has the link as it was, and so has the pass that it gives.
+        assert found is not None
+        assert found is entry
+        assert found.link.version == before.version
+        await directory.apply([of_link(OTHER_ID)])
+    else:
+        assert found is None
     assert await directory.find(TOKEN) is None
+
+
+@pytest.mark.parametrize("leap", [0, PREVIEW_SECONDS])
+async def test_a_preview_is_cut_when_its_time_is_over_and_nothing_else_is(store: StoppingStore, leap: int) -> None:
+    now = time.time()
+    shift = 0
+    directory = Directory(store, VAULT, lambda: time.time() + shift)
+    await add(store, OTHER_ID, expires_at=datetime.fromtimestamp(now + 3600, UTC))
+    entry = await directory.load(OTHER_ID)
+    assert entry is not None
+    left = 10 if leap else 1
+    preview = VisitorPass(OTHER_ID, 1, f"{PREVIEW}one", int(now) - PREVIEW_SECONDS + left)
+    looking, visiting = Open(preview.visitor), Open("anna")
+    entry.live |= {looking, visiting}
+    directory.watch(entry, preview)
+    directory.watch(entry, preview)
+    assert looking.cuts == 0
+    if leap:
+        directory.clock_moved()
+        assert looking.cuts == 0
+        shift = leap
+        directory.clock_moved()
+    await until(lambda: looking.cuts)
+    assert (looking.cuts, visiting.cuts) == (1, 0)
+    directory.close()
 
 
 # Changes

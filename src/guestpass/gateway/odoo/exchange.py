@@ -29,6 +29,7 @@ from guestpass.gateway.pool import Upstream
 from guestpass.gateway.upstream_side import UpstreamConnection
 
 if TYPE_CHECKING:
+    from guestpass.gateway.admitted import Admitted
     from guestpass.gateway.client_side import ClientConnection
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -38,7 +39,7 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 class Plan:
     """What an exchange with Odoo does when its turn comes.
 
-    `readmit` decides once more, since the link may have ended meanwhile: None is yes. `compose` builds the
+    `readmit` decides once more, since much may have changed meanwhile: None is yes. `compose` builds the
     request's head for a body of so many bytes, or for none. Where the body decides what a request means, that is asked
     by `question`, and `act_on` makes of the finding what goes on in the body's stead (None is the body itself), what is
     answered without Odoo, or why it is refused; a body of more than `longest_examined` bytes is refused.
@@ -92,6 +93,7 @@ class OdooExchange(Exchange):
         examiner: Examiner,
         entry: LinkEntry,
         visitor: str,
+        admitted: Admitted,
         address: str,
         body_limit: int,
         response_timeout: float,
@@ -106,6 +108,7 @@ class OdooExchange(Exchange):
             response_timeout=response_timeout,
             entry=entry,
             visitor=visitor,
+            admitted=admitted,
         )
         self._plan = plan
         self._odoo_answer = answer

@@ -14,9 +14,10 @@ from guestpass.app.notices import Notice, NoticeRenderer, RenderedNotice
 from guestpass.app.ports import Entropy
 from guestpass.app.visitor_sessions import NoSession, VisitorSession, VisitorSessions
 from guestpass.domain.environment import BusPlace, Environment, EnvironmentKey
-from guestpass.domain.link import Access, Status
+from guestpass.domain.link import Access
 from guestpass.domain.reasons import Reason
 from guestpass.gateway.admission import wants_page
+from guestpass.gateway.admitted import Admitted
 from guestpass.gateway.connector import Connector, Origin
 from guestpass.gateway.cookies import expired
 from guestpass.gateway.forwarding import EnvironmentAnswer, Visitor, request_head
@@ -69,22 +70,22 @@ if TYPE_CHECKING:
 _OUR_ADDRESS: Final = b"127.0.0.1"
 _BUS: Final = (b"/websocket", b"/longpolling/")
 _LONGEST_CALL: Final = 32 * 1024 * 1024
-_ENDED: Final = {Status.DEACTIVATED: Reason.LINK_DEACTIVATED, Status.EXPIRED: Reason.LINK_EXPIRED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crossing:
     """An admitted request on its way to an environment.
 
-    `visitor_id` is the identity in the pass, `visitor` how he reached us, `origin` the one that his browser shows,
-    `cookie` what his browser has for this environment. `may_sign_in` says that it is a person's browser, which
-    keeps its pass, so that a session can be made for it; `pass_ends_at` is when that is over, where it is sooner than
-    the link.
+    `admitted` decides once more when the request has waited. `visitor_id` is the identity in the pass, `visitor` how
+    they reached us, `origin` the one that their browser shows, `cookie` what it has for this environment. `may_sign_in`
+    says that it is a person's browser, which keeps its pass, so that a session can be made for it; `pass_ends_at` is
+    when that is over, where it is sooner than the link.
     """
 
     head: RequestHead
     target: bytes
     entry: LinkEntry
+    admitted: Admitted
     visitor_id: str
     visitor: Visitor
     origin: bytes
@@ -190,7 +191,7 @@ class OdooProfile:
         """Under the visitor's session, which is made where there is none."""
         session = self._sessions.peek(crossing.entry, crossing.visitor_id)
         if session is None and crossing.may_sign_in:
-            client.wait()
+            crossing.admitted.wait()
             self._gateway.spawn(self._sign_in(client, crossing, target))
         else:
             self._send(client, crossing, target, self._use(crossing, session))
@@ -200,20 +201,13 @@ class OdooProfile:
         try:
             await use.renew()
         except NoSession as error:
-            reason: Reason | None = error.reason
+            crossing.admitted.give_up(error.reason)
         except Exception:
-            if client.is_open:
-                client.reply(Reason.UNAVAILABLE)
+            crossing.admitted.give_up(Reason.UNAVAILABLE)
             raise
         else:
-            # The link may have ended while the visitor waited.
-            reason = self._readmit(crossing.entry, crossing.entry.environment)
-        if not client.is_open:
-            return
-        if reason is not None:
-            self._turn_away(client, crossing, reason, crossing.entry.maintenance)
-        else:
-            self._send(client, crossing, target, use)
+            if crossing.admitted.goes_on():
+                self._send(client, crossing, target, use)
 
     @staticmethod
     def _turn_away(client: ClientConnection, crossing: Crossing, reason: Reason, detail: str | None = None) -> None:
@@ -226,6 +220,7 @@ class OdooProfile:
             crossing.visitor_id,
             crossing.visitor.address.decode("latin-1"),
             session,
+            crossing.admitted.reason,
             crossing.pass_ends_at,
         )
 
@@ -264,6 +259,7 @@ class OdooProfile:
             upgrade=crossing.upgrade,
             entry=crossing.entry,
             visitor=crossing.visitor_id,
+            admitted=crossing.admitted,
         )
         if use is not None and isinstance(tunnel, SignedInTunnel):
             tunnel.session = use
@@ -285,7 +281,7 @@ class OdooProfile:
             client,
             head,
             Plan(
-                readmit=lambda: self._readmit(entry, environment),
+                readmit=crossing.admitted.reason,
                 compose=compose,
                 act_on=lambda finding: self._act_on(crossing, finding),
                 question=_question(crossing, target.partition(b"?")[0], use),
@@ -298,6 +294,7 @@ class OdooProfile:
             examiner=self._examiner,
             entry=entry,
             visitor=crossing.visitor_id,
+            admitted=crossing.admitted,
             address=crossing.visitor.address.decode(),
             body_limit=environment.body_limit,
             response_timeout=environment.response_timeout.total_seconds(),
@@ -348,28 +345,25 @@ class OdooProfile:
             if reply.body is None or reply.body.memory is not None:
                 self._send_asset(client, crossing, reply)
                 return
-        client.wait()
+        crossing.admitted.wait()
         self._gateway.spawn(self._find_asset(client, crossing, key))
 
     async def _find_asset(self, client: ClientConnection, crossing: Crossing, key: AssetKey) -> None:
-        entry = crossing.entry
-        environment = entry.environment
         reply = None
-        asset = await self.assets.get(key, crossing.head, self._fetch(environment, key.path))
-        if asset is not None:
-            reply = self.assets.answer(asset, crossing.head)
-            try:
+        try:
+            asset = await self.assets.get(key, crossing.head, self._fetch(crossing.entry.environment, key.path))
+            if asset is not None:
+                reply = self.assets.answer(asset, crossing.head)
                 if reply.body is not None:
                     await reply.body.open()
-            except GoneError:
-                reply = None
-        # The link may have ended while the visitor waited.
-        reason = self._readmit(entry, environment) if client.is_open else None
-        if not client.is_open or reason is not None:
+        except GoneError:
+            reply = None
+        except Exception:
+            crossing.admitted.give_up(Reason.UNAVAILABLE)
+            raise
+        if not crossing.admitted.goes_on():
             if reply is not None and reply.body is not None:
                 reply.body.close()
-            if reason is not None:
-                client.reply(reason, detail=entry.maintenance)
         elif reply is None:
             self._forward_to_odoo(client, crossing, key.path)
         else:
@@ -405,17 +399,6 @@ class OdooProfile:
         """Let go of what spools use."""
         self._room.close()
         self._examiner.close()
-
-    def _readmit(self, entry: LinkEntry, environment: Environment) -> Reason | None:
-        """Why a request that was admitted may not go on after it has waited; None where it may."""
-        if (ended := _ENDED.get(entry.status_at(self._gateway.time()))) is not None:
-            return ended
-        if entry.maintenance is not None:
-            return Reason.MAINTENANCE
-        if entry.environment.revision != environment.revision:
-            # The environment has moved; what was composed for the old address is not for the new one.
-            return Reason.UNAVAILABLE
-        return None
 
     def _turns_of(self, environment: Environment) -> Turns:
         turns = self._turns.get(environment.key)

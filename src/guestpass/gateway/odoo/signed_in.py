@@ -37,19 +37,28 @@ else:
 
 @dataclass(slots=True)
 class SessionUse:
-    """The session under which one request goes up; `current` is None for a request that makes none."""
+    """The session under which one request goes up; `current` is None for a request that makes none.
+
+    `readmit` says why the request may not go on, None where it may: nobody is signed in for one that may not.
+    """
 
     sessions: VisitorSessions
     entry: LinkEntry
     visitor: str
     address: str
     current: VisitorSession | None
+    readmit: Callable[[], Reason | None]
     ends_at: datetime | None = None
 
     async def renew(self) -> None:
         """Get another one in place of one that Odoo has ended; raises NoSession."""
         self.current = await self.sessions.obtain(
-            self.entry, self.visitor, self.address, ends_at=self.ends_at, instead_of=self.current
+            self.entry,
+            self.visitor,
+            self.address,
+            ends_at=self.ends_at,
+            instead_of=self.current,
+            readmit=self.readmit,
         )
 
     async def moved(self, id: bytes) -> None:

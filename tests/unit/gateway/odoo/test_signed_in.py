@@ -66,7 +66,7 @@ class Stage:
             body_limit=1, response_timeout=1, upgrade=True, entry=entry, visitor="bert",
         )  # fmt: skip
         known = VisitorSession(BEFORE, 1, "anna", 1, entry.link.version)
-        self.tunnel.session = SessionUse(cast("Any", self.sessions), entry, "bert", "192.0.2.7", known)
+        self.tunnel.session = SessionUse(cast("Any", self.sessions), entry, "bert", "192.0.2.7", known, lambda: None)
         self.tunnel._attach(self.upstream)
 
     def tell(self, data: bytes) -> None:
