@@ -165,7 +165,7 @@ class LinkService:
                 await _named_account(work, key, new.sign_in_as)
         account_name = await self._account_name(who, key, new.sign_in_as)
         # The slow hash is made outside the write transaction, so that it never holds the lock.
-        password_hash = await self._hasher.hash(new.password) if new.password is not None else None
+        password_hash = await self._hasher.hash(new.password, who.org) if new.password is not None else None
         link = ShareLink(
             id=_new_id(self._entropy),
             environment=key,
@@ -255,7 +255,7 @@ class LinkService:
         if "sign_in_as" in given:
             terms["account"] = await self._account_name(who, key, given["sign_in_as"])
         if "password" in given:
-            terms["password_hash"] = await self._hasher.hash(given["password"]) if given["password"] else None
+            terms["password_hash"] = await self._hasher.hash(given["password"], who.org) if given["password"] else None
             terms["share_type"] = _share_type(terms["password_hash"])
         if "access" in given:
             terms["access"] = given["access"]

@@ -38,14 +38,21 @@ class Entropy(Protocol):
 
 
 class PasswordHasher(Protocol):
-    """Slow hashes of passwords; neither call blocks the event loop."""
+    """Slow hashes of passwords, few at a time; none of the calls blocks the event loop.
 
-    async def hash(self, password: str) -> str:
-        """An encoded hash that `verify` understands."""
+    Turns are shared out fairly. Waiting for one raises TooManyWaiting where too many do.
+    """
+
+    async def hash(self, password: str, org: str) -> str:
+        """An encoded hash that `verify` understands, for this organisation, once it has its turn."""
+        ...
+
+    def turn(self, link_id: str, address: str) -> AbstractAsyncContextManager[None]:
+        """Wait until `verify` can begin at once, for a visitor of this link at this address."""
         ...
 
     async def verify(self, encoded: str, password: str) -> bool:
-        """Whether `password` is the one that was hashed."""
+        """Whether `password` is the one that was hashed; call it within a turn."""
         ...
 
 

@@ -63,6 +63,10 @@ class DescriptorsUsedUp(GuestpassError):
     """The server may open no further file or socket at the moment; the text is what the system says."""
 
 
+class TooManyWaiting(GuestpassError):
+    """More wait for a turn at something slow than may."""
+
+
 class Forbidden(GuestpassError):
     """The caller is known but lacks a scope."""
 

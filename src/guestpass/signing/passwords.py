@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
 
 import argon2
+
+from guestpass.app.fair_queue import FairQueue
 
 
 class Argon2Hasher:
@@ -16,12 +19,18 @@ class Argon2Hasher:
 
     def __init__(self, concurrency: int = 2) -> None:
         self._hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+        self._to_verify, self._to_make = FairQueue(concurrency), FairQueue(1)
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="argon2")
         self._making = ThreadPoolExecutor(1, thread_name_prefix="argon2-new")
 
-    async def hash(self, password: str) -> str:
-        """The encoded hash."""
-        return await asyncio.get_running_loop().run_in_executor(self._making, self._hasher.hash, password)
+    async def hash(self, password: str, org: str) -> str:
+        """The encoded hash, once this organisation has its turn; raises TooManyWaiting."""
+        async with self._to_make.turn(org, org):
+            return await asyncio.get_running_loop().run_in_executor(self._making, self._hasher.hash, password)
+
+    def turn(self, link_id: str, address: str) -> AbstractAsyncContextManager[None]:
+        """Wait until `verify` can begin at once; raises TooManyWaiting."""
+        return self._to_verify.turn(link_id, address)
 
     async def verify(self, encoded: str, password: str) -> bool:
         """Whether the password is right; raises for an encoded hash that is damaged."""

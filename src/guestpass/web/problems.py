@@ -21,7 +21,16 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from guestpass.app.owner_writes import TooManyWrites
-from guestpass.domain.errors import AlreadyExists, DescriptorsUsedUp, FieldError, Forbidden, InUse, Invalid, NotFound
+from guestpass.domain.errors import (
+    AlreadyExists,
+    DescriptorsUsedUp,
+    FieldError,
+    Forbidden,
+    InUse,
+    Invalid,
+    NotFound,
+    TooManyWaiting,
+)
 from guestpass.domain.reasons import Reason
 from guestpass.languages.language import Language, language_for
 from guestpass.web.brands import BARE
@@ -164,6 +173,12 @@ _TABLE: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = {
         status=503,
         code=Reason.UNAVAILABLE,
         detail="The server may open no further connection at the moment (its log says why). Ask again.",
+        fields=(("Retry-After", "5"),),
+    ),
+    TooManyWaiting: lambda _: Problem(
+        status=503,
+        code=Reason.UNAVAILABLE,
+        detail="More passwords wait to be checked or set than the server can do. Ask again.",
         fields=(("Retry-After", "5"),),
     ),
     RequestValidationError: lambda error: invalid([_explain(entry, entry["loc"][1:]) for entry in error.errors()]),
