@@ -33,7 +33,6 @@ from guestpass.signing.passwords import Argon2Hasher
 from guestpass.signing.sealing import SealedSecrets
 from guestpass.signing.session_tokens import DashboardTokens
 from guestpass.signing.tokens import SealedTokens
-from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.database import Database
 from guestpass.storage.instance import read_instance, write_instance, write_once
 from guestpass.storage.location import DatabaseUnusable
@@ -156,8 +155,8 @@ def _assemble(
             database,
             clock,
             settings.visitor_addresses,
-            of_address=DatabaseBudget(database, clock, settings.password_tries, "password-address"),
-            of_link=DatabaseBudget(database, clock, settings.password_tries_per_link, "password-link"),
+            of_address=settings.password_tries,
+            of_link=settings.password_tries_per_link,
         ),
         dashboard_sessions=DashboardSessionService(
             database, DashboardTokens(secrets.jwt_secret, entropy), clock, entropy

@@ -41,7 +41,6 @@ from guestpass.signing.passes import PassSigner
 from guestpass.signing.passwords import Argon2Hasher
 from guestpass.signing.sealing import SealedSecrets
 from guestpass.signing.tokens import SealedTokens
-from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.database import Database
 from guestpass.storage.migrate import upgrade
 from guestpass.system import SystemEntropy
@@ -141,8 +140,8 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
         database,
         clock,
         AddressDetail.SHORTENED,
-        of_address=DatabaseBudget(database, clock, "3/15minute", "password-address"),
-        of_link=DatabaseBudget(database, clock, "5/hour", "password-link"),
+        of_address="3/15minute",
+        of_link="5/hour",
     )
     sealer = SealedSecrets(keys, entropy)
     accounts, sign_outs = AccountService(database, Silence(), sealer, door, clock), SignOuts(sealer, door)

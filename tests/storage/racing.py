@@ -16,6 +16,7 @@ from typing import Any
 
 from tests.storage.samples import KEY, LINK_ID, NOON, make_session
 
+from guestpass.app.counters import Limit, Shut, charge
 from guestpass.app.ports import Activity, RefusedCall
 from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.database import Database
@@ -116,8 +117,21 @@ async def spend(database: Database, _: str) -> float | None:
     return await DatabaseBudget(database, SystemClock(), "25/hour", "race").spend("192.0.2.7")
 
 
+async def charge_and_settle(database: Database, own: str) -> str:
+    """Each third is right and given back, as right passwords are; who finds all pending looks again."""
+    clock, right = SystemClock(), int(own.partition("_")[2]) % 3 == 0
+    address, link = Limit("12/hour", "race-address").counter("one"), Limit("100/hour", "race-link").counter("link")
+    while isinstance(charged := await charge(database, clock, [[address, link]], pending=True), Shut):
+        if not charged.may_open:
+            return "shut"
+    async with database.writing() as work:
+        await work.counters.settle(charged.counters, clock.now(), refund=right)
+    return "right" if right else "wrong"
+
+
 WHAT: dict[str, Callable[[Database, str], Awaitable[object]]] = {
-    do.__name__: do for do in (claim, rotate, remove, remove_ended, claim_retry, refuse, record, take_place, spend)
+    do.__name__: do
+    for do in (claim, rotate, remove, remove_ended, claim_retry, refuse, record, take_place, spend, charge_and_settle)
 }
 
 

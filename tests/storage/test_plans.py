@@ -24,6 +24,7 @@ from tests.storage.crowded import DAY, ENVIRONMENT_ID, LINK_ID, ORG, Crowd, toke
 from tests.storage.hearing import Heard, hearing
 from tests.storage.samples import NOON, SetClock, make_account, make_environment, make_link, make_session
 
+from guestpass.app.counters import Charge, Limit, charge
 from guestpass.app.ports import (
     Activity,
     ChangeKind,
@@ -353,12 +354,15 @@ async def _write(database: Database) -> None:
 
 
 async def _keep_house(database: Database, clock: SetClock) -> None:
-    budget = DatabaseBudget(database, clock, "3/minute", "any")
-    await budget.spend("one", "two")
-    await budget.look("one", "two")
-    await budget.refund("one", "two")
-    await budget.clear("one", "two")
-    await budget.clear_all("one")
+    await DatabaseBudget(database, clock, "3/minute", "any").spend("one", "two")
+    limit = Limit("3/minute", "other")
+    counters = [limit.counter("one", "two"), limit.counter("one", "three")]
+    charged = await charge(database, clock, [counters], pending=True)
+    assert isinstance(charged, Charge)
+    async with database.writing() as work:
+        await work.counters.settle(charged.counters, clock.now(), refund=True)
+        await work.counters.shorten(counters, clock.now())
+        await work.counters.clear_below([limit.below("one"), limit.below("two")])
 
     async def nothing(*_: object) -> None:
         pass

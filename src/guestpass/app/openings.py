@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from guestpass.app.password_tries import PasswordTries
+from guestpass.app.counters import Shut
+from guestpass.app.password_tries import PasswordTries, Trier
 from guestpass.app.places import Places
 from guestpass.app.ports import Clock, PasswordHasher, Store, TokenVault
 from guestpass.app.visits import VisitLog
-from guestpass.domain.errors import GuestpassError
+from guestpass.domain.errors import GuestpassError, TooManyWaiting
 from guestpass.domain.link import ShareLink, Status
-from guestpass.domain.networks import is_within, read_networks
+from guestpass.domain.networks import counted_as, is_within, read_networks
 from guestpass.domain.reasons import Reason
+from guestpass.domain.visitor_pass import VisitorPass
 
+_OF_PASSWORDS: Final = {Reason.PASSWORD_WRONG, Reason.TRIES_USED_UP}
 _ENDED: Final = {Status.DEACTIVATED: Reason.LINK_DEACTIVATED, Status.EXPIRED: Reason.LINK_EXPIRED}
+
+# Seconds between looks at tries that others are making, ten together: as long as those are waited for.
+_PAUSES: Final = (0.02, 0.04, 0.08, 0.16, 0.2, *(0.5 for _ in range(19)))
+
+
+class VisitorGone(GuestpassError):
+    """Whoever sent the password has not waited for the answer."""
 
 
 class OpeningRefused(GuestpassError):
@@ -52,34 +64,78 @@ class Openings:
         self._places = Places(store, clock)
 
     async def login(
-        self, token: str, password: str | None, client_address: str, *, request_id: str, user_agent: str
+        self,
+        token: str,
+        password: str | None,
+        client_address: str,
+        *,
+        passes: Sequence[VisitorPass],
+        is_there: Callable[[], Awaitable[bool]],
+        request_id: str,
+        user_agent: str,
     ) -> ShareLink:
         """Check a link's password and return the link; a link without one opens with any.
 
-        A wrong password is one of the link's refusals, with the address that it came from; the password itself is not
-        kept. Raises OpeningRefused.
+        `passes` are those that came with it, whatever they are worth, and `is_there` says whether the client waits
+        still. A wrong password is one of the link's refusals, with the address that it came from; the password itself
+        is not kept. Raises OpeningRefused, TooManyWaiting, and VisitorGone.
         """
-        link = await self._link(token)
-        now = self._clock.now()
-        if (ended := _ENDED.get(link.status(now))) is not None:
-            raise OpeningRefused(ended, link)
-        # The ladder has looked at the public listener; here comes in what the owners' brings too.
-        if link.allowed_ips and not is_within(client_address, read_networks(link.allowed_ips)):
-            raise OpeningRefused(Reason.ADDRESS_REFUSED, link)
+        link = await self._open_link(token, client_address)
         if link.password_hash is None:
             return link
         if not password:
             raise OpeningRefused(Reason.PASSWORD_NEEDED, link)
-        reason, wait = Reason.TRIES_USED_UP, await self._tries.charge(link.id, client_address)
-        if wait is None:
-            if await self._hasher.verify(link.password_hash, password):
-                await self._tries.give_back(link.id, client_address)
-                return link
-            reason = Reason.PASSWORD_WRONG
-        self._visits.refused(
-            link.id, now.timestamp(), reason.value, client_address, request_id=request_id, user_agent=user_agent
-        )
-        raise OpeningRefused(reason, link, retry_after=wait)
+        trier = Trier(link.id, client_address, await self._known_visitor(link, passes))
+        try:
+            return await self._try(token, password, trier, is_there)
+        except OpeningRefused as refused:
+            if refused.reason in _OF_PASSWORDS:
+                self._visits.refused(
+                    link.id,
+                    self._clock.now().timestamp(),
+                    refused.reason.value,
+                    client_address,
+                    request_id=request_id,
+                    user_agent=user_agent,
+                )
+            raise
+
+    async def _try(self, token: str, password: str, trier: Trier, is_there: Callable[[], Awaitable[bool]]) -> ShareLink:
+        """Try a password once there is a turn for it; raises as `login`."""
+        for pause in _PAUSES:
+            # Who has none left need not wait for a turn, and takes none from others.
+            shut = await self._tries.look(trier)
+            if shut is None or shut.may_open:
+                async with self._hasher.turn(trier.link_id, counted_as(trier.address)):
+                    if not await is_there():
+                        raise VisitorGone("The client has gone.")
+                    # It may have changed while this waited.
+                    link = await self._open_link(token, trier.address)
+                    if link.password_hash is None:
+                        return link
+                    charged = await self._tries.charge(trier)
+                    if not isinstance(charged, Shut):
+                        right = await self._hasher.verify(link.password_hash, password)
+                        await self._tries.settle(trier, charged, right=right)
+                        if right:
+                            return link
+                        raise OpeningRefused(Reason.PASSWORD_WRONG, link)
+                    shut = charged
+            if not shut.may_open:
+                raise OpeningRefused(
+                    Reason.TRIES_USED_UP, await self._open_link(token, trier.address), retry_after=shut.seconds
+                )
+            await asyncio.sleep(pause)
+        raise TooManyWaiting("All tries are being made by others.")
+
+    async def _known_visitor(self, link: ShareLink, passes: Sequence[VisitorPass]) -> str | None:
+        """Who this is, where one of the passes shows that they were in before and their owner has not sent them out."""
+        own = [each.visitor for each in passes if each.link_id == link.id and not each.is_preview]
+        if not own:
+            return None
+        async with self._store.reading() as work:
+            ended = await work.visits.ended(link.id)
+        return next((visitor for visitor in own if visitor not in ended), None)
 
     def tell_apart(self, link: ShareLink, client_address: str) -> bool:
         """Whether what is kept tells a new visitor apart from others; who takes a place always is."""
@@ -99,6 +155,16 @@ class Openings:
                 user_agent=user_agent,
             )
             raise OpeningRefused(Reason.LINK_FULL, link)
+
+    async def _open_link(self, token: str, client_address: str) -> ShareLink:
+        """The link, where it lets in who comes from this address; raises OpeningRefused."""
+        link = await self._link(token)
+        if (ended := _ENDED.get(link.status(self._clock.now()))) is not None:
+            raise OpeningRefused(ended, link)
+        # The ladder has looked at the public listener; here comes in what the owners' brings too.
+        if link.allowed_ips and not is_within(client_address, read_networks(link.allowed_ips)):
+            raise OpeningRefused(Reason.ADDRESS_REFUSED, link)
+        return link
 
     async def _link(self, token: str) -> ShareLink:
         if not self._vault.is_well_formed(token):

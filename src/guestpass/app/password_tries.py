@@ -1,107 +1,139 @@
-"""How often a link's password may be tried: so many times from one address, and more from all of them together.
+"""How often a link's password may be tried: decision 26.
 
-A try is charged before the slow hash, so that nobody gets more by being quick, and given back where it was right.
+A try is charged before the slow hash, so that nobody gets more by being quick, and given back where it was right. There
+are three ways to be let try, and each is used up without the others:
+
+1. Who was in before, as the pass in their browser shows, has a few tries a day of their own, wherever they are.
+2. So has each address that has not failed lately, as long as the networks around it have not used up theirs.
+3. Whoever has failed more often than that shares the link's budget with all others who have.
+
+No address has more than `of_address` by the latter two together.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Final, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
+from guestpass.app.counters import Charge, Limit, Shut, Way, charge, look
 from guestpass.app.lookup import existing_link
-from guestpass.app.ports import Budget, ChangeKind, Clock, Store
+from guestpass.app.ports import ChangeKind, Clock, Counter, Standing, Store, UnitOfWork
+from guestpass.app.turns import owner, visitors_of
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.link import EventKind, LinkEvent
-from guestpass.domain.networks import counted_as
+from guestpass.domain.networks import counted_as, networks_around
 from guestpass.domain.visit import AddressDetail, shown_address
 
 _US: Final = "guestpass"  # as the actor of what nobody did
 
-
-class Allowance(Protocol):
-    """What may still be spent, and in how many seconds there is more."""
-
-    @property
-    def remaining(self) -> int:
-        """How much is left."""
-        ...
-
-    @property
-    def renewed_in(self) -> float:
-        """Seconds until all may be spent again."""
-        ...
+# People mistype, so that it is not one; the numbers of decision 26 follow from these.
+_OF_VISITOR: Final = Limit("5/day", "password-visitor")
+_OF_VISITORS: Final = Limit("50/day", "password-visitors")
+_FIRST: Final = Limit("3/day", "password-first")
+_FIRST_OF_NETWORK: Final[Mapping[str, Limit]] = {
+    length: Limit(limit, "password-network")
+    for length, limit in {"24": "64/day", "56": "12/day", "48": "48/day", "32": "1024/day"}.items()
+}
+# Beyond that a history tells nobody anything new.
+_NOTED: Final = Limit("24/day", "password-noted")
 
 
-class Tries(Budget, Protocol):
-    """A Budget that can be looked at, and whose spending can be taken back."""
+@dataclass(frozen=True, slots=True)
+class Trier:
+    """Who tries: at which link, from which address, and as which visitor where they were in before."""
 
-    async def refund(self, *key: str) -> None:
-        """Give back one that was spent."""
-        ...
-
-    async def look(self, *key: str) -> Allowance:
-        """What this key may still spend."""
-        ...
-
-    async def clear_all(self, first: str) -> None:
-        """Forget what all keys with this first part have spent."""
-        ...
+    link_id: str
+    address: str
+    visitor: str | None = None
 
 
 class PasswordTries:
-    """The tries of all links, exact over any number of workers; `addresses` says what of addresses is kept."""
+    """The tries of all links, exact over any number of workers.
 
-    def __init__(
-        self, store: Store, clock: Clock, addresses: AddressDetail, *, of_address: Tries, of_link: Tries
-    ) -> None:
+    `of_address` and `of_link` are limits such as ``10/15minute``; `addresses` says what of addresses is kept.
+    """
+
+    def __init__(self, store: Store, clock: Clock, addresses: AddressDetail, *, of_address: str, of_link: str) -> None:
         self._store = store
         self._clock = clock
         self._addresses = addresses
-        self._of_address = of_address
-        self._of_link = of_link
+        self._of_address = Limit(of_address, "password-address")
+        self._of_link = Limit(of_link, "password-link")
 
-    async def charge(self, link_id: str, address: str) -> float | None:
-        """Take a try; the seconds until there is another where none is left.
+    async def look(self, trier: Trier) -> Shut | None:
+        """Whether there is no try left; None where there is one."""
+        return await look(self._store, self._clock, self._ways(trier), turn=visitors_of(trier.link_id))
 
-        An address that has used up its own tries takes none from the others. The last one that there is becomes part of
-        the link's history.
+    async def charge(self, trier: Trier) -> Charge | Shut:
+        """Take a try, which `settle` must be told the end of; nothing is taken where there is none."""
+        turn = visitors_of(trier.link_id)
+        return await charge(self._store, self._clock, self._ways(trier), pending=True, turn=turn)
+
+    async def settle(self, trier: Trier, charged: Charge, *, right: bool) -> None:
+        """Give a try back where the password was right.
+
+        The last one that there is becomes part of the link's history where it was wrong.
         """
-        counted = counted_as(address)
-        if (wait := await self._of_address.spend(link_id, counted)) is not None:
-            return wait
-        if (wait := await self._of_link.spend(link_id)) is not None:
-            return wait
-        if not (await self._of_address.look(link_id, counted)).remaining:
-            await self._note(link_id, EventKind.LOCKED, _US, shown_address(address, self._addresses))
-        if not (await self._of_link.look(link_id)).remaining:
-            await self._note(link_id, EventKind.LOCKED, _US, None)
-        return None
-
-    async def give_back(self, link_id: str, address: str) -> None:
-        """The password was right."""
-        await self._of_address.refund(link_id, counted_as(address))
-        await self._of_link.refund(link_id)
+        async with self._store.writing(visitors_of(trier.link_id)) as work:
+            now = self._clock.now()
+            standings = await work.counters.settle(charged.counters, now, refund=right)
+            if not right:
+                await self._note_used_up(work, trier, standings, now)
 
     async def locked_until(self, who: Principal, environment_id: str, link_id: str) -> datetime | None:
-        """When the password can be tried again; None where it can now. Raises NotFound."""
+        """Until when addresses that have failed get no more tries; None where they do. Raises NotFound."""
         who.require(Scope.SHARES_READ)
+        counter, now = self._of_link.counter(link_id), self._clock.now()
         async with self._store.reading() as work:
             await existing_link(work, EnvironmentKey(who.org, environment_id), link_id)
-        allowance = await self._of_link.look(link_id)
-        return None if allowance.remaining else self._clock.now() + timedelta(seconds=allowance.renewed_in)
+            standing = (await work.counters.look([counter], now))[counter]
+        return min(standing.ends_at, now + counter.window) if standing.counted >= counter.amount else None
 
     async def unlock(self, who: Principal, environment_id: str, link_id: str) -> None:
         """Give everybody all tries again; raises NotFound."""
         who.require(Scope.SHARES_WRITE)
-        async with self._store.reading() as work:
+        limits = (self._of_address, self._of_link, _FIRST, *_FIRST_OF_NETWORK.values(), _OF_VISITOR, _OF_VISITORS)
+        async with self._store.writing(owner(who)) as work:
             await existing_link(work, EnvironmentKey(who.org, environment_id), link_id)
-        await self._of_address.clear_all(link_id)
-        await self._of_link.clear_all(link_id)
-        await self._note(link_id, EventKind.UNLOCKED, who.sub, None)
+            await work.counters.clear_below([each.below(link_id) for each in limits])
+            await self._note(work, LinkEvent(link_id, self._clock.now(), EventKind.UNLOCKED, who.sub))
 
-    async def _note(self, link_id: str, kind: EventKind, actor: str, detail: str | None) -> None:
-        async with self._store.writing() as work:
-            await work.visits.add_events([LinkEvent(link_id, self._clock.now(), kind, actor, detail)])
-            # Nothing that rules has changed, but whoever looks at the link should see it.
-            await work.changes.append(ChangeKind.VISIT, link_id)
+    def _ways(self, trier: Trier) -> Sequence[Way]:
+        link_id, address = trier.link_id, counted_as(trier.address)
+        of_address = self._of_address.counter(link_id, address)
+        networks = [
+            _FIRST_OF_NETWORK[network.rpartition("/")[2]].counter(link_id, network)
+            for network in networks_around(trier.address)
+        ]
+        ways: list[Way] = [
+            [of_address, _FIRST.counter(link_id, address), *networks],
+            [of_address, self._of_link.counter(link_id)],
+        ]
+        if trier.visitor is not None:
+            ways.insert(0, [_OF_VISITOR.counter(link_id, trier.visitor), _OF_VISITORS.counter(link_id)])
+        return ways
+
+    async def _note_used_up(
+        self, work: UnitOfWork, trier: Trier, standings: Mapping[Counter, Standing], now: datetime
+    ) -> None:
+        shown = shown_address(trier.address, self._addresses)
+        for counter, whose, detail in (
+            (self._of_address.counter(trier.link_id, counted_as(trier.address)), "address", shown),
+            (self._of_link.counter(trier.link_id), "link", None),
+        ):
+            standing, noted = standings.get(counter), _NOTED.counter(trier.link_id, whose)
+            # It counts up by one wrong password after the other, so that this is so once in a window.
+            if standing is None or standing.counted != counter.amount:
+                continue
+            if (await work.counters.look([noted], now))[noted].spent < noted.amount:
+                await work.counters.add([noted], now)
+                await self._note(work, LinkEvent(trier.link_id, now, EventKind.LOCKED, _US, detail))
+
+    @staticmethod
+    async def _note(work: UnitOfWork, event: LinkEvent) -> None:
+        await work.visits.add_events([event])
+        # Nothing that rules has changed, but whoever looks at the link should see it.
+        await work.changes.append(ChangeKind.VISIT, event.link_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -658,6 +658,63 @@ class Brandings(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """Something that may happen `amount` times in a `window` that begins with the first time."""
+
+    key: str
+    amount: int
+    window: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a counter stands: what was spent, how much of that is pending, and when all may be spent again."""
+
+    spent: int
+    pending: int
+    ends_at: datetime
+
+    @property
+    def counted(self) -> int:
+        """What was spent and can't be given back any more."""
+        return self.spent - self.pending
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """That one was added to a counter, in the window that ends then."""
+
+    counter: Counter
+    ends_at: datetime
+
+
+class Counters(Protocol):
+    """Counters, each with an end."""
+
+    async def look(self, counters: Sequence[Counter], now: datetime) -> Mapping[Counter, Standing]:
+        """How each of them stands."""
+        ...
+
+    async def add(
+        self, counters: Sequence[Counter], now: datetime, *, pending_until: datetime | None = None
+    ) -> Sequence[Charged]:
+        """Add one to each; it is pending where until when is given."""
+        ...
+
+    async def settle(self, charged: Sequence[Charged], now: datetime, *, refund: bool) -> Mapping[Counter, Standing]:
+        """End that these are pending, and take them back with `refund`; how those of them stand that count still."""
+        ...
+
+    async def shorten(self, counters: Sequence[Counter], now: datetime) -> None:
+        """End none of them later than if it began now."""
+        ...
+
+    async def clear_below(self, prefixes: Sequence[str]) -> None:
+        """Forget all whose names begin so."""
+        ...
+
+
 class UnitOfWork(Protocol):
     """One consistent view of the store."""
 
@@ -681,6 +738,8 @@ class UnitOfWork(Protocol):
     def reachabilities(self) -> Reachabilities: ...
     @property
     def dashboard_sessions(self) -> DashboardSessions: ...
+    @property
+    def counters(self) -> Counters: ...
     @property
     def changes(self) -> ChangeLog: ...
 

@@ -172,7 +172,8 @@ def _causes_of_link(case: _Case) -> list[Finding]:
         causes.append(
             Finding(
                 "password_locked",
-                f"After too many wrong passwords none is accepted until {output.moment(case.locked_until)}.",
+                f"After too many wrong passwords whoever has failed can try no more until "
+                f"{output.moment(case.locked_until)}. Others get in with the right one.",
                 f"Let people try again: guestpass share unlock {link.id}",
             )
         )
@@ -182,7 +183,7 @@ def _causes_of_link(case: _Case) -> list[Finding]:
             Finding(
                 "address_locked",
                 f"There were too many wrong passwords, at {output.moment(event.at)}: where they came from, none may be "
-                "accepted still. From elsewhere the right one opens it.",
+                "accepted still. From elsewhere, and for who was in before, the right one opens it.",
                 f"Let people try again: guestpass share unlock {link.id}",
             )
             for event in case.guessing

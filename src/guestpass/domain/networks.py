@@ -53,6 +53,21 @@ def counted_as(address: str) -> str:
     return str(IPv6Network((int(parsed) >> 64 << 64, 64)))
 
 
+@lru_cache(maxsize=4096)
+def networks_around(address: str) -> tuple[str, ...]:
+    """The networks around an address in which one person may have many: its /24, in IPv6 its /56, /48 and /32.
+
+    None for what is no address.
+    """
+    try:
+        parsed = plain_address(ipaddress.ip_address(address))
+    except ValueError:
+        return ()
+    if isinstance(parsed, IPv4Address):
+        return (str(IPv4Network((int(parsed), 24), strict=False)),)
+    return tuple(str(IPv6Network((int(parsed), length), strict=False)) for length in (56, 48, 32))
+
+
 def _canonical(text: str, number: int) -> str:
     stripped = text.strip()
     try:

@@ -276,12 +276,13 @@ class Settings(BaseSettings):
     )
     password_tries: Annotated[str, BeforeValidator(parse_rate)] = Field(
         default="10/15minute",
-        description="How often a link's password may be tried from one address, such as 10/15minute; right passwords "
-        "don't count.",
+        description="How often a link's password may be tried from one address (in IPv6 from one /64), such as "
+        "10/15minute; right passwords don't count.",
     )
     password_tries_per_link: Annotated[str, BeforeValidator(parse_rate)] = Field(
         default="200/hour",
-        description="The same from all addresses together.",
+        description="The same from all addresses together that have failed three times in a day, or whose networks "
+        "have failed often. Others are let try as well.",
     )
     unknown_tokens: Annotated[str, BeforeValidator(parse_rate)] = Field(
         default="240/10minute",

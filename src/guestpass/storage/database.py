@@ -18,6 +18,7 @@ from guestpass.domain.text import require_text
 from guestpass.storage.accounts import SQLAccounts
 from guestpass.storage.branding import SQLBrandings
 from guestpass.storage.changes import SQLChangeLog
+from guestpass.storage.counters import SQLCounters
 from guestpass.storage.dashboard_sessions import SQLDashboardSessions
 from guestpass.storage.dialect import POSTGRES, SQLITE
 from guestpass.storage.environments import SQLEnvironments
@@ -69,6 +70,7 @@ class SQLUnitOfWork:
         self.revoked_tokens: Final = SQLRevokedTokens(connection)
         self.reachabilities: Final = SQLReachabilities(connection)
         self.dashboard_sessions: Final = SQLDashboardSessions(connection)
+        self.counters: Final = SQLCounters(connection)
 
 
 _SESSION: Final = (

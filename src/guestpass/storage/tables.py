@@ -410,6 +410,9 @@ rate_counters = Table(
     Column("key", String, primary_key=True),
     Column("spent", BigInteger, nullable=False),
     Column("expires_at", UTCDateTime, nullable=False),
+    # How much of `spent` may be given back still, and until when that is waited for.
+    Column("pending", BigInteger, nullable=False, server_default="0"),
+    Column("pending_until", UTCDateTime),
     # Serves the removal of what has expired.
     Index(None, "expires_at"),
 )

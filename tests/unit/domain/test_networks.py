@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from guestpass.domain.networks import is_within, parse_allowed_ips, read_networks
+from guestpass.domain.networks import counted_as, is_within, networks_around, parse_allowed_ips, read_networks
 
 
 @pytest.mark.parametrize(
@@ -90,3 +90,24 @@ def test_so_many_may_be_named() -> None:
 def test_an_address_is_within_or_not(address: str, inside: bool) -> None:
     networks = read_networks(("192.0.2.7", "198.51.100.0/24", "2001:db8::/32"))
     assert is_within(address, networks) is inside
+
+
+@pytest.mark.parametrize(
+    ("address", "counted", "around"),
+    [
+        ("192.0.2.7", "192.0.2.7", ("192.0.2.0/24",)),
+        ("::ffff:192.0.2.7", "192.0.2.7", ("192.0.2.0/24",)),
+        (
+            "2001:db8:1:2345:6::7",
+            "2001:db8:1:2345::/64",
+            ("2001:db8:1:2300::/56", "2001:db8:1::/48", "2001:db8::/32"),
+        ),
+        ("::1", "::/64", ("::/56", "::/48", "::/32")),
+        ("fe80::1%eth0", "fe80::/64", ("fe80::/56", "fe80::/48", "fe80::/32")),
+        ("unknown", "unknown", ()),
+        ("", "", ()),
+    ],
+)
+def test_an_address_is_counted_with_the_networks_around_it(address: str, counted: str, around: tuple[str, ...]) -> None:
+    assert counted_as(address) == counted
+    assert networks_around(address) == around

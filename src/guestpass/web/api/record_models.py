@@ -64,7 +64,7 @@ class HistoryBody(Shown):
 
 
 class PasswordTriesBody(Shown):
-    """Whether a link's password can be tried."""
+    """Whether a link's password can be tried from addresses that have failed."""
 
     locked_until: datetime | None = Field(description="Null: it can.", examples=["2026-03-04T06:06:07Z"])
 

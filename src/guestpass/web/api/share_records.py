@@ -123,10 +123,10 @@ async def end_visit(
 async def show_password_tries(
     who: SharesReader, env_id: EnvironmentId, link_id: LinkId, services: Services
 ) -> PasswordTriesBody:
-    """Returns until when no passwords are accepted, after too many wrong ones from all addresses together.
+    """Returns until when addresses that have failed can try no more, after too many wrong passwords of all of them.
 
-    Single addresses are locked out sooner; the link's refusals and history tell of those. Needs the scope
-    `shares:read`.
+    Others still can. Single addresses are locked out sooner; the link's refusals and history tell of those. Needs the
+    scope `shares:read`.
     """
     return PasswordTriesBody(locked_until=await services.password_tries.locked_until(who, env_id, link_id))
 

@@ -29,7 +29,7 @@ _EVENTS: Final[Mapping[str, str]] = {
     EventKind.ACTIVATED: "opened it again",
     EventKind.ROTATED: "gave it a new URL",
     EventKind.VISIT_ENDED: "ended a visit",
-    "locked": "accepts no passwords for a while: there were too many wrong ones",
+    "locked": "accepts no passwords for a while from where there were too many wrong ones",
     "unlocked": "allowed passwords again",
     EventKind.OPENED: "opened it",
 }

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message
 
 from guestpass.app.notices import Notice
-from guestpass.app.openings import OpeningRefused
+from guestpass.app.openings import OpeningRefused, VisitorGone
 from guestpass.domain.errors import FieldError
 from guestpass.domain.reasons import Reason
-from guestpass.signing.passes import pass_cookie
+from guestpass.domain.visitor_pass import VisitorPass
+from guestpass.signing.passes import COOKIE_NAMES, PassSigner, pass_cookie
 from guestpass.web.api.models import LoginRequest
 from guestpass.web.api.problem_models import problems
 from guestpass.web.api.requests import request_body
@@ -31,6 +33,7 @@ from guestpass.web.texts import PASSWORD_MISSING
 URLENCODED: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
 _FORM_FIELDS: Final = 20  # A browser sends two.
+_PASSES: Final = 8  # A browser sends one, or another that a neighbour has planted.
 
 router = APIRouter(tags=["Visitors"])
 Token = Annotated[str, Path(description="Share token")]
@@ -65,7 +68,13 @@ async def log_in(request: Request, token: Token, services: Services) -> Response
     agent = request.headers.get("user-agent", "")
     try:
         link = await services.openings.login(
-            token, password, facts.client_address, request_id=facts.request_id, user_agent=agent
+            token,
+            password,
+            facts.client_address,
+            passes=_passes(request, services.passes),
+            is_there=partial(_is_there, request),
+            request_id=facts.request_id,
+            user_agent=agent,
         )
         visitor_pass = services.passes.issue(
             link.id,
@@ -78,6 +87,8 @@ async def log_in(request: Request, token: Token, services: Services) -> Response
         )
     except OpeningRefused as refusal:
         return await _refuse(services, refusal, token, facts)
+    except VisitorGone:
+        raise ClientDisconnect from None
     cookie = pass_cookie(services.passes.write(visitor_pass), secure=services.addresses.secure)
     fields = (("Location", _share_path(token) + facts.query), ("Set-Cookie", cookie), *DATA_FIELDS)
     return answer(303, fields, b"")
@@ -134,6 +145,17 @@ def _ended_at(refusal: OpeningRefused) -> datetime | None:
     if refusal.reason is Reason.LINK_EXPIRED:
         return refusal.link.expires_at
     return refusal.link.deactivated_at if refusal.reason is Reason.LINK_DEACTIVATED else None
+
+
+def _passes(request: Request, signer: PassSigner) -> list[VisitorPass]:
+    """The passes that came with the request; one that was planted shows no more than that its owner was in before."""
+    pairs = [pair.strip().partition("=") for pair in request.headers.get("cookie", "").split(";")]
+    texts = [value for name, _, value in pairs if name in COOKIE_NAMES][:_PASSES]
+    return [found for text in texts if (found := signer.read(text)) is not None]
+
+
+async def _is_there(request: Request) -> bool:
+    return not await request.is_disconnected()
 
 
 async def _password(request: Request) -> str | None:

@@ -1,0 +1,108 @@
+"""Count what may be done so often and no oftener, exact over any number of workers.
+
+Something may count in several ways, and each way for several counters: it is charged to all counters of the first way
+that has room in each, or to none. What is charged may be pending: it turns out later whether it counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import limits
+
+from guestpass.app.ports import Charged, Clock, Counter, Standing, Store
+from guestpass.app.turns import VISITORS, Turn
+
+PENDING: Final = timedelta(seconds=10)
+"""How long a charge is waited for; what is not settled by then, because a worker was killed, counts."""
+Way = Sequence[Counter]
+
+
+class Limit:
+    """So many in a window that begins with the first, such as ``60/10minute``, for each key of a purpose by itself.
+
+    Keys are hashed, since they may hold addresses. Raises ValueError for a limit that can't be read.
+    """
+
+    def __init__(self, limit: str, purpose: str) -> None:
+        self._limit = limits.parse(limit)
+        self._purpose = purpose
+        self._window = timedelta(seconds=self._limit.get_expiry())
+
+    def counter(self, *key: str) -> Counter:
+        """The counter of a key."""
+        # Each part by itself, so that nobody who chooses one can move the border between two.
+        name = self._limit.key_for(self._purpose, _digest(key[:1]), _digest(key[1:]))
+        return Counter(name, self._limit.amount, self._window)
+
+    def below(self, first: str) -> str:
+        """With what the names of all counters begin whose key begins so."""
+        return "/".join((self._limit.namespace, self._purpose, _digest((first,)), ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What was charged to which counters."""
+
+    counters: tuple[Charged, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """No way has room: there will be some in so many seconds, or as soon as what is pending turns out not to count."""
+
+    seconds: float
+    may_open: bool
+
+
+async def charge(
+    store: Store, clock: Clock, ways: Sequence[Way], *, pending: bool = False, turn: Turn = VISITORS
+) -> Charge | Shut:
+    """Charge one to a way, in one transaction. What is refused is only read, so that it keeps nobody from writing."""
+    if (shut := await look(store, clock, ways, turn=turn)) is not None:
+        return shut
+    async with store.writing(turn) as work:
+        now = clock.now()  # Not earlier: there may have been a wait for other writers.
+        way = _choose(ways, await work.counters.look(_all(ways), now), now)
+        if isinstance(way, Shut):
+            return way
+        return Charge(tuple(await work.counters.add(way, now, pending_until=now + PENDING if pending else None)))
+
+
+async def look(store: Store, clock: Clock, ways: Sequence[Way], *, turn: Turn = VISITORS) -> Shut | None:
+    """Whether no way has room, without charging anything."""
+    counters, now = _all(ways), clock.now()
+    async with store.reading() as work:
+        standings = await work.counters.look(counters, now)
+    way = _choose(ways, standings, now)
+    if not isinstance(way, Shut):
+        return None
+    if overlong := [each for each in counters if standings[each].ends_at > now + each.window]:
+        # The clock was set back since, and must lock nobody out for longer than others.
+        async with store.writing(turn) as work:
+            await work.counters.shorten(overlong, now)
+    return way
+
+
+def _all(ways: Sequence[Way]) -> list[Counter]:
+    return list(dict.fromkeys(counter for way in ways for counter in way))
+
+
+def _choose(ways: Sequence[Way], standings: Mapping[Counter, Standing], now: datetime) -> Way | Shut:
+    shut = list[Shut]()
+    for way in ways:
+        full = [(each, standings[each]) for each in way if standings[each].spent >= each.amount]
+        if not full:
+            return way
+        seconds = max(min(standing.ends_at - now, each.window).total_seconds() for each, standing in full)
+        shut.append(Shut(seconds, may_open=all(standing.counted < each.amount for each, standing in full)))
+    return Shut(min(each.seconds for each in shut), may_open=any(each.may_open for each in shut))
+
+
+def _digest(parts: tuple[str, ...]) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
