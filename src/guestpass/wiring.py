@@ -35,8 +35,9 @@ from guestpass.signing.session_tokens import DashboardTokens
 from guestpass.signing.tokens import SealedTokens
 from guestpass.storage.database import Database
 from guestpass.storage.instance import read_instance, write_instance, write_once
-from guestpass.storage.location import DatabaseUnusable
+from guestpass.storage.location import DatabaseUnusable, locate
 from guestpass.storage.migrate import DatabaseState, database_state, require_current, upgrade
+from guestpass.storage.open_files import require_own_log
 from guestpass.system import SystemClock, SystemEntropy
 
 
@@ -80,6 +81,7 @@ def prepare(settings: Settings) -> None:
     """
     make_secrets(settings)
     with _naming_database(settings):
+        require_own_log(locate(settings.database_url))
         upgrade(settings.database_url)
 
 
@@ -89,6 +91,7 @@ def build_core(settings: Settings, announcer: Announcer) -> Core:
     Raises DataDirectoryUnusable for a secret, and DatabaseUnusable for a database, that is not there or not usable.
     """
     with _naming_database(settings):
+        require_own_log(locate(settings.database_url))
         try:
             missing = database_state(settings.database_url) is DatabaseState.MISSING
         except PermissionError:

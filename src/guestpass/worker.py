@@ -141,7 +141,7 @@ def build_worker(
     grace = settings.database_grace.total_seconds()
 
     def is_out_of_date() -> bool:
-        return time.monotonic() - feed.known_until > grace
+        return core.database.lost is not None or time.monotonic() - feed.known_until > grace
 
     connector = Connector(
         AddressPolicy(allow=settings.upstream_allow, deny=settings.upstream_deny, own_listeners=listeners),
@@ -192,11 +192,14 @@ def build_worker(
         if feed.blind_since is not None or is_out_of_date():
             return False
         try:
-            async with core.database.reading() as work:
-                await work.environments.count(up_to=1)
+            await core.database.look_at_tables()
         except SQLAlchemyError:
             return False
         return is_ready()
+
+    def why_unwritable() -> str | None:
+        database = core.database
+        return database.unwritable or database.damage or ("its file was replaced or removed" if database.lost else None)
 
     def installation_findings() -> list[Finding]:
         return _installation_findings(core, proxies)
@@ -217,7 +220,7 @@ def build_worker(
         notices=notices,
         clock=core.clock,
         ready=ready,
-        unwritable=lambda: core.database.unwritable,
+        unwritable=why_unwritable,
         serves=_served_names(core).include,
         installation_findings=installation_findings,
         owner_writes=OwnerWrites(LocalRate(settings.owner_writes, time.time)),

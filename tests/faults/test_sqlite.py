@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -77,6 +79,55 @@ async def test_an_older_backup_put_in_place_while_it_was_stopped_counts(pair: In
         await pair.start()
         await until_said(pair, "serving", starts + 1)
         assert [await visitor.ask() for visitor in visitors] == [200, 401]
+
+
+async def test_another_file_put_in_place_while_it_serves_stops_it_and_the_same_one_put_back_goes_on(
+    pair: Installation,
+) -> None:
+    async with answering() as url, sharing(pair) as share:
+        shared = await share(url)
+        visitor, heard = Visitor(shared), Heard(pair)
+        assert await visitor.ask() == 200
+        file = _file(pair)
+        kept, copy = file.with_name("kept.db"), file.with_name("copy.db")
+        with closing(sqlite3.connect(file)) as here, closing(sqlite3.connect(copy)) as there:
+            here.backup(there)
+        os.link(file, kept)
+        copy.replace(file)
+        try:
+
+            async def is_shut() -> bool:
+                return heard.messages["database_file_lost"] == 2 and await visitor.ask() == 503
+
+            # Both workers, and nobody is served by what one of them still has in memory.
+            await until(is_shut, SECONDS)
+            assert {await visitor.ask() for _ in range(20)} == {503}
+            refused = await pair.client.post(f"/api/environments/{shared.environment['id']}/share", json={})
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+            assert "its file was replaced or removed" in refused.json()["detail"]
+            unready = await pair.client.get("/readyz")
+            assert unready.status_code == 503
+            assert "its file was replaced or removed" in unready.json()["detail"]
+            assert "remove those that end in -wal and -shm" in heard.text
+            doctor = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "guestpass", "doctor"), env=pair.environ, stdout=asyncio.subprocess.PIPE
+            )
+            said_by_doctor = (await doctor.communicate())[0].decode()
+            assert doctor.returncode == 1
+            assert "is another file than the one that a running server has open" in said_by_doctor
+            assert "its file was replaced or removed" in said_by_doctor
+            # No command acts on a file that nobody serves from, or applies the log of the other one to it.
+            with pytest.raises(AssertionError, match="is another file"):
+                await pair.command("share", "list")
+        finally:
+            kept.replace(file)
+
+        async def is_ready() -> bool:
+            return (await pair.client.get("/readyz")).status_code == 200
+
+        await until(is_ready, SECONDS)
+        assert await visitor.ask() == 200
+        assert heard.messages["database_file_lost"] == heard.messages["database_file_back"] == 2
 
 
 async def _open(server: Installation, url: str) -> None:

@@ -114,6 +114,8 @@ def copy(
     differs nothing is kept. The database that is copied stays as it is.
     """
     from guestpass.storage.copying import copy as copy_database  # noqa: PLC0415 - as in `serve`
+    from guestpass.storage.location import locate  # noqa: PLC0415
+    from guestpass.storage.open_files import require_own_log  # noqa: PLC0415
 
     settings = read_settings()
     try:
@@ -122,6 +124,7 @@ def copy(
         raise typer.BadParameter(f"{error}.", param_hint="--to") from None
     tables: dict[str, int] = {}
     with installation(), progress("Copying"):
+        require_own_log(locate(settings.database_url))
         copy_database(settings.database_url, target, copied=tables.__setitem__)
     shown = without_passwords(target)
     if as_json:

@@ -366,7 +366,7 @@ class Gateway:
         if self._is_suspended and not was_suspended:
             self.log.error(
                 "visitors_suspended",
-                cause="the database could not be read for GUESTPASS_DATABASE_GRACE",
+                cause="the database could not be read for GUESTPASS_DATABASE_GRACE, or its file is another one",
                 effect="visitors get 503",
                 remedy="bring the database back; visitors are then served again by themselves",
             )

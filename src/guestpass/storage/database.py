@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import URL, Connection, event
+import structlog
+from sqlalchemy import URL, Connection, event, select
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -26,10 +29,23 @@ from guestpass.storage.file_turns import FileTurns
 from guestpass.storage.links import SQLLinks
 from guestpass.storage.location import PostgresDatabase, SQLiteFile, locate
 from guestpass.storage.odoo_sessions import SQLOdooSessions
-from guestpass.storage.outages import OUTAGES, in_words, is_for_reading_only
+from guestpass.storage.open_files import OpenFiles
+from guestpass.storage.outages import OUTAGES, in_words, is_damage, is_for_reading_only
 from guestpass.storage.reachability import SQLReachabilities
 from guestpass.storage.refusals import SQLRefusals
 from guestpass.storage.revoked_tokens import SQLRevokedTokens
+from guestpass.storage.tables import (
+    accounts,
+    branding,
+    changes,
+    environments,
+    http_only_cookies,
+    link_tokens,
+    links,
+    odoo_sessions,
+    rate_counters,
+    visitors,
+)
 from guestpass.storage.visits import SQLVisits
 from guestpass.storage.write_turns import WriteTurns
 
@@ -44,6 +60,27 @@ _LOCK_TIMEOUT_S: Final = 20
 
 READERS: Final = 4
 """How many units of work of a process may read at the same time."""
+
+# A column that is in no index, so that rows are read besides the index that leads to them.
+_LOOK: Final = select(
+    *(
+        select(column).order_by(*(key.desc() for key in column.table.primary_key)).limit(1).scalar_subquery()
+        for column in (
+            accounts.c.created_by,
+            branding.c.changed_by,
+            changes.c.kind,
+            environments.c.created_by,
+            http_only_cookies.c.name,
+            link_tokens.c.sealed,
+            links.c.created_by,
+            odoo_sessions.c.sealed,
+            rate_counters.c.spent,
+            visitors.c.first_seen,
+        )
+    )
+)
+
+_log: Any = structlog.get_logger(__name__)
 
 _PRAGMAS: Final = (
     "journal_mode = WAL",  # Readers and the writer don't wait for each other.
@@ -105,6 +142,11 @@ class Database:
         # One writer for the process, whose turns are given out here: a database's own waiting would be a race, or serve
         # those first who come most often. Decision 27 has the details.
         self._turns = WriteTurns()
+        self.lost: str | None = None
+        """Why what is open is not the database at the path any more, for the operator; see `OpenFiles`."""
+        self.damage: str | None = None
+        """What SQLite found wrong with the file, in words for owners; it stays until the process ends."""
+        self.files: Final = OpenFiles(self.location.path) if isinstance(self.location, SQLiteFile) else None
         self._file_turns = (
             FileTurns(self.location.path, BUSY_TIMEOUT_S) if isinstance(self.location, SQLiteFile) else None
         )
@@ -113,27 +155,65 @@ class Database:
             if isinstance(self.location, SQLiteFile)
             else _postgres_engines(self.location)
         )
+        for engine in (self._readers, self._writer):
+            event.listen(engine.sync_engine, "handle_error", self._notice_damage, retval=True)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[SQLUnitOfWork]:
         """A transaction that only reads and sees one state of the database; writing in it is an error."""
+        self._require_files()
         async with self._readers.begin() as connection:
             yield SQLUnitOfWork(connection, self._clock)
 
     @asynccontextmanager
     async def writing(self, turn: Turn = VISITORS) -> AsyncIterator[SQLUnitOfWork]:
         """A transaction that may write; it holds the write lock from its beginning to its end."""
+        self._require_files()
         self._writing += 1
         try:
             async with self._turns.take(turn), self._turn_of_process(turn), self._writer.begin() as connection:
                 yield SQLUnitOfWork(connection, self._clock)
         except OUTAGES as error:
-            self.unwritable = in_words(error)
+            # A damaged file can be written to, all the same, in most places.
+            if not is_damage(getattr(error, "orig", error)):
+                self.unwritable = in_words(error)
             raise
         finally:
             self._writing -= 1
             if not self._writing:
                 self._quiet.set()
+        # What was written into a file that is not there any more is not kept.
+        self._require_files()
+
+    async def look_at_tables(self) -> None:
+        """Read a little of each table that visitors need, by its key; raises SQLAlchemyError where that can't be."""
+        async with self.reading() as work:
+            await work.connection.execute(_LOOK)
+
+    def look_at_files(self) -> None:
+        """See whether the database at the path is the one that is open, and say so when that changes."""
+        lost = self.files.lost() if self.files is not None else None
+        if lost is not None and self.lost is None:
+            _log.error(
+                "database_file_lost",
+                cause=lost,
+                effect="visitors and owners get 503, and nothing is written",
+                remedy="put the same file back; or stop the server, put the file in place that is wanted, remove those "
+                "that end in -wal and -shm, and start it",
+            )
+        elif lost is None and self.lost is not None:
+            _log.info("database_file_back")
+        self.lost = lost
+
+    def _require_files(self) -> None:
+        if self.files is None:
+            return
+        self.files.remember("")
+        self.look_at_files()
+        if self.lost is not None:
+            cause = sqlite3.OperationalError(self.lost)
+            cause.sqlite_errorcode = sqlite3.SQLITE_READONLY_DBMOVED
+            raise OperationalError("BEGIN", None, cause)
 
     def _turn_of_process(self, turn: Turn) -> AbstractAsyncContextManager[None]:
         """Wait for writers in other processes of the machine; PostgreSQL has a queue for them."""
@@ -160,6 +240,20 @@ class Database:
         async with await AsyncConnection.connect(**arguments) as connection:
             await connection.execute("; ".join(_SESSION))
             yield connection
+
+    def _notice_damage(self, context: ExceptionContext) -> OperationalError | None:
+        """Make an outage of what is none to the driver: a damaged file."""
+        original = context.original_exception
+        if not is_damage(original):
+            return None
+        if self.damage is None:
+            self.damage = in_words(original)
+            _log.error(
+                "database_damaged",
+                cause=str(original),
+                remedy="stop the server, keep the file, and restore a copy; `guestpass doctor` looks at all of it",
+            )
+        return OperationalError(context.statement, None, original, hide_parameters=True)
 
     async def close(self) -> None:
         """Close every connection; units of work must have ended."""

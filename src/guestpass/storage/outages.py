@@ -26,6 +26,9 @@ _OF_SQLITE: Final[Mapping[int, str]] = {
     sqlite3.SQLITE_IOERR: "its disk fails, or can only be read",
     sqlite3.SQLITE_CANTOPEN: "its file can't be opened",
     sqlite3.SQLITE_BUSY: "another program keeps it locked",
+    sqlite3.SQLITE_READONLY_DBMOVED: "its file was replaced or removed",
+    sqlite3.SQLITE_CORRUPT: "its file is damaged",
+    sqlite3.SQLITE_NOTADB: "its file is damaged",
 }
 _OF_POSTGRES: Final[Mapping[str | None, str]] = {
     "53100": "its disk is full",
@@ -33,10 +36,16 @@ _OF_POSTGRES: Final[Mapping[str | None, str]] = {
 }
 
 
+def is_damage(error: BaseException) -> bool:
+    """Whether SQLite says that the file is damaged."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
 def in_words(error: BaseException) -> str:
     """What is wrong, for owners, who are told neither of paths nor of the network; cause_of is for the operator."""
     cause = getattr(error, "orig", None) or error
-    of_sqlite = _OF_SQLITE.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
+    code = getattr(cause, "sqlite_errorcode", 0)
+    of_sqlite = _OF_SQLITE.get(code) or _OF_SQLITE.get(code & 0xFF)
     return of_sqlite or _OF_POSTGRES.get(getattr(cause, "sqlstate", None), "it does not answer")
 
 

@@ -48,14 +48,14 @@ async def get_health() -> Health:
     responses=problems(500, 503),
 )
 async def get_readiness(services: Services) -> Readiness:
-    """200 when the database and the gateway are ready for visitors, else 503. Needs no token.
+    """200 when the database, with each table that visitors need, and the gateway are ready, else 503. Needs no token.
 
     Where nothing can be written to the database, visitors are served all the same: `status` is then `degraded`.
     """
-    if not await services.ready():
-        raise ProblemRaised(
-            Problem(status=503, code="unavailable", detail="Not ready.", fields=(("Retry-After", "5"),))
-        )
-    if (why := services.unwritable()) is not None:
+    is_ready, why = await services.ready(), services.unwritable()
+    if not is_ready:
+        detail = "Not ready." if why is None else f"Not ready. The database can't be used: {why}."
+        raise ProblemRaised(Problem(status=503, code="unavailable", detail=detail, fields=(("Retry-After", "5"),)))
+    if why is not None:
         return Readiness(status="degraded", detail=f"Nothing can be written to the database: {why}.")
     return Readiness()

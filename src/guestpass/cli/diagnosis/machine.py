@@ -14,8 +14,9 @@ from typing import Final
 from guestpass.cli.diagnosis.check import Check, ok, problem, warning
 from guestpass.data_directory import DataDirectoryUnusable, read_secrets
 from guestpass.settings import SECRETS, Settings, SettingsError, load, variable
-from guestpass.storage.location import DatabaseUnusable
+from guestpass.storage.location import DatabaseUnusable, locate
 from guestpass.storage.migrate import require_current
+from guestpass.storage.open_files import require_own_log
 from guestpass.system import as_user, user_name
 
 _SCARCE: Final = 1024**3
@@ -80,6 +81,7 @@ def look_at_keys(settings: Settings) -> Check:
 def look_at_database(settings: Settings) -> Check:
     """Whether the database is there, of this version, and sound."""
     try:
+        require_own_log(locate(settings.database_url))
         require_current(settings.database_url)
     except DatabaseUnusable as error:
         return problem("database", str(error), "Restore a copy if it is damaged; docs/operate/running.md says how.")
@@ -118,7 +120,7 @@ def _damage(file: Path) -> str | None:
     """What SQLite finds wrong with a file; None for nothing."""
     try:
         with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
-            [(answer,)] = connection.execute("PRAGMA quick_check(1)").fetchall()
+            [(answer,)] = connection.execute("PRAGMA integrity_check(1)").fetchall()
     except sqlite3.Error as error:
         return str(error)
     return None if answer == "ok" else str(answer)

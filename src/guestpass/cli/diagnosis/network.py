@@ -91,7 +91,9 @@ async def look_at_listener(name: str, listen: Listen, url: str, *, tls: bool) ->
     if name == "ADMIN_LISTEN" and answer.response.status_code == 200:
         return ok(name, f"The server on {listen} is ready.")
     if name == "ADMIN_LISTEN" and answer.code == "unavailable":
-        return problem(name, f"The server on {listen} is not ready.", "Wait a moment; else its log says why.")
+        why = str(answer.response.json().get("detail", "")).removeprefix("Not ready.").strip()
+        text = f"The server on {listen} is not ready. {why}".rstrip()
+        return problem(name, text, "Its log says what to do." if why else "Wait a moment; else its log says why.")
     if answer.code in {"bearer_needed", "pass_missing", "not_found"}:
         return ok(name, f"The server answers on {listen}.")
     return problem(

@@ -7,11 +7,12 @@ import contextlib
 import sqlite3
 import threading
 import time
-from pathlib import Path
 from typing import Final
 
+from guestpass.storage.database import Database
 from guestpass.storage.feed.following import LOOK_INTERVAL_S, RETRY_INTERVAL_S, Feed
 from guestpass.storage.location import SQLiteFile
+from guestpass.storage.open_files import COMPANIONS
 
 POLL_INTERVAL_S: Final = 0.015
 """How often the file is looked at, in seconds.
@@ -33,7 +34,7 @@ class SQLiteFeed(Feed):
         assert isinstance(self._database.location, SQLiteFile)  # noqa: S101 -- `open_feed` sees to it
         wake = asyncio.Event()
         stop = threading.Event()
-        watched = (self._database.location.path, asyncio.get_running_loop(), wake, stop)
+        watched = (self._database, asyncio.get_running_loop(), wake, stop)
         watcher = threading.Thread(target=_watch, args=watched, name="database-feed")
         watcher.start()
         try:
@@ -43,18 +44,27 @@ class SQLiteFeed(Feed):
             watcher.join()  # It looks at `stop` every few milliseconds.
 
 
-def _watch(path: Path, loop: asyncio.AbstractEventLoop, wake: asyncio.Event, stop: threading.Event) -> None:
+def _watch(database: Database, loop: asyncio.AbstractEventLoop, wake: asyncio.Event, stop: threading.Event) -> None:
     """Wake the loop at the beginning and whenever another connection has committed; the work of the feed's thread."""
     while not stop.is_set():
         # A file that can't be read now is reported by the reader that this wakes.
         with contextlib.suppress(sqlite3.Error):
-            _watch_connection(path, loop, wake, stop)
+            _watch_connection(database, loop, wake, stop)
         loop.call_soon_threadsafe(wake.set)
         stop.wait(RETRY_INTERVAL_S)
 
 
-def _watch_connection(path: Path, loop: asyncio.AbstractEventLoop, wake: asyncio.Event, stop: threading.Event) -> None:
-    uri = f"{path.as_uri()}?mode=rw"
+def _watch_connection(
+    database: Database, loop: asyncio.AbstractEventLoop, wake: asyncio.Event, stop: threading.Event
+) -> None:
+    assert isinstance(database.location, SQLiteFile)  # noqa: S101 -- as above
+    assert database.files is not None  # noqa: S101
+    uri = f"{database.location.path.as_uri()}?mode=rw"
+    lost = None
+    if database.files.lost() is not None:
+        # Another database: it is not to be opened beside this one.
+        loop.call_soon_threadsafe(database.look_at_files)
+        return
     with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=1, isolation_level=None)) as connection:
         cursor = connection.cursor()
         seen = None
@@ -62,5 +72,11 @@ def _watch_connection(path: Path, loop: asyncio.AbstractEventLoop, wake: asyncio
             (version,) = cursor.execute("PRAGMA data_version").fetchone()
             if version != seen:
                 seen = version
+                loop.call_soon_threadsafe(wake.set)
+                # While this connection is open, the log stays where it is.
+                database.files.remember(*COMPANIONS)
+            if (found := database.files.lost()) != lost:
+                lost = found
+                loop.call_soon_threadsafe(database.look_at_files)
                 loop.call_soon_threadsafe(wake.set)
             time.sleep(POLL_INTERVAL_S)  # Half the cost of waiting for `stop`.

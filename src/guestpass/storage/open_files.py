@@ -1,0 +1,85 @@
+"""Whether the files at the path of a SQLite database are still those that are open."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import sys
+from pathlib import Path
+from typing import Final
+
+from guestpass.storage.location import DatabaseUnusable, PostgresDatabase, SQLiteFile
+
+COMPANIONS: Final = ("-wal", "-shm")
+
+
+class OpenFiles:
+    """The files by device and inode.
+
+    Another file at the path is another database. SQLite would use it for new connections and the old one for those
+    that are open, and would apply the log of the one to the other.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[Path, tuple[int, int]] = {}
+        self.remember("")
+
+    def remember(self, *ends: str) -> None:
+        """Take those that are there now for the right ones, where none are known yet; "" is the database itself."""
+        for end in ends:
+            path = self._path.with_name(f"{self._path.name}{end}")
+            if path not in self._known and (found := _identity(path)) is not None:
+                self._known[path] = found
+
+    def lost(self) -> str | None:
+        """Which of them is not there any more, in words for the operator; None where all are."""
+        for path, known in self._known.items():
+            if (found := _identity(path)) != known:
+                return f"{path} was {'removed' if found is None else 'replaced'} while it was in use"
+        return None
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 -- it is asked for often
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def require_own_log(location: SQLiteFile | PostgresDatabase) -> None:
+    """Raise DatabaseUnusable where the log beside a SQLite file is that of another one, which a process has open.
+
+    SQLite would apply it to this one, and remove it at the end. Call it before the process opens the database: closing
+    a file ends all locks on it that its process has (POSIX).
+    """
+    if isinstance(location, SQLiteFile) and sys.platform == "linux":
+        path = location.path
+        # Each connection of SQLite's in WAL mode holds both.
+        if _is_locked(path.with_name(f"{path.name}-shm"), *_INDEX_LOCK) and not _is_locked(path, *_SHARED_LOCK):
+            raise DatabaseUnusable(
+                f"The database {path} is another file than the one that a running server has open, and the log beside "
+                f"it is that one's: to use it would damage it. Stop the server, remove {path.name}-wal and "
+                f"{path.name}-shm, and start it."
+            )
+
+
+# What SQLite locks (os_unix.c): the first and how many bytes.
+_SHARED_LOCK: Final = (0x40000002, 510)
+_INDEX_LOCK: Final = (128, 1)
+
+
+def _is_locked(path: Path, first: int, count: int) -> bool:
+    """Whether another process holds a lock there."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        wanted = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, first, count, 0)
+        found: int = struct.unpack_from("h", fcntl.fcntl(file, fcntl.F_GETLK, wanted))[0]
+    finally:
+        os.close(file)
+    return found != fcntl.F_UNLCK
