@@ -197,3 +197,18 @@ async def test_it_ends_with_its_worker_and_not_before(odoo: Odoo) -> None:
         await own.process.wait()
         await ended(process)
         await own.start()
+
+
+async def test_long_calls_count_by_their_length(odoo: Odoo) -> None:
+    """To look at a MiB takes as long as some thirty requests, so that a link may have fewer of them."""
+    async with (
+        installation(requests_per_link="2000/hour") as server,
+        opened(server, odoo, link_fields=VIEW_ONLY) as looker,
+    ):
+        looked_at = 0
+        while looked_at < 150:
+            answer = await looker.web.post(CALL_KW, content=BOMB, headers={"Content-Type": "application/json"})
+            if "Too many" in answer.text:
+                break
+            looked_at += 1
+        assert 60 < looked_at < 120

@@ -92,13 +92,17 @@ class Crowd:
         """Count a TLS handshake; False where its address has used up its own."""
         return self._proxies.is_trusted(peer) or self._of_address.take(peer, HANDSHAKE) is None
 
-    def take_request_of(self, entry: LinkEntry) -> float | None:
-        """Count a request through a link; the seconds until there may be another where that has had too many."""
-        if entry.granted:
-            entry.granted -= 1
+    def take_request_of(self, entry: LinkEntry, *, cost: int = 1) -> float | None:
+        """Count a request through a link, or what costs as much as so many.
+
+        Returns the seconds until there may be another where the link has had too many.
+        """
+        cost = min(cost, self._link_grant)
+        if entry.granted >= cost:
+            entry.granted -= cost
             return None
         if (wait := self._of_link.spend(entry.link.id, cost=self._link_grant)) is None:
-            entry.granted = self._link_grant - 1
+            entry.granted += self._link_grant - cost
         return wait
 
     def take_guess(self, address: str) -> float | None:

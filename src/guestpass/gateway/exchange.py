@@ -383,18 +383,19 @@ class Exchange:
             self._upstream.resume_reading(FULL)
 
     def _charge(self, units: int, *, also_address: bool = False) -> bool:
-        """Count chunks or frames as work of the link, and of the visitor's address; False where that has too much."""
-        self._work += units
-        if self._work < UNITS_A_STEP:
+        """Count work of the link, and of the visitor's address, in chunks or frames; False where that is too much."""
+        requests, self._work = divmod(self._work + units, UNITS_A_STEP)
+        if not requests:
             return True
-        self._work = 0
         crowd, address = self._client.gateway.crowd, self._client.address
-        wait = crowd.take_request_of(self.entry) if self.entry is not None else None
+        wait = crowd.take_request_of(self.entry, cost=requests) if self.entry is not None else None
         if wait is None and also_address:
-            wait = crowd.take_request(address)
+            wait = crowd.take_request(address, cost=requests)
         if wait is None:
             return True
-        self._client.gateway.tell_of_client("too_much_work", address, cause="endless small chunks or frames")
+        self._client.gateway.tell_of_client(
+            "too_much_work", address, cause="endless small chunks or frames, or long bodies that are looked at"
+        )
         return False
 
     def upstream_lost(self, error: Exception | None) -> None:

@@ -26,12 +26,15 @@ from guestpass.gateway.odoo.json_bodies import is_little
 from guestpass.gateway.odoo.spool import IN_MEMORY, Spool, SpoolRoom
 from guestpass.gateway.odoo.turns import WAIT_SECONDS, Turns
 from guestpass.gateway.pool import Upstream
+from guestpass.gateway.run_queue import UNITS_A_STEP
 from guestpass.gateway.upstream_side import UpstreamConnection
 
 if TYPE_CHECKING:
     from guestpass.gateway.admitted import Admitted
     from guestpass.gateway.client_side import ClientConnection
 
+_EXAMINED_LIKE_A_REQUEST: Final = 32 * 1024
+"""Bytes of a body that take as much time to look at as a request does otherwise, at least."""
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -172,6 +175,8 @@ class OdooExchange(Exchange):
             self._refuse(Reason.NOT_SHARED, "The body is larger than what can be looked at.")
         elif self._intake.is_in_memory and is_little(body := self._intake.peek()):
             self._go_on(question.answer(body))
+        elif not self._charge(UNITS_A_STEP * (1 + self._intake.pending // _EXAMINED_LIKE_A_REQUEST), also_address=True):
+            self._refuse(Reason.TOO_MANY_REQUESTS, "Too many long calls have been looked at.")
         else:
             self._client.set_deadline(EXAMINE_SECONDS)
             self._examination = Examination(self.entry.link.id if self.entry is not None else "")
