@@ -157,7 +157,10 @@ async def test_with_bad_bodies(caller: httpx2.AsyncClient, method: str, path: st
     _expect_problem(await send(chunks()), 413)
     text = await caller.request(method, path, content=b"{}", headers={"Content-Type": "text/plain"})
     assert _expect_problem(text, 415)["code"] == "unsupported_media_type"
-    _expect_problem(await caller.request(method, path, content=b"{}"), 415)
+    untyped = await caller.request(method, path, content=b"{}")
+    _expect_problem(untyped, 415)
+    patches = "application/json, application/merge-patch+json" if method == "PATCH" else None
+    assert untyped.headers.get("accept-patch") == patches
 
 
 async def test_deeply_wrong_fields_are_named_by_their_path(caller: httpx2.AsyncClient) -> None:
@@ -178,6 +181,7 @@ async def test_methods(caller: httpx2.AsyncClient, path: str) -> None:
     allowed = options.headers["allow"].split(", ")
     routed = {method for method, each in ROUTES if each == path}
     assert set(allowed) == routed | {"OPTIONS"} | ({"HEAD"} if "GET" in routed else set())
+    assert ("accept-patch" in options.headers) == ("PATCH" in routed)
 
     for method in set(PROBES) - set(allowed) - {"HEAD"}:
         answer = await caller.request(method, path)

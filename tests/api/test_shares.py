@@ -227,7 +227,7 @@ async def test_removing_is_for_good(owner: httpx2.AsyncClient) -> None:
     first = await owner.delete(f"{SHARES}/{link['id']}/permanent")
 
     assert (first.status_code, first.content) == (204, b"")
-    assert (await owner.get(SHARES)).json() == {"shareLinks": [], "total": 0, "nextCursor": None}
+    assert (await owner.get(SHARES)).json() == {"shareLinks": [], "total": 0}
     assert (await owner.delete(f"{SHARES}/{link['id']}/permanent")).status_code == 404
     assert (await owner.delete(f"{SHARES}/{link['id']}")).status_code == 404
 
@@ -241,6 +241,32 @@ async def test_a_link_belongs_to_its_environment(owner: httpx2.AsyncClient, face
         for method, path in (("GET", SHARES), ("POST", SHARES), ("DELETE", f"{SHARES}/{link['id']}")):
             assert (await stranger.request(method, path)).status_code == 404
     assert (await owner.get(SHARES)).json()["shareLinks"] == [link]
+
+
+@pytest.mark.parametrize("media_type", ["application/merge-patch+json", "Application/Merge-Patch+JSON; charset=utf-8"])
+async def test_a_change_may_be_called_the_merge_patch_that_it_is(
+    owner: httpx2.AsyncClient, environment: str, media_type: str
+) -> None:
+    link = await _create(owner, label="x", note="y")
+    for path, change in (
+        (f"{SHARES}/{link['id']}", {"note": None}),
+        (f"/api/environments/{environment}", {"name": "Z"}),
+    ):
+        answer = await owner.patch(path, content=json.dumps(change), headers={"Content-Type": media_type})
+        assert answer.status_code == 200, answer.text
+        assert {name: answer.json()[name] for name in change} == change
+    # It is nothing that a thing can be made of.
+    answer = await owner.post(SHARES, content="{}", headers={"Content-Type": media_type})
+    assert answer.status_code == 415
+
+
+async def test_the_document_names_both_types_of_each_change(owner: httpx2.AsyncClient) -> None:
+    paths = (await owner.get("/api/openapi.json")).json()["paths"]
+    changes = [item["patch"] for item in paths.values() if "patch" in item and "requestBody" in item["patch"]]
+    assert len(changes) >= 2
+    for change in changes:
+        if change["operationId"].startswith("change"):
+            assert set(change["requestBody"]["content"]) == {"application/json", "application/merge-patch+json"}
 
 
 async def test_a_link_in_another_content_type_is_refused(owner: httpx2.AsyncClient) -> None:

@@ -126,3 +126,7 @@ async def test_a_stranger_hears_nothing(owner: Owner) -> None:
     async with nobody(owner.server) as stranger:
         answer = await stranger.web.get("/events", headers={"Sec-Fetch-Mode": "cors"})
         assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == 'Guestpass realm="dashboard", error="session_needed"'
+        partial = await stranger.web.get("/environments", headers={"HX-Request": "true"})
+        assert partial.status_code == 401
+        assert partial.headers["www-authenticate"] == answer.headers["www-authenticate"]

@@ -8,13 +8,23 @@ import pytest
 from tests.installation import Installation
 from tests.links.played_upstream import PlayedUpstream
 from tests.links.share import PASSWORD, share
-from tests.links.visitor import FETCH, NAVIGATION, visiting
+from tests.links.visitor import FETCH, NAVIGATION, Visitor, visiting
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def bearer(server: Installation) -> dict[str, str]:
     return {"Authorization": str(server.client.headers["Authorization"])}
+
+
+async def calls_of_owners(anybody: Visitor) -> list[tuple[str, str]]:
+    """Each call of the API that wants a bearer token: its method and path, with the names of what stands in it."""
+    return [
+        (method.upper(), path)
+        for path, methods in (await anybody.get("/api/openapi.json")).json()["paths"].items()
+        for method, call in methods.items()
+        if isinstance(call, dict) and call.get("security")
+    ]
 
 
 async def assert_is_api(server: Installation, host: str, fields: dict[str, str] | None = None) -> None:
@@ -57,6 +67,23 @@ async def test_on_one_origin_the_api_and_the_public_three_are_ours_and_all_else_
         assert len(upstream.asked) == count
     await assert_is_api(one_origin, link.host)
     await assert_is_api(one_origin, link.host, NAVIGATION)
+
+
+async def test_on_one_origin_the_whole_api_is_there_for_who_holds_no_pass(
+    one_origin: Installation, upstream: PlayedUpstream
+) -> None:
+    link = await share(one_origin, upstream.url)
+    async with visiting(one_origin, link.host) as anybody:
+        calls = await calls_of_owners(anybody)
+        assert len(calls) > 20
+        for method, path in calls:
+            answer = await anybody.send(method, path)
+            assert answer.json()["code"] == "bearer_needed", (method, path)
+        assert (await anybody.send("GET", "/api/branding", bearer(one_origin))).status_code == 200
+    # What an environment may have too is that of its visitors.
+    async with link.visitor() as visitor:
+        assert (await visitor.send("GET", "/api/branding", bearer(one_origin))).content == b"played"
+        assert upstream.last.target == "/api/branding"
 
 
 async def test_the_api_on_the_public_listener_takes_no_pass_for_a_bearer_token(
@@ -169,12 +196,7 @@ async def test_the_whole_api_is_on_the_public_host_and_on_no_links_host(
     await assert_is_api(own_origins, f"127.0.0.1:{own_origins.public_port}")
     await assert_is_api(own_origins, f"localhost:{own_origins.public_port}")
     async with visiting(own_origins, f"127.0.0.1:{own_origins.public_port}") as anybody:
-        calls = [
-            (method.upper(), path)
-            for path, methods in (await anybody.get("/api/openapi.json")).json()["paths"].items()
-            for method, call in methods.items()
-            if isinstance(call, dict) and call.get("security")
-        ]
+        calls = await calls_of_owners(anybody)
         assert len(calls) > 20
         for method, path in calls:
             answer = await anybody.send(method, path)

@@ -236,7 +236,8 @@ class Admission:
         if host.kind is _UNKNOWN:
             return Reply(Reason.UNKNOWN_HOST)
         # The API authorises by bearer tokens, which no foreign page can add, so Origin says nothing there.
-        if host.kind is _MAIN and self._api_on_public and is_api(route, head.path, alone=self._own_origins):
+        alone = self._own_origins or facts.own_pass is None
+        if host.kind is _MAIN and self._api_on_public and is_api(route, head.path, alone=alone):
             return _DESK
         # Whether anything is still as it was is not known any more.
         if facts.is_out_of_date:

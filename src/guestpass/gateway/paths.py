@@ -33,13 +33,13 @@ _API: Final = Route(Room.API)
 _SHARE = re.compile(rb"(?:/api)?/share/([^/]*)(/login|/)?")
 _PROXY = re.compile(rb"(?:/api)?/s-proxy(/.*)", re.DOTALL)
 _API_PATHS: Final = frozenset({b"/api/environments", b"/api/installation", b"/api/share-links", b"/api/openapi.json"})
-# What else the API has. Where links share one origin these are the environment's.
+# What else the API has, which an environment may well have too: it is that of whoever holds a pass on this name.
 _API_ALONE: Final = frozenset({b"/api/branding"})
 _BEGINNINGS: Final = (b"/share/", b"/s-proxy/", b"/api/")
 
 
 def is_api(route: Route, path: bytes, *, alone: bool) -> bool:
-    """Whether a path is the API's; `alone` says that no environment has any under the requested name."""
+    """Whether a path is the API's; `alone` says that the caller reaches no environment under the requested name."""
     return route.room is Room.API or (alone and path in _API_ALONE)
 
 

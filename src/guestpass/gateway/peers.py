@@ -59,7 +59,7 @@ class TrustedProxies:
         client = peer
         for part in reversed((chain or b"").decode("latin-1").split(",")):
             try:
-                client = str(plain_address(ip_address(part.strip())))
+                client = str(plain_address(ip_address(_without_port(part.strip()))))
             except ValueError:
                 break
             if not self.is_trusted(client):
@@ -97,3 +97,19 @@ class TrustedProxies:
                 effect="its X-Forwarded-* fields are ignored, so every visitor seems to come from it",
                 remedy=f"if it is your reverse proxy, set GUESTPASS_TRUSTED_PROXIES={peer}",
             )
+
+
+def _without_port(text: str) -> str:
+    """An address that some proxies write with the port it came from: ``203.0.113.7:4711``, ``[2001:db8::1]:4711``."""
+    if text.startswith("["):
+        address, bracket, port = text[1:].partition("]")
+        is_one = bool(bracket) and ":" in address and (not port or _is_port(port))
+    else:
+        # An IPv6 address without brackets has no port: its last group may look like one.
+        address, colon, rest = text.partition(":")
+        is_one = _is_port(colon + rest)
+    return address if is_one else text
+
+
+def _is_port(text: str) -> bool:
+    return len(text) <= 6 and text.startswith(":") and text[1:].isascii() and text[1:].isdecimal()

@@ -11,13 +11,13 @@ from pydantic_core import from_json, to_json
 from starlette.requests import Request
 
 from guestpass.domain.errors import FieldError
+from guestpass.web.media_types import JSON, JSON_PATCHES
 from guestpass.web.problems import Problem, ProblemRaised, explain, invalid
 from guestpass.web.services import WebServices, services_of
 
 LONGEST_BODY: Final = 64 * 1024
 """In bytes, for all but pictures; the longest of it, a maintenance message, is far below."""
 
-JSON: Final = "application/json"
 Model = TypeVar("Model", bound=BaseModel)
 Sound = TypeVar("Sound", bound=BaseModel)
 
@@ -54,14 +54,14 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def wrong_media_type(wanted: str) -> ProblemRaised:
-    """The 415 problem that says what would be right."""
+def wrong_media_type(wanted: str, field: str = "Accept") -> ProblemRaised:
+    """The 415 problem that says what would be right; `field` is the one that names it for programs."""
     return ProblemRaised(
         Problem(
             status=415,
             code="unsupported_media_type",
             detail=f"Send the body as {wanted}, and say so in Content-Type.",
-            fields=(("Accept", wanted.replace(" or", ",")),),
+            fields=((field, wanted.replace(" or", ",")),),
         )
     )
 
@@ -121,7 +121,11 @@ def json_body(
             if optional:
                 return parse_json(model, b"{}")
             raise ProblemRaised(invalid([FieldError("body", "is required: a JSON object")]))
-        if media_type(request) != JSON:
+        if request.method == "PATCH":
+            if media_type(request) not in JSON_PATCHES:
+                # RFC 5789, section 2.2.
+                raise wrong_media_type(" or ".join(JSON_PATCHES), "Accept-Patch")
+        elif media_type(request) != JSON:
             raise wrong_media_type(JSON)
         if further is None:
             return parse_json(model, body)

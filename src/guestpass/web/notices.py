@@ -14,7 +14,7 @@ from guestpass.domain.reasons import Reason
 from guestpass.languages.language import Language, language_for
 from guestpass.web.brands import dress_for
 from guestpass.web.pages import Page, page_fields, place, render
-from guestpass.web.problems import DATA_HEAD, Problem
+from guestpass.web.problems import DATA_HEAD, Problem, challenge
 from guestpass.web.texts import CARD, ENDED_AT, NOTICES, RETRIES, WAIT, WRONG_PASSWORD
 
 STATUSES: Final[dict[Reason, int]] = {
@@ -218,6 +218,8 @@ def _page(variant: _Variant) -> Page:
 
 
 def _fields(notice: Notice) -> tuple[tuple[str, str], ...]:
+    if STATUSES[notice.reason] == 401:
+        return (challenge("link", notice.reason),)
     if notice.retry_after is not None:
         return (("Retry-After", str(math.ceil(notice.retry_after))),)
     if (seconds := _RETRY_AFTER.get(notice.reason)) is not None:

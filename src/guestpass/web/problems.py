@@ -35,6 +35,7 @@ from guestpass.domain.reasons import Reason
 from guestpass.languages.language import Language, language_for
 from guestpass.web.brands import BARE
 from guestpass.web.facts import Facts
+from guestpass.web.media_types import JSON_PATCHES
 from guestpass.web.pages import DATA_FIELDS, Page, page_fields, place, render
 from guestpass.web.texts import NOTICES, UNEXPECTED, Words
 
@@ -143,6 +144,11 @@ def invalid(errors: Sequence[FieldError]) -> Problem:
     )
 
 
+def challenge(realm: str, code: str) -> tuple[str, str]:
+    """What a 401 must have (RFC 9110, section 15.5.2) where a page asks, in a scheme for which no browser does."""
+    return "WWW-Authenticate", f'Guestpass realm="{realm}", error="{code}"'
+
+
 def not_found(what: str) -> Problem:
     """A thing that does not exist, or not for this caller. Its id is not repeated: people paste tokens into paths."""
     return Problem(status=404, code="not_found", detail=f"There is no such {what}.")
@@ -203,9 +209,12 @@ def _on_http_exception(request: Request, error: Exception) -> Response:
         raise error
     scope = request.scope
     if error.status_code == 405:
-        allow = (("Allow", ", ".join(_allowed(request))),)
+        allowed = _allowed(request)
+        allow = (("Allow", ", ".join(allowed)),)
         if scope["method"] == "OPTIONS":
-            return answer(204, (*DATA_FIELDS, *allow), b"")
+            # RFC 5789, section 3.1.
+            patches = (("Accept-Patch", ", ".join(JSON_PATCHES)),) if "PATCH" in allowed else ()
+            return answer(204, (*DATA_FIELDS, *allow, *patches), b"")
         return respond(
             scope,
             Problem(

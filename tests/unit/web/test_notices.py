@@ -131,7 +131,9 @@ def test_every_page_is_whole_and_safe(
     assert fields["X-Robots-Tag"] == "noindex"
     assert (fields["Content-Language"], fields["Vary"]) == (language, "Accept-Language")
     assert "Refresh" not in fields, "what was no plain GET is not asked again"
-    assert "WWW-Authenticate" not in fields
+    # RFC 9110, section 15.5.2; no browser knows the scheme, so that none asks for a name and a password.
+    challenge = f'Guestpass realm="link", error="{reason}"' if rendered.status == 401 else None
+    assert fields.get("WWW-Authenticate") == challenge
     [style] = re.findall("<style>(.*?)</style>", rendered.body.decode(), re.DOTALL)
     source = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     assert fields["Content-Security-Policy"].split("; ") == [

@@ -21,6 +21,7 @@ from guestpass.web.api.paths import EnvironmentId
 from guestpass.web.api.problem_models import problems
 from guestpass.web.api.requests import request_body
 from guestpass.web.bodies import Further, json_body
+from guestpass.web.media_types import JSON_PATCHES
 from guestpass.web.services import Services, WebServices
 
 router = APIRouter(prefix="/api/environments", tags=["Environments"], dependencies=DOCUMENTED_SCHEME)
@@ -96,7 +97,9 @@ async def get_environment(who: EnvironmentsReader, env_id: EnvironmentId, servic
     response_description="The environment as it is now.",
     summary="Change an environment",
     responses=problems(400, 401, 403, 404, 413, 415, 422, 500),
-    openapi_extra=request_body(EnvironmentPatch, {"maintenance": {"message": "Back at 14:00."}}),
+    openapi_extra=request_body(
+        EnvironmentPatch, {"maintenance": {"message": "Back at 14:00."}}, media_types=JSON_PATCHES
+    ),
 )
 async def change_environment(
     who: EnvironmentsWriter,

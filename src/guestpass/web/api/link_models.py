@@ -349,7 +349,10 @@ class ShareLinksBody(Shown):
 
     share_links: list[ShareLinkBody]
     total: int = Field(description="How many there are on all pages.", examples=[1])
-    next_cursor: Annotated[str | None, NEXT_CURSOR]
+    next_cursor: str | None = Field(
+        default=None,
+        description="The `cursor` of the next page; null at the end, and only there where a page was asked for.",
+    )
 
 
 class FoundLinksBody(Shown):

@@ -90,8 +90,9 @@ def _response(status: int, *, page: bool) -> dict[str, Any]:
     if page:
         content["text/html"] = {"schema": {"type": "string"}}
     response: dict[str, Any] = {"description": description, "content": content}
-    if status in {401, 403} and not page:
-        response["headers"] = {"WWW-Authenticate": {"description": "RFC 6750", "schema": {"type": "string"}}}
+    if status == 401 or (status == 403 and not page):
+        described = "RFC 9110, section 11.6.1" if page else "RFC 6750"
+        response["headers"] = {"WWW-Authenticate": {"description": described, "schema": {"type": "string"}}}
     if status in {429, 503}:
         response["headers"] = {"Retry-After": {"description": "Seconds", "schema": {"type": "string"}}}
     return response

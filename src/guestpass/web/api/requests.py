@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from guestpass.web.bodies import JSON
+from guestpass.web.media_types import JSON
 
 
 def request_body(

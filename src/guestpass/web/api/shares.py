@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query
 
-from guestpass.app.paging import PAGE, Page
+from guestpass.app.paging import PAGE
 from guestpass.web.api.link_models import LinkPatch, LinkRequest, LinksQuery, ShareLinkBody, ShareLinksBody
 from guestpass.web.api.models import MessageBody
 from guestpass.web.api.owners import DOCUMENTED_SCHEME, SharesReader, SharesWriter
@@ -14,6 +14,7 @@ from guestpass.web.api.paths import EnvironmentId, LinkId
 from guestpass.web.api.problem_models import problems
 from guestpass.web.api.requests import request_body
 from guestpass.web.bodies import Further, json_body
+from guestpass.web.media_types import JSON_PATCHES
 from guestpass.web.services import Services
 
 router = APIRouter(prefix="/api/environments/{envId}/share", tags=["Share links"], dependencies=DOCUMENTED_SCHEME)
@@ -27,6 +28,7 @@ _OF_CHANGE: Final = Further(LinkPatch, lambda services, body: services.links.err
     response_description="The links.",
     summary="List share links",
     responses=problems(401, 403, 404, 422, 500),
+    response_model_exclude_unset=True,
 )
 async def list_share_links(
     who: SharesReader,
@@ -39,11 +41,10 @@ async def list_share_links(
     With `limit` or `cursor` a page at a time: the next is the same request with `nextCursor` as `cursor`.
     """
     if query.limit is None and query.cursor is None:
-        links = tuple(await services.links.list_all(who, env_id, query.status))
-        page = Page(links, None, len(links))
-    else:
-        limit = query.limit or PAGE
-        page = await services.links.page(who, env_id, query.status, limit=limit, cursor=query.cursor)
+        links = await services.links.list_all(who, env_id, query.status)
+        return ShareLinksBody(share_links=[ShareLinkBody.of(link) for link in links], total=len(links))
+    limit = query.limit or PAGE
+    page = await services.links.page(who, env_id, query.status, limit=limit, cursor=query.cursor)
     return ShareLinksBody(
         share_links=[ShareLinkBody.of(link) for link in page.items],
         total=page.total or 0,
@@ -92,7 +93,9 @@ async def get_share_link(
     response_description="The link as it is now.",
     summary="Change a share link",
     responses=problems(400, 401, 403, 404, 413, 415, 422, 500),
-    openapi_extra=request_body(LinkPatch, {"expiresIn": "7d", "label": "For the auditors", "maxVisitors": 3}),
+    openapi_extra=request_body(
+        LinkPatch, {"expiresIn": "7d", "label": "For the auditors", "maxVisitors": 3}, media_types=JSON_PATCHES
+    ),
 )
 async def change_share_link(
     who: SharesWriter,

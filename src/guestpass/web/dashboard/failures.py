@@ -18,9 +18,11 @@ from guestpass.domain.reasons import Reason
 from guestpass.web.dashboard.pages import is_partial, render
 from guestpass.web.dashboard.sessions import ForeignForm, SignInNeeded
 from guestpass.web.facts import Facts
-from guestpass.web.problems import Problem, ProblemRaised, respond
+from guestpass.web.problems import Problem, ProblemRaised, challenge, respond
 
 _GONE_SESSION: Final = "You are signed out"
+_SESSION_NEEDED: Final = "session_needed"
+_CHALLENGE: Final = dict([challenge("dashboard", _SESSION_NEEDED)])
 
 
 def fail(
@@ -107,12 +109,14 @@ def _not_now(request: Request, text: str) -> Response:
 def _sign_in_needed(request: Request, error: SignInNeeded) -> Response:
     path = "/sign-in" if error.then in {"/", "/environments"} else f"/sign-in?then={error.then}"
     if is_partial(request):
-        return Response(status_code=401, headers={"HX-Redirect": path})
+        return Response(status_code=401, headers={"HX-Redirect": path, **_CHALLENGE})
     if request.headers.get("sec-fetch-site") == "cross-site" and request.method == "GET":
         # Browsers keep a SameSite=Strict cookie to themselves where another site's link led here, but not from us.
         return render(request, "onward.html", then=error.then)
     if not Facts.of(request.scope).page:
-        return fail(request, 401, _GONE_SESSION, "Sign in again.", code="session_needed")
+        response = fail(request, 401, _GONE_SESSION, "Sign in again.", code=_SESSION_NEEDED)
+        response.headers.update(_CHALLENGE)
+        return response
     return Response(status_code=303, headers={"Location": path})
 
 

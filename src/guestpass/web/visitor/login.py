@@ -23,8 +23,9 @@ from guestpass.signing.passes import COOKIE_NAMES, PassSigner, pass_cookie
 from guestpass.web.api.models import LoginRequest
 from guestpass.web.api.problem_models import problems
 from guestpass.web.api.requests import request_body
-from guestpass.web.bodies import JSON, LONGEST_BODY, malformed, media_type, parse_json, read_body, wrong_media_type
+from guestpass.web.bodies import LONGEST_BODY, malformed, media_type, parse_json, read_body, wrong_media_type
 from guestpass.web.facts import Facts
+from guestpass.web.media_types import JSON
 from guestpass.web.pages import DATA_FIELDS
 from guestpass.web.problems import ProblemRaised, answer, invalid
 from guestpass.web.services import Services, WebServices
