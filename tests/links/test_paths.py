@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.gateway.raw_client import RawClient
 from tests.installation import Installation
 from tests.links.played_upstream import PlayedUpstream
 from tests.links.share import PASSWORD, share
@@ -330,3 +331,41 @@ async def test_a_problem_is_json_with_a_request_id(one_origin: Installation, sam
         problem = json.loads((await stranger.get("/")).content)
     assert problem["status"] == 401
     assert problem["requestId"]
+
+
+async def test_on_one_origin_an_environment_never_sees_a_token(
+    one_origin: Installation, upstream: PlayedUpstream
+) -> None:
+    await never_sees_a_token(one_origin, upstream)
+
+
+async def test_with_origins_of_their_own_an_environment_never_sees_a_token(
+    own_origins: Installation, upstream: PlayedUpstream
+) -> None:
+    await never_sees_a_token(own_origins, upstream)
+
+
+async def never_sees_a_token(server: Installation, upstream: PlayedUpstream) -> None:
+    link = await share(server, upstream.url)
+    other = await link.sibling()
+    async with link.visitor() as visitor:
+        await visitor.get("/")
+        count = len(upstream.asked)
+        for token in (link.token, other.token):
+            for path in (
+                f"//share/{token}",
+                f"/share/{token}/login/..",
+                f"/share/{token}/login/",
+                f"/share//{token}",
+                f"/%73hare/{token.replace('_', '%5F')}",
+                f"/s-proxy/share/{token}",
+                f"/api/v2/share/{token}",
+            ):
+                # As it is: clients that are well-behaved take dots and slashes out of it.
+                client = await RawClient.connect(visitor.port)
+                client.send(f"GET {path} HTTP/1.1\r\nHost: {link.host}\r\nCookie: {visitor.cookie}\r\n\r\n".encode())
+                answer = await client.answer()
+                await client.close()
+                assert answer.status == 404, path
+                assert token.encode() not in answer.body
+        assert len(upstream.asked) == count

@@ -201,6 +201,7 @@ Decision = Forward | Desk | Redirect | TakePlace | Reply
 # A member of an enumeration costs a look-up in its class each time.
 _MAIN, _LINK, _FORMER, _UNKNOWN = HostKind.MAIN, HostKind.LINK, HostKind.FORMER, HostKind.UNKNOWN
 _OPEN, _LOGIN, _PROXY, _API = Room.OPEN, Room.LOGIN, Room.PROXY, Room.API
+_MISSPELT: Final = Room.MISSPELT
 _DESK: Final = Desk()
 _ENDED: Final = {Status.DEACTIVATED: Reason.LINK_DEACTIVATED, Status.EXPIRED: Reason.LINK_EXPIRED}
 
@@ -245,6 +246,9 @@ class Admission:
         # An address of former days leads to today's, and to nothing else.
         if host.kind is _FORMER:
             return self._from_former(facts)
+        # No environment is to see a token, wherever in a path it stands.
+        if route.room is _MISSPELT:
+            return Reply(Reason.UNKNOWN_LINK)
         # A page of another origin must not act with the visitor's cookies.
         if (facts.upgrade or head.method not in SAFE_METHODS) and not _is_own_origin(facts):
             return Reply(Reason.FOREIGN_ORIGIN)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 
 class Room(Enum):
@@ -15,6 +16,7 @@ class Room(Enum):
     LOGIN = "login"  # /share/{token}/login
     PROXY = "proxy"  # /s-proxy/{path}
     API = "api"  # the JSON API and its description
+    MISSPELT = "misspelt"  # a share token where none belongs
     ELSEWHERE = "elsewhere"  # the environment's
 
 
@@ -28,6 +30,7 @@ class Route:
 
 
 _ELSEWHERE: Final = Route(Room.ELSEWHERE)
+_MISSPELT: Final = Route(Room.MISSPELT)
 _API: Final = Route(Room.API)
 # A slash that somebody typed behind the token must not hand it to the environment that is open in this browser.
 _SHARE = re.compile(rb"(?:/api)?/share/([^/]*)(/login|/)?")
@@ -35,6 +38,9 @@ _PROXY = re.compile(rb"(?:/api)?/s-proxy(/.*)", re.DOTALL)
 _API_PATHS: Final = frozenset({b"/api/environments", b"/api/installation", b"/api/share-links", b"/api/openapi.json"})
 # What else the API has, which an environment may well have too: it is that of whoever holds a pass on this name.
 _API_ALONE: Final = frozenset({b"/api/branding"})
+# What tokens look like (signing/tokens.py), also where the end was lost.
+_TOKEN = re.compile(rb"gp_[0-9A-Za-z]{40}")
+_MOST_ESCAPES: Final = 3
 _BEGINNINGS: Final = (b"/share/", b"/s-proxy/", b"/api/")
 
 
@@ -44,14 +50,32 @@ def is_api(route: Route, path: bytes, *, alone: bool) -> bool:
 
 
 def read_path(path: bytes) -> Route:
-    """Look a path up in the table, as it came: an encoded spelling of our names is the environment's."""
+    """Look a path up in the table, as it came: an encoded spelling of our names is the environment's.
+
+    But no environment is to see a token: not behind two slashes, not before another segment, in no spelling.
+    """
     if not path.startswith(_BEGINNINGS):
-        return _ELSEWHERE
+        return _elsewhere(path)
     if share := _SHARE.fullmatch(path):
         token = share[1].decode("latin-1")
         return Route(Room.LOGIN if share[2] == b"/login" else Room.OPEN, token=token)
     if proxied := _PROXY.fullmatch(path):
-        return Route(Room.PROXY, path=proxied[1])
+        return _MISSPELT if _names_token(path) else Route(Room.PROXY, path=proxied[1])
     if path in _API_PATHS or path.startswith((b"/api/environments/", b"/api/share-links/")):
         return _API
-    return _ELSEWHERE
+    return _elsewhere(path)
+
+
+def _elsewhere(path: bytes) -> Route:
+    return _MISSPELT if (b"gp_" in path or b"%" in path) and _names_token(path) else _ELSEWHERE
+
+
+def _names_token(path: bytes) -> bool:
+    """Whether a share token stands anywhere in the path, however often a server takes off its escapes."""
+    for _ in range(_MOST_ESCAPES):
+        if _TOKEN.search(path) is not None:
+            return True
+        if b"%" not in path:
+            return False
+        path = unquote_to_bytes(path)
+    return _TOKEN.search(path) is not None

@@ -73,3 +73,46 @@ def test_all_else_is_the_environments(path: str) -> None:
 @given(st.binary())
 def test_s_proxy_gives_exactly_the_path_behind_it(rest: bytes) -> None:
     assert read_path(b"/s-proxy/" + rest) == Route(Room.PROXY, path=b"/" + rest)
+
+
+TOKEN = "gp_" + "a1B" * 16 + "z"
+MISSPELT = Route(Room.MISSPELT)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//share/{}",
+        "/./share/{}",
+        "/x/../share/{}",
+        "/Share/{}",
+        "/share//{}",
+        "/share/{}/login/..",
+        "/share/{}/login/",
+        "/share/{}/x",
+        "/share/{};a=b/x",
+        "/share%2F{}",
+        "/%73hare/{}",
+        "/s-proxy/share/{}",
+        "/s-proxy//share/{}",
+        "/api/s-proxy/api/share/{}",
+        "/api/v1/share/{}",
+        "/web/{}",
+        "/{}",
+    ],
+)
+def test_no_spelling_of_a_path_brings_a_token_to_an_environment(path: str) -> None:
+    for token in (
+        TOKEN,
+        TOKEN[:-6],
+        TOKEN.replace("p", "%70"),
+        TOKEN.replace("1", "%2531"),
+        TOKEN.replace("B", "%252542"),
+    ):
+        assert read_path(path.format(token).encode()) == MISSPELT, token
+    assert read_path(path.format("gp_short").encode()) != MISSPELT
+
+
+@pytest.mark.parametrize("path", ["/share/{}", "/api/share/{}", "/share/{}/", "/share/{}/login"])
+def test_where_a_token_belongs_it_is_read(path: str) -> None:
+    assert read_path(path.format(TOKEN).encode()).token == TOKEN
