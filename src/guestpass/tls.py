@@ -22,9 +22,6 @@ from guestpass.system import SystemClock
 HANDSHAKE_SECONDS: Final = 10.0
 """How long a client may take for its handshake."""
 
-SHUTDOWN_SECONDS: Final = 2.0
-"""How long a client is waited for when a connection is closed in order."""
-
 _LOOK_SECONDS: Final = 1.0
 _DAY_SECONDS: Final = 86_400.0
 

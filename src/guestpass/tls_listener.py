@@ -11,8 +11,9 @@ from typing import Final
 
 from guestpass.gateway.client_side import RESET, ClientConnection
 from guestpass.gateway.gateway import Gateway
+from guestpass.gateway.tls_transport import TlsTransport
 from guestpass.listeners import BACKLOG
-from guestpass.tls import HANDSHAKE_SECONDS, SHUTDOWN_SECONDS
+from guestpass.tls import HANDSHAKE_SECONDS
 
 _AT_ONCE: Final = 64
 """Connections that are accepted in one turn, so that a flood leaves turns to those who are in."""
@@ -77,15 +78,14 @@ class TlsListener:
     async def _shake_hands(self, client: ClientConnection, connection: socket.socket) -> None:
         """Let the client's connection stand when its handshake is complete."""
         connection.setblocking(False)
+        secured = TlsTransport(self._loop, self._gateway.run_queue, self._context, client)
         try:
             # Who speaks no TLS, falls silent or goes away is no news.
             with suppress(OSError):
-                await self._loop.connect_accepted_socket(
-                    lambda: client,
-                    connection,
-                    ssl=self._context,
-                    ssl_handshake_timeout=HANDSHAKE_SECONDS,
-                    ssl_shutdown_timeout=SHUTDOWN_SECONDS,
-                )
+                async with asyncio.timeout(HANDSHAKE_SECONDS):
+                    await self._loop.connect_accepted_socket(lambda: secured, connection)
+                    await secured.shake_hands()
         finally:
+            if not client.has_arrived:
+                secured.abort()
             self._gateway.handshake_over(client)

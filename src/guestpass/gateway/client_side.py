@@ -173,8 +173,12 @@ class ClientConnection(asyncio.Protocol):
         self._eof = True
         # A transport that closes takes nothing more, so it is given what this turn had to send before it is told to.
         self._out.flush()
-        # TLS knows no half-closed connections here: asyncio closes whatever this says.
-        return not self._is_tls and (self._is_queued or self._can_finish)
+        if not self._is_tls:
+            return self._is_queued or self._can_finish
+        # With TLS that is how clients leave. Should this one read on, half an answer must not look like a whole one.
+        if self._exchange is not None and self.answered and not self._exchange.is_endless:
+            self.abort()
+        return False
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._closing = True
@@ -272,11 +276,7 @@ class ClientConnection(asyncio.Protocol):
 
         RFC 6455, section 7.1.1, wants that: end the sending half, read until the client has done so too, then close.
         """
-        if self._is_tls:
-            # TLS does just that by itself, with a Close of its own.
-            self.close()
-        else:
-            self.linger()
+        self.linger()
 
     def refuse(self, reason: Reason, detail: str | None, *, read: bool = False, request_id: str | None = None) -> None:
         """The request turned out to be wrong while its body arrived or, with `read`, when it had been read."""
