@@ -26,12 +26,16 @@ class Asked:
 
 
 class PlayedUpstream:
-    """`status`, `fields` and `body` are what it answers from now on; `asked` is every request so far."""
+    """`status`, `fields` and `body` are what it answers from now on; `asked` is every request so far.
+
+    `challenge` is a field with which it asks for credentials where none come.
+    """
 
     def __init__(self) -> None:
         self.status = "200 OK"
         self.fields: list[str] = []
         self.body = b"played"
+        self.challenge: str | None = None
         self.asked: list[Asked] = []
         self.url = ""
         self.connections: set[asyncio.StreamWriter] = set()
@@ -55,6 +59,8 @@ class PlayedUpstream:
                 body = b"" if asked.method == "HEAD" else self.body
                 length = f"Content-Length: {len(self.body)}"
                 answer = [f"HTTP/1.1 {self.status}", *self.fields, length, "", ""]
+                if self.challenge is not None and not asked.all("authorization"):
+                    answer = ["HTTP/1.1 401 Unauthorized", self.challenge, length, "", ""]
                 writer.write("\r\n".join(answer).encode("latin-1") + body)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass

@@ -19,6 +19,8 @@ from guestpass.signing.passes import PassSigner, pass_name
 # cookie of the admin listener can arrive here.
 _OURS: Final = b"guestpass"
 _RENAMED: Final = _OURS + b"."
+# Followed by a visitor's tag, and so no longer than what a tag stands in: none of an environment's is taken for it.
+_ASKED: Final = _RENAMED + b"asked."
 # Bytes of all fields that are remembered, and of the longest.
 _REMEMBERED: Final = 1024 * 1024
 _LONGEST_REMEMBERED: Final = 8 * 1024
@@ -63,7 +65,16 @@ class CookieJar:
     @property
     def renamed(self) -> tuple[bytes, ...]:
         """The names that we gave to an environment's cookies."""
-        return tuple(dict.fromkeys(name for name, _ in self._pairs(_RENAMED) if _bare(name).startswith(_RENAMED)))
+        renamed = (name for name, _ in self._pairs(_RENAMED) if _bare(name).startswith(_RENAMED))
+        return tuple(dict.fromkeys(name for name in renamed if not _bare(name).startswith(_ASKED)))
+
+    def asked(self) -> dict[bytes, bytes]:
+        """Which visitors' environments have asked for credentials, by the visitor's tag, and what came of it."""
+        found: dict[bytes, bytes] = {}
+        for name, pair in self._pairs(_ASKED):
+            if _bare(name).startswith(_ASKED):
+                found[_bare(name)[len(_ASKED) :]] = pair.partition(b"=")[2]
+        return found
 
     def _pairs(self, kept: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Each cookie by its name; behind the first hundreds only those that have `kept` in them."""
@@ -217,6 +228,11 @@ class EnvironmentCookies:
 def is_ours(name: bytes) -> bool:
     """Whether cookies of this name are reserved for us."""
     return _bare(name).startswith(_OURS)
+
+
+def asked_name(tag: bytes, *, secure: bool) -> bytes:
+    """The name of the cookie that says what a visitor was asked by HTTP authentication."""
+    return (b"__Host-" if secure else b"") + _ASKED + tag
 
 
 def expired(name: bytes, *, secure: bool) -> bytes:

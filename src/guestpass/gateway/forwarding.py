@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from guestpass.app.desk import PREFIX as DESK_PREFIX
 from guestpass.gateway.cookies import EnvironmentCookies
+from guestpass.gateway.credentials import Credentials
 from guestpass.gateway.heads import RequestHead, ResponseHead
 from guestpass.gateway.paths import Room, read_path
 from guestpass.gateway.peers import FORWARDING_FIELDS
@@ -139,13 +140,15 @@ class EnvironmentAnswer:
 
     `shares_origin` says that other environments are opened on this very origin: no answer may be used there
     without asking again. `opens` says that this answers a share URL itself, which must never be answered from a
-    cache: the link may have ended by then. `pass_cookie` is set with the final answer.
+    cache: the link may have ended by then. `pass_cookie` is set with the final answer, and `credentials` are what the
+    request said by HTTP authentication, where that must not go to others on this origin.
     """
 
     cookies: EnvironmentCookies
     shares_origin: bool
     opens: bool
     pass_cookie: bytes | None
+    credentials: Credentials | None
 
     def __init__(
         self,
@@ -154,11 +157,13 @@ class EnvironmentAnswer:
         shares_origin: bool,
         opens: bool = False,
         pass_cookie: bytes | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         self.cookies = cookies
         self.shares_origin = shares_origin
         self.opens = opens
         self.pass_cookie = pass_cookie
+        self.credentials = credentials
 
     def fields(self, head: ResponseHead) -> list[bytes]:
         """The field lines for the visitor, without those that frame the message."""
@@ -166,10 +171,17 @@ class EnvironmentAnswer:
         cache_control = b""
         dated = False
         controls_caches = self.shares_origin or self.opens
-        for lower, name, value in head.fields:
-            if lower in _RESPONSE_DROPS or lower == b"content-length" or lower in head.connection:
-                continue
-            if lower.startswith(_FOR_WEB_SERVERS) or lower.endswith(_TARGETED_CACHE_CONTROL):
+        fields, asked = head.fields, None
+        if self.credentials is not None:
+            fields, asked = self.credentials.changed(head.status, fields)
+        for lower, name, value in fields:
+            if (
+                lower in _RESPONSE_DROPS
+                or lower == b"content-length"
+                or lower in head.connection
+                or lower.startswith(_FOR_WEB_SERVERS)
+                or lower.endswith(_TARGETED_CACHE_CONTROL)
+            ):
                 continue
             if lower == b"set-cookie":
                 rewritten = self.cookies.rewrite(value)
@@ -188,6 +200,8 @@ class EnvironmentAnswer:
         if controls_caches:
             kept = not self.opens and b"no-store" not in cache_control.lower()
             lines.append(b"Cache-Control: private, no-cache\r\n" if kept else b"Cache-Control: no-store\r\n")
+        if asked is not None:
+            lines.append(b"Set-Cookie: %b\r\n" % asked)
         if self.pass_cookie is not None:
             lines.append(b"Set-Cookie: %b\r\n" % self.pass_cookie)
         return lines

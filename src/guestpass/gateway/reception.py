@@ -17,6 +17,7 @@ from guestpass.gateway.admission import Decision, Desk, Facts, Forward, Redirect
 from guestpass.gateway.admitted import Admitted
 from guestpass.gateway.bots import is_bot
 from guestpass.gateway.cookies import CookieJar, EnvironmentCookies, expired
+from guestpass.gateway.credentials import Credentials, without_credentials
 from guestpass.gateway.crowd import APPLICATION
 from guestpass.gateway.exchange import Exchange
 from guestpass.gateway.forwarding import DeskAnswer, EnvironmentAnswer, Visitor, request_head
@@ -311,6 +312,10 @@ class Reception:
         answer = EnvironmentAnswer(cookies, shares_origin=gateway.shares_origin, opens=facts.route.room is _OPEN)
         if decision.new_pass:
             answer.pass_cookie = self._pass_cookie(visitor_pass)
+        if gateway.shares_origin:
+            answer.credentials = Credentials(gateway.passes, jar, tag, head, secure=gateway.secure)
+            if answer.credentials.is_withheld:
+                head = without_credentials(head)
         visitor = _visitor(facts)
         cookie = jar.for_environment(tag, entry.http_only)
         admitted = Admitted(self, client, facts, jar, decision, entry, visitor_pass.visitor)

@@ -75,6 +75,10 @@ class PassSigner:
         owner = f"{visitor_pass.link_id}.{visitor_pass.visitor}"
         return _text(hmac.digest(self._tag_key, owner.encode(), hashlib.sha256)[:16])
 
+    def credentials_mark(self, credentials: bytes) -> str:
+        """What stands for somebody's credentials where they must be known again; it tells nothing of them."""
+        return _text(hmac.digest(self._tag_key, b"credentials." + credentials, hashlib.sha256)[:16])
+
     def _mac(self, facts: str) -> str:
         return _text(hmac.digest(self._key, facts.encode(), hashlib.sha256))
 
