@@ -320,6 +320,7 @@ async def _write(database: Database) -> None:
         await work.links.update(link)
         await work.links.replace_token("new", token_hash(987655), b"sealed", NOON)
         await work.links.deactivate("new", NOON)
+        await work.links.deactivate_many(ORG, ["new", "link2"], NOON)
         await work.links.remove("new")
         origin = Origin("192.0.2.0", "Firefox", "Linux")
         await work.visits.record(
@@ -330,6 +331,7 @@ async def _write(database: Database) -> None:
             ]
         )
         await work.visits.take_place("link1", "other", NOON, 10)
+        await work.visits.give_place_back("link1", "nobody")
         await work.visits.end("link1", "other", NOON)
         await work.visits.add_events([LinkEvent("link1", NOON, EventKind.CHANGED, "olga", "label")])
         await work.refusals.add([Refusal("link1", NOON, "ended", None, None, None, None)])

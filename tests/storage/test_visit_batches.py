@@ -176,3 +176,25 @@ async def test_several_processes_lose_no_visit_of_the_same_visitors(database: Da
     assert sorted(each.number for each in visitors) == list(range(1, link.visitors + 1))
     assert len([event for event in events if event.kind is EventKind.OPENED]) == link.visits
     assert sum(hours.values()) == link.visits
+
+
+async def test_to_deactivate_500_links_costs_as_many_statements_as_one(database: Database) -> None:
+    """Nobody else writes meanwhile."""
+    made = [f"many{number}" for number in range(500)]
+    await keep(database, *(make_link(id) for id in made))
+
+    async def deactivate(*ids: str) -> tuple[Sent, tuple[set[str], set[str]]]:
+        with counting() as sent:
+            async with database.writing() as work:
+                return sent, await work.links.deactivate_many("default", ids, NOON)
+
+    await deactivate("absent")
+    one, of_one = await deactivate(LINKS[0])
+    many, of_many = await deactivate(*made, LINKS[0], "absent")
+    assert many.texts == one.texts
+    assert of_one == ({LINKS[0]}, set())
+    assert of_many == ({*made, LINKS[0]}, {LINKS[0]})
+    _, of_others = await deactivate()
+    assert of_others == (set(), set())
+    async with database.writing() as work:
+        assert await work.links.deactivate_many("another", made, NOON) == (set(), set())

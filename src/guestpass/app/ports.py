@@ -532,6 +532,10 @@ class Links(Protocol):
         """One conditional statement; False when the link is gone or was deactivated before."""
         ...
 
+    async def deactivate_many(self, org: str, ids: Sequence[str], at: datetime) -> tuple[set[str], set[str]]:
+        """Those of the organisation's that are deactivated by now, and those of them that were before."""
+        ...
+
     async def remove(self, id: str) -> bool:
         """Delete with tokens, visitors and events; False when there was none."""
         ...

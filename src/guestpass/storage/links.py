@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guestpass.app.ports import LinkFilter, LinkSort, SortKey, TokenRecord
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.link import Access, ShareLink, ShareType, Status, folded
+from guestpass.storage.batch import rows, told
 from guestpass.storage.tables import environments, link_tokens, links
 
 IDS_PER_QUERY = 500  # SQLite and PostgreSQL both take far more parameters; so many keep a statement small.
@@ -133,6 +134,14 @@ class SQLLinks:
         statement = update(links).where(links.c.id == id, links.c.deactivated_at.is_(None)).values(deactivated_at=at)
         return (await self._connection.execute(statement)).rowcount > 0
 
+    async def deactivate_many(self, org: str, ids: Sequence[str], at: datetime) -> tuple[set[str], set[str]]:
+        """Those of the organisation's that are deactivated by now, and those of them that were before."""
+        given = rows((id,) for id in ids)
+        values = {**given, "of_org": org, "now": at}
+        known = set((await self._connection.execute(_KNOWN, {**given, "of_org": org})).scalars())
+        changed = set((await self._connection.execute(_DEACTIVATE, values)).scalars())
+        return known, known - changed
+
     async def remove(self, id: str) -> bool:
         """Delete with tokens, visitors and events; False when there was none."""
         return (await self._connection.execute(delete(links).where(links.c.id == id))).rowcount > 0
@@ -237,3 +246,14 @@ def _link(row: Row[Any]) -> ShareLink:
         max_visitors=row.max_visitors,
         allowed_ips=tuple((row.allowed_ips or "").split()),
     )
+
+
+_GIVEN = told(id=links.c.id)
+_OF_ORG = bindparam("of_org", type_=links.c.org.type)
+_KNOWN = select(links.c.id).join(_GIVEN, _GIVEN.c.id == links.c.id).where(links.c.org == _OF_ORG)
+_DEACTIVATE = (
+    update(links)
+    .where(links.c.id == _GIVEN.c.id, links.c.org == _OF_ORG, links.c.deactivated_at.is_(None))
+    .values(deactivated_at=bindparam("now", type_=links.c.deactivated_at.type))
+    .returning(links.c.id)
+)
