@@ -1,4 +1,4 @@
-"""Search for differences for as long as you like: ``python -m tests.hostile.fuzz.campaign --seconds 3600``.
+"""Search for differences, and for bytes that cost too much: ``python -m tests.hostile.fuzz.campaign --seconds 3600``.
 
 Each example has a seed, which is told with a difference; ``--seed N --examples 1`` repeats it.
 """
@@ -14,8 +14,9 @@ from random import Random
 
 import structlog
 from tests.hostile.fuzz.checks import check_answers, check_requests
+from tests.hostile.fuzz.effort import check_effort
 
-CHECKS = {"requests": check_requests, "answers": check_answers}
+CHECKS = {"requests": check_requests, "answers": check_answers, "effort": check_effort}
 
 
 def main() -> int:

@@ -31,8 +31,33 @@ class Pieces(bytes):
     def __add__(self, other: Any) -> Pieces:
         return _counted(super().__add__(other))
 
-    def __radd__(self, other: bytes) -> Pieces:
+    def __radd__(self, other: bytes | bytearray) -> Any:
+        if isinstance(other, bytearray):
+            # It grows in place, as it would without us.
+            Pieces.copied += len(self)
+            other.extend(self)
+            return other
         return _counted(bytes.__add__(other, self))
+
+    # What begins somewhere looks at what lies behind that alone.
+
+    def find(self, sub: Any, start: Any = 0, end: Any = None) -> int:
+        found = super().find(sub, start, end)
+        Pieces.copied += (len(self) if found < 0 else found) - start
+        return found
+
+    def rfind(self, sub: Any, start: Any = 0, end: Any = None) -> int:
+        found = super().rfind(sub, start, end)
+        Pieces.copied += (len(self) if end is None else end) - max(found, start)
+        return found
+
+    def count(self, sub: Any, start: Any = 0, end: Any = None) -> int:
+        Pieces.copied += len(self) - start
+        return super().count(sub, start, end)
+
+    def split(self, sep: Any = None, maxsplit: SupportsIndex = -1) -> list[bytes]:
+        Pieces.copied += len(self)
+        return [Pieces(part) for part in super().split(sep, maxsplit)]
 
 
 def _counted(data: bytes) -> Pieces:
@@ -59,7 +84,8 @@ def operations(work: Callable[[], object]) -> int:
         nonlocal looked_at
         if event == "c_call":
             owner = getattr(function, "__self__", None)
-            looked_at += len(owner) if isinstance(owner, bytes | bytearray | str) else 0
+            if isinstance(owner, bytes | bytearray | str) and not isinstance(owner, Pieces):
+                looked_at += len(owner)
 
     Pieces.copied = 0
     traced, profiled = sys.gettrace(), sys.getprofile()
