@@ -97,7 +97,7 @@ def build_worker(
     `listeners` are the addresses that visitors and owners connect to: no environment may be one of them. `workers`
     share the machine, so that each has its part of what is limited; `asset_folder` is this one's alone.
     """
-    settings, notices = core.settings, Notices()
+    settings, notices = core.settings, Notices(core.addresses.link_origins)
     assets = AssetCache(
         asset_folder,
         size_limit=-(-settings.asset_cache_size // workers),
@@ -154,6 +154,7 @@ def build_worker(
         visits=visits,
         places=Places(core.database, core.clock),
         previews=DatabaseBudget(core.database, core.clock, ONCE, "preview"),
+        entries=DatabaseBudget(core.database, core.clock, ONCE, "entry"),
         passes=core.passes,
         notices=notices,
         connector=connector,

@@ -16,10 +16,20 @@ async def test_our_own_name_and_those_of_links_and_no_other(tmp_path: Path) -> N
             share = f"/api/environments/{environment.json()['id']}/share"
             ended, link = (await owner.post(share, json={})).json(), (await owner.post(share, json={})).json()
             assert (await owner.delete(f"{share}/{ended['id']}")).status_code == 200
+            rotated = (await owner.post(share, json={})).json()
+            for _ in range(2):
+                assert (await owner.post(f"{share}/{rotated['id']}/rotate")).status_code == 200
             allowed = {
                 urlsplit(PUBLIC_URL).hostname: 200,
                 f"{link['id']}.links.example.net": 200,
                 f"{link['id'].upper()}.LINKS.example.net": 200,
+                # Only the present version, and the id alone, where share URLs of former days lead on.
+                f"{link['id']}-2.links.example.net": 404,
+                f"{rotated['id']}.links.example.net": 200,
+                f"{rotated['id']}-1.links.example.net": 404,
+                f"{rotated['id']}-2.links.example.net": 404,
+                f"{rotated['id']}-3.links.example.net": 200,
+                f"{rotated['id']}-4.links.example.net": 404,
                 # Its page says that it has ended.
                 f"{ended['id']}.links.example.net": 200,
                 "aaaaaaaaaaaaaaaa.links.example.net": 404,

@@ -76,6 +76,8 @@ def test_a_url_below_a_link_domain_is_known_by_its_host_even_when_it_was_replace
     shown = elsewhere.succeed("share", "show", f"https://{link['id']}.links.example.com/share/gp_old", "--json")
     assert shown.json["id"] == link["id"]
     assert "opens nothing any more" in shown.err
+    page = elsewhere.succeed("share", "show", f"https://{link['id']}-12.links.example.com/share/gp_old", "--json")
+    assert page.json["id"] == link["id"]
 
 
 def test_an_environment_is_found_by_its_name(elsewhere: Elsewhere) -> None:

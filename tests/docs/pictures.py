@@ -153,10 +153,13 @@ async def _visit(server: Installation, link: dict[str, Any], address: str, agent
         for password, expected in (("lantern-otter", 401), (PASSWORD, 303)):
             answer = await visitor.post(f"{parts.path}/login", data={"password": password})
             assert answer.status_code == expected, answer.text
-        cookies = "; ".join(each.partition(";")[0] for each in answer.headers.get_list("set-cookie"))
-        for path in (parts.path, "/"):
-            answer = await visitor.get(path, headers={"Cookie": cookies})
-            assert answer.status_code < 400, answer.text
+        host, target = parts.netloc, parts.path
+        while answer.status_code == 303:
+            cookies = "; ".join(each.partition(";")[0] for each in answer.headers.get_list("set-cookie"))
+            answer = await visitor.get(target, headers={"Host": host, "Cookie": cookies})
+            if way := answer.headers.get("location"):
+                host, target = urlsplit(way).netloc or host, urlsplit(way)._replace(scheme="", netloc="").geturl()
+        assert answer.status_code == 200, answer.text
 
 
 async def _take_dashboard(browser: Browser, server: Installation, link: dict[str, Any]) -> None:

@@ -18,7 +18,8 @@ from tests.applications.browser import chromium
 from tests.installation import Installation, installation
 from tests.links.played_upstream import PlayedUpstream, played_upstream
 from tests.links.waiting import until
-from tests.odoo.visitor import NAVIGATION
+
+from guestpass.app.addresses import Addresses
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PATIENCE = 60_000
@@ -69,17 +70,19 @@ class Neighbours:
     @property
     def origin(self) -> str:
         """The victim's."""
-        parts = urlsplit(self.link["url"])
-        return f"{parts.scheme}://{parts.netloc}"
+        return self.origin_of(self.link)
+
+    def origin_of(self, link: dict[str, Any], version: int = 1) -> str:
+        """Where a link's content is."""
+        return Addresses(self.server.public_url, "links.localhost").link_origin(link["id"], version)
 
     async def visitors(self) -> int:
         """How many the victim's link has had, when all that has happened so far is counted."""
         # What is counted is written in the order in which it came, so whoever comes last tells.
         last = await self.server.create_link(self.link["environmentId"])
-        parts = urlsplit(last["url"])
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.server.public_port}") as web:
-            opened = await web.get(parts.path, headers={"Host": parts.netloc} | NAVIGATION)
-        assert opened.status_code == 303
+        async with httpx2.AsyncClient(base_url=self.server.public_url) as web:
+            opened = await web.get(urlsplit(last["url"]).path)
+        assert opened.status_code == 200
 
         async def is_counted() -> bool:
             return await self._visitors_of(last) == 1
@@ -114,7 +117,7 @@ async def test_cookies_that_a_neighbour_plants_change_nothing(neighbours: Neighb
     assert await neighbours.other_page.title() == "Attacker"
     own_pass = next(
         each["value"]
-        for each in await neighbours.context.cookies(neighbours.other_link["url"])
+        for each in await neighbours.context.cookies(neighbours.origin_of(neighbours.other_link))
         if each["name"] == "guestpass"
     )
     # The name that we give a login holds a tag, which is as secret as the login; the attacker has one of its own.
@@ -224,3 +227,79 @@ async def test_a_neighbours_worker_and_caches_are_its_own(
     )
     assert seen == {"controlled": False, "caches": [], "storage": 0}
     assert "/page" in [each.target for each in victim.asked]
+
+
+WORKER = b"""
+    const seen = [];
+    self.addEventListener("install", () => self.skipWaiting());
+    self.addEventListener("activate", event => event.waitUntil(clients.claim()));
+    self.addEventListener("message", event => event.source.postMessage(seen));
+    self.addEventListener("fetch", event => {
+        const request = event.request.clone();
+        event.respondWith(fetch(event.request));
+        event.waitUntil(request.text().then(body => seen.push(`${request.method} ${request.url} ${body}`)));
+    });
+"""
+SEEN = """() => new Promise(resolve => {
+    navigator.serviceWorker.onmessage = event => resolve(event.data);
+    navigator.serviceWorker.startMessages();
+    navigator.serviceWorker.controller.postMessage("what have you seen?");
+})"""
+
+
+@pytest.mark.parametrize("asks_for", ["nothing", "a password"])
+async def test_a_worker_of_one_version_sees_nothing_of_the_next(
+    neighbours: Neighbours, attacker: PlayedUpstream, asks_for: str
+) -> None:
+    """The owner notices that an environment means ill, or gave its link to too many, and makes a new URL."""
+    link, page, server = neighbours.other_link, neighbours.other_page, neighbours.server
+    attacker.fields, attacker.body = ["Content-Type: text/javascript", "Service-Worker-Allowed: /"], WORKER
+    await page.evaluate(
+        """async () => {
+            await navigator.serviceWorker.register("/worker.js", {scope: "/"});
+            await navigator.serviceWorker.ready;
+            if (!navigator.serviceWorker.controller) {
+                await new Promise(resolve => { navigator.serviceWorker.oncontrollerchange = resolve; });
+            }
+            localStorage.setItem("planted", "yes");
+            await caches.open("planted");
+        }"""
+    )
+    attacker.fields, attacker.body = PAGE, b"<title>Attacker</title>"
+    old = neighbours.origin_of(link)
+    spy = await neighbours.context.new_page()
+    await spy.goto(f"{old}/spy")
+    # What it is for: it sees each navigation to its host, with what is sent.
+    assert f"GET {old}/spy " in await spy.evaluate(SEEN)
+    at = f"/api/environments/{link['environmentId']}/share/{link['id']}"
+    if asks_for == "a password":
+        assert (await server.client.patch(at, json={"password": "next horse"})).status_code == 200
+    rotated = (await server.client.post(f"{at}/rotate")).json()
+    token = urlsplit(rotated["url"]).path.rpartition("/")[2]
+    new = neighbours.origin_of(link, 3 if asks_for == "a password" else 2)
+    await page.goto(rotated["url"])
+    if asks_for == "a password":
+        await page.fill("input[type=password]", "next horse")
+        await page.click("button")
+    await page.wait_for_url(f"{new}/")
+    assert await page.title() == "Attacker"
+    found = await page.evaluate(
+        """async () => ({
+            controlled: navigator.serviceWorker.controller !== null,
+            workers: (await navigator.serviceWorker.getRegistrations()).length,
+            caches: await caches.keys(),
+            storage: localStorage.length,
+        })"""
+    )
+    assert found == {"controlled": False, "workers": 0, "caches": [], "storage": 0}
+    # Not even a share URL that still leads to the former host tells the worker more than that it was opened there.
+    seen = " ".join(await spy.evaluate(SEEN))
+    assert token not in seen
+    assert "horse" not in seen
+    assert "ticket" not in seen
+    gone = await page.goto(f"{old}/page")
+    assert gone is not None
+    assert gone.status == 401, "the former host serves nobody"
+    # Who follows the mail again is in again, without typing.
+    await page.goto(rotated["url"])
+    await page.wait_for_url(f"{new}/")

@@ -11,16 +11,22 @@ from urllib.parse import urlsplit
 from tests.installation import Installation
 from tests.links.visitor import Visitor, visiting
 
+from guestpass.app.addresses import Addresses
+
 PASSWORD = "correct horse"
 
 
 @dataclass(frozen=True)
 class Share:
-    """A link as the API made it; `host` and `path` are the parts of its URL."""
+    """A link as the API made it, of which this is the `version`.
+
+    `opens_origin`, `opens_at` and `path` are the parts of its URL; `origin` and `host` are where its content is.
+    """
 
     server: Installation
     environment: dict[str, Any]
     link: dict[str, Any]
+    version: int = 1
 
     @property
     def id(self) -> str:
@@ -28,15 +34,24 @@ class Share:
 
     @property
     def host(self) -> str:
-        return urlsplit(str(self.link["url"])).netloc
+        return urlsplit(self.origin).netloc
+
+    @property
+    def opens_at(self) -> str:
+        return urlsplit(self.opens_origin).netloc
 
     @property
     def path(self) -> str:
         return urlsplit(str(self.link["url"])).path
 
     @property
-    def origin(self) -> str:
+    def opens_origin(self) -> str:
         return str(self.link["url"]).removesuffix(self.path)
+
+    @property
+    def origin(self) -> str:
+        domain = self.server.environ.get("GUESTPASS_LINK_DOMAIN")
+        return Addresses(self.opens_origin, domain).link_origin(self.id, self.version)
 
     @property
     def token(self) -> str:
@@ -48,6 +63,12 @@ class Share:
 
     async def deactivate(self) -> None:
         await self.server.deactivate(self.environment["id"], self.id)
+
+    async def rotate(self) -> Share:
+        """The same link with a new URL."""
+        answer = await self.server.client.post(f"/api/environments/{self.environment['id']}/share/{self.id}/rotate")
+        assert answer.status_code == 200, answer.text
+        return Share(self.server, self.environment, answer.json(), self.version + 1)
 
     async def remove(self) -> None:
         answer = await self.server.client.delete(
@@ -71,7 +92,7 @@ class Share:
     @asynccontextmanager
     async def stranger(self) -> AsyncIterator[Visitor]:
         """A visitor who has not opened the link."""
-        async with visiting(self.server, self.host) as visitor:
+        async with visiting(self.server, self.host, opens_at=self.opens_at) as visitor:
             yield visitor
 
     @asynccontextmanager

@@ -159,7 +159,7 @@ async def test_whoever_keeps_no_cookies_is_counted_each_time_and_takes_so_many_r
     link, openings = await share(server, sample), 260
     async with link.stranger() as client:
         for number in range(openings):
-            client.cookies.clear()
+            client.forget()
             # A browser's way and a program's.
             answer = await (client.navigate(link.path) if number % 2 else client.get(link.path))
             assert answer.status_code in {200, 303}

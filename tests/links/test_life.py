@@ -48,7 +48,9 @@ async def test_a_limited_link_lets_so_many_in_and_no_more(server: Installation, 
             assert f'action="{link.path}"' in page.text
             assert visitor.cookies == {}
             answer = await visitor.send(
-                "POST", link.path, {"Origin": link.origin, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+                "POST",
+                link.path,
+                {"Origin": link.opens_origin, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},
             )
             if number < 2:
                 assert answer.status_code == 303

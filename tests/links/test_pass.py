@@ -124,6 +124,7 @@ async def test_a_new_version_ends_all_passes_for_good(server: Installation, samp
         assert (await visitor.navigate(link.path)).status_code == 401
         login = await visitor.send("POST", f"{link.path}/login", json={"password": PASSWORD})
         assert login.status_code == 303
+        assert (await visitor.navigate(link.path)).status_code == 303
         assert (await visitor.get("/headers")).status_code == 200
         assert (await other.get("/headers")).status_code == 401
         # A version that once was does not come back with it.

@@ -63,7 +63,7 @@ async def test_the_right_password_opens(server: Installation, sample: str, prefi
 async def test_a_browsers_form_opens(server: Installation, sample: str, fields: dict[str, str]) -> None:
     link = await protected(server, sample)
     async with link.stranger() as visitor:
-        own = {**fields, "Origin": link.origin}
+        own = {**fields, "Origin": link.opens_origin}
         wrong = await visitor.send("POST", f"{link.path}/login", own, data={"password": "not that one"})
         assert (wrong.status_code, wrong.headers["content-type"]) == (401, "text/html; charset=utf-8")
         assert 'name="password"' in wrong.text
@@ -139,7 +139,7 @@ async def test_other_sites_can_not_log_their_visitors_in(
     server: Installation, sample: str, prefix: str, fields: dict[str, str]
 ) -> None:
     link = await protected(server, sample)
-    written = {name: value.format(own=link.origin, host=link.host) for name, value in fields.items()}
+    written = {name: value.format(own=link.opens_origin, host=link.opens_at) for name, value in fields.items()}
     async with link.stranger() as visitor:
         answer = await visitor.send("POST", f"{prefix}{link.path}/login", written, data={"password": PASSWORD})
         assert answer.status_code == 403
@@ -157,7 +157,7 @@ OWN: list[dict[str, str]] = [
 @pytest.mark.parametrize("fields", OWN)
 async def test_our_own_page_may(server: Installation, sample: str, fields: dict[str, str]) -> None:
     link = await protected(server, sample)
-    written = {name: value.format(own=link.origin) for name, value in fields.items()}
+    written = {name: value.format(own=link.opens_origin) for name, value in fields.items()}
     async with link.stranger() as visitor:
         answer = await visitor.send("POST", f"{link.path}/login", written, data={"password": PASSWORD})
         assert answer.status_code == 303
@@ -223,18 +223,23 @@ async def test_only_post_logs_in(server: Installation, sample: str) -> None:
             assert "POST" in answer.headers["allow"]
 
 
-async def test_a_login_through_the_public_host_goes_on_at_the_links_own(own_origins: Installation, sample: str) -> None:
+async def test_a_login_at_the_links_own_host_goes_on_at_the_public_one(own_origins: Installation, sample: str) -> None:
     link = await protected(own_origins, sample)
-    async with visiting(own_origins, f"127.0.0.1:{own_origins.public_port}") as client:
+    async with visiting(own_origins, link.host) as client:
         answer = await client.send("POST", f"/api{link.path}/login", json={"password": PASSWORD})
         assert (answer.status_code, client.cookies) == (308, {})
         assert answer.headers["location"] == f"{link.link['url']}/login"
+        # A browser has the page of another day open, and gets today's.
+        form = {**FORM_FIELDS, "Origin": link.origin}
+        answer = await client.send("POST", f"{link.path}/login?a=b", form, data={"password": PASSWORD})
+        assert (answer.status_code, client.cookies) == (303, {})
+        assert answer.headers["location"] == f"{link.link['url']}?a=b"
 
 
 async def test_a_script_of_the_page_may_log_in_too(server: Installation, sample: str) -> None:
     link = await protected(server, sample)
     async with link.stranger() as visitor:
-        fields = {**FETCH, "Origin": link.origin}
+        fields = {**FETCH, "Origin": link.opens_origin}
         wrong = await visitor.send("POST", f"{link.path}/login", fields, json={"password": "wrong wrong"})
         assert (wrong.status_code, wrong.json()["code"]) == (401, "password_wrong")
         right = await visitor.send("POST", f"{link.path}/login", fields, json={"password": PASSWORD})

@@ -154,40 +154,54 @@ async def test_without_a_pass_there_is_a_page_for_people_and_a_problem_for_progr
 # An origin for each link
 
 
-async def test_each_link_has_a_host_of_its_own_that_tells_nothing(own_origins: Installation, sample: str) -> None:
-    link = await share(own_origins, sample)
-    other = await link.sibling()
-    assert link.link["url"] == f"http://{link.id}.localhost:{own_origins.public_port}/share/{link.token}"
-    assert link.host != other.host
-    assert link.token not in link.host
-
-
-async def test_the_public_host_leads_browsers_to_the_links_own_origin(own_origins: Installation, sample: str) -> None:
-    link = await share(own_origins, sample)
-    main = f"127.0.0.1:{own_origins.public_port}"
-    for prefix in ("", "/api"):
-        async with visiting(own_origins, main) as visitor:
-            answer = await visitor.navigate(f"{prefix}{link.path}?a=b")
-            assert (answer.status_code, answer.headers["location"]) == (303, f"{link.link['url']}?a=b")
-            assert visitor.cookies == {}
-            answer = await visitor.send("POST", f"{prefix}{link.path}/login", json={"password": PASSWORD})
-            assert (answer.status_code, answer.headers["location"]) == (308, f"{link.link['url']}/login")
-
-
-async def test_at_the_public_host_other_clients_get_the_content(
-    own_origins: Installation, upstream: PlayedUpstream
+async def test_every_share_url_is_on_the_public_host_and_each_content_on_one_of_its_own(
+    own_origins: Installation, sample: str
 ) -> None:
+    link = await share(own_origins, sample)
+    assert link.link["url"] == f"{own_origins.public_url}/share/{link.token}"
+    async with link.visitor() as visitor:
+        assert visitor.host == f"{link.id}.localhost:{own_origins.public_port}"
+    rotated = await link.rotate()
+    assert rotated.opens_at == link.opens_at
+    async with rotated.visitor() as visitor:
+        assert visitor.host == f"{link.id}-2.localhost:{own_origins.public_port}"
+
+
+async def test_a_share_url_on_the_links_own_host_leads_to_the_public_one(
+    own_origins: Installation, sample: str
+) -> None:
+    """As those that were sent while share URLs were there."""
+    before = await share(own_origins, sample)
+    link = await before.rotate()
+    async with visiting(own_origins, before.host) as visitor:
+        for prefix in ("", "/api"):
+            path = f"{prefix}{link.path}?a=b"
+            for answer in (await visitor.navigate(path), await visitor.get(path), await visitor.send("HEAD", path)):
+                assert (answer.status_code, answer.headers["location"]) == (303, f"{link.link['url']}?a=b")
+            assert (await visitor.navigate(f"{prefix}{before.path}")).status_code == 410
+        assert visitor.cookies == {}
+
+
+async def test_at_the_public_host_programs_get_the_content(own_origins: Installation, upstream: PlayedUpstream) -> None:
     link = await share(own_origins, upstream.url)
     async with visiting(own_origins, f"127.0.0.1:{own_origins.public_port}") as client:
+        paths = ("/", "/x.css", "/api/kernels", "/api/docs", "/share")
+        for path in paths:
+            for answer in (await client.get(path), await client.navigate(path)):
+                assert answer.status_code == 404
         assert (await client.get(f"/api{link.path}?a=b")).content == b"played"
         assert upstream.last.target == "/?a=b"
         assert (await client.send("PUT", "/api/s-proxy/x.css", content=b"x")).content == b"played"
-        assert (await client.navigate("/s-proxy/x.html")).status_code == 404
-        for path in ("/", "/x.css", "/api/kernels", "/api/docs", "/share"):
-            for answer in (await client.get(path), await client.navigate(path)):
-                assert answer.status_code == 404
+        for path in paths:
+            assert (await client.get(path)).content == b"played"
+            assert upstream.last.target == path
         assert (await client.get("/share/gp_x")).status_code == 404
-    assert len(upstream.asked) == 2
+        count = len(upstream.asked)
+        for path in (*paths, "/s-proxy/x.html"):
+            for fields in (NAVIGATION, FETCH, {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Site": "cross-site"}):
+                assert (await client.send("GET", path, fields)).status_code == 404
+            assert (await client.send("GET", path, {"Service-Worker": "script"})).status_code == 404
+    assert len(upstream.asked) == count
 
 
 async def test_the_whole_api_is_on_the_public_host_and_on_no_links_host(
@@ -215,8 +229,8 @@ async def test_the_api_can_be_kept_off_the_public_host(https_own_origins: Instal
     async with visiting(https_own_origins, "share.example.com") as client:
         for path in ("/api/environments", "/api/openapi.json"):
             assert (await client.send("GET", path, bearer(https_own_origins))).status_code == 404
-        answer = await client.navigate(f"/api{link.path}")
-        assert (answer.status_code, answer.headers["location"]) == (303, link.link["url"])
+        await client.navigate(f"/api{link.path}")
+        assert client.host == link.host
 
 
 @pytest.mark.parametrize("prefix", ["", "/api"])
@@ -227,9 +241,9 @@ async def test_on_a_links_host_another_links_token_is_unknown(
     other = await link.sibling(password=PASSWORD)
     async with link.visitor() as visitor:
         for answer in (
-            await visitor.navigate(f"{prefix}{other.path}"),
-            await visitor.get(f"{prefix}{other.path}"),
-            await visitor.send("POST", f"{prefix}{other.path}/login", json={"password": PASSWORD}),
+            await visitor.navigate(f"{prefix}{other.path}", Host=link.host),
+            await visitor.get(f"{prefix}{other.path}", Host=link.host),
+            await visitor.send("POST", f"{prefix}{other.path}/login", host=link.host, json={"password": PASSWORD}),
         ):
             assert answer.status_code == 404
 

@@ -34,15 +34,27 @@ class Site:
         environment = await self.server.add_environment(name="Behind", url=url, kind=kind)
         link = await self.server.create_link(environment["id"])
         parts = urlsplit(link["url"])
+        assert (parts.scheme, parts.hostname) == ("https", "share.test")
+        parts = urlsplit((await self._led_on(link["url"]))[0])
         assert (parts.scheme, parts.hostname) == ("https", f"{link['id']}.links.test")
-        client = await self.proxy.connect(parts.hostname)
-        host = parts.netloc.encode()
-        client.send(b"GET %b HTTP/1.1\r\nHost: %b\r\nSec-Fetch-Mode: navigate\r\n\r\n" % (parts.path.encode(), host))
+        at, cookie = await self._led_on(parts.geturl())
+        assert at == "/"
+        assert b"Secure" in cookie
+        client = await self.proxy.connect(f"{link['id']}.links.test")
+        return Opened(self, link, client, parts.netloc.encode(), cookie.partition(b";")[0])
+
+    async def _led_on(self, url: str) -> tuple[str, bytes]:
+        """Where a browser is sent from there, and the cookie that it gets."""
+        parts = urlsplit(url)
+        client = await self.proxy.connect(str(parts.hostname))
+        target = url.partition(parts.netloc)[2].encode()
+        fields = b"Host: %b\r\nSec-Fetch-Mode: navigate\r\nConnection: close" % parts.netloc.encode()
+        client.send(b"GET %b HTTP/1.1\r\n%b\r\n\r\n" % (target, fields))
         answer = await client.answer()
         assert answer.status == 303, answer
         [cookie] = answer.all(b"set-cookie")
-        assert b"Secure" in cookie
-        return Opened(self, link, client, host, cookie.partition(b";")[0])
+        await client.close()
+        return answer.all(b"location")[0].decode(), cookie
 
 
 @dataclass(frozen=True)

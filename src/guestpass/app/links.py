@@ -187,7 +187,7 @@ class LinkService:
             await work.visits.add_events([LinkEvent(link.id, now, EventKind.CREATED, who.sub)])
             await work.changes.append(ChangeKind.LINK, link.id)
         await self._announcer.announce()
-        return OwnedLink(link, self._addresses.share_url(link.id, token), link.status(now), account)
+        return OwnedLink(link, self._addresses.share_url(token), link.status(now), account)
 
     async def list_all(self, who: Principal, environment_id: str, status: Status | None = None) -> list[OwnedLink]:
         """The environment's links, newest first."""
@@ -393,7 +393,7 @@ class LinkService:
         return [
             OwnedLink(
                 link,
-                self._addresses.share_url(link.id, self._vault.open(sealed[link.id], link.id)),
+                self._addresses.share_url(self._vault.open(sealed[link.id], link.id)),
                 link.status(now),
                 named.get((link.environment, link.account or "")),
                 live.get(link.id, 0),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
+from guestpass.app.addresses import read_link_label
 from guestpass.app.links import SEARCH_LENGTH, LinkSearch
 from guestpass.app.paging import LONGEST_PAGE
 from guestpass.cli import output
@@ -141,8 +142,8 @@ async def _link_of_url(backend: Backend, url: str) -> ShareLinkBody:
     except ValueError:
         raise Stopped(REFUSED, _NO_SUCH_URL) from None
     token = _token(parts.path)
-    # With LINK_DOMAIN the id is the first label of the host.
-    id = (parts.hostname or "").partition(".")[0]
+    # With LINK_DOMAIN a page's host begins with the id of its link.
+    id, _ = read_link_label((parts.hostname or "").partition(".")[0])
     for link in await _search(backend, id):
         if link.id == id:
             if _token(urlsplit(link.url).path) != token:

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     TRIES_USED_UP = "tries_used_up"
     PASS_MISSING = "pass_missing"
     SWITCH_LINK = "switch_link"
+    TICKET_SPENT = "ticket_spent"
     LINK_OVERRUN = "link_overrun"
     EMBEDDED = "embedded"
     # The request

@@ -12,7 +12,7 @@ OTHERS: Final = "others-"
 PREVIEW_SECONDS: Final = 15 * 60
 """How long such a pass opens anything."""
 TICKET_SECONDS: Final = 60
-"""Within which time the address that leads to it must be opened."""
+"""Within which time the address that leads to it, or to a link's own host, must be opened."""
 
 
 _SKEW_SECONDS: Final = 60
@@ -39,4 +39,20 @@ class VisitorPass:
 
     def is_within(self, seconds: int, now: float) -> bool:
         """Whether it was issued so many seconds ago at most; a clock that was set back makes nothing live longer."""
+        return -_SKEW_SECONDS <= now - self.issued_at <= seconds
+
+
+@dataclass(frozen=True, slots=True)
+class EntryTicket:
+    """What takes a pass from PUBLIC_URL's host, where a link is opened, to the link's own host.
+
+    It stands in an address, so it works once (`nonce` tells it from all others) and soon after `issued_at` only.
+    """
+
+    visitor_pass: VisitorPass
+    issued_at: int
+    nonce: str
+
+    def is_within(self, seconds: int, now: float) -> bool:
+        """As for a pass."""
         return -_SKEW_SECONDS <= now - self.issued_at <= seconds

@@ -1,4 +1,4 @@
-"""Decide about a request: plain facts in, Forward, Desk, Redirect, TakePlace or Reply out.
+"""Decide about a request: plain facts in, Forward, Desk, Redirect, HandOver, TakePlace, Arrive or Reply out.
 
 Pure, one ordered ladder; whatever no rung allows is refused.
 """
@@ -13,7 +13,7 @@ from guestpass.app.addresses import Addresses
 from guestpass.domain.environment import Kind
 from guestpass.domain.link import ShareLink, ShareType, Status
 from guestpass.domain.reasons import Reason
-from guestpass.domain.visitor_pass import VisitorPass
+from guestpass.domain.visitor_pass import EntryTicket, VisitorPass
 from guestpass.gateway.heads import RequestHead
 from guestpass.gateway.hosts import HostKind, RequestedHost
 from guestpass.gateway.odoo.paths import Ruling, judge
@@ -64,11 +64,11 @@ class Facts:
     """All that the decision rests on.
 
     `own_pass` is the visitor's pass as far as it counts on this host, with its cookie tag and the link that it
-    names (`own_link`, None where that is gone). `shared_link` is the link of the token in the path, None for an
-    unknown token, and `was_replaced` says that a rotation retired it. `preview` is the pass that an owner's ticket in
-    the query stands for. `address` is the visitor's, `named` the host as he named it, `is_bot` that a program looks at
-    the link because somebody sent it. `is_out_of_date` says that nobody could ask the database for so long that links
-    may have ended meanwhile.
+    names (`own_link`, None where that is gone). `shared_link` is the link of the token in the path or of `ticket`, None
+    for an unknown token, and `was_replaced` says that a rotation retired it. `preview` is the pass that an owner's
+    ticket in the query stands for, `ticket` what leads from PUBLIC_URL's host to a link's own. `address` is the
+    visitor's, `named` the host as he named it, `is_bot` that a program looks at the link because somebody sent it.
+    `is_out_of_date` says that nobody could ask the database for so long that links may have ended meanwhile.
     """
 
     head: RequestHead
@@ -82,6 +82,7 @@ class Facts:
     shared_link: KnownLink | None
     was_replaced: bool
     preview: VisitorPass | None
+    ticket: EntryTicket | None
     address: str
     named: bytes
     is_bot: bool
@@ -102,6 +103,7 @@ class Facts:
         shared_link: KnownLink | None = None,
         was_replaced: bool = False,
         preview: VisitorPass | None = None,
+        ticket: EntryTicket | None = None,
         address: str = "",
         named: bytes = b"",
         is_bot: bool = False,
@@ -118,6 +120,7 @@ class Facts:
         self.shared_link = shared_link
         self.was_replaced = was_replaced
         self.preview = preview
+        self.ticket = ticket
         self.address = address
         self.named = named
         self.is_bot = is_bot
@@ -175,16 +178,40 @@ class Redirect:
 
 
 @dataclass(frozen=True, slots=True)
+class HandOver:
+    """Let a browser in on PUBLIC_URL's host, and send it to the link's own host with a ticket and its `query`.
+
+    `new_pass` says that it gets a pass, which is remembered here for the next time.
+    """
+
+    link: KnownLink
+    query: bytes
+    new_pass: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TakePlace:
-    """Open a link that lets so many visitors in, if there is room: then redirect with a new pass.
+    """Open a link that lets so many visitors in, if there is room: then go on with a new pass.
 
     With `preview` its owner looks, once, and takes no place; `leaves` is then another preview, which ends.
     """
 
     link: KnownLink
-    location: bytes
+    then: Redirect | HandOver
     preview: VisitorPass | None = None
-    leaves: KnownLink | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrive:
+    """On a link's own host, redirect to `location` with the pass that a ticket stands for, if it works for once.
+
+    `holds_pass` says that the browser has a pass for it already, and needs neither.
+    """
+
+    link: KnownLink
+    ticket: EntryTicket
+    location: bytes
+    holds_pass: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +223,11 @@ class Reply:
     detail: str | None = None
 
 
-Decision = Forward | Desk | Redirect | TakePlace | Reply
+Decision = Forward | Desk | Redirect | HandOver | TakePlace | Arrive | Reply
 
 # A member of an enumeration costs a look-up in its class each time.
 _MAIN, _LINK, _FORMER, _UNKNOWN = HostKind.MAIN, HostKind.LINK, HostKind.FORMER, HostKind.UNKNOWN
-_OPEN, _LOGIN, _PROXY, _API = Room.OPEN, Room.LOGIN, Room.PROXY, Room.API
+_OPEN, _LOGIN, _ENTER, _PROXY, _API = Room.OPEN, Room.LOGIN, Room.ENTER, Room.PROXY, Room.API
 _MISSPELT: Final = Room.MISSPELT
 _DESK: Final = Desk()
 _ENDED: Final = {Status.DEACTIVATED: Reason.LINK_DEACTIVATED, Status.EXPIRED: Reason.LINK_EXPIRED}
@@ -252,25 +279,27 @@ class Admission:
         # A page of another origin must not act with the visitor's cookies.
         if (facts.upgrade or head.method not in SAFE_METHODS) and not _is_own_origin(facts):
             return Reply(Reason.FOREIGN_ORIGIN)
-        # On a shared origin a service worker of one environment would outlive it and see the next one's token.
-        if not self._own_origins and head.values.get(b"service-worker", b"").lower() == b"script":
-            return Reply(Reason.SERVICE_WORKER)
-        if self._own_origins and host.kind is _LINK:
-            # Another link's token has no business on this link's host, where its own content runs scripts.
-            shared = facts.shared_link
-            if route.token is not None and (shared is None or shared.link.id != host.link_id):
-                return Reply(facts.no_link)
-        if self._own_origins and host.kind is _MAIN and (elsewhere := self._on_main_host(facts)):
-            return elsewhere
-        return self._enter(facts)
+        return self._on_links_host(facts) if host.kind is _LINK else self._on_main_host(facts)
 
-    def _enter(self, facts: Facts) -> Decision:
-        """On a host that serves links: open one, or go through one that is open."""
+    def _on_main_host(self, facts: Facts) -> Decision:
+        """Where links are opened, and without own origins have their content."""
         route = facts.route
+        # On a shared origin a service worker of one environment would outlive it and see the next one's token.
+        if facts.head.values.get(b"service-worker", b"").lower() == b"script":
+            return Reply(Reason.SERVICE_WORKER)
+        if self._own_origins and (nothing := self._beside_content(facts)):
+            return nothing
         if route.room is _OPEN:
             return self._preview(facts) or self._open(facts)
         if route.room is _LOGIN:
             return self._login(facts)
+        if route.room is _ENTER:
+            return Reply(Reason.UNKNOWN_LINK)
+        return self._go_through(facts)
+
+    def _go_through(self, facts: Facts) -> Decision:
+        """To the environment of the pass, under its own name for the path or behind ``/s-proxy``."""
+        route = facts.route
         if route.room is _PROXY and route.path is not None:
             return self._pass_through(facts, route.path + facts.head.query)
         return self._pass_through(facts, facts.head.target)
@@ -279,26 +308,57 @@ class Admission:
         route, link = facts.route, facts.shared_link
         if route.room not in (_OPEN, _LOGIN) or route.token is None:
             return Reply(Reason.UNKNOWN_HOST)
-        if link is None:
+        return self._to_share_url(facts, route.token) if link is not None else Reply(facts.no_link)
+
+    def _on_links_host(self, facts: Facts) -> Decision:
+        """Where one version of a link has its content, and nothing else: whoever opens a link does so elsewhere."""
+        route, shared = facts.route, facts.shared_link
+        if route.room is _ENTER:
+            return self._arrive(facts)
+        if route.token is None:
+            return self._go_through(facts)
+        # Share URLs led here once. Another link's token has no business where this link's content runs scripts.
+        if shared is None or shared.link.id != facts.host.link_id:
             return Reply(facts.no_link)
-        url = self._addresses.share_url(link.link.id, route.token).encode()
+        return self._to_share_url(facts, route.token)
+
+    def _to_share_url(self, facts: Facts, token: str) -> Redirect:
+        url = self._addresses.share_url(token).encode()
+        if facts.route.room is _LOGIN and facts.head.method == b"POST" and not facts.navigates:
+            return Redirect(308, url + b"/login" + facts.head.query)
         return Redirect(303, url + facts.head.query)
 
-    def _on_main_host(self, facts: Facts) -> Decision | None:
-        """With own origins the main host serves no content to browsers; None where the common rungs go on."""
-        route, link = facts.route, facts.shared_link
-        if route.room in (_API, Room.ELSEWHERE):
+    def _beside_content(self, facts: Facts) -> Reply | None:
+        """With own origins the main host serves programs alone; None where there is something for this request."""
+        head, room = facts.head, facts.route.room
+        if room in (_OPEN, _LOGIN, _ENTER):
+            return None
+        if facts.navigates or _is_by_a_page(head) or room is _API:
             return Reply(Reason.NOT_FOUND)
-        if route.room is _PROXY:
-            return Reply(Reason.NOT_FOUND) if facts.navigates else None
-        if link is None:
-            return Reply(facts.no_link)
-        url = self._addresses.share_url(link.link.id, route.token or "").encode()
-        if route.room is _LOGIN:
-            return Redirect(308, url + b"/login" + facts.head.query)
-        if facts.navigates and facts.head.method in (b"GET", b"HEAD"):
-            return Redirect(303, url + facts.head.query)
-        return None
+        return None if room is _PROXY or facts.own_pass is not None else Reply(Reason.NOT_FOUND)
+
+    def _arrive(self, facts: Facts) -> Decision:
+        """With a ticket from PUBLIC_URL's host, where the link was opened, onto the host of the version that it names.
+
+        Who has been here before goes on with the pass of then, whatever the ticket is worth.
+        """
+        head, host, ticket, link = facts.head, facts.host, facts.ticket, facts.shared_link
+        if head.method != b"GET":
+            return Reply(Reason.METHOD_NOT_ALLOWED)
+        query = head.query.partition(b"&")[2]
+        own = facts.own_link
+        if own is not None and not (_opens(facts.own_pass, own) and _is_host_of(host, own)):
+            own = None
+        if ticket is None or link is None or not _is_host_of(host, link) or not _opens(ticket.visitor_pass, link):
+            if own is not None:
+                return Redirect(303, _landing(own, b"?" + query if query else b""))
+            return Reply(Reason.TICKET_SPENT)
+        if refused := self._refused_at(link, facts):
+            return refused
+        keeps = own is not None and (not ticket.visitor_pass.is_preview or facts.own_pass == ticket.visitor_pass)
+        if not keeps and not _is_top_level(head):
+            return Reply(Reason.EMBEDDED, link)
+        return Arrive(link, ticket, _landing(link, b"?" + query if query else b""), keeps)
 
     def _preview(self, facts: Facts) -> Decision | None:
         """What an owner who looks at a link gets; None for everybody else.
@@ -315,8 +375,10 @@ class Admission:
         other = self._other_live_link(facts)
         if other is not None and facts.own_pass is not None and not facts.own_pass.is_preview:
             return Reply(Reason.SWITCH_LINK, shared)
-        start = (shared.link.start_path or "/").encode()
-        return TakePlace(shared, start, preview=facts.preview, leaves=other)
+        if self._own_origins:
+            return TakePlace(shared, HandOver(shared, b"", new_pass=True), preview=facts.preview)
+        then = Redirect(303, _landing(shared, b""), opening=shared, new_pass=True, leaves=other)
+        return TakePlace(shared, then, preview=facts.preview)
 
     def _open(self, facts: Facts) -> Decision:
         head, shared = facts.head, facts.shared_link
@@ -339,6 +401,10 @@ class Admission:
             return Reply(Reason.SWITCH_LINK, shared)
         if not holds_pass and shared.link.share_type is ShareType.PASSWORD:
             return Reply(Reason.PASSWORD_NEEDED, shared)
+        return self._let_in(facts, shared, holds_pass=holds_pass)
+
+    def _let_in(self, facts: Facts, shared: KnownLink, *, holds_pass: bool) -> Decision:
+        head = facts.head
         if shared.maintenance is not None:
             return Reply(Reason.MAINTENANCE, shared, shared.maintenance)
         # HEAD only asks what GET would bring: it opens nothing.
@@ -352,8 +418,12 @@ class Admission:
             return Reply(Reason.CONFIRM_OPENING, shared)
         grants = opening and top_level and not holds_pass
         if not facts.navigates:
+            if self._own_origins and _is_by_a_page(head):
+                return Reply(Reason.EMBEDDED, shared)
             return Forward(shared, b"/" + head.query, opening=opening, new_pass=grants)
-        return Redirect(303, _landing(facts, shared), opening=shared if opening else None, new_pass=grants)
+        if self._own_origins:
+            return HandOver(shared, head.query, new_pass=grants)
+        return Redirect(303, _landing(shared, head.query), opening=shared if opening else None, new_pass=grants)
 
     def _confirmed(self, facts: Facts, shared: KnownLink, other: KnownLink | None, *, holds_pass: bool) -> Decision:
         """A button was pressed on one of our pages: to leave another link, or to take a place at this one."""
@@ -363,10 +433,12 @@ class Admission:
                 return Reply(Reason.MAINTENANCE, shared, shared.maintenance)
             if not _is_top_level(facts.head):
                 return Reply(Reason.EMBEDDED, shared)
-            if self._own_origins and facts.host.kind is _MAIN:
-                # No browser comes so far here, and whoever does finds the content at the share URL alone.
-                return TakePlace(shared, facts.head.path + facts.head.query)
-            return TakePlace(shared, _landing(facts, shared))
+            query = facts.head.query
+            if self._own_origins and facts.navigates:
+                return TakePlace(shared, HandOver(shared, query, new_pass=True))
+            # With own origins a program finds the content at the share URL alone.
+            location = facts.head.path + query if self._own_origins else _landing(shared, query)
+            return TakePlace(shared, Redirect(303, location, opening=shared, new_pass=True))
         if self._own_origins and not limited:
             return Reply(Reason.METHOD_NOT_ALLOWED)
         return Redirect(303, facts.head.path + facts.head.query, leaves=other)
@@ -398,8 +470,10 @@ class Admission:
         return _DESK
 
     def _pass_through(self, facts: Facts, target: bytes) -> Decision:
-        link = facts.own_link
+        link, host = facts.own_link, facts.host
         if facts.own_pass is None or link is None or not _opens(facts.own_pass, link):
+            return Reply(Reason.PASS_MISSING)
+        if host.kind is _LINK and not _is_host_of(host, link):
             return Reply(Reason.PASS_MISSING)
         if ended := _ENDED.get(link.status_at(facts.now)):
             return Reply(ended, link)
@@ -437,14 +511,24 @@ def _opens(visitor_pass: VisitorPass | None, known: KnownLink) -> bool:
     )
 
 
+def _is_host_of(host: RequestedHost, known: KnownLink) -> bool:
+    """Whether it is the link's own host of its present version."""
+    return host.link_id == known.link.id and host.link_version == known.link.version
+
+
 def _is_top_level(head: RequestHead) -> bool:
     return head.values.get(b"sec-fetch-dest", b"document") == b"document"
 
 
-def _landing(facts: Facts, known: KnownLink) -> bytes:
+def _is_by_a_page(head: RequestHead) -> bool:
+    """Whether a page in a browser makes the request (Fetch Metadata, W3C)."""
+    return head.values.get(b"sec-fetch-site", b"none") != b"none"
+
+
+def _landing(known: KnownLink, query: bytes) -> bytes:
     """Where who opens the link goes: where its owner wants him, else to the root with the query that he brought."""
     start = known.link.start_path
-    return start.encode() if start is not None else b"/" + facts.head.query
+    return start.encode() if start is not None else b"/" + query
 
 
 def _is_own_origin(facts: Facts) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from guestpass.app.directory import LinkEntry
 from guestpass.domain.reasons import Reason
-from guestpass.gateway.admission import Decision, Facts, Forward, Reply, TakePlace
+from guestpass.gateway.admission import Arrive, Decision, Facts, Forward, Reply, TakePlace
 from guestpass.gateway.cookies import CookieJar
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Admitted:
         client: ClientConnection,
         facts: Facts,
         jar: CookieJar,
-        decision: Forward | TakePlace,
+        decision: Forward | TakePlace | Arrive,
         entry: LinkEntry,
         visitor: str | None,
     ) -> None:

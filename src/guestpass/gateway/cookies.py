@@ -29,6 +29,8 @@ _NUMBER = re.compile(rb"-?[0-9]{1,30}")
 # these numbers no browser has sent, and 30,000 of them fit into a head.
 _MOST_COOKIES: Final = 500
 _MOST_PASSES: Final = 32
+# How many links a browser is known by on PUBLIC_URL's host: each is some 140 bytes of each request there.
+_KEPT_PASSES: Final = 20
 # RFC 6265bis, section 5.6: it knows nine attributes, and what is longer than that counts for none.
 _MOST_ATTRIBUTES: Final = 30
 _LONGEST_ATTRIBUTE: Final = 1024
@@ -39,16 +41,20 @@ class CookieJar:
 
     `passes` are those that we signed, in the order in which they came, each with its cookie tag. `a_pass` finds what
     may be one, under the one name under which it counts: on https a neighbour could plant one under the other
-    (RFC 6265bis, section 4.1.3).
+    (RFC 6265bis, section 4.1.3). `a_kept_pass` finds those that PUBLIC_URL's host remembers for links with own hosts.
 
     Of more cookies than any browser keeps the first are looked at, and of those behind them what is ours or was renamed
     by us: nobody is refused for what a script has put into his browser.
     """
 
-    __slots__ = ("_last", "_raw", "passes")
+    __slots__ = ("_a_kept_pass", "_last", "_raw", "_signer", "passes")
 
-    def __init__(self, raw: bytes, signer: PassSigner, a_pass: re.Pattern[bytes]) -> None:
+    def __init__(
+        self, raw: bytes, signer: PassSigner, a_pass: re.Pattern[bytes], a_kept_pass: re.Pattern[bytes]
+    ) -> None:
         self._raw = raw
+        self._signer = signer
+        self._a_kept_pass = a_kept_pass
         passes: dict[VisitorPass, bytes] = {}
         for text in _possible_passes(raw, a_pass) if _OURS in raw else ():
             visitor_pass = signer.read(text.rstrip(b" \t").decode("latin-1"))
@@ -56,6 +62,23 @@ class CookieJar:
                 passes[visitor_pass] = signer.cookie_tag(visitor_pass).encode()
         self.passes = tuple(passes.items())
         self._last: tuple[bytes, frozenset[bytes], bytes] | None = None
+
+    def kept(self, link_id: str) -> list[tuple[VisitorPass, bytes]]:
+        """The passes that are remembered for this link, as in `passes`; of those that neighbours plant only some."""
+        end = b"-" + link_id.encode()
+        texts = [text for name, text in self._a_kept_pass.findall(self._raw) if name.endswith(end)]
+        found = [self._signer.read(text.rstrip(b" \t").decode("latin-1")) for text in texts[:_MOST_PASSES]]
+        return [(each, self._signer.cookie_tag(each).encode()) for each in found if each is not None]
+
+    def too_many_kept(self, link_id: str) -> list[bytes]:
+        """The names of remembered passes that make room for another link's: what is older than the latest of them."""
+        issued_at: dict[bytes, int] = {}
+        for name, text in self._a_kept_pass.findall(self._raw):
+            parts = text.split(b".")
+            if not name.endswith(b"-" + link_id.encode()):
+                issued_at[name] = int(parts[4]) if len(parts) > 5 and _NUMBER.fullmatch(parts[4]) else 0
+        latest = sorted(issued_at, key=issued_at.__getitem__, reverse=True)
+        return latest[_KEPT_PASSES - 1 : _KEPT_PASSES + _MOST_PASSES] if len(latest) >= _KEPT_PASSES else []
 
     @property
     def names(self) -> tuple[bytes, ...]:
@@ -116,7 +139,9 @@ class CookieReader:
 
     def __init__(self, signer: PassSigner, *, secure: bool) -> None:
         self._signer = signer
-        self._a_pass = re.compile(rb"(?:^|;)[ \t]*%b[ \t]*=([^;]*)" % re.escape(pass_name(secure=secure).encode()))
+        name = re.escape(pass_name(secure=secure).encode())
+        self._a_pass = re.compile(rb"(?:^|;)[ \t]*%b[ \t]*=([^;]*)" % name)
+        self._a_kept_pass = re.compile(rb"(?:^|;)[ \t]*(%b-[a-z2-7]{16})[ \t]*=([^;]*)" % name)
         self._memo: dict[bytes, CookieJar] = {}
         self._remembered = 0
         self._empty = self._open(b"")
@@ -140,7 +165,7 @@ class CookieReader:
         self._memo[raw] = jar
 
     def _open(self, raw: bytes) -> CookieJar:
-        return CookieJar(raw, self._signer, self._a_pass)
+        return CookieJar(raw, self._signer, self._a_pass, self._a_kept_pass)
 
 
 class EnvironmentCookies:

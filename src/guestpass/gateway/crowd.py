@@ -24,7 +24,7 @@ _NOTES: Final = "5/minute"
 HANDSHAKE: Final = 10
 """What a TLS handshake costs, in requests that the gateway answers itself."""
 APPLICATION: Final = 10
-"""The same for a request that our own application answers."""
+"""The same for a request that our own application answers, or that needs a write to the database first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

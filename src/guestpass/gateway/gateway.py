@@ -79,8 +79,8 @@ class Gateway:
     """The data plane of one worker, of which a machine has `workers`.
 
     `time` is the wall clock in Unix seconds, `desk` the socket of our application. `previews` lets each ticket of an
-    owner's preview through once. `shows` says how much of clients' addresses the log may have. `is_out_of_date` says
-    that what `directory` knows is too old to be acted on.
+    owner's preview through once, `entries` each that leads to a link's own host. `shows` says how much of clients'
+    addresses the log may have. `is_out_of_date` says that what `directory` knows is too old to be acted on.
     """
 
     def __init__(
@@ -91,6 +91,7 @@ class Gateway:
         visits: VisitLog,
         places: Places,
         previews: Budget,
+        entries: Budget,
         passes: PassSigner,
         notices: NoticeRenderer,
         connector: Connector,
@@ -114,6 +115,7 @@ class Gateway:
         self.visits = visits
         self.places = places
         self.previews = previews
+        self.entries = entries
         self.passes = passes
         self.notices = notices
         self.proxies = proxies

@@ -9,7 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-from guestpass.app.addresses import Addresses
+from guestpass.app.addresses import Addresses, read_link_label
 
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 # As W3C Secure Contexts has them: Python 3.13 counts in ::ffff:127.0.0.1 too, which browsers don't trust.
@@ -20,18 +20,19 @@ class HostKind(Enum):
     """Which role the requested host has."""
 
     MAIN = "main"  # PUBLIC_URL on the public listener, ADMIN_URL on the admin listener
-    LINK = "link"  # the host of one link
+    LINK = "link"  # the host of one version of a link
     FORMER = "former"  # an earlier PUBLIC_URL or LINK_DOMAIN
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
 class RequestedHost:
-    """The role of a Host field, the link whose host it is, and the origin that a browser there has."""
+    """The role of a Host field, the link and version whose host it is, and the origin that a browser there has."""
 
     kind: HostKind
     origin: bytes
     link_id: str | None = None
+    link_version: int = 0
 
     @cached_property
     def scheme(self) -> bytes:
@@ -80,9 +81,9 @@ class HostTable:
         if name == self._main[0] and same_port:
             return RequestedHost(HostKind.MAIN, origin)
         if self._link_domain and same_port:
-            link_id = _label_below(name, self._link_domain)
-            if link_id is not None:
-                return RequestedHost(HostKind.LINK, origin, link_id)
+            label = _label_below(name, self._link_domain)
+            if label is not None:
+                return RequestedHost(HostKind.LINK, origin, *read_link_label(label))
         if (name, port or _DEFAULT_PORTS[self._scheme]) in self._former:
             return RequestedHost(HostKind.FORMER, origin)
         if self._on_loopback and _is_loopback(name):

@@ -14,6 +14,7 @@ class Room(Enum):
 
     OPEN = "open"  # /share/{token}
     LOGIN = "login"  # /share/{token}/login
+    ENTER = "enter"  # /share/enter, on a link's own host
     PROXY = "proxy"  # /s-proxy/{path}
     API = "api"  # the JSON API and its description
     MISSPELT = "misspelt"  # a share token where none belongs
@@ -31,6 +32,8 @@ class Route:
 
 _ELSEWHERE: Final = Route(Room.ELSEWHERE)
 _MISSPELT: Final = Route(Room.MISSPELT)
+_ENTER: Final = Route(Room.ENTER)
+ENTRY_PATH: Final = b"/share/enter"
 _API: Final = Route(Room.API)
 # A slash that somebody typed behind the token must not hand it to the environment that is open in this browser.
 _SHARE = re.compile(rb"(?:/api)?/share/([^/]*)(/login|/)?")
@@ -56,6 +59,8 @@ def read_path(path: bytes) -> Route:
     """
     if not path.startswith(_BEGINNINGS):
         return _elsewhere(path)
+    if path == ENTRY_PATH:
+        return _ENTER
     if share := _SHARE.fullmatch(path):
         token = share[1].decode("latin-1")
         return Route(Room.LOGIN if share[2] == b"/login" else Room.OPEN, token=token)

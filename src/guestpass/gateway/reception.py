@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, cast
 
@@ -12,8 +12,8 @@ from guestpass.app.directory import LinkEntry
 from guestpass.app.notices import RenderedNotice
 from guestpass.domain.environment import Kind
 from guestpass.domain.reasons import Reason
-from guestpass.domain.visitor_pass import PREVIEW_SECONDS, TICKET_SECONDS, VisitorPass
-from guestpass.gateway.admission import Decision, Desk, Facts, Forward, Redirect, Reply, TakePlace
+from guestpass.domain.visitor_pass import PREVIEW_SECONDS, TICKET_SECONDS, EntryTicket, VisitorPass
+from guestpass.gateway.admission import Arrive, Decision, Desk, Facts, Forward, HandOver, Redirect, Reply, TakePlace
 from guestpass.gateway.admitted import Admitted
 from guestpass.gateway.bots import is_bot
 from guestpass.gateway.cookies import CookieJar, EnvironmentCookies, expired
@@ -24,9 +24,9 @@ from guestpass.gateway.forwarding import DeskAnswer, EnvironmentAnswer, Visitor,
 from guestpass.gateway.heads import RequestHead
 from guestpass.gateway.hosts import HostKind, HostTable, RequestedHost
 from guestpass.gateway.odoo.profile import Crossing, calls_odoo
-from guestpass.gateway.paths import Room, read_path
+from guestpass.gateway.paths import ENTRY_PATH, Room, read_path
 from guestpass.gateway.websocket import is_upgrade
-from guestpass.signing.passes import COOKIE_NAMES, pass_cookie
+from guestpass.signing.passes import COOKIE_NAMES, kept_pass_name, pass_cookie
 
 if TYPE_CHECKING:
     from guestpass.gateway.client_side import ClientConnection
@@ -38,17 +38,27 @@ _DESK_TIMEOUT: Final = 60.0
 _CROWDED_SECONDS: Final = 10.0
 _LOOK_UP_SECONDS: Final = 10.0
 _DESK_ANSWER: Final = DeskAnswer()
+_CLEAR: Final = b'Clear-Site-Data: "cache", "storage"\r\n'
 # Whoever comes from our password page brings its address, with the token, as the referrer. It ends here, since scripts
 # at the other end could read it. (On a page no-referrer would hide the Origin of its form; a redirect has none.)
 _REDIRECT_FIELDS: Final = (("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer"))
 # A member of an enumeration costs a look-up in its class each time.
 _LINK: Final = HostKind.LINK
 _OPEN: Final = Room.OPEN
+_ENTER: Final = Room.ENTER
 _ODOO: Final = Kind.ODOO
 _TICKET: Final = b"?preview="
+_ENTRY: Final = b"?ticket="
 # What asks the visitor for something, or only tells of the link, turns nobody away.
 _NO_REFUSALS: Final = frozenset(
-    {Reason.PASSWORD_NEEDED, Reason.CONFIRM_OPENING, Reason.SWITCH_LINK, Reason.PREVIEW, Reason.METHOD_NOT_ALLOWED}
+    {
+        Reason.PASSWORD_NEEDED,
+        Reason.CONFIRM_OPENING,
+        Reason.SWITCH_LINK,
+        Reason.PREVIEW,
+        Reason.METHOD_NOT_ALLOWED,
+        Reason.TICKET_SPENT,
+    }
 )
 
 
@@ -90,8 +100,12 @@ class Reception:
         if (wait := gateway.crowd.take_request(facts.address)) is not None:
             self._turn_back(client, facts, jar, Reason.TOO_MANY_REQUESTS, wait)
             return
-        facts.preview = self._read_ticket(facts)
-        if not self._opens_links or facts.is_out_of_date or (route.token is None and self._choose_pass(facts, jar)):
+        facts.preview, facts.ticket = self._read_ticket(facts), self._read_entry(facts)
+        if (
+            not self._opens_links
+            or facts.is_out_of_date
+            or (route.token is None and facts.ticket is None and self._choose_pass(facts, jar))
+        ):
             self._act(client, facts, jar)
         else:
             client.wait()
@@ -115,19 +129,26 @@ class Reception:
                     facts.shared_link = await directory.find(token)
                     if facts.shared_link is None:
                         facts.was_replaced = await directory.was_replaced(token)
+                elif facts.ticket is not None:
+                    facts.shared_link = await directory.load(facts.ticket.visitor_pass.link_id)
             if is_guess and (facts.shared_link is not None or facts.was_replaced):
                 crowd.give_back_guess(facts.address)
         except Exception as error:  # noqa: BLE001 - whatever the database raises, or a mistake of ours
             if is_guess:
                 crowd.give_back_guess(facts.address)
-            request_id = self._gateway.next_request_id()
-            self._gateway.faults.tell("database_unavailable", request_id=request_id, exc_info=error)
+            request_id = self._tell_of_database(error)
             if client.is_open:
                 client.reply(Reason.UNAVAILABLE, request_id=request_id)
             return
         if client.is_open:
             self._refresh(facts, jar)
             self._act(client, facts, jar)
+
+    def _tell_of_database(self, error: Exception) -> str:
+        """Say in the log that it didn't answer, under the id of a request, which this returns."""
+        request_id = self._gateway.next_request_id()
+        self._gateway.faults.tell("database_unavailable", request_id=request_id, exc_info=error)
+        return request_id
 
     def _turn_back(
         self,
@@ -158,18 +179,25 @@ class Reception:
         )
 
     def _choose_pass(self, facts: Facts, jar: CookieJar) -> bool:
-        """Take the pass that counts on this host: on a link's own host only that link's, and living before dead.
+        """Take the pass that counts here: on a link's own host only that version's, and living before dead.
 
+        At a share URL on PUBLIC_URL's host it is that link's, which is remembered there where links have own hosts.
         Returns whether the links of all passes are in memory; where not, the choice may be another one.
         """
+        host, shared = facts.host, facts.shared_link
         facts.own_pass, facts.own_tag, facts.own_link = None, b"", None
         all_known = True
-        for known, tag in jar.passes:
+        passes = jar.passes
+        if shared is not None and facts.route.token is not None and not self._gateway.shares_origin:
+            passes = tuple(each for each in (*jar.kept(shared.link.id), *passes) if each[0].link_id == shared.link.id)
+        for known, tag in passes:
             entry = self._gateway.directory.get(known.link_id)
             if entry is None:
                 all_known = False
                 continue
-            if facts.own_pass is not None or (facts.host.kind is _LINK and known.link_id != facts.host.link_id):
+            if facts.own_pass is not None:
+                continue
+            if host.kind is _LINK and (known.link_id != host.link_id or known.link_version != host.link_version):
                 continue
             if known.is_preview and not known.is_within(PREVIEW_SECONDS, facts.now):
                 continue
@@ -186,7 +214,7 @@ class Reception:
         """Write into `facts` what may have changed since they were gathered."""
         facts.now = self._gateway.time()
         facts.is_out_of_date = self._gateway.is_out_of_date()
-        facts.preview = self._read_ticket(facts)
+        facts.preview, facts.ticket = self._read_ticket(facts), self._read_entry(facts)
         self._choose_pass(facts, jar)
 
     def refuse(self, client: ClientConnection, facts: Facts, reply: Reply) -> None:
@@ -214,10 +242,26 @@ class Reception:
             opening = cast("LinkEntry | None", decision.opening)
             if opening is None or not self._is_overrun(client, facts, jar, opening):
                 self._redirect(client, facts, jar, decision)
+        elif isinstance(decision, HandOver):
+            entry = cast("LinkEntry", decision.link)
+            if not self._is_overrun(client, facts, jar, entry):
+                self._hand_over(client, facts, jar, decision)
         elif isinstance(decision, TakePlace):
-            self._take_place(client, facts, jar, decision)
+            if not self._is_too_much(client, facts, jar):
+                self._take_place(client, facts, jar, decision)
+        elif isinstance(decision, Arrive):
+            entry = cast("LinkEntry", decision.link)
+            if not self._is_too_much(client, facts, jar) and not self._is_overrun(client, facts, jar, entry):
+                self._arrive(client, facts, jar, decision)
         else:
             self.refuse(client, facts, decision)
+
+    def _is_too_much(self, client: ClientConnection, facts: Facts, jar: CookieJar) -> bool:
+        """Count what is not answered from memory, and refuse it where its address has used up what it may ask for."""
+        wait = self._gateway.crowd.take_request(facts.address, cost=APPLICATION - 1)
+        if wait is not None:
+            self._turn_back(client, facts, jar, Reason.TOO_MANY_REQUESTS, wait)
+        return wait is not None
 
     def _is_overrun(self, client: ClientConnection, facts: Facts, jar: CookieJar, entry: LinkEntry) -> bool:
         """Count a request through a link, and refuse it where that has too many already."""
@@ -254,21 +298,76 @@ class Reception:
             else:
                 let_in = await self._gateway.places.take(entry.link, new_pass.visitor)
         except Exception as error:  # noqa: BLE001 - as for every look-up
-            request_id = self._gateway.next_request_id()
-            self._gateway.faults.tell("database_unavailable", request_id=request_id, exc_info=error)
+            self._tell_of_database(error)
             admitted.give_up(Reason.UNAVAILABLE)
             return
         if not admitted.goes_on():
             if let_in and not is_preview:
                 await self._gateway.places.give_back(entry.link.id, new_pass.visitor)
         elif let_in:
-            opening = Redirect(303, decision.location, opening=decision.link, new_pass=True, leaves=decision.leaves)
-            self._redirect(client, facts, jar, opening, new_pass)
+            if isinstance(decision.then, HandOver):
+                self._hand_over(client, facts, jar, decision.then, new_pass)
+            else:
+                self._redirect(client, facts, jar, decision.then, new_pass)
         elif is_preview:
             # Used before: whoever follows it again is a visitor like any other.
             self._redirect(client, facts, jar, Redirect(303, facts.head.path))
         else:
             client.reply(Reason.LINK_FULL, token=facts.route.token, link=entry, turns_away=True)
+
+    def _hand_over(
+        self,
+        client: ClientConnection,
+        facts: Facts,
+        jar: CookieJar,
+        decision: HandOver,
+        new_pass: VisitorPass | None = None,
+    ) -> None:
+        """Send a browser to the link's own host, and remember its pass here: it may come again by the same URL."""
+        gateway, entry = self._gateway, cast("LinkEntry", decision.link)
+        own = new_pass or (None if decision.new_pass else facts.own_pass) or self._new_pass(entry, facts, opens=True)
+        lines: list[bytes] = []
+        if decision.new_pass and not own.is_preview:
+            name = kept_pass_name(own.link_id, secure=gateway.secure)
+            lines.append(b"Set-Cookie: %b\r\n" % self._pass_cookie(own, name))
+            lines += [
+                b"Set-Cookie: %b\r\n" % expired(each, secure=gateway.secure) for each in jar.too_many_kept(own.link_id)
+            ]
+        origin = gateway.addresses.link_origin(entry.link.id, entry.link.version)
+        ticket = gateway.passes.write_entry(own, int(facts.now))
+        query = decision.query.decode("latin-1").replace("?", "&", 1)
+        fields = (("Location", f"{origin}{ENTRY_PATH.decode()}{_ENTRY.decode()}{ticket}{query}"), *_REDIRECT_FIELDS)
+        client.answer(RenderedNotice(303, fields, b""), extra=lines)
+
+    def _arrive(self, client: ClientConnection, facts: Facts, jar: CookieJar, decision: Arrive) -> None:
+        """Give a browser on a link's own host the pass of its ticket, once."""
+        entry, visitor = cast("LinkEntry", decision.link), decision.ticket.visitor_pass.visitor
+        admitted = Admitted(self, client, facts, jar, decision, entry, visitor)
+        admitted.wait()
+        self._gateway.spawn(self._await_arrival(client, facts, jar, decision, admitted))
+
+    async def _await_arrival(
+        self, client: ClientConnection, facts: Facts, jar: CookieJar, decision: Arrive, admitted: Admitted
+    ) -> None:
+        ticket = decision.ticket
+        try:
+            is_first = await self._gateway.entries.spend(ticket.nonce) is None
+        except Exception as error:  # noqa: BLE001 - as for every look-up
+            self._tell_of_database(error)
+            admitted.give_up(Reason.UNAVAILABLE)
+            return
+        if not admitted.goes_on():
+            return
+        if not is_first and not decision.holds_pass:
+            self.refuse(client, facts, Reply(Reason.TICKET_SPENT, decision.link))
+            return
+        new = None if decision.holds_pass else ticket.visitor_pass
+        opening = decision.link if is_first else None
+        then = Redirect(303, decision.location, opening=opening, new_pass=new is not None)
+        # Whoever comes here for the first time has nothing here, unless a database that was restored gave a version's
+        # number out again, or this host had earlier versions too.
+        clears = facts.own_pass is None and facts.host.is_trustworthy
+        self._redirect(client, facts, jar, then, new, (_CLEAR,) if clears else ())
 
     def _is_odoo(self, facts: Facts, jar: CookieJar) -> bool:
         """Whether the visitor is in an Odoo, or was: a pass of a link that is gone doesn't tell."""
@@ -356,8 +455,7 @@ class Reception:
 
     def _to_desk(self, client: ClientConnection, facts: Facts, jar: CookieJar) -> None:
         head = facts.head
-        if (wait := self._gateway.crowd.take_request(facts.address, cost=APPLICATION - 1)) is not None:
-            self._turn_back(client, facts, jar, Reason.TOO_MANY_REQUESTS, wait)
+        if self._is_too_much(client, facts, jar):
             return
         limit = _LOGIN_BODY_LIMIT if facts.route.room is Room.LOGIN else _DESK_BODY_LIMIT
         if head.content_length is not None and head.content_length > limit:
@@ -398,8 +496,9 @@ class Reception:
         jar: CookieJar,
         decision: Redirect,
         new_pass: VisitorPass | None = None,
+        extra: Iterable[bytes] = (),
     ) -> None:
-        lines: list[bytes] = []
+        lines = [*extra]
         left = cast("LinkEntry | None", decision.leaves)
         if left is not None and facts.own_pass is not None:
             left.cut(facts.own_pass.visitor)
@@ -421,6 +520,13 @@ class Reception:
         ticket = self._gateway.passes.read_ticket(query.removeprefix(_TICKET).decode("latin-1"))
         return ticket if ticket is not None and ticket.is_within(TICKET_SECONDS, facts.now) else None
 
+    def _read_entry(self, facts: Facts) -> EntryTicket | None:
+        query = facts.head.query
+        if facts.route.room is not _ENTER or not query.startswith(_ENTRY):
+            return None
+        ticket = self._gateway.passes.read_entry(query.removeprefix(_ENTRY).partition(b"&")[0].decode("latin-1"))
+        return ticket if ticket is not None and ticket.is_within(TICKET_SECONDS, facts.now) else None
+
     def _opened(self, entry: LinkEntry, visitor_pass: VisitorPass, facts: Facts) -> None:
         if visitor_pass.is_preview:
             return
@@ -439,7 +545,7 @@ class Reception:
         names = [*jar.names, *jar.renamed, *(name.encode() for name in sorted(COOKIE_NAMES))]
         lines = [b"Set-Cookie: %b\r\n" % expired(name, secure=secure) for name in names]
         if host.is_trustworthy:
-            lines.append(b'Clear-Site-Data: "cache", "storage"\r\n')
+            lines.append(_CLEAR)
         return lines
 
     def _new_pass(self, entry: LinkEntry, facts: Facts, *, opens: bool = False) -> VisitorPass:
@@ -448,11 +554,11 @@ class Reception:
         told_apart = not opens or self._gateway.visits.tell_apart(link.id, facts.address)
         return self._gateway.passes.issue(link.id, link.version, int(facts.now), told_apart=told_apart)
 
-    def _pass_cookie(self, visitor_pass: VisitorPass) -> bytes:
+    def _pass_cookie(self, visitor_pass: VisitorPass, name: str | None = None) -> bytes:
         text, secure = self._gateway.passes.write(visitor_pass), self._gateway.secure
         if visitor_pass.is_preview:
             return pass_cookie(text, secure=secure, max_age=PREVIEW_SECONDS).encode()
-        return pass_cookie(text, secure=secure).encode()
+        return pass_cookie(text, secure=secure, name=name).encode()
 
 
 def _visitor(facts: Facts) -> Visitor:

@@ -304,7 +304,8 @@ class Settings(BaseSettings):
         default="30000/minute",
         description="How many requests each worker serves to one address (in IPv6 to one /64), also behind a trusted "
         "proxy; further ones get 429 with Retry-After. A TLS handshake counts as ten, and so does a request that "
-        "Guestpass's own application answers (the API, the dashboard, a password form).",
+        "Guestpass's own application answers (the API, the dashboard, a password form), or that lets somebody in by a "
+        "write to the database (a place of a link, a ticket to a link's own host).",
     )
     connections_per_link: Annotated[int, BeforeValidator(parse_count)] = Field(
         default=2_000,

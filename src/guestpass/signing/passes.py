@@ -8,11 +8,16 @@ import hmac
 import re
 
 from guestpass.app.ports import Entropy
-from guestpass.domain.visitor_pass import OTHERS, PREVIEW, VisitorPass
+from guestpass.domain.visitor_pass import OTHERS, PREVIEW, EntryTicket, VisitorPass
 from guestpass.signing.keys import Keys
 
 _FORM = re.compile(
     r"[1p]\.([a-z2-7]{16})\.([0-9]{1,9})\.([A-Za-z0-9_-]{22})\.([0-9]{1,11})\.([A-Za-z0-9_-]{43})", re.ASCII
+)
+_ENTRY_FORM = re.compile(
+    r"(e\.([a-z2-7]{16})\.([0-9]{1,9})\.([A-Za-z0-9_-]{22})\.([0-9]{1,11})\.([0-9]{1,11})\.([A-Za-z0-9_-]{22}))"
+    r"\.([A-Za-z0-9_-]{43})",
+    re.ASCII,
 )
 _MAX_AGE = 400 * 86_400  # What browsers grant at most (RFC 6265bis, section 5.5).
 COOKIE_NAMES = frozenset({"guestpass", "__Host-guestpass"})
@@ -25,6 +30,7 @@ class PassSigner:
     """Issues and checks passes: ``1.<link>.<version>.<visitor>.<issued at>.<HMAC-SHA256>``.
 
     A ticket (``p.`` in front) is what an owner's preview is opened with; it is no pass, since it stands in an address.
+    Nor is an entry ticket (``e.``), which also says when it was issued itself and has a nonce.
     """
 
     def __init__(self, keys: Keys, entropy: Entropy) -> None:
@@ -60,6 +66,20 @@ class PassSigner:
         """The pass that a ticket stands for, or None where the text is no ticket."""
         return self._read(_TICKET, text)
 
+    def write_entry(self, visitor_pass: VisitorPass, issued_at: int) -> str:
+        """The signed text of a new entry ticket."""
+        given = visitor_pass
+        facts = f"e.{given.link_id}.{given.link_version}.{given.visitor}.{given.issued_at}.{issued_at}"
+        facts = f"{facts}.{_text(self._entropy.bytes(16))}"
+        return f"{facts}.{self._mac(facts)}"
+
+    def read_entry(self, text: str) -> EntryTicket | None:
+        """The entry ticket, or None where the text is not one that this installation signed."""
+        match = _ENTRY_FORM.fullmatch(text)
+        if match is None or not hmac.compare_digest(self._mac(match[1]), match[8]):
+            return None
+        return EntryTicket(VisitorPass(match[2], int(match[3]), match[4], int(match[5])), int(match[6]), match[7])
+
     def _write(self, kind: str, given: VisitorPass) -> str:
         facts = f"{kind}.{given.link_id}.{given.link_version}.{given.visitor}.{given.issued_at}"
         return f"{facts}.{self._mac(facts)}"
@@ -88,14 +108,19 @@ def pass_name(*, secure: bool) -> str:
     return "__Host-guestpass" if secure else "guestpass"
 
 
-def pass_cookie(value: str, *, secure: bool, max_age: int = _MAX_AGE) -> str:
-    """The Set-Cookie line for a pass (RFC 6265bis); `max_age` is in seconds.
+def kept_pass_name(link_id: str, *, secure: bool) -> str:
+    """The name under which PUBLIC_URL's host remembers a browser's pass of one link, where links have hosts."""
+    return f"{pass_name(secure=secure)}-{link_id}"
+
+
+def pass_cookie(value: str, *, secure: bool, name: str | None = None, max_age: int = _MAX_AGE) -> str:
+    """The Set-Cookie line for a pass (RFC 6265bis), under `name` where it is another; `max_age` is in seconds.
 
     It lives as long as browsers allow: what a pass is worth is decided by the link, so that an ended
     link can still be named and an extended one goes on.
     """
     end = "; Secure" if secure else ""
-    return f"{pass_name(secure=secure)}={value}; Max-Age={max_age}; Path=/; HttpOnly; SameSite=Lax{end}"
+    return f"{name or pass_name(secure=secure)}={value}; Max-Age={max_age}; Path=/; HttpOnly; SameSite=Lax{end}"
 
 
 def _text(data: bytes) -> str:

@@ -31,6 +31,7 @@ STATUSES: Final[dict[Reason, int]] = {
     Reason.TRIES_USED_UP: 429,
     Reason.PASS_MISSING: 401,
     Reason.SWITCH_LINK: 409,
+    Reason.TICKET_SPENT: 410,
     Reason.LINK_OVERRUN: 429,
     Reason.EMBEDDED: 403,
     Reason.BAD_REQUEST: 400,
@@ -98,6 +99,7 @@ _ICONS: Final = {
     Reason.GUESSES_USED_UP: "clock",
     Reason.PASS_MISSING: "link",
     Reason.UNKNOWN_LINK: "link",
+    Reason.TICKET_SPENT: "link",
     Reason.SWITCH_LINK: "switch",
     Reason.LINK_DEACTIVATED: "off",
     Reason.LINK_EXPIRED: "clock",
@@ -131,9 +133,13 @@ class _Variant:
 
 
 class Notices:
-    """The NoticeRenderer of the product. A page is rendered when it is first needed; an answer fills in its places."""
+    """The NoticeRenderer of the product. A page is rendered when it is first needed; an answer fills in its places.
 
-    def __init__(self) -> None:
+    `link_origins` are those to which who is let in by a form is sent, as a Content-Security-Policy names them.
+    """
+
+    def __init__(self, link_origins: str | None = None) -> None:
+        self._forms = "'self'" if link_origins is None else f"'self' {link_origins}"
         self._page = lru_cache(maxsize=4096)(_page)
         self._dress = lru_cache(maxsize=256)(dress_for)
 
@@ -167,7 +173,8 @@ class Notices:
         )
         if _repeats(notice):
             fields = (*fields, ("Refresh", str(_REFRESH[notice.reason])))
-        return RenderedNotice(status, (*page_fields(language.tag, dress), *fields), body)
+        forms = self._forms if notice.reason in _FORMS else "'self'"
+        return RenderedNotice(status, (*page_fields(language.tag, dress, forms), *fields), body)
 
 
 def _variant(notice: Notice, language: Language) -> _Variant:

@@ -55,15 +55,15 @@ DATA_FIELDS: Final = (
 
 
 @lru_cache
-def page_fields(language: str, dress: Dress = BARE) -> tuple[tuple[str, str], ...]:
-    """What every page carries; a form's answer is a redirect on the same origin, which form-action 'self' allows."""
+def page_fields(language: str, dress: Dress = BARE, forms: str = "'self'") -> tuple[tuple[str, str], ...]:
+    """What every page carries. `forms` are the origins to which a form leads, redirects of its answer included."""
     styles = (_STYLE, dress.style) if dress.style else (_STYLE,)
     return (
         ("Content-Type", "text/html; charset=utf-8"),
         ("Content-Language", language),
         ("Vary", "Accept-Language"),
         *COMMON_FIELDS,
-        ("Content-Security-Policy", policy(*styles, forms="'self'", pictures=dress.has_picture)),
+        ("Content-Security-Policy", policy(*styles, forms=forms, pictures=dress.has_picture)),
     )
 
 

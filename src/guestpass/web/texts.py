@@ -144,6 +144,11 @@ NOTICES: Final[dict[Reason, Words]] = {
         ),
         "The browser holds a pass of another share link: confirm with POST /share/{token}.",
     ),
+    Reason.TICKET_SPENT: Words(
+        mark("Open your link again"),
+        mark("This page works only once, and only for a minute. To go on, open the link that was sent to you again."),
+        "An entry ticket works once, within a minute: open the share URL for another.",
+    ),
     Reason.EMBEDDED: Words(
         mark("Open this link in its own tab"),
         mark(

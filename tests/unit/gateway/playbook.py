@@ -299,6 +299,7 @@ async def playing(caps: Caps | None = None) -> AsyncIterator[Playbook]:
             visits=VisitLog(store, SystemClock()),
             places=Places(store, SystemClock()),
             previews=cast("Budget", None),
+            entries=cast("Budget", None),
             passes=_PASSES,
             notices=_NOTICES,
             connector=_NETWORK,

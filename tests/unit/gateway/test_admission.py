@@ -18,13 +18,15 @@ from guestpass.domain.environment import EnvironmentKey, Kind
 from guestpass.domain.link import ShareLink, ShareType, Status
 from guestpass.domain.networks import is_within, read_networks
 from guestpass.domain.reasons import Reason
-from guestpass.domain.visitor_pass import VisitorPass
+from guestpass.domain.visitor_pass import EntryTicket, VisitorPass
 from guestpass.gateway.admission import (
     Admission,
+    Arrive,
     Decision,
     Desk,
     Facts,
     Forward,
+    HandOver,
     KnownLink,
     Redirect,
     Reply,
@@ -40,7 +42,7 @@ TOKEN = "gp_token"
 OPEN, LOGIN = f"/share/{TOKEN}", f"/share/{TOKEN}/login"
 MAIN = "share.example.com"
 LINK, OTHER = "aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"
-LINK_HOST, OTHER_HOST = f"{LINK}.links.example.net", f"{OTHER}.links.example.net"
+LINK_HOST, OTHER_HOST = f"{LINK}-3.links.example.net", f"{OTHER}-3.links.example.net"
 FORMER, FORMER_LINK_HOST = "old.example.com", f"{LINK}.old-links.example.net"
 ONE_ORIGIN = Addresses(f"https://{MAIN}")
 OWN_ORIGINS = Addresses(f"https://{MAIN}", "links.example.net")
@@ -102,7 +104,7 @@ def decide(
     """The decision about a request: `shared` is its token's link, `holds` the link whose pass its browser has."""
     hosts = HostTable(main_url=addresses.public_url, on_loopback=False, addresses=addresses, former_urls=FORMER_URLS)
     if host is None:
-        host = MAIN if addresses is ONE_ORIGIN else LINK_HOST
+        host = host_for(line.split()[1], addresses)
     head = request(line, *fields, host=host)
     facts = Facts(
         head,
@@ -116,6 +118,21 @@ def decide(
         **facts_too,
     )
     return Admission(addresses, api_on_public=api_on_public).decide(facts)
+
+
+def host_for(path: str, addresses: Addresses) -> str:
+    """Where visitors ask for it: links are opened on the main host in both modes."""
+    opens = path.partition("?")[0] in {f"{prefix}{path}" for prefix in ("", "/api") for path in (OPEN, LOGIN)}
+    return MAIN if opens or addresses is ONE_ORIGIN else LINK_HOST
+
+
+def led_in(
+    addresses: Addresses, link: Known, query: bytes = b"", *, start: bytes = b"/", new: bool = True
+) -> Redirect | HandOver:
+    """How a browser that opens the link goes on."""
+    if addresses is OWN_ORIGINS:
+        return HandOver(link, query, new_pass=new)
+    return Redirect(303, start + query, opening=link, new_pass=new)
 
 
 def reason(decision: Decision) -> Reason:
@@ -176,7 +193,7 @@ def test_the_api_answers_for_itself_although_links_are_out_of_date() -> None:
 def test_a_navigation_to_a_token_link_leaves_the_token_behind_and_keeps_the_query(addresses: Addresses) -> None:
     for path in (OPEN, f"/api{OPEN}"):
         decision = decide(f"GET {path}?a=b&c", *BROWSER, shared=TOKEN_LINK, addresses=addresses)
-        assert decision == Redirect(303, b"/?a=b&c", opening=TOKEN_LINK, new_pass=True)
+        assert decision == led_in(addresses, TOKEN_LINK, b"?a=b&c")
 
 
 @BOTH_MODES
@@ -189,9 +206,8 @@ def test_any_other_client_gets_the_environments_own_answer(addresses: Addresses)
 @BOTH_MODES
 @pytest.mark.parametrize("link", [TOKEN_LINK, PASSWORD_LINK], ids=["token", "password"])
 def test_whoever_holds_the_pass_opens_again_with_it(addresses: Addresses, link: Known) -> None:
-    assert decide(f"GET {OPEN}", *BROWSER, shared=link, holds=link, addresses=addresses) == Redirect(
-        303, b"/", opening=link
-    )
+    decision = decide(f"GET {OPEN}", *BROWSER, shared=link, holds=link, addresses=addresses)
+    assert decision == led_in(addresses, link, new=False)
     assert decide(f"GET {OPEN}", shared=link, holds=link, addresses=addresses) == Forward(link, b"/", opening=True)
 
 
@@ -201,7 +217,7 @@ def test_head_opens_nothing(addresses: Addresses) -> None:
     inside = decide(f"HEAD {OPEN}", shared=TOKEN_LINK, holds=TOKEN_LINK, addresses=addresses)
     assert inside == Forward(TOKEN_LINK, b"/")
     known_browser = decide(f"HEAD {OPEN}", *BROWSER, shared=TOKEN_LINK, holds=TOKEN_LINK, addresses=addresses)
-    assert known_browser == Redirect(303, b"/")
+    assert known_browser == (Redirect(303, b"/") if addresses is ONE_ORIGIN else HandOver(TOKEN_LINK, b""))
     assert reason(decide(f"HEAD {OPEN}", shared=PASSWORD_LINK, addresses=addresses)) is Reason.PREVIEW
 
 
@@ -216,7 +232,7 @@ def test_a_pass_is_set_on_top_level_documents_only(addresses: Addresses, destina
     again = decide(
         f"GET {OPEN}", "Sec-Fetch-Mode: navigate", field, shared=TOKEN_LINK, holds=TOKEN_LINK, addresses=addresses
     )
-    assert again == Redirect(303, b"/", opening=TOKEN_LINK)
+    assert again == led_in(addresses, TOKEN_LINK, new=False)
 
 
 @BOTH_MODES
@@ -290,8 +306,7 @@ def test_with_own_origins_a_share_url_takes_no_post() -> None:
 def test_a_login_comes_from_the_password_page_or_from_no_page_at_all(
     addresses: Addresses, path: str, fields: tuple[str, ...], allowed: bool
 ) -> None:
-    host = MAIN if addresses is ONE_ORIGIN else LINK_HOST
-    written = [field.format(own=f"https://{host}", host=host) for field in fields]
+    written = [field.format(own=f"https://{MAIN}", host=MAIN) for field in fields]
     decision = decide(f"POST {path}", *written, shared=PASSWORD_LINK, addresses=addresses)
     if allowed:
         assert decision == Desk()
@@ -512,24 +527,45 @@ def test_on_a_links_own_host_the_api_paths_are_the_environments(path: str) -> No
     assert decision == Forward(TOKEN_LINK, path.encode())
 
 
+BY_PAGES = [BROWSER, *((f"Sec-Fetch-Site: {site}",) for site in ("same-origin", "same-site", "cross-site"))]
+
+
+@pytest.mark.parametrize("path", ["/", "/web", "/api/kernels", "/api/docs", "/api", "/share", "/s-proxy/x"])
+def test_the_public_host_of_own_origins_serves_no_environment_to_browsers(path: str) -> None:
+    for fields in BY_PAGES:
+        decision = decide(f"GET {path}", *fields, holds=TOKEN_LINK, addresses=OWN_ORIGINS, host=MAIN)
+        assert reason(decision) is Reason.NOT_FOUND
+    worker = decide(f"GET {path}", "Service-Worker: script", holds=TOKEN_LINK, addresses=OWN_ORIGINS, host=MAIN)
+    assert reason(worker) is Reason.SERVICE_WORKER
+
+
+@pytest.mark.parametrize("fields", BY_PAGES[1:])
+def test_nor_do_scripts_and_images_of_pages_open_a_link_there(fields: tuple[str, ...]) -> None:
+    for holds in (None, TOKEN_LINK):
+        decision = decide(f"GET {OPEN}", *fields, shared=TOKEN_LINK, holds=holds, addresses=OWN_ORIGINS)
+        assert reason(decision) is Reason.EMBEDDED
+
+
 @pytest.mark.parametrize("path", ["/", "/web", "/api/kernels", "/api/docs", "/api", "/share"])
-@pytest.mark.parametrize("fields", [BROWSER, ()], ids=["browser", "client"])
-def test_the_public_host_of_own_origins_serves_no_environment(path: str, fields: tuple[str, ...]) -> None:
-    decision = decide(f"GET {path}", *fields, holds=TOKEN_LINK, addresses=OWN_ORIGINS, host=MAIN)
-    assert reason(decision) is Reason.NOT_FOUND
+def test_a_program_goes_on_at_the_public_host_with_its_pass_and_without_finds_nothing(path: str) -> None:
+    decision = decide(f"GET {path}", holds=TOKEN_LINK, addresses=OWN_ORIGINS, host=MAIN)
+    assert decision == Forward(TOKEN_LINK, path.encode())
+    assert reason(decide(f"GET {path}", addresses=OWN_ORIGINS, host=MAIN)) is Reason.NOT_FOUND
 
 
 @pytest.mark.parametrize("prefix", ["", "/api"])
-def test_from_the_public_host_browsers_are_led_to_the_links_own_origin(prefix: str) -> None:
-    url = f"https://{LINK_HOST}/share/{TOKEN}".encode()
+@pytest.mark.parametrize("host", [LINK_HOST, f"{LINK}.links.example.net", f"{LINK}-2.links.example.net"])
+def test_a_share_url_on_a_links_own_host_leads_to_the_public_host(prefix: str, host: str) -> None:
+    url = f"https://{MAIN}/share/{TOKEN}".encode()
     for link in (TOKEN_LINK, PASSWORD_LINK, replace(TOKEN_LINK, state=Status.EXPIRED)):
-        for method in ("GET", "HEAD"):
+        for method, fields in product(("GET", "HEAD"), (BROWSER, ())):
             line = f"{method} {prefix}{OPEN}?a=b"
-            decision = decide(line, *BROWSER, shared=link, addresses=OWN_ORIGINS, host=MAIN)
+            decision = decide(line, *fields, shared=link, holds=link, addresses=OWN_ORIGINS, host=host)
             assert decision == Redirect(303, url + b"?a=b")
-        for fields in (BROWSER, ()):
-            decision = decide(f"POST {prefix}{LOGIN}", *fields, shared=link, addresses=OWN_ORIGINS, host=MAIN)
-            assert decision == Redirect(308, url + b"/login")
+        typed = decide(f"POST {prefix}{LOGIN}?a", *BROWSER, shared=link, addresses=OWN_ORIGINS, host=host)
+        assert typed == Redirect(303, url + b"?a")
+        sent = decide(f"POST {prefix}{LOGIN}?a", shared=link, addresses=OWN_ORIGINS, host=host)
+        assert sent == Redirect(308, url + b"/login?a")
 
 
 @pytest.mark.parametrize("prefix", ["", "/api"])
@@ -540,15 +576,100 @@ def test_at_the_public_host_other_clients_get_the_content(prefix: str) -> None:
     assert reason(decision) is Reason.PASSWORD_NEEDED
     decision = decide(f"PUT {prefix}/s-proxy/x", holds=TOKEN_LINK, addresses=OWN_ORIGINS, host=MAIN)
     assert decision == Forward(TOKEN_LINK, b"/x")
-    decision = decide(f"GET {prefix}/s-proxy/x", *BROWSER, holds=TOKEN_LINK, addresses=OWN_ORIGINS, host=MAIN)
-    assert reason(decision) is Reason.NOT_FOUND
+    limits = limited(max_visitors=2)
+    decision = decide(f"POST {prefix}{OPEN}", shared=limits, addresses=OWN_ORIGINS)
+    assert decision == TakePlace(limits, Redirect(303, f"{prefix}{OPEN}".encode(), opening=limits, new_pass=True))
+
+
+# From the public host to a link's own
+
+
+def ticket_for(link: KnownLink, **facts: Any) -> EntryTicket:
+    return EntryTicket(replace(pass_of(link), **facts), int(NOW), "nonce")
+
+
+ENTER = "/share/enter?ticket=x"
+
+
+def test_a_ticket_leads_in_with_the_query_that_was_brought() -> None:
+    ticket = ticket_for(TOKEN_LINK)
+    for query, location in (("", b"/"), ("&a=b&c", b"/?a=b&c"), ("&//evil.test", b"/?//evil.test")):
+        decision = decide(f"GET {ENTER}{query}", *BROWSER, shared=TOKEN_LINK, ticket=ticket, addresses=OWN_ORIGINS)
+        assert decision == Arrive(TOKEN_LINK, ticket, location, holds_pass=False)
+    link = limited(start_path="/odoo")
+    decision = decide(f"GET {ENTER}&a", shared=link, ticket=ticket, addresses=OWN_ORIGINS)
+    assert decision == Arrive(link, ticket, b"/odoo", holds_pass=False)
+
+
+def test_a_ticket_replaces_no_pass_but_by_a_preview() -> None:
+    ticket, preview = ticket_for(TOKEN_LINK, visitor="other"), ticket_for(TOKEN_LINK, visitor="preview-x")
+    for brought, keeps in ((ticket, True), (preview, False)):
+        decision = decide(
+            f"GET {ENTER}", *BROWSER, shared=TOKEN_LINK, holds=TOKEN_LINK, ticket=brought, addresses=OWN_ORIGINS
+        )
+        assert decision == Arrive(TOKEN_LINK, brought, b"/", holds_pass=keeps)
+    ended = replace(TOKEN_LINK, ended=frozenset({"visitor"}))
+    decision = decide(f"GET {ENTER}", shared=ended, holds=ended, ticket=ticket, addresses=OWN_ORIGINS)
+    assert decision == Arrive(ended, ticket, b"/", holds_pass=False)
+
+
+@pytest.mark.parametrize(
+    ("host", "link", "ticket"),
+    [
+        (LINK_HOST, TOKEN_LINK, None),
+        (LINK_HOST, None, ticket_for(TOKEN_LINK)),
+        (LINK_HOST, OTHER_LINK, ticket_for(OTHER_LINK)),
+        (OTHER_HOST, TOKEN_LINK, ticket_for(TOKEN_LINK)),
+        (f"{LINK}.links.example.net", TOKEN_LINK, ticket_for(TOKEN_LINK)),
+        (f"{LINK}-2.links.example.net", TOKEN_LINK, ticket_for(TOKEN_LINK, link_version=2)),
+        (LINK_HOST, TOKEN_LINK, ticket_for(TOKEN_LINK, link_version=2)),
+        (f"{LINK}-4.links.example.net", TOKEN_LINK, ticket_for(TOKEN_LINK, link_version=4)),
+        (LINK_HOST, replace(TOKEN_LINK, ended=frozenset({"visitor"})), ticket_for(TOKEN_LINK)),
+    ],
+    ids=["none", "link gone", "other link's", "other host", "first version", "former version", "old", "later", "ended"],
+)
+def test_what_is_no_ticket_for_this_host_asks_to_open_the_link_again(
+    host: str, link: Known | None, ticket: EntryTicket | None
+) -> None:
+    for fields in (BROWSER, ()):
+        decision = decide(f"GET {ENTER}", *fields, shared=link, ticket=ticket, addresses=OWN_ORIGINS, host=host)
+        assert reason(decision) is Reason.TICKET_SPENT
+
+
+def test_who_is_in_and_goes_back_to_an_old_ticket_is_still_in() -> None:
+    decision = decide(f"GET {ENTER}&a=b", *BROWSER, holds=TOKEN_LINK, addresses=OWN_ORIGINS)
+    assert decision == Redirect(303, b"/?a=b")
+
+
+@pytest.mark.parametrize(
+    ("link", "fields", "expected"),
+    [
+        (replace(TOKEN_LINK, state=Status.DEACTIVATED), BROWSER, Reason.LINK_DEACTIVATED),
+        (replace(TOKEN_LINK, state=Status.EXPIRED), BROWSER, Reason.LINK_EXPIRED),
+        (TOKEN_LINK, ("Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe"), Reason.EMBEDDED),
+        (TOKEN_LINK, ("Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty"), Reason.EMBEDDED),
+    ],
+)
+def test_a_ticket_opens_no_more_than_the_link_does(link: Known, fields: tuple[str, ...], expected: Reason) -> None:
+    decision = decide(f"GET {ENTER}", *fields, shared=link, ticket=ticket_for(link), addresses=OWN_ORIGINS)
+    assert reason(decision) is expected
+
+
+def test_a_ticket_is_followed_by_get_and_on_a_links_host_alone() -> None:
+    ticket = ticket_for(TOKEN_LINK)
+    for method in ("HEAD", "POST", "PUT", "OPTIONS"):
+        decision = decide(f"{method} {ENTER}", shared=TOKEN_LINK, ticket=ticket, addresses=OWN_ORIGINS)
+        assert reason(decision) is Reason.METHOD_NOT_ALLOWED
+    for addresses in (ONE_ORIGIN, OWN_ORIGINS):
+        decision = decide(f"GET {ENTER}", shared=TOKEN_LINK, ticket=ticket, addresses=addresses, host=MAIN)
+        assert reason(decision) is Reason.UNKNOWN_LINK
 
 
 @pytest.mark.parametrize("line", [f"GET {OPEN}", f"GET /api{OPEN}", f"POST {LOGIN}", f"HEAD {OPEN}"])
 @pytest.mark.parametrize("fields", [BROWSER, ()], ids=["browser", "client"])
 def test_on_a_links_host_another_links_token_is_unknown(line: str, fields: tuple[str, ...]) -> None:
     for shared in (OTHER_LINK, None):
-        decision = decide(line, *fields, shared=shared, holds=TOKEN_LINK, addresses=OWN_ORIGINS)
+        decision = decide(line, *fields, shared=shared, holds=TOKEN_LINK, addresses=OWN_ORIGINS, host=LINK_HOST)
         assert reason(decision) is Reason.UNKNOWN_LINK
 
 
@@ -566,7 +687,7 @@ def test_a_share_url_of_former_days_leads_to_todays(host: str, path: str, fields
     decision = decide(f"GET {path}?a=b", *fields, shared=TOKEN_LINK, host=host)
     assert decision == Redirect(303, f"https://{MAIN}/share/{TOKEN}?a=b".encode())
     decision = decide(f"GET {path}", *fields, shared=TOKEN_LINK, host=host, addresses=OWN_ORIGINS)
-    assert decision == Redirect(303, f"https://{LINK_HOST}/share/{TOKEN}".encode())
+    assert decision == Redirect(303, f"https://{MAIN}/share/{TOKEN}".encode())
     assert reason(decide(f"GET {path}", *fields, shared=None, host=host)) is Reason.UNKNOWN_LINK
 
 
@@ -587,9 +708,18 @@ ANY_LINK = [
 ANY_PASS = [VisitorPass(id, version, "visitor", int(NOW)) for id, version in product([LINK, OTHER], [1, 2])]
 ANY_PATH = [
     *(f"{prefix}{path}" for prefix in ("", "/api") for path in (OPEN, f"{OPEN}?a=b", LOGIN, "/share/", "/s-proxy/x?y")),
-    *("/", "/web?next=/share/gp_x", "/share", "/api/environments", "/api/openapi.json", "/api/kernels"),
+    *(
+        "/share/enter?ticket=x",
+        "/",
+        "/web?next=/share/gp_x",
+        "/share",
+        "/api/environments",
+        "/api/openapi.json",
+        "/api/kernels",
+    ),
 ]
-ANY_HOST = [MAIN, MAIN, LINK_HOST, OTHER_HOST, FORMER, FORMER_LINK_HOST, "evil.test"]
+FIRST_HOST, SECOND_HOST = f"{LINK}.links.example.net", f"{LINK}-2.links.example.net"
+ANY_HOST = [MAIN, MAIN, FIRST_HOST, SECOND_HOST, OTHER_HOST, FORMER, FORMER_LINK_HOST, "evil.test"]
 ANY_FIELDS: list[tuple[str, ...]] = [
     (),
     BROWSER,
@@ -600,7 +730,7 @@ ANY_FIELDS: list[tuple[str, ...]] = [
     ("Service-Worker: script",),
     WEBSOCKET,
 ]
-ANY_ORIGIN = [(), (), *((f"Origin: {origin}",) for origin in (f"https://{MAIN}", f"https://{LINK_HOST}", "null"))]
+ANY_ORIGIN = [(), (), *((f"Origin: {origin}",) for origin in (f"https://{MAIN}", f"https://{FIRST_HOST}", "null"))]
 
 
 def any_of(*choices: Iterable[Any]) -> st.SearchStrategy[Any]:
@@ -619,6 +749,7 @@ def any_of(*choices: Iterable[Any]) -> st.SearchStrategy[Any]:
     own_pass=any_of([None], ANY_PASS),
     own_link=any_of([None], ANY_LINK),
     shared_link=any_of([None], ANY_LINK),
+    ticket=any_of([None], [EntryTicket(each, int(NOW), "nonce") for each in ANY_PASS]),
 )
 def test_whatever_no_rung_allows_is_refused(
     addresses: Addresses,
@@ -631,25 +762,48 @@ def test_whatever_no_rung_allows_is_refused(
     own_pass: VisitorPass | None,
     own_link: Known | None,
     shared_link: Known | None,
+    ticket: EntryTicket | None,
 ) -> None:
     """Over facts of which no two need fit together: the ladder must not rely on whoever gathered them."""
     table = HostTable(main_url=addresses.public_url, on_loopback=False, addresses=addresses, former_urls=FORMER_URLS)
     head = request(f"{method} {path}", *(() if fields is WEBSOCKET and method != "GET" else fields), *origin, host=host)
     facts = Facts(
         head, table.read(head.host), read_path(head.path), NOW, is_upgrade(head),
-        own_pass=own_pass, own_link=own_link, shared_link=shared_link,
+        own_pass=own_pass, own_link=own_link, shared_link=shared_link, ticket=ticket,
     )  # fmt: skip
     decision = Admission(addresses, api_on_public=api_on_public).decide(facts)
     if isinstance(decision, Forward):
         assert_opens_rightly(facts, decision.link, opening=decision.opening, new_pass=decision.new_pass)
-        assert facts.host.kind in {HostKind.MAIN, HostKind.LINK}
+        assert_serves_there(facts, addresses, decision.link)
     elif isinstance(decision, Redirect):
         assert_opens_rightly(facts, decision.opening, opening=decision.opening is not None, new_pass=decision.new_pass)
         assert_leaves_rightly(facts, addresses, decision.leaves)
+    elif isinstance(decision, HandOver):
+        assert (addresses, facts.host.kind, facts.navigates) == (OWN_ORIGINS, HostKind.MAIN, True)
+        assert_opens_rightly(facts, decision.link, opening=False, new_pass=decision.new_pass)
+    elif isinstance(decision, Arrive):
+        assert (facts.head.method, facts.route.room) == (b"GET", Room.ENTER)
+        assert decision.link is shared_link
+        assert_serves_there(facts, addresses, decision.link)
+        assert (decision.ticket.visitor_pass.link_id, decision.ticket.visitor_pass.link_version) == (
+            decision.link.link.id, decision.link.link.version,
+        )  # fmt: skip
+        assert decision.link.status_at(NOW) is Status.ACTIVE
+        assert not decision.holds_pass or holds_pass_of(facts, decision.link)
     elif isinstance(decision, Desk):
         assert_is_for_the_application(facts, api_on_public=api_on_public)
     if not isinstance(decision, Reply):
         assert_comes_from_nowhere_else(facts)
+
+
+def assert_serves_there(facts: Facts, addresses: Addresses, link: KnownLink) -> None:
+    host = facts.host
+    if host.kind is HostKind.LINK:
+        assert (host.link_id, host.link_version) == (link.link.id, link.link.version)
+    else:
+        assert host.kind is HostKind.MAIN
+        by_page = facts.navigates or facts.head.values.get(b"sec-fetch-site", b"none") != b"none"
+        assert addresses is ONE_ORIGIN or not by_page
 
 
 def assert_opens_rightly(facts: Facts, link: KnownLink | None, *, opening: bool, new_pass: bool) -> None:
@@ -761,14 +915,17 @@ def test_a_visit_that_was_ended_is_over_and_the_link_opens_anew(addresses: Addre
     link = replace(TOKEN_LINK, ended=frozenset({"visitor"}))
     assert reason(decide("GET /", *BROWSER, holds=link, addresses=addresses)) is Reason.PASS_MISSING
     again = decide(f"GET {OPEN}", *BROWSER, shared=link, holds=link, addresses=addresses)
-    assert again == Redirect(303, b"/", opening=link, new_pass=True)
+    assert again == led_in(addresses, link)
 
 
 @BOTH_MODES
 def test_visitors_land_where_the_owner_wants_them(addresses: Addresses) -> None:
     link = limited(start_path="/odoo/crm?view=list#top")
     decision = decide(f"GET {OPEN}?utm=1", *BROWSER, shared=link, addresses=addresses)
-    assert decision == Redirect(303, b"/odoo/crm?view=list#top", opening=link, new_pass=True)
+    if addresses is ONE_ORIGIN:
+        assert decision == Redirect(303, b"/odoo/crm?view=list#top", opening=link, new_pass=True)
+    else:
+        assert decision == HandOver(link, b"?utm=1", new_pass=True)
 
 
 @BOTH_MODES
@@ -781,7 +938,7 @@ def test_only_some_networks_are_let_in(addresses: Addresses, address: str, welco
     opening = decide(f"GET {OPEN}", *BROWSER, shared=link, addresses=addresses, address=address)
     inside = decide("GET /x", *BROWSER, holds=link, addresses=addresses, address=address)
     if welcome:
-        assert isinstance(opening, Redirect)
+        assert isinstance(opening, Redirect | HandOver)
         assert isinstance(inside, Forward)
     else:
         assert reason(opening) is reason(inside) is Reason.ADDRESS_REFUSED
@@ -800,10 +957,11 @@ def test_a_place_is_taken_by_who_presses_a_button(addresses: Addresses) -> None:
     link = limited(max_visitors=2, start_path="/odoo")
     assert reason(decide(f"GET {OPEN}", *BROWSER, shared=link, addresses=addresses)) is Reason.CONFIRM_OPENING
     assert reason(decide(f"GET {OPEN}", shared=link, addresses=addresses)) is Reason.CONFIRM_OPENING
-    assert decide(f"POST {OPEN}", *BROWSER, shared=link, addresses=addresses) == TakePlace(link, b"/odoo")
+    taken = decide(f"POST {OPEN}", *BROWSER, shared=link, addresses=addresses)
+    assert taken == TakePlace(link, led_in(addresses, link, start=b"/odoo"))
     # Whoever is in stays in, and needs no button.
     inside = decide(f"GET {OPEN}", *BROWSER, shared=link, holds=link, addresses=addresses)
-    assert inside == Redirect(303, b"/odoo", opening=link)
+    assert inside == led_in(addresses, link, start=b"/odoo", new=False)
 
 
 @BOTH_MODES
@@ -853,11 +1011,12 @@ def test_who_says_that_it_is_a_bot_opens_no_preview_from_elsewhere(addresses: Ad
     assert reason(looks) is Reason.ADDRESS_REFUSED
 
 
-@pytest.mark.parametrize("host", [MAIN, LINK_HOST])
-def test_no_host_takes_a_place_for_a_bot_from_elsewhere(host: str) -> None:
+def test_no_host_takes_a_place_for_a_bot_from_elsewhere() -> None:
     link = limited(allowed_ips=("192.0.2.0/25",), max_visitors=2)
-    taken = decide(f"POST {OPEN}", shared=link, addresses=OWN_ORIGINS, host=host, is_bot=True, address="198.51.100.1")
+    taken = decide(f"POST {OPEN}", shared=link, addresses=OWN_ORIGINS, is_bot=True, address="198.51.100.1")
     assert reason(taken) is Reason.ADDRESS_REFUSED
+    elsewhere = decide(f"POST {OPEN}", shared=link, addresses=OWN_ORIGINS, host=LINK_HOST, is_bot=True)
+    assert elsewhere == Redirect(303, f"https://{MAIN}{OPEN}".encode())
 
 
 @BOTH_MODES

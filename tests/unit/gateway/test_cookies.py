@@ -12,7 +12,7 @@ from tests.hostile.fuzz.work import operations
 from guestpass.domain.visitor_pass import VisitorPass
 from guestpass.gateway.cookies import CookieJar, CookieReader, EnvironmentCookies, expired, is_ours
 from guestpass.signing.keys import Keys
-from guestpass.signing.passes import PassSigner
+from guestpass.signing.passes import PassSigner, kept_pass_name
 
 LINK, OTHER_LINK = "aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"
 NOW, END = 1_800_000_000.25, 1_800_000_000.25 + 3600
@@ -418,3 +418,42 @@ def test_whatever_an_environment_sets_nothing_wider_than_its_visitor_arrives(res
         for attribute in attributes:
             name, _, value = attribute.partition(b"=")
             assert name != b"Max-Age" or 0 <= int(value) <= LEFT
+
+
+# Passes that PUBLIC_URL's host remembers, where links have hosts of their own
+
+
+def kept(visitor_pass: VisitorPass, *, secure: bool = False) -> str:
+    return f"{kept_pass_name(visitor_pass.link_id, secure=secure)}={SIGNER.write(visitor_pass)}"
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_each_link_is_remembered_under_a_name_of_its_own(*, secure: bool) -> None:
+    other = SIGNER.issue(OTHER_LINK, 2, int(NOW))
+    found = jar(f"a=b; {kept(ANNA, secure=secure)}; {kept(other, secure=secure)}", secure=secure)
+    assert found.kept(LINK) == [(ANNA, tag(ANNA))]
+    assert found.kept(OTHER_LINK) == [(other, tag(other))]
+    assert found.kept("c" * 16) == []
+    assert found.passes == ()
+    assert found.for_environment(tag(ANNA), NOTHING) == b"a=b"
+    assert jar(kept(ANNA, secure=not secure), secure=secure).kept(LINK) == [], "a neighbour can plant that one"
+
+
+def test_what_was_not_signed_is_not_remembered() -> None:
+    name = kept_pass_name(LINK, secure=False)
+    for value in ("junk", STRANGER.write(ANNA), SIGNER.write(ANNA)[:-1], SIGNER.write_entry(ANNA, int(NOW)), ""):
+        assert jar(f"{name}={value}").kept(LINK) == []
+
+
+def test_twenty_links_are_remembered_and_the_oldest_makes_room() -> None:
+    links = [f"{letter * 16}" for letter in "abcdefghijklmnopqrstuvwxyz"]
+    field = "; ".join(kept(VisitorPass(link, 1, ANNA.visitor, 1000 - at)) for at, link in enumerate(links[:19]))
+    assert jar(field).too_many_kept(links[20]) == []
+    assert jar(field).too_many_kept(links[3]) == []
+    field += f"; {kept(VisitorPass(links[19], 1, ANNA.visitor, 5))}"
+    assert jar(field).too_many_kept(links[19]) == []
+    assert jar(field).too_many_kept(links[20]) == [kept_pass_name(links[19], secure=False).encode()]
+    junk = f"{field}; {kept_pass_name(links[21], secure=False)}=x.y"
+    assert set(jar(junk).too_many_kept(links[20])) == {
+        kept_pass_name(link, secure=False).encode() for link in (links[19], links[21])
+    }

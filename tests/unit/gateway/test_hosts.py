@@ -84,7 +84,9 @@ def test_a_name_that_only_resembles_a_loopback_name_is_unknown() -> None:
 def test_a_links_own_host() -> None:
     hosts = table(link_domain="links.example.net")
     host = f"{LINK}.links.example.net"
-    assert hosts.read(host.encode()) == RequestedHost(HostKind.LINK, f"https://{host}".encode(), LINK)
+    assert hosts.read(host.encode()) == RequestedHost(HostKind.LINK, f"https://{host}".encode(), LINK, 1)
+    later = f"{LINK}-12.links.example.net"
+    assert hosts.read(later.encode()) == RequestedHost(HostKind.LINK, f"https://{later}".encode(), LINK, 12)
     for other in ("links.example.net", f"x.{host}", f"{host}:8443", f"{LINK}.example.net", f"{LINK}-links.example.net"):
         assert hosts.read(other.encode()).kind is HostKind.UNKNOWN
 
@@ -92,7 +94,7 @@ def test_a_links_own_host() -> None:
 def test_links_below_localhost_leave_localhost_itself_the_main_host() -> None:
     hosts = table("http://127.0.0.1:8080", link_domain="localhost", on_loopback=True)
     assert hosts.read(b"localhost:8080").kind is HostKind.MAIN
-    expected = RequestedHost(HostKind.LINK, f"http://{LINK}.localhost:8080".encode(), LINK)
+    expected = RequestedHost(HostKind.LINK, f"http://{LINK}.localhost:8080".encode(), LINK, 1)
     assert hosts.read(f"{LINK}.localhost:8080".encode()) == expected
     assert hosts.read(f"{LINK}.localhost".encode()).kind is HostKind.UNKNOWN
 

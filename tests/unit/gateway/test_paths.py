@@ -31,6 +31,12 @@ def test_the_public_three_are_ours_with_and_without_api(prefix: str, path: str, 
     assert read_path(f"{prefix}{path}".encode()) == route
 
 
+def test_the_way_in_to_a_links_own_host_is_ours_and_no_token() -> None:
+    assert read_path(b"/share/enter") == Route(Room.ENTER)
+    assert read_path(b"/share/enter/") == Route(Room.OPEN, token="enter")
+    assert read_path(b"/api/share/enter") == Route(Room.OPEN, token="enter")
+
+
 @pytest.mark.parametrize(
     "path", ["/api/environments", "/api/environments/", "/api/environments/x/share/y/permanent", "/api/openapi.json"]
 )

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from guestpass.app.addresses import Addresses
 from guestpass.app.notices import Notice, NoticeRenderer, RenderedNotice
 from guestpass.domain.branding import CONTACT_LENGTH, LOGO_SIZE, NAME_LENGTH, Branding, Logo
 from guestpass.domain.reasons import Reason
@@ -29,6 +30,7 @@ STATUSES = {
     "password_wrong": 401,
     "pass_missing": 401,
     "switch_link": 409,
+    "ticket_spent": 410,
     "embedded": 403,
     "bad_request": 400,
     "foreign_origin": 403,
@@ -397,3 +399,19 @@ def test_every_text_for_visitors_avoids_the_words_of_hosting() -> None:
         said = f"{words.title} {words.text}".lower()
         for word in ("http", "proxy", "upstream", "gateway", "server", "token", "environment", "header"):
             assert word not in said, words
+
+
+@pytest.mark.parametrize("reason", [Reason.PASSWORD_NEEDED, Reason.PASSWORD_WRONG, Reason.CONFIRM_OPENING])
+def test_a_form_may_lead_to_the_links_own_host(reason: Reason) -> None:
+    """Chromium and Safari hold the redirects of a form's answer to the page's policy too."""
+
+    def forms(renderer: NoticeRenderer, reason: Reason) -> str:
+        rendered = renderer.render(Notice(reason=reason, page=True, request_id="x", token="gp_x"))
+        [policy] = [value for name, value in rendered.fields if name == "Content-Security-Policy"]
+        [forms] = re.findall("form-action ([^;]*);", policy)
+        return str(forms)
+
+    own = Notices(Addresses("https://share.example.com:8443", "links.example.net").link_origins)
+    assert forms(own, reason) == "'self' https://*.links.example.net:8443"
+    assert forms(own, Reason.LINK_EXPIRED) == "'self'"
+    assert forms(Notices(Addresses("https://share.example.com").link_origins), reason) == "'self'"

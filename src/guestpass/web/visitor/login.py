@@ -19,7 +19,7 @@ from guestpass.app.openings import OpeningRefused, VisitorGone
 from guestpass.domain.errors import FieldError
 from guestpass.domain.reasons import Reason
 from guestpass.domain.visitor_pass import VisitorPass
-from guestpass.signing.passes import COOKIE_NAMES, PassSigner, pass_cookie
+from guestpass.signing.passes import COOKIE_NAMES, PassSigner, kept_pass_name, pass_cookie
 from guestpass.web.api.models import LoginRequest
 from guestpass.web.api.problem_models import problems
 from guestpass.web.api.requests import request_body
@@ -34,7 +34,8 @@ from guestpass.web.texts import PASSWORD_MISSING
 URLENCODED: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
 _FORM_FIELDS: Final = 20  # A browser sends two.
-_PASSES: Final = 8  # A browser sends one, or another that a neighbour has planted.
+_PASSES: Final = 32  # A browser sends one, or one for each of twenty links, and others that a neighbour has planted.
+_KEPT: Final = tuple(f"{name}-" for name in COOKIE_NAMES)
 
 router = APIRouter(tags=["Visitors"])
 Token = Annotated[str, Path(description="Share token")]
@@ -90,7 +91,10 @@ async def log_in(request: Request, token: Token, services: Services) -> Response
         return await _refuse(services, refusal, token, facts)
     except VisitorGone:
         raise ClientDisconnect from None
-    cookie = pass_cookie(services.passes.write(visitor_pass), secure=services.addresses.secure)
+    secure = services.addresses.secure
+    # A browser goes on to the link's own host, where there is one, and is remembered here for this link alone.
+    name = kept_pass_name(link.id, secure=secure) if facts.page and services.addresses.link_domain is not None else None
+    cookie = pass_cookie(services.passes.write(visitor_pass), secure=secure, name=name)
     fields = (("Location", _share_path(token) + facts.query), ("Set-Cookie", cookie), *DATA_FIELDS)
     return answer(303, fields, b"")
 
@@ -151,8 +155,8 @@ def _ended_at(refusal: OpeningRefused) -> datetime | None:
 def _passes(request: Request, signer: PassSigner) -> list[VisitorPass]:
     """The passes that came with the request; one that was planted shows no more than that its owner was in before."""
     pairs = [pair.strip().partition("=") for pair in request.headers.get("cookie", "").split(";")]
-    texts = [value for name, _, value in pairs if name in COOKIE_NAMES][:_PASSES]
-    return [found for text in texts if (found := signer.read(text)) is not None]
+    texts = [value for name, _, value in pairs if name in COOKIE_NAMES or name.startswith(_KEPT)]
+    return [found for text in texts[:_PASSES] if (found := signer.read(text)) is not None]
 
 
 async def _is_there(request: Request) -> bool:
