@@ -2,7 +2,7 @@
 
 Counted are the interpreter's instructions in our own modules, and of what C does at one's bidding the bytes that it is
 called upon (``data.find(...)``: the length of `data`), or that are cut out of, or put together from, `Pieces`.
-A pattern's backtracking is not seen.
+A pattern's backtracking is not seen, nor are instructions of what is compiled: there the bounds hold for copies alone.
 """
 
 from __future__ import annotations

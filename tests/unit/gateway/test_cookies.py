@@ -356,7 +356,7 @@ def test_a_field_with_thousands_of_attributes_does_not_arrive_and_costs_nothing(
     usual = "a=1; Domain=a.test; Path=/; Secure; SameSite=Lax; Priority=High; Expires=Thu, 01-Jan-1970 00:00:01 GMT"
     long = f"a=1; {'x;' * 30_000} HttpOnly"
     assert answer(long) is None
-    assert operations(lambda: answer(long)) < 20 * operations(lambda: answer(usual))
+    assert operations(lambda: answer(long)) < operations(lambda: answer(usual)) + len(long) / 16
 
 
 def test_attributes_that_browsers_pass_over_for_their_length_are_passed_over() -> None:
