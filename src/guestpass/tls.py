@@ -120,11 +120,13 @@ class Certificate:
             elif changed:
                 changed = False
                 try:
-                    self._current = self._pair.load()
+                    # Either may fail, since files may go at any moment.
+                    context, expires_at = self._pair.load(), self._pair.expires_at()
                 except CertificateUnusable as error:
                     log.error("certificate_unusable", cause=str(error), effect="the one before stays in use")  # noqa: TRY400
                 else:
-                    log.info("certificate_reloaded", expires_at=self._pair.expires_at().isoformat())
+                    self._current = context
+                    log.info("certificate_reloaded", expires_at=expires_at.isoformat())
 
     def _choose(self, connection: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
         connection.context = self._current
