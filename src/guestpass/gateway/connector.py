@@ -17,6 +17,7 @@ from guestpass.gateway.descriptors import raise_if_used_up, require_descriptor
 from guestpass.gateway.embedded import meanings
 from guestpass.gateway.peers import Network
 from guestpass.gateway.resolver import Resolver, UnresolvedError
+from guestpass.gateway.run_queue import RunQueue
 from guestpass.gateway.upstream_tls import connect_with_tls
 from guestpass.keepalive import probe_when_silent
 
@@ -109,6 +110,10 @@ class Connector:
         context.verify_mode = ssl.CERT_NONE
         return context
 
+    @cached_property
+    def _run_queue(self) -> RunQueue:
+        return RunQueue(asyncio.get_running_loop())
+
     async def connect(self, origin: Origin, factory: Callable[[], P]) -> P:
         """A connected protocol within CONNECT_TIMEOUT seconds; raises UnreachableError and DescriptorsUsedUp."""
         try:
@@ -138,7 +143,12 @@ class Connector:
                     transport, protocol = await loop.create_connection(factory, address, origin.port)
                 else:
                     transport, protocol = await connect_with_tls(
-                        factory, address, origin.port, context=context, server_hostname=origin.host
+                        factory,
+                        address,
+                        origin.port,
+                        context=context,
+                        server_hostname=origin.host,
+                        run_queue=self._run_queue,
                     )
                 if not transport.is_closing():
                     probe_when_silent(transport.get_extra_info("socket"))

@@ -7,6 +7,7 @@ what has not left when the time for a close is over (docs/decisions/0030).
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections import deque
 from collections.abc import Iterable
@@ -46,11 +47,13 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
     __slots__ = (
         "_at",
         "_empty_records",
+        "_failure",
         "_farewell",
         "_has_ended",
         "_has_said_end",
         "_high",
         "_incoming",
+        "_is_client",
         "_is_closing",
         "_is_held",
         "_is_lost",
@@ -87,8 +90,9 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
         self._protocol = protocol
         self._plain = cast("asyncio.Transport", None)
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._is_client = server_hostname is not None
         self._tls = context.wrap_bio(
-            self._incoming, self._outgoing, server_side=server_hostname is None, server_hostname=server_hostname
+            self._incoming, self._outgoing, server_side=not self._is_client, server_hostname=server_hostname
         )
         self._waiter: asyncio.Future[None] = loop.create_future()
         self._stands = False  # the handshake is complete
@@ -108,6 +112,7 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
         self._has_said_end = False
         self._is_closing = False
         self._is_lost = False
+        self._failure: Exception | None = None
         self._farewell: asyncio.TimerHandle | None = None
 
     async def shake_hands(self) -> None:
@@ -140,19 +145,39 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Pass it on to whom the connection was made known."""
+        """Pass it on behind all that has arrived, where that is an upstream's answer."""
         self._is_lost = True
-        self._stop_unsealing()
+        self._failure = self._failure or exc
         self._pieces.clear()
         self._unsealed = 0
         if self._farewell is not None:
             self._farewell.cancel()
+        if not self._stands:
+            self._fail(exc or ConnectionResetError("it closed within the handshake"))
+        if exc is not None and self._stands and self._is_client and not self._is_closing:
+            self._read_what_arrived()
+        else:
+            self._stop_unsealing()
+        if not self._end_of_record():
+            self._lose()
+        else:
+            self._unseal_later()
+
+    def _read_what_arrived(self) -> None:
+        """Read what came before a write failed: the system still has it."""
+        descriptor = self._plain.get_extra_info("socket").fileno()
+        pieces = [self._sealed[self._at :]]
+        with suppress(OSError):
+            while count := os.readv(descriptor, [_READ]):
+                pieces.append(bytes(_READ[:count]))
+        self._sealed, self._at = b"".join(pieces), 0
+
+    def _lose(self) -> None:
+        self._stop_unsealing()
         # Each knows the other, and both are to go with the last who needs them.
         protocol, self._protocol = self._protocol, _NOBODY
         if self._stands:
-            protocol.connection_lost(exc)
-        else:
-            self._fail(exc or ConnectionResetError("it closed within the handshake"))
+            protocol.connection_lost(self._failure)
 
     def pause_writing(self) -> None:
         """Seal no more than what waits already."""
@@ -262,12 +287,14 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
         if not self._is_paused and not self._is_closing:
             self._unseal()
             self._read_on()
+        if self._is_lost and not self._end_of_record():
+            self._lose()
 
     def _read_on(self) -> None:
-        if not self._is_queued and not self._is_paused and not self._is_lost:
+        if not self._is_queued and not self._is_paused:
             if self._end_of_record():
                 self._unseal_later()
-            else:
+            elif not self._is_lost:
                 self._plain.resume_reading()
 
     def _end_of_peer(self) -> None:
@@ -284,6 +311,7 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
 
     def _break(self, error: OSError) -> None:
         """End the connection for a fault in what arrived; TLS has words for that."""
+        self._failure = error
         self._send_own()
         self.abort()
         self._fail(error)
@@ -358,7 +386,7 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
         """Send bytes; what is written behind the end is forgotten."""
         if self._pieces or self._is_held or len(data) > _LARGEST_DATA:
             self.writelines((data,))
-        elif data and not (self._is_closing or self._sends_no_more):
+        elif data and not (self._is_closing or self._is_lost or self._sends_no_more):
             # Most answers, in as few steps as can be.
             try:
                 self._tls.write(data)
@@ -369,7 +397,7 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
         """Send several pieces."""
-        if self._is_closing or self._sends_no_more:
+        if self._is_closing or self._is_lost or self._sends_no_more:
             return
         for data in filter(None, list_of_data):
             self._pieces.append(cast("bytes", data))
@@ -392,6 +420,9 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
         """Close behind what is still to be sent, however long that takes."""
         if self._is_closing:
             return
+        if self._is_lost:
+            self.abort()
+            return
         self._stop_unsealing()
         if self._has_said_end or not self._stands:
             self._plain.close()
@@ -403,12 +434,14 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
     def abort(self) -> None:
         """Drop the connection; no end is said, so that nothing looks complete."""
         self._stop_unsealing()
-        if cast("asyncio.Transport | None", self._plain) is not None:
+        if self._is_lost:
+            self._loop.call_soon(self._lose)
+        elif cast("asyncio.Transport | None", self._plain) is not None:
             self._plain.abort()
 
     def is_closing(self) -> bool:
         """Whether nothing that is written now would be sent."""
-        return self._is_closing or self._plain.is_closing()
+        return self._is_closing or self._is_lost or self._plain.is_closing()
 
     def pause_reading(self) -> None:
         """Take and unseal nothing further."""

@@ -67,7 +67,7 @@ class UpstreamConnection(asyncio.Protocol):
 
         A server that wants no more of a body answers and closes, and the reset that follows its answer fails our
         next write, often before the answer was read. The kernel still has it. With TLS this was done below it, where
-        the connection's end is seen before the socket is closed (`upstream_tls`).
+        the connection's end is seen before the socket is closed (`tls_transport`).
         """
         if self._transport.get_extra_info("ssl_object") is not None:
             return

@@ -18,6 +18,7 @@ from tests.operate.certificates import trusting, write_pair
 from tests.unit.gateway.tls_records import RecordClient
 
 from guestpass.gateway import tls_transport
+from guestpass.gateway.client_side import RESET
 from guestpass.gateway.run_queue import RunQueue
 from guestpass.gateway.tls_transport import MOST_EMPTY_RECORDS, RECORDS_AT_ONCE, TlsTransport
 
@@ -254,6 +255,101 @@ def test_each_half_has_its_own_end(tmp_path: Path) -> None:
         assert await side.lost is None
 
     run(test, tmp_path)
+
+
+class Upstream:
+    """An upstream that says what it is told to, over a connection that we have made."""
+
+    def __init__(self, context: ssl.SSLContext, end: socket.socket) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self.socket = end
+        self._loop = asyncio.get_running_loop()
+
+    async def shake_hands(self) -> None:
+        while True:
+            try:
+                self.tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._loop.sock_sendall(self.socket, self._outgoing.read())
+                self._incoming.write(await self._loop.sock_recv(self.socket, MIB))
+            else:
+                await self._loop.sock_sendall(self.socket, self._outgoing.read())
+                return
+
+    async def say(self, *data: bytes) -> None:
+        """One record for each."""
+        for each in data:
+            self.tls.write(each)
+        await self._loop.sock_sendall(self.socket, self._outgoing.read())
+
+    def reset(self) -> None:
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self.socket.close()
+
+
+@asynccontextmanager
+async def connected_to_upstream(folder: Path) -> AsyncIterator[tuple[Side, Upstream]]:
+    write_pair(folder / "cert.pem", folder / "key.pem")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        side = Side()
+        trust = trusting(folder / "cert.pem")
+        transport = TlsTransport(loop, RunQueue(loop), trust, side, server_hostname="127.0.0.1")
+        await loop.create_connection(lambda: transport, *listener.getsockname())
+        end, _ = listener.accept()
+        end.setblocking(False)
+        # A reset takes back what has not left.
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        upstream = Upstream(context, end)
+        await asyncio.gather(transport.shake_hands(), upstream.shake_hands())
+        with end:
+            try:
+                yield side, upstream
+            finally:
+                transport.abort()
+                await side.lost
+
+
+def run_upstream(test: Callable[[Side, Upstream], Awaitable[None]], folder: Path) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(WAIT_SECONDS), connected_to_upstream(folder) as (side, upstream):
+            await test(side, upstream)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(bounded())
+
+
+def test_what_an_upstream_said_before_a_reset_arrives_when_it_is_wanted_and_then_the_reset(tmp_path: Path) -> None:
+    async def test(side: Side, upstream: Upstream) -> None:
+        count = 5 * RECORDS_AT_ONCE
+        side.transport.pause_reading()
+        await upstream.say(*[b"x" * 100] * count)
+        upstream.reset()
+        # What is written to a connection that is no more tells of its end.
+        while not side.transport.is_closing():
+            side.transport.write(b"more of an upload")
+            await asyncio.sleep(0)
+        assert side.pieces == []
+        assert not side.lost.done()
+        side.transport.resume_reading()
+        assert isinstance(await side.lost, ConnectionError)
+        assert side.received == b"x" * 100 * count
+        assert max(map(len, side.pieces)) == 100 * RECORDS_AT_ONCE
+
+    run_upstream(test, tmp_path)
+
+
+def test_an_upstream_whose_records_are_wrong_has_failed_and_not_ended(tmp_path: Path) -> None:
+    async def test(side: Side, upstream: Upstream) -> None:
+        await upstream.say(b"half")
+        await asyncio.get_running_loop().sock_sendall(upstream.socket, b"\x17\x03\x03\x00\x20" + bytes(32))
+        assert isinstance(await side.lost, ssl.SSLError)
+        assert side.received == b"half"
+
+    run_upstream(test, tmp_path)
 
 
 def test_who_is_gone_is_forgotten_without_a_search_for_garbage(tmp_path: Path) -> None:
