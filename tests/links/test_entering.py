@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -127,6 +128,24 @@ async def test_what_tickets_cost_is_the_addresss_own(sample: str) -> None:
     let_in = statuses.index(429)
     assert 90 < let_in < 105, "where a thousand plain requests are let in"
     assert set(statuses[let_in:]) == {429}
+
+
+async def test_links_open_although_nothing_can_be_written(own_origins: Installation, sample: str) -> None:
+    """Another program holds the file: who opens a link is let in, and a ticket still works once."""
+    link = await share(own_origins, sample)
+    database = sqlite3.connect(f"{own_origins.environ['GUESTPASS_DATA_DIR']}/guestpass.db", isolation_level=None)
+    async with link.visitor(), link.stranger() as visitor, at(link) as thief:
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            way = await entry(link)
+            assert (await visitor.navigate(way)).status_code == 303
+            assert (await visitor.navigate("/headers")).status_code == 200
+            assert (await thief.navigate(way)).status_code == 410
+        finally:
+            database.execute("ROLLBACK")
+            database.close()
+        assert (await thief.navigate(way)).status_code == 410
+        assert (await thief.navigate(await entry(link))).status_code == 303
 
 
 async def test_a_ticket_is_for_one_host_and_one_version(own_origins: Installation, sample: str) -> None:

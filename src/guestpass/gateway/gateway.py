@@ -30,6 +30,7 @@ from guestpass.gateway.connector import Connector
 from guestpass.gateway.cookies import CookieReader
 from guestpass.gateway.crowd import Crowd
 from guestpass.gateway.descriptors import require_descriptor
+from guestpass.gateway.entries import Entries
 from guestpass.gateway.heads import RequestHead
 from guestpass.gateway.odoo.assets import AssetCache
 from guestpass.gateway.odoo.profile import OdooProfile
@@ -115,7 +116,6 @@ class Gateway:
         self.visits = visits
         self.places = places
         self.previews = previews
-        self.entries = entries
         self.passes = passes
         self.notices = notices
         self.proxies = proxies
@@ -140,6 +140,7 @@ class Gateway:
         self._handshakes: dict[ClientConnection, tuple[str, asyncio.Task[None]]] = {}
         self.log = structlog.get_logger("guestpass.gateway")
         self.faults = Faults(self.log)
+        self.entries = Entries(entries, time, self.tell_of_database)
         self._looked_for_idle_at = 0.0
         self._lacked_descriptors = False
         spool.failed = self._tell_of_spool
@@ -156,6 +157,12 @@ class Gateway:
     def next_request_id(self) -> str:
         """An id for one request, unique over workers: what a page shows, the log has."""
         return next(self._request_ids)
+
+    def tell_of_database(self, error: Exception) -> str:
+        """Say in the log that the database didn't answer, under the id of a request, which this returns."""
+        request_id = self.next_request_id()
+        self.faults.tell("database_unavailable", request_id=request_id, exc_info=error)
+        return request_id
 
     def way_to(self, environment: Environment) -> Way:
         """How requests go to an environment; found by the very object, which is the same for request after request."""

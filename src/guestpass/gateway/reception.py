@@ -136,19 +136,13 @@ class Reception:
         except Exception as error:  # noqa: BLE001 - whatever the database raises, or a mistake of ours
             if is_guess:
                 crowd.give_back_guess(facts.address)
-            request_id = self._tell_of_database(error)
+            request_id = self._gateway.tell_of_database(error)
             if client.is_open:
                 client.reply(Reason.UNAVAILABLE, request_id=request_id)
             return
         if client.is_open:
             self._refresh(facts, jar)
             self._act(client, facts, jar)
-
-    def _tell_of_database(self, error: Exception) -> str:
-        """Say in the log that it didn't answer, under the id of a request, which this returns."""
-        request_id = self._gateway.next_request_id()
-        self._gateway.faults.tell("database_unavailable", request_id=request_id, exc_info=error)
-        return request_id
 
     def _turn_back(
         self,
@@ -298,7 +292,7 @@ class Reception:
             else:
                 let_in = await self._gateway.places.take(entry.link, new_pass.visitor)
         except Exception as error:  # noqa: BLE001 - as for every look-up
-            self._tell_of_database(error)
+            self._gateway.tell_of_database(error)
             admitted.give_up(Reason.UNAVAILABLE)
             return
         if not admitted.goes_on():
@@ -350,12 +344,7 @@ class Reception:
         self, client: ClientConnection, facts: Facts, jar: CookieJar, decision: Arrive, admitted: Admitted
     ) -> None:
         ticket = decision.ticket
-        try:
-            is_first = await self._gateway.entries.spend(ticket.nonce) is None
-        except Exception as error:  # noqa: BLE001 - as for every look-up
-            self._tell_of_database(error)
-            admitted.give_up(Reason.UNAVAILABLE)
-            return
+        is_first = await self._gateway.entries.spend(ticket)
         if not admitted.goes_on():
             return
         if not is_first and not decision.holds_pass:
