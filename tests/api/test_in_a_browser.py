@@ -54,7 +54,7 @@ async def test_a_visitor_types_a_wrong_password_and_then_the_right_one(face: Fac
         # Behind the gateway the environment is here; the face itself knows no such page.
         await expect(page).to_have_url(share_url)
         [cookie] = await context.cookies()
-        assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("__Host-guestpass", True, "Lax")
+        assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("__Host-Http-guestpass", True, "Lax")
         await browser.close()
 
     assert [text for text in complaints if "Content Security Policy" in text] == []

@@ -44,7 +44,8 @@ def _visitor_of(answer: httpx2.Response, link: dict[str, Any]) -> str:
     assert answer.headers["location"] == f"/share/{link['token']}"
     assert answer.headers["cache-control"] == "no-store"
     [cookie] = answer.headers.get_list("set-cookie")
-    match = re.fullmatch(r"__Host-guestpass=([^;]+); Max-Age=34560000; Path=/; HttpOnly; SameSite=Lax; Secure", cookie)
+    attributes = "Max-Age=34560000; Path=/; HttpOnly; SameSite=Lax; Secure"
+    match = re.fullmatch(f"__Host-Http-guestpass=([^;]+); {attributes}", cookie)
     assert match is not None
     keys = Keys.from_secret("another secret of the tests, just as long")
     given = PassSigner(keys, SystemEntropy()).read(match[1])

@@ -138,6 +138,7 @@ async def test_an_application_can_not_set_ours(server: Installation, upstream: P
             "guestpass=evil; Path=/",
             "guestpass=; Max-Age=0; Path=/",
             "__Host-guestpass=evil; Secure; Path=/",
+            "__Host-Http-guestpass=evil; Secure; HttpOnly; Path=/",
             "GuestPass=1",
             "guestpass_admin=evil; Domain=localhost",
             "guestpass.x.sid=evil",
@@ -217,8 +218,8 @@ async def test_on_https_cookies_are_secure_and_bound_to_their_host(
 ) -> None:
     link = await share(https_server, upstream.url)
     async with link.visitor() as visitor:
-        assert set(visitor.cookies) == {"__Host-guestpass"}
-        assert visitor.set_cookies["__Host-guestpass"] == {
+        assert set(visitor.cookies) == {"__Host-Http-guestpass"}
+        assert visitor.set_cookies["__Host-Http-guestpass"] == {
             "max-age": str(400 * 86400),
             "path": "/",
             "httponly": "",
@@ -254,7 +255,7 @@ async def test_on_https_a_neighbour_can_not_plant_its_own_pass(
     """It can set a cookie for the common domain, but none whose name begins with __Host-."""
     link = await share(https_own_origins, upstream.url)
     async with link.visitor() as victim, link.visitor() as attacker, link.stranger() as stranger:
-        planted = f"guestpass={attacker.cookies['__Host-guestpass']}"
+        planted = f"guestpass={attacker.cookies['__Host-Http-guestpass']}"
         await set_by(victim, upstream, "sid=victim; HttpOnly; Path=/")
         assert await arriving(victim, upstream, planted) == ["sid=victim"]
         assert (await stranger.send("GET", "/", {"Cookie": planted})).status_code == 401

@@ -298,7 +298,7 @@ async def test_https_keeps_it_to_this_very_host(https_own_origins: Installation,
     link = await share(https_own_origins, sample)
     answer = await opened(link)
     [cookie] = answer.headers.get_list("set-cookie")
-    assert cookie.startswith(f"__Host-guestpass-{link.id}=1.{link.id}.")
+    assert cookie.startswith(f"__Host-Http-guestpass-{link.id}=1.{link.id}.")
     assert cookie.endswith("; Path=/; HttpOnly; SameSite=Lax; Secure")
     assert answer.headers["location"].startswith(f"https://{link.id}.links.example.net/share/enter?ticket=")
 

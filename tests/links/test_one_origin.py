@@ -175,8 +175,11 @@ async def test_on_https_the_same_with_secure_cookies(
         answer = await visitor.send("POST", other.path, headers)
         assert answer.headers["clear-site-data"] == '"cache", "storage"'
         assert visitor.cookies == {}
-        # Browsers let a __Host- cookie be replaced by nothing that is not Secure and for the path /.
-        assert all(visitor.set_cookies[name] == {"max-age": "0", "path": "/", "secure": ""} for name in sent)
+        # Browsers let a __Host- cookie be replaced by nothing that is not Secure and for the path /, and one with
+        # -Http- by nothing that is not HttpOnly besides.
+        for name in sent:
+            http_only = {"httponly": ""} if "-Http-" in name else {}
+            assert visitor.set_cookies[name] == {"max-age": "0", "path": "/", "secure": "", **http_only}
         assert await go(visitor, other) == 303
 
 

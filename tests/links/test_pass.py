@@ -52,7 +52,7 @@ async def test_a_pass_of_another_installation_opens_nothing(
 ) -> None:
     link, elsewhere = await share(one_origin, sample), await share(https_one_origin, sample)
     async with elsewhere.visitor() as foreign, link.stranger() as stranger:
-        assert await with_pass(stranger, foreign.cookies["__Host-guestpass"]) == 401
+        assert await with_pass(stranger, foreign.cookies["__Host-Http-guestpass"]) == 401
 
 
 async def test_a_pass_of_one_link_opens_no_other_with_a_password(one_origin: Installation, sample: str) -> None:

@@ -64,7 +64,7 @@ class Visitor:
         if response.status_code == 303 and entry.path == "/share/enter":
             self.host = entry.netloc
             return await self.send("GET", f"{entry.path}?{entry.query}", fields)
-        if opens and host is None and {"guestpass", "__Host-guestpass"} & jar.keys():
+        if opens and host is None and {"guestpass", "__Host-Http-guestpass"} & jar.keys():
             self.host = at
         return response
 

@@ -20,6 +20,7 @@ from guestpass.gateway.exchange import Serving
 from guestpass.gateway.forwarding import date_field, status_line
 from guestpass.gateway.heads import MAX_HEAD, MAX_TARGET, RefusedHeadError, RequestHead, read_request_head
 from guestpass.gateway.outgoing import Outgoing
+from guestpass.gateway.shedding import shed
 from guestpass.gateway.socket_queues import UNREAD, UNSENT, has_bytes
 from guestpass.gateway.upstream_side import UpstreamConnection
 from guestpass.gateway.websocket import names_websocket
@@ -619,6 +620,13 @@ class ClientConnection(asyncio.Protocol):
             self._scanned = size
 
     def _refuse_large_head(self, data: bytes, start: int) -> None:
+        shedding = shed(data[start : start + MAX_HEAD], secure=self.gateway.secure)
+        if shedding is not None:
+            self._backlog, self._start = b"", 0
+            target, lines = shedding
+            fields = (("Location", target.decode("latin-1")), ("Cache-Control", "no-store"))
+            self.answer(RenderedNotice(303, fields, b""), extra=lines, close=True)
+            return
         first_line = data.find(b"\r\n", start, start + MAX_TARGET + 1024)
         reason = Reason.TARGET_TOO_LONG if first_line < 0 else Reason.HEAD_TOO_LARGE
         self._refuse_head(reason, f"The request's head is larger than {MAX_HEAD} bytes.")

@@ -8,12 +8,12 @@ because scripts look for them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from email.utils import mktime_tz, parsedate_tz
 from typing import Final
 
 from guestpass.domain.visitor_pass import VisitorPass
-from guestpass.signing.passes import PassSigner, pass_name
+from guestpass.signing.passes import FORMER_NAME, PassSigner, pass_name
 
 # One reserved beginning for every cookie of ours, today's and later ones: cookies are blind to ports, so even a
 # cookie of the admin listener can arrive here.
@@ -24,6 +24,11 @@ _ASKED: Final = _RENAMED + b"asked."
 # Bytes of all fields that are remembered, and of the longest.
 _REMEMBERED: Final = 1024 * 1024
 _LONGEST_REMEMBERED: Final = 8 * 1024
+_PREFIX = re.compile(rb"__(?:Host-(?:Http-)?|Http-|Secure-)", re.IGNORECASE)
+_HTTP_PREFIX = re.compile(rb"__(?:Host-)?Http-", re.IGNORECASE)
+# Of the cookies that scripts can set. Apache and gunicorn take 8 KiB for one field, nginx 8 and Werkzeug 64; an
+# application's own cookies are a few hundred bytes.
+_LONGEST_FORWARDED: Final = 6 * 1024
 _NUMBER = re.compile(rb"-?[0-9]{1,30}")
 # Browsers keep 180 cookies for a domain (Chromium, Firefox), and RFC 6265bis, section 6.1, asks for 50. What is beyond
 # these numbers no browser has sent, and 30,000 of them fit into a head.
@@ -114,7 +119,8 @@ class CookieJar:
         """The Cookie field that goes upstream for the visitor with this tag; empty for none.
 
         `http_only` are the names that the environment sets HttpOnly: under such a name, not renamed, a cookie
-        can only have been planted, by a script or by a neighbour's ``Domain=``.
+        can only have been planted, by a script or by a neighbour's ``Domain=``. Of the others so many bytes go on that
+        servers still take the field: somebody may have planted more.
         """
         last = self._last
         if last is not None and last[0] == tag and last[1] is http_only:
@@ -129,19 +135,30 @@ class CookieJar:
             elif not bare.startswith(_OURS):
                 plain.append((name, pair))
         known = http_only.union(pair.partition(b"=")[0] for pair in restored)
-        result = b"; ".join([*restored, *(pair for name, pair in plain if name not in known)])
+        left = _LONGEST_FORWARDED
+        kept: list[bytes] = []
+        for name, pair in plain:
+            if name not in known and len(pair) <= left:
+                left -= len(pair) + 2
+                kept.append(pair)
+        result = b"; ".join([*restored, *kept])
         self._last = (tag, http_only, result)
         return result
 
 
 class CookieReader:
-    """Reads Cookie fields and remembers the recent ones whole: a browser sends the same field hundreds of times."""
+    """Reads Cookie fields and remembers the recent ones whole: a browser sends the same field hundreds of times.
 
-    def __init__(self, signer: PassSigner, *, secure: bool) -> None:
+    Where all links share an origin, a pass under its former name may have been set by any environment's script.
+    """
+
+    def __init__(self, signer: PassSigner, *, secure: bool, shares_origin: bool = True) -> None:
         self._signer = signer
         name = re.escape(pass_name(secure=secure).encode())
-        self._a_pass = re.compile(rb"(?:^|;)[ \t]*%b[ \t]*=([^;]*)" % name)
         self._a_kept_pass = re.compile(rb"(?:^|;)[ \t]*(%b-[a-z2-7]{16})[ \t]*=([^;]*)" % name)
+        if secure and not shares_origin:
+            name = rb"(?:%b|%b)" % (name, re.escape(FORMER_NAME.encode()))
+        self._a_pass = re.compile(rb"(?:^|;)[ \t]*%b[ \t]*=([^;]*)" % name)
         self._memo: dict[bytes, CookieJar] = {}
         self._remembered = 0
         self._empty = self._open(b"")
@@ -172,10 +189,11 @@ class EnvironmentCookies:
     """Rewrites the Set-Cookie fields of one response for one visitor.
 
     `http_only` are the names known to be set HttpOnly; `learn` is told of others. `now` and the link's
-    `ends_at` are Unix seconds.
+    `ends_at` are Unix seconds. On an origin that links share no cookie is `Partitioned`: a switch could not remove it
+    with the others.
     """
 
-    __slots__ = ("_ends_at", "_http_only", "_learn", "_now", "_secure", "_tag")
+    __slots__ = ("_ends_at", "_http_only", "_learn", "_now", "_secure", "_shares_origin", "_tag")
 
     def __init__(
         self,
@@ -186,8 +204,10 @@ class EnvironmentCookies:
         ends_at: float,
         secure: bool,
         learn: Callable[[bytes], None],
+        shares_origin: bool = False,
     ) -> None:
         self._tag = tag
+        self._shares_origin = shares_origin
         self._http_only = http_only
         self._now = now
         self._ends_at = ends_at
@@ -231,7 +251,7 @@ class EnvironmentCookies:
             out.append(b"SameSite=" + same_site.capitalize())
         if self._secure:
             out.append(b"Secure")
-            if b"partitioned" in attributes:
+            if b"partitioned" in attributes and not self._shares_origin:
                 out.append(b"Partitioned")
         return b"; ".join(out)
 
@@ -260,9 +280,21 @@ def asked_name(tag: bytes, *, secure: bool) -> bytes:
     return (b"__Host-" if secure else b"") + _ASKED + tag
 
 
-def expired(name: bytes, *, secure: bool) -> bytes:
-    """A Set-Cookie field that removes a cookie of that name from this origin's root path."""
-    return name + b"=; Max-Age=0; Path=/" + (b"; Secure" if secure else b"")
+def expired(name: bytes, *, secure: bool, path: bytes = b"/") -> bytes:
+    """A Set-Cookie field that removes a cookie of that name and path from this origin."""
+    http_only = b"; HttpOnly" if _HTTP_PREFIX.match(name) else b""
+    return name + b"=; Max-Age=0; Path=" + path + http_only + (b"; Secure" if secure else b"")
+
+
+def expirations(names: Sequence[bytes], *, secure: bool, paths: Sequence[bytes]) -> Iterator[bytes]:
+    """Set-Cookie fields that remove cookies of these names from the given paths, however a script has set them."""
+    for name in names:
+        # Such a name has no other path (RFC 6265bis, section 4.1.3).
+        for path in (b"/",) if name[:7].lower() == b"__host-" else paths:
+            field = expired(name, secure=secure, path=path)
+            if secure:
+                yield field + b"; Partitioned"
+            yield field
 
 
 def _possible_passes(raw: bytes, a_pass: re.Pattern[bytes]) -> list[bytes]:
@@ -294,12 +326,8 @@ def _tagged(tag: bytes) -> bytes:
 
 def _bare(name: bytes) -> bytes:
     # Browsers and servers compare these prefixes without regard to case.
-    lower = name[:9].lower()
-    if lower.startswith(b"__host-"):
-        return name[7:]
-    if lower == b"__secure-":
-        return name[9:]
-    return name
+    prefix = _PREFIX.match(name)
+    return name if prefix is None else name[prefix.end() :]
 
 
 def _attributes(parts: list[bytes]) -> dict[bytes, bytes]:

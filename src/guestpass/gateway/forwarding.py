@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
@@ -208,12 +209,18 @@ class EnvironmentAnswer:
 
 
 class DeskAnswer:
-    """The application's answers are ours and pass as they are."""
+    """The application's answers are ours and pass as they are; one that sets a pass comes with the `leaving` lines."""
+
+    def __init__(self, leaving: Sequence[bytes] = ()) -> None:
+        self._leaving = leaving
 
     def fields(self, head: ResponseHead) -> list[bytes]:
         """The field lines, without those that frame the message."""
         drops = _HOP_BY_HOP | {b"content-length"}
-        return [b"%b: %b\r\n" % (name, value) for lower, name, value in head.fields if lower not in drops]
+        lines = [b"%b: %b\r\n" % (name, value) for lower, name, value in head.fields if lower not in drops]
+        if self._leaving and any(lower == b"set-cookie" for lower, _, _ in head.fields):
+            return [*self._leaving, *lines]
+        return lines
 
 
 class Answer(Protocol):

@@ -127,7 +127,7 @@ class Gateway:
         self.is_out_of_date = is_out_of_date
         self._is_suspended = False
         self._clock_ahead = time() - self.loop.time()
-        self.cookies = CookieReader(passes, secure=self.secure)
+        self.cookies = CookieReader(passes, secure=self.secure, shares_origin=self.shares_origin)
         self.outbox = Outbox(self.loop)
         self.run_queue = RunQueue(self.loop)
         self.pool = Pool(self.loop, connector, self.outbox)

@@ -16,7 +16,7 @@ from guestpass.domain.visitor_pass import PREVIEW_SECONDS, TICKET_SECONDS, Entry
 from guestpass.gateway.admission import Arrive, Decision, Desk, Facts, Forward, HandOver, Redirect, Reply, TakePlace
 from guestpass.gateway.admitted import Admitted
 from guestpass.gateway.bots import is_bot
-from guestpass.gateway.cookies import CookieJar, EnvironmentCookies, expired
+from guestpass.gateway.cookies import CookieJar, EnvironmentCookies, expirations, expired
 from guestpass.gateway.credentials import Credentials, without_credentials
 from guestpass.gateway.crowd import APPLICATION
 from guestpass.gateway.exchange import Exchange
@@ -49,6 +49,8 @@ _ENTER: Final = Room.ENTER
 _ODOO: Final = Kind.ODOO
 _TICKET: Final = b"?preview="
 _ENTRY: Final = b"?ticket="
+# Whose cookies come with a request for a share URL; with a longer path a script would have to know the token.
+_SHARE_PATHS: Final = (b"/share/", b"/share", b"/")
 # What asks the visitor for something, or only tells of the link, turns nobody away.
 _NO_REFUSALS: Final = frozenset(
     {
@@ -396,6 +398,7 @@ class Reception:
             ends_at=entry.expires_at,
             secure=gateway.secure,
             learn=way.learn,
+            shares_origin=gateway.shares_origin,
         )
         answer = EnvironmentAnswer(cookies, shares_origin=gateway.shares_origin, opens=facts.route.room is _OPEN)
         if decision.new_pass:
@@ -450,6 +453,10 @@ class Reception:
         if head.content_length is not None and head.content_length > limit:
             client.reply(Reason.BODY_TOO_LARGE, detail=f"The body is larger than {limit} bytes.", close=True)
             return
+        shared = cast("LinkEntry | None", facts.shared_link)
+        answer = _DESK_ANSWER
+        if facts.route.room is Room.LOGIN and facts.navigates and shared is not None:
+            answer = DeskAnswer(self._cleared_for(facts.host, jar, shared))
         visitor = _visitor(facts)
         facts_for_desk = (
             f"{CLIENT_ADDRESS}: {visitor.address.decode()}\r\n{REQUEST_ID}: {self._gateway.next_request_id()}\r\n"
@@ -472,7 +479,7 @@ class Reception:
                 head,
                 sent,
                 self._gateway.desk,
-                _DESK_ANSWER,
+                answer,
                 body_limit=limit,
                 response_timeout=_DESK_TIMEOUT,
             )
@@ -491,12 +498,14 @@ class Reception:
         left = cast("LinkEntry | None", decision.leaves)
         if left is not None and facts.own_pass is not None:
             left.cut(facts.own_pass.visitor)
-            lines += self._leaving(facts.host, jar)
+            lines += self._leaving(facts.host, jar, b'"cache", "storage"')
         opening = cast("LinkEntry | None", decision.opening)
         if opening is not None:
             own = facts.own_pass
             if own is None or decision.new_pass:
                 own = new_pass or self._new_pass(opening, facts, opens=True)
+                if left is None:
+                    lines += self._cleared_for(facts.host, jar, opening)
                 lines.append(b"Set-Cookie: %b\r\n" % self._pass_cookie(own))
             self._opened(opening, own, facts)
         fields = (("Location", decision.location.decode("latin-1")), *_REDIRECT_FIELDS)
@@ -524,17 +533,25 @@ class Reception:
             entry.link.id, visitor_pass.visitor, facts.now, address=facts.address, user_agent=agent
         )
 
-    def _leaving(self, host: RequestedHost, jar: CookieJar) -> list[bytes]:
+    def _cleared_for(self, host: RequestedHost, jar: CookieJar, entry: LinkEntry) -> list[bytes]:
+        """What takes from a browser that gets a pass whatever another link's environment may have left there.
+
+        On the shared origin a script can evict the pass of its link, and then nobody is asked about a switch.
+        """
+        was_here = bool(jar.passes) and all(known.link_id == entry.link.id for known, _ in jar.passes)
+        return [] if was_here or not self._gateway.shares_origin else self._leaving(host, jar, b'"storage"')
+
+    def _leaving(self, host: RequestedHost, jar: CookieJar, cleared: bytes) -> list[bytes]:
         """Field lines that take from a browser what one link's environment left on the shared origin.
 
         Clear-Site-Data (W3C) works on trustworthy origins only. Its "cookies" would also clear those of every
         other site under the same registrable domain, so cookies are expired one by one.
         """
-        secure = self._gateway.secure
         names = [*jar.names, *jar.renamed, *(name.encode() for name in sorted(COOKIE_NAMES))]
-        lines = [b"Set-Cookie: %b\r\n" % expired(name, secure=secure) for name in names]
+        fields = expirations(names, secure=self._gateway.secure, paths=_SHARE_PATHS)
+        lines = [b"Set-Cookie: %b\r\n" % field for field in fields]
         if host.is_trustworthy:
-            lines.append(_CLEAR)
+            lines.append(b"Clear-Site-Data: %b\r\n" % cleared)
         return lines
 
     def _new_pass(self, entry: LinkEntry, facts: Facts, *, opens: bool = False) -> VisitorPass:

@@ -20,7 +20,9 @@ _ENTRY_FORM = re.compile(
     re.ASCII,
 )
 _MAX_AGE = 400 * 86_400  # What browsers grant at most (RFC 6265bis, section 5.5).
-COOKIE_NAMES = frozenset({"guestpass", "__Host-guestpass"})
+FORMER_NAME = "__Host-guestpass"
+"""What the pass was called on https before: any script of the origin can set a cookie of that name."""
+COOKIE_NAMES = frozenset({"guestpass", FORMER_NAME, "__Host-Http-guestpass"})
 
 
 _PASS, _TICKET = "1", "p"
@@ -104,8 +106,11 @@ class PassSigner:
 
 
 def pass_name(*, secure: bool) -> str:
-    """The name of the pass's cookie; on https one that browsers take from this very host alone."""
-    return "__Host-guestpass" if secure else "guestpass"
+    """The name of the pass's cookie; on https one that browsers take from this very host and from no script.
+
+    The prefix is that of draft-ietf-httpbis-layered-cookies; to browsers that don't know it, it is a ``__Host-``.
+    """
+    return "__Host-Http-guestpass" if secure else "guestpass"
 
 
 def kept_pass_name(link_id: str, *, secure: bool) -> str:

@@ -42,6 +42,7 @@ FAMILY: Final = ResponseFamily(
         _case("Set-Cookie2", b"Set-Cookie2: a=b", why=_COOKIE, set_cookie2=None),
         _case("a cookie of ours", b"Set-Cookie: guestpass=evil; Path=/", why=_COOKIE, set_cookie=None),
         _case("a cookie of ours with a prefix", b"Set-Cookie: __Host-guestpass=evil; Path=/; Secure", why=_COOKIE, set_cookie=None),
+    _case("a pass under its name on https", b"Set-Cookie: __Host-Http-guestpass=evil; Path=/; HttpOnly; Secure", why=_COOKIE, set_cookie=None),
         _case("a cookie of ours with a prefix in other letters", b"Set-Cookie: __hOST-guestpass=evil; Path=/; Secure", why=_COOKIE, set_cookie=None),
         _case("a cookie of another visitor", b"Set-Cookie: guestpass.0000.session_id=evil; Path=/", why=_COOKIE, set_cookie=None),
         _case("a cookie with a domain", b"Set-Cookie: a=b; Domain=example; Path=/", why=_COOKIE, set_cookie=b"a=b; Path=/"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.hostile.fuzz.work import operations
 
 from guestpass.domain.visitor_pass import VisitorPass
-from guestpass.gateway.cookies import CookieJar, CookieReader, EnvironmentCookies, expired, is_ours
+from guestpass.gateway.cookies import CookieJar, CookieReader, EnvironmentCookies, expirations, expired, is_ours
 from guestpass.signing.keys import Keys
 from guestpass.signing.passes import PassSigner, kept_pass_name
 
@@ -57,13 +57,26 @@ def upstream(field: str, *http_only: bytes, visitor: VisitorPass = ANNA) -> str:
 
 
 @pytest.mark.parametrize(
-    ("secure", "name", "other"), [(False, "guestpass", "__Host-guestpass"), (True, "__Host-guestpass", "guestpass")]
+    ("secure", "name", "other"),
+    [
+        (False, "guestpass", "__Host-Http-guestpass"),
+        (True, "__Host-Http-guestpass", "guestpass"),
+        # On an origin that all links share any environment's script could have set it under its former name.
+        (True, "__Host-Http-guestpass", "__Host-guestpass"),
+    ],
 )
 def test_a_pass_counts_under_the_name_that_is_set_and_no_other(name: str, other: str, *, secure: bool) -> None:
     text = SIGNER.write(ANNA)
     assert jar(f"a=b; {name}={text}", secure=secure).passes == ((ANNA, tag(ANNA)),)
     # On https a neighbour below the same domain can plant a cookie, but none with the prefix.
     assert jar(f"{other}={SIGNER.write(BERT)}; {name}={text}", secure=secure).passes == ((ANNA, tag(ANNA)),)
+
+
+def test_with_origins_of_their_own_a_pass_counts_under_its_former_name_too() -> None:
+    reader = CookieReader(SIGNER, secure=True, shares_origin=False)
+    for name in ("__Host-guestpass", "__Host-Http-guestpass"):
+        assert reader.read(f"a=b; {name}={SIGNER.write(ANNA)}".encode()).passes == ((ANNA, tag(ANNA)),)
+    assert reader.read(f"guestpass={SIGNER.write(ANNA)}".encode()).passes == ()
 
 
 def test_passes_keep_their_order_and_come_once() -> None:
@@ -121,6 +134,9 @@ def test_no_field_is_an_empty_jar() -> None:
         "__Host-guestpass",
         "__Secure-guestpass",
         "__HOST-guestpass",
+        "__Host-Http-guestpass",
+        "__host-HTTP-guestpass",
+        "__Http-guestpass",
         "guestpass_admin",
         "guestpass-csrf",
         "__Host-guestpass_dashboard",
@@ -199,6 +215,32 @@ def test_a_jar_names_what_a_browser_must_forget() -> None:
 def test_removing_a_cookie() -> None:
     assert expired(b"a", secure=False) == b"a=; Max-Age=0; Path=/"
     assert expired(b"__Host-a", secure=True) == b"__Host-a=; Max-Age=0; Path=/; Secure"
+    # What no script can set only an HttpOnly field removes.
+    assert expired(b"__Host-Http-a", secure=True) == b"__Host-Http-a=; Max-Age=0; Path=/; HttpOnly; Secure"
+
+
+def test_removing_cookies_from_where_a_script_can_have_put_them() -> None:
+    assert list(expirations([b"a"], secure=False, paths=[b"/", b"/x"])) == [
+        b"a=; Max-Age=0; Path=/",
+        b"a=; Max-Age=0; Path=/x",
+    ]
+    assert list(expirations([b"a", b"__Host-b"], secure=True, paths=[b"/", b"/x"])) == [
+        b"a=; Max-Age=0; Path=/; Secure; Partitioned",
+        b"a=; Max-Age=0; Path=/; Secure",
+        b"a=; Max-Age=0; Path=/x; Secure; Partitioned",
+        b"a=; Max-Age=0; Path=/x; Secure",
+        b"__Host-b=; Max-Age=0; Path=/; Secure; Partitioned",
+        b"__Host-b=; Max-Age=0; Path=/; Secure",
+    ]
+
+
+def test_of_cookies_that_scripts_can_set_no_more_goes_up_than_servers_take() -> None:
+    session = f"{renamed(ANNA, 'sid')}={'s' * 3000}"
+    planted = "; ".join(f"x{number}={'v' * 4000}" for number in range(14))
+    sent = upstream(f"lang=de; {planted}; {session}; tz=Europe/Berlin")
+    assert sent.startswith(f"sid={'s' * 3000}; lang=de; x0=")
+    assert sent.endswith("; tz=Europe/Berlin")
+    assert len(sent) < 3100 + 6 * 1024
 
 
 @given(st.binary(), st.sampled_from([NOTHING, frozenset({b"sid", b"a"})]))
@@ -271,6 +313,7 @@ def answer(
     secure: bool = False,
     learnt: list[bytes] | None = None,
     ends_at: float = END,
+    shares_origin: bool = False,
 ) -> str | None:
     """The Set-Cookie field that Anna's browser gets."""
     cookies = EnvironmentCookies(
@@ -280,6 +323,7 @@ def answer(
         ends_at=ends_at,
         secure=secure,
         learn=(learnt if learnt is not None else []).append,
+        shares_origin=shares_origin,
     )
     rewritten = cookies.rewrite(field.encode("latin-1"))
     return None if rewritten is None else rewritten.decode("latin-1")
@@ -306,6 +350,10 @@ def answer(
 def test_what_scripts_may_read_keeps_its_name(field: str, on_http: str, on_https: str) -> None:
     assert answer(field) == on_http
     assert answer(field, secure=True) == on_https
+
+
+def test_where_links_share_an_origin_no_cookie_is_one_that_a_switch_would_not_reach() -> None:
+    assert answer("a=1; Secure; Partitioned", secure=True, shares_origin=True) == "a=1; Secure"
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(secure: bool) -> None:
     line = pass_cookie("value", secure=secure)
     pair, *attributes = line.split("; ")
     name, value = pair.split("=")
-    assert (name, value) == ("__Host-guestpass" if secure else "guestpass", "value")
+    assert (name, value) == ("__Host-Http-guestpass" if secure else "guestpass", "value")
     assert name in COOKIE_NAMES
     assert {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=34560000"} <= set(attributes)
     assert ("Secure" in attributes) == secure
