@@ -109,9 +109,8 @@ async def test_what_was_given_back_leaves_nothing(door: Door, database: Database
 async def test_who_is_refused_keeps_nobody_from_writing(door: Door, open_database: Callable[[], Database]) -> None:
     for _ in range(3):
         await door.charged([ONE, ALL])
-    async with open_database().writing():
-        assert isinstance(await door.charge([ONE, ALL], pending=True), Shut)
-        assert isinstance(await look(door.database, door.clock, [[ONE, ALL]]), Shut)
+    async with open_database().writing(), door.database.reading() as work:
+        assert await look(work, [[ONE, ALL]], door.clock.now()) == Shut(600, may_open=False)
 
 
 async def test_all_counters_of_one_link_are_cleared_and_no_others(door: Door, database: Database) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 
 import limits
 
-from guestpass.app.ports import Charged, Clock, Counter, Standing, Store
+from guestpass.app.ports import Charged, Clock, Counter, Standing, Store, UnitOfWork
 from guestpass.app.turns import VISITORS, Turn
 
 PENDING: Final = timedelta(seconds=10)
@@ -60,33 +60,36 @@ class Shut:
     may_open: bool
 
 
+async def look(work: UnitOfWork, ways: Sequence[Way], now: datetime) -> Shut | None:
+    """Whether no way has room, without charging anything. Whoever asks first keeps nobody from writing in vain."""
+    counters = _all(ways)
+    standings = await work.counters.look(counters, now)
+    if _overlong(standings, now):
+        return None  # What that means, only `charge` can say.
+    way = _choose(ways, standings, now)
+    return way if isinstance(way, Shut) else None
+
+
 async def charge(
     store: Store, clock: Clock, ways: Sequence[Way], *, pending: bool = False, turn: Turn = VISITORS
 ) -> Charge | Shut:
-    """Charge one to a way, in one transaction. What is refused is only read, so that it keeps nobody from writing."""
-    if (shut := await look(store, clock, ways, turn=turn)) is not None:
-        return shut
+    """Charge one to a way, in one transaction."""
+    counters = _all(ways)
     async with store.writing(turn) as work:
         now = clock.now()  # Not earlier: there may have been a wait for other writers.
-        way = _choose(ways, await work.counters.look(_all(ways), now), now)
+        standings = await work.counters.look(counters, now)
+        if overlong := _overlong(standings, now):
+            # The clock was set back since, and must lock nobody out for longer than others.
+            await work.counters.shorten(overlong, now)
+            standings = await work.counters.look(counters, now)
+        way = _choose(ways, standings, now)
         if isinstance(way, Shut):
             return way
         return Charge(tuple(await work.counters.add(way, now, pending_until=now + PENDING if pending else None)))
 
 
-async def look(store: Store, clock: Clock, ways: Sequence[Way], *, turn: Turn = VISITORS) -> Shut | None:
-    """Whether no way has room, without charging anything."""
-    counters, now = _all(ways), clock.now()
-    async with store.reading() as work:
-        standings = await work.counters.look(counters, now)
-    way = _choose(ways, standings, now)
-    if not isinstance(way, Shut):
-        return None
-    if overlong := [each for each in counters if standings[each].ends_at > now + each.window]:
-        # The clock was set back since, and must lock nobody out for longer than others.
-        async with store.writing(turn) as work:
-            await work.counters.shorten(overlong, now)
-    return way
+def _overlong(standings: Mapping[Counter, Standing], now: datetime) -> list[Counter]:
+    return [each for each, standing in standings.items() if standing.ends_at > now + each.window]
 
 
 def _all(ways: Sequence[Way]) -> list[Counter]:
@@ -99,7 +102,7 @@ def _choose(ways: Sequence[Way], standings: Mapping[Counter, Standing], now: dat
         full = [(each, standings[each]) for each in way if standings[each].spent >= each.amount]
         if not full:
             return way
-        seconds = max(min(standing.ends_at - now, each.window).total_seconds() for each, standing in full)
+        seconds = max((standing.ends_at - now).total_seconds() for _, standing in full)
         shut.append(Shut(seconds, may_open=all(standing.counted < each.amount for each, standing in full)))
     return Shut(min(each.seconds for each in shut), may_open=any(each.may_open for each in shut))
 

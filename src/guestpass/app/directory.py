@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
+from weakref import WeakValueDictionary
 
 from guestpass.app.ports import Change, ChangeKind, Cuttable, Store, TokenRecord, TokenVault
 from guestpass.domain.account import Account
@@ -131,6 +132,7 @@ class Directory:
         self._tokens_of: dict[str, list[bytes]] = {}
         self._absent: dict[str, float] = {}
         self._useless: dict[bytes, tuple[float, TokenRecord | None]] = {}
+        self._finding: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         self._previews: dict[VisitorPass, tuple[LinkEntry, asyncio.TimerHandle]] = {}
         self._generation = 0
 
@@ -160,6 +162,11 @@ class Directory:
         if not self._vault.is_well_formed(token):
             return None
         token_hash = self._vault.hash(token)
+        # A crowd that opens a link at once asks the database as one: who comes second finds it in memory.
+        async with self._finding.setdefault(token_hash, asyncio.Lock()):
+            return await self._find(token_hash)
+
+    async def _find(self, token_hash: bytes) -> LinkEntry | None:
         while True:
             link_id, generation = self._tokens.get(token_hash), self._generation
             if link_id is None:

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from guestpass.app.counters import Shut
+from guestpass.app.counters import Charge, Shut
 from guestpass.app.password_tries import PasswordTries, Trier
 from guestpass.app.places import Places
-from guestpass.app.ports import Clock, PasswordHasher, Store, TokenVault
+from guestpass.app.ports import Clock, PasswordHasher, Store, TokenVault, UnitOfWork
 from guestpass.app.visits import VisitLog
 from guestpass.domain.errors import GuestpassError, TooManyWaiting
 from guestpass.domain.link import ShareLink, Status
@@ -80,14 +80,16 @@ class Openings:
         still. A wrong password is one of the link's refusals, with the address that it came from; the password itself
         is not kept. Raises OpeningRefused, TooManyWaiting, and VisitorGone.
         """
-        link = await self._open_link(token, client_address)
-        if link.password_hash is None:
-            return link
-        if not password:
-            raise OpeningRefused(Reason.PASSWORD_NEEDED, link)
-        trier = Trier(link.id, client_address, await self._known_visitor(link, passes))
+        async with self._store.reading() as work:
+            link = await self._open_link(work, token, client_address)
+            if link.password_hash is None:
+                return link
+            if not password:
+                raise OpeningRefused(Reason.PASSWORD_NEEDED, link)
+            trier = Trier(link.id, client_address, await _known_visitor(work, link, passes))
+            shut = await self._tries.look(work, trier)
         try:
-            return await self._try(token, password, trier, is_there)
+            return await self._try(link, token, password, trier, shut, is_there)
         except OpeningRefused as refused:
             if refused.reason in _OF_PASSWORDS:
                 self._visits.refused(
@@ -100,42 +102,45 @@ class Openings:
                 )
             raise
 
-    async def _try(self, token: str, password: str, trier: Trier, is_there: Callable[[], Awaitable[bool]]) -> ShareLink:
+    async def _try(
+        self,
+        link: ShareLink,
+        token: str,
+        password: str,
+        trier: Trier,
+        shut: Shut | None,
+        is_there: Callable[[], Awaitable[bool]],
+    ) -> ShareLink:
         """Try a password once there is a turn for it; raises as `login`."""
         for pause in _PAUSES:
             # Who has none left need not wait for a turn, and takes none from others.
-            shut = await self._tries.look(trier)
             if shut is None or shut.may_open:
                 async with self._hasher.turn(trier.link_id, counted_as(trier.address)):
                     if not await is_there():
                         raise VisitorGone("The client has gone.")
                     # It may have changed while this waited.
-                    link = await self._open_link(token, trier.address)
+                    link, shut = await self._look(token, trier)
                     if link.password_hash is None:
                         return link
-                    charged = await self._tries.charge(trier)
-                    if not isinstance(charged, Shut):
-                        right = await self._hasher.verify(link.password_hash, password)
-                        await self._tries.settle(trier, charged, right=right)
-                        if right:
-                            return link
-                        raise OpeningRefused(Reason.PASSWORD_WRONG, link)
-                    shut = charged
+                    if shut is None:
+                        charged = await self._tries.charge(trier)
+                        if isinstance(charged, Charge):
+                            right = await self._hasher.verify(link.password_hash, password)
+                            await self._tries.settle(trier, charged, right=right)
+                            if right:
+                                return link
+                            raise OpeningRefused(Reason.PASSWORD_WRONG, link)
+                        shut = charged
             if not shut.may_open:
-                raise OpeningRefused(
-                    Reason.TRIES_USED_UP, await self._open_link(token, trier.address), retry_after=shut.seconds
-                )
+                raise OpeningRefused(Reason.TRIES_USED_UP, link, retry_after=shut.seconds)
             await asyncio.sleep(pause)
+            link, shut = await self._look(token, trier)
         raise TooManyWaiting("All tries are being made by others.")
 
-    async def _known_visitor(self, link: ShareLink, passes: Sequence[VisitorPass]) -> str | None:
-        """Who this is, where one of the passes shows that they were in before and their owner has not sent them out."""
-        own = [each.visitor for each in passes if each.link_id == link.id and not each.is_preview]
-        if not own:
-            return None
+    async def _look(self, token: str, trier: Trier) -> tuple[ShareLink, Shut | None]:
+        """The link as it is now, and whether there is no try left; raises OpeningRefused."""
         async with self._store.reading() as work:
-            ended = await work.visits.ended(link.id)
-        return next((visitor for visitor in own if visitor not in ended), None)
+            return await self._open_link(work, token, trier.address), await self._tries.look(work, trier)
 
     def tell_apart(self, link: ShareLink, client_address: str) -> bool:
         """Whether what is kept tells a new visitor apart from others; who takes a place always is."""
@@ -156,9 +161,9 @@ class Openings:
             )
             raise OpeningRefused(Reason.LINK_FULL, link)
 
-    async def _open_link(self, token: str, client_address: str) -> ShareLink:
+    async def _open_link(self, work: UnitOfWork, token: str, client_address: str) -> ShareLink:
         """The link, where it lets in who comes from this address; raises OpeningRefused."""
-        link = await self._link(token)
+        link = await self._link(work, token)
         if (ended := _ENDED.get(link.status(self._clock.now()))) is not None:
             raise OpeningRefused(ended, link)
         # The ladder has looked at the public listener; here comes in what the owners' brings too.
@@ -166,14 +171,20 @@ class Openings:
             raise OpeningRefused(Reason.ADDRESS_REFUSED, link)
         return link
 
-    async def _link(self, token: str) -> ShareLink:
+    async def _link(self, work: UnitOfWork, token: str) -> ShareLink:
         if not self._vault.is_well_formed(token):
             raise OpeningRefused(Reason.UNKNOWN_LINK)
-        async with self._store.reading() as work:
-            record = await work.links.by_token_hash(self._vault.hash(token))
-            link = await work.links.get(record.link_id) if record is not None else None
+        record = await work.links.by_token_hash(self._vault.hash(token))
+        link = await work.links.get(record.link_id) if record is not None else None
         if record is None or link is None:
             raise OpeningRefused(Reason.UNKNOWN_LINK)
         if record.retired_at is not None:
             raise OpeningRefused(Reason.LINK_REPLACED, link)
         return link
+
+
+async def _known_visitor(work: UnitOfWork, link: ShareLink, passes: Sequence[VisitorPass]) -> str | None:
+    """Who this is, where one of the passes shows that they were in before and their owner has not sent them out."""
+    own = [each.visitor for each in passes if each.link_id == link.id and not each.is_preview]
+    ended = await work.visits.ended(link.id) if own else frozenset()
+    return next((visitor for visitor in own if visitor not in ended), None)

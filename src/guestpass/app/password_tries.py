@@ -63,9 +63,9 @@ class PasswordTries:
         self._of_address = Limit(of_address, "password-address")
         self._of_link = Limit(of_link, "password-link")
 
-    async def look(self, trier: Trier) -> Shut | None:
-        """Whether there is no try left; None where there is one."""
-        return await look(self._store, self._clock, self._ways(trier), turn=visitors_of(trier.link_id))
+    async def look(self, work: UnitOfWork, trier: Trier) -> Shut | None:
+        """Whether there is no try left; None where there may be one."""
+        return await look(work, self._ways(trier), self._clock.now())
 
     async def charge(self, trier: Trier) -> Charge | Shut:
         """Take a try, which `settle` must be told the end of; nothing is taken where there is none."""

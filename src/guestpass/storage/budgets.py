@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guestpass.app.counters import Limit, Shut, charge
+from guestpass.app.counters import Limit, Shut, charge, look
 from guestpass.app.ports import Clock, Store
 
 
@@ -19,5 +19,10 @@ class DatabaseBudget:
 
     async def spend(self, *key: str) -> float | None:
         """Take one from what this key may still spend; the seconds until there is more where nothing is left."""
-        charged = await charge(self._store, self._clock, [[self._limit.counter(*key)]])
-        return charged.seconds if isinstance(charged, Shut) else None
+        ways = [[self._limit.counter(*key)]]
+        async with self._store.reading() as work:
+            shut = await look(work, ways, self._clock.now())
+        if shut is None:
+            charged = await charge(self._store, self._clock, ways)
+            shut = charged if isinstance(charged, Shut) else None
+        return shut.seconds if shut is not None else None

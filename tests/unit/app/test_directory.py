@@ -115,6 +115,21 @@ async def test_a_token_finds_its_link_and_costs_one_look_up(directory: Directory
     assert store.reads == reads
 
 
+async def test_a_crowd_that_opens_a_link_at_once_asks_the_database_as_one(
+    directory: Directory, store: StoppingStore
+) -> None:
+    await add(store, OTHER_ID, TOKEN)
+    alone = Directory(store, VAULT, NOON.timestamp)
+    await alone.find(TOKEN)
+    alone.close()
+    reads = store.reads
+    async with asyncio.TaskGroup() as group:
+        found = [group.create_task(directory.find(TOKEN)) for _ in range(100)]
+    entry = directory.get(OTHER_ID)
+    assert all(task.result() is entry for task in found)
+    assert store.reads == 2 * reads
+
+
 @pytest.mark.parametrize("token", ["", "gp_x", TOKEN[:-1], TOKEN + "0", TOKEN.swapcase(), TOKEN.replace("gp_", "gq_")])
 async def test_a_mistyped_token_costs_no_query(directory: Directory, store: StoppingStore, token: str) -> None:
     await add(store, OTHER_ID, TOKEN)
