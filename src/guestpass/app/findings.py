@@ -14,7 +14,8 @@ SHARED_ORIGIN = Finding(
     code="shared_origin",
     detail=(
         "All links open on one address, and there is more than one environment: in a visitor's browser they share an "
-        "origin, so a tab that is still open on one of them can write into the one that was opened after it."
+        "origin, so a tab that is still open on one of them can write into the one that was opened after it, and so "
+        "can cookies that a script has set for a path of their own."
     ),
     remedy="Set LINK_DOMAIN, so that each link has an origin of its own.",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, cast
 
@@ -498,7 +498,8 @@ class Reception:
         left = cast("LinkEntry | None", decision.leaves)
         if left is not None and facts.own_pass is not None:
             left.cut(facts.own_pass.visitor)
-            lines += self._leaving(facts.host, jar, b'"cache", "storage"')
+            names = [*jar.names, *jar.renamed, *(name.encode() for name in sorted(COOKIE_NAMES))]
+            lines += self._leaving(facts.host, names, b'"cache", "storage"')
         opening = cast("LinkEntry | None", decision.opening)
         if opening is not None:
             own = facts.own_pass
@@ -539,15 +540,16 @@ class Reception:
         On the shared origin a script can evict the pass of its link, and then nobody is asked about a switch.
         """
         was_here = bool(jar.passes) and all(known.link_id == entry.link.id for known, _ in jar.passes)
-        return [] if was_here or not self._gateway.shares_origin else self._leaving(host, jar, b'"storage"')
+        if was_here or not self._gateway.shares_origin:
+            return []
+        return self._leaving(host, [*jar.names, *jar.renamed], b'"storage"')
 
-    def _leaving(self, host: RequestedHost, jar: CookieJar, cleared: bytes) -> list[bytes]:
-        """Field lines that take from a browser what one link's environment left on the shared origin.
+    def _leaving(self, host: RequestedHost, names: Sequence[bytes], cleared: bytes) -> list[bytes]:
+        """Field lines that take from a browser the cookies of these names and what else is `cleared`.
 
         Clear-Site-Data (W3C) works on trustworthy origins only. Its "cookies" would also clear those of every
         other site under the same registrable domain, so cookies are expired one by one.
         """
-        names = [*jar.names, *jar.renamed, *(name.encode() for name in sorted(COOKIE_NAMES))]
         fields = expirations(names, secure=self._gateway.secure, paths=_SHARE_PATHS)
         lines = [b"Set-Cookie: %b\r\n" % field for field in fields]
         if host.is_trustworthy:
