@@ -107,6 +107,13 @@ async def test_with_an_origin_of_its_own_an_environment_gets_what_the_browser_se
         (("WWW-Authenticate: Basic",), [REALM]),
         (('WWW-Authenticate: NTLM, Basic realm="A"',), [f"NTLM, {REALM}"]),
         (("WWW-Authenticate: Negotiate", ASKS), ["Negotiate", REALM]),
+        (('WWW-Authenticate: Basic realm="A", charset="UTF-8", NTLM TlRM==',), [f"{REALM}, NTLM TlRM=="]),
+        (('WWW-Authenticate: Basic realm=A,Negotiate,basic realm="B, \\"C"',), [f"{REALM},Negotiate,{REALM}"]),
+        # What readers could take for another realm is gone.
+        (("WWW-Authenticate: Basic , realm=A",), [REALM]),
+        (('WWW-Authenticate: Basic realm="A", ,realm=B',), [REALM]),
+        (('WWW-Authenticate: Basic realm="A"x realm=B, Negotiate',), [REALM]),
+        (('WWW-Authenticate: NTLM, Basic realm="A',), [f"NTLM, {REALM}"]),
         (
             ('WWW-Authenticate: Digest realm="a basic one", nonce="1"',),
             ['Digest realm="a basic one", nonce="1"'],

@@ -20,8 +20,16 @@ from guestpass.signing.passes import PassSigner
 
 _REALM: Final = b'Basic realm="shared link"'
 _SCHEMES: Final = (b"basic", b"digest")
-_BASIC = re.compile(rb"(?:^|,)[ \t]*basic(?=[ \t,]|$)", re.IGNORECASE)
-_DIGEST = re.compile(rb"(?:^|,)[ \t]*digest(?=[ \t,]|$)", re.IGNORECASE)
+# A challenge with its parameters, up to the next one of the list (RFC 9110, section 11.6.1), and what only begins like
+# one: of that nobody knows where it ends.
+_PARAMETER: Final = rb"""[ \t,]+[\w!#$%&'*+.^`|~-]+[ \t]*=[ \t]*(?:"(?:[^"\\]|\\.)*"|[^" \t,]*)"""
+_BASIC = re.compile(rb"((?:^|,)[ \t]*)basic(?:%b){0,10}(?=[ \t]*(?:,|$))" % _PARAMETER, re.IGNORECASE)
+_LIKE_BASIC = re.compile(rb"((?:^|,)[ \t]*)basic[ \t](?!realm=\"shared link\"(?:,|$)).*", re.IGNORECASE)
+# What is looked at of an answer: more no server says, and to take it apart would take long.
+_LONGEST_CHALLENGE: Final = 512
+_MOST_CHALLENGES: Final = 8
+_LONGEST_DIGEST: Final = 4096
+_DIGEST = re.compile(rb"(?:.*,)?[ \t]*digest[ \t]", re.IGNORECASE | re.DOTALL)
 _WHO = re.compile(rb"\b(username\*?|realm)[ \t]*=[ \t]*(\"[^\"]*\"|[^ \t,]*)", re.IGNORECASE)
 # What a cookie says of its environment.
 _ASKED: Final = b"-"  # it has asked, and nothing had come
@@ -61,15 +69,14 @@ class Credentials:
             new = self._mark and not self.is_withheld and self._own != taken
             return fields, self._cookie(taken) if new else None
         kept: list[Field] = []
-        asks = False
+        asks, looked_at = False, 0
         for lower, name, value in fields:
-            found = _BASIC.search(value) if lower == b"www-authenticate" else None
-            asks = asks or found is not None or (lower == b"www-authenticate" and _DIGEST.search(value) is not None)
-            if found is None:
-                kept.append((lower, name, value))
-                continue
-            before = value[: found.start()].rstrip(b" \t,")
-            kept.append((lower, name, before + b", " + _REALM if before else _REALM))
+            told = value
+            if lower == b"www-authenticate":
+                looked_at += 1
+                told = _under_one_realm(value) if looked_at <= _MOST_CHALLENGES else _REALM
+                asks = asks or _REALM in told or _DIGEST.match(told[:_LONGEST_CHALLENGE]) is not None
+            kept.append((lower, name, told))
         return kept, self._cookie(_TURNED_BACK + self._mark if self._mark else _ASKED) if asks else None
 
     def _cookie(self, value: bytes) -> bytes:
@@ -86,9 +93,17 @@ def without_credentials(head: RequestHead) -> RequestHead:
     return silent
 
 
+def _under_one_realm(challenges: bytes) -> bytes:
+    if b"basic" not in challenges.lower():
+        return challenges
+    if len(challenges) > _LONGEST_CHALLENGE:
+        return _REALM
+    return _LIKE_BASIC.sub(rb"\1" + _REALM, _BASIC.sub(rb"\1" + _REALM, challenges))
+
+
 def _identity(value: bytes) -> bytes:
     """What is the same in each request with these credentials: of Digest, whose they are."""
     scheme, _, rest = value.partition(b" ")
-    if scheme.lower() == b"digest":
+    if scheme.lower() == b"digest" and len(rest) <= _LONGEST_DIGEST:
         rest = b"\n".join(sorted(name.lower() + b"=" + said.strip(b'"') for name, said in _WHO.findall(rest)))
     return scheme.lower() + b" " + rest.strip(b" \t")
