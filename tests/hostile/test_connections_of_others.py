@@ -51,11 +51,17 @@ class Visitor:
     async def of(cls, server: Installation, link: dict[str, Any]) -> Visitor:
         visitor = cls(server, link)
         client = await visitor.connect()
-        client.send(visitor.request(b"GET %b HTTP/1.1" % visitor._path, b"Sec-Fetch-Mode: navigate"))
-        answer = await client.answer()
-        assert answer.status == 303, answer
-        [cookie] = answer.all(b"set-cookie")
-        visitor._cookie = cookie.partition(b";")[0]
+        # The link's own host, where it has one, is where its URL leads.
+        target, host = visitor._path, visitor._host
+        while host:
+            client.send(visitor.request(b"GET %b HTTP/1.1" % target, b"Sec-Fetch-Mode: navigate"))
+            answer = await client.answer()
+            assert answer.status == 303, answer
+            visitor._cookie = b"; ".join(each.partition(b";")[0] for each in answer.all(b"set-cookie"))
+            leads = urlsplit((answer.get(b"location") or b"").decode())
+            target, host = f"{leads.path}?{leads.query}".encode(), leads.netloc.encode()
+            if host:
+                visitor._host, visitor._cookie = host, b""
         await client.close()
         return visitor
 
