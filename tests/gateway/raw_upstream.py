@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import struct
@@ -92,6 +93,11 @@ class UpstreamEnd:
         """Answer with these bytes, without waiting until they are taken."""
         self._writer.write(data)
 
+    def send_below_tls(self, data: bytes) -> None:
+        """Send bytes that TLS knows nothing of; all that was sent before must have left."""
+        with socket.socket(fileno=os.dup(self._writer.get_extra_info("socket").fileno())) as raw:
+            raw.sendall(data)
+
     async def send_all(self, data: bytes) -> None:
         """Answer with these bytes, and wait until most of them are taken."""
         self._writer.write(data)
@@ -160,7 +166,8 @@ class RawUpstream:
         self._closing = True
         for writer in self._writers:
             writer.close()
-            with suppress(ConnectionError):
+            # Whoever sent what is no TLS has been told so.
+            with suppress(ConnectionError, ssl.SSLError):
                 await writer.wait_closed()
 
     def _protocol(self) -> asyncio.StreamReaderProtocol:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 
 import pytest
-from tests.gateway.raw_client import RawClient
+from tests.gateway.raw_client import BrokenOffError, RawClient
 from tests.gateway.raw_upstream import RawUpstream
 from tests.gateway.shared import Share
 
@@ -88,3 +88,19 @@ async def test_the_end_of_an_answer_waits_for_a_slow_visitor(share: Share, speak
         for client, size in zip(clients, sizes, strict=True):
             assert await client.read(size) == bytes(size)
         await asyncio.gather(*left)
+
+
+async def test_an_answer_without_a_length_whose_tls_breaks_does_not_look_whole(
+    share: Share, tls_upstream: RawUpstream
+) -> None:
+    shared = await share(tls_upstream, tlsVerify=False)
+    client = await shared.connect()
+    client.send(shared.request(b"GET /uncounted HTTP/1.0"))
+    end = await tls_upstream.accept()
+    await end.head()
+    end.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf")
+    assert (await client.head()).status == 200
+    assert await client.read(4) == b"half"
+    end.send_below_tls(b"\x17\x03\x03\x00\x20" + bytes(32))
+    with pytest.raises(BrokenOffError):
+        await client.rest()

@@ -33,8 +33,11 @@ _HIGH_WATER: Final = 64 * 1024
 """Sealed bytes that wait for the system, from which on no more are sealed."""
 
 
-_READ: Final = memoryview(bytearray(64 * 1024))
-"""Where all connections read to, one after the other; a part that has to wait for the next turn is copied."""
+# All connections read and unseal in the same places, one after the other. What has to wait for another step is copied,
+# so much is read at once from upstreams only, which say much and are few.
+_READ: Final = memoryview(bytearray(256 * 1024))
+_READ_OF_CLIENT: Final = _READ[: 64 * 1024]
+_DATA: Final = memoryview(bytearray(RECORDS_AT_ONCE * _LARGEST_DATA))
 _NOBODY: Final = asyncio.Protocol()
 
 
@@ -96,7 +99,7 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
         )
         self._waiter: asyncio.Future[None] = loop.create_future()
         self._stands = False  # the handshake is complete
-        self._sealed = b""  # what has arrived; `_at` bytes of it have been unsealed
+        self._sealed: bytes | memoryview = b""  # what has arrived; `_at` bytes of it have been unsealed
         self._at = 0
         self._empty_records = 0
         self._is_paused = False
@@ -129,13 +132,13 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """Where to put what arrives."""
-        return _READ
+        return _READ if self._is_client else _READ_OF_CLIENT
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what has arrived; after a close nobody wants it."""
         if not self._is_closing:
-            data = bytes(_READ[:nbytes])
-            self._sealed = self._sealed[self._at :] + data if self._sealed else data
+            data = _READ[:nbytes]
+            self._sealed = bytes(self._sealed[self._at :]) + data if self._sealed else data
             self._at = 0
             self._unseal()
 
@@ -166,7 +169,7 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
     def _read_what_arrived(self) -> None:
         """Read what came before a write failed: the system still has it."""
         descriptor = self._plain.get_extra_info("socket").fileno()
-        pieces = [self._sealed[self._at :]]
+        pieces = [bytes(self._sealed[self._at :])]
         with suppress(OSError):
             while count := os.readv(descriptor, [_READ]):
                 pieces.append(bytes(_READ[:count]))
@@ -212,30 +215,29 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
 
     def _unseal(self) -> None:
         """Hand over what the next records hold; the others' turn comes after everybody else's."""
-        pieces: list[bytes] = []
         failure: ssl.SSLError | None = None
         has_ended = False
+        size = 0
         left = RECORDS_AT_ONCE
         try:
             while left and not has_ended and not self._is_closing and (end := self._end_of_record()):
                 left -= 1
-                whole = not self._at and end == len(self._sealed)
-                self._incoming.write(self._sealed if whole else memoryview(self._sealed)[self._at : end])
+                self._incoming.write(memoryview(self._sealed)[self._at : end])
                 self._at = end
                 if not self._stands:
                     self._go_on_with_handshake()
-                elif (data := self._read_record()) is None:
+                elif (count := self._read_record(_DATA[size:])) is None:
                     has_ended = True
-                elif data:
-                    pieces.append(data)
+                else:
+                    size += count
         except ssl.SSLError as error:
             failure = error
         is_left = self._at < len(self._sealed) and bool(self._end_of_record())
-        if not is_left:
-            self._sealed = self._sealed[self._at :]
+        if not is_left or isinstance(self._sealed, memoryview):
+            self._sealed = bytes(self._sealed[self._at :])
             self._at = 0
-        if pieces:
-            self._protocol.data_received(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if size:
+            self._protocol.data_received(bytes(_DATA[:size]))
         if failure is not None:
             self._break(failure)
         elif has_ended:
@@ -261,20 +263,22 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
             return min(len(data), at + _LARGEST_RECORD)
         return at + size if at + size <= len(data) else 0
 
-    def _read_record(self) -> bytes | None:
-        """What a record holds, which may be nothing; None for the other side's end. Raises ssl.SSLError."""
+    def _read_record(self, place: memoryview) -> int | None:
+        """Unseal a record; returns how many bytes it holds, None for the other side's end. Raises ssl.SSLError."""
+        count = 0
         try:
-            data = self._tls.read(_LARGEST_DATA)
+            # It returns the count where it is given a place.
+            count = cast("int", self._tls.read(_LARGEST_DATA, place))
+            has_ended = not count
         except ssl.SSLZeroReturnError:
-            data = b""
+            has_ended = True
         except ssl.SSLWantReadError:
+            has_ended = False
             self._empty_records += 1
             if self._empty_records > MOST_EMPTY_RECORDS:
                 raise ssl.SSLError("too many records without data") from None
-            self._send_own()
-            return b""
         self._send_own()
-        return data or None
+        return None if has_ended else count
 
     def _unseal_later(self) -> None:
         if not self._is_queued:
