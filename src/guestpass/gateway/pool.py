@@ -20,7 +20,7 @@ from guestpass.gateway.upstream_side import FULL, SLOW, UpstreamConnection
 
 IDLE_SECONDS: Final = 30.0
 _FRESH_SECONDS: Final = 1.0
-_MAX_IDLE: Final = 128
+_MAX_IDLE: Final = 256
 """Idle connections to one upstream, of all visitors together."""
 
 Holder = tuple[str, str | None] | None

@@ -17,7 +17,7 @@ from guestpass.gateway.upstream_side import UpstreamConnection
 
 ANNA: Holder = ("aaaaaaaaaaaaaaaa", "anna")
 BERT: Holder = ("aaaaaaaaaaaaaaaa", "bert")
-MOST = 128
+MOST = 256
 
 
 class Stage:
