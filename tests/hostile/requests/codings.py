@@ -111,8 +111,8 @@ _OTHER_LINES: Final = (
     (b"TE: chunked", b"te", None, "TE"),
 )  # fmt: skip
 _ALONE: Final = {
-    "plain", "no blank", "a tab before the value", "a blank behind the value", "a tab behind the value", "capitals",
-    "mixed letters", "its value in capitals",
+    "plain", "no blank", "a tab before the value", "a blank behind the value", "capitals", "mixed letters",
+    "its value in capitals",
 }  # fmt: skip
 
 
@@ -126,7 +126,7 @@ FAMILY: Final = RequestFamily(
     "coding",
     (
         *(_with_length(line, what, first=False) for line, what in _REFUSED_LINES),
-        *(_with_length(line, what, first=True) for line, what in _REFUSED_LINES if what in _ALONE),
+        *(_with_length(line, what, first=True) for line, what in _REFUSED_LINES if what in {*_ALONE, "a tab behind the value"}),
         *(
             refused(f"{what}, alone", post(line, body=_LAST + SMUGGLED), _TE_TE)
             for line, what in _REFUSED_LINES

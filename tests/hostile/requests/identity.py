@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.hostile.case import Answered, Forwarded, RequestCase, RequestFamily, forwarded, get, post
+from tests.hostile.case import Answered, Forwarded, RequestCase, RequestFamily, forwarded, get, post, refused
 
 _OURS: Final = "behind the gateway it would be believed; each hop says it anew (RFC 7239, section 8.1)"
 _REROUTES: Final = "frameworks take it for the target (PortSwigger, Practical web cache poisoning)"
@@ -40,7 +40,7 @@ FAMILY: Final = RequestFamily(
         forwarded("a Cookie of another visitor", get(b"Cookie: guestpass.0000.session_id=evil; a=b"), "what is kept under a tag is that visitor's alone", Forwarded(fields=((b"cookie", b"a=b"),))),
         forwarded("a foreign Origin", post(b"Origin: http://evil.example"), "a page of another origin acts with the visitor's cookies", Answered(403, b"POST")),
         forwarded("two Origins", post(b"Origin: http://HOST", b"Origin: http://evil.example"), "RFC 6454, section 7.3: one; a list is nobody's", Answered(403, b"POST")),
-        forwarded("no pass", b"GET /MARK HTTP/1.1\r\nHost: HOST\r\n\r\n", "without a pass nothing is passed on", Answered(401)),
-        forwarded("a pass in an Authorization", b"GET /MARK HTTP/1.1\r\nHost: HOST\r\nAuthorization: PASS\r\n\r\n", "a pass is a cookie", Answered(401)),
+        refused("no pass", b"GET /MARK HTTP/1.1\r\nHost: HOST\r\n\r\n", "without a pass nothing is passed on", 401),
+        refused("a pass in an Authorization", b"GET /MARK HTTP/1.1\r\nHost: HOST\r\nAuthorization: PASS\r\n\r\n", "a pass is a cookie", 401),
     ),
 )  # fmt: skip
