@@ -620,7 +620,8 @@ class ClientConnection(asyncio.Protocol):
             self._scanned = size
 
     def _refuse_large_head(self, data: bytes, start: int) -> None:
-        shedding = shed(data[start : start + MAX_HEAD], secure=self.gateway.secure)
+        domain = (self.gateway.addresses.link_domain or "").encode()
+        shedding = shed(data[start : start + MAX_HEAD], secure=self.gateway.secure, domain=domain)
         if shedding is not None:
             self._backlog, self._start = b"", 0
             target, lines = shedding

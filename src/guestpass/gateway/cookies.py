@@ -286,15 +286,22 @@ def expired(name: bytes, *, secure: bool, path: bytes = b"/") -> bytes:
     return name + b"=; Max-Age=0; Path=" + path + http_only + (b"; Secure" if secure else b"")
 
 
-def expirations(names: Sequence[bytes], *, secure: bool, paths: Sequence[bytes]) -> Iterator[bytes]:
-    """Set-Cookie fields that remove cookies of these names from the given paths, however a script has set them."""
-    for name in names:
-        # Such a name has no other path (RFC 6265bis, section 4.1.3).
-        for path in (b"/",) if name[:7].lower() == b"__host-" else paths:
-            field = expired(name, secure=secure, path=path)
-            if secure:
-                yield field + b"; Partitioned"
-            yield field
+def expirations(
+    names: Sequence[bytes], *, secure: bool, paths: Sequence[bytes], domain: bytes = b""
+) -> Iterator[bytes]:
+    """Set-Cookie fields that remove cookies of these names from the given paths, however a script has set them.
+
+    Those that were set for all of a `domain` are removed last, where one is given.
+    """
+    for scope in (b"", b"; Domain=" + domain) if domain else (b"",):
+        for name in names:
+            # Such a name has no other path, and no domain (RFC 6265bis, section 4.1.3).
+            is_hosts = name[:7].lower() == b"__host-"
+            for path in (b"/",) if is_hosts else paths:
+                field = expired(name, secure=secure, path=path) + (b"" if is_hosts else scope)
+                if secure:
+                    yield field + b"; Partitioned"
+                yield field
 
 
 def _possible_passes(raw: bytes, a_pass: re.Pattern[bytes]) -> list[bytes]:

@@ -24,10 +24,12 @@ _NAME = re.compile(rb"[^\x00-\x20\x7f]+")
 _COOKIES = re.compile(rb"\r\ncookie:([^\r\n]*)", re.IGNORECASE)
 
 
-def shed(head: bytes, *, secure: bool) -> tuple[bytes, list[bytes]] | None:
+def shed(head: bytes, *, secure: bool, domain: bytes = b"") -> tuple[bytes, list[bytes]] | None:
     """Where a navigation goes again and the field lines that shorten its cookies; None where that is no help.
 
-    `head` is the beginning of a head that is too long. Our own cookies are kept: they are few, and short.
+    `head` is the beginning of a head that is too long. Our own cookies are kept: they are few, and short. `domain` is
+    the one below which links have their hosts: a script of one link can set cookies for all. Cookies of the domains
+    above are left alone, since they are other sites'.
     """
     head = head[:MAX_HEAD]
     navigation = _NAVIGATION.match(head)
@@ -43,7 +45,7 @@ def shed(head: bytes, *, secure: bool) -> tuple[bytes, list[bytes]] | None:
     size = 0
     paths = _paths_to(navigation[1].partition(b"?")[0])
     plain = [name for name in dict.fromkeys(names) if _NAME.fullmatch(name) and not is_ours(name)]
-    for field in expirations(plain, secure=secure, paths=paths):
+    for field in expirations(plain, secure=secure, paths=paths, domain=domain):
         line = b"Set-Cookie: %b\r\n" % field
         size += len(line)
         if size > _MOST_LINES:

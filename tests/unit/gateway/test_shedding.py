@@ -46,6 +46,15 @@ def test_it_removes_a_cookie_from_each_path_that_brings_it() -> None:
     assert paths == [b"/", b"/web", b"/web/", b"/web/x"]
 
 
+def test_what_one_link_set_for_all_is_removed_too() -> None:
+    shortened = shed(head(b"a=1", b"__Host-b=1", b"c=" + b"v" * MAX_HEAD), secure=True, domain=b"links.example.com")
+    assert shortened is not None
+    ends = [line.partition(b"Max-Age=0; ")[2].strip() for line in shortened[1] if line.startswith(b"Set-Cookie: a=")]
+    assert b"Path=/; Secure; Domain=links.example.com" in ends
+    assert b"Path=/; Secure" in ends
+    assert not any(b"__Host-b" in line and b"Domain" in line for line in shortened[1])
+
+
 @pytest.mark.parametrize(
     "sent",
     [
