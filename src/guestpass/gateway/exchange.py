@@ -97,7 +97,8 @@ _COUNTED: Final = 2  # its body is `_left` bytes
 _CHUNKED: Final = 3  # its body is decoded by `_decoder`
 _UNTIL_CLOSE: Final = 4  # its body ends with the connection
 _TUNNEL: Final = 5  # both sides talk WebSocket
-_OVER: Final = 6
+_ANSWERED: Final = 6  # all of it has arrived, and the client has yet to take some
+_OVER: Final = 7
 
 
 def _ends_where_it_says(head: ResponseHead, request: RequestHead) -> bool:
@@ -220,6 +221,10 @@ class Exchange:
     @property
     def _is_over(self) -> bool:
         return self._phase == _OVER
+
+    @property
+    def _is_answered(self) -> bool:
+        return self._phase == _ANSWERED
 
     @property
     def _is_streaming(self) -> bool:
@@ -360,7 +365,7 @@ class Exchange:
             end = self._pass_frames(data, start)
         else:
             return
-        if end < len(data) and self._phase != _OVER:
+        if end < len(data) and self._phase < _ANSWERED:
             self._unread, self._unread_at = data, end
             if self._upstream is not None:
                 self._upstream.pause_reading(FULL)
@@ -405,7 +410,7 @@ class Exchange:
             self._unread_end = (error,)
             return
         phase = self._phase
-        if phase == _OVER:
+        if phase >= _ANSWERED:
             return
         if phase == _UNTIL_CLOSE and error is None:
             self._finish()
@@ -717,6 +722,7 @@ class Exchange:
 
     def _release_upstream(self) -> None:
         """The upstream has said all: its connection is free for the next request, or closed."""
+        self._phase = _ANSWERED
         connection, self._upstream = self._upstream, None
         if connection is not None:
             connection.exchange = None

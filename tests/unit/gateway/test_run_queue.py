@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from dataclasses import replace
 
 import pytest
+from tests.unit.gateway import playbook
 from tests.unit.gateway.playbook import Playbook, Wire, playing, request
 
+from guestpass.domain.environment import Kind
 from guestpass.gateway.client_side import WRITE_BUFFER
 from guestpass.gateway.crowd import Caps
 from guestpass.gateway.framing import LAST_CHUNK, ChunkedDecoder
@@ -213,6 +216,29 @@ async def test_the_end_of_a_connection_comes_behind_what_arrived_before_it(whole
         assert len(b"".join(_decoded(book.client.written))) == count
         assert book.client.written.endswith(LAST_CHUNK) is whole
         assert book.client.aborted is not whole
+
+
+@pytest.mark.parametrize("end", ["more than the answer", "the connection's end"])
+async def test_an_answer_is_over_once_although_its_visitor_is_slow(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    monkeypatch.setattr(playbook, "_ENVIRONMENT", replace(playbook._ENVIRONMENT, kind=Kind.ODOO))
+    async with playing() as book:
+        upstream, count = await _answering(book), 10 * UNITS_A_STEP
+        book.client.protocol.pause_writing()
+        if end == "more than the answer":
+            upstream.deliver(CHUNK * count + LAST_CHUNK + b"HTTP/1.1 200 OK\r\n")
+        else:
+            upstream.deliver(CHUNK * count + LAST_CHUNK)
+            upstream.deliver_end()
+        await book.settle(60)
+        book.client.protocol.resume_writing()
+        await book.settle(60)
+        assert len(b"".join(_decoded(book.client.written))) == count
+        assert book.client.written.count(LAST_CHUNK) == 1
+        assert not book.client.aborted
+        # And the next request is served on the same connection.
+        book.client.deliver(request(b"GET / HTTP/1.1"))
+        await book.settle()
+        assert len(book.upstreams) == 2
 
 
 async def _tunnel(book: Playbook) -> Wire:

@@ -78,7 +78,6 @@ class OdooExchange(Exchange):
         "_outflow",
         "_plan",
         "_pumping",
-        "_said_all",
         "_turns",
         "_upstream_takes_more",
     )
@@ -123,7 +122,6 @@ class OdooExchange(Exchange):
         self._examination: Examination | None = None  # while the body is looked at beside the event loop
         self._body: bytes | None = None  # what is sent, where it is not in the intake's file
         self._pumping = False
-        self._said_all = False
         self._upstream_takes_more = asyncio.Event()
         self._upstream_takes_more.set()
 
@@ -375,7 +373,7 @@ class OdooExchange(Exchange):
             return
         if self._upstream is not None:
             self._upstream.resume_reading()
-        elif self._said_all:
+        elif self._is_answered:
             self._conclude()
 
     # Ends
@@ -388,9 +386,7 @@ class OdooExchange(Exchange):
             self._send(frame(rest) if self._frames else rest)
         if self._frames:
             self._send(LAST_CHUNK)
-        if self._outflow.pending or self._pumping:
-            self._said_all = True
-        else:
+        if not (self._outflow.pending or self._pumping):
             self._conclude()
 
     def _release_upstream(self) -> None:
