@@ -289,7 +289,11 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
         """Unseal the next records."""
         self._is_queued = False
         if not self._is_paused and not self._is_closing:
-            self._unseal()
+            try:
+                self._unseal()
+            except Exception:
+                self.abort()
+                raise
             self._read_on()
         if self._is_lost and not self._end_of_record():
             self._lose()

@@ -36,6 +36,7 @@ class Side(asyncio.Protocol):
         self.lost: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
         self.is_held = False
         self.reads_one_by_one = False
+        self.fails_at = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, TlsTransport)
@@ -43,6 +44,8 @@ class Side(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.pieces.append(data)
+        if len(self.pieces) == self.fails_at:
+            raise ValueError("a mistake")
         if self.reads_one_by_one:
             self.transport.pause_reading()
 
@@ -228,6 +231,18 @@ def test_a_reader_that_pauses_gets_no_more_and_later_the_rest(tmp_path: Path) ->
             side.transport.resume_reading()
             await until(partial(side.has_more_than, seen))
         assert side.received == b"x" * count
+
+    run(test, tmp_path)
+
+
+def test_a_mistake_in_a_later_step_ends_the_connection_too(tmp_path: Path) -> None:
+    async def test(side: Side, peer: Peer) -> None:
+        mistakes: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: mistakes.append(told["exception"]))
+        side.fails_at = 2
+        await peer.send(b"".join(peer.tls.data(b"x") for _ in range(10 * RECORDS_AT_ONCE)))
+        await asyncio.wait_for(asyncio.shield(side.lost), WAIT_SECONDS)
+        assert [str(mistake) for mistake in mistakes] == ["a mistake"]
 
     run(test, tmp_path)
 
