@@ -436,7 +436,7 @@ class ClientConnection(asyncio.Protocol):
     @property
     def idleness(self) -> tuple[bool, float] | None:
         """By how much it is missed least, where nothing is under way: first who never asked, then who waits longest."""
-        if self._exchange is not None or self._waiting or self._closing or self._backlog or self.unsent:
+        if self._exchange is not None or self._waiting or self._closing or self._backlog or self._out.unsent:
             return None
         return self._was_served, self._deadline
 

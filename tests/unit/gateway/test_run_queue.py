@@ -150,6 +150,16 @@ async def test_where_too_much_waits_it_is_noticed_at_once_and_not_half_a_second_
         assert [wire.aborted for wire in wires] == [True, False, False]
 
 
+async def test_who_takes_no_answers_is_no_idle_connection_that_nobody_counts() -> None:
+    async with playing(Caps(connections=1)) as book:
+        book.client.takes_nothing = True
+        book.client.deliver(FOREIGN)
+        await book.settle()
+        assert book.client.written
+        assert book.connect().aborted
+        assert len(book.gateway.connections) == 1
+
+
 async def test_a_body_of_tiny_chunks_is_read_in_steps_and_arrives_whole() -> None:
     async with playing() as book:
         count = 10 * UNITS_A_STEP
