@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 WRITE_BUFFER: Final = 1024 * 1024
 _PIECE: Final = 64 * 1024
+CLOSE_SECONDS: Final = 30.0
+"""How long an upstream may take for what is still to be written when its connection is closed."""
 SLOW: Final = 1
 """Why an upstream is not read: the other side is slow to take what there is."""
 FULL: Final = 2
@@ -112,9 +114,11 @@ class UpstreamConnection(asyncio.Protocol):
         self.pausing &= ~why
 
     def close(self) -> None:
-        """Close after what is still to be written."""
+        """Close after what is still to be written; who never takes it must not hold a descriptor for ever."""
         self.lost = True
         self._out.close()
+        if self._out.unsent:
+            asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._out.abort)
 
     def abort(self) -> None:
         """Drop the connection at once."""
