@@ -156,7 +156,10 @@ class VisitLog:
             self._of_link is None or self._of_link.spend(link_id) is None
         ):
             return True
-        self._mark(link_id, OTHERS).newcomers += 1
+        mark = self._mark(link_id, OTHERS)
+        mark.newcomers += 1
+        # They may open nothing after this, and what is written of them needs a time.
+        mark.last = max(mark.last, self._clock.now().timestamp())
         return False
 
     def opened(self, link_id: str, visitor: str, at: float, *, address: str = "", user_agent: str = "") -> None:

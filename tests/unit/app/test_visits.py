@@ -13,6 +13,7 @@ from guestpass.app.turns import VISITORS, Turn
 from guestpass.app.visits import FLUSH_SECONDS, VisitLog
 from guestpass.domain.finding import Finding
 from guestpass.domain.visit import AddressDetail, Agent, Refusal, Visitor
+from guestpass.gateway.rates import LocalRate
 from guestpass.storage.database import Database
 
 OTHER_ID = "bbbbbbbbbbbbbbbb"
@@ -415,3 +416,17 @@ async def test_a_running_log_flushes_by_itself_and_outlives_a_failure(store: Dat
             await asyncio.sleep(0.01)
         running.cancel()
     assert await counted(store) == (1, 1, NOON)
+
+
+async def test_newcomers_who_open_nothing_are_counted_and_keep_nothing_from_being_written(
+    store: Database, clock: SetClock
+) -> None:
+    log = VisitLog(store, clock, of_address=LocalRate("1/hour", NOON.timestamp))
+    assert log.tell_apart(LINK_ID, "192.0.2.1")
+    # They gave the password, and went away before they followed its answer.
+    assert not log.tell_apart(LINK_ID, "192.0.2.1")
+    assert not log.tell_apart(LINK_ID, "192.0.2.1")
+    opened(log, NOON, link_id=OTHER_ID)
+    await log.flush()
+    assert await counted(store) == (0, 2, None)
+    assert await counted(store, OTHER_ID) == (1, 1, NOON)
