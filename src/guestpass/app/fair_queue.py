@@ -78,7 +78,8 @@ class FairQueue:
                     key=lambda each: (self._addresses.count(each.address), self._links.count(each.link)),
                 )
                 self._leave(newest)
-                newest.turn.set_exception(TooManyWaiting("More wait for a turn than may."))
+                if not newest.turn.done():  # It may just have been cancelled.
+                    newest.turn.set_exception(TooManyWaiting("More wait for a turn than may."))
                 return
         raise TooManyWaiting("More wait for a turn than may.")
 

@@ -134,3 +134,15 @@ async def test_what_fails_in_its_turn_gives_the_place_back() -> None:
         with pytest.raises(ZeroDivisionError):
             async with queue.turn("link", "192.0.2.1"):
                 raise ZeroDivisionError
+
+
+async def test_who_is_cancelled_in_the_moment_of_making_room_hurts_nobody() -> None:
+    crowd = Crowd(FairQueue(1, longest=3))
+    async with held(crowd.queue) as group:
+        waiting = [group.create_task(crowd.want(str(number), "link", "192.0.2.1")) for number in range(3)]
+        await asyncio.sleep(0)
+        another = group.create_task(crowd.want("another", "quiet", "198.51.100.2"))
+        # It is the newest of the crowd, and has not left the queue yet when the other one comes.
+        waiting[2].cancel()
+    assert another.exception() is None
+    assert sorted(crowd.served) == ["0", "1", "another"]
