@@ -154,7 +154,8 @@ class Resolver:
         try:
             threading.Thread(target=self._run, args=(loop, name), name="resolver", daemon=True).start()
         except RuntimeError as error:  # The machine has no thread left.
-            self._end(loop, name, (UnresolvedError, str(error)))
+            # Not now: `_start` is at work, and it begins with what `_end` leaves.
+            loop.call_soon(self._end, loop, name, (UnresolvedError, str(error)))
 
     def _run(self, loop: asyncio.AbstractEventLoop, name: _Name) -> None:
         """Ask, in a thread, and let the loop know; it may be gone by then."""

@@ -300,3 +300,26 @@ async def test_without_a_thread_left_the_name_fails_and_is_asked_for_later(
 
 async def test_the_systems_own_files_are_read() -> None:
     assert {"127.0.0.1", "::1"} & set(await Resolver().addresses("localhost", "a"))
+
+
+async def test_where_the_machine_has_no_thread_left_each_name_fails_by_itself(
+    names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolving = Resolver(names.look_up)
+    waiting = _asking(resolving, *((f"silent{number}", org) for number in range(1000) for org in ("a", "b")))
+    await _turns()
+    reported: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["message"]))
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        names.answer()
+        async with asyncio.timeout(30):
+            failures = [str(failure) for failure in await waiting]
+    assert set(failures) == {"can't start new thread", "Name or service not known"}
+    assert reported == []
+    names.is_slow = False
+    assert await resolving.addresses("odoo", "a") == ["10.0.0.1"]
