@@ -133,6 +133,16 @@ async def test_a_clock_that_was_set_back_shuts_nobody_out_for_longer_than_a_wind
     await door.charged([ONE, ALL])
 
 
+async def test_nothing_is_pending_for_longer_because_a_clock_was_set_back(door: Door, clock: SetClock) -> None:
+    # Whoever charged it was killed.
+    for _ in range(3):
+        await door.charged([ONE], pending=True)
+    clock.advance(timedelta(days=-30))
+    await door.charge([ONE])
+    clock.advance(PENDING)
+    assert await door.charge([ONE]) == Shut((timedelta(seconds=600) - PENDING).total_seconds(), may_open=False)
+
+
 async def test_several_processes_together_charge_no_more_than_there_is(database_url: str) -> None:
     results = await race(database_url, "charge_and_settle")
     # Of 30 each third was right: the others count, and never more than 12 of them.

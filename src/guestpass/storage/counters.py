@@ -90,11 +90,11 @@ class SQLCounters:
         return {it.counter: standings[it.counter] for it in charged if standings[it.counter].ends_at == it.ends_at}
 
     async def shorten(self, counters: Sequence[Counter], now: datetime) -> None:
-        """End none of them later than if it began now."""
+        """End none of them later than if it began now; what is pending there counts, as `settle` finds it no more."""
         for each in counters:
             latest = now + each.window
             longer = (_c.key == each.key, _c.expires_at > latest)
-            await self._connection.execute(update(rate_counters).where(*longer).values(expires_at=latest))
+            await self._connection.execute(update(rate_counters).where(*longer).values(expires_at=latest, pending=0))
 
     async def clear_below(self, prefixes: Sequence[str]) -> None:
         """Forget all whose names begin so."""
