@@ -13,7 +13,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from guestpass.app.owner_writes import TooManyWrites
-from guestpass.domain.errors import AlreadyExists, DescriptorsUsedUp, Forbidden, InUse, Invalid, NotFound
+from guestpass.domain.errors import (
+    AlreadyExists,
+    DescriptorsUsedUp,
+    Forbidden,
+    InUse,
+    Invalid,
+    NotFound,
+    TooManyWaiting,
+)
 from guestpass.domain.reasons import Reason
 from guestpass.web.dashboard.pages import is_partial, render
 from guestpass.web.dashboard.sessions import ForeignForm, SignInNeeded
@@ -203,6 +211,9 @@ _TABLE: Final[Mapping[type[Exception], Callable[[Request, Any], Response]]] = {
     Invalid: _invalid,
     InUse: _in_use,
     TooManyWrites: _too_many_writes,
+    TooManyWaiting: lambda request, _: _not_now(
+        request, "More passwords are being set than the server can do. Nothing was changed. Try again."
+    ),
     AlreadyExists: _in_use,
     DescriptorsUsedUp: lambda request, _: _not_now(
         request, "The server may open no further connection at the moment. If it goes on, tell your operator."
