@@ -166,7 +166,7 @@ class OdooProfile:
         if link.account is not None:
             sign_in = rule_on_sign_in(head.method, path)
             if sign_in is SignInRuling.LEAVES:
-                client.wait()
+                crossing.admitted.wait()
                 self._gateway.spawn(self._leave(client, crossing))
                 return None
             if sign_in is SignInRuling.REFUSED:
@@ -226,8 +226,12 @@ class OdooProfile:
 
     async def _leave(self, client: ClientConnection, crossing: Crossing) -> None:
         """The visitor logs out: his visit ends, and Odoo is told so by us."""
-        await self._sessions.end(crossing.entry, crossing.visitor_id)
-        if client.is_open:
+        try:
+            await self._sessions.end(crossing.entry, crossing.visitor_id)
+        except Exception:
+            crossing.admitted.give_up(Reason.UNAVAILABLE)
+            raise
+        if crossing.admitted.goes_on():
             name = pass_name(secure=self._gateway.secure).encode()
             gone = b"Set-Cookie: %b\r\n" % expired(name, secure=self._gateway.secure)
             client.reply(Reason.VISIT_ENDED, extra=(gone,), link=crossing.entry)
