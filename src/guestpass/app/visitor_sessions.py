@@ -133,7 +133,7 @@ class VisitorSessions:
         """The visitor's session: from memory, from the database, or by signing in; raises NoSession.
 
         `instead_of` is one that Odoo has ended. `address` is the visitor's, for the budget and for Odoo's log.
-        `ends_at` is when his pass is over, where that is sooner than the link. `readmit` is asked before anybody is
+        `ends_at` is when their pass is over, where that is sooner than the link. `readmit` is asked before anybody is
         signed in: why the visitor may not be, None where they may.
         """
         async with self._turn((entry.link.id, visitor)):

@@ -67,7 +67,7 @@ class Facts:
     names (`own_link`, None where that is gone). `shared_link` is the link of the token in the path or of `ticket`, None
     for an unknown token, and `was_replaced` says that a rotation retired it. `preview` is the pass that an owner's
     ticket in the query stands for, `ticket` what leads from PUBLIC_URL's host to a link's own. `address` is the
-    visitor's, `named` the host as he named it, `is_bot` that a program looks at the link because somebody sent it.
+    visitor's, `named` the host as they named it, `is_bot` that a program looks at the link because somebody sent it.
     `is_out_of_date` says that nobody could ask the database for so long that links may have ended meanwhile.
     """
 

@@ -49,7 +49,7 @@ class CookieJar:
     (RFC 6265bis, section 4.1.3). `a_kept_pass` finds those that PUBLIC_URL's host remembers for links with own hosts.
 
     Of more cookies than any browser keeps the first are looked at, and of those behind them what is ours or was renamed
-    by us: nobody is refused for what a script has put into his browser.
+    by us: nobody is refused for what a script has put into their browser.
     """
 
     __slots__ = ("_a_kept_pass", "_last", "_raw", "_signer", "passes")

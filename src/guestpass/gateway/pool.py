@@ -126,7 +126,7 @@ class Pool:
         kept.by_holder[holder] = idle
         kept.count += 1
         if kept.count > _MAX_IDLE:
-            # Who holds more than an equal share gives way himself, else who has been silent for longest.
+            # Whoever holds more than an equal share gives way, else who has been silent for longest.
             holds_more = len(idle) > 1 and len(idle) * len(kept.by_holder) > _MAX_IDLE
             gives_way = idle if holds_more else next(filter(None, kept.by_holder.values()))
             gives_way.pop(0).close()

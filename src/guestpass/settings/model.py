@@ -281,8 +281,8 @@ class Settings(BaseSettings):
     )
     password_tries_per_link: Annotated[str, BeforeValidator(parse_rate)] = Field(
         default="200/hour",
-        description="The same from all addresses together that have failed three times in a day, or whose networks "
-        "have failed often. Others are let try as well.",
+        description="The same for all addresses together that have failed three times in a day, or whose networks "
+        "have failed often. These don't use up the tries of others.",
     )
     unknown_tokens: Annotated[str, BeforeValidator(parse_rate)] = Field(
         default="240/10minute",

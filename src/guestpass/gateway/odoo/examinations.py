@@ -25,7 +25,7 @@ class Subject(Enum):
 
     LOOK = "look"  # the call of a visitor who may only look
     JSONRPC = "jsonrpc"  # a call to an allowed /jsonrpc
-    CALL = "call"  # the call of a visitor whom his link signs in
+    CALL = "call"  # the call of a visitor whom the link signs in
     FORM = "form"  # a form that Odoo lets choose the session's database
 
 

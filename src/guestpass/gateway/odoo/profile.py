@@ -324,7 +324,7 @@ class OdooProfile:
                 return self._refuse_call(crossing, Refused(finding.text, finding.model, finding.method))
 
     def _refuse_call(self, crossing: Crossing, refused: Refused) -> RenderedNotice:
-        """Tell a visitor who may only look, and count what he wanted for the owner."""
+        """Tell a visitor who may only look, and count for the owner what they wanted."""
         if refused.model is not None and refused.method is not None:
             key, now = crossing.entry.environment.key, self._gateway.time()
             self._gateway.visits.refused_call(key, refused.model, refused.method, now)
