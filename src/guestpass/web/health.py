@@ -21,10 +21,10 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """`degraded` where visitors are served and nothing can be changed; `detail` says why then."""
+    """`degraded` where visitors are served and changes can fail; `detail` says why then."""
 
     status: Literal["ok", "degraded"] = "ok"
-    detail: str | None = Field(default=None, description="Why nothing can be changed.")
+    detail: str | None = Field(default=None, description="Why changes can fail.")
 
 
 @router.get(
@@ -50,12 +50,12 @@ async def get_health() -> Health:
 async def get_readiness(services: Services) -> Readiness:
     """200 when the database, with each table that visitors need, and the gateway are ready, else 503. Needs no token.
 
-    Where nothing can be written to the database, visitors are served all the same: `status` is then `degraded`.
+    Where the database can't be written to, or is damaged elsewhere, visitors are served: `status` is then `degraded`.
     """
     is_ready, why = await services.ready(), services.unwritable()
     if not is_ready:
         detail = "Not ready." if why is None else f"Not ready. The database can't be used: {why}."
         raise ProblemRaised(Problem(status=503, code="unavailable", detail=detail, fields=(("Retry-After", "5"),)))
     if why is not None:
-        return Readiness(status="degraded", detail=f"Nothing can be written to the database: {why}.")
+        return Readiness(status="degraded", detail=f"Changes to the database can fail: {why}.")
     return Readiness()

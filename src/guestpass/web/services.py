@@ -31,8 +31,8 @@ from guestpass.web.notices import Notices
 class WebServices:
     """The use cases and signers behind the routes.
 
-    `ready` tells whether this process can serve visitors now, `unwritable` why nothing can be changed (None where it
-    can), `installation_findings` what its operator should know, `serves` whether a host name is ours.
+    `ready` tells whether this process can serve visitors now, `unwritable` why changes can fail (None where they
+    can't), `installation_findings` what its operator should know, `serves` whether a host name is ours.
     `owner_writes` bounds what each owner changes.
     """
 
