@@ -461,16 +461,16 @@ class ClientConnection(asyncio.Protocol):
     def _has_unread_bytes(self) -> bool:
         return has_bytes(self.transport.get_extra_info("socket"), UNREAD)
 
-    def sweep(self, now: float) -> None:
-        """End what has waited too long; called about twice a second."""
+    def sweep(self, now: float) -> bool:
+        """End what has waited too long, and say whether there was any; called about twice a second."""
         if self._tail_of is not None and not self.has_unsent_bytes:
             self._let_go_of_tail()
         self.measure(now)
         if self.unsent and now - self.stuck_since >= self.patience:
             self.cut_for_slowness("it took nothing of an answer for too long")
-            return
+            return True
         if now < self._deadline:
-            return
+            return False
         self._deadline = _NEVER
         if self._exchange is not None:
             self._exchange.timed_out()
@@ -481,6 +481,7 @@ class ClientConnection(asyncio.Protocol):
             self.refuse_slow(f"The request's head took longer than {HEAD_TIMEOUT:.0f} s.")
         else:
             self.close()
+        return True
 
     def measure(self, now: float) -> None:
         """Note how much waits for the client, and whether it has taken any since the last time."""

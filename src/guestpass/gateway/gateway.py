@@ -48,6 +48,8 @@ _ARRIVAL_SECONDS: Final = 2.0
 _FAREWELL_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 0.1
 _SWEPT_AT_ONCE: Final = 500
+_ENDED_AT_ONCE: Final = 16
+"""To end a connection costs some thirty times as much as to look at one."""
 _MOST_IDLE: Final = 20
 """One of so many connections is closed at once where there is no room for another."""
 
@@ -308,10 +310,12 @@ class Gateway:
             self._suspend_when_out_of_date()
             self._follow_clock(now)
             self.faults.sweep()
+            ended = 0
             for number, connection in enumerate(tuple(self.connections)):
-                if number % _SWEPT_AT_ONCE == 0:
+                if number % _SWEPT_AT_ONCE == 0 or ended == _ENDED_AT_ONCE:
+                    ended = 0
                     await asyncio.sleep(0)
-                connection.sweep(now)
+                ended += connection.sweep(now)
             self._limit_unsent()
             self._look_for_descriptors()
             self.pool.sweep(now)
