@@ -42,6 +42,7 @@ WRONG_FRAMES = {
     "HTTP": SMUGGLED,
     "a binary message": masked(0x82, b"\x00\x01"),
     "a message of 4 EiB": masked(0x81, b"hello", length=b"\xff" + (1 << 62).to_bytes(8)),
+    "the longest message": masked(0x81, b"hello", length=b"\xff" + ((1 << 63) - 1).to_bytes(8)),
     "a message of 65 KiB in pieces": masked(0x01, b"x" * 65000) + masked(0x80, b"x" * 1000),
 }
 WRONG = pytest.mark.parametrize("frames", WRONG_FRAMES.values(), ids=WRONG_FRAMES)
@@ -60,6 +61,9 @@ SERVERS_FRAMES = {
     "half a length": b"\x81\x7e\x00",
     "half a message": plain(0x81, b"hello")[:-1],
     "a message of 4 EiB": plain(0x81, b"hello", length=b"\x7f" + (1 << 62).to_bytes(8)),
+    "the longest message": plain(0x81, b"hello", length=b"\x7f" + ((1 << 63) - 1).to_bytes(8)),
+    "compressed, as nobody agreed": plain(0xC1, b"hello"),
+    "compressed in pieces, as nobody agreed": plain(0x41, b"hello") + plain(0x80, b"hello"),
     "the first piece of a message": plain(0x01, b"hello"),
     "a Ping within a message": plain(0x01, b"hello") + plain(0x89),
     "a Close": plain(0x88, b"\x03\xe8"),
