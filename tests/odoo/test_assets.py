@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import brotli  # type: ignore[import-untyped]
@@ -10,6 +12,8 @@ from tests.doubles.odoo.handle import Odoo
 from tests.installation import Installation, installation
 from tests.links.waiting import until
 from tests.odoo.visitor import Visitor, opened
+
+from guestpass.gateway.odoo.asset_files import BLOCK, scan
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -115,3 +119,69 @@ async def _restarted(server: Installation) -> int:
     status = await server.stop()
     await server.start()
     return status
+
+
+async def test_what_was_damaged_while_it_was_down_is_fetched_anew_and_holds_up_nobody(
+    odoo: Odoo, tmp_path: Path
+) -> None:
+    paths = {name: f"/web/static/double/60000/{number}.css" for number, name in enumerate(DAMAGES)}
+    async with installation(asset_recheck="1h") as server:
+        async with opened(server, odoo, name=tmp_path.name) as visitor:
+            before = {}
+            for path in paths.values():
+                before[path] = (await visitor.get(path, Accept_Encoding="identity")).content
+                assert (await visitor.get(path, Accept_Encoding="br")).headers["content-encoding"] == "br"
+            [folder] = (Path(server.environ["GUESTPASS_DATA_DIR"]) / "assets").iterdir()
+            assert await server.stop() == 0
+            found, _ = scan(folder)
+            assert len(found) >= 2 * len(paths)
+            for label, file in found:
+                [damage] = [name for name, path in paths.items() if path.encode() == label.path]
+                DAMAGES[damage](file)
+            for number in range(2_000):
+                (folder / f"stray{number}.asset").touch()
+            os.mkfifo(folder / "stray.asset")
+            await server.start()
+            for path, plain in before.items():
+                for coding in ("identity", "br", "gzip"):
+                    answer = await visitor.get(path, Accept_Encoding=coding)
+                    assert (answer.status_code, answer.content) == (200, plain), (path, coding)
+            assert server.log.count('"assets_broken"') == 1
+            # What was noticed when it was read is said once a minute at most.
+            assert server.log.count('"asset_lost"') <= 1
+
+            async def is_kept() -> bool:
+                odoo.forget()
+                for path, plain in before.items():
+                    assert (await visitor.get(path, Accept_Encoding="identity")).content == plain
+                return odoo.requests() == []
+
+            await until(is_kept)
+            assert not list(folder.glob("stray*"))
+        # No thread waits for a pipe.
+        assert await server.stop() == 0
+
+
+def _replace_by(make: Callable[[Path], object]) -> Callable[[Path], None]:
+    def damage(file: Path) -> None:
+        file.unlink()
+        make(file)
+
+    return damage
+
+
+def _change_body(file: Path) -> None:
+    data = file.read_bytes()
+    file.write_bytes(data[:BLOCK] + bytes(byte ^ 1 for byte in data[BLOCK:]))
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "cut": lambda file: os.truncate(file, file.stat().st_size - 1),
+    "empty": lambda file: os.truncate(file, 0),
+    "other bytes": _change_body,
+    "a folder": _replace_by(Path.mkdir),
+    "a pipe": _replace_by(os.mkfifo),
+    "a link to itself": _replace_by(lambda file: file.symlink_to(file.name)),
+    "a link to a device": _replace_by(lambda file: file.symlink_to("/dev/zero")),
+    "not to be read": lambda file: file.chmod(0),
+}

@@ -10,7 +10,7 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Final
 
-from guestpass.gateway.odoo.asset_files import BLOCK, PIECE, Label, is_intact
+from guestpass.gateway.odoo.asset_files import BLOCK, PIECE, Label, is_intact, open_file
 from guestpass.gateway.odoo.compression import Effort, Encoding
 
 LARGEST_IN_MEMORY: Final = 2 * 1024 * 1024
@@ -103,7 +103,7 @@ class Reader:
 def _load(form: Form) -> int | bytes:
     if not form.is_proved and not is_intact(form.path, form.label):
         raise ValueError("the body was changed on the disk")
-    descriptor = os.open(form.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    descriptor = open_file(form.path)
     try:
         if os.fstat(descriptor).st_size != BLOCK + form.length:
             raise ValueError("the file is not as long as it was")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
+import stat
 import threading
 import zlib
 from collections.abc import Iterator
@@ -25,6 +27,7 @@ PIECE: Final = 256 * 1024
 _PART: Final = ".part"
 _SUFFIX: Final = ".asset"
 _MAGIC: Final = b"guestpass asset 1"
+_KINDS: Final = {"environment": str, "revision": int, "path": str, "fill": str, "length": int, "crc": int}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,16 @@ class Label:
         text = rest.rstrip(b"\n")
         if len(block) != BLOCK or first != b"%b %08x" % (_MAGIC, zlib.crc32(text)):
             raise ValueError("not the first block of an asset")
-        said: dict[str, Any] = json.loads(text)
+        try:
+            return cls._of(json.loads(text))
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError("a label of another kind") from error
+
+    @classmethod
+    def _of(cls, said: dict[str, Any]) -> Label:
+        for name, kind in _KINDS.items():
+            if type(said[name]) is not kind:
+                raise TypeError(name)
         return cls(
             environment=said["environment"],
             revision=said["revision"],
@@ -150,41 +162,57 @@ def part_of(source: Path, encoding: Encoding, effort: Effort) -> Path:
     return source.with_name(f"{source.stem}.{encoding.value.decode()}.{effort.value}{_PART}")
 
 
+def open_file(path: Path) -> int:
+    """A descriptor of a file for reading; raises ValueError for what is none, such as a link or a pipe, or OSError."""
+    # To open a pipe would wait for somebody who writes into it.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError("not a file")
+    return descriptor
+
+
 def read_label(path: Path) -> Label:
     """What a file holds; raises ValueError where it is no asset or not as long as it says, or OSError."""
-    with path.open("rb") as file:
+    with os.fdopen(open_file(path), "rb") as file:
         label = Label.decode(file.read(BLOCK))
         if os.fstat(file.fileno()).st_size != BLOCK + label.length:
             raise ValueError("not as long as it says")
     return label
 
 
-def scan(folder: Path) -> list[tuple[Label, Path]]:
-    """All assets in the folder, those used longest ago first; what is broken or was never finished is removed."""
+def scan(folder: Path) -> tuple[list[tuple[Label, Path]], int]:
+    """All assets in the folder, those used longest ago first, and how many broken ones were removed.
+
+    What was never finished is removed too, and not counted.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found: list[tuple[float, Label, Path]] = []
+    broken = 0
     for path in folder.iterdir():
         if path.suffix == _PART:
             remove([path])
         elif path.suffix == _SUFFIX:
             try:
-                found.append((path.stat().st_mtime, read_label(path), path))
-            except (OSError, ValueError, KeyError, TypeError, AttributeError):
+                label = read_label(path)
+                found.append((path.stat().st_mtime, label, path))
+            except (OSError, ValueError):
+                broken += 1
                 remove([path])
     found.sort(key=lambda entry: entry[0])
-    return [(label, path) for _, label, path in found]
+    return [(label, path) for _, label, path in found], broken
 
 
 def pieces(path: Path) -> Iterator[bytes]:
-    """A file's body; raises OSError."""
-    with path.open("rb") as file:
+    """A file's body; raises ValueError for what is no file, or OSError."""
+    with os.fdopen(open_file(path), "rb") as file:
         file.seek(BLOCK)
         while piece := file.read(PIECE):
             yield piece
 
 
 def is_intact(path: Path, label: Label) -> bool:
-    """Whether the body is what was written; raises OSError."""
+    """Whether the body is what was written; raises ValueError for what is no file, or OSError."""
     crc = length = 0
     for piece in pieces(path):
         crc = zlib.crc32(piece, crc)
@@ -217,10 +245,12 @@ def compress(source: Path, encoding: Encoding, effort: Effort) -> tuple[Label, P
 
 
 def remove(paths: list[Path]) -> None:
-    """Remove files, as far as they are there and can be removed."""
+    """Remove files, and folders in their place, as far as they are there and can be removed."""
     for path in paths:
         try:
             path.unlink(missing_ok=True)
+        except IsADirectoryError:
+            shutil.rmtree(path, ignore_errors=True)
         except OSError:
             continue
 

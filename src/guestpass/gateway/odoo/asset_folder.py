@@ -32,10 +32,12 @@ def claim_folder(parent: Path, *, workers: int) -> Iterator[AssetFolder]:
     Folders that nobody has are removed where there are more than there are workers.
     """
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for path in parent.iterdir():
-        if path.is_file():
-            # From the time when all assets lay in one folder.
-            path.unlink(missing_ok=True)
+    with os.scandir(parent) as entries:
+        strays = [Path(entry.path) for entry in entries if not entry.is_dir(follow_symlinks=False)]
+    for stray in strays:
+        # Most likely from the time when all assets lay in one folder.
+        with suppress(OSError):
+            stray.unlink()
     descriptor, path = _claim(parent)
     try:
         for surplus in _folders(parent)[workers:]:
@@ -53,8 +55,10 @@ def _claim(parent: Path) -> tuple[int, Path]:
             return descriptor, path
     for number in count():
         path = parent / str(number)
-        with suppress(FileExistsError):
+        try:
             path.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
         if (descriptor := _lock(path)) is not None:
             return descriptor, path
     raise AssertionError  # count() has no end
@@ -65,10 +69,13 @@ def _folders(parent: Path) -> list[Path]:
 
 
 def _lock(path: Path) -> int | None:
-    """A descriptor that holds the folder, or None where another process has it or has just removed it."""
+    """A descriptor that holds the folder, or None where another process has it or has just removed it.
+
+    None too where it is no folder, or not ours to read.
+    """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -216,7 +216,16 @@ class AssetCache:
 
     async def run(self) -> None:
         """Find what is on the disk, then serve until cancelled; raises OSError where the folder can't be used."""
-        self._take_in(await self._in_thread(scan, self._folder))
+        found, broken = await self._in_thread(scan, self._folder)
+        if broken:
+            self._log.warning(
+                "assets_broken",
+                count=broken,
+                folder=str(self._folder),
+                cause="they are not as they were written",
+                effect="they are removed, and fetched anew when somebody asks",
+            )
+        self._take_in(found)
         self._evict()
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
@@ -507,7 +516,8 @@ class AssetCache:
         key = AssetKey(form.label.environment, form.label.revision, form.label.path)
         asset = self._assets.get(key)
         if asset is not None and asset.fill == form.label.fill:
-            self._log.warning("asset_lost", environment=key.environment, path=_text(key))
+            # A disk that has lost many is one fault.
+            self._faults.tell("asset_lost", environment=key.environment, path=_text(key))
             self._discard(self._take_out(key))
 
     def _evict(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -79,3 +80,25 @@ def test_assets_of_the_time_of_one_folder_for_all_are_removed(tmp_path: Path) ->
     (tmp_path / "0123456789.part").touch()
     with claim_folder(tmp_path, workers=1) as folder:
         assert _names(tmp_path) == [folder.path.name]
+
+
+@pytest.mark.parametrize("stray", ["a file", "a pipe", "a link", "a link to a folder"])
+def test_what_stands_in_the_place_of_a_folder_stops_no_worker(tmp_path: Path, stray: str) -> None:
+    parent, elsewhere = tmp_path / "assets", tmp_path / "elsewhere"
+    parent.mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "kept").touch()
+    match stray:
+        case "a file":
+            (parent / "0").touch()
+        case "a pipe":
+            os.mkfifo(parent / "0")
+        case "a link":
+            (parent / "0").symlink_to("nowhere")
+        case "a link to a folder":
+            (parent / "0").symlink_to(elsewhere)
+    with claim_folder(parent, workers=1) as folder:
+        assert folder.path == parent / "0"
+        assert not folder.path.is_symlink()
+        assert _names(folder.path) == []
+    assert _names(elsewhere) == ["kept"]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import stat
 import time as real_time
 import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -15,6 +18,7 @@ from random import Random
 
 import brotli  # type: ignore[import-untyped]
 import pytest
+import structlog
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,6 +28,7 @@ from guestpass.domain.environment import Environment, EnvironmentKey, Kind
 from guestpass.gateway.heads import RequestHead, ResponseHead, read_response_head
 from guestpass.gateway.odoo.asset_answers import Asset, Reply, is_answerable
 from guestpass.gateway.odoo.asset_bodies import Body, GoneError
+from guestpass.gateway.odoo.asset_files import BLOCK
 from guestpass.gateway.odoo.assets import AssetCache, AssetKey, Fetch, FetchedAsset, is_cacheable, press, refusal
 from guestpass.gateway.odoo.compression import Effort, Encoding
 
@@ -829,6 +834,117 @@ async def test_broken_files_are_removed_at_the_start(tmp_path: Path, damage: str
         assert cache.size == 0
         assert [path.name for path in (tmp_path / "assets").iterdir()] == ["notes.txt"]
         assert await sent(cache.answer(await stored(cache, odoo), PLAIN)) == CSS
+
+
+@pytest.mark.parametrize("in_its_place", ["a pipe", "a link to a pipe", "a link to an asset", "a folder", "a socket"])
+async def test_what_stands_in_the_place_of_an_asset_holds_up_nothing_and_is_removed(
+    tmp_path: Path, in_its_place: str
+) -> None:
+    odoo = Odoo()
+    async with serving(tmp_path) as cache:
+        await stored(cache, odoo)
+    (path,) = files(tmp_path)
+    elsewhere = path.rename(tmp_path / "elsewhere")
+    os.mkfifo(tmp_path / "pipe")
+    match in_its_place:
+        case "a pipe":
+            os.mkfifo(path)
+        case "a link to a pipe":
+            path.symlink_to(tmp_path / "pipe")
+        case "a link to an asset":
+            path.symlink_to(elsewhere)
+        case "a folder":
+            path.mkdir()
+            (path / "something").touch()
+        case "a socket":
+            os.mknod(path, stat.S_IFSOCK | 0o600)
+    with structlog.testing.capture_logs() as log:
+        async with serving(tmp_path) as cache:
+            assert cache.size == 0
+            assert list((tmp_path / "assets").iterdir()) == []
+            assert await sent(cache.answer(await stored(cache, odoo), PLAIN)) == CSS
+    assert [(entry["event"], entry["count"]) for entry in log] == [("assets_broken", 1)]
+    assert elsewhere.exists()
+
+
+async def test_a_pipe_that_takes_an_assets_place_while_it_is_kept_holds_up_nobody(tmp_path: Path) -> None:
+    odoo = Odoo()
+    async with serving(tmp_path) as cache:
+        await stored(cache, odoo)
+    async with serving(tmp_path) as cache:
+        (path,) = files(tmp_path)
+        path.unlink()
+        os.mkfifo(path)
+        with pytest.raises(GoneError):
+            await sent(cache.answer(await stored(cache, odoo), PLAIN))
+        assert await sent(cache.answer(await stored(cache, odoo), PLAIN)) == CSS
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"length": len(CSS) - 1},
+        {"length": -4096},
+        {"length": "7"},
+        {"length": None},
+        {"encoding": "br"},
+        {"encoding": "zstd"},
+        {"fields": 7},
+        {"fields": [[7, 7]]},
+        {"path": "/\u20ac"},
+        {"revision": [[]]},
+        {"environment": {}},
+        {"fill": []},
+        {"crc": 7},
+        {"crc": "7"},
+    ],
+    ids=str,
+)
+async def test_a_label_that_lies_gives_nobody_other_bytes(tmp_path: Path, lie: dict[str, object]) -> None:
+    odoo = Odoo()
+    async with serving(tmp_path) as cache:
+        await stored(cache, odoo)
+    (path,) = files(tmp_path)
+    data = path.read_bytes()
+    said = json.loads(data[:BLOCK].partition(b"\n")[2]) | lie
+    path.write_bytes(_labelled(json.dumps(said).encode()) + data[BLOCK:])
+    asking = get("Accept-Encoding: br")
+    async with serving(tmp_path) as cache:
+        for _ in range(2):
+            reply = cache.answer(await stored(cache, odoo, asking=asking), asking)
+            try:
+                assert decoded(reply, await sent(reply)) == CSS
+                break
+            except GoneError:
+                continue
+        else:
+            pytest.fail("it was not fetched anew")
+
+
+@pytest.mark.parametrize("text", [b"[]", b"7", b"null", b"{}", b"[" * 4000, b"{", b"\xff"], ids=range(7))
+async def test_a_label_that_is_none_is_removed(tmp_path: Path, text: bytes) -> None:
+    folder = tmp_path / "assets"
+    folder.mkdir()
+    (folder / "0123.asset").write_bytes(_labelled(text))
+    async with serving(tmp_path) as cache:
+        assert cache.size == 0
+        assert list(folder.iterdir()) == []
+
+
+async def test_thousands_of_broken_files_are_said_once(tmp_path: Path) -> None:
+    folder = tmp_path / "assets"
+    folder.mkdir()
+    for number in range(3_000):
+        (folder / f"{number}.asset").touch()
+    with structlog.testing.capture_logs() as log:
+        async with serving(tmp_path):
+            assert list(folder.iterdir()) == []
+    assert [(entry["event"], entry["count"]) for entry in log] == [("assets_broken", 3_000)]
+
+
+def _labelled(text: bytes) -> bytes:
+    """A first block whose checksum is right."""
+    return (b"guestpass asset 1 %08x\n%b\n" % (zlib.crc32(text), text)).ljust(BLOCK, b"\n")
 
 
 async def test_a_body_that_was_changed_on_the_disk_is_noticed_before_it_is_sent(tmp_path: Path) -> None:
