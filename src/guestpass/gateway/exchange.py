@@ -678,7 +678,7 @@ class Exchange:
         else:
             said, self._to_say = self._to_say, b""
             self._client.write(data[start : boundaries[0]] + said + data[boundaries[0] : end])
-        if not self._charge(frames.units - before):
+        if not self._charge(frames.units - before) and self._phase == _TUNNEL:
             self._overrun()
         return end
 

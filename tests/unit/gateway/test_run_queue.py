@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 from tests.unit.gateway import playbook
-from tests.unit.gateway.playbook import Playbook, Wire, playing, request
+from tests.unit.gateway.playbook import LINK_ID, Playbook, Wire, playing, request
 
 from guestpass.domain.environment import Kind
 from guestpass.gateway.client_side import WRITE_BUFFER
@@ -303,6 +303,22 @@ async def test_tiny_chunks_and_frames_count_like_requests(sender: str) -> None:
             passed, close = book.client.written.count(PING), book.client.written[-20:]
             assert 8 * UNITS_A_STEP <= passed <= 12 * UNITS_A_STEP
             assert b"\x03\xf0Too many frames." in close
+
+
+async def test_a_tunnel_is_closed_once_although_it_takes_too_much_work_by_then() -> None:
+    async with playing(Caps(requests_per_link="10/minute")) as book:
+        upstream = await _tunnel(book)
+        upstream.deliver(b"\x01\x01a")
+        for connection in book.gateway.connections:
+            connection.go_away()
+        entry = book.gateway.directory.get(LINK_ID)
+        assert entry is not None
+        while book.gateway.crowd.take_request_of(entry) is None:
+            pass
+        upstream.deliver(PING * (UNITS_A_STEP - 2) + b"\x80\x01b" + PING * UNITS_A_STEP)
+        await book.settle(100)
+        assert book.client.written.endswith(b"\x80\x01b\x88\x16\x03\xe9The server restarts.")
+        assert not book.client.aborted
 
 
 def _payload(upstream: Wire) -> bytes:
