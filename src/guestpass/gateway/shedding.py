@@ -15,8 +15,8 @@ from guestpass.gateway.heads import MAX_HEAD
 # Less than any browser takes of an answer's head; Chromium takes 256 KiB.
 _MOST_LINES: Final = 192 * 1024
 _MOST_PATHS: Final = 8
-# No second slash at the beginning: that would lead to another host.
-_NAVIGATION = re.compile(rb"GET (/(?!/)[\x21-\x7e]*) HTTP/1\.1\r\n")
+# No second slash at the beginning, which to browsers a backslash is too: that would lead to another host.
+_NAVIGATION = re.compile(rb"GET (/(?![/\\])[\x21-\x7e]*) HTTP/1\.1\r\n")
 _IS_NAVIGATION = re.compile(
     rb"\r\n(?:sec-fetch-mode:[ \t]*navigate|upgrade-insecure-requests:[ \t]*1)[ \t]*\r\n", re.IGNORECASE
 )

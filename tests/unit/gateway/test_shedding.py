@@ -61,6 +61,7 @@ def test_what_one_link_set_for_all_is_removed_too() -> None:
         head(b"a=1", b"b=" + b"v" * MAX_HEAD, line=b"POST / HTTP/1.1"),
         head(b"a=1", b"b=" + b"v" * MAX_HEAD, line=b"GET //evil.example/ HTTP/1.1"),
         head(b"a=1", b"b=" + b"v" * MAX_HEAD, line=b"GET http://evil.example/ HTTP/1.1"),
+        head(b"a=1", b"b=" + b"v" * MAX_HEAD, line=b"GET /\\evil.example/ HTTP/1.1"),
         head(b"a=1", b"b=" + b"v" * MAX_HEAD, field=b"Sec-Fetch-Mode: cors"),
         head(b"guestpass=1", b"__Host-guestpass.x=" + b"v" * MAX_HEAD),
         head(b"a" * MAX_HEAD),
