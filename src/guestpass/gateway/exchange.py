@@ -648,6 +648,9 @@ class Exchange:
         if not self._upgrade or not is_accepted(key, head):
             self._fail(Reason.UPSTREAM_BROKEN, "it switched protocols without being asked, or not as asked")
             return
+        if not self._offers_extensions() and any(lower == b"sec-websocket-extensions" for lower, _, _ in head.fields):
+            self._fail(Reason.UPSTREAM_BROKEN, "it accepted an extension of WebSockets that was not offered")
+            return
         self._phase = _TUNNEL
         self._from_server = self._follow_server()
         self._client.answered = True
@@ -656,6 +659,10 @@ class Exchange:
         if data:
             self._take_step(data, 0)
         self._client.tunnel_opened()
+
+    def _offers_extensions(self) -> bool:
+        """Whether the upstream may accept an extension (RFC 6455, section 4.1)."""
+        return b"sec-websocket-extensions" in self._request.values
 
     def _follow_server(self) -> Frames:
         """What finds where the upstream's frames end."""

@@ -235,6 +235,24 @@ async def test_whatever_is_no_right_101_opens_no_tunnel_and_the_early_bytes_reac
 
 
 @ALL
+@pytest.mark.parametrize("is_offered", [False, True], ids=["nothing offered", "offered by the client"])
+async def test_an_extension_is_accepted_only_where_the_environment_was_offered_it(
+    behind: Behind, is_offered: bool
+) -> None:
+    extension = b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+    async with asking(behind, upgrade=UPGRADE[:-2] + extension if is_offered else UPGRADE) as asked:
+        await asked.say(asked.upstream, SWITCHED[:-2] + extension + plain(0xC1, b"bomb"))
+        # A bus is never offered any.
+        if is_offered and behind is Behind.WEB:
+            assert asked.client.written.startswith(b"HTTP/1.1 101 ")
+            assert asked.client.written.endswith(plain(0xC1, b"bomb"))
+        else:
+            assert asked.client.written.startswith(b"HTTP/1.1 502 ")
+            assert b"bomb" not in asked.client.written
+            assert asked.upstream.lost
+
+
+@ALL
 async def test_a_101_that_nobody_asked_for_is_502(behind: Behind) -> None:
     plain_get = UPGRADE.replace(b"Upgrade: websocket", b"X-Nothing: x").replace(b"Connection: Upgrade", b"X-Other: x")
     async with asking(behind, upgrade=plain_get) as asked:

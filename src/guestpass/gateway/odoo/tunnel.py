@@ -70,6 +70,9 @@ class BusTunnel(Exchange):
         else:
             super().cut()
 
+    def _offers_extensions(self) -> bool:
+        return False
+
     def _follow_server(self) -> Frames:
         return self._from_odoo
 
