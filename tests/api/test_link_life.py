@@ -184,7 +184,7 @@ WRONG: list[tuple[Any, list[str]]] = [
     ({"shareType": "token"}, ["shareType"]),
     ({"status": "active"}, ["status"]),
     ({"url": "x"}, ["url"]),
-    ({"maxVisitors": 0, "note": "\x00", "label": "\x00"}, ["maxVisitors", "label", "note"]),
+    ({"maxVisitors": 0, "note": "\x00", "label": "\x00"}, ["label", "note", "maxVisitors"]),
     ([], ["body"]),
 ]
 

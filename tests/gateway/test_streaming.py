@@ -124,6 +124,7 @@ async def test_long_cookie_fields_take_no_memory(share: Share, upstream: RawUpst
         client = await shared.connect()
         client.send(b"GET / HTTP/1.1\r\nHost: %b\r\nCookie: n=%d; %b\r\n\r\n" % (shared.host, number, cookies))
         assert (await client.answer()).status == 401
+        await client.close()
     assert memory.growth < GROWTH
 
 

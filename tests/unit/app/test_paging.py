@@ -15,12 +15,12 @@ MOMENTS = st.datetimes(timezones=st.just(UTC), min_value=datetime(1970, 1, 1), m
 WORDS = st.integers(-(2**63), 2**63 - 1)
 
 
-@given(st.none() | MOMENTS, st.none() | WORDS, st.none() | st.text())
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))  # what a database keeps
+
+
+@given(st.none() | MOMENTS, st.none() | WORDS, st.none() | TEXTS)
 def test_a_place_comes_back_as_it_was_written(at: datetime | None, number: int | None, text: str | None) -> None:
-    try:
-        cursor = write_cursor("things", at, number, text)
-    except UnicodeEncodeError:
-        return
+    cursor = write_cursor("things", at, number, text)
     if len(cursor) <= 2000:
         assert read_cursor(cursor, "things", datetime, int, str) == (at, number, text)
         assert cursor.isascii()
