@@ -470,5 +470,7 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
         return self._unsealed + self._outgoing.pending + self._plain.get_write_buffer_size()
 
     def get_extra_info(self, name: str, default: object = None) -> object:
-        """What TLS knows as `ssl_object`, and otherwise what the plain transport knows."""
+        """What TLS knows as `ssl_object`, whether sealed bytes have arrived as `has_sealed`, else what plain has."""
+        if name == "has_sealed":
+            return self._at < len(self._sealed)
         return self._tls if name == "ssl_object" else self._plain.get_extra_info(name, default)

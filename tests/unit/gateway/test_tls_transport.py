@@ -210,9 +210,12 @@ def test_records_take_turns_however_little_is_in_each(tmp_path: Path) -> None:
         await peer.send(b"".join(peer.tls.data(b"x") for _ in range(count)))
         turns = 0
         while len(side.received) < count:
+            # Who keeps the connection for another request must know that this answer goes on.
+            assert not side.pieces or side.transport.get_extra_info("has_sealed")
             turns += 1
             await asyncio.sleep(0)
         assert turns >= count // RECORDS_AT_ONCE
+        assert not side.transport.get_extra_info("has_sealed")
 
     run(test, tmp_path)
 
