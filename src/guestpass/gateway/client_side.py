@@ -35,6 +35,8 @@ _LINGER_SECONDS: Final = 2.0
 _LONGEST_LINGER: Final = 30.0
 _LINGER_BYTES: Final = 64 * 1024 * 1024
 _BACKLOG: Final = 64 * 1024
+_LONGEST_WAIT: Final = 300.0
+"""Seconds that a look-up, a sign-in or an asset may take; each has shorter limits of its own."""
 _NEVER: Final = float("inf")
 WRITE_BUFFER: Final = 1024 * 1024
 """Bytes that wait for a client from which on no more are made ready for it."""
@@ -324,7 +326,7 @@ class ClientConnection(asyncio.Protocol):
     def wait(self) -> None:
         """The decision needs a look-up; nothing further is read meanwhile."""
         self._waiting = True
-        self._deadline = _NEVER
+        self._deadline = self.gateway.loop.time() + _LONGEST_WAIT
 
     def start(self, exchange: Serving) -> None:
         """Let an exchange serve the present request."""
@@ -476,6 +478,9 @@ class ClientConnection(asyncio.Protocol):
             self._exchange.timed_out()
         elif self._lingered >= 0:
             self._end_lingering(now)
+        elif self._waiting:
+            # Whoever was to answer has failed, or it would have done so long ago.
+            self.abort()
         elif self._backlog and not self._closing:
             self._head = None
             self.refuse_slow(f"The request's head took longer than {HEAD_TIMEOUT:.0f} s.")

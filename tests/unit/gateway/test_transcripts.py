@@ -317,6 +317,16 @@ def test_byte_by_byte_is_no_exception(turn: Turn) -> None:
     assert play([turn, turn], Cuts(tuple(range(2 * longest)))) == play([turn, turn], Cuts(None))
 
 
+async def test_a_look_up_that_never_ends_is_no_connection_for_ever() -> None:
+    async with playing() as book:
+        [connection] = book.gateway.connections
+        connection.wait()
+        await book.after(299)
+        assert not book.client.aborted
+        await book.after(301)
+        assert book.client.aborted
+
+
 async def test_the_answer_to_head_that_names_no_length_leaves_no_connection_to_the_next_request() -> None:
     """The answer to GET would end with its connection, and so may this one."""
     async with playing() as book:
