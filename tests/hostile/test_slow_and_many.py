@@ -54,7 +54,13 @@ async def small() -> AsyncIterator[Busy]:
         ) as server,
         busy(server) as running,
     ):
+        # The owner's requests must not be part of what is counted for anybody here.
+        server.client.event_hooks["request"].append(_come_from_elsewhere)
         yield running
+
+
+async def _come_from_elsewhere(request: httpx2.Request) -> None:
+    request.headers["X-Forwarded-For"] = new_address()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -201,9 +207,16 @@ async def test_an_address_has_so_many_requests_and_others_have_theirs(
     answers: list[Answer] = []
     with small.told_sparingly("too_many_requests") as lines:
         async with served_meanwhile(shared):
-            for _ in range(REQUESTS + 50):
+            for _ in range(REQUESTS):
                 client.send(shared.get(b"/", NAVIGATION))
                 answers.append(await client.answer())
+            # Each refusal ends its connection.
+            for _ in range(50):
+                client.send(shared.get(b"/", NAVIGATION))
+                answers.append(await client.answer())
+                assert await client.rest() == b""
+                await client.close()
+                client = await attacker.connect()
         pages = [await attacker.ask(b"/", NAVIGATION, b"Accept-Language: de") for _ in range(5)]
         problem = await attacker.ask(b"/image.png")
     assert [answer.status for answer in answers] == [200] * REQUESTS + [429] * 50
@@ -297,10 +310,11 @@ async def test_without_descriptors_who_is_in_goes_on_and_all_is_well_when_there_
 async def test_without_descriptors_no_environment_is_blamed_and_the_next_request_finds_one(
     small: Busy, shared: Shared, stack: AsyncExitStack
 ) -> None:
-    # Without a pass, so that nobody is connected to this environment yet. Idle ones are closed when there is no room,
-    # those first that have waited longest.
-    *_, inside = clients = await Crowd(shared, stack).send(6, b"GET / HTTP/1.1\r\nHost: %b\r\n\r\n" % shared.host)
-    assert {(await client.answer()).status for client in clients} == {401}
+    # Refused, so that nobody is connected to this environment yet. Idle ones are closed when there is no room, those
+    # first that have waited longest.
+    foreign = shared.request(b"DELETE / HTTP/1.1", b"Origin: http://elsewhere.example")
+    *_, inside = clients = await Crowd(shared, stack).send(6, foreign)
+    assert {(await client.answer()).status for client in clients} == {403}
     with small.told_sparingly("descriptors_used_up"), small.told_sparingly("unavailable") as lines:
         # No number below this one is free, so nothing more can be opened.
         with small.limited(resource.RLIMIT_NOFILE, 3):

@@ -171,7 +171,7 @@ class Reception:
             link=entry,
             turns_away=link is not None and _turns_away(facts, reason) and gateway.crowd.is_worth_noting(link),
             retry_after=wait,
-            close=True,
+            close=self._ends_by_refusal(client),
         )
 
     def _choose_pass(self, facts: Facts, jar: CookieJar) -> bool:
@@ -222,9 +222,15 @@ class Reception:
             detail=reply.detail,
             link=cast("LinkEntry | None", reply.link),
             turns_away=_turns_away(facts, reply.reason),
-            # A stranger is told once for each connection: to ask again costs them no less than us.
-            close=facts.own_link is None and reply.reason not in _NO_REFUSALS,
+            close=facts.own_link is None and reply.reason not in _NO_REFUSALS and self._ends_by_refusal(client),
         )
+
+    def _ends_by_refusal(self, client: ClientConnection) -> bool:
+        """Whether a refusal ends the connection, so that to ask again costs a client no less than us.
+
+        A trusted proxy's connection is everybody's who comes through it.
+        """
+        return not self._gateway.proxies.is_trusted(client.peer)
 
     def _act(self, client: ClientConnection, facts: Facts, jar: CookieJar) -> None:
         decision = self._decide(facts)
