@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -141,6 +142,8 @@ def _what_is_wrong(path: bytes) -> str | None:
     return None
 
 
+# A request's path is looked at by several rules in turn, and 5,000 escapes fit into one.
+@lru_cache(maxsize=256)
 def _plain(path: bytes) -> bytes:
     """The path for matching: decoded once, lower case, without the trailing slash that Odoo overlooks."""
     decoded = unquote_to_bytes(path).lower()

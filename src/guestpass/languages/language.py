@@ -18,7 +18,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
-from guestpass.languages.preference import choose
+from guestpass.languages.preference import LONGEST_FIELD, choose
 
 LANGUAGES: Final = ("en", "es", "fr", "de", "pt")
 """Tags (RFC 5646); the first is the one that texts are written in."""
@@ -68,7 +68,7 @@ def language_for(accepted: str) -> Language:
     So is one whose catalogue can't be opened at the moment: people are told in English rather than not at all.
     """
     try:
-        return _language(_chosen(accepted))
+        return _language(_chosen(accepted[:LONGEST_FIELD]))
     except OSError:
         return _language(LANGUAGES[0])
 

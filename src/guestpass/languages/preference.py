@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-# Browsers send a handful; the rest of a longer field is not looked at.
-_LONGEST_FIELD: Final = 500
+LONGEST_FIELD: Final = 500
+"""Characters. Browsers send a handful of ranges; the rest of a longer field is not looked at."""
 _RANGE = re.compile(
     r"[ \t]*(\*|[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)[ \t]*(?:;[ \t]*[Qq]=([01](?:\.[0-9]{0,3})?)[ \t]*)?"
 )
@@ -19,7 +19,7 @@ def choose(accepted: str, available: Sequence[str]) -> str:
     Ranges are looked up by falling weight, each shortened until something fits. Where nothing does, it is the default,
     since a page in a foreign language helps more than none.
     """
-    ranges = list(_ranges(accepted[:_LONGEST_FIELD]))
+    ranges = list(_ranges(accepted[:LONGEST_FIELD]))
     unwanted = {range for range, weight in ranges if weight == 0}
     for range, weight in sorted(ranges, key=lambda each: -each[1]):
         if weight == 0:

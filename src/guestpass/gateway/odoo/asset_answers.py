@@ -19,6 +19,7 @@ from guestpass.gateway.odoo.compression import (
     MIN_LENGTH,
     Acceptance,
     Encoding,
+    asked_tags,
     encoded_tag,
     is_compressible_type,
     merge_vary,
@@ -145,7 +146,7 @@ def _held_tag(asset: Asset, tag: bytes, acceptance: Acceptance, request: Request
         return tag if when is not None and asset.modified is not None and asset.modified <= when else None
     if asked.strip(b" \t") == b"*":
         return tag
-    held = {match[2] for match in ENTITY_TAG.finditer(asked)}
+    held = {match[2] for match in asked_tags(asked)}
     # The form that would be sent, the plain one, and each that could have been sent before.
     others = (encoded_tag(asset.tag, coding) for coding in acceptance.codings)
     for candidate in (tag, asset.tag, *others):

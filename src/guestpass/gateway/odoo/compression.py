@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Iterator
 from enum import Enum
 from functools import lru_cache
+from itertools import islice
 from typing import Final, Protocol
 
 import brotli  # type: ignore[import-untyped]
@@ -335,7 +337,14 @@ def merge_vary(fields: list[Field]) -> list[Field]:
 
 ENTITY_TAG: Final = re.compile(rb'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 """A tag by RFC 9110, section 8.8.3; the groups are its mark of weakness and what lies between the quotes."""
+# A browser sends one, and thousands fit into a head.
+_MOST_TAGS: Final = 100
 _OURS = re.compile(rb'W/"([\x21\x23-\x7e\x80-\xff]*)--(zstd|br|gzip)"')
+
+
+def asked_tags(if_none_match: bytes) -> Iterator[re.Match[bytes]]:
+    """The tags that an If-None-Match names, as far as anybody looks."""
+    return islice(ENTITY_TAG.finditer(if_none_match), _MOST_TAGS)
 
 
 def encoded_tag(tag: bytes, encoding: Encoding) -> bytes | None:
@@ -355,22 +364,25 @@ def upstream_if_none_match(value: bytes, accept_encoding: bytes) -> bytes:
     def restore(match: re.Match[bytes]) -> bytes:
         return b'"%b"' % match[1] if Encoding(match[2]) in accepted else match[0]
 
-    return _OURS.sub(restore, value)
+    return _OURS.sub(restore, value, count=_MOST_TAGS)
 
 
 def _represent_not_modified(head: ResponseHead, request: RequestHead) -> ResponseHead:
     """A 304 with the tag that the visitor's own form has: another would turn what it stored into the plain form."""
     accepted = read_acceptance(request.values.get(b"accept-encoding", b"")).codings
     asked = request.values.get(b"if-none-match", b"")
-    ours = [match for match in _OURS.finditer(asked) if Encoding(match[2]) in accepted]
-    plain = [match[2] for match in ENTITY_TAG.finditer(asked) if not _OURS.fullmatch(match[0])]
+    ours: dict[bytes, bytes] = {}
+    for match in islice(_OURS.finditer(asked), _MOST_TAGS):
+        if Encoding(match[2]) in accepted:
+            ours.setdefault(match[1], match[0])
+    plain = {match[2] for match in asked_tags(asked) if not _OURS.fullmatch(match[0])}
     fields: list[Field] = []
     held = None
     for lower, name, value in head.fields:
         tag = ENTITY_TAG.fullmatch(value) if lower == b"etag" else None
         if tag is not None and tag[2] not in plain:
-            held = next((match for match in ours if match[1] == tag[2]), None)
-            fields.append((lower, name, value if held is None else held[0]))
+            held = ours.get(tag[2])
+            fields.append((lower, name, value if held is None else held))
         else:
             fields.append((lower, name, value))
     return head if held is None else _with_fields(head, merge_vary(fields))

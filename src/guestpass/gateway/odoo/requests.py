@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -18,6 +19,8 @@ STRIPPED: Final = frozenset({b"x-odoo-database", b"x-odoo-dbfilter", b"x-openerp
 
 _TAKES_DATABASE = re.compile(rb"/web(?:/(?:login(?:/.*)?|signup|reset_password))?|/(?:odoo|scoped_app)(?:/.*)?")
 _DATABASE_PART = re.compile(rb"""name\*?\s*=\s*(?:utf-8''|")?db\b""", re.IGNORECASE)
+# Of more choices than this none counts: no page makes two.
+_MOST_CHOICES: Final = 16
 _SHORTEST_SESSION: Final = 32  # Names of records under the same name are short numbers.
 _DEFAULT_PORTS: Final = {b"http": b"80", b"https": b"443"}
 _HOST: Final = rb"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
@@ -61,12 +64,15 @@ def without_foreign_database(query: bytes, database: str | None) -> bytes:
     if not query:
         return query
     mark = query[:1] if query.startswith(b"?") else b""
-    pairs = query[len(mark) :].split(b"&")
-    kept = [pair for pair in pairs if not _chooses_other(pair, database)]
-    if len(kept) == len(pairs):
+    pairs = b"&" + query[len(mark) :]
+    choices = list(islice(_CHOICE.finditer(pairs), _MOST_CHOICES + 1))
+    if len(choices) > _MOST_CHOICES:
+        kept = _CHOICE.sub(b"", pairs)
+    else:
+        kept = _CHOICE.sub(lambda choice: b"" if _chooses_other(choice[1], database) else choice[0], pairs)
+    if kept == pairs:
         return query
-    rest = b"&".join(kept)
-    return mark + rest if rest else b""
+    return mark + kept[1:] if len(kept) > 1 else b""
 
 
 def takes_database(path: bytes) -> bool:
@@ -107,6 +113,16 @@ def location_for_visitor(value: bytes, fixed: FixedName, visitor_origin: bytes, 
         return value
     rest = value[match.end() :]
     return visitor_origin + (rest if rest.startswith(b"/") else b"/" + rest)
+
+
+def _spelled(name: bytes) -> bytes:
+    """A pattern for all ways in which a form can write a name of ours: each byte as it is, or as its escape."""
+    digits = {byte: b"".join(b"[%c%c]" % (c, c ^ 32) if c > 57 else b"%c" % c for c in b"%02x" % byte) for byte in name}
+    return b"".join(b"(?:%c|%%%b)" % (byte, digits[byte]) for byte in name)
+
+
+# A pair whose name chooses a database or a session. Taking all pairs apart costs as much for `&&&&` as for a form.
+_CHOICE = re.compile(rb"&((?:%b|%b)(?:=[^&]*)?)(?=&|\Z)" % (_spelled(b"db"), _spelled(b"session_id")))
 
 
 def _chooses_other(pair: bytes, database: str | None) -> bool:

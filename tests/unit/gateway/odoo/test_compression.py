@@ -11,6 +11,7 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.hostile.fuzz.work import operations
 from tests.unit.gateway.requests import request
 
 from guestpass.gateway.heads import RequestHead, ResponseHead, read_response_head
@@ -419,3 +420,15 @@ def test_browsers_can_read_every_zstd_window(effort: Effort, length: int | None)
     sent = b"".join([*(made.feed(block) for _ in range(9)), made.finish()])
     assert zstandard.get_frame_parameters(sent).window_size <= 8 * 1024 * 1024
     assert decoded(Encoding.ZSTD, sent) == block * 9
+
+
+def test_of_thousands_of_tags_the_first_are_looked_at() -> None:
+    """An environment that tells of many, too, made each of them be compared with each."""
+    head = answer(*(f'ETag: "{number}"' for number in range(9000, 9150)), status="304 Not Modified")
+
+    def cost(count: int) -> int:
+        tags = ",".join(f'W/"{number}--br"' for number in range(count))
+        asked = asking("br", f"If-None-Match: {tags}")
+        return operations(lambda: (represent(head, asked), upstream_if_none_match(tags.encode(), b"br")))
+
+    assert cost(4000) < cost(400) * 1.5
