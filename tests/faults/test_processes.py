@@ -27,7 +27,7 @@ async def _visitors_of_each_worker(shared: Shared, times: int) -> dict[str, list
     found: dict[str, list[Visitor]] = {}
     while sum(map(len, found.values())) < times or len(found) < 2:
         client = await shared.connect()
-        found.setdefault(await worker_of(client), []).append(Visitor(shared, client=client))
+        found.setdefault(await worker_of(client, shared), []).append(Visitor(shared, client=client))
     return found
 
 

@@ -26,9 +26,9 @@ class Kept:
                     continue
 
 
-async def worker_of(client: RawClient) -> str:
-    """What the request ids of a worker begin with; the connection can be used further."""
-    client.send(b"GET /none HTTP/1.1\r\nHost: elsewhere.example\r\nAccept: application/json\r\n\r\n")
+async def worker_of(client: RawClient, shared: Shared) -> str:
+    """What the request ids of a worker begin with; the connection can be used further, since a visitor asks."""
+    client.send(shared.request(b"DELETE /none HTTP/1.1", b"Origin: http://elsewhere.example"))
     answer = await Kept(client).patiently()
     request_id: str = json.loads(answer.body)["requestId"]
     return request_id.partition("-")[0]
@@ -40,7 +40,7 @@ async def kept_connections(shared: Shared, *, workers: int) -> dict[str, RawClie
     async with asyncio.timeout(SECONDS):
         while len(found) < workers:
             client = await shared.connect()
-            worker = await worker_of(client)
+            worker = await worker_of(client, shared)
             if worker in found:
                 await client.close()
             else:
