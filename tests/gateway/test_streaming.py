@@ -118,13 +118,14 @@ async def test_a_slow_environment_holds_the_upload_back(share: Share, upstream: 
 async def test_long_cookie_fields_take_no_memory(share: Share, upstream: RawUpstream) -> None:
     """A browser repeats its cookies; whoever sends others each time must not fill the memory with them."""
     shared = await share(upstream)
+    client = await shared.connect()
     memory = Memory(shared.server)
     cookies = b"; ".join(b"c%d=1" % number for number in range(6000))[: 60 * 1024]
+    # Refused, on a connection that stays: its sender holds a pass.
+    refused = b"DELETE / HTTP/1.1\r\nHost: %b\r\nOrigin: http://elsewhere.example\r\n" % shared.host
     for number in range(600):
-        client = await shared.connect()
-        client.send(b"GET / HTTP/1.1\r\nHost: %b\r\nCookie: n=%d; %b\r\n\r\n" % (shared.host, number, cookies))
-        assert (await client.answer()).status == 401
-        await client.close()
+        client.send(refused + b"Cookie: %b; n=%d; %b\r\n\r\n" % (shared.cookie, number, cookies))
+        assert (await client.answer()).status == 403
     assert memory.growth < GROWTH
 
 
