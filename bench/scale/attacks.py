@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from statistics import median, quantiles
 
 from bench.machine import Cores
-from bench.processes import NotReady, pinned
+from bench.processes import pinned
 from bench.scale.attacker import ATTACKS
 from bench.scale.installation import Installation, RunningWorker, Stand
 from bench.scale.report import Figure, Measured
@@ -81,13 +79,8 @@ def _ask(worker: RunningWorker, cookie: str, seconds: int) -> list[float]:
     """Milliseconds of each request, one after the other, for so long; at least 200."""
     took: list[float] = []
     end = time.monotonic() + seconds
-    with closing(http.client.HTTPConnection("127.0.0.1", worker.port, timeout=60)) as browser:
-        while time.monotonic() < end or len(took) < 200:
-            began = time.perf_counter()
-            browser.request("GET", "/small", headers={"Cookie": cookie})
-            answer = browser.getresponse()
-            body = answer.read()
-            took.append((time.perf_counter() - began) * 1e3)
-            if answer.status != 200 or len(body) != 1024:
-                raise NotReady(f"A request answered {answer.status} with {len(body)} bytes.")
+    for each in worker.times(cookie):
+        took.append(each * 1e3)
+        if time.monotonic() >= end and len(took) >= 200:
+            break
     return took

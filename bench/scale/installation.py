@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import os
 import secrets
 import sys
@@ -156,6 +157,20 @@ class RunningWorker:
         """The most memory that the worker has had."""
         status = Path(f"/proc/{self.worker_pid}/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+    def times(self, cookie: str) -> Iterator[float]:
+        """Seconds of each request of 1 KB, one after the other on one connection, for as long as they are taken."""
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as browser:
+            browser.connect()
+            while True:
+                began = time.perf_counter()
+                browser.request("GET", "/small", headers={"Cookie": cookie})
+                answer = browser.getresponse()
+                body = answer.read()
+                took = time.perf_counter() - began
+                if answer.status != 200 or len(body) != 1024:
+                    raise NotReady(f"A request answered {answer.status} with {len(body)} bytes.")
+                yield took
 
     def open(self, token: str) -> str:
         """Open a link as a browser does; returns its pass as a Cookie field."""

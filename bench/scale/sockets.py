@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
 import resource
 import socket
 import tempfile
-import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -87,15 +86,4 @@ def _connect(worker: RunningWorker, cookie: str, position: int) -> socket.socket
 
 
 def _ask(worker: RunningWorker, cookie: str) -> list[float]:
-    took = []
-    with closing(http.client.HTTPConnection("127.0.0.1", worker.port)) as browser:
-        browser.connect()
-        for _ in range(_REQUESTS):
-            began = time.perf_counter()
-            browser.request("GET", "/small", headers={"Cookie": cookie})
-            answer = browser.getresponse()
-            body = answer.read()
-            took.append((time.perf_counter() - began) * 1e6)
-            if answer.status != 200 or len(body) != 1024:
-                raise NotReady(f"A request answered {answer.status} with {len(body)} bytes.")
-    return took
+    return [each * 1e6 for each in islice(worker.times(cookie), _REQUESTS)]
