@@ -26,8 +26,10 @@ from tests.storage.waiting import until
 
 from guestpass.app.ports import Activity
 from guestpass.domain.branding import Branding
+from guestpass.storage import open_files
 from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.database import Database
+from guestpass.storage.open_files import COMPANIONS, OpenFiles
 from guestpass.storage.outages import in_words
 
 
@@ -149,3 +151,22 @@ async def test_damage_in_any_table_that_visitors_need_is_noticed(
     with pytest.raises(OperationalError) as found:
         await again.look_at_tables()
     assert in_words(found.value) == again.damage == "its file is damaged"
+
+
+def test_a_log_that_is_found_while_the_files_are_looked_at_is_no_failure(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.touch()
+    files = OpenFiles(path)
+    path.with_name("guestpass.db-wal").touch()
+    identity = open_files._identity
+
+    def found(looked_at: Path) -> tuple[int, int] | None:
+        monkeypatch.setattr(open_files, "_identity", identity)
+        files.remember(*COMPANIONS)
+        return identity(looked_at)
+
+    monkeypatch.setattr(open_files, "_identity", found)
+    assert files.lost() is None
+    path.with_name("guestpass.db-wal").unlink()
+    assert files.lost() == f"{path}-wal was removed while it was in use"

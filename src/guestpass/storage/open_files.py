@@ -35,7 +35,7 @@ class OpenFiles:
 
     def lost(self) -> str | None:
         """Which of them is not there any more, in words for the operator; None where all are."""
-        for path, known in self._known.items():
+        for path, known in self._known.copy().items():  # the thread that watches the files may add to them meanwhile
             if (found := _identity(path)) != known:
                 return f"{path} was {'removed' if found is None else 'replaced'} while it was in use"
         return None
