@@ -15,6 +15,7 @@ ENVIRONMENTS = "environments"
 """Some environment changed, was added or removed."""
 LINKS = "links"
 """Some link changed, was made, removed or opened."""
+_LONGEST_MARK = 19  # The largest number of a change, 2**63 - 1, has as many digits.
 
 
 def environment_topic(id: str) -> str:
@@ -28,14 +29,20 @@ def link_topic(id: str) -> str:
 
 
 class Listener:
-    """What one open page has not heard yet: topics, each once however often it was told."""
+    """What one open page has not heard yet: topics, each once however often it was told.
 
-    def __init__(self) -> None:
+    `mark` is up to which change everything was heard: where a page may go on from that has lost its connection.
+    """
+
+    def __init__(self, mark: str) -> None:
+        self.mark = mark
+        self._newest = mark
         self._topics: dict[str, None] = {}
         self._told = asyncio.Event()
 
-    def tell(self, topics: Iterable[str]) -> None:
-        """Something changed."""
+    def tell(self, topics: Iterable[str], mark: str) -> None:
+        """What changed up to `mark`, which may be nothing of theirs."""
+        self._newest = mark
         self._topics.update(dict.fromkeys(topics))
         if self._topics:
             self._told.set()
@@ -46,8 +53,9 @@ class Listener:
             async with asyncio.timeout(seconds):
                 await self._told.wait()
         except TimeoutError:
-            return ()
+            pass
         self._told.clear()
+        self.mark = self._newest
         topics, self._topics = tuple(self._topics), {}
         return topics
 
@@ -73,9 +81,10 @@ class LiveFeed:
     @contextmanager
     def listen(self, org: str, since: str) -> Iterator[Listener]:
         """Listen to an organisation; where something may have changed after the mark `since`, RESYNC comes first."""
-        listener = Listener()
-        if not since.isdecimal() or int(since) < int(self.mark):
-            listener.tell((RESYNC,))
+        known = _number(since)
+        listener = Listener(since if known is not None else "")
+        if known is None or known < int(self.mark):
+            listener.tell((RESYNC,), self.mark)
         self._listeners[listener] = org
         try:
             yield listener
@@ -85,6 +94,7 @@ class LiveFeed:
     async def apply(self, changes: Sequence[Change]) -> None:
         """Tell of changes; costs next to nothing while nobody listens."""
         self._told = changes[-1].number
+        mark = str(self._told)
         if not self._listeners:
             return
         told: dict[str, dict[str, None]] = {}
@@ -103,13 +113,16 @@ class LiveFeed:
                 topics = (LINKS, link_topic(id), environment_topic(link.environment.id))
                 told.setdefault(link.environment.org, {}).update(dict.fromkeys(topics))
         for listener, org in self._listeners.items():
-            listener.tell(told.get(org, ()))
             # Nobody knows any more whose it was; that some link is gone tells nothing.
-            if gone:
-                listener.tell((LINKS, ENVIRONMENTS))
+            listener.tell((*told.get(org, ()), *((LINKS, ENVIRONMENTS) if gone else ())), mark)
 
     async def reset(self) -> None:
         """Nobody knows what changed, and numbers may have gone back."""
         self._told = 0
         for listener in self._listeners:
-            listener.tell((RESYNC,))
+            listener.tell((RESYNC,), self.mark)
+
+
+def _number(mark: str) -> int | None:
+    """The number of a mark; None for a text that can't be one of ours."""
+    return int(mark) if mark.isascii() and mark.isdecimal() and len(mark) <= _LONGEST_MARK else None

@@ -59,7 +59,7 @@ async def test_who_was_not_there_is_told_to_ask_again(feed: Feed) -> None:
     with feed.live.listen("default", mark) as listener:
         assert await listener.hear(0) == ()
     await feed.tell(ChangeKind.ENVIRONMENT, "default/staging")
-    for missed in (mark, "", "nonsense"):
+    for missed in (mark, "", "nonsense", "-1", "٣", "9" * 5000):
         with feed.live.listen("default", missed) as listener:
             assert await listener.hear(0) == (RESYNC,)
     # Another worker may know of more than this one: that will be told again, which does no harm.
@@ -69,11 +69,26 @@ async def test_who_was_not_there_is_told_to_ask_again(feed: Feed) -> None:
 
 
 async def test_what_is_told_carries_its_own_moment(feed: Feed) -> None:
-    """Who reconnects with the mark that came with the last event has missed nothing."""
+    """Who reconnects with the mark that came with the last event has missed nothing, whatever was told since."""
     with feed.live.listen("default", "0") as listener:
-        await feed.live.apply([Change(7, ChangeKind.ENVIRONMENT, "default/staging")])
+        assert listener.mark == "0"
+        await feed.tell(ChangeKind.ENVIRONMENT, "default/staging")
         await listener.hear(0)
-        assert feed.live.mark == "7"
+        await feed.tell(ChangeKind.ENVIRONMENT, "default/staging")
+        assert listener.mark == "1"
+        assert await listener.hear(0) == ("environments", "environment:staging")
+        # What others did is nothing to be told, and nothing to be asked for again.
+        await feed.tell(ChangeKind.ENVIRONMENT, "acme/theirs")
+        assert await listener.hear(0) == ()
+        assert listener.mark == feed.live.mark == "3"
+
+
+async def test_what_was_missed_stays_missed_until_it_was_told(feed: Feed) -> None:
+    await feed.tell(ChangeKind.ENVIRONMENT, "default/staging")
+    with feed.live.listen("default", "0") as listener:
+        assert listener.mark == "0"
+        assert await listener.hear(0) == (RESYNC,)
+        assert listener.mark == "1"
 
 
 async def test_after_a_restore_everybody_asks_again_and_numbers_begin_where_they_are(feed: Feed) -> None:
@@ -84,3 +99,6 @@ async def test_after_a_restore_everybody_asks_again_and_numbers_begin_where_they
         feed.number = 12
         assert await listener.hear(0) == (RESYNC,)
         assert feed.live.mark == "12"
+        await feed.live.apply([Change(13, ChangeKind.ENVIRONMENT, "acme/theirs")])
+        await listener.hear(0)
+        assert listener.mark == "13"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query
@@ -33,15 +33,22 @@ async def show_events(
     return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
-async def _tell(services: DashboardServices, owner: Owner, since: str) -> AsyncIterator[str]:
+async def _tell(services: DashboardServices, owner: Owner, since: str) -> AsyncGenerator[str]:
     live = services.live
     with live.listen(owner.principal.org, since) as listener:
-        yield f"id: {live.mark}\nevent: connected\ndata:\n\n"
+        # Without an id: what was missed before is still to be told.
+        yield "event: connected\ndata:\n\n"
         while True:
             topics = await listener.hear(HEARTBEAT_S)
             if await services.sessions.find(owner.token) is None:
                 # It ended meanwhile, and what happens since then is nothing for whoever looks.
                 yield f"event: {SIGNED_OUT}\ndata:\n\n"
                 return
-            # Topics are words of ours and ids, which have no line breaks.
-            yield "".join(f"id: {live.mark}\nevent: {topic}\ndata:\n\n" for topic in topics) or ": still here\n\n"
+            yield _write(topics, listener.mark)
+
+
+def _write(topics: Sequence[str], mark: str) -> str:
+    """Events, the last with the id: who loses the connection before it is told of all of them again."""
+    # Topics are words of ours and ids, which have no line breaks.
+    *first, last = [f"event: {topic}\ndata:\n\n" for topic in topics] or [": still here\n\n"]
+    return "".join((*first, f"id: {mark}\n", last))

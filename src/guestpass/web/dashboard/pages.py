@@ -61,7 +61,6 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
     text = _environment.get_template(template).render(
         owner=owner,
         now=services.api.clock.now(),
-        mark=services.live.mark,
         flash=flash,
         partial=is_partial(request),
         request_id=Facts.of(request.scope).request_id,

@@ -36,10 +36,15 @@ class ForeignForm(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Somebody who is signed in. `token` is the session's secret, `form_token` what its forms hold."""
+    """Somebody who is signed in. `token` is the session's secret, `form_token` what its forms hold.
+
+    `mark` is the moment before anything was read for this request: whatever changes from then on, a page that is made
+    for it is told.
+    """
 
     session: DashboardSession
     token: str
+    mark: str
 
     @property
     def principal(self) -> Principal:
@@ -59,8 +64,9 @@ class Owner:
 async def find_owner(request: Request, services: Services) -> Owner | None:
     """Who is signed in, None for nobody; known to the page's template as `owner`."""
     token = cookies.session_token(request, secure=services.secure)
+    mark = services.live.mark
     session = await services.sessions.find(token) if token is not None else None
-    owner = Owner(session, token) if session is not None and token is not None else None
+    owner = Owner(session, token, mark) if session is not None and token is not None else None
     request.state.owner = owner
     return owner
 
