@@ -203,7 +203,7 @@ async def _work(
         task.cancel()
     worker.directory.close()
     try:
-        await worker.visits.flush()
+        await worker.visits.finish()
     except Exception:  # noqa: BLE001 - whatever the database raises, this is a clean end
         telemetry.logger("guestpass.serve").exception("last_visits_lost")
 

@@ -42,6 +42,7 @@ from guestpass.gateway.reception import Reception, decide_admin
 from guestpass.settings import Settings
 from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.feed import Feed, open_feed
+from guestpass.storage.outages import is_refusal
 from guestpass.tls import CertificateUnusable, Pair
 from guestpass.user_agents import UserAgentReader
 from guestpass.web.application import WebServices, create_application
@@ -109,6 +110,8 @@ def build_worker(
     visits = VisitLog(
         core.database,
         core.clock,
+        worker=core.entropy.bytes(16).hex(),
+        is_refusal=is_refusal,
         agent_of=UserAgentReader().read,
         addresses=settings.visitor_addresses,
         present=directory.present,

@@ -19,6 +19,7 @@ import httpx2
 import uvicorn
 from tests.doors import PlayedDoor
 from tests.probing import NotingProber
+from tests.storage.samples import visit_log
 
 from guestpass.app.accounts import AccountService
 from guestpass.app.addresses import Addresses
@@ -32,7 +33,6 @@ from guestpass.app.openings import Openings
 from guestpass.app.password_tries import PasswordTries
 from guestpass.app.served_names import ServedNames
 from guestpass.app.sign_outs import SignOuts
-from guestpass.app.visits import VisitLog
 from guestpass.domain.access import ALL_SCOPES, Principal, Scope
 from guestpass.domain.visit import AddressDetail
 from guestpass.signing.bearer import BearerTokens
@@ -135,7 +135,7 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
     database, vault, hasher = Database(database_url, clock), SealedTokens(keys, entropy), Argon2Hasher()
     addresses = Addresses(PUBLIC_URL, link_domain)
     ready, prober, door = [True], NotingProber(), PlayedDoor()
-    visits = VisitLog(database, clock, agent_of=_user_agents().read)
+    visits = visit_log(database, clock, agent_of=_user_agents().read)
     tries = PasswordTries(
         database,
         clock,

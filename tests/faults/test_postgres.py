@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -19,7 +20,7 @@ from tests.installation import Installation, installation
 from tests.links.waiting import until
 from tests.ports import free_ports
 from tests.postgres.cluster import PASSWORD, Cluster, own_folder, running_cluster
-from tests.postgres.wire import Wire, wire_to
+from tests.postgres.wire import COMMIT, Loss, Wire, wire_to
 from tests.supervisor.upstream import answering, echoing
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -180,6 +181,29 @@ async def test_a_database_that_is_down_for_less_than_the_grace_costs_no_visitor_
             return visits == {shared.link["id"]: 2, unopened["id"]: 0}
 
         await until(is_counted, SECONDS)
+
+
+@pytest.mark.parametrize("where", Loss)
+async def test_visits_whose_commit_was_not_answered_are_counted_once(site: Site, url: str, where: Loss) -> None:
+    async with sharing(site.server) as share:
+        shared = await share(url)
+
+        async def is_counted(visits: int) -> bool:
+            [link] = await site.server.links(shared.environment["id"])
+            assert link["visits"] <= visits
+            return bool(link["visits"] == visits)
+
+        for visits in (2, 3):
+            tried = site.wire.lost + 2
+            site.wire.lose(COMMIT, where)
+            await shared.open_link()
+            # It was tried, and it was tried again.
+            await until_true(partial(lambda tried: site.wire.lost >= tried, tried))
+            site.wire.mend()
+            await until(partial(is_counted, visits), SECONDS)
+        # Whatever was taken up next is counted by itself.
+        await shared.open_link()
+        await until(partial(is_counted, 4), SECONDS)
 
 
 async def test_a_standby_that_takes_over_serves_the_same_visitors(site: Site, url: str) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from guestpass.app.ports import OdooSession, Store
+from guestpass.app.ports import Clock, OdooSession, Store
+from guestpass.app.visits import VisitLog
 from guestpass.domain.account import Account
 from guestpass.domain.environment import BusPlace, Environment, EnvironmentKey, Kind
 from guestpass.domain.link import ShareLink, ShareType
+from guestpass.storage.outages import is_refusal
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 KEY = EnvironmentKey("default", "staging")
 LINK_ID = "aaaaaaaaaaaaaaaa"
+_WORKERS = itertools.count()
 
 
 class SetClock:
@@ -135,6 +139,11 @@ async def link_of(store: Store, id: str = LINK_ID) -> ShareLink:
         link = await work.links.get(id)
     assert link is not None
     return link
+
+
+def visit_log(store: Store, clock: Clock, **given: Any) -> VisitLog:
+    """The log of a worker of its own."""
+    return VisitLog(store, clock, worker=f"worker {next(_WORKERS)}", is_refusal=is_refusal, **given)
 
 
 async def sign_in(store: Store, session: OdooSession) -> None:

@@ -71,6 +71,7 @@ async def source(sqlite_url: str) -> AsyncIterator[Database]:
         session = DashboardSession("session", olga, None, "192.0.2.7", NOON, later)
         await work.dashboard_sessions.add(session, b"s" * 32)
         await work.changes.append(ChangeKind.LINK, LINK_ID)
+        assert await work.batches.begin("worker", 7, NOON)
     await DatabaseBudget(database, SetClock(), "3/hour", "test").spend("somebody")
     await write_instance(database, {"key_fingerprint": "00ff"})
     yield database

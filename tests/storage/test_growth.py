@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import Table, func, select
-from tests.storage.samples import KEY, LINK_ID, NOON, SetClock, keep, link_of, make_environment, make_link
+from tests.storage.samples import KEY, LINK_ID, NOON, SetClock, keep, link_of, make_environment, make_link, visit_log
 
 from guestpass.app.ports import Store, UnitOfWork
 from guestpass.app.turns import VISITORS, Turn
-from guestpass.app.visits import NEWCOMERS_PER_ADDRESS, NEWCOMERS_PER_LINK, VisitLog
+from guestpass.app.visits import NEWCOMERS_PER_ADDRESS, NEWCOMERS_PER_LINK
 from guestpass.domain.finding import Finding
 from guestpass.domain.visit import OPENINGS_KEPT, OTHERS, REFUSALS_KEPT
 from guestpass.gateway.rates import LocalRate
@@ -34,7 +34,7 @@ class Door:
         def time() -> float:
             return clock.now().timestamp()
 
-        self.log = VisitLog(
+        self.log = visit_log(
             store,
             clock,
             of_address=LocalRate(NEWCOMERS_PER_ADDRESS, time),
@@ -107,7 +107,7 @@ async def test_passes_of_others_that_come_back_make_no_rows(database: Database, 
     await door.log.flush()
     before = await rows_in(database, tables.visitors)
     # Another worker, which has seen none of them.
-    another = VisitLog(database, SetClock())
+    another = visit_log(database, SetClock())
     for visitor in visitors[OF_ADDRESS:]:
         another.seen(LINK_ID, visitor, START + 7200)
     await another.flush()

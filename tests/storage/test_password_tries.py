@@ -12,7 +12,7 @@ from itertools import islice
 
 import pytest
 from sqlalchemy import func, select
-from tests.storage.samples import KEY, NOON, CountedEntropy, SetClock, keep, make_environment, make_link
+from tests.storage.samples import KEY, NOON, CountedEntropy, SetClock, keep, make_environment, make_link, visit_log
 
 from guestpass.app.counters import Limit
 from guestpass.app.fair_queue import FairQueue
@@ -20,7 +20,6 @@ from guestpass.app.openings import OpeningRefused, Openings, VisitorGone
 from guestpass.app.password_tries import PasswordTries
 from guestpass.app.ports import UnitOfWork
 from guestpass.app.turns import VISITORS, Turn
-from guestpass.app.visits import VisitLog
 from guestpass.domain.access import Principal
 from guestpass.domain.link import EventKind, ShareType
 from guestpass.domain.reasons import Reason
@@ -95,7 +94,7 @@ class Workers:
             for store in self.stores
         ]
         self._openings = [
-            Openings(store, VAULT, self.hashes, clock, VisitLog(store, clock), tries)
+            Openings(store, VAULT, self.hashes, clock, visit_log(store, clock), tries)
             for store, tries in zip(self.stores, self.tries, strict=True)
         ]
         self._turn = 0

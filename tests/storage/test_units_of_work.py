@@ -5,10 +5,9 @@ import gc
 from collections.abc import Callable
 
 import pytest
-from tests.storage.samples import KEY, LINK_ID, NOON, SetClock, keep, link_of, make_environment, make_link
+from tests.storage.samples import KEY, LINK_ID, NOON, SetClock, keep, link_of, make_environment, make_link, visit_log
 
 from guestpass.app.ports import ChangeKind, Store
-from guestpass.app.visits import VisitLog
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.errors import Invalid
 from guestpass.storage.database import Database
@@ -154,7 +153,7 @@ async def test_who_is_cancelled_in_a_quiet_moment_keeps_nobody_waiting_and_nothi
     await keep(database, make_environment())
     names = set()
     for number in range(20):
-        log = VisitLog(database, clock)
+        log = visit_log(database, clock)
         log.learned(key, f"sid{number}")
         names.add(f"sid{number}")
         async with asyncio.TaskGroup() as tasks:

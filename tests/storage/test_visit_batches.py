@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from tests.storage.hearing import Sent, counting
 from tests.storage.racing import CROWD, race
-from tests.storage.samples import LINK_ID, NOON, SetClock, keep, link_of, make_environment, make_link
+from tests.storage.samples import LINK_ID, NOON, SetClock, keep, link_of, make_environment, make_link, visit_log
 
 from guestpass.app.ports import Activity, Origin
 from guestpass.app.visits import VisitLog
@@ -39,7 +39,7 @@ async def flush(log: VisitLog, clock: SetClock) -> Sent:
 
 
 async def test_500_visitors_of_50_links_cost_as_many_statements_as_one(database: Database, clock: SetClock) -> None:
-    log = VisitLog(database, clock)
+    log = visit_log(database, clock)
 
     def happens(visitors: int, links: int, environments: int) -> None:
         """Openings, repeated ones among them, visits after silence, refusals and refused calls."""
@@ -72,7 +72,7 @@ async def test_openings_that_were_counted_from_requests_cost_no_statement_each(
     """The one that finds them is as good for many as for one."""
 
     async def follow(visitors: list[str]) -> Sent:
-        opened, requested = VisitLog(database, clock), VisitLog(database, clock)
+        opened, requested = visit_log(database, clock), visit_log(database, clock)
         at = clock.now()
         for visitor in visitors:
             opened.opened(LINK_ID, visitor, at.timestamp())

@@ -693,6 +693,17 @@ class Charged:
     ends_at: datetime
 
 
+class Batches(Protocol):
+    """Which batch each worker wrote last, so that one whose commit was not answered is written once."""
+
+    async def begin(self, worker: str, number: int, now: datetime) -> bool:
+        """Note that this unit of work writes a worker's batch; False where that was written already.
+
+        A worker numbers its batches upwards, and begins none before it knows what became of the former.
+        """
+        ...
+
+
 class Counters(Protocol):
     """Counters, each with an end."""
 
@@ -744,6 +755,8 @@ class UnitOfWork(Protocol):
     def dashboard_sessions(self) -> DashboardSessions: ...
     @property
     def counters(self) -> Counters: ...
+    @property
+    def batches(self) -> Batches: ...
     @property
     def changes(self) -> ChangeLog: ...
 

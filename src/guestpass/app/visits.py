@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -50,14 +50,6 @@ class _Sender:
     user_agent: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    at: float
-    reason: str
-    request_id: str | None
-    sender: _Sender
-
-
 class _Mark:
     """What is known of one visitor.
 
@@ -93,33 +85,62 @@ class _Mark:
 class _Told:
     """What is written of one visitor."""
 
-    starts: int
-    further: dict[float, int]
+    link_id: str
+    visitor: str
+    starts: tuple[tuple[float, bool], ...]
+    further: tuple[tuple[float, int], ...]
     newcomers: int
     last: float
     present: float
     sender: _Sender | None
 
+    @property
+    def counts(self) -> bool:
+        """Whether something is counted by it."""
+        return bool(self.starts or self.further or self.newcomers)
+
 
 @dataclass(frozen=True, slots=True)
-class _Pending:
-    """What one transaction writes, and whether there may be more."""
+class _Refused:
+    link_id: str
+    at: float
+    reason: str
+    request_id: str | None
+    sender: _Sender
 
-    visitors: dict[tuple[str, str], _Told]
-    refusals: dict[str, tuple[_Refused, ...]]
-    cookies: dict[EnvironmentKey, set[str]]
-    findings: dict[tuple[EnvironmentKey, str], tuple[Environment, Finding]]
-    calls: dict[EnvironmentKey, dict[tuple[str, str], tuple[int, float]]]
 
-    def is_worth_writing(self) -> bool:
-        """Whether there is anything."""
-        return any((self.visitors, self.refusals, self.cookies, self.findings, self.calls))
+@dataclass(frozen=True, slots=True)
+class _Learned:
+    environment: EnvironmentKey
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    environment: Environment
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    environment: EnvironmentKey
+    model: str
+    method: str
+    refusals: int
+    at: float
+
+
+_Item = _Told | _Refused | _Learned | _Found | _Call
+_Batch = Sequence[_Item]
+"""What one transaction writes. It stays as it is until it is known to be written, or never to be."""
 
 
 class VisitLog:
     """Collects what visitors do; all times are Unix seconds.
 
-    Lost with the process are at most FLUSH_SECONDS of visits; that a visitor is there is told every half minute.
+    Lost with the process are at most FLUSH_SECONDS of visits; that a visitor is there is told every half minute. What
+    is counted is counted once, also where a commit's answer is lost: decision 38 has the details. `worker` is nobody
+    else's name, and `is_refusal` says of an error that the database took none of what it was told, and never will.
     `agent_of` reads a User-Agent, `addresses` says how much of visitors' addresses is kept, and `present` names the
     link and visitor of everything that is open. `of_address` and `of_link` say how many newcomers are told apart.
     """
@@ -129,6 +150,8 @@ class VisitLog:
         store: Store,
         clock: Clock,
         *,
+        worker: str,
+        is_refusal: Callable[[Exception], bool] = lambda _: False,
         agent_of: Callable[[str], Agent] = lambda _: Agent(),
         addresses: AddressDetail = AddressDetail.SHORTENED,
         present: Callable[[], Iterable[tuple[str, str]]] = tuple,
@@ -137,6 +160,8 @@ class VisitLog:
     ) -> None:
         self._store = store
         self._clock = clock
+        self._worker = worker
+        self._is_refusal = is_refusal
         self._agent_of = agent_of
         self._addresses = addresses
         self._present = present
@@ -149,6 +174,10 @@ class VisitLog:
         self._findings: dict[tuple[EnvironmentKey, str], tuple[Environment, Finding]] = {}
         self._calls: dict[EnvironmentKey, dict[tuple[str, str], tuple[int, float]]] = {}
         self._failing = False
+        # What was taken up to be written, and the number of the first of these batches.
+        self._batches: deque[_Batch] = deque()
+        self._number = 1
+        self._flushing = asyncio.Lock()
 
     def tell_apart(self, link_id: str, address: str) -> bool:
         """Whether somebody new is kept apart from others; where many come at once, they are counted among OTHERS."""
@@ -201,7 +230,7 @@ class VisitLog:
             if len(self._refusals) >= _MAX_PENDING:
                 return
             refusals = self._refusals[link_id] = deque(maxlen=REFUSALS_KEPT)
-        refusals.append(_Refused(at, reason, request_id, _Sender(address, user_agent)))
+        refusals.append(_Refused(link_id, at, reason, request_id, _Sender(address, user_agent)))
 
     def learned(self, environment: EnvironmentKey, name: str) -> None:
         """An environment sets a cookie of this name HttpOnly."""
@@ -236,88 +265,137 @@ class VisitLog:
             else:
                 self._failing = False
 
+    async def finish(self) -> None:
+        """Write what is left, before the process ends; a lost connection gets a second try."""
+        try:
+            await self.flush()
+        except Exception:  # noqa: BLE001 - as in `run`, and the second one is raised
+            await self.flush()
+
     async def flush(self) -> None:
         """Write what is new, so much in each transaction; raises what the database raises, and keeps what is left."""
-        now = self._clock.now().timestamp()
-        self._look_who_is_present(now)
-        is_full = True
-        while is_full:
-            pending = self._pending(now)
-            if pending.is_worth_writing():
-                async with self._store.writing(BACKGROUND) as work:
-                    await self._write(work, pending)
-            self._forget(pending, now)
-            is_full = len(pending.visitors) == _AT_ONCE or len(pending.refusals) == _LINKS_AT_ONCE
+        async with self._flushing:
+            now = self._clock.now().timestamp()
+            self._look_who_is_present(now)
+            await self._settle()
+            is_full = True
+            while is_full:
+                batch, is_full = self._take_up(now)
+                if batch:
+                    self._batches.append(batch)
+                    await self._settle()
+            self._forget_the_gone(now)
 
-    def _pending(self, now: float) -> _Pending:
-        """What is new at this moment; more may come while it is written."""
-        told = (
-            (key, _Told(len(mark.starts), dict(mark.further), mark.newcomers, mark.last, mark.present, mark.sender))
-            for key, mark in self._marks.items()
-            if mark.counts or (mark.newest > mark.told and now - mark.told_at >= _TELL_SECONDS)
-        )
-        return _Pending(
-            visitors=dict(islice(told, _AT_ONCE)),
-            refusals={link_id: tuple(refusals) for link_id, refusals in islice(self._refusals.items(), _LINKS_AT_ONCE)},
-            cookies={key: set(names) for key, names in self._cookies.items()},
-            findings=dict(self._findings),
-            calls={key: dict(refused) for key, refused in self._calls.items()},
-        )
+    async def _settle(self) -> None:
+        """Write what was taken up; what the database refuses is taken apart, until only that is dropped.
 
-    async def _write(self, work: UnitOfWork, pending: _Pending) -> None:
-        activities = [
-            Activity(
-                link_id,
-                visitor,
-                self._starts(link_id, visitor, told.starts),
-                _time(told.last) if told.last else None,
-                _time(told.present) if told.present else None,
-                self._origin(told.sender) if told.sender is not None else None,
-                tuple((_time(hour), count) for hour, count in told.further.items()),
-                told.newcomers,
+        A batch keeps its number until it is known whether it was written, and nothing else is written before.
+        """
+        dropped = list[tuple[_Item, Exception]]()
+        try:
+            while self._batches:
+                batch = self._batches[0]
+                parts = list[_Batch]()
+                try:
+                    await self._write_once(batch)
+                except Exception as error:
+                    if not self._is_refusal(error):
+                        raise
+                    if len(batch) == 1:
+                        dropped.append((batch[0], error))
+                    else:
+                        middle = len(batch) // 2
+                        parts += batch[:middle], batch[middle:]
+                self._number += 1
+                self._batches.popleft()
+                self._batches.extendleft(reversed(parts))
+        finally:
+            if dropped:
+                item, cause = dropped[0]
+                # Not what the error says: that may be a visitor's address.
+                _log.error(
+                    "visits_dropped",
+                    count=len(dropped),
+                    first=type(item).__name__.lstrip("_"),
+                    cause=type(cause).__name__,
+                    effect="the rest is counted",
+                    remedy="report this as a bug",
+                )
+
+    async def _write_once(self, batch: _Batch) -> None:
+        async with self._store.writing(BACKGROUND) as work:
+            if await work.batches.begin(self._worker, self._number, self._clock.now()):
+                await self._write(work, batch)
+
+    def _take_up(self, now: float) -> tuple[_Batch, bool]:
+        """What is new at this moment, and whether there may be more; it is no longer new then."""
+        visitors = [
+            self._tell_of(*key, mark, now)
+            for key, mark in islice(
+                (
+                    (key, mark)
+                    for key, mark in self._marks.items()
+                    if mark.counts or (mark.newest > mark.told and now - mark.told_at >= _TELL_SECONDS)
+                ),
+                _AT_ONCE,
             )
-            for (link_id, visitor), told in pending.visitors.items()
         ]
-        await work.visits.record(activities)
-        await work.refusals.add([self._refusal(id, each) for id, some in pending.refusals.items() for each in some])
-        # Who looks at a link's numbers hears of it; each row stands beside one that says what happened.
-        concerned = dict.fromkeys([*(each.link_id for each in activities if _counts(each)), *pending.refusals])
-        await work.changes.append(ChangeKind.VISIT, *concerned)
-        for environment, names in pending.cookies.items():
-            await work.environments.learn_http_only_cookies(environment, names)
-        for found_at, finding in pending.findings.values():
-            await work.environments.add_finding(found_at, finding)
-        await work.environments.add_refused_calls(
-            {
-                environment: [RefusedCall(*pair, count, _time(at)) for pair, (count, at) in refused.items()]
-                for environment, refused in pending.calls.items()
-            }
-        )
+        links = list(islice(self._refusals, _LINKS_AT_ONCE))
+        batch: list[_Item] = [*visitors, *(each for id in links for each in self._refusals.pop(id))]
+        batch += [_Learned(environment, name) for environment, names in self._cookies.items() for name in names]
+        batch += [_Found(*found) for found in self._findings.values()]
+        batch += [
+            _Call(environment, *pair, *refused)
+            for environment, calls in self._calls.items()
+            for pair, refused in calls.items()
+        ]
+        for taken in (self._cookies, self._findings, self._calls):
+            taken.clear()
+        return batch, len(visitors) == _AT_ONCE or len(links) == _LINKS_AT_ONCE
 
-    def _forget(self, written: _Pending, now: float) -> None:
-        """Take off what was written, and visitors who are long gone."""
-        for key, told in written.visitors.items():
-            mark = self._marks[key]
-            del mark.starts[: told.starts]
-            for hour, count in told.further.items():
-                mark.further[hour] -= count
-                if not mark.further[hour]:
-                    del mark.further[hour]
-            mark.newcomers -= told.newcomers
-            mark.told, mark.told_at = max(told.last, told.present), now
-            if mark.sender is told.sender:
-                mark.sender = None
-        for link_id, refusals in written.refusals.items():
-            self._forget_refusals(link_id, refusals)
-        for environment, names in written.cookies.items():
-            self._cookies[environment] -= names
-            if not self._cookies[environment]:
-                del self._cookies[environment]
-        for found, finding in written.findings.items():
-            if self._findings[found] is finding:
-                del self._findings[found]
-        for environment, refused in written.calls.items():
-            self._forget_calls(environment, refused)
+    @staticmethod
+    def _tell_of(link_id: str, visitor: str, mark: _Mark, now: float) -> _Told:
+        """Take from a mark what is to be told."""
+        told = _Told(
+            link_id,
+            visitor,
+            tuple(mark.starts),
+            tuple(mark.further.items()),
+            mark.newcomers,
+            mark.last,
+            mark.present,
+            mark.sender,
+        )
+        mark.starts.clear()
+        mark.further.clear()
+        mark.newcomers, mark.sender = 0, None
+        mark.told, mark.told_at = mark.newest, now
+        return told
+
+    async def _write(self, work: UnitOfWork, batch: _Batch) -> None:
+        visitors = [each for each in batch if isinstance(each, _Told)]
+        refusals = [each for each in batch if isinstance(each, _Refused)]
+        await work.visits.record([self._activity(each) for each in visitors])
+        await work.refusals.add([self._refusal(each) for each in refusals])
+        # Who looks at a link's numbers hears of it; each row stands beside one that says what happened.
+        concerned = [*(each.link_id for each in visitors if each.counts), *(each.link_id for each in refusals)]
+        await work.changes.append(ChangeKind.VISIT, *dict.fromkeys(concerned))
+        cookies: dict[EnvironmentKey, set[str]] = {}
+        calls: dict[EnvironmentKey, list[RefusedCall]] = {}
+        for each in batch:
+            match each:
+                case _Learned():
+                    cookies.setdefault(each.environment, set()).add(each.name)
+                case _Found():
+                    await work.environments.add_finding(each.environment, each.finding)
+                case _Call():
+                    refused = RefusedCall(each.model, each.method, each.refusals, _time(each.at))
+                    calls.setdefault(each.environment, []).append(refused)
+        for environment, names in cookies.items():
+            await work.environments.learn_http_only_cookies(environment, names)
+        await work.environments.add_refused_calls(calls)
+
+    def _forget_the_gone(self, now: float) -> None:
         gone = now - _SILENCE
         for key in [key for key, mark in self._marks.items() if not mark.counts and mark.newest < gone]:
             del self._marks[key]
@@ -334,10 +412,22 @@ class VisitLog:
         agent = self._agent_of(sender.user_agent)
         return Origin(shown_address(sender.address, self._addresses), agent.browser, agent.system)
 
-    def _refusal(self, link_id: str, refused: _Refused) -> Refusal:
+    def _activity(self, told: _Told) -> Activity:
+        return Activity(
+            told.link_id,
+            told.visitor,
+            tuple((_time(at), opening) for at, opening in told.starts),
+            _time(told.last) if told.last else None,
+            _time(told.present) if told.present else None,
+            self._origin(told.sender) if told.sender is not None else None,
+            tuple((_time(hour), count) for hour, count in told.further),
+            told.newcomers,
+        )
+
+    def _refusal(self, refused: _Refused) -> Refusal:
         origin = self._origin(refused.sender)
         return Refusal(
-            link_id,
+            refused.link_id,
             _time(refused.at),
             refused.reason,
             refused.request_id,
@@ -346,39 +436,12 @@ class VisitLog:
             origin.address,
         )
 
-    def _forget_refusals(self, link_id: str, written: tuple[_Refused, ...]) -> None:
-        """Take off what was written; more may have come meanwhile, and pushed some of it out."""
-        kept, known = self._refusals[link_id], {id(each) for each in written}
-        while kept and id(kept[0]) in known:
-            kept.popleft()
-        if not kept:
-            del self._refusals[link_id]
-
-    def _forget_calls(self, environment: EnvironmentKey, written: dict[tuple[str, str], tuple[int, float]]) -> None:
-        """Take off what was written; more may have been refused meanwhile."""
-        kept = self._calls[environment]
-        for pair, (count, _) in written.items():
-            left, at = kept[pair]
-            if left > count:
-                kept[pair] = left - count, at
-            else:
-                del kept[pair]
-        if not kept:
-            del self._calls[environment]
-
     def _mark(self, link_id: str, visitor: str) -> _Mark:
         key = link_id, OTHERS if visitor.startswith(_OTHERS) else visitor
         mark = self._marks.get(key)
         if mark is None:
             mark = self._marks[key] = _Mark()
         return mark
-
-    def _starts(self, link_id: str, visitor: str, count: int) -> tuple[tuple[datetime, bool], ...]:
-        return tuple((_time(at), opening) for at, opening in self._marks[link_id, visitor].starts[:count])
-
-
-def _counts(activity: Activity) -> bool:
-    return bool(activity.starts or activity.further or activity.newcomers)
 
 
 def _time(at: float) -> datetime:

@@ -19,6 +19,7 @@ from guestpass.app.ports import Clock
 from guestpass.app.turns import VISITORS, Turn
 from guestpass.domain.text import require_text
 from guestpass.storage.accounts import SQLAccounts
+from guestpass.storage.batches import SQLBatches
 from guestpass.storage.branding import SQLBrandings
 from guestpass.storage.changes import SQLChangeLog
 from guestpass.storage.counters import SQLCounters
@@ -108,6 +109,7 @@ class SQLUnitOfWork:
         self.reachabilities: Final = SQLReachabilities(connection)
         self.dashboard_sessions: Final = SQLDashboardSessions(connection)
         self.counters: Final = SQLCounters(connection)
+        self.batches: Final = SQLBatches(connection)
 
 
 _SESSION: Final = (

@@ -6,7 +6,16 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    SQLAlchemyError,
+    StatementError,
+)
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 OUTAGES: Final = (OperationalError, InterfaceError, InternalError, NoConnectionLeft)
@@ -34,6 +43,20 @@ _OF_POSTGRES: Final[Mapping[str | None, str]] = {
     "53100": "its disk is full",
     "25006": "it takes no changes",
 }
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether it says that what was to be written can't be, and never will; another write may.
+
+    A missing table or permission is none: what has to be written then waits for the operator.
+    """
+    if isinstance(error, DBAPIError):
+        # Class 54 is a value that is too large for what PostgreSQL makes of it.
+        is_too_large = (getattr(error.orig, "sqlstate", None) or "").startswith("54")
+        return is_too_large or isinstance(error, (DataError, IntegrityError))
+    if isinstance(error, SQLAlchemyError):
+        return isinstance(error, StatementError)
+    return not isinstance(error, (OSError, MemoryError, RuntimeError))
 
 
 def is_damage(error: BaseException) -> bool:

@@ -329,6 +329,13 @@ link_events = Table(
     Index(None, "link_id", "at"),
     # Serves a history without its visits, which are most of it.
     Index(None, "link_id", "kind", "at"),
+    # Serves retention: the addresses that guessed.
+    Index(
+        "ix_link_events_addresses",
+        "at",
+        sqlite_where=text("kind = 'locked' AND detail IS NOT NULL"),
+        postgresql_where=text("kind = 'locked' AND detail IS NOT NULL"),
+    ),
 )
 
 changes = Table(
@@ -415,6 +422,14 @@ rate_counters = Table(
     Column("pending_until", UTCDateTime),
     # Serves the removal of what has expired.
     Index(None, "expires_at"),
+)
+
+worker_batches = Table(
+    "worker_batches",
+    metadata,
+    Column("worker", String, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("written_at", UTCDateTime, nullable=False),
 )
 
 instance = Table(

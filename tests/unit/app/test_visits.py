@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 import pytest
-from tests.storage.samples import KEY, LINK_ID, NOON, SetClock, keep, link_of, make_environment, make_link
+from tests.storage.samples import KEY, LINK_ID, NOON, SetClock, keep, link_of, make_environment, make_link, visit_log
 
 from guestpass.app.ports import UnitOfWork
 from guestpass.app.turns import VISITORS, Turn
@@ -28,7 +28,7 @@ async def store(database: Database) -> Database:
 
 @pytest.fixture
 def log(store: Database, clock: SetClock) -> VisitLog:
-    return VisitLog(store, clock)
+    return visit_log(store, clock)
 
 
 def opened(log: VisitLog, at: datetime, visitor: str = "anna", link_id: str = LINK_ID) -> None:
@@ -114,7 +114,7 @@ async def test_opening_again_is_another_visit_of_the_same_visitor(store: Databas
 
 async def test_two_workers_count_one_start_once(store: Database, log: VisitLog, clock: SetClock) -> None:
     """The page is opened through one worker, what it embeds comes through both; after a silence both see a start."""
-    other = VisitLog(store, clock)
+    other = visit_log(store, clock)
     opened(log, NOON)
     for at in (NOON + SECOND, NOON + 2 * SECOND):
         seen(other, at)
@@ -136,7 +136,7 @@ async def test_a_restarted_worker_goes_on_where_the_other_ended(
     opened(log, NOON)
     seen(log, NOON + 20 * MINUTE)
     await log.flush()
-    restarted = VisitLog(store, clock)
+    restarted = visit_log(store, clock)
     seen(restarted, NOON + 40 * MINUTE)
     await restarted.flush()
     assert await counted(store) == (1, 1, NOON)
@@ -161,7 +161,7 @@ def refused(log: VisitLog, at: datetime, address: str = "192.0.2.7", link_id: st
 
 
 async def test_refusals_are_told_with_what_the_visitor_was_shown(store: Database, clock: SetClock) -> None:
-    log = VisitLog(store, clock, agent_of=lambda text: Agent(text.upper(), None))
+    log = visit_log(store, clock, agent_of=lambda text: Agent(text.upper(), None))
     refused(log, NOON, request_id="a1-7", user_agent="firefox")
     refused(log, NOON + SECOND)
     await log.flush()
@@ -205,7 +205,7 @@ async def visitor(store: Database, id: str = "anna") -> Visitor | None:
 async def test_no_more_of_an_address_is_kept_than_is_allowed(
     store: Database, clock: SetClock, detail: AddressDetail, kept: str | None
 ) -> None:
-    log = VisitLog(store, clock, addresses=detail)
+    log = visit_log(store, clock, addresses=detail)
     log.opened(LINK_ID, "anna", NOON.timestamp(), address="2001:db8:1:2::3")
     refused(log, NOON, "2001:db8:1:2::3")
     await log.flush()
@@ -218,7 +218,7 @@ async def test_no_more_of_an_address_is_kept_than_is_allowed(
 
 
 async def test_an_opening_tells_the_browser_and_a_request_takes_nothing_back(store: Database, clock: SetClock) -> None:
-    log = VisitLog(store, clock, agent_of=lambda text: Agent(text, "Linux"))
+    log = visit_log(store, clock, agent_of=lambda text: Agent(text, "Linux"))
     log.opened(LINK_ID, "anna", NOON.timestamp(), address="192.0.2.7", user_agent="Firefox 142")
     await log.flush()
     seen(log, NOON + 31 * MINUTE)
@@ -258,7 +258,7 @@ async def test_the_last_request_is_told_too(store: Database, log: VisitLog, cloc
 
 async def test_who_only_has_something_open_is_there_until_it_closes(store: Database, clock: SetClock) -> None:
     open_now = {(LINK_ID, "anna"), (LINK_ID, "never_opened")}
-    log = VisitLog(store, clock, present=lambda: open_now)
+    log = visit_log(store, clock, present=lambda: open_now)
     opened(log, NOON)
     await log.flush()
     for seconds in range(1, 40 * 60):
@@ -286,7 +286,7 @@ async def test_who_only_has_something_open_is_there_until_it_closes(store: Datab
 async def test_who_is_there_is_told_in_few_transactions(store: Database, clock: SetClock) -> None:
     counting = FailingStore(store)
     counting.failing = False
-    log = VisitLog(counting, clock, present=lambda: [(LINK_ID, f"visitor{number}") for number in range(50)])
+    log = visit_log(counting, clock, present=lambda: [(LINK_ID, f"visitor{number}") for number in range(50)])
     for number in range(50):
         opened(log, NOON, f"visitor{number}")
     for seconds in range(300):
@@ -361,7 +361,7 @@ class FailingStore:
 
 async def test_what_could_not_be_written_is_written_later(store: Database, clock: SetClock) -> None:
     failing = FailingStore(store)
-    log = VisitLog(failing, clock)
+    log = visit_log(failing, clock)
     opened(log, NOON)
     refused(log, NOON)
     log.learned(KEY, "sid")
@@ -390,7 +390,7 @@ async def test_what_happens_during_a_flush_is_kept_for_the_next(store: Database,
 
     busy = Meanwhile(store)
     busy.failing = False
-    telling = VisitLog(busy, clock)
+    telling = visit_log(busy, clock)
     opened(telling, NOON)
     refused(telling, NOON, request_id="first")
     telling.learned(KEY, "first")
@@ -405,7 +405,7 @@ async def test_what_happens_during_a_flush_is_kept_for_the_next(store: Database,
 
 async def test_a_running_log_flushes_by_itself_and_outlives_a_failure(store: Database, clock: SetClock) -> None:
     failing = FailingStore(store)
-    log = VisitLog(failing, clock)
+    log = visit_log(failing, clock)
     async with asyncio.TaskGroup() as group, asyncio.timeout(20 * FLUSH_SECONDS):
         running = group.create_task(log.run())
         opened(log, NOON)
@@ -421,7 +421,7 @@ async def test_a_running_log_flushes_by_itself_and_outlives_a_failure(store: Dat
 async def test_newcomers_who_open_nothing_are_counted_and_keep_nothing_from_being_written(
     store: Database, clock: SetClock
 ) -> None:
-    log = VisitLog(store, clock, of_address=LocalRate("1/hour", NOON.timestamp))
+    log = visit_log(store, clock, of_address=LocalRate("1/hour", NOON.timestamp))
     assert log.tell_apart(LINK_ID, "192.0.2.1")
     # They gave the password, and went away before they followed its answer.
     assert not log.tell_apart(LINK_ID, "192.0.2.1")

@@ -16,12 +16,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final, TypeVar, cast
 
+from tests.storage.samples import visit_log
+
 from guestpass.app.addresses import Addresses
 from guestpass.app.directory import Directory
 from guestpass.app.places import Places
 from guestpass.app.ports import Budget, Store
 from guestpass.app.visitor_sessions import VisitorSessions
-from guestpass.app.visits import VisitLog
 from guestpass.domain.environment import Environment, EnvironmentKey, Kind
 from guestpass.domain.link import ShareLink, ShareType
 from guestpass.domain.visit import AddressDetail
@@ -296,7 +297,7 @@ async def playing(caps: Caps | None = None) -> AsyncIterator[Playbook]:
         gateway = Gateway(
             addresses=_ADDRESSES,
             directory=directory,
-            visits=VisitLog(store, SystemClock()),
+            visits=visit_log(store, SystemClock()),
             places=Places(store, SystemClock()),
             previews=cast("Budget", None),
             entries=cast("Budget", None),
