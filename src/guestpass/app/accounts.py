@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -156,13 +156,20 @@ class AccountService:
             return await _account_of(work, EnvironmentKey(who.org, environment_id), name)
 
     async def put(
-        self, who: Principal, environment_id: str, credentials: SignInCredentials, *, name: str | None = None
+        self,
+        who: Principal,
+        environment_id: str,
+        credentials: SignInCredentials,
+        *,
+        name: str | None = None,
+        check: Callable[[Account | None], None] | None = None,
     ) -> Account:
         """Keep credentials that Odoo accepts at this moment, under a new name or in place of those that were there.
 
         Without a name, an account of the same login gets them, or else a new one that is named after the login.
         Links keep working; visitors' sessions made with credentials that were replaced end. A new account has
-        revision 1. Raises NotFound for the environment and Invalid with what is wrong.
+        revision 1. Raises NotFound for the environment and Invalid with what is wrong. `check` is shown the account
+        that is there and raises what forbids to replace it.
         """
         who.require(Scope.ENVIRONMENTS_WRITE)
         login = credentials.login.strip()
@@ -180,6 +187,8 @@ class AccountService:
             others = await work.accounts.all(key)
             name = name or _name_for(login, others)
             before = next((other for other in others if other.name == name), None)
+            if check is not None:
+                check(before)
             account = Account(
                 environment=key,
                 name=name,

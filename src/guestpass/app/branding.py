@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from guestpass.app.ports import Announcer, ChangeKind, Clock, Store
@@ -42,16 +43,24 @@ class BrandingService:
         Visitors see it on the next page that they are shown.
         """
         who.require(Scope.ENVIRONMENTS_WRITE)
-        branding = _tidied(branding)
-        _check(branding)
-        if branding == Branding():
-            await self.remove(who)
-            return branding
+        _check(_tidied(branding))
+        return await self.change(who, lambda _: branding)
+
+    async def change(self, who: Principal, make: Callable[[Branding], Branding]) -> Branding:
+        """Keep what is made of the branding that is there, which nobody changes meanwhile; otherwise as `put`."""
+        who.require(Scope.ENVIRONMENTS_WRITE)
         async with self._store.writing(owner(who)) as work:
-            await work.brandings.put(who.org, branding, at=self._clock.now(), by=who.sub)
-            await work.changes.append(ChangeKind.BRANDING, who.org)
+            before = await work.brandings.get(who.org) or Branding()
+            after = _tidied(make(before))
+            _check(after)
+            if after != before:
+                if after == Branding():
+                    await work.brandings.remove(who.org)
+                else:
+                    await work.brandings.put(who.org, after, at=self._clock.now(), by=who.sub)
+                await work.changes.append(ChangeKind.BRANDING, who.org)
         await self._announcer.announce()
-        return branding
+        return after
 
     async def remove(self, who: Principal) -> None:
         """Show visitors the product's own pages again."""

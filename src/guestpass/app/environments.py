@@ -155,14 +155,26 @@ class EnvironmentService:
         environment = self._new(who, new.id or id_from_name(new.name) or "environment", _checked_new(new))
         return environment, await self._prober.probe(environment)
 
-    async def change(self, who: Principal, id: str, change: EnvironmentChange) -> Environment:
-        """Change some fields; a new address closes what is open to the old one and keeps links and passes."""
+    async def change(
+        self,
+        who: Principal,
+        id: str,
+        change: EnvironmentChange,
+        *,
+        check: Callable[[Environment], None] | None = None,
+    ) -> Environment:
+        """Change some fields; a new address closes what is open to the old one and keeps links and passes.
+
+        `check` is shown what is there and raises what forbids the change. What is as it was before changes nothing.
+        """
         who.require(Scope.ENVIRONMENTS_WRITE)
         checked = _checked(change.given(), None)
         async with self._store.writing(owner(who)) as work:
             before = await work.environments.get(EnvironmentKey(who.org, id))
             if before is None:
                 raise NotFound("environment", id)
+            if check is not None:
+                check(before)
             after = replace(before, **checked)
             if after.kind is not before.kind:
                 await self._check_links(work, before)
@@ -179,8 +191,9 @@ class EnvironmentService:
                 )
                 await work.environments.set_findings(after.key, ())
                 await work.reachabilities.regain(after.key)
-            await work.environments.update(after)
-            await work.changes.append(ChangeKind.ENVIRONMENT, str(after.key))
+            if after != before:
+                await work.environments.update(after)
+                await work.changes.append(ChangeKind.ENVIRONMENT, str(after.key))
         await self._announcer.announce()
         return after if _seen_by_look(after) == _seen_by_look(before) else await self._look_at(who, after)
 

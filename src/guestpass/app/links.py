@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -239,10 +239,19 @@ class LinkService:
             link = await existing_link(work, key, id)
             return (await self._owned(work, [link], await work.accounts.all(key)))[0]
 
-    async def change(self, who: Principal, environment_id: str, id: str, change: LinkChange) -> OwnedLink:
+    async def change(
+        self,
+        who: Principal,
+        environment_id: str,
+        id: str,
+        change: LinkChange,
+        *,
+        check: Callable[[ShareLink], None] | None = None,
+    ) -> OwnedLink:
         """Change some fields; raises NotFound, and Invalid with each wrong field.
 
         A new password ends the passes that were given out before it. What is as it was before changes nothing.
+        `check` is shown what is there and raises what forbids the change.
         """
         who.require(Scope.SHARES_WRITE)
         given, key = change.given(), EnvironmentKey(who.org, environment_id)
@@ -261,6 +270,8 @@ class LinkService:
             terms["access"] = given["access"]
         async with self._store.writing(owner(who)) as work:
             before, now = await existing_link(work, key, id), self._clock.now()
+            if check is not None:
+                check(before)
             environment = await existing_environment(work, key)
             check_for_environment(given, environment)
             after = replace(before, **terms)

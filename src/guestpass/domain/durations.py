@@ -41,11 +41,14 @@ def parse_duration(text: str) -> timedelta:
 
 
 def format_duration(duration: timedelta) -> str:
-    """Write a duration as the shortest such text in whole days, hours, minutes and seconds (``1h30m``)."""
-    seconds = int(duration.total_seconds())
+    """Write a duration as the shortest such text in days, hours, minutes and seconds (``1h30m``, ``1.5s``); exact."""
+    rest = duration // timedelta(microseconds=1)
     parts = []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
-        count, seconds = divmod(seconds, size)
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        count, rest = divmod(rest, size * 1_000_000)
         if count:
             parts.append(f"{count}{unit}")
+    if rest:
+        seconds, fraction = divmod(rest, 1_000_000)
+        parts.append(f"{seconds}.{fraction:06}".rstrip("0").rstrip(".") + "s")
     return "".join(parts) or "0s"

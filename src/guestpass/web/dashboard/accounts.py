@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from guestpass.app.accounts import SignInCredentials, refusal_of
-from guestpass.domain.errors import InUse, Invalid
+from guestpass.domain.account import Account
+from guestpass.domain.errors import InUse, Invalid, NotFound
 from guestpass.web.api.paths import AccountName, EnvironmentId
 from guestpass.web.dashboard.forms import Filled, Form, SentForm
 from guestpass.web.dashboard.pages import go, render
@@ -49,7 +50,7 @@ async def show_account(
 ) -> Response:
     """The form for new credentials of an account."""
     account = await services.api.accounts.get(owner.principal, env_id, name)
-    form = Filled({"login": account.login, "allowAdmin": account.is_admin})
+    form = Filled.now(_values(account))
     return await _account(request, owner, env_id, name, services, form)
 
 
@@ -58,10 +59,18 @@ async def renew_account(
     request: Request, owner: Changing, env_id: EnvironmentId, name: AccountName, services: Services, form: SentForm
 ) -> Response:
     """Try the new credentials and keep them; links go on with them."""
+
+    def check(now: Account | None) -> None:
+        if now is None:
+            raise NotFound("account", name)
+        # Whoever leaves the login gives a password for the one that was shown.
+        form.check_meanwhile(("login",), _values(now))
+
     try:
-        await services.api.accounts.put(owner.principal, env_id, _credentials(form), name=name)
+        await services.api.accounts.put(owner.principal, env_id, _credentials(form), name=name, check=check)
     except Invalid as refused:
-        filled = Filled.refused(form, _FIELDS, refused.errors)
+        now = await services.api.accounts.get(owner.principal, env_id, name)
+        filled = Filled.refused(form, _FIELDS, refused.errors, _values(now))
         return await _account(request, owner, env_id, name, services, filled, status=422)
     said = f"Odoo accepted the new credentials of {name}. Links go on with them."
     return go(request, f"/environments/{env_id}/accounts", owner=owner, said=said)
@@ -85,6 +94,10 @@ async def remove_account(
     except InUse as used:
         return await _removal(request, owner, env_id, name, services, why_not=str(used), status=409)
     return go(request, f"/environments/{env_id}/accounts", owner=owner, said=f"The account {name} is removed.")
+
+
+def _values(account: Account) -> dict[str, object]:
+    return {"login": account.login, "allowAdmin": account.is_admin}
 
 
 def _credentials(form: Form) -> SignInCredentials:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from typing import Final
+import hashlib
+from dataclasses import replace
+from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -28,18 +30,19 @@ router = APIRouter(prefix="/branding")
 async def show_branding(request: Request, owner: Looking, services: Services) -> Response:
     """What is set now, as a form for who may change it."""
     branding = await services.api.branding.get(owner.principal)
-    form = Filled({"name": branding.name, "colour": branding.colour, "contact": branding.contact})
-    return _page(request, branding, form)
+    return _page(request, branding, Filled.now(_values(branding)))
 
 
 @router.post("")
 async def put_branding(request: Request, owner: Changing, services: Services, form: SentForm) -> Response:
-    """Save it; a logo stays unless another is sent, or the box is ticked that takes it away."""
-    before = await services.api.branding.get(owner.principal)
+    """Save what the form changes; a logo stays unless another is sent, or the box is ticked that takes it away."""
     try:
-        await services.api.branding.put(owner.principal, await _sent(form, before))
+        upload = form.file("logo")
+        logo = await asyncio.to_thread(_read, upload) if upload is not None else None
+        await services.api.branding.change(owner.principal, lambda now: _changed(form, now, logo))
     except Invalid as refused:
-        return _page(request, before, Filled.refused(form, _FIELDS, refused.errors), status=422)
+        now = await services.api.branding.get(owner.principal)
+        return _page(request, now, Filled.refused(form, _FIELDS, refused.errors, _values(now)), status=422)
     return go(request, "/branding", owner=owner, said="Saved. Visitors see it on the next page that they open.")
 
 
@@ -56,16 +59,22 @@ def _page(request: Request, branding: Branding, form: Filled, *, status: int = 2
     )
 
 
-async def _sent(form: Form, before: Branding) -> Branding:
-    """Raises Invalid for a logo that can't be used."""
-    colour = form.optional("colour")
-    if colour is not None and not colour.startswith("#"):
-        colour = f"#{colour}"
-    if (upload := form.file("logo")) is not None:
-        logo: Logo | None = await asyncio.to_thread(_read, upload)
-    else:
-        logo = None if form.checked("removeLogo") else before.logo
-    return Branding(name=form.optional("name"), logo=logo, colour=colour, contact=form.optional("contact"))
+def _values(branding: Branding) -> dict[str, object]:
+    """What the form shows; a logo by its digest."""
+    logo = branding.logo
+    digest = hashlib.sha256(logo.content).hexdigest() if logo is not None else None
+    return {"name": branding.name, "colour": branding.colour, "contact": branding.contact, "logo": digest}
+
+
+def _changed(form: Form, now: Branding, logo: Logo | None) -> Branding:
+    """What the form makes of what is there; raises Invalid."""
+    values: dict[str, Any] = {name: form.optional(name) for name in form.changed(("name", "colour", "contact"))}
+    if logo is not None or form.checked("removeLogo"):
+        values["logo"] = logo
+    form.check_meanwhile(values, _values(now))
+    if (colour := values.get("colour")) is not None and not colour.startswith("#"):
+        values["colour"] = f"#{colour}"
+    return replace(now, **values)
 
 
 def _read(upload: Upload) -> Logo:

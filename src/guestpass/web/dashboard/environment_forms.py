@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -72,19 +73,23 @@ async def try_out(request: Request, owner: Changing, services: Services, form: S
 async def show_settings(request: Request, owner: Looking, env_id: EnvironmentId, services: Services) -> Response:
     """The form with what is so now."""
     glance, _ = await services.overview.one(owner.principal, env_id)
-    return render(request, "environment_settings.html", glance=glance, form=Filled(_values(glance.environment)))
+    return render(request, "environment_settings.html", glance=glance, form=Filled.now(_values(glance.environment)))
 
 
 @router.post("/environments/{envId}/settings")
 async def change(
     request: Request, owner: Changing, env_id: EnvironmentId, services: Services, form: SentForm
 ) -> Response:
-    """Save what the form holds."""
+    """Save what the form changes of what it showed."""
+
+    def check(now: Environment) -> None:
+        form.check_meanwhile(form.changed(_READ), _values(now))
+
     try:
-        environment = await services.api.environments.change(owner.principal, env_id, _change(form))
+        environment = await services.api.environments.change(owner.principal, env_id, _change(form), check=check)
     except Invalid as refused:
         glance, _ = await services.overview.one(owner.principal, env_id)
-        filled = Filled.refused(form, FIELDS, refused.errors)
+        filled = Filled.refused(form, tuple(_READ), refused.errors, _values(glance.environment))
         return render(request, "environment_settings.html", status=422, glance=glance, form=filled)
     await services.reachability.look_at(environment)
     return go(request, f"/environments/{env_id}/settings", owner=owner, said="Saved.")
@@ -101,7 +106,6 @@ _DEFAULTS: Final = {
 def _values(environment: Environment) -> dict[str, object]:
     return {
         "name": environment.name,
-        "id": environment.id,
         "url": environment.url,
         "kind": environment.kind.value,
         "websocketUrl": environment.websocket_url,
@@ -124,24 +128,28 @@ def _kind(text: str) -> Kind:
         raise ValueError("must be odoo or web") from None
 
 
+_READ: Final[Mapping[str, tuple[str, Callable[[Form, Reading], Any]]]] = {
+    "name": ("name", lambda form, _: form.text("name")),
+    "url": ("url", lambda form, reading: reading.read("url", parse_upstream_url) or form.text("url")),
+    "kind": ("kind", lambda _, reading: reading.read("kind", _kind)),
+    "websocketUrl": ("websocket_url", lambda _, reading: reading.read("websocketUrl", parse_upstream_url)),
+    "publicUrl": ("public_url", lambda _, reading: reading.read("publicUrl", parse_public_url)),
+    "database": ("database", lambda form, _: form.optional("database")),
+    "description": ("description", lambda form, _: form.optional("description")),
+    "tlsVerify": ("tls_verify", lambda form, _: form.checked("tlsVerify")),
+    "bodyLimit": ("body_limit", lambda _, reading: reading.read("bodyLimit", parse_size)),
+    "responseTimeout": ("response_timeout", lambda _, reading: reading.read("responseTimeout", parse_duration)),
+    "maxConcurrent": ("max_concurrent", lambda _, reading: reading.read("maxConcurrent", whole_number)),
+    "allowPaths": ("allow_paths", lambda form, _: form.lines("allowPaths")),
+    "readOnlyAllow": ("read_only_allow", lambda form, _: form.lines("readOnlyAllow")),
+}
+"""What each field is called by the use case, and how it is read."""
+
+
 def _read(form: Form) -> dict[str, Any]:
-    """The fields by the use case's names, None where they are empty; raises Invalid for what can't be read."""
+    """What the form changes by the use case's names, None where it is empty; raises Invalid for what can't be read."""
     reading = Reading(form)
-    values = {
-        "name": form.text("name"),
-        "url": reading.read("url", parse_upstream_url) or form.text("url"),
-        "kind": reading.read("kind", _kind),
-        "websocket_url": reading.read("websocketUrl", parse_upstream_url),
-        "public_url": reading.read("publicUrl", parse_public_url),
-        "database": form.optional("database"),
-        "description": form.optional("description"),
-        "tls_verify": form.checked("tlsVerify"),
-        "body_limit": reading.read("bodyLimit", parse_size),
-        "response_timeout": reading.read("responseTimeout", parse_duration),
-        "max_concurrent": reading.read("maxConcurrent", whole_number),
-        "allow_paths": form.lines("allowPaths"),
-        "read_only_allow": form.lines("readOnlyAllow"),
-    }
+    values = {name: read(form, reading) for field, (name, read) in _READ.items() if form.changes(field)}
     if reading.errors:
         raise Invalid(reading.errors)
     return values

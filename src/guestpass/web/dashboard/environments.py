@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from guestpass.app.environments import EnvironmentChange
 from guestpass.app.findings import SHARED_ORIGIN
+from guestpass.domain.environment import Environment
 from guestpass.domain.errors import FieldError, Invalid
 from guestpass.web.api.paths import EnvironmentId
 from guestpass.web.dashboard.forms import Filled, SentForm
@@ -73,7 +74,7 @@ async def check(request: Request, owner: Changing, env_id: EnvironmentId, servic
 async def show_maintenance(request: Request, owner: Looking, env_id: EnvironmentId, services: Services) -> Response:
     """Where the message is written that visitors see meanwhile."""
     glance, _ = await services.overview.one(owner.principal, env_id)
-    form = Filled({"maintenance": glance.environment.maintenance})
+    form = Filled.now({"maintenance": glance.environment.maintenance})
     return render(request, "maintenance.html", glance=glance, form=form)
 
 
@@ -82,14 +83,19 @@ async def begin_maintenance(
     request: Request, owner: Changing, env_id: EnvironmentId, services: Services, form: SentForm
 ) -> Response:
     """Show visitors a message in place of the environment."""
+
+    def check(now: Environment) -> None:
+        form.check_meanwhile(_MAINTENANCE, {"maintenance": now.maintenance})
+
     try:
         if form.optional("maintenance") is None:
             raise Invalid.one("maintenance", "must not be empty")
         change = EnvironmentChange(maintenance=form.text("maintenance"))
-        await services.api.environments.change(owner.principal, env_id, change)
+        await services.api.environments.change(owner.principal, env_id, change, check=check)
     except Invalid as refused:
         glance, _ = await services.overview.one(owner.principal, env_id)
-        filled = Filled.refused(form, _MAINTENANCE, refused.errors)
+        now = {"maintenance": glance.environment.maintenance}
+        filled = Filled.refused(form, _MAINTENANCE, refused.errors, now)
         return render(request, "maintenance.html", status=422, glance=glance, form=filled)
     return go(request, f"/environments/{env_id}", owner=owner, said="Visitors now see your message.")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, TypeVar
 from urllib.parse import parse_qsl
@@ -13,7 +13,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.types import Message
 
-from guestpass.domain.errors import FieldError
+from guestpass.domain.errors import FieldError, Invalid
 from guestpass.web.bodies import LONGEST_BODY, malformed, media_type, read_body, wrong_media_type
 from guestpass.web.problems import ProblemRaised
 
@@ -23,6 +23,9 @@ _MOST_FIELDS: Final = 1000  # A list of links to be changed sends one for each.
 _MOST_FIELDS_BESIDE_FILES: Final = 20
 _LONGEST_WITH_FILES: Final = 1024 * 1024 - 1024
 """In bytes: what is a little too large is told beside its field, and not on a page of its own."""
+SHOWN: Final = "shown."
+"""What the names of fields begin with that say how another was shown."""
+_LONGEST_TOLD: Final = 60
 
 Value = TypeVar("Value")
 
@@ -71,18 +74,63 @@ class Form:
         """Whether a checkbox is ticked."""
         return bool(self.raw(name))
 
+    def changes(self, name: str) -> bool:
+        """Whether a field was sent otherwise than it was shown; also where the form does not say how it was."""
+        shown = f"{SHOWN}{name}"
+        return shown not in self._fields or self.raw(shown) != self.raw(name)
+
+    def changed(self, names: Iterable[str]) -> list[str]:
+        """Those of the fields that were."""
+        return [name for name in names if self.changes(name)]
+
+    def check_meanwhile(self, names: Iterable[str], now: Mapping[str, object]) -> None:
+        """Raise Invalid with those of the fields that somebody else has changed since the form was shown.
+
+        `now` is what it would show now.
+        """
+        errors = []
+        for name in names:
+            there, shown = _as_sent(now.get(name)), f"{SHOWN}{name}"
+            if shown in self._fields and there not in {self.raw(shown), self.text(name)}:
+                errors.append(FieldError(name, f"{_told(there)} meanwhile; save again to have it as it stands here"))
+        if errors:
+            raise Invalid(errors)
+
 
 class Filled:
-    """What a form shows: values by field, and what is wrong with them. A template asks for both by name."""
+    """What a form shows: values by field, and what is wrong with them. A template asks for both by name.
 
-    def __init__(self, values: Mapping[str, object], errors: Sequence[FieldError] = ()) -> None:
+    `shown` is what a form that changes something sends back beside its fields (`parts.shown`), so that no field is
+    changed that nobody has touched.
+    """
+
+    def __init__(
+        self,
+        values: Mapping[str, object],
+        errors: Sequence[FieldError] = (),
+        shown: Mapping[str, object] | None = None,
+    ) -> None:
         self._values = values
         self.errors: Final = tuple(errors)
+        self.shown: Final = {f"{SHOWN}{name}": _as_sent(value) for name, value in (shown or {}).items()}
 
     @classmethod
-    def refused(cls, form: Form, names: Sequence[str], errors: Sequence[FieldError]) -> Filled:
-        """What somebody sent, kept for them to correct."""
-        return cls({name: form.raw(name) for name in names}, errors)
+    def now(cls, values: Mapping[str, object]) -> Filled:
+        """What is so now, to be changed."""
+        return cls(values, shown=values)
+
+    @classmethod
+    def refused(
+        cls,
+        form: Form,
+        names: Sequence[str],
+        errors: Sequence[FieldError],
+        now: Mapping[str, object] | None = None,
+    ) -> Filled:
+        """What somebody sent, kept for them to correct; beside it what is so `now`, where they change something."""
+        if now is None:
+            return cls({name: form.raw(name) for name in names}, errors)
+        return cls({name: form.raw(name) if form.changes(name) else now.get(name) for name in names}, errors, now)
 
     def value(self, name: str) -> object:
         """What the field shows; empty for what is not known."""
@@ -115,6 +163,19 @@ class Reading:
         except ValueError as error:
             self.errors.append(FieldError(name, str(error)))
             return None
+
+
+def _as_sent(value: object) -> str:
+    """A value as a browser sends the field that shows it."""
+    if value is None or value is False:
+        return ""
+    return "true" if value is True else str(value).replace("\r\n", "\n")
+
+
+def _told(there: str) -> str:
+    if not there:
+        return "was emptied"
+    return f"was set to “{there}”" if len(there) <= _LONGEST_TOLD and there.isprintable() else "was changed"
 
 
 def whole_number(text: str) -> int:

@@ -14,7 +14,7 @@ from guestpass.domain.access import Scope
 from guestpass.domain.account import Account
 from guestpass.domain.environment import Environment, Kind
 from guestpass.domain.errors import FieldError, Invalid, NotFound
-from guestpass.domain.link import EventKind, ShareType
+from guestpass.domain.link import EventKind, ShareLink, ShareType
 from guestpass.domain.reasons import Reason
 from guestpass.web.api.paths import EnvironmentId, LinkId, VisitorId
 from guestpass.web.dashboard.dialogs import done
@@ -110,12 +110,17 @@ async def edit(
     services: Services,
     form: SentForm,
 ) -> Response:
-    """Save that one."""
+    """Save what the form changes of that one."""
     fields = TERMS[_known(term)]
+
+    def check(now: ShareLink) -> None:
+        form.check_meanwhile(form.changed(fields), values_of(now))
+
     try:
-        await services.api.links.change(owner.principal, env_id, link_id, read_term(term, form))
+        await services.api.links.change(owner.principal, env_id, link_id, read_term(term, form), check=check)
     except Invalid as refused:
-        filled = Filled.refused(form, fields, refused.errors)
+        now = await services.api.links.get(owner.principal, env_id, link_id)
+        filled = Filled.refused(form, fields, refused.errors, values_of(now.link))
         return await _terms(request, owner, env_id, link_id, services, editing=term, form=filled, status=422)
     if is_partial(request):
         return await _terms(request, owner, env_id, link_id, services)
@@ -319,7 +324,7 @@ async def _terms_values(
     accounts: list[Account] = []
     if editing == "visitors" and environment is not None and environment.kind is Kind.ODOO:
         accounts = await services.api.accounts.list_all(owner.principal, environment.id)
-    return {"editing": editing, "form": form or Filled(values_of(owned.link)), "accounts": accounts}
+    return {"editing": editing, "form": form or Filled.now(values_of(owned.link)), "accounts": accounts}
 
 
 async def _visits(

@@ -79,12 +79,12 @@ def read_password(form: Form) -> LinkChange:
 
 
 def read_term(name: str, form: Form) -> LinkChange:
-    """One of TERMS as its form wants it; raises Invalid."""
+    """What the form of one of TERMS changes; raises Invalid."""
     reading = Reading(form)
-    change = _CHANGES[name](form, reading)
+    values = {_READ[field][0]: _READ[field][1](form, reading) for field in form.changed(TERMS[name])}
     if reading.errors:
         raise Invalid(reading.errors)
-    return change
+    return LinkChange(**values)
 
 
 def values_of(link: ShareLink) -> dict[str, object]:
@@ -100,22 +100,6 @@ def values_of(link: ShareLink) -> dict[str, object]:
     }
 
 
-def _as_what(form: Form, reading: Reading) -> LinkChange:
-    return LinkChange(sign_in_as=form.optional("signInAs"), access=_access(form, reading))
-
-
-def _limit(_: Form, reading: Reading) -> LinkChange:
-    return LinkChange(max_visitors=reading.read("maxVisitors", whole_number))
-
-
-_CHANGES: Final[Mapping[str, Callable[[Form, Reading], LinkChange]]] = {
-    "label": lambda form, _: LinkChange(label=form.optional("label")),
-    "note": lambda form, _: LinkChange(note=form.optional("note")),
-    "visitors": _as_what,
-    "start": lambda form, _: LinkChange(start_path=form.optional("startPath")),
-    "limit": _limit,
-    "networks": lambda form, _: LinkChange(allowed_ips=_networks(form)),
-}
 TERMS: Final[Mapping[str, tuple[str, ...]]] = {
     "label": ("label",),
     "note": ("note",),
@@ -168,3 +152,15 @@ def _access(form: Form, reading: Reading) -> Access:
 
 def _networks(form: Form) -> list[str]:
     return [part for part in re.split(r"[\s,;]+", form.raw("allowedIPs")) if part]
+
+
+_READ: Final[Mapping[str, tuple[str, Callable[[Form, Reading], Any]]]] = {
+    "label": ("label", lambda form, _: form.optional("label")),
+    "note": ("note", lambda form, _: form.optional("note")),
+    "signInAs": ("sign_in_as", lambda form, _: form.optional("signInAs")),
+    "access": ("access", _access),
+    "startPath": ("start_path", lambda form, _: form.optional("startPath")),
+    "maxVisitors": ("max_visitors", lambda _, reading: reading.read("maxVisitors", whole_number)),
+    "allowedIPs": ("allowed_ips", lambda form, _: _networks(form)),
+}
+"""What each field is called by the use case, and how it is read."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Sequence
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from guestpass.app.environments import EnvironmentChange
+from guestpass.domain.environment import Environment
 from guestpass.domain.errors import Invalid
 from guestpass.domain.view_only import WRITE_METHODS
 from guestpass.web.api.paths import EnvironmentId
 from guestpass.web.dashboard.forms import SentForm
 from guestpass.web.dashboard.pages import go, render
-from guestpass.web.dashboard.services import Services
-from guestpass.web.dashboard.sessions import Changing, Looking
+from guestpass.web.dashboard.services import DashboardServices, Services
+from guestpass.web.dashboard.sessions import Changing, Looking, Owner
 
 router = APIRouter(prefix="/environments/{envId}/view-only")
 
@@ -40,10 +44,8 @@ async def open_method(
 ) -> Response:
     """Let view-only links call one more method."""
     method = form.text("method")
-    environment = await services.api.environments.get(owner.principal, env_id)
-    change = EnvironmentChange(read_only_allow=[*environment.read_only_allow, method])
     try:
-        await services.api.environments.change(owner.principal, env_id, change)
+        await _change(services, owner, env_id, lambda opened: [*opened, method])
     except Invalid as refused:
         # The list was right before, so what is wrong is the method.
         reasons = "; ".join(error.message for error in refused.errors)
@@ -57,7 +59,26 @@ async def close_method(
 ) -> Response:
     """Have view-only links refuse a method again."""
     method = form.text("method")
-    environment = await services.api.environments.get(owner.principal, env_id)
-    kept = [each for each in environment.read_only_allow if each != method]
-    await services.api.environments.change(owner.principal, env_id, EnvironmentChange(read_only_allow=kept))
+    await _change(services, owner, env_id, lambda opened: [each for each in opened if each != method])
     return go(request, f"/environments/{env_id}/view-only", owner=owner, said=f"View-only links refuse {method} again.")
+
+
+class _ChangedMeanwhile(Exception):
+    """Somebody else has opened or shut a method in the same moment."""
+
+
+async def _change(
+    services: DashboardServices, owner: Owner, env_id: str, make: Callable[[Sequence[str]], Sequence[str]]
+) -> None:
+    """Put what is made of the methods that are open in their place; raises Invalid."""
+    while True:
+        opened = (await services.api.environments.get(owner.principal, env_id)).read_only_allow
+
+        def check(now: Environment, opened: Sequence[str] = opened) -> None:
+            if now.read_only_allow != opened:
+                raise _ChangedMeanwhile
+
+        change = EnvironmentChange(read_only_allow=make(opened))
+        with contextlib.suppress(_ChangedMeanwhile):
+            await services.api.environments.change(owner.principal, env_id, change, check=check)
+            return
