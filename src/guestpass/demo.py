@@ -1,9 +1,14 @@
-"""What ``make run`` starts: a whole installation with a sample application and two links, gone when it ends."""
+"""What ``make run`` starts: a whole installation with a sample application and two links, gone when it ends.
+
+However it ends: by Ctrl-C, SIGTERM or a terminal that is closed (SIGHUP), also while it starts. Where it is killed, the
+sample ends by itself.
+"""
 
 from __future__ import annotations
 
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -27,17 +32,22 @@ from guestpass.settings import SettingsError, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
     from guestpass.wiring import Core
 
 _PORTS: Final = range(8080, 8180)
 _OWNER: Final = Principal("demo")
 _START_SECONDS: Final = 20.0
+_STOP_SECONDS: Final = 10.0
 
 
 def main() -> int:
     """Start everything, print the links, serve until Ctrl-C; returns the exit status."""
     os.umask(0o077)
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGHUP, _hang_up)
     with tempfile.TemporaryDirectory(prefix="guestpass-demo-") as folder:
         try:
             ports = _ports()
@@ -56,12 +66,30 @@ def main() -> int:
                 async def show(core: Core) -> None:
                     await _show(core, url)
 
-                status = serve.run(settings, show)
+                try:
+                    status = serve.run(settings, show)
+                finally:
+                    # What is left to do takes a second, and another Ctrl-C must not leave half of it.
+                    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                        signal.signal(number, signal.SIG_IGN)
         except (GuestpassError, SettingsError) as error:
             typer.echo(f"guestpass: {error}", err=True)
             return 2
     typer.echo("Stopped; the sample and its links are gone.")
     return status
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    """End what has begun; once it serves, the server itself listens to these signals."""
+    raise SystemExit(128 + number)
+
+
+def _hang_up(_number: int, _frame: FrameType | None) -> None:
+    """End as by SIGTERM, without a word to a terminal that may be gone."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    signal.raise_signal(signal.SIGTERM)
 
 
 async def _show(core: Core, sample_url: str) -> None:
@@ -130,7 +158,9 @@ def _sample(port: int) -> Iterator[str]:
     """The sample application in a process of its own, as real environments are."""
     # Ctrl-C reaches the whole group; the sample must outlive the gateway that still drains to it.
     process = subprocess.Popen(  # noqa: S603 - our own module, and a number
-        [sys.executable, "-m", "guestpass.sample.serve", "--port", str(port)], start_new_session=True
+        [sys.executable, "-m", "guestpass.sample.serve", "--port", str(port), "--until-input-ends"],
+        start_new_session=True,
+        stdin=subprocess.PIPE,
     )
     try:
         end = time.monotonic() + _START_SECONDS
@@ -141,7 +171,11 @@ def _sample(port: int) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _answers(port: int) -> bool:

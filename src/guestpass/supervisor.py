@@ -38,10 +38,10 @@ _LONG_LIFE_SECONDS: Final = 60.0
 
 
 def supervise(settings: Settings, workers: int | None = None) -> int:
-    """Serve with so many workers (WORKERS where None) until SIGTERM or SIGINT; returns the exit status.
+    """Serve with so many workers (WORKERS where None) until SIGTERM, SIGINT or the end of the terminal.
 
-    Raises ListenerUnusable for an address that is taken, and CertificateUnusable. What only a worker can find out, the
-    first one says itself; its exit status is then ours.
+    Returns the exit status. Raises ListenerUnusable for an address that is taken, and CertificateUnusable. What only a
+    worker can find out, the first one says itself; its exit status is then ours.
     """
     telemetry.configure(settings.log_format.value)
     if (pair := Pair.of(settings)) is not None:
@@ -100,7 +100,13 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reloading.set)
+        # nohup asks to outlive the terminal.
+        leaves_with_it = _has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+
+        def hang_up() -> None:
+            (self._stopping if leaves_with_it and not _has_terminal() else self._reloading).set()
+
+        loop.add_signal_handler(signal.SIGHUP, hang_up)
         try:
             async with asyncio.TaskGroup() as tasks:
                 work = tasks.create_task(self._work())
@@ -274,6 +280,15 @@ class Supervisor:
             self._log.error("worker_killed", pid=process.pid, cause="it did not end in time")
             process.kill()
             await process.wait()
+
+
+def _has_terminal() -> bool:
+    """Whether there is a terminal whose end is ours too; systemd and other supervisors give us none."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def _ending(status: int) -> str:

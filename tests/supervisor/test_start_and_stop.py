@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.gateway.raw_client import RawClient
 from tests.installation import Installation, installation
 from tests.ports import free_ports
 from tests.supervisor.processes import is_alive, said, until_gone, until_said, worker_ids
+from tests.terminals import PATIENCE, await_end, children, terminal
 
 
 def _beside(server: Installation, tmp_path: Path) -> Guestpass:
@@ -43,6 +45,22 @@ def test_an_address_that_is_not_this_machines_is_named(tmp_path: Path) -> None:
     assert "GUESTPASS_ADMIN_LISTEN is 192.0.2.1:" in told
     assert "this machine has no such address: set GUESTPASS_ADMIN_LISTEN to another" in told
     assert not (tmp_path / "data").exists()
+
+
+def test_a_terminal_that_is_closed_ends_what_was_started_there(tmp_path: Path) -> None:
+    public, admin = free_ports(2)
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("GUESTPASS_")} | {
+        "GUESTPASS_DATA_DIR": str(tmp_path),
+        "GUESTPASS_LISTEN": f"127.0.0.1:{public}",
+        "GUESTPASS_ADMIN_LISTEN": f"127.0.0.1:{admin}",
+        "GUESTPASS_WORKERS": "1",
+    }
+    with terminal([sys.executable, "-m", "guestpass", "serve"], environ) as (process, shown):
+        shown.until(b"serving")
+        [worker] = children(process)
+        shown.close()
+        assert process.wait(PATIENCE) == 0
+        await_end([worker])
 
 
 @pytest.mark.asyncio(loop_scope="session")

@@ -33,7 +33,7 @@ def serve(
         typer.Option(min=1, max=MAX_WORKERS, show_default=False, help="How many processes serve, instead of WORKERS."),
     ] = None,
 ) -> None:
-    """Serve visitors and owners, until SIGTERM or Ctrl-C.
+    """Serve visitors and owners, until SIGTERM, Ctrl-C or the end of the terminal.
 
     Visitors are served on LISTEN, owners on ADMIN_LISTEN, by one process a core. Makes DATA_DIR, the keys and the
     database where they are missing, and brings an older database up to date. SIGHUP puts new workers, with the settings

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
+from threading import Thread
 
 import uvicorn
 
@@ -23,13 +26,22 @@ def serve(port: int, *, host: str = "127.0.0.1", name: str | None = None) -> Non
     )
 
 
+def _end_with_input() -> None:
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def main() -> None:
     """Read the command line and serve."""
     parser = argparse.ArgumentParser(prog="guestpass.sample.serve", description="A small application to share.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--name", help="what the application calls itself")
+    parser.add_argument("--until-input-ends", action="store_true", help="end with whoever holds the standard input")
     arguments = parser.parse_args()
+    if arguments.until_input_ends:
+        Thread(target=_end_with_input, daemon=True).start()
     serve(arguments.port, host=arguments.host, name=arguments.name)
 
 
