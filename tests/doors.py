@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from guestpass.app.ports import SignedIn, SignInRefused
+from guestpass.app.ports import Clock, NotSignedOut, Sealer, SignedIn, SignInRefused, Store
 from guestpass.app.sign_outs import SignOuts
 from guestpass.domain.account import SignInRefusal
-from guestpass.domain.environment import Environment
+from guestpass.domain.environment import Environment, OdooAddress
 from guestpass.signing.keys import Keys
 from guestpass.signing.sealing import SealedSecrets
 from guestpass.system import SystemEntropy
@@ -23,7 +23,7 @@ class PlayedDoor:
     """Knows some users, and refuses everybody while `refusal` is set.
 
     `tried` are logins, passwords and addresses in order, `sessions` those that nobody ended. `meanwhile` runs while
-    an answer is awaited.
+    an answer is awaited. `told` are the logouts, in order; while `closed` or `refusing` say so, nobody is signed out.
     """
 
     def __init__(self) -> None:
@@ -33,6 +33,9 @@ class PlayedDoor:
         self.meanwhile: Callable[[], Awaitable[None]] = _nothing
         self.tried: list[tuple[str, str, str | None]] = []
         self.sessions: set[str] = set()
+        self.told: list[tuple[OdooAddress, str]] = []
+        self.closed: set[str] = set()
+        self.refusing: set[str] = set()
 
     async def sign_in(self, environment: Environment, login: str, password: str, *, address: str | None) -> SignedIn:
         del environment
@@ -46,11 +49,15 @@ class PlayedDoor:
         self.sessions.add(session)
         return SignedIn(session, login in self.admins)
 
-    async def sign_out(self, environment: Environment, session_id: str) -> None:
-        del environment
-        self.sessions.remove(session_id)
+    async def sign_out(self, at: OdooAddress, session_id: str) -> None:
+        self.told.append((at, session_id))
+        if at.url in self.closed:
+            raise NotSignedOut("it is closed", answered=False)
+        if session_id in self.refusing:
+            raise NotSignedOut("it answered with status 404", answered=True)
+        self.sessions.discard(session_id)
 
 
-def sign_outs(door: PlayedDoor | None = None) -> SignOuts:
-    """Opens what the tests' `KEYS` sealed."""
-    return SignOuts(SealedSecrets(KEYS, SystemEntropy()), door or PlayedDoor())
+def sign_outs(store: Store, clock: Clock, door: PlayedDoor, sealer: Sealer | None = None) -> SignOuts:
+    """Opens what the tests' `KEYS` sealed, where no other sealer is given."""
+    return SignOuts(store, sealer or SealedSecrets(KEYS, SystemEntropy()), door, clock, SystemEntropy())

@@ -151,10 +151,19 @@ async def _serve(settings: Settings, place: Place, orders: Orders, started: Star
                 for task in background:
                     task.cancel()
         finally:
-            await core.close()
+            await _leave(core)
         if not orders.stopping.is_set():
             # The successor has a folder of its own, and there is room for one of the two.
             assets.empty()
+
+
+async def _leave(core: Core) -> None:
+    try:
+        await core.sign_outs.write_down()
+    except Exception:  # noqa: BLE001 - whatever the database raises, this is a clean end
+        telemetry.logger("guestpass.serve").exception("odoo_sessions_lost")
+    finally:
+        await core.close()
 
 
 async def _work(
@@ -177,6 +186,7 @@ async def _work(
             WriteWatch(worker.core.database, worker.core.clock).run(),
             worker.visits.run(),
             worker.sessions.run(),
+            worker.core.sign_outs.run(),
             worker.reachability.run(),
             worker.gateway.sweep(),
             worker.gateway.odoo.assets.run(),

@@ -53,6 +53,7 @@ class Core:
     vault: SealedTokens
     sealer: SealedSecrets
     door: OdooSignIn
+    sign_outs: SignOuts
     hasher: Argon2Hasher
     passes: PassSigner
     bearer: BearerTokens
@@ -139,7 +140,8 @@ def _assemble(
         OdooSignIn(Asker(connector)),
         SealedSecrets(keys, entropy),
     )
-    accounts = AccountService(database, announcer, sealer, door, clock)
+    sign_outs = SignOuts(database, sealer, door, clock, entropy)
+    accounts = AccountService(database, announcer, sealer, door, sign_outs, clock)
     return Core(
         settings=settings,
         keys=keys,
@@ -149,6 +151,7 @@ def _assemble(
         vault=vault,
         sealer=sealer,
         door=door,
+        sign_outs=sign_outs,
         hasher=hasher,
         passes=PassSigner(keys, entropy),
         bearer=BearerTokens(secrets.jwt_secret, entropy),
@@ -169,7 +172,7 @@ def _assemble(
             database, announcer, vault, hasher, addresses, accounts, clock, entropy, longest=settings.max_link_lifetime
         ),
         records=LinkRecords(database, announcer, clock, settings.visitor_addresses),
-        environments=EnvironmentService(database, announcer, clock, entropy, prober, SignOuts(sealer, door)),
+        environments=EnvironmentService(database, announcer, clock, entropy, prober),
         accounts=accounts,
         branding=BrandingService(database, announcer, clock),
         findings=Findings(database, addresses),

@@ -122,6 +122,7 @@ def build_worker(
         core.database,
         core.sealer,
         core.door,
+        core.sign_outs,
         DatabaseBudget(core.database, core.clock, SIGN_INS, "sign-in"),
         core.clock,
         core.entropy,

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import uvicorn
-from tests.doors import PlayedDoor
+from tests.doors import PlayedDoor, sign_outs
 from tests.probing import NotingProber
 from tests.storage.samples import visit_log
 
@@ -32,7 +32,6 @@ from guestpass.app.links import LinkService
 from guestpass.app.openings import Openings
 from guestpass.app.password_tries import PasswordTries
 from guestpass.app.served_names import ServedNames
-from guestpass.app.sign_outs import SignOuts
 from guestpass.domain.access import ALL_SCOPES, Principal, Scope
 from guestpass.domain.visit import AddressDetail
 from guestpass.signing.bearer import BearerTokens
@@ -144,7 +143,7 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
         of_link="5/hour",
     )
     sealer = SealedSecrets(keys, entropy)
-    accounts, sign_outs = AccountService(database, Silence(), sealer, door, clock), SignOuts(sealer, door)
+    accounts = AccountService(database, Silence(), sealer, door, sign_outs(database, clock, door, sealer), clock)
 
     async def is_ready() -> bool:
         return ready[0]
@@ -153,7 +152,7 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
         links=LinkService(database, Silence(), vault, hasher, addresses, accounts, clock, entropy, longest=LONGEST),
         password_tries=tries,
         records=LinkRecords(database, Silence(), clock, AddressDetail.SHORTENED),
-        environments=EnvironmentService(database, Silence(), clock, entropy, prober, sign_outs),
+        environments=EnvironmentService(database, Silence(), clock, entropy, prober),
         accounts=accounts,
         branding=BrandingService(database, Silence(), clock),
         findings=Findings(database, addresses),

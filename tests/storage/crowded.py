@@ -55,6 +55,7 @@ class Crowd:
         ):
             yield table, ({"link_id": f"link{number}", **content(number)} for number in range(self.links))
         yield tables.odoo_sessions, map(_odoo_session, range(self.environments))
+        yield tables.odoo_sign_outs, map(_odoo_sign_out, range(self.environments))
         yield tables.changes, (_change(number, self.links) for number in range(1, self.links))
         yield tables.rate_counters, ({"key": f"k{n}", "spent": 1, "expires_at": _end(n)} for n in range(self.links))
         signed_in = range(self.environments)
@@ -161,6 +162,23 @@ def _odoo_session(link: int) -> dict[str, Any]:
         "account_revision": 1,
         "link_version": 1,
         "revision": 1,
+    }
+
+
+def _odoo_sign_out(number: int) -> dict[str, Any]:
+    environment = _environment(number)
+    return {
+        "org": environment["org"],
+        "environment_id": environment["id"],
+        "url": environment["url"],
+        "called": environment["url"],
+        "tls_verify": True,
+        "link_id": f"link{number}",
+        "visitor": f"visitor{number}",
+        "sealed": b"sealed",
+        "ended_at": _past(number),
+        "due_at": _end(number),
+        "tries": number % 10,
     }
 
 

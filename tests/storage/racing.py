@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.storage.samples import KEY, LINK_ID, NOON, make_session
+from tests.storage.samples import KEY, LINK_ID, NOON, make_environment, make_session
 
 from guestpass.app.counters import Limit, Shut, charge
 from guestpass.app.ports import Activity, RefusedCall
@@ -61,16 +61,22 @@ async def rotate(database: Database, own: str) -> str | None:
         return own if rotated else None
 
 
-async def remove(database: Database, own: str) -> str | None:
+async def end(database: Database, own: str) -> str | None:
     async with database.writing() as work:
-        return own if await work.odoo_sessions.remove(LINK_ID, "bert") is not None else None
+        return own if await work.odoo_sessions.end(LINK_ID, "bert", NOON) else None
 
 
-async def remove_ended(database: Database, _: str) -> list[str]:
+async def end_finished(database: Database, _: str) -> list[str]:
     async with database.writing() as work:
         looked_at = await work.odoo_sessions.look(NOON, after=("", ""), count=100)
         over = [key for key, is_over in looked_at if is_over][:7]
-        return [session.visitor for session in await work.odoo_sessions.remove_ended(over, NOON)]
+        return [visitor for _, visitor in await work.odoo_sessions.end_finished(over, NOON)]
+
+
+async def claim_sign_outs(database: Database, _: str) -> list[str]:
+    async with database.writing() as work:
+        at, soon = make_environment().odoo_address, NOON + timedelta(minutes=2)
+        return [each.visitor for each in await work.odoo_sign_outs.claim(at, now=NOON, until=soon, limit=7)]
 
 
 async def claim_retry(database: Database, own: str) -> str | None:
@@ -131,7 +137,19 @@ async def charge_and_settle(database: Database, own: str) -> str:
 
 WHAT: dict[str, Callable[[Database, str], Awaitable[object]]] = {
     do.__name__: do
-    for do in (claim, rotate, remove, remove_ended, claim_retry, refuse, record, take_place, spend, charge_and_settle)
+    for do in (
+        claim,
+        rotate,
+        end,
+        end_finished,
+        claim_sign_outs,
+        claim_retry,
+        refuse,
+        record,
+        take_place,
+        spend,
+        charge_and_settle,
+    )
 }
 
 

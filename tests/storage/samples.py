@@ -151,4 +151,4 @@ async def sign_in(store: Store, session: OdooSession) -> None:
     async with store.writing() as work:
         fresh = replace(session, sealed=None, revision=0)
         assert await work.odoo_sessions.claim(fresh, claim="first", now=NOON, until=NOON + timedelta(seconds=30))
-        assert await work.odoo_sessions.complete(session, claim="first") == 1
+        assert await work.odoo_sessions.complete(session, claim="first", now=NOON) == 1

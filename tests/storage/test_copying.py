@@ -68,6 +68,7 @@ async def source(sqlite_url: str) -> AsyncIterator[Database]:
         await work.brandings.put("default", Branding(name="Ærø", logo=LOGO), at=NOON, by="olga")
         later = NOON + timedelta(hours=1)
         await work.dashboard_sessions.invite(b"i" * 32, olga, now=NOON, until=later)
+        await work.odoo_sign_outs.add(make_environment().odoo_address, LINK_ID, "carl", b"sealed", NOON)
         session = DashboardSession("session", olga, None, "192.0.2.7", NOON, later)
         await work.dashboard_sessions.add(session, b"s" * 32)
         await work.changes.append(ChangeKind.LINK, LINK_ID)
@@ -122,6 +123,7 @@ async def test_an_installation_moves_with_everything_it_holds(
     async with moved.writing() as work:
         await work.visits.record([Activity(LINK_ID, "late", ((NOON, True),), NOON)])
         await work.refusals.add([REFUSED])
+        await work.odoo_sign_outs.add(make_environment().odoo_address, LINK_ID, "eva", b"sealed", NOON)
         await work.changes.append(ChangeKind.LINK, LINK_ID)
         assert await work.changes.last() == newest + 1
         assert len(await work.visits.events(LINK_ID)) == VISITORS + 1

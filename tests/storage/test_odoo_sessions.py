@@ -17,13 +17,15 @@ from tests.storage.samples import (
     sign_in,
 )
 
-from guestpass.app.ports import Activity, OdooSession, Store
-from guestpass.domain.environment import EnvironmentKey
+from guestpass.app.ports import Activity, OdooSession, SessionKey, Store
+from guestpass.domain.environment import EnvironmentKey, OdooAddress
 from guestpass.domain.link import ShareLink
 from guestpass.storage.database import Database
 
 TICK, SOON = timedelta(microseconds=1), timedelta(seconds=30)
 FIRST = make_session(sealed=None, revision=0)
+HERE = make_environment().odoo_address
+BERTS = (LINK_ID, "bert")
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ async def claim(store: Store, wanted: OdooSession, claim: str, now: datetime = N
 
 async def complete(store: Store, session: OdooSession, claim: str) -> int | None:
     async with store.writing() as work:
-        return await work.odoo_sessions.complete(session, claim=claim)
+        return await work.odoo_sessions.complete(session, claim=claim, now=NOON)
 
 
 async def release(store: Store, claim: str) -> None:
@@ -57,17 +59,26 @@ async def rotate(store: Store, revision: int, sealed: bytes) -> bool:
         return await work.odoo_sessions.rotate(LINK_ID, "bert", revision=revision, sealed=sealed)
 
 
-async def remove(store: Store, visitor: str = "bert") -> OdooSession | None:
+async def end(store: Store, visitor: str = "bert") -> bool:
     async with store.writing() as work:
-        return await work.odoo_sessions.remove(LINK_ID, visitor)
+        return await work.odoo_sessions.end(LINK_ID, visitor, NOON)
 
 
-async def remove_ended(store: Store, now: datetime = NOON, limit: int = 100) -> list[OdooSession]:
+async def end_finished(store: Store, now: datetime = NOON, limit: int = 100) -> list[SessionKey]:
     async with store.writing() as work:
         looked_at = await work.odoo_sessions.look(now, after=("", ""), count=100)
         over = [key for key, is_over in looked_at if is_over]
-        assert await work.odoo_sessions.remove_ended([key for key, is_over in looked_at if not is_over], now) == []
-        return await work.odoo_sessions.remove_ended(over[:limit], now)
+        assert await work.odoo_sessions.end_finished([key for key, is_over in looked_at if not is_over], now) == []
+        return await work.odoo_sessions.end_finished(over[:limit], now)
+
+
+async def to_be_told(store: Store, at: OdooAddress = HERE) -> list[tuple[str, str, bytes]]:
+    """Of which sessions an Odoo is to be told; asking takes them."""
+    async with store.writing() as work:
+        few = await work.odoo_sign_outs.claim(
+            at, now=NOON + timedelta(days=1), until=NOON + timedelta(days=2), limit=99
+        )
+    return [(each.link_id, each.visitor, each.sealed) for each in few]
 
 
 async def test_a_first_sign_in_is_claimed_and_completed(database: Database) -> None:
@@ -158,11 +169,12 @@ async def test_a_rotation_is_written_by_who_knew_the_last_one(database: Database
     assert await stored(database, "carl") == make_session(visitor="carl")
 
 
-async def test_a_session_is_removed_once_and_alone(database: Database) -> None:
+async def test_a_session_is_ended_once_and_alone(database: Database) -> None:
     await sign_in(database, make_session())
     await sign_in(database, make_session(visitor="carl"))
-    assert await remove(database) == make_session()
-    assert await remove(database) is None
+    assert await end(database)
+    assert not await end(database)
+    assert await to_be_told(database) == [(*BERTS, make_session().sealed)]
     assert await rotate(database, 1, b"after the end") is False
     assert await stored(database) is None
     assert await stored(database, "carl") == make_session(visitor="carl")
@@ -170,12 +182,12 @@ async def test_a_session_is_removed_once_and_alone(database: Database) -> None:
 
 async def test_a_session_outlives_its_link_until_it_is_told_as_ended(database: Database) -> None:
     await sign_in(database, make_session())
-    assert await remove_ended(database) == []
+    assert await end_finished(database) == []
     async with database.writing() as work:
         assert await work.links.remove(LINK_ID)
     assert await stored(database) == make_session()
-    assert await remove_ended(database) == [make_session()]
-    assert await remove_ended(database) == []
+    assert await end_finished(database) == [BERTS]
+    assert await end_finished(database) == []
     assert await stored(database) is None
 
 
@@ -199,7 +211,8 @@ async def test_a_session_ends_with_its_link(database: Database, link: ShareLink,
     session = make_session(link.id)
     await sign_in(database, session)
     await sign_in(database, make_session())
-    assert await remove_ended(database, now) == ([session] if ended else [])
+    assert await end_finished(database, now) == ([(link.id, "bert")] if ended else [])
+    assert await to_be_told(database) == ([(link.id, "bert", session.sealed)] if ended else [])
     assert await stored(database, link_id=link.id) == (None if ended else session)
     assert await stored(database) == make_session()
 
@@ -209,12 +222,12 @@ async def test_a_session_ends_with_the_credentials_that_it_was_made_with(databas
     theirs = make_session("b" * 16, account="carl", account_revision=7)
     await sign_in(database, make_session())
     await sign_in(database, theirs)
-    assert await remove_ended(database) == []
+    assert await end_finished(database) == []
     await keep(database, make_account(revision=3))
-    assert await remove_ended(database) == [make_session()]
+    assert await end_finished(database) == [BERTS]
     async with database.writing() as work:
         assert await work.accounts.remove(KEY, "carl")
-    assert await remove_ended(database) == [theirs]
+    assert await end_finished(database) == [("b" * 16, "bert")]
 
 
 async def test_who_is_signed_in_as_another_account_just_now_is_left_alone(database: Database) -> None:
@@ -222,16 +235,16 @@ async def test_who_is_signed_in_as_another_account_just_now_is_left_alone(databa
     async with database.writing() as work:
         await work.links.update(make_link(account="carl"))
     assert await claim(database, make_session(account="carl"), "ours")
-    assert await remove_ended(database, NOON + SOON - TICK) == []
-    assert await remove_ended(database, NOON + SOON) == [make_session()]
+    assert await end_finished(database, NOON + SOON - TICK) == []
+    assert await end_finished(database, NOON + SOON) == [BERTS]
 
 
 async def test_who_is_signed_in_with_new_credentials_just_now_is_left_alone(database: Database) -> None:
     await sign_in(database, make_session())
     await keep(database, make_account(revision=3))
     assert await claim(database, make_session(account_revision=3), "ours")
-    assert await remove_ended(database, NOON + SOON - TICK) == []
-    assert await remove_ended(database, NOON + SOON) == [make_session()]
+    assert await end_finished(database, NOON + SOON - TICK) == []
+    assert await end_finished(database, NOON + SOON) == [BERTS]
 
 
 async def test_a_session_ends_with_its_visit_and_no_other_does(database: Database) -> None:
@@ -240,7 +253,7 @@ async def test_a_session_ends_with_its_visit_and_no_other_does(database: Databas
     async with database.writing() as work:
         await work.visits.record([Activity(LINK_ID, visitor, ((NOON, True),), NOON) for visitor in ("bert", "eva")])
         assert await work.visits.end(LINK_ID, "bert", NOON)
-    assert await remove_ended(database) == [make_session()]
+    assert await end_finished(database) == [BERTS]
     assert await stored(database, "eva") == make_session(visitor="eva")
 
 
@@ -248,7 +261,8 @@ async def test_a_sign_in_under_way_ends_too_and_is_not_written(database: Databas
     assert await claim(database, FIRST, "ours")
     async with database.writing() as work:
         assert await work.links.deactivate(LINK_ID, NOON)
-    assert await remove_ended(database) == [FIRST]
+    assert await end_finished(database) == [BERTS]
+    assert await to_be_told(database) == [], "there is no session yet"
     assert await complete(database, make_session(), "ours") is None
     assert await stored(database) is None
 
@@ -261,9 +275,42 @@ async def test_ended_sessions_are_taken_a_few_at_a_time(database: Database) -> N
         await sign_in(database, session)
     async with database.writing() as work:
         assert await work.links.remove("b" * 16)
-    rounds = [await remove_ended(database, limit=2) for _ in range(4)]
+    rounds = [await end_finished(database, limit=2) for _ in range(4)]
     assert [len(taken) for taken in rounds] == [2, 2, 1, 0]
-    assert sorted((session for taken in rounds for session in taken), key=lambda session: session.visitor) == sessions
+    assert [visitor for taken in rounds for _, visitor in taken] == [session.visitor for session in sessions]
+
+
+@pytest.mark.parametrize("how", ["ended", "replaced", "environment"])
+async def test_an_odoo_is_to_be_told_where_the_session_was_made(database: Database, how: str) -> None:
+    moved = make_environment(
+        url="https://10.0.0.9", database="live", public_url="https://odoo.example.com", tls_verify=False
+    )
+    async with database.writing() as work:
+        await work.environments.update(moved)
+    await sign_in(database, make_session())
+    if how == "replaced":
+        assert await claim(database, make_session(), "ours")
+        assert await complete(database, make_session(sealed=b"the next"), "ours") == 2
+    async with database.writing() as work:
+        if how == "ended":
+            assert await work.odoo_sessions.end(*BERTS, NOON)
+        elif how == "environment":
+            await work.odoo_sessions.end_all(KEY, NOON)
+        await work.environments.update(make_environment())
+        assert await work.environments.remove(KEY)
+        there = OdooAddress(KEY, "https://10.0.0.9", "https://odoo.example.com", tls_verify=False)
+        assert await work.odoo_sign_outs.due(NOON, limit=9) == [there]
+    assert await to_be_told(database, there) == [(*BERTS, make_session().sealed)]
+    assert await stored(database) is None
+
+
+async def test_several_processes_take_each_sign_out_once(database: Database, database_url: str) -> None:
+    visitors = [f"visitor{number:02}" for number in range(50)]
+    async with database.writing() as work:
+        for visitor in visitors:
+            await work.odoo_sign_outs.add(HERE, LINK_ID, visitor, b"sealed", NOON)
+    taken: list[list[str]] = await race(database_url, "claim_sign_outs")
+    assert sorted(visitor for few in taken for visitor in few) == visitors
 
 
 async def test_of_several_processes_one_signs_a_visitor_in(database: Database, database_url: str) -> None:
@@ -279,9 +326,9 @@ async def test_of_several_processes_one_writes_a_rotation(database: Database, da
     assert await stored(database) == make_session(sealed=written[0].encode(), revision=2)
 
 
-async def test_of_several_processes_one_removes_a_session(database: Database, database_url: str) -> None:
+async def test_of_several_processes_one_ends_a_session(database: Database, database_url: str) -> None:
     await sign_in(database, make_session())
-    assert len([own for own in await race(database_url, "remove") if own is not None]) == 1
+    assert len([own for own in await race(database_url, "end") if own is not None]) == 1
 
 
 async def test_several_processes_take_each_ended_session_once(database: Database, database_url: str) -> None:
@@ -290,6 +337,6 @@ async def test_several_processes_take_each_ended_session_once(database: Database
         await sign_in(database, make_session(visitor=visitor))
     async with database.writing() as work:
         assert await work.links.deactivate(LINK_ID, NOON)
-    taken: list[list[str]] = await race(database_url, "remove_ended")
+    taken: list[list[str]] = await race(database_url, "end_finished")
     assert sorted(visitor for few in taken for visitor in few) == visitors
     assert max(len(few) for few in taken) == 7

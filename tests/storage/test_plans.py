@@ -39,7 +39,7 @@ from guestpass.app.visitor_sessions import LOOKED_AT_ONCE
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.account import SignInRefusal
 from guestpass.domain.branding import Branding
-from guestpass.domain.environment import EnvironmentKey
+from guestpass.domain.environment import EnvironmentKey, OdooAddress
 from guestpass.domain.finding import Finding
 from guestpass.domain.link import EventKind, LinkEvent, ShareType, Status
 from guestpass.domain.visit import OPENINGS_KEPT, OTHERS, Refusal
@@ -268,6 +268,7 @@ async def _look(database: Database) -> None:
             await work.odoo_sessions.look(NOON, after=place, count=LOOKED_AT_ONCE)
         await work.odoo_sessions.ended_of_links([LINK_ID, "link7"], NOON, limit=50)
         await work.odoo_sessions.ended_by_time(NOON - timedelta(seconds=2), NOON, limit=50)
+        await work.odoo_sign_outs.due(NOON, limit=50)
         await work.revoked_tokens.contains("j7")
         await work.dashboard_sessions.is_invited(token_hash(5), now=NOON)
         await work.dashboard_sessions.find(token_hash(5), now=NOON)
@@ -336,12 +337,13 @@ async def _write(database: Database) -> None:
         await work.visits.add_events([LinkEvent("link1", NOON, EventKind.CHANGED, "olga", "label")])
         await work.refusals.add([Refusal("link1", NOON, "ended", None, None, None, None)])
         await work.odoo_sessions.claim(replace(session, revision=0), claim="c", now=NOON, until=NOON + DAY)
-        await work.odoo_sessions.complete(session, claim="c")
+        await work.odoo_sessions.complete(session, claim="c", now=NOON)
         await work.odoo_sessions.rotate("link1", "new", revision=1, sealed=b"other")
         await work.odoo_sessions.release("link1", "new", claim="c")
-        await work.odoo_sessions.remove("link1", "new")
-        await work.odoo_sessions.remove_ended([("link1", "visitor1"), ("link7", "visitor7")], NOON)
-        await work.odoo_sessions.remove_all(KEY)
+        await work.odoo_sessions.end("link1", "new", NOON)
+        await work.odoo_sessions.end_finished([("link1", "visitor1"), ("link7", "visitor7")], NOON)
+        await work.odoo_sessions.end_all(KEY, NOON)
+        await _sign_out(work, environment.odoo_address)
         await work.brandings.put(ORG, Branding(name="Agency"), at=NOON, by="olga")
         await work.brandings.remove(ORG)
         await work.revoked_tokens.add("new", revoked_at=NOON, expires_at=NOON + DAY)
@@ -353,6 +355,16 @@ async def _write(database: Database) -> None:
         await work.reachabilities.regain(KEY)
         await work.reachabilities.lose(KEY, Unreachable(NOON, "refused"))
         await work.changes.append(ChangeKind.LINK, "link1")
+
+
+async def _sign_out(work: SQLUnitOfWork, at: OdooAddress) -> None:
+    await work.odoo_sign_outs.add(at, "link1", "new", b"sealed", NOON)
+    await work.odoo_sign_outs.claim(at, now=NOON, until=NOON + DAY, limit=5)
+    await work.odoo_sign_outs.most_tries(at)
+    await work.odoo_sign_outs.put_off_all(at, NOON + DAY)
+    await work.odoo_sign_outs.put_off(7, NOON + DAY, tries=1)
+    await work.odoo_sign_outs.remove([7, 8])
+    await work.odoo_sign_outs.give_up(at, before=NOON, keep=100)
 
 
 async def _keep_house(database: Database, clock: SetClock) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.doors import PlayedDoor
+from tests.doors import PlayedDoor, sign_outs
 from tests.storage.samples import LINK_ID, SetClock, keep, make_environment
 
 from guestpass.app.accounts import AccountService, SignInCredentials
@@ -42,13 +42,14 @@ async def test_the_files_hold_neither_a_token_nor_a_password_nor_the_key(
     vault = SealedTokens(Keys.from_secret(SECRET), entropy)
     feed, door = SQLiteFeed(database, nothing, nothing), PlayedDoor()
     door.passwords["anna"] = OF_ODOO
+    sealer = SealedSecrets(Keys.from_secret(SECRET), entropy)
     service = LinkService(
         store=database,
         announcer=feed,
         vault=vault,
         hasher=hasher,
         addresses=Addresses("https://share.example.com"),
-        accounts=AccountService(database, feed, SealedSecrets(Keys.from_secret(SECRET), entropy), door, clock),
+        accounts=AccountService(database, feed, sealer, door, sign_outs(database, clock, door, sealer), clock),
         clock=clock,
         entropy=entropy,
         longest=timedelta(days=365),

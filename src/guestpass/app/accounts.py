@@ -17,6 +17,7 @@ from guestpass.app.ports import (
     Store,
     UnitOfWork,
 )
+from guestpass.app.sign_outs import SignOuts
 from guestpass.app.turns import owner
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.account import (
@@ -134,11 +135,14 @@ class AccountService:
     Credentials are tried before they are kept, so that a mistake is found by its owner and not by a visitor.
     """
 
-    def __init__(self, store: Store, announcer: Announcer, sealer: Sealer, door: OdooDoor, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, announcer: Announcer, sealer: Sealer, door: OdooDoor, sign_outs: SignOuts, clock: Clock
+    ) -> None:
         self._store = store
         self._announcer = announcer
         self._sealer = sealer
         self._door = door
+        self._sign_outs = sign_outs
         self._clock = clock
 
     async def list_all(self, who: Principal, environment_id: str) -> list[Account]:
@@ -228,7 +232,7 @@ class AccountService:
         except SignInRefused as refused:
             words = _REFUSALS[refused.refusal]
             raise Invalid.one(words.field, words.message.format(told=refused)) from None
-        await self._door.sign_out(environment, signed_in.session_id)
+        await self._sign_outs.end(environment.odoo_address, signed_in.session_id)
         if signed_in.is_admin and not credentials.allow_admin:
             raise Invalid.one(
                 "allowAdmin",

@@ -11,7 +11,6 @@ from typing import Any, Final
 from guestpass.app.paging import Page, check_limit, read_cursor, write_cursor
 from guestpass.app.ports import Announcer, ChangeKind, Clock, Entropy, Prober, RefusedCall, Store, UnitOfWork
 from guestpass.app.probing import ProbeReport
-from guestpass.app.sign_outs import SignOuts
 from guestpass.app.turns import owner
 from guestpass.app.unset import UNSET, Unset
 from guestpass.domain.access import Principal, Scope
@@ -88,15 +87,12 @@ class EnvironmentService:
     given is committed before that, and stands whatever is found.
     """
 
-    def __init__(
-        self, store: Store, announcer: Announcer, clock: Clock, entropy: Entropy, prober: Prober, sign_outs: SignOuts
-    ) -> None:
+    def __init__(self, store: Store, announcer: Announcer, clock: Clock, entropy: Entropy, prober: Prober) -> None:
         self._store = store
         self._announcer = announcer
         self._clock = clock
         self._entropy = entropy
         self._prober = prober
-        self._sign_outs = sign_outs
 
     async def list_all(self, who: Principal) -> list[Environment]:
         """Every environment of the principal's organisation, by name."""
@@ -165,6 +161,7 @@ class EnvironmentService:
     ) -> Environment:
         """Change some fields; a new address closes what is open to the old one and keeps links and passes.
 
+        Visitors who are signed in are signed out at the Odoo where they were, and in at the other when they come back.
         `check` is shown what is there and raises what forbids the change. What is as it was before changes nothing.
         """
         who.require(Scope.ENVIRONMENTS_WRITE)
@@ -178,7 +175,10 @@ class EnvironmentService:
             after = replace(before, **checked)
             if after.kind is not before.kind:
                 await self._check_links(work, before)
-            if _address(after) != _address(before):
+            signed_in_elsewhere = not after.is_same_odoo(before)
+            if signed_in_elsewhere:
+                await work.odoo_sessions.end_all(before.key, self._clock.now())
+            if signed_in_elsewhere or _address(after) != _address(before):
                 # What was found there says nothing about what answers here.
                 after = replace(
                     after,
@@ -220,14 +220,12 @@ class EnvironmentService:
         who.require(Scope.ENVIRONMENTS_WRITE)
         key = EnvironmentKey(who.org, id)
         async with self._store.writing(owner(who)) as work:
-            environment = await work.environments.get(key)
-            if environment is None:
+            if await work.environments.get(key) is None:
                 raise NotFound("environment", id)
-            sessions = await work.odoo_sessions.remove_all(key)
+            await work.odoo_sessions.end_all(key, self._clock.now())
             await work.environments.remove(key)
             await work.changes.append(ChangeKind.ENVIRONMENT, str(key))
         await self._announcer.announce()
-        await self._sign_outs.tell_of_all(environment, sessions)
 
     def _new(self, who: Principal, id: str, checked: Mapping[str, Any]) -> Environment:
         key, now = EnvironmentKey(who.org, id), self._clock.now()

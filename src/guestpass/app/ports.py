@@ -14,7 +14,7 @@ from guestpass.app.turns import VISITORS, Turn
 from guestpass.domain.access import Principal
 from guestpass.domain.account import Account, SignInRefusal
 from guestpass.domain.branding import Branding
-from guestpass.domain.environment import Environment, EnvironmentKey
+from guestpass.domain.environment import Environment, EnvironmentKey, OdooAddress
 from guestpass.domain.errors import GuestpassError
 from guestpass.domain.finding import Finding
 from guestpass.domain.link import EventKind, LinkEvent, ShareLink, ShareType, Status
@@ -215,6 +215,21 @@ class OdooSession:
     sealed: bytes | None
     revision: int
     ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OdooSignOut:
+    """A session that an Odoo is still to be told to end.
+
+    `sealed` is its id, encrypted as the session's of this link and visitor was. `tries` is how often it failed.
+    """
+
+    number: int
+    at: OdooAddress
+    link_id: str
+    visitor: str
+    sealed: bytes
+    tries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,7 +438,10 @@ class Accounts(Protocol):
 
 
 class OdooSessions(Protocol):
-    """Where visitors' Odoo sessions are kept. Rows outlive their link until Odoo was told of the end."""
+    """Where visitors' Odoo sessions are kept, each of which was made where its environment is now.
+
+    What ends is moved to OdooSignOuts in the same transaction. Rows outlive their link until somebody does so.
+    """
 
     async def get(self, link_id: str, visitor: str) -> OdooSession | None: ...
 
@@ -435,10 +453,10 @@ class OdooSessions(Protocol):
         """
         ...
 
-    async def complete(self, session: OdooSession, *, claim: str) -> int | None:
+    async def complete(self, session: OdooSession, *, claim: str, now: datetime) -> int | None:
         """Write what a sign-in brought (`sealed`, account, revisions), end the claim and return the new revision.
 
-        None where the claim is no longer ours.
+        None where the claim is no longer ours. The session that it replaces ends.
         """
         ...
 
@@ -450,8 +468,8 @@ class OdooSessions(Protocol):
         """Write the id that Odoo moved the session to; False where the row no longer has that revision."""
         ...
 
-    async def remove(self, link_id: str, visitor: str) -> OdooSession | None:
-        """Delete and return the row; None when there was none, so that one caller ends the session."""
+    async def end(self, link_id: str, visitor: str, now: datetime) -> bool:
+        """End the visitor's session; False when there was none."""
         ...
 
     async def look(self, now: datetime, *, after: SessionKey, count: int) -> list[tuple[SessionKey, bool]]:
@@ -470,12 +488,48 @@ class OdooSessions(Protocol):
         """Up to `limit` rows of links that expired after `since`."""
         ...
 
-    async def remove_ended(self, keys: Iterable[SessionKey], now: datetime) -> list[OdooSession]:
-        """Delete and return those of these rows that are over at `now`."""
+    async def end_finished(self, keys: Iterable[SessionKey], now: datetime) -> list[SessionKey]:
+        """End those of these that are over at `now`, and return them."""
         ...
 
-    async def remove_all(self, environment: EnvironmentKey) -> list[OdooSession]:
-        """Delete and return all of an environment."""
+    async def end_all(self, environment: EnvironmentKey, now: datetime) -> None:
+        """End all of an environment, while it still says where they were made."""
+        ...
+
+
+class OdooSignOuts(Protocol):
+    """Which sessions Odoos are still to be told to end. Rows outlive their environment."""
+
+    async def add(self, at: OdooAddress, link_id: str, visitor: str, sealed: bytes, now: datetime) -> None:
+        """Keep one, to be told at once."""
+        ...
+
+    async def due(self, now: datetime, *, limit: int) -> list[OdooAddress]:
+        """Up to `limit` addresses at which there is something to tell."""
+        ...
+
+    async def claim(self, at: OdooAddress, *, now: datetime, until: datetime, limit: int) -> list[OdooSignOut]:
+        """Take up to `limit` that are due there; nobody else gets these before `until`."""
+        ...
+
+    async def remove(self, numbers: Sequence[int]) -> None:
+        """Forget these, which were told."""
+        ...
+
+    async def most_tries(self, at: OdooAddress) -> int:
+        """How often the one failed that failed most often there."""
+        ...
+
+    async def put_off(self, number: int, until: datetime, *, tries: int) -> None:
+        """Tell this one again at `until`, after so many failures."""
+        ...
+
+    async def put_off_all(self, at: OdooAddress, until: datetime) -> None:
+        """Tell nothing there before `until`."""
+        ...
+
+    async def give_up(self, at: OdooAddress, *, before: datetime, keep: int) -> int:
+        """Forget what ended there before this time, and all but the newest `keep`; returns how many."""
         ...
 
 
@@ -748,6 +802,8 @@ class UnitOfWork(Protocol):
     @property
     def odoo_sessions(self) -> OdooSessions: ...
     @property
+    def odoo_sign_outs(self) -> OdooSignOuts: ...
+    @property
     def revoked_tokens(self) -> RevokedTokens: ...
     @property
     def reachabilities(self) -> Reachabilities: ...
@@ -816,6 +872,14 @@ class SignInRefused(GuestpassError):
         self.refusal = refusal
 
 
+class NotSignedOut(GuestpassError):
+    """A session was not ended; the text says why. `answered` is whether there was an answer at all."""
+
+    def __init__(self, why: str, *, answered: bool) -> None:
+        super().__init__(why)
+        self.answered = answered
+
+
 class OdooDoor(Protocol):
     """Signs people in to an environment's Odoo, and out."""
 
@@ -826,8 +890,8 @@ class OdooDoor(Protocol):
         """
         ...
 
-    async def sign_out(self, environment: Environment, session_id: str) -> None:
-        """End a session; what Odoo answers to that is nobody's business."""
+    async def sign_out(self, at: OdooAddress, session_id: str) -> None:
+        """End a session; raises NotSignedOut."""
         ...
 
 

@@ -1,19 +1,40 @@
-"""Tell Odoo that sessions of ours are over."""
+"""Tell Odoos that sessions of ours are over, until they have heard it.
+
+What is to be told lies in the database, written in the transaction that ended the session. A session that could not be
+written down at all is told from this worker's memory.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import Final
 
 import structlog
 
-from guestpass.app.ports import OdooDoor, OdooSession, Sealer
-from guestpass.domain.environment import Environment
+from guestpass.app.ports import Clock, Entropy, NotSignedOut, OdooDoor, OdooSignOut, Sealer, Store, UnitOfWork
+from guestpass.app.turns import BACKGROUND
+from guestpass.domain.environment import OdooAddress
 
-PATIENCE_SECONDS: Final = 15.0
-"""How long an owner waits at most while an Odoo is told of all sessions at once."""
-_AT_ONCE: Final = 4
+ROUND_SECONDS: Final = 2.0
+TOLD_FOR: Final = timedelta(days=7)
+"""How long an Odoo is told again. By then it has forgotten a session that nobody used, which is what it does itself."""
+FIRST_PAUSE: Final = timedelta(seconds=5)
+"""How long an Odoo is left alone that did not listen; twice as long each time."""
+LONGEST_PAUSE: Final = timedelta(hours=1)
+CLAIM: Final = timedelta(minutes=2)
+"""How long a worker may take for CLAIMED sessions before another tells of them too, which does no harm."""
+CLAIMED: Final = 5
+ADDRESSES_AT_ONCE: Final = 50
+"""How many Odoos a worker tells at the same time, one session after the other at each."""
+KEPT_FOR_ADDRESS: Final = 10_000
+"""How many sessions are kept for an Odoo that does not listen."""
+REMEMBERED: Final = 1_000
+"""How many sessions are told from memory, while the database can't be written."""
+_NO_LINK: Final = ""
 _log = structlog.get_logger(__name__)
 
 
@@ -23,40 +44,170 @@ def session_context(link_id: str, visitor: str) -> str:
 
 
 class SignOuts:
-    """Ends sessions at Odoo whose rows were deleted."""
+    """Ends sessions at the Odoos where they were made."""
 
-    def __init__(self, sealer: Sealer, door: OdooDoor) -> None:
+    def __init__(self, store: Store, sealer: Sealer, door: OdooDoor, clock: Clock, entropy: Entropy) -> None:
+        self._store = store
         self._sealer = sealer
         self._door = door
+        self._clock = clock
+        self._entropy = entropy
+        self._remembered: deque[tuple[OdooAddress, str]] = deque()
+        self._busy: set[OdooAddress] = set()
+        self._woken = asyncio.Event()
+        self._failing = False
 
-    def session_id(self, row: OdooSession) -> str | None:
-        """The id that the row holds; None where no sign-in has been completed, or another SECRET_KEY sealed it."""
-        if row.sealed is None:
-            return None
+    def wake(self) -> None:
+        """Something was ended: tell it now."""
+        self._woken.set()
+
+    async def end(self, at: OdooAddress, id: str) -> None:
+        """End a session that nobody has written down: now, or later where Odoo does not listen."""
+        with self.ending_what_fails(at, id):
+            try:
+                await self._door.sign_out(at, id)
+            except NotSignedOut:
+                async with self._store.writing(BACKGROUND) as work:
+                    await self.record(work, at, id)
+
+    async def record(self, work: UnitOfWork, at: OdooAddress, id: str) -> None:
+        """Write down that a session is to be ended which is in no row."""
+        visitor = self._entropy.bytes(16).hex()
+        sealed = self._sealer.seal(id, session_context(_NO_LINK, visitor))
+        await work.odoo_sign_outs.add(at, _NO_LINK, visitor, sealed, self._clock.now())
+        self.wake()
+
+    @contextmanager
+    def ending_what_fails(self, at: OdooAddress, id: str) -> Iterator[None]:
+        """Whatever is raised in the block, the session is ended: it was made, and nobody has written it down."""
         try:
-            return self._sealer.open(row.sealed, session_context(row.link_id, row.visitor))
+            yield
+        except BaseException:
+            if len(self._remembered) == REMEMBERED:
+                self._remembered.popleft()
+                _log.error("odoo_session_lost", remedy="it ends when its Odoo forgets it, after a week")
+            self._remembered.append((at, id))
+            self.wake()
+            raise
+
+    async def run(self) -> None:
+        """Tell what there is to tell, until cancelled. An Odoo that hangs holds up nobody else's."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(ROUND_SECONDS):
+                        await self._woken.wait()
+                self._woken.clear()
+                await self._try(self._begin(tasks))
+
+    async def tell_due(self) -> None:
+        """One round of `run`; returns when each Odoo was told, or did not listen."""
+        async with asyncio.TaskGroup() as tasks:
+            await self._try(self._begin(tasks))
+
+    async def write_down(self) -> None:
+        """Leave to others what only this worker knows of."""
+        if not self._remembered:
+            return
+        remembered = tuple(self._remembered)
+        async with self._store.writing(BACKGROUND) as work:
+            for at, id in remembered:
+                await self.record(work, at, id)
+        for each in remembered:
+            self._forget(each)
+
+    async def _try(self, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except Exception:  # noqa: BLE001 -- whatever the database raises, it is tried again
+            if not self._failing:
+                _log.exception("odoo_sessions_not_ended", remedy="check the database; it is tried again")
+            self._failing = True
+        else:
+            self._failing = False
+
+    async def _begin(self, tasks: asyncio.TaskGroup) -> None:
+        try:
+            await self.write_down()
+        except Exception:
+            for at in {at for at, _ in self._remembered}:
+                self._start(tasks, at, self._tell_remembered)
+            raise
+        async with self._store.reading() as work:
+            due = await work.odoo_sign_outs.due(self._clock.now(), limit=ADDRESSES_AT_ONCE + len(self._busy))
+        for at in due:
+            self._start(tasks, at, self._tell)
+
+    def _start(
+        self, tasks: asyncio.TaskGroup, at: OdooAddress, tell: Callable[[OdooAddress], Coroutine[None, None, None]]
+    ) -> None:
+        if at not in self._busy and len(self._busy) < ADDRESSES_AT_ONCE:
+            self._busy.add(at)
+            task = tasks.create_task(self._try(tell(at)))
+            task.add_done_callback(lambda _: self._busy.discard(at))
+
+    async def _tell_remembered(self, at: OdooAddress) -> None:
+        with suppress(NotSignedOut):
+            for each in [each for each in self._remembered if each[0] == at]:
+                await self._door.sign_out(*each)
+                self._forget(each)
+
+    def _forget(self, remembered: tuple[OdooAddress, str]) -> None:
+        with suppress(ValueError):
+            self._remembered.remove(remembered)
+
+    async def _tell(self, at: OdooAddress) -> None:
+        """Tell one Odoo of all that is due there, until it does not listen."""
+        while True:
+            now = self._clock.now()
+            async with self._store.writing(BACKGROUND) as work:
+                few = await work.odoo_sign_outs.claim(at, now=now, until=now + CLAIM, limit=CLAIMED)
+            if not few:
+                return
+            told: list[int] = []
+            failed: list[tuple[OdooSignOut, NotSignedOut]] = []
+            for each in few:
+                if (id := self._opened(each)) is not None:
+                    try:
+                        await self._door.sign_out(at, id)
+                    except NotSignedOut as error:
+                        failed.append((each, error))
+                        if not error.answered:
+                            break
+                        continue
+                told.append(each.number)
+            async with self._store.writing(BACKGROUND) as work:
+                await work.odoo_sign_outs.remove(told)
+                for each, why in failed:
+                    await self._put_off(work, each, why)
+            if any(not why.answered for _, why in failed):
+                return
+
+    async def _put_off(self, work: UnitOfWork, each: OdooSignOut, why: NotSignedOut) -> None:
+        queue, now = work.odoo_sign_outs, self._clock.now()
+        tries = 1 + (each.tries if why.answered else await queue.most_tries(each.at))
+        until = now + min(FIRST_PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE)
+        if not why.answered:
+            await queue.put_off_all(each.at, until)
+        await queue.put_off(each.number, until, tries=tries)
+        environment = str(each.at.environment)
+        if tries == 1:
+            _log.info("odoo_session_not_ended", environment=environment, cause=str(why), retry=until.isoformat())
+        if given_up := await queue.give_up(each.at, before=now - TOLD_FOR, keep=KEPT_FOR_ADDRESS):
+            _log.warning(
+                "odoo_sessions_given_up",
+                environment=environment,
+                sessions=given_up,
+                cause=str(why),
+                remedy="if that Odoo still runs, restart it without its stored sessions",
+            )
+
+    def _opened(self, sign_out: OdooSignOut) -> str | None:
+        """The session's id; None where another SECRET_KEY sealed it, so that nobody can end it any more."""
+        try:
+            return self._sealer.open(sign_out.sealed, session_context(sign_out.link_id, sign_out.visitor))
         except ValueError:
+            _log.warning(
+                "odoo_session_unreadable", environment=str(sign_out.at.environment), remedy="SECRET_KEY changed"
+            )
             return None
-
-    async def tell(self, environment: Environment, row: OdooSession) -> None:
-        """End one session; returns when Odoo has answered, or does not answer."""
-        if (id := self.session_id(row)) is not None:
-            await self._door.sign_out(environment, id)
-
-    async def tell_of_all(self, environment: Environment, rows: Sequence[OdooSession]) -> None:
-        """End the sessions of an environment that is removed, for PATIENCE_SECONDS at most.
-
-        Nobody can tell Odoo later: what is not told by then ends when Odoo itself forgets it.
-        """
-        places = asyncio.Semaphore(_AT_ONCE)
-
-        async def tell(row: OdooSession) -> None:
-            async with places:
-                await self.tell(environment, row)
-
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as tasks:
-                for row in rows:
-                    tasks.create_task(tell(row))
-        except TimeoutError:
-            _log.warning("odoo_sessions_not_ended", environment=str(environment.key), remedy="restart that Odoo")

@@ -35,7 +35,7 @@ from guestpass.app.ports import (
 from guestpass.app.sign_outs import SignOuts, session_context
 from guestpass.app.turns import BACKGROUND, visitors_of
 from guestpass.domain.account import Account, SignInRefusal
-from guestpass.domain.environment import EnvironmentKey
+from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.errors import GuestpassError
 from guestpass.domain.networks import counted_as
 from guestpass.domain.reasons import Reason
@@ -75,13 +75,14 @@ class NoSession(GuestpassError):
 
 @dataclass(frozen=True, slots=True)
 class VisitorSession:
-    """A session as a worker knows it; `id` is the secret that Odoo's cookie holds."""
+    """A session as a worker knows it; `id` is the secret that Odoo's cookie holds, `environment` where it was made."""
 
     id: bytes = field(repr=False)
     revision: int
     account: str
     account_revision: int
     link_version: int
+    environment: Environment = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +98,19 @@ class VisitorSessions:
     """The sessions of one worker's visitors."""
 
     def __init__(
-        self, store: Store, sealer: Sealer, door: OdooDoor, budget: Budget, clock: Clock, entropy: Entropy
+        self,
+        store: Store,
+        sealer: Sealer,
+        door: OdooDoor,
+        sign_outs: SignOuts,
+        budget: Budget,
+        clock: Clock,
+        entropy: Entropy,
     ) -> None:
         self._store = store
         self._sealer = sealer
         self._door = door
-        self._sign_outs = SignOuts(sealer, door)
+        self._sign_outs = sign_outs
         self._budget = budget
         self._clock = clock
         self._entropy = entropy
@@ -116,7 +124,7 @@ class VisitorSessions:
         self._failing = False
 
     def peek(self, entry: LinkEntry, visitor: str) -> VisitorSession | None:
-        """The visitor's session if memory has one that is made for the link and account as they are now."""
+        """The visitor's session if memory has one that fits link, account and environment as they are now."""
         known = self._known.get((entry.link.id, visitor))
         return known if known is not None and _fits(known, entry) else None
 
@@ -142,15 +150,22 @@ class VisitorSessions:
                 return known
             give_up = self._clock.now() + WAIT
             while True:
-                row = await self._row(entry, visitor)
-                found = self._opened(row) if row is not None else None
-                if found is not None and _fits(found, entry) and (instead_of is None or found.id != instead_of.id):
-                    self._remember(entry.link.id, visitor, found)
-                    return found
-                async with self._place(entry):
-                    session = await self._claim_and_sign_in(entry, visitor, address, row, ends_at, readmit)
-                if session is not None:
-                    return session
+                environment = entry.environment
+                async with self._store.reading() as work:
+                    row = await work.odoo_sessions.get(entry.link.id, visitor)
+                    is_current = await _is_current(work, environment)
+                if is_current:
+                    found = self._opened(row, environment) if row is not None else None
+                    if found is not None and _fits(found, entry) and (instead_of is None or found.id != instead_of.id):
+                        self._remember(entry.link.id, visitor, found)
+                        return found
+                    async with self._place(entry):
+                        session = await self._claim_and_sign_in(
+                            entry, environment, visitor, address, row, ends_at, readmit
+                        )
+                    # Whatever it was made for may have changed while it was written down.
+                    if session is not None and _fits(session, entry):
+                        return session
                 if self._clock.now() >= give_up:
                     raise NoSession(Reason.UNAVAILABLE)
                 await asyncio.sleep(_LOOK_AGAIN_SECONDS)
@@ -158,28 +173,29 @@ class VisitorSessions:
     async def moved(self, link_id: str, visitor: str, before: VisitorSession, id: bytes) -> None:
         """Odoo gave the session another id: write it down for all workers.
 
-        Where another worker has written a newer one meanwhile, that one counts.
+        Where another worker has written a newer one meanwhile, that one counts. Where the session was ended, this is.
         """
-        after = replace(before, id=id, revision=before.revision + 1)
-        sealed = self._sealer.seal(id.decode("latin-1"), session_context(link_id, visitor))
-        async with self._store.writing(visitors_of(link_id)) as work:
-            written = await work.odoo_sessions.rotate(link_id, visitor, revision=before.revision, sealed=sealed)
-            if written:
-                await work.changes.append(ChangeKind.ODOO_SESSION, f"{link_id}/{visitor}")
+        after, text, at = replace(before, id=id, revision=before.revision + 1), id.decode("latin-1"), before.environment
+        sealed = self._sealer.seal(text, session_context(link_id, visitor))
+        with self._sign_outs.ending_what_fails(at.odoo_address, text):
+            async with self._store.writing(visitors_of(link_id)) as work:
+                written = await work.odoo_sessions.rotate(link_id, visitor, revision=before.revision, sealed=sealed)
+                if written:
+                    await work.changes.append(ChangeKind.ODOO_SESSION, f"{link_id}/{visitor}")
+                elif await work.odoo_sessions.get(link_id, visitor) is None:
+                    await self._sign_outs.record(work, at.odoo_address, text)
         if written:
             self._remember(link_id, visitor, after)
         else:
             self._known.pop((link_id, visitor), None)
 
     async def end(self, entry: LinkEntry, visitor: str) -> None:
-        """End the visitor's session, and tell Odoo."""
+        """End the visitor's session; Odoo is told soon."""
         async with self._store.writing(visitors_of(entry.link.id)) as work:
-            row = await work.odoo_sessions.remove(entry.link.id, visitor)
-            if row is not None:
+            if await work.odoo_sessions.end(entry.link.id, visitor, self._clock.now()):
                 await work.changes.append(ChangeKind.ODOO_SESSION, f"{entry.link.id}/{visitor}")
         self._known.pop((entry.link.id, visitor), None)
-        if row is not None:
-            await self._sign_out([row])
+        self._sign_outs.wake()
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Forget what other workers have changed."""
@@ -221,12 +237,12 @@ class VisitorSessions:
         try:
             async with self._store.reading() as work:
                 look = await self._look(work, heard, now)
-            rows: list[OdooSession] = []
+            ended: list[SessionKey] = []
             if look.over:
                 # Others may just have ended what was found, and there may be more; only one can write.
                 async with self._store.writing(BACKGROUND) as work:
                     look = await self._look(work, heard, now)
-                    rows = await work.odoo_sessions.remove_ended(look.over, now)
+                    ended = await work.odoo_sessions.end_finished(look.over, now)
         except BaseException:
             self._heard |= heard
             raise
@@ -235,10 +251,11 @@ class VisitorSessions:
         else:
             self._expired_until = now
         self._stopped_at = look.stopped_at
-        for row in rows:
-            self._known.pop((row.link_id, row.visitor), None)
-        await self._sign_out(rows)
-        return len(rows)
+        for key in ended:
+            self._known.pop(key, None)
+        if ended:
+            self._sign_outs.wake()
+        return len(ended)
 
     async def _look(self, work: UnitOfWork, heard: set[str], now: datetime) -> _Look:
         sessions = work.odoo_sessions
@@ -256,20 +273,20 @@ class VisitorSessions:
         stopped_at = some[-1][0] if len(some) == LOOKED_AT_ONCE else _BEFORE_ALL
         return _Look(frozenset(over), is_full=False, stopped_at=stopped_at)
 
-    async def _row(self, entry: LinkEntry, visitor: str) -> OdooSession | None:
-        async with self._store.reading() as work:
-            return await work.odoo_sessions.get(entry.link.id, visitor)
-
     async def _claim_and_sign_in(
         self,
         entry: LinkEntry,
+        environment: Environment,
         visitor: str,
         address: str,
         row: OdooSession | None,
         ends_at: datetime | None,
         readmit: Callable[[], Reason | None],
     ) -> VisitorSession | None:
-        """Sign the visitor in if nobody else is about to; None where somebody is. Raises NoSession."""
+        """Sign the visitor in if nobody else is about to; None where somebody is. Raises NoSession.
+
+        None also where `environment` is what memory had, and it has changed since.
+        """
         named = entry.account
         if named is None:
             raise NoSession(Reason.SIGN_IN_REFUSED)
@@ -277,7 +294,7 @@ class VisitorSessions:
         wanted = OdooSession(
             link_id=entry.link.id,
             visitor=visitor,
-            environment=entry.environment.key,
+            environment=environment.key,
             account=named.name,
             account_revision=named.revision,
             link_version=entry.link.version,
@@ -286,26 +303,43 @@ class VisitorSessions:
             ends_at=ends_at,
         )
         async with self._store.writing(visitors_of(entry.link.id)) as work:
+            if not await _is_current(work, environment):
+                return None
             if not await work.odoo_sessions.claim(wanted, claim=claim, now=now, until=now + CLAIM):
                 return None
             # Memory may not have heard yet that Odoo refused the account a moment ago.
-            account = await work.accounts.get(entry.environment.key, named.name)
+            account = await work.accounts.get(environment.key, named.name)
         try:
-            id = await self._sign_in(entry, account, address, readmit)
-            session = await self._complete(entry, wanted, claim, id)
+            id = await self._sign_in(entry, environment, account, address, readmit)
+            with self._sign_outs.ending_what_fails(environment.odoo_address, id):
+                revision = await self._complete(environment, account, wanted, claim, id)
         except BaseException:
             async with self._store.writing(visitors_of(entry.link.id)) as work:
                 await work.odoo_sessions.release(entry.link.id, visitor, claim=claim)
             raise
-        replaced = self._opened(row) if row is not None else None
-        if row is not None and replaced is not None and not _fits(replaced, entry):
-            await self._sign_out([row])
+        if revision is None:
+            # It took so long that somebody else was let in, or the visit was ended meanwhile.
+            raise NoSession(Reason.UNAVAILABLE)
+        session = VisitorSession(
+            id=id.encode("latin-1"),
+            revision=revision,
+            account=wanted.account,
+            account_revision=wanted.account_revision,
+            link_version=wanted.link_version,
+            environment=environment,
+        )
+        self._remember(wanted.link_id, wanted.visitor, session)
         return session
 
     async def _sign_in(
-        self, entry: LinkEntry, account: Account | None, address: str, readmit: Callable[[], Reason | None]
+        self,
+        entry: LinkEntry,
+        environment: Environment,
+        account: Account | None,
+        address: str,
+        readmit: Callable[[], Reason | None],
     ) -> str:
-        """Sign in at Odoo, and write down whether it accepted the account; raises NoSession."""
+        """Sign in at Odoo; raises NoSession."""
         if account is None or entry.account is None or account.revision != entry.account.revision:
             # The owner has just changed it; memory hears of that in a moment.
             raise NoSession(Reason.UNAVAILABLE)
@@ -322,7 +356,7 @@ class VisitorSessions:
             raise NoSession(refusal)
         password = self._sealer.open(account.sealed_password, password_context(key, account.name))
         try:
-            signed_in = await self._door.sign_in(entry.environment, account.login, password, address=address)
+            signed_in = await self._door.sign_in(environment, account.login, password, address=address)
         except SignInRefused as refused:
             if refused.refusal is SignInRefusal.UNREACHABLE:
                 raise NoSession(Reason.UPSTREAM_UNREACHABLE) from None
@@ -330,13 +364,9 @@ class VisitorSessions:
             raise NoSession(Reason.SIGN_IN_REFUSED) from None
         if signed_in.is_admin and not account.is_admin:
             # Whoever promoted the user in Odoo may not know that a link leads to it.
-            await self._door.sign_out(entry.environment, signed_in.session_id)
+            await self._sign_outs.end(environment.odoo_address, signed_in.session_id)
             await self._note_refusal(account, SignInRefusal.ADMINISTRATOR)
             raise NoSession(Reason.SIGN_IN_REFUSED)
-        if account.refused_at is not None:
-            async with self._store.writing(visitors_of(entry.link.id)) as work:
-                if await work.accounts.accept(key, account.name, account.revision):
-                    await work.changes.append(ChangeKind.ENVIRONMENT, str(key))
         return signed_in.session_id
 
     async def _note_refusal(self, account: Account, why: SignInRefusal) -> None:
@@ -346,37 +376,37 @@ class VisitorSessions:
             if await work.accounts.refuse(key, account.name, account.revision, self._clock.now(), why):
                 await work.changes.append(ChangeKind.ENVIRONMENT, str(key))
 
-    async def _complete(self, entry: LinkEntry, wanted: OdooSession, claim: str, id: str) -> VisitorSession:
+    async def _complete(
+        self, environment: Environment, account: Account | None, wanted: OdooSession, claim: str, id: str
+    ) -> int | None:
+        """Write down a session, and that Odoo accepted the account; returns the row's revision.
+
+        None where the row is somebody else's by now, and then the session ends.
+        """
         sealed = self._sealer.seal(id, session_context(wanted.link_id, wanted.visitor))
-        row = replace(wanted, sealed=sealed)
-        async with self._store.writing(visitors_of(entry.link.id)) as work:
-            revision = await work.odoo_sessions.complete(row, claim=claim)
-            if revision is not None:
+        async with self._store.writing(visitors_of(wanted.link_id)) as work:
+            revision = None
+            if await _is_current(work, environment):
+                row = replace(wanted, sealed=sealed)
+                revision = await work.odoo_sessions.complete(row, claim=claim, now=self._clock.now())
+            if revision is None:
+                await self._sign_outs.record(work, environment.odoo_address, id)
+            else:
                 await work.changes.append(ChangeKind.ODOO_SESSION, f"{wanted.link_id}/{wanted.visitor}")
-        if revision is None:
-            # It took so long that somebody else was let in, or the visit was ended meanwhile.
-            await self._door.sign_out(entry.environment, id)
-            raise NoSession(Reason.UNAVAILABLE)
-        session = VisitorSession(
-            id=id.encode("latin-1"),
-            revision=revision,
-            account=wanted.account,
-            account_revision=wanted.account_revision,
-            link_version=wanted.link_version,
-        )
-        self._remember(wanted.link_id, wanted.visitor, session)
-        return session
+            if account is not None and account.refused_at is not None:
+                accepted = await work.accounts.accept(account.environment, account.name, account.revision)
+                if accepted:
+                    await work.changes.append(ChangeKind.ENVIRONMENT, str(account.environment))
+        self._sign_outs.wake()
+        return revision
 
-    async def _sign_out(self, rows: Sequence[OdooSession]) -> None:
-        for row in rows:
-            async with self._store.reading() as work:
-                environment = await work.environments.get(EnvironmentKey(*row.environment))
-            if environment is not None:
-                await self._sign_outs.tell(environment, row)
-
-    def _opened(self, row: OdooSession) -> VisitorSession | None:
+    def _opened(self, row: OdooSession, environment: Environment) -> VisitorSession | None:
         """What the row holds; None where no sign-in has been completed, or another SECRET_KEY sealed it."""
-        if (id := self._sign_outs.session_id(row)) is None:
+        if row.sealed is None:
+            return None
+        try:
+            id = self._sealer.open(row.sealed, session_context(row.link_id, row.visitor))
+        except ValueError:
             return None
         return VisitorSession(
             id=id.encode("latin-1"),
@@ -384,6 +414,7 @@ class VisitorSessions:
             account=row.account,
             account_revision=row.account_revision,
             link_version=row.link_version,
+            environment=environment,
         )
 
     def _remember(self, link_id: str, visitor: str, session: VisitorSession) -> None:
@@ -418,4 +449,11 @@ def _fits(session: VisitorSession, entry: LinkEntry) -> bool:
         and session.account == account.name
         and session.account_revision == account.revision
         and session.link_version == entry.link.version
+        and session.environment.is_same_odoo(entry.environment)
     )
+
+
+async def _is_current(work: UnitOfWork, environment: Environment) -> bool:
+    """Whether the environment is where memory has it: only there are sessions made for it, and used."""
+    now = await work.environments.get(environment.key)
+    return now is not None and now.is_same_odoo(environment)

@@ -73,6 +73,16 @@ class EnvironmentKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class OdooAddress:
+    """Where an environment's Odoo is asked: at `url`, by the name in `called`, with its certificate verified or not."""
+
+    environment: EnvironmentKey
+    url: str
+    called: str
+    tls_verify: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """A running application, as its owner registered it.
 
@@ -80,8 +90,8 @@ class Environment:
     people reach the application without us. `body_limit` is in bytes. `allow_paths` are doors of Odoo that
     are opened again, `max_concurrent` is how many requests Odoo gets at a time. `read_only_allow` are methods, each
     as ``model/method``, that view-only links may call besides those that are known to read.
-    `revision` grows when `url`, `websocket_url`, `tls_verify` or `kind` change: open streams of an older
-    revision are closed, links and passes are kept.
+    `revision` grows when `url`, `websocket_url`, `tls_verify`, `kind`, `database` or the name that Odoo is called by
+    change: open streams of an older revision are closed, links and passes are kept.
 
     What the last look at it found: `odoo_version`, `canonical_url` (what its pages call their own address),
     `websocket_on` and `found_websocket_url`; None is not known. `checked_at` is when that was.
@@ -117,9 +127,30 @@ class Environment:
         return self.websocket_url or self.found_websocket_url
 
     @property
+    def odoo_address(self) -> OdooAddress:
+        """Where its Odoo is asked."""
+        return OdooAddress(self.key, self.url, self._called, self.tls_verify)
+
+    @property
     def id(self) -> str:
         """The id within its organisation, as the API shows it."""
         return self.key.id
+
+    def is_same_odoo(self, other: Environment) -> bool:
+        """Whether whoever is signed in to the Odoo of `other` is signed in here.
+
+        An Odoo may choose the database by the name that it is called by, and a proxy the Odoo.
+        """
+        return self is other or (
+            self.created_at == other.created_at
+            and self.url == other.url
+            and self.database == other.database
+            and self._called == other._called
+        )
+
+    @property
+    def _called(self) -> str:
+        return self.public_url or self.canonical_url or self.url
 
 
 def parse_upstream_url(text: str) -> str:

@@ -57,10 +57,14 @@ class Origin:
     @classmethod
     def of(cls, environment: Environment, url: str | None = None) -> Origin:
         """The origin of one of the environment's addresses, a checked ``http(s)://host[:port]``."""
-        parts = urlsplit(environment.url if url is None else url)
+        return cls.at(environment.url if url is None else url, environment.key.org, tls_verify=environment.tls_verify)
+
+    @classmethod
+    def at(cls, url: str, org: str, *, tls_verify: bool) -> Origin:
+        """The origin of such an address of an organisation's."""
+        parts = urlsplit(url)
         port = parts.port if parts.port is not None else _DEFAULT_PORTS[parts.scheme]
-        tls = environment.tls_verify if parts.scheme == "https" else None
-        return cls(parts.hostname or "", port, tls, environment.key.org)
+        return cls(parts.hostname or "", port, tls_verify if parts.scheme == "https" else None, org)
 
 
 class AddressPolicy:

@@ -30,6 +30,7 @@ from guestpass.storage.file_turns import FileTurns
 from guestpass.storage.links import SQLLinks
 from guestpass.storage.location import PostgresDatabase, SQLiteFile, locate
 from guestpass.storage.odoo_sessions import SQLOdooSessions
+from guestpass.storage.odoo_sign_outs import SQLOdooSignOuts
 from guestpass.storage.open_files import OpenFiles
 from guestpass.storage.outages import OUTAGES, in_words, is_damage, is_for_reading_only
 from guestpass.storage.reachability import SQLReachabilities
@@ -105,6 +106,7 @@ class SQLUnitOfWork:
         self.accounts: Final = SQLAccounts(connection)
         self.brandings: Final = SQLBrandings(connection)
         self.odoo_sessions: Final = SQLOdooSessions(connection)
+        self.odoo_sign_outs: Final = SQLOdooSignOuts(connection)
         self.revoked_tokens: Final = SQLRevokedTokens(connection)
         self.reachabilities: Final = SQLReachabilities(connection)
         self.dashboard_sessions: Final = SQLDashboardSessions(connection)

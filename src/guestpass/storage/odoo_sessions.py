@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     FromClause,
     Row,
     and_,
     delete,
     exists,
+    func,
     literal,
     not_,
     or_,
@@ -28,7 +30,7 @@ from guestpass.domain.link import Status
 from guestpass.storage.batch import rows, told
 from guestpass.storage.dialect import insert
 from guestpass.storage.links import has_status
-from guestpass.storage.tables import accounts, environments, links, odoo_sessions, visitors
+from guestpass.storage.tables import accounts, environments, links, odoo_sessions, odoo_sign_outs, visitors
 
 
 class SQLOdooSessions:
@@ -82,14 +84,16 @@ class SQLOdooSessions:
         )
         return (await self._connection.execute(statement)).one_or_none() is not None
 
-    async def complete(self, session: OdooSession, *, claim: str) -> int | None:
+    async def complete(self, session: OdooSession, *, claim: str, now: datetime) -> int | None:
         """Write what a sign-in brought (`sealed`, account, revisions), end the claim and return the new revision.
 
-        None where the claim is no longer ours.
+        None where the claim is no longer ours. The session that it replaces ends.
         """
+        ours = and_(_is(session.link_id, session.visitor), odoo_sessions.c.claim == claim)
+        await self._sign_out(ours, now)
         statement = (
             update(odoo_sessions)
-            .where(_is(session.link_id, session.visitor), odoo_sessions.c.claim == claim)
+            .where(ours)
             .values(
                 account=session.account,
                 account_revision=session.account_revision,
@@ -119,17 +123,15 @@ class SQLOdooSessions:
         )
         return (await self._connection.execute(statement)).rowcount > 0
 
-    async def remove(self, link_id: str, visitor: str) -> OdooSession | None:
-        """Delete and return the row; None when there was none, so that one caller ends the session."""
-        statement = delete(odoo_sessions).where(_is(link_id, visitor)).returning(odoo_sessions)
-        row = (await self._connection.execute(statement)).one_or_none()
-        return None if row is None else _session(row)
+    async def end(self, link_id: str, visitor: str, now: datetime) -> bool:
+        """End the visitor's session; False when there was none, so that one caller ends it."""
+        return bool(await self._end(_is(link_id, visitor), now))
 
-    async def remove_all(self, environment: EnvironmentKey) -> list[OdooSession]:
-        """Delete and return all of an environment."""
+    async def end_all(self, environment: EnvironmentKey, now: datetime) -> None:
+        """End all of an environment, while it still says where they were made."""
         of_it = and_(odoo_sessions.c.org == environment.org, odoo_sessions.c.environment_id == environment.id)
-        statement = delete(odoo_sessions).where(of_it).returning(odoo_sessions)
-        return [_session(row) for row in await self._connection.execute(statement)]
+        await self._sign_out(of_it, now)
+        await self._connection.execute(delete(odoo_sessions).where(of_it))
 
     async def look(self, now: datetime, *, after: SessionKey, count: int) -> list[tuple[SessionKey, bool]]:
         """The next `count` rows behind `after` in the order of their keys, and whether each is over at `now`.
@@ -157,12 +159,41 @@ class SQLOdooSessions:
         query = query.where(links.c.expires_at > since, links.c.expires_at <= now, links.c.details_removed_at.is_(None))
         return [(row.link_id, row.visitor) for row in await self._connection.execute(query.limit(limit))]
 
-    async def remove_ended(self, keys: Iterable[SessionKey], now: datetime) -> list[OdooSession]:
-        """Delete and return those of these rows that are over at `now`."""
-        these = select(_KEYS.c.link_id, _KEYS.c.visitor)
-        statement = delete(odoo_sessions).where(tuple_(*_KEY).in_(these), _is_over(odoo_sessions, now))
-        removed = await self._connection.execute(statement.returning(odoo_sessions), rows(sorted(keys)))
-        return [_session(row) for row in removed]
+    async def end_finished(self, keys: Iterable[SessionKey], now: datetime) -> list[SessionKey]:
+        """End those of these that are over at `now`, and return them."""
+        these = tuple_(*_KEY).in_(select(_KEYS.c.link_id, _KEYS.c.visitor))
+        return await self._end(and_(these, _is_over(odoo_sessions, now)), now, rows(sorted(keys)))
+
+    async def _end(
+        self, which: ColumnElement[bool], now: datetime, told_rows: Mapping[str, object] | None = None
+    ) -> list[SessionKey]:
+        await self._sign_out(which, now, told_rows)
+        removed = await self._connection.execute(delete(odoo_sessions).where(which).returning(*_KEY), told_rows)
+        return [(row.link_id, row.visitor) for row in removed]
+
+    async def _sign_out(
+        self, which: ColumnElement[bool], now: datetime, told_rows: Mapping[str, object] | None = None
+    ) -> None:
+        """Keep that Odoo is to be told of the end of these, wherever they are made at the moment."""
+        session, queue = odoo_sessions.c, odoo_sign_outs.c
+        its = and_(environments.c.org == session.org, environments.c.id == session.environment_id)
+        called = func.coalesce(environments.c.public_url, environments.c.canonical_url, environments.c.url)
+        values: dict[Column[Any], ColumnElement[Any]] = {
+            queue.org: session.org,
+            queue.environment_id: session.environment_id,
+            queue.url: environments.c.url,
+            queue.called: called,
+            queue.tls_verify: environments.c.tls_verify,
+            queue.link_id: session.link_id,
+            queue.visitor: session.visitor,
+            queue.sealed: session.sealed,
+            queue.ended_at: literal(now, queue.ended_at.type),
+            queue.due_at: literal(now, queue.due_at.type),
+            queue.tries: literal(0),
+        }
+        made = select(*values.values()).select_from(odoo_sessions.join(environments, its))
+        made = made.where(which, session.sealed.is_not(None))
+        await self._connection.execute(insert(odoo_sign_outs).from_select(list(values), made), told_rows)
 
 
 _KEY = (odoo_sessions.c.link_id, odoo_sessions.c.visitor)

@@ -177,6 +177,28 @@ odoo_sessions = Table(
     Index(None, "org", "environment_id"),
 )
 
+odoo_sign_outs = Table(
+    "odoo_sign_outs",
+    metadata,
+    Column("id", _RowNumber, primary_key=True, autoincrement=True),
+    # No reference to the environment, which may be gone or elsewhere by now: this is where the session was made.
+    Column("org", String, nullable=False),
+    Column("environment_id", String, nullable=False),
+    Column("url", String, nullable=False),
+    Column("called", String, nullable=False),
+    Column("tls_verify", Boolean, nullable=False),
+    Column("link_id", String, nullable=False),
+    Column("visitor", String, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("ended_at", UTCDateTime, nullable=False),
+    Column("due_at", UTCDateTime, nullable=False),
+    Column("tries", Integer, nullable=False),
+    # Serves the addresses at which there is something to tell.
+    Index(None, "due_at"),
+    # Serves what there is at one of them.
+    Index("ix_odoo_sign_outs_address", "org", "environment_id", "url", "id"),
+)
+
 links = Table(
     "links",
     metadata,

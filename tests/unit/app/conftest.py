@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.doors import PlayedDoor
+from tests.doors import PlayedDoor, sign_outs
 from tests.storage.samples import CountedEntropy, SetClock, keep, make_environment
 from tests.unit.app.announcer import NotingAnnouncer
 from tests.unit.app.link_service import KEYS, PlainHasher, make_service
@@ -50,7 +50,8 @@ def door() -> PlayedDoor:
 
 @pytest.fixture
 def accounts(database: Database, announcer: NotingAnnouncer, clock: SetClock, door: PlayedDoor) -> AccountService:
-    return AccountService(database, announcer, SealedSecrets(KEYS, CountedEntropy()), door, clock)
+    sealer = SealedSecrets(KEYS, CountedEntropy())
+    return AccountService(database, announcer, sealer, door, sign_outs(database, clock, door, sealer), clock)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from guestpass.app.ports import Store, UnitOfWork
 from guestpass.app.turns import VISITORS, Turn
@@ -43,3 +43,21 @@ class StoppingStore:
     def release(self) -> None:
         """Let the held reader go on with what it read."""
         self._released.set()
+
+
+class FailingStore:
+    """A database that can't be written while `failing` says so."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.failing = True
+
+    def reading(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        return self._store.reading()
+
+    @asynccontextmanager
+    async def writing(self, turn: Turn = VISITORS) -> AsyncIterator[UnitOfWork]:
+        async with self._store.writing(turn) as work:
+            yield work
+            if self.failing:
+                raise OSError("the disk is full")

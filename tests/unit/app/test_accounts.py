@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.doors import PlayedDoor
+from tests.doors import PlayedDoor, sign_outs
 from tests.storage.samples import KEY, NOON, CountedEntropy, SetClock, keep, make_environment, make_link
 from tests.unit.app.announcer import NotingAnnouncer
 
@@ -38,7 +38,7 @@ async def service(database: Database, announcer: NotingAnnouncer, clock: SetCloc
         make_environment(EnvironmentKey("default", "other")),
         make_environment(EnvironmentKey("default", "site"), kind=Kind.WEB),
     )
-    return AccountService(database, announcer, SEALER, door, clock)
+    return AccountService(database, announcer, SEALER, door, sign_outs(database, clock, door, SEALER), clock)
 
 
 async def refused(call: Awaitable[object]) -> dict[str, str]:

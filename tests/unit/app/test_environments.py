@@ -1,33 +1,37 @@
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.doors import KEYS, PlayedDoor, sign_outs
 from tests.probing import NotingProber
-from tests.storage.samples import KEY, NOON, CountedEntropy, SetClock, keep, make_account, make_environment, make_link
+from tests.storage.samples import (
+    KEY,
+    LINK_ID,
+    NOON,
+    CountedEntropy,
+    SetClock,
+    keep,
+    make_account,
+    make_link,
+    make_session,
+    sign_in,
+)
 from tests.unit.app.announcer import NotingAnnouncer
 
-from guestpass.app.accounts import password_context
 from guestpass.app.addresses import Addresses
-from guestpass.app.directory import LinkEntry
 from guestpass.app.environments import EnvironmentChange, EnvironmentService, NewEnvironment
 from guestpass.app.findings import Findings
 from guestpass.app.ports import RefusedCall
 from guestpass.app.probing import ProbeReport
-from guestpass.app.visitor_sessions import SIGN_INS, VisitorSessions
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.account import Account, SignInRefusal
 from guestpass.domain.environment import BusPlace, Environment, EnvironmentKey, Kind
 from guestpass.domain.errors import AlreadyExists, Forbidden, Invalid, NotFound
 from guestpass.domain.finding import Finding
 from guestpass.domain.link import Access
-from guestpass.signing.sealing import SealedSecrets
-from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.database import Database
 
 OLGA, STRANGER = Principal("olga"), Principal("sam", "acme")
@@ -53,7 +57,7 @@ def prober() -> NotingProber:
 def service(
     database: Database, announcer: NotingAnnouncer, clock: SetClock, prober: NotingProber
 ) -> EnvironmentService:
-    return EnvironmentService(database, announcer, clock, CountedEntropy(), prober, sign_outs())
+    return EnvironmentService(database, announcer, clock, CountedEntropy(), prober)
 
 
 @pytest.fixture
@@ -206,8 +210,9 @@ async def test_every_wrong_field_is_named_at_once(service: EnvironmentService) -
         ({"description": "Acceptance"}, False),
         ({"maintenance": "Back soon"}, False),
         ({"body_limit": 1024, "response_timeout": timedelta(seconds=5)}, False),
-        ({"public_url": "https://odoo.example.com"}, False),
-        ({"database": "live"}, False),
+        ({"public_url": "https://odoo.example.com"}, True),
+        ({"public_url": URL}, False),
+        ({"database": "live"}, True),
         ({"allow_paths": ("/jsonrpc",)}, False),
         ({"max_concurrent": 3}, False),
         ({"read_only_allow": ("res.partner/get_totals",)}, False),
@@ -297,7 +302,7 @@ async def test_a_new_address_is_looked_at_and_nothing_of_the_old_one_is_left(
     database: Database, announcer: NotingAnnouncer, clock: SetClock, findings: Findings
 ) -> None:
     prober = NotingProber()
-    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober, sign_outs())
+    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober)
     prober.report = REPORT
     await service.add(OLGA, new())
     prober.report = ProbeReport()
@@ -342,7 +347,7 @@ async def test_a_report_is_not_kept_for_what_changed_during_the_look(
     database: Database, announcer: NotingAnnouncer, clock: SetClock, findings: Findings
 ) -> None:
     prober = Interrupted()
-    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober, sign_outs())
+    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober)
     await service.add(OLGA, new())
 
     async def move() -> None:
@@ -360,7 +365,7 @@ async def test_other_changes_during_a_look_stay(
     database: Database, announcer: NotingAnnouncer, clock: SetClock
 ) -> None:
     prober = Interrupted()
-    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober, sign_outs())
+    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober)
     await service.add(OLGA, new())
     prober.report = REPORT
     prober.meanwhile = lambda: service.change(OLGA, "staging", EnvironmentChange(maintenance="Back soon"))
@@ -373,7 +378,7 @@ async def test_an_environment_that_is_removed_during_a_look_stays_gone(
     database: Database, announcer: NotingAnnouncer, clock: SetClock, findings: Findings
 ) -> None:
     prober = Interrupted()
-    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober, sign_outs())
+    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober)
     prober.report = REPORT
 
     async def replace_it() -> None:
@@ -467,29 +472,29 @@ async def test_every_use_needs_its_scope_and_no_other(
     await call(service, Principal("olga", scopes=frozenset({scope})))
 
 
-class SilentDoor(PlayedDoor):
-    """An Odoo that never answers who signs out."""
-
-    async def sign_out(self, environment: Environment, session_id: str) -> None:
-        del environment, session_id
-        await asyncio.Event().wait()
-
-
-async def test_an_odoo_that_does_not_answer_does_not_keep_its_environment(
-    database: Database, announcer: NotingAnnouncer, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("fields", "ends"),
+    [
+        ({"url": "http://10.0.0.6:8069"}, True),
+        ({"database": "live"}, True),
+        ({"public_url": "https://odoo.example.com"}, True),
+        ({"public_url": URL}, False),
+        ({"websocket_url": "http://10.0.0.5:8072"}, False),
+        ({"tls_verify": False}, False),
+        ({"maintenance": "Back soon"}, False),
+        (None, True),
+    ],
+)
+async def test_who_is_signed_in_is_signed_out_where_they_were(
+    service: EnvironmentService, database: Database, fields: dict[str, Any] | None, ends: bool
 ) -> None:
-    monkeypatch.setattr("guestpass.app.sign_outs.PATIENCE_SECONDS", 0.05)
-    door = SilentDoor()
-    service = EnvironmentService(database, announcer, clock, CountedEntropy(), NotingProber(), sign_outs(door))
-    sealer = SealedSecrets(KEYS, CountedEntropy())
-    account = make_account(
-        login="demo", sealed_password=sealer.seal("demo's own", password_context(KEY, "anna")), revision=1
-    )
-    entry = LinkEntry(make_link(account="anna"), make_environment(), account=account)
-    await keep(database, entry.environment, account, entry.link)
-    budget = DatabaseBudget(database, clock, SIGN_INS, "sign-in")
-    sessions = VisitorSessions(database, sealer, door, budget, clock, CountedEntropy())
-    await sessions.obtain(entry, "bert", "192.0.2.7")
-    await service.remove(Principal("olga", KEY.org), KEY.id)
-    assert announcer.announced[-1][-1] == f"environment:{KEY}"
-    assert door.sessions == {"session 1"}
+    before = await service.add(OLGA, new())
+    await keep(database, make_account(), make_link(account="anna"))
+    await sign_in(database, make_session())
+    if fields is None:
+        await service.remove(OLGA, "staging")
+    else:
+        await service.change(OLGA, "staging", EnvironmentChange(**fields))
+    async with database.reading() as work:
+        assert (await work.odoo_sessions.get(LINK_ID, "bert") is None) is ends
+        assert await work.odoo_sign_outs.due(NOON, limit=9) == ([before.odoo_address] if ends else [])

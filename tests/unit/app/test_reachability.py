@@ -3,7 +3,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.doors import sign_outs
 from tests.probing import NotingProber
 from tests.storage.samples import KEY, CountedEntropy, SetClock, keep, make_environment
 from tests.unit.app.announcer import NotingAnnouncer
@@ -43,7 +42,7 @@ class Setting:
         self.clock = clock
         self.reacher = PlayedReacher()
         self.prober = NotingProber()
-        self.environments = EnvironmentService(database, announcer, clock, CountedEntropy(), self.prober, sign_outs())
+        self.environments = EnvironmentService(database, announcer, clock, CountedEntropy(), self.prober)
         self.watch = Reachability(
             database,
             announcer,

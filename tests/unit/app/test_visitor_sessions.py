@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import insert
-from tests.doors import PlayedDoor
+from tests.doors import PlayedDoor, sign_outs
 from tests.storage.samples import (
     KEY,
     LINK_ID,
@@ -22,7 +23,7 @@ from tests.storage.samples import (
     make_session,
 )
 from tests.storage.waiting import until
-from tests.unit.app.stopping_store import StoppingStore
+from tests.unit.app.stopping_store import FailingStore, StoppingStore
 
 from guestpass.app.accounts import password_context
 from guestpass.app.directory import LinkEntry
@@ -36,8 +37,8 @@ from guestpass.app.visitor_sessions import (
     WAIT,
     NoSession,
     VisitorSession,
+    VisitorSessions,
 )
-from guestpass.app.visitor_sessions import VisitorSessions as Worker
 from guestpass.domain.account import Account, SignInRefusal
 from guestpass.domain.reasons import Reason
 from guestpass.signing.keys import Keys
@@ -79,10 +80,30 @@ async def database(database: Database) -> Database:
     return database
 
 
+class Worker(VisitorSessions):
+    """A worker that tells Odoo at once of what is over."""
+
+    async def obtain(self, *arguments: Any, **more: Any) -> VisitorSession:
+        try:
+            return await super().obtain(*arguments, **more)
+        finally:
+            await self._sign_outs.tell_due()
+
+    async def end(self, entry: LinkEntry, visitor: str) -> None:
+        await super().end(entry, visitor)
+        await self._sign_outs.tell_due()
+
+    async def end_finished(self) -> int:
+        ended = await super().end_finished()
+        await self._sign_outs.tell_due()
+        return ended
+
+
 def worker_over(
     database: Database, store: Store, door: PlayedDoor, clock: Clock, sealer: SealedSecrets = SEALER
 ) -> Worker:
-    return Worker(store, sealer, door, DatabaseBudget(database, clock, SIGN_INS, "sign-ins"), clock, ENTROPY)
+    budget = DatabaseBudget(database, clock, SIGN_INS, "sign-ins")
+    return Worker(store, sealer, door, sign_outs(store, clock, door, sealer), budget, clock, ENTROPY)
 
 
 @pytest.fixture
@@ -141,7 +162,7 @@ async def test_a_visitor_is_signed_in_once_and_his_session_is_kept_sealed(
 ) -> None:
     assert worker.peek(ENTRY, "bert") is None
     session = await worker.obtain(ENTRY, "bert", ADDRESS)
-    assert session == VisitorSession(b"session 1", 1, "anna", 1, ENTRY.link.version)
+    assert session == VisitorSession(b"session 1", 1, "anna", 1, ENTRY.link.version, ENTRY.environment)
     assert worker.peek(ENTRY, "bert") == session
     assert await worker.obtain(ENTRY, "bert", ADDRESS) == session
     assert door.tried == [("demo", "demo's own", ADDRESS)]
@@ -663,24 +684,6 @@ async def test_where_more_end_than_a_round_ends_the_others_are_not_forgotten(
     assert [await second.end_finished() for _ in range(2)] == [50, 10]
 
 
-class FailingStore:
-    """A database that can't be written while `failing` says so."""
-
-    def __init__(self, store: Database) -> None:
-        self._store = store
-        self.failing = True
-
-    def reading(self) -> AbstractAsyncContextManager[UnitOfWork]:
-        return self._store.reading()
-
-    @asynccontextmanager
-    async def writing(self, turn: Turn = VISITORS) -> AsyncIterator[UnitOfWork]:
-        async with self._store.writing(turn) as work:
-            yield work
-            if self.failing:
-                raise OSError("the disk is full")
-
-
 async def test_a_round_that_fails_forgets_no_end(
     worker: Worker, crowded: Database, door: PlayedDoor, clock: SetClock
 ) -> None:
@@ -703,3 +706,166 @@ async def test_a_round_that_ends_nothing_keeps_no_writer_waiting(worker: Worker,
     await worker.obtain(ENTRY, "bert", ADDRESS)
     async with crowded.writing(), asyncio.timeout(5):
         assert [await worker.end_finished() for _ in range(4)] == [0, 0, 0, 0]
+
+
+# An environment that is somewhere else now.
+
+ELSEWHERE = [{"url": "http://10.0.0.9:8069"}, {"database": "live"}, {"public_url": "https://other.example.com"}]
+
+
+async def move(store: Store, entry: LinkEntry, *, heard: bool = True, **fields: Any) -> None:
+    """What a change of the environment does to the database, and to a memory that has heard of it."""
+    environment = replace(ENTRY.environment, **fields)
+    async with store.writing() as work:
+        await work.odoo_sessions.end_all(KEY, NOON)
+        await work.environments.update(environment)
+    if heard:
+        entry.environment = environment
+
+
+@pytest.fixture
+def entry() -> LinkEntry:
+    return LinkEntry(ENTRY.link, ENTRY.environment, account=demo())
+
+
+@pytest.mark.parametrize("fields", ELSEWHERE)
+async def test_a_session_is_used_where_it_was_made_and_nowhere_else(
+    worker: Worker, second: Worker, database: Database, door: PlayedDoor, entry: LinkEntry, fields: dict[str, Any]
+) -> None:
+    await worker.obtain(entry, "bert", ADDRESS)
+    await move(database, entry, **fields)
+    for each in (worker, second):
+        assert each.peek(entry, "bert") is None
+        assert (await each.obtain(entry, "bert", ADDRESS)).id == b"session 2"
+    assert door.told == [(ENTRY.environment.odoo_address, "session 1")]
+
+
+@pytest.mark.parametrize("fields", ELSEWHERE)
+async def test_a_worker_that_has_not_heard_of_the_change_uses_no_session_of_the_other_odoo(
+    worker: Worker,
+    database: Database,
+    door: PlayedDoor,
+    clock: SetClock,
+    entry: LinkEntry,
+    fields: dict[str, Any],
+) -> None:
+    second = worker_over(database, reading := StoppingStore(database), door, clock)
+    late = LinkEntry(ENTRY.link, ENTRY.environment, account=demo())
+    await move(database, entry, **fields)
+    assert (await worker.obtain(entry, "bert", ADDRESS)).id == b"session 1"
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        waiting = group.create_task(second.obtain(late, "bert", ADDRESS))
+        seen = group.create_task(second.obtain(late, "carl", ADDRESS))
+        await until(lambda: reading.reads >= 4)
+        assert not waiting.done()
+        late.environment = entry.environment
+    assert waiting.result().id == b"session 1"
+    assert seen.result().environment == entry.environment
+    assert len(door.tried) == 2, "nobody was signed in at the former one"
+
+
+@pytest.mark.parametrize("heard", [True, False])
+@pytest.mark.parametrize("fields", ELSEWHERE)
+async def test_a_sign_in_under_way_ends_where_it_was_made(
+    worker: Worker, database: Database, door: PlayedDoor, entry: LinkEntry, fields: dict[str, Any], *, heard: bool
+) -> None:
+    async def move_meanwhile() -> None:
+        if len(door.tried) == 1:
+            await move(database, entry, heard=heard, **fields)
+
+    door.meanwhile = move_meanwhile
+    assert await refusal(worker, entry) is Reason.UNAVAILABLE
+    assert door.told == [(ENTRY.environment.odoo_address, "session 1")]
+    assert door.sessions == set()
+    assert await row_of(database) is None
+
+
+async def test_a_session_that_moved_while_it_was_ended_ends_too(
+    worker: Worker, database: Database, door: PlayedDoor, entry: LinkEntry
+) -> None:
+    before = await worker.obtain(entry, "bert", ADDRESS)
+    await move(database, entry, url="http://10.0.0.9:8069")
+    await worker.moved(LINK_ID, "bert", before, b"the next")
+    await worker.end_finished()
+    at = ENTRY.environment.odoo_address
+    assert sorted(door.told, key=str) == sorted([(at, "session 1"), (at, "the next")], key=str)
+
+
+# Sessions that nobody can write down.
+
+
+class ClosingStore(FailingStore):
+    """Can be written until Odoo has answered."""
+
+    def __init__(self, store: Database, door: PlayedDoor) -> None:
+        super().__init__(store)
+        self.failing = False
+        door.meanwhile = self.close
+
+    async def close(self) -> None:
+        self.failing = True
+
+
+async def test_a_sign_in_that_can_not_be_written_down_leaves_no_session(
+    database: Database, door: PlayedDoor, clock: SetClock
+) -> None:
+    worker = VisitorSessions(
+        store := ClosingStore(database, door),
+        SEALER,
+        door,
+        teller := sign_outs(store, clock, door, SEALER),
+        DatabaseBudget(database, clock, SIGN_INS, "sign-ins"),
+        clock,
+        ENTROPY,
+    )
+    with pytest.raises(OSError, match="full"):
+        await worker.obtain(ENTRY, "bert", ADDRESS)
+    assert door.sessions == {"session 1"}
+    await teller.tell_due()
+    assert door.sessions == set()
+
+
+async def test_who_goes_away_when_odoo_has_answered_leaves_no_session(
+    database: Database, door: PlayedDoor, clock: SetClock
+) -> None:
+    answered = asyncio.Event()
+
+    class Stopped(FailingStore):
+        @asynccontextmanager
+        async def writing(self, turn: Turn = VISITORS) -> AsyncIterator[UnitOfWork]:
+            if door.sessions and not answered.is_set():
+                answered.set()
+                await asyncio.Event().wait()
+            async with database.writing(turn) as work:
+                yield work
+
+    worker = worker_over(database, Stopped(database), door, clock)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        task = group.create_task(worker.obtain(ENTRY, "bert", ADDRESS))
+        await answered.wait()
+        task.cancel()
+    assert door.sessions == set()
+    assert told_ids(door) == ["session 1"]
+
+
+async def test_a_moved_session_that_can_not_be_written_down_ends(
+    worker: Worker, database: Database, door: PlayedDoor, clock: SetClock
+) -> None:
+    before = await worker.obtain(ENTRY, "bert", ADDRESS)
+    store = FailingStore(database)
+    late = worker_over(database, store, door, clock)
+    with pytest.raises(OSError, match="full"):
+        await late.moved(LINK_ID, "bert", before, b"the next")
+    store.failing = False
+    await late.end_finished()
+    assert told_ids(door) == ["the next"]
+
+
+async def test_a_session_that_odoo_seems_to_have_ended_is_ended(worker: Worker, door: PlayedDoor) -> None:
+    before = await worker.obtain(ENTRY, "bert", ADDRESS)
+    await worker.obtain(ENTRY, "bert", ADDRESS, instead_of=before)
+    assert door.sessions == {"session 2"}
+
+
+def told_ids(door: PlayedDoor) -> list[str]:
+    return [id for _, id in door.told]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from guestpass.domain.environment import Environment
+from guestpass.domain.environment import OdooAddress
 from guestpass.gateway.asking import Asker, Reply
 from guestpass.gateway.connector import Origin
 from guestpass.gateway.odoo.json_bodies import read_little
@@ -19,12 +19,10 @@ _MOST_VALUES: Final = 20_000
 class OdooCalls:
     """Asks one Odoo; `address` is what it takes for the client's. Every call raises NoAnswerError where none comes."""
 
-    def __init__(self, environment: Environment, asker: Asker, *, address: str | None = None) -> None:
+    def __init__(self, at: OdooAddress, asker: Asker, *, address: str | None = None) -> None:
         self._asker = asker
-        self._origin = Origin.of(environment)
-        self._name = fixed_name(
-            public_url=environment.public_url, canonical_url=environment.canonical_url, url=environment.url
-        )
+        self._origin = Origin.at(at.url, at.environment.org, tls_verify=at.tls_verify)
+        self._name = fixed_name(public_url=None, canonical_url=at.called, url=at.url)
         self._address = address or _OUR_ADDRESS
 
     async def get(self, target: str, *, session: str | None = None, body: bool = True) -> Reply:

@@ -6,11 +6,9 @@ import asyncio
 import re
 from typing import Final
 
-import structlog
-
-from guestpass.app.ports import SignedIn, SignInRefused
+from guestpass.app.ports import NotSignedOut, SignedIn, SignInRefused
 from guestpass.domain.account import SignInRefusal
-from guestpass.domain.environment import Environment
+from guestpass.domain.environment import Environment, OdooAddress
 from guestpass.domain.errors import DescriptorsUsedUp
 from guestpass.gateway.asking import Asker, NoAnswerError, Reply
 from guestpass.gateway.odoo.calls import OdooCalls, answered_object
@@ -36,7 +34,7 @@ class OdooSignIn:
 
     async def sign_in(self, environment: Environment, login: str, password: str, *, address: str | None) -> SignedIn:
         """A new session of this user; raises SignInRefused and DescriptorsUsedUp."""
-        calls = OdooCalls(environment, self._asker, address=address)
+        calls = OdooCalls(environment.odoo_address, self._asker, address=address)
         try:
             async with asyncio.timeout(_SECONDS):
                 database = environment.database or await _only_database(calls)
@@ -47,15 +45,18 @@ class OdooSignIn:
             raise SignInRefused(SignInRefusal.UNREACHABLE, f"Odoo can't be asked: {why}.") from None
         return _signed_in(reply)
 
-    async def sign_out(self, environment: Environment, session_id: str) -> None:
-        """End a session. An Odoo that is not there has ended it for our purposes: nobody else knows its id."""
+    async def sign_out(self, at: OdooAddress, session_id: str) -> None:
+        """End a session; raises NotSignedOut."""
         try:
             async with asyncio.timeout(_SECONDS):
-                await OdooCalls(environment, self._asker).get("/web/session/logout", session=session_id, body=False)
+                reply = await OdooCalls(at, self._asker).get("/web/session/logout", session=session_id, body=False)
         except (NoAnswerError, DescriptorsUsedUp, TimeoutError) as error:
-            structlog.get_logger("guestpass.gateway").info(
-                "odoo_session_not_ended", environment=str(environment.key), cause=str(error)
-            )
+            why = str(error) or f"it did not answer within {_SECONDS:g} s"
+            raise NotSignedOut(why, answered=False) from None
+        # Odoo redirects, whether or not it knows the session. 404 is what it says under a name that is not the
+        # database's, and 502 what a proxy says for an Odoo that is down.
+        if reply.status >= 400:
+            raise NotSignedOut(f"it answered with status {reply.status}", answered=True)
 
 
 async def _only_database(calls: OdooCalls) -> str:

@@ -109,7 +109,8 @@ async def change_environment(
 ) -> EnvironmentBody:
     """Changes the given fields. A new url keeps links and passes. Needs the scope `environments:write`.
 
-    Where the change is about how the environment is reached, it is looked at as when it was registered.
+    Visitors whom their link signs in to Odoo are signed in anew after another url, database or publicUrl. Where the
+    change is about how the environment is reached, it is looked at as when it was registered.
     """
     return await _shown(await services.environments.change(who, env_id, body.as_change()), services)
 

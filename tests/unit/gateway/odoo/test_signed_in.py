@@ -65,7 +65,7 @@ class Stage:
             cast("Any", self.client), head, b"", Mock(), answer,
             body_limit=1, response_timeout=1, upgrade=True, entry=entry, visitor="bert",
         )  # fmt: skip
-        known = VisitorSession(BEFORE, 1, "anna", 1, entry.link.version)
+        known = VisitorSession(BEFORE, 1, "anna", 1, entry.link.version, entry.environment)
         self.tunnel.session = SessionUse(cast("Any", self.sessions), entry, "bert", "192.0.2.7", known, lambda: None)
         self.tunnel._attach(self.upstream)
 
