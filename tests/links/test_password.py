@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 from tests.installation import Installation
@@ -34,6 +35,16 @@ async def test_without_the_password_there_is_a_page_that_asks_for_it(
         assert (problem.status_code, problem.json()["code"]) == (401, "password_needed")
         assert (await visitor.send("HEAD", f"{prefix}{link.path}")).status_code == 200
         assert visitor.cookies == {}
+
+
+async def test_a_password_opens_whichever_way_its_letters_are_written(server: Installation, sample: str) -> None:
+    """As one character each, or as a letter and its mark, which a Mac may send."""
+    composed, decomposed = (normalize(form, "Größe des Cafés") for form in ("NFC", "NFD"))
+    for given, typed in ((composed, decomposed), (decomposed, composed)):
+        link = await protected(server, sample, given)
+        async with link.stranger() as visitor:
+            answer = await visitor.send("POST", f"{link.path}/login", FORM_FIELDS, data={"password": typed})
+            assert (answer.status_code, answer.headers["location"]) == (303, link.path)
 
 
 BODIES: list[dict[str, Any]] = [

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 from alembic import command
@@ -21,7 +22,7 @@ from tests.storage.samples import KEY, NOON, SetClock, keep, link_of, make_envir
 from guestpass.app.ports import Activity, LinkFilter, LinkSort
 from guestpass.domain.errors import GuestpassError
 from guestpass.domain.finding import Finding
-from guestpass.domain.link import Access, EventKind
+from guestpass.domain.link import Access, EventKind, folded
 from guestpass.storage import migrate
 from guestpass.storage.connecting import writing
 from guestpass.storage.database import Database
@@ -348,3 +349,31 @@ def test_processes_that_upgrade_at_once_wait_for_each_other(url: str, path: Path
     assert said == ["done\n"] * 4
     assert migrate.database_state(url) is DatabaseState.CURRENT
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_links_are_found_and_sorted_however_their_letters_were_written(url: str, path: Path) -> None:
+    """Labels of before the revision that writes letters in one way."""
+    await asyncio.to_thread(at_revision, url, "0011")
+    run_sql(
+        path,
+        """INSERT INTO environments (org, id, name, url, kind, tls_verify, body_limit, response_timeout, revision,
+           created_at, created_by) VALUES ('default', 'staging', 'Staging', 'http://10.0.0.5', 'web', 1, 1, 1000000, 1,
+           '2026-03-01 12:00:00.000000', 'olga')""",
+    )
+    for id, label in (("composed", "Zoë"), ("decomposed", normalize("NFD", "ZOË")), ("plain", "Zoe"), ("none", None)):
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute(
+                """INSERT INTO links (id, org, environment_id, share_type, label, note, version, created_at, created_by,
+                   expires_at, visits, visitors, label_key, searched) VALUES (?, 'default', 'staging', 'token', ?, ?, 1,
+                   '2026-03-01 12:00:00.000000', 'olga', '2026-03-08 12:00:00.000000', 0, 0, ?, ?)""",
+                (id, label, "Note", (label or "\U0010ffff").casefold(), f"{label or ''}\nNote\n{id}".casefold()),
+            )
+    await asyncio.to_thread(migrate.upgrade, url)
+    database = Database(url, SetClock())
+    async with database.reading() as work:
+        wanted = LinkFilter(org="default", now=NOON)
+        found = await work.links.find(wanted, sort=LinkSort.LABEL, descending=False, after=None, limit=10)
+        assert [link.id for link in found] == ["plain", "composed", "decomposed", "none"]
+        for text, number in ((folded("zoë"), 2), ("zoe", 1), ("note", 4)):
+            assert await work.links.count(replace(wanted, text=text)) == number
+    await database.close()

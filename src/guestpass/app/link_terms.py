@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from guestpass.app.accounts import SignInCredentials
+from guestpass.app.passwords import prepared
 from guestpass.app.unset import UNSET, Unset
 from guestpass.domain.durations import format_duration
 from guestpass.domain.environment import Environment, Kind
@@ -94,7 +95,7 @@ def check_terms(
                 errors.append(FieldError(external, str(error)))
 
     password = given.get("password")
-    if password is not None and len(password.encode()) not in PASSWORD_BYTES:
+    if password is not None and len(prepared(password).encode()) not in PASSWORD_BYTES:
         errors.append(FieldError("password", "must be 8 to 1024 bytes long"))
     attempt("label", "label", _label)
     attempt("note", "note", _note)

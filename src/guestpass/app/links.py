@@ -13,7 +13,7 @@ from guestpass.app.addresses import Addresses
 from guestpass.app.link_terms import LinkChange, NewLink, check_for_environment, check_terms, type_errors
 from guestpass.app.lookup import existing_environment, existing_link
 from guestpass.app.paging import PAGE, Page, check_limit, read_cursor, write_cursor
-from guestpass.app.passwords import suggest_password
+from guestpass.app.passwords import prepared, suggest_password
 from guestpass.app.ports import (
     Announcer,
     ChangeKind,
@@ -165,7 +165,7 @@ class LinkService:
                 await _named_account(work, key, new.sign_in_as)
         account_name = await self._account_name(who, key, new.sign_in_as)
         # The slow hash is made outside the write transaction, so that it never holds the lock.
-        password_hash = await self._hasher.hash(new.password, who.org) if new.password is not None else None
+        password_hash = await self._hasher.hash(prepared(new.password), who.org) if new.password is not None else None
         link = ShareLink(
             id=_new_id(self._entropy),
             environment=key,
@@ -264,7 +264,9 @@ class LinkService:
         if "sign_in_as" in given:
             terms["account"] = await self._account_name(who, key, given["sign_in_as"])
         if "password" in given:
-            terms["password_hash"] = await self._hasher.hash(given["password"], who.org) if given["password"] else None
+            terms["password_hash"] = (
+                await self._hasher.hash(prepared(given["password"]), who.org) if given["password"] else None
+            )
             terms["share_type"] = _share_type(terms["password_hash"])
         if "access" in given:
             terms["access"] = given["access"]

@@ -8,6 +8,7 @@ from typing import Final
 
 from guestpass.app.counters import Charge, Shut
 from guestpass.app.password_tries import PasswordTries, Trier
+from guestpass.app.passwords import written_forms
 from guestpass.app.places import Places
 from guestpass.app.ports import Clock, PasswordHasher, Store, TokenVault, UnitOfWork
 from guestpass.app.visits import VisitLog
@@ -125,7 +126,7 @@ class Openings:
                     if shut is None:
                         charged = await self._tries.charge(trier)
                         if isinstance(charged, Charge):
-                            right = await self._hasher.verify(link.password_hash, password)
+                            right = await self._is_right(link.password_hash, password)
                             await self._tries.settle(trier, charged, right=right)
                             if right:
                                 return link
@@ -136,6 +137,12 @@ class Openings:
             await asyncio.sleep(pause)
             link, shut = await self._look(token, trier)
         raise TooManyWaiting("All tries are being made by others.")
+
+    async def _is_right(self, password_hash: str, password: str) -> bool:
+        for form in written_forms(password):
+            if await self._hasher.verify(password_hash, form):
+                return True
+        return False
 
     async def _look(self, token: str, trier: Trier) -> tuple[ShareLink, Shut | None]:
         """The link as it is now, and whether there is no try left; raises OpeningRefused."""

@@ -12,6 +12,7 @@ from guestpass.domain.access import Principal, Scope
 from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.errors import NotFound
 from guestpass.domain.finding import Finding
+from guestpass.domain.link import folded
 from guestpass.domain.visit import LIVE
 
 
@@ -49,7 +50,7 @@ class Overview:
     async def page(self, who: Principal, *, search: str = "", offset: int = 0, limit: int = 50) -> GlancePage:
         """Environments by name; `search` keeps those whose name, id or address holds it, whatever its case."""
         who.require(Scope.ENVIRONMENTS_READ)
-        now, wanted = self._clock.now(), search.strip().casefold()
+        now, wanted = self._clock.now(), folded(search.strip())
         async with self._store.reading() as work:
             environments = await work.environments.all(who.org)
             links = await work.links.count_active(who.org, now)
@@ -58,7 +59,7 @@ class Overview:
         matching = [
             environment
             for environment in environments
-            if wanted in f"{environment.name}\n{environment.id}\n{environment.url}".casefold()
+            if wanted in folded(f"{environment.name}\n{environment.id}\n{environment.url}")
         ]
         shown = matching[offset : offset + limit]
         findings = await self._findings.of(shown)

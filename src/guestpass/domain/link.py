@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from unicodedata import normalize
 
 from guestpass.domain.environment import EnvironmentKey
 
@@ -125,5 +126,11 @@ class LinkEvent:
 
 
 def folded(text: str) -> str:
-    """Text as it is searched and sorted: without regard to upper and lower case, in any script."""
-    return text.casefold()
+    """Text as it is searched and sorted: without regard to upper and lower case, in any script.
+
+    Nor to how a letter with its marks is written, as one character or as several: caseless matching of Unicode, D145,
+    put together again (NFC).
+    """
+    if text.isascii():
+        return text.lower()
+    return normalize("NFC", normalize("NFD", text).casefold())
