@@ -27,7 +27,8 @@ class Elsewhere:
                 patch.delenv(name)
             for name, value in (self.variables | variables).items():
                 patch.setenv(name, value)
-            patch.setenv("GUESTPASS_DATA_DIR", "/nonexistent")
+            if "GUESTPASS_DATA_DIR" not in self.variables | variables:
+                patch.setenv("GUESTPASS_DATA_DIR", "/nonexistent")
             patch.setattr("sys.stdin", io.StringIO(stdin))
             self.capture.readouterr()
             status = run(list(arguments))

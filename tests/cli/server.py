@@ -35,8 +35,8 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Server]:
-    """Run `guestpass serve` until the block ends."""
+def serving(folder: Path, **variables: str) -> Iterator[Server]:
+    """Run `guestpass serve` until the block ends, with these variables besides."""
     public, admin = free_ports(2)
     command = Guestpass(
         folder / "data",
@@ -44,6 +44,7 @@ def serving(folder: Path) -> Iterator[Server]:
             "GUESTPASS_LISTEN": f"127.0.0.1:{public}",
             "GUESTPASS_ADMIN_LISTEN": f"127.0.0.1:{admin}",
             "GUESTPASS_WORKERS": "1",
+            **variables,
         },
     )
     with (folder / "log").open("wb") as log:

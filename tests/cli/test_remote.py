@@ -41,8 +41,8 @@ def test_a_link_lives_its_life_from_elsewhere(elsewhere: Elsewhere, server: Serv
     assert (edited["allowedIPs"], edited["shareType"]) == (["10.0.0.0/8", "192.0.2.7"], "password")
     assert re.fullmatch(r"[a-z2-7-]{19}", edited["password"])
     cleared = elsewhere.succeed(
-        "share", "edit", link["id"], "--note", "", "--max-visitors", "", "--allow-ip", "", "--password", "",
-        "--start", "", "--json",
+        "share", "edit", link["id"], "--note", "", "--start", "", "--clear", "max-visitors", "--clear", "allow-ip",
+        "--clear", "password", "--json",
     ).json  # fmt: skip
     assert (cleared["note"], cleared["maxVisitors"], cleared["allowedIPs"]) == (None, None, [])
     assert (cleared["shareType"], cleared["startPath"], cleared["label"]) == ("token", None, name)

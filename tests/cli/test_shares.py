@@ -87,6 +87,42 @@ def test_a_password_may_be_given_beside_its_option(elsewhere: Elsewhere) -> None
     )
 
 
+def test_a_password_is_never_lost_in_silence(elsewhere: Elsewhere) -> None:
+    """An empty text comes from a variable that is not set, and an empty line from a pipe that has failed."""
+    link = create(elsewhere, "--password=correct horse", "--max-visitors", "3", "--allow-ip", "10.0.0.0/8")
+    for stdin in ("", "\n"):
+        text = elsewhere.refuse(2, "share", "edit", link["id"], "--password", "-", stdin=stdin)
+        assert "--password - came on standard input" in text
+        assert "--password -" in elsewhere.refuse(2, "share", "create", "harbour", "--password", "-", stdin=stdin)
+    for option in ("--password", "--max-visitors", "--allow-ip", "--sign-in-as"):
+        text = elsewhere.refuse(2, "share", "edit", link["id"], option, "")
+        assert option in text
+        assert f"--clear {option.removeprefix('--')}" in text
+    before = elsewhere.succeed("share", "list", "--json", "--limit", "1").json["total"]
+    for option in ("--password", "--allow-ip", "--sign-in-as"):
+        text = elsewhere.refuse(2, "share", "create", "harbour", option, "")
+        assert option in text
+        assert "leave the option out" in text
+    assert elsewhere.succeed("share", "list", "--json", "--limit", "1").json["total"] == before
+    assert elsewhere.succeed("share", "show", link["id"], "--json").json == link
+
+
+def test_what_clears_has_a_word_of_its_own(elsewhere: Elsewhere) -> None:
+    link = create(
+        elsewhere, "--password=correct horse", "--max-visitors", "3", "--allow-ip", "10.0.0.0/8", "--label", "A label",
+        "--note", "A note", "--start", "/a",
+    )  # fmt: skip
+    words = ("password", "max-visitors", "allow-ip", "label", "note", "start", "sign-in-as")
+    assert "can't be given beside --note" in elsewhere.refuse(
+        2, "share", "edit", link["id"], "--note", "Another", "--clear", "note"
+    )
+    assert all(word in elsewhere.refuse(2, "share", "edit", link["id"], "--clear", "everything") for word in words)
+    options = [part for word in words for part in ("--clear", word)]
+    bare = elsewhere.succeed("share", "edit", link["id"], *options, "--json").json
+    assert (bare["shareType"], bare["maxVisitors"], bare["allowedIPs"]) == ("token", None, [])
+    assert (bare["label"], bare["note"], bare["startPath"], bare["signInAs"]) == (None, None, None, None)
+
+
 def test_a_message_never_has_url_and_password_together_unless_it_is_wanted(elsewhere: Elsewhere) -> None:
     apart = elsewhere.succeed("share", "create", "harbour", "--password", "--message", "de-AT")
     [password] = re.findall(r"[a-z2-7]{4}(?:-[a-z2-7]{4}){3}", apart.err)

@@ -9,10 +9,13 @@ import typer
 from guestpass.app.accounts import SignInCredentials
 from guestpass.cli import output
 from guestpass.cli.backend import Backend
+from guestpass.cli.clearing import require_given
 from guestpass.cli.connection import work
 from guestpass.cli.lookup import find_environment
 from guestpass.cli.options import ORG, AsJSON, EnvironmentName, Org, Yes
 from guestpass.cli.session import ask_password, confirm
+from guestpass.domain.account import ACCOUNT_NAME_PATTERN
+from guestpass.domain.errors import NotFound
 from guestpass.web.api.account_models import AccountBody, AccountsBody
 from guestpass.web.api.models import EnvironmentBody
 
@@ -50,7 +53,10 @@ def add(
 
     The password is asked for, or read from standard input, and kept encrypted. Links of the account go on with it.
     """
-    credentials = SignInCredentials(login=login, password=ask_password(confirmed=False), allow_admin=allow_admin)
+    require_given(name=name)
+    credentials = SignInCredentials(
+        login=login, password=ask_password("the account", confirmed=False), allow_admin=allow_admin
+    )
 
     async def keep(backend: Backend) -> tuple[str, AccountBody, bool]:
         id = await find_environment(backend, environment_name)
@@ -106,7 +112,11 @@ def remove(
     """Forget an account; refused while active links sign their visitors in as it."""
 
     async def find(backend: Backend) -> str:
-        return await find_environment(backend, environment_name)
+        id = await find_environment(backend, environment_name)
+        if not ACCOUNT_NAME_PATTERN.fullmatch(name):
+            # It is no account's, and would lead somewhere else in a path.
+            raise NotFound("account", name)
+        return id
 
     id = work(org, find)
     confirm(f"Remove the account {name} of {id} for good?", yes=yes)

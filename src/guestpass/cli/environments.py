@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -11,6 +13,7 @@ from guestpass.app.environments import EnvironmentChange, NewEnvironment
 from guestpass.app.links import LinkSearch
 from guestpass.cli import output
 from guestpass.cli.backend import Backend
+from guestpass.cli.clearing import CLEAR, cleared
 from guestpass.cli.connection import work
 from guestpass.cli.durations import duration
 from guestpass.cli.lookup import find_environment
@@ -60,6 +63,19 @@ _ReadOnlyAllow = Annotated[
         "sale.order/get_dashboard_figures. May be given several times.",
     ),
 ]
+
+
+CLEARABLE: Final[Mapping[str, tuple[str, Any]]] = {
+    "websocket-url": ("websocket_url", None),
+    "description": ("description", None),
+    "maintenance": ("maintenance", None),
+    "public-url": ("public_url", None),
+    "database": ("database", None),
+    "allow-path": ("allow_paths", ()),
+    "read-only-allow": ("read_only_allow", ()),
+}
+"""What can be taken away, by the option that gives it."""
+Clearable = StrEnum("Clearable", {each: each for each in CLEARABLE})  # type: ignore[misc]
 
 
 @app.command("add")
@@ -242,10 +258,18 @@ def edit(
         ),
     ] = None,
     read_only_allow: _ReadOnlyAllow = None,
+    clear: Annotated[
+        list[Clearable] | None,
+        typer.Option(
+            CLEAR,
+            metavar="OPTION",
+            help=f"Take away what another option gave: {', '.join(CLEARABLE)}. May be given several times.",
+        ),
+    ] = None,
     org: Org = ORG,
     as_json: AsJSON = False,
 ) -> None:
-    """Change what is given and leave the rest; "" takes away what an environment need not have.
+    """Change what is given and leave the rest; --clear takes away what an environment need not have.
 
     What may be given several times replaces all that was there. Where the change is about how the environment is
     reached, it is looked at again.
@@ -270,6 +294,7 @@ def edit(
     given: dict[str, Any] = {field: value for field, value in others.items() if value is not None}
     given |= {field: value or None for field, value in may_be_absent.items() if value is not None}
     given |= {field: [each for each in values if each] for field, values in lists.items() if values}
+    given |= cleared(clear or (), CLEARABLE, given)
 
     async def change(backend: Backend) -> tuple[EnvironmentBody, EnvironmentBody]:
         before = await backend.environment(await find_environment(backend, environment_name))

@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from guestpass.app.accounts import SignInCredentials
 from guestpass.app.environments import EnvironmentChange, NewEnvironment
 from guestpass.app.links import LinkChange, LinkSearch, NewLink
+from guestpass.cli.bodies import as_account, as_body, as_patch, as_query
 from guestpass.domain.access import Principal
 from guestpass.domain.environment import Environment
+from guestpass.domain.errors import FieldError
 from guestpass.domain.link import EventKind
-from guestpass.web.api.account_models import AccountBody, AccountsBody
-from guestpass.web.api.link_models import DeactivatedBody, FoundLinksBody, ShareLinkBody
-from guestpass.web.api.models import EnvironmentBody, EnvironmentsBody, RefusedCallsBody
+from guestpass.web.api.account_models import AccountBody, AccountRequest, AccountsBody
+from guestpass.web.api.link_models import (
+    DeactivatedBody,
+    FoundLinksBody,
+    LinkPatch,
+    LinkRequest,
+    LinkSearchQuery,
+    ShareLinkBody,
+)
+from guestpass.web.api.models import (
+    EnvironmentBody,
+    EnvironmentPatch,
+    EnvironmentRequest,
+    EnvironmentsBody,
+    RefusedCallsBody,
+)
+from guestpass.web.api.reading import find_further, read_json, read_query
 from guestpass.web.api.record_models import HistoryBody, PasswordTriesBody, RefusalsBody, VisitorsBody
+from guestpass.web.api.shapes import Given
 
 if TYPE_CHECKING:
     from guestpass.wiring import Core
+
+Model = TypeVar("Model", bound=Given)
 
 
 class LocalBackend:
@@ -26,6 +46,14 @@ class LocalBackend:
     def __init__(self, core: Core, who: Principal) -> None:
         self._core = core
         self._who = who
+        links, environments = core.links, core.environments
+        # What else may be wrong with a body, as the API's calls ask for it.
+        self._further: dict[type[Any], tuple[type[Any], Callable[[Any], Sequence[FieldError]]]] = {
+            LinkRequest: (LinkRequest, lambda body: links.errors_of(body.as_new_link())),
+            LinkPatch: (LinkPatch, lambda body: links.errors_of(body.as_change())),
+            EnvironmentRequest: (EnvironmentPatch, lambda body: environments.errors_of(body.as_change())),
+            EnvironmentPatch: (EnvironmentPatch, lambda body: environments.errors_of(body.as_change())),
+        }
 
     async def environments(self) -> EnvironmentsBody:
         """As Backend."""
@@ -38,11 +66,13 @@ class LocalBackend:
 
     async def add_environment(self, new: NewEnvironment) -> EnvironmentBody:
         """As Backend."""
-        return await self._shown(await self._core.environments.add(self._who, new))
+        body = self._read(EnvironmentRequest, as_body(new))
+        return await self._shown(await self._core.environments.add(self._who, body.as_new_environment()))
 
     async def change_environment(self, id: str, change: EnvironmentChange) -> EnvironmentBody:
         """As Backend."""
-        return await self._shown(await self._core.environments.change(self._who, id, change))
+        body = self._read(EnvironmentPatch, as_patch(change.given()))
+        return await self._shown(await self._core.environments.change(self._who, id, body.as_change()))
 
     async def check_environment(self, id: str) -> EnvironmentBody:
         """As Backend."""
@@ -64,7 +94,8 @@ class LocalBackend:
         self, environment_id: str, credentials: SignInCredentials, name: str | None
     ) -> tuple[AccountBody, bool]:
         """As Backend."""
-        account = await self._core.accounts.put(self._who, environment_id, credentials, name=name)
+        body = self._read(AccountRequest, as_account(credentials, name))
+        account = await self._core.accounts.put(self._who, environment_id, body.as_credentials(), name=body.name)
         return AccountBody.of(account), account.revision == 1
 
     async def remove_account(self, environment_id: str, name: str) -> None:
@@ -73,15 +104,18 @@ class LocalBackend:
 
     async def find_links(self, search: LinkSearch) -> FoundLinksBody:
         """As Backend."""
-        return FoundLinksBody.of(await self._core.links.find(self._who, search))
+        query = read_query(LinkSearchQuery, as_query(search))
+        return FoundLinksBody.of(await self._core.links.find(self._who, query.as_search()))
 
     async def create_link(self, environment_id: str, new: NewLink) -> ShareLinkBody:
         """As Backend."""
-        return ShareLinkBody.of(await self._core.links.create(self._who, environment_id, new))
+        body = self._read(LinkRequest, as_body(new))
+        return ShareLinkBody.of(await self._core.links.create(self._who, environment_id, body.as_new_link()))
 
     async def change_link(self, environment_id: str, id: str, change: LinkChange) -> ShareLinkBody:
         """As Backend."""
-        return ShareLinkBody.of(await self._core.links.change(self._who, environment_id, id, change))
+        body = self._read(LinkPatch, as_patch(change.given()))
+        return ShareLinkBody.of(await self._core.links.change(self._who, environment_id, id, body.as_change()))
 
     async def rotate_link(self, environment_id: str, id: str) -> ShareLinkBody:
         """As Backend."""
@@ -125,6 +159,14 @@ class LocalBackend:
     async def unlock(self, environment_id: str, id: str) -> None:
         """As Backend."""
         await self._core.password_tries.unlock(self._who, environment_id, id)
+
+    def _read(self, model: type[Model], values: Mapping[str, Any]) -> Model:
+        """What the API would understand; raises Invalid with each wrong field, as it would."""
+        body = json.dumps(values).encode()
+        if model not in self._further:
+            return read_json(model, body)
+        sound, errors_of = self._further[model]
+        return read_json(model, body, lambda wrong: find_further(sound, body, wrong, errors_of))
 
     async def _shown(self, environment: Environment) -> EnvironmentBody:
         return EnvironmentBody.of(environment, (await self._core.findings.of([environment]))[environment.key])

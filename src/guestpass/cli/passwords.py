@@ -32,7 +32,7 @@ class PasswordCommand(TyperCommand):
 def choose_password(given: str | None, *, make: bool) -> tuple[str | None, str | None]:
     """The password to be set, and the same where it was made here and must be told; asks for ``-``."""
     if given == "-":
-        return ask_password(confirmed=True), None
+        return ask_password("--password -", confirmed=True), None
     if given is not None and make:
         raise typer.BadParameter("can't be given beside --make-password", param_hint=_PASSWORD)
     made = suggest_password(SystemEntropy()) if make else None

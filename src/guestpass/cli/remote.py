@@ -7,8 +7,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -19,16 +18,15 @@ import guestpass
 from guestpass.app.accounts import SignInCredentials
 from guestpass.app.environments import EnvironmentChange, NewEnvironment
 from guestpass.app.links import LinkChange, LinkSearch, NewLink
-from guestpass.app.unset import UNSET
+from guestpass.cli.bodies import as_account, as_body, as_patch, as_query
 from guestpass.cli.session import REFUSED, UNAVAILABLE, WRONG, Stopped
-from guestpass.domain.errors import FieldError, Forbidden, Invalid, NotFound
+from guestpass.domain.errors import AlreadyExists, FieldError, Forbidden, Invalid, NotFound
 from guestpass.domain.link import EventKind
 from guestpass.domain.urls import split_url
 from guestpass.web.api.account_models import AccountBody, AccountsBody
 from guestpass.web.api.link_models import DeactivatedBody, FoundLinksBody, ShareLinkBody
 from guestpass.web.api.models import EnvironmentBody, EnvironmentsBody, RefusedCallsBody
 from guestpass.web.api.record_models import HistoryBody, PasswordTriesBody, RefusalsBody, VisitorsBody
-from guestpass.web.api.shapes import external_name
 
 # The server may look at an environment for half a minute before it answers.
 _TIMEOUT: Final = httpx2.Timeout(60.0, connect=10.0)
@@ -105,12 +103,12 @@ class RemoteBackend:
 
     async def add_environment(self, new: NewEnvironment) -> EnvironmentBody:
         """As Backend."""
-        return await self._read(EnvironmentBody, "POST", _ENVIRONMENTS, json=_given(new))
+        return await self._read(EnvironmentBody, "POST", _ENVIRONMENTS, json=as_body(new))
 
     async def change_environment(self, id: str, change: EnvironmentChange) -> EnvironmentBody:
         """As Backend."""
         return await self._read(
-            EnvironmentBody, "PATCH", _environment(id), json=_changed(change.given()), ids={"environment": id}
+            EnvironmentBody, "PATCH", _environment(id), json=as_patch(change.given()), ids={"environment": id}
         )
 
     async def check_environment(self, id: str) -> EnvironmentBody:
@@ -138,7 +136,7 @@ class RemoteBackend:
         answer = await self._ask(
             "POST",
             f"{_environment(environment_id)}/accounts",
-            json=_given(credentials) | ({"name": name} if name is not None else {}),
+            json=as_account(credentials, name),
             ids={"environment": environment_id},
         )
         return await self._understand(AccountBody, answer), answer.status_code == 201
@@ -150,12 +148,7 @@ class RemoteBackend:
 
     async def find_links(self, search: LinkSearch) -> FoundLinksBody:
         """As Backend."""
-        query = _given(search)
-        if (text := query.pop("text", None)) is not None:
-            query["search"] = text
-        if (descending := query.pop("descending", None)) is not None:
-            query["order"] = "desc" if descending else "asc"
-        return await self._read(FoundLinksBody, "GET", _LINKS, params=query)
+        return await self._read(FoundLinksBody, "GET", _LINKS, params=as_query(search))
 
     async def create_link(self, environment_id: str, new: NewLink) -> ShareLinkBody:
         """As Backend."""
@@ -163,7 +156,7 @@ class RemoteBackend:
             ShareLinkBody,
             "POST",
             f"{_environment(environment_id)}/share",
-            json=_given(new),
+            json=as_body(new),
             ids={"environment": environment_id},
         )
 
@@ -173,7 +166,7 @@ class RemoteBackend:
             ShareLinkBody,
             "PATCH",
             _link(environment_id, id),
-            json=_changed(change.given()),
+            json=as_patch(change.given()),
             ids={"environment": environment_id, "share link": id},
         )
 
@@ -273,6 +266,8 @@ class RemoteBackend:
             if detail.startswith(_NO_SUCH) and ids is not None and what in ids:
                 raise NotFound(what, ids[what])
             raise await self._of_another_version()
+        if code == "already_exists" and json is not None and json.get("id"):
+            raise AlreadyExists("environment", str(json["id"]))
         if code == "insufficient_scope":
             raise Forbidden(detail.removeprefix("The bearer token lacks the scope ").removesuffix("."))
         if code == "invalid":
@@ -391,26 +386,3 @@ def _link(environment_id: str, id: str) -> str:
 
 def _page(limit: int, cursor: str | None) -> dict[str, Any]:
     return {"limit": limit} | ({"cursor": cursor} if cursor is not None else {})
-
-
-def _given(new: NewEnvironment | NewLink | SignInCredentials | LinkSearch) -> dict[str, Any]:
-    """What was given, in the API's form; what was not is left out."""
-    values = {each.name: getattr(new, each.name) for each in fields(new)}
-    return _changed({name: value for name, value in values.items() if value is not None and value != ()})
-
-
-def _changed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same of a change, in which None takes something away."""
-    return {external_name(name): _plain(name, value) for name, value in values.items() if value is not UNSET}
-
-
-def _plain(name: str, value: object) -> object:
-    if name == "maintenance" and isinstance(value, str):
-        return {"message": value}
-    if isinstance(value, timedelta):
-        return f"{value.total_seconds():.6f}s"
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, (list, tuple)):
-        return list(value)
-    return value

@@ -111,11 +111,21 @@ def confirm(question: str, *, yes: bool) -> None:
         raise Stopped(REFUSED, "Nothing was changed.")
 
 
-def ask_password(*, confirmed: bool) -> str:
-    """A password that stands in no list of processes: asked for without echo, or a line of standard input."""
+def ask_password(wanted_by: str, *, confirmed: bool) -> str:
+    """A password that stands in no list of processes: asked for without echo, or a line of standard input.
+
+    Raises Stopped where that line is empty, as it is when the command before a pipe has failed.
+    """
     if sys.stdin.isatty():
         return _type_password(confirmed=confirmed)
-    return sys.stdin.readline().removesuffix("\n").removesuffix("\r")
+    password = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
+    if not password:
+        raise Stopped(
+            WRONG,
+            f"No password for {wanted_by} came on standard input, so nothing was changed. Write it there as one line; "
+            "did the command before the pipe fail?",
+        )
+    return password
 
 
 def _type_password(*, confirmed: bool) -> str:

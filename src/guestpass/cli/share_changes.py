@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated, Any, Final
 
 import typer
 
 from guestpass.app.links import LinkChange
 from guestpass.cli import output
 from guestpass.cli.backend import Backend
+from guestpass.cli.clearing import CLEAR, cleared, require_given_or_cleared
 from guestpass.cli.connection import work
 from guestpass.cli.durations import Until, until
 from guestpass.cli.lookup import find_link
@@ -25,6 +27,18 @@ from guestpass.system import SystemClock
 from guestpass.web.api.link_models import ShareLinkBody
 
 app = typer.Typer()
+
+CLEARABLE: Final[Mapping[str, tuple[str, Any]]] = {
+    "label": ("label", None),
+    "note": ("note", None),
+    "password": ("password", None),
+    "start": ("start_path", None),
+    "sign-in-as": ("sign_in_as", None),
+    "max-visitors": ("max_visitors", None),
+    "allow-ip": ("allowed_ips", ()),
+}
+"""What can be taken away, by the option that gives it."""
+Clearable = StrEnum("Clearable", {each: each for each in CLEARABLE})  # type: ignore[misc]
 
 
 @app.command("edit", cls=PasswordCommand)
@@ -45,9 +59,7 @@ def edit(
     ] = None,
     password: Annotated[
         str | None,
-        typer.Option(
-            "--password", metavar="[TEXT]", help=f'{PASSWORD_HELP} "" makes a link that opens without a password.'
-        ),
+        typer.Option("--password", metavar="[TEXT]", help=PASSWORD_HELP),
     ] = None,
     make_password: MakePassword = False,
     start: Annotated[str | None, typer.Option("--start", metavar="PATH", help="Where visitors land.")] = None,
@@ -60,7 +72,7 @@ def edit(
     ] = None,
     max_visitors: Annotated[
         str | None,
-        typer.Option("--max-visitors", metavar="NUMBER", help='How many browsers are let in; "" for any number.'),
+        typer.Option("--max-visitors", metavar="NUMBER", help="How many browsers are let in."),
     ] = None,
     allow_ip: Annotated[
         list[str] | None,
@@ -70,14 +82,24 @@ def edit(
             help="An address or network that visitors may come from. May be given several times.",
         ),
     ] = None,
+    clear: Annotated[
+        list[Clearable] | None,
+        typer.Option(
+            CLEAR,
+            metavar="OPTION",
+            help=f"Take away what another option gave: {', '.join(CLEARABLE)}. May be given several times.",
+        ),
+    ] = None,
     org: Org = ORG,
     as_json: AsJSON = False,
 ) -> None:
     """Change a link: what is given.
 
-    The rest is left alone; "" takes away what a link need not have. The URL stays, and visitors notice at once. What
-    may be given several times replaces all that was there. A new password must be typed by visitors who are in, too.
+    The rest is left alone; --clear takes away what a link need not have. The URL stays, and visitors notice at once.
+    What may be given several times replaces all that was there. A new password must be typed by visitors who are in,
+    too.
     """
+    require_given_or_cleared(password=password, sign_in_as=sign_in_as, max_visitors=max_visitors, allow_ip=allow_ip)
     password, made = choose_password(password, make=make_password)
     given: dict[str, Any] = {
         name: value or None
@@ -97,7 +119,8 @@ def edit(
     if max_visitors is not None:
         given["max_visitors"] = _number(max_visitors)
     if allow_ip:
-        given["allowed_ips"] = [each for each in allow_ip if each]
+        given["allowed_ips"] = allow_ip
+    given |= cleared(clear or (), CLEARABLE, given)
     if not given:
         raise Stopped(WRONG, "Say what to change; `guestpass share edit --help` has what can be.")
     link = _change(org, link_name, given)
@@ -228,10 +251,10 @@ def _say(link: ShareLinkBody, *, as_json: bool) -> None:
         typer.echo(f"The share link {link.id} works until {until}.")
 
 
-def _number(text: str) -> int | None:
-    if not text:
-        return None
+def _number(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise typer.BadParameter('must be a whole number, or "" for any number', param_hint="--max-visitors") from None
+        raise typer.BadParameter(
+            "must be a whole number; for any number: --clear max-visitors", param_hint="--max-visitors"
+        ) from None

@@ -157,7 +157,8 @@ def _causes_of_link(case: _Case) -> list[Finding]:
                 "link_full",
                 f"It is full: {link.visitors} of {link.max_visitors} browsers were let in. These still get in, others "
                 "don't.",
-                f'Let more in: guestpass share edit {link.id} --max-visitors {link.visitors + 5}, or "" for any number',
+                f"Let more in: guestpass share edit {link.id} --max-visitors {link.visitors + 5}, or "
+                "--clear max-visitors for any number",
             )
         )
     if link.allowed_ips:
@@ -165,7 +166,8 @@ def _causes_of_link(case: _Case) -> list[Finding]:
             Finding(
                 "address_limited",
                 f"It opens only from {', '.join(link.allowed_ips)}.",
-                f'Allow all networks that are needed: guestpass share edit {link.id} --allow-ip NETWORK, or "" for all',
+                f"Allow all networks that are needed: guestpass share edit {link.id} --allow-ip NETWORK, or "
+                "--clear allow-ip for all",
             )
         )
     if case.locked_until is not None:
@@ -210,7 +212,7 @@ def _causes_of_environment(environment: EnvironmentBody | None) -> list[Finding]
             Finding(
                 "maintenance",
                 f"The environment {environment.id} is in maintenance: visitors read your message.",
-                f'End that: guestpass env edit {environment.id} --maintenance ""',
+                f"End that: guestpass env edit {environment.id} --clear maintenance",
             )
         )
     causes += [

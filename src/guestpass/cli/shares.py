@@ -13,6 +13,7 @@ from guestpass.app.paging import LONGEST_PAGE
 from guestpass.app.ports import LinkSort
 from guestpass.cli import output
 from guestpass.cli.backend import Backend
+from guestpass.cli.clearing import require_given
 from guestpass.cli.completion import complete_environment
 from guestpass.cli.connection import work
 from guestpass.cli.durations import Until, duration, until
@@ -102,6 +103,7 @@ def create(
     """Make a share link and print its URL."""
     if with_password and message is None:
         raise typer.BadParameter("is about the message, so it needs --message", param_hint="--with-password")
+    require_given(password=password, sign_in_as=sign_in_as, allow_ip=allow_ip)
     make = make_password or (share_type is ShareType.PASSWORD and password is None)
     password, made = choose_password(password, make=make)
     if with_password and password is None:
@@ -117,7 +119,7 @@ def create(
         sign_in_as=sign_in_as,
         start_path=start,
         max_visitors=max_visitors,
-        allowed_ips=[each for each in allow_ip or () if each],
+        allowed_ips=allow_ip or (),
     )
 
     async def make_link(backend: Backend) -> ShareLinkBody:

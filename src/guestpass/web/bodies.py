@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json, to_json
+from pydantic import BaseModel
 from starlette.requests import Request
 
 from guestpass.domain.errors import FieldError
+from guestpass.web.api.reading import NotJSON, find_further, read_json
 from guestpass.web.media_types import JSON, JSON_PATCHES
-from guestpass.web.problems import Problem, ProblemRaised, explain, invalid
+from guestpass.web.problems import Problem, ProblemRaised, invalid
 from guestpass.web.services import WebServices, services_of
 
 LONGEST_BODY: Final = 64 * 1024
@@ -39,7 +39,8 @@ async def read_body(request: Request, longest: int = LONGEST_BODY) -> bytes:
     Starlette's own limiter is no choice: it replaces whatever answer there is by plain text.
     """
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > longest:
+    # No digits that Python reads, or more than it reads, are nobody's number.
+    if announced.isascii() and announced.isdecimal() and (len(announced) > 19 or int(announced) > longest):
         raise _too_large(longest)
     body = bytearray()
     async for chunk in request.stream():
@@ -69,36 +70,11 @@ def wrong_media_type(wanted: str, field: str = "Accept") -> ProblemRaised:
 def parse_json(
     model: type[Model], body: bytes, further: Callable[[Collection[str]], Sequence[FieldError]] | None = None
 ) -> Model:
-    """Read a JSON object; raises the problems 400 (no JSON) and 422 (each wrong field).
-
-    `further` is asked what else is wrong besides the fields that it is given.
-    """
+    """As `read_json`; raises the problem 400 for what is no JSON."""
     try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        entries = error.errors(include_url=False)
-    if entries[0]["type"] == "json_invalid":
-        raise ProblemRaised(malformed("The body is not valid JSON."))
-    errors = explain(entries, _names(model))
-    wrong = {str(entry["loc"][0]) for entry in entries if entry["loc"]}
-    raise ProblemRaised(invalid([*errors, *(further(wrong) if further is not None and wrong else ())]))
-
-
-def _names(model: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _find_further(
-    further: Further[Any], services: WebServices, body: bytes, wrong: Collection[str]
-) -> Sequence[FieldError]:
-    left = {
-        name: value
-        for name, value in from_json(body).items()
-        # What is null is cleared or left out, which can't be wrong.
-        if name in _names(further.model) and name not in wrong and value is not None
-    }
-    found = further.errors(services, further.model.model_validate_json(to_json(left)))
-    return [error for error in found if error.field not in wrong]
+        return read_json(model, body, further)
+    except NotJSON:
+        raise ProblemRaised(malformed("The body is not valid JSON.")) from None
 
 
 def malformed(detail: str) -> Problem:
@@ -130,7 +106,11 @@ def json_body(
         if further is None:
             return parse_json(model, body)
         services = services_of(request)
-        return parse_json(model, body, lambda wrong: _find_further(further, services, body, wrong))
+
+        def errors_of(sound: BaseModel) -> Sequence[FieldError]:
+            return further.errors(services, sound)
+
+        return parse_json(model, body, lambda wrong: find_further(further.model, body, wrong, errors_of))
 
     return read
 

@@ -13,7 +13,6 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
-from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,6 +32,7 @@ from guestpass.domain.errors import (
 )
 from guestpass.domain.reasons import Reason
 from guestpass.languages.language import Language, language_for
+from guestpass.web.api.reading import explain
 from guestpass.web.brands import BARE
 from guestpass.web.facts import Facts
 from guestpass.web.media_types import JSON_PATCHES
@@ -187,7 +187,7 @@ _TABLE: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = {
         detail="More passwords wait to be checked or set than the server can do. Ask again.",
         fields=(("Retry-After", "5"),),
     ),
-    RequestValidationError: lambda error: invalid([_explain(entry, entry["loc"][1:]) for entry in error.errors()]),
+    RequestValidationError: lambda error: invalid([explain(entry, entry["loc"][1:]) for entry in error.errors()]),
 }
 
 
@@ -241,48 +241,6 @@ def _allowed(request: Request) -> list[str]:
     if "GET" in methods:
         methods.add("HEAD")
     return sorted(methods)
-
-
-def explain(entries: Iterable[ErrorDetails], known: Iterable[str]) -> list[FieldError]:
-    """Pydantic's findings about a JSON body in our words; `known` are the names of the fields that it may have."""
-    remedy = f"is not a known field; known are {', '.join(known)}"
-    return [
-        FieldError(str(entry["loc"][0]), remedy)
-        if entry["type"] == "extra_forbidden" and len(entry["loc"]) == 1
-        else _explain(entry, entry["loc"])
-        for entry in entries
-    ]
-
-
-_MESSAGES: Final[Mapping[str, str]] = {
-    "missing": "is required",
-    "extra_forbidden": "is not a known field",
-    "string_type": "must be text",
-    "int_type": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "bool_type": "must be true or false",
-    "list_type": "must be a list",
-    "too_long": "must be at most {max_length} in number",
-    "too_short": "must be at least {min_length} in number",
-    "enum": "must be {expected}",
-    "string_too_long": "must be at most {max_length} characters",
-    "string_too_short": "must be at least {min_length} characters",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than_equal": "must be at most {le}",
-    "model_type": "must be a JSON object",
-    "value_error": "{error}",
-}
-
-
-def _explain(entry: Mapping[str, Any], location: Sequence[str | int]) -> FieldError:
-    """One finding. Messages hold nothing of the input, which may be a password."""
-    field = ".".join(str(part) for part in location) or "body"
-    if entry["type"] != "missing" and entry["input"] is None and field != "body":
-        return FieldError(field, "must not be null")
-    if entry["type"] == "string_too_short" and entry["ctx"]["min_length"] == 1:
-        return FieldError(field, "must not be empty")
-    template = _MESSAGES.get(entry["type"], "is not valid")
-    return FieldError(field, template.format(**entry.get("ctx", {})))
 
 
 def _short(text: str) -> str:
