@@ -23,6 +23,11 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
     assert (found.returncode, found.stderr) == (0, "")
 
 
+def test_systemd_leaves_the_workers_of_a_killed_supervisor_to_finish() -> None:
+    """They end by themselves (tests/faults/test_processes.py); decision 14 says what other modes did."""
+    assert re.findall(r"^KillMode=(.*)$", UNIT.read_text(encoding="utf-8"), re.MULTILINE) == ["process"]
+
+
 def test_the_page_installs_what_the_unit_starts() -> None:
     page = (DEPLOY.parent / "docs" / "operate" / "deploying.md").read_text(encoding="utf-8")
     [program] = re.findall(r"^ExecStart=(\S+) serve$", UNIT.read_text(encoding="utf-8"), re.MULTILINE)
