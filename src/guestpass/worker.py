@@ -21,7 +21,7 @@ from guestpass.app.live import LiveFeed
 from guestpass.app.openings import Openings
 from guestpass.app.overview import Overview
 from guestpass.app.owner_writes import OwnerWrites
-from guestpass.app.places import ONCE, Places
+from guestpass.app.places import FREED_PER_ADDRESS, ONCE, Places
 from guestpass.app.ports import Change, ChangeKind
 from guestpass.app.reachability import ROUNDS, Reachability
 from guestpass.app.served_names import ServedNames
@@ -118,6 +118,7 @@ def build_worker(
         of_address=LocalRate(NEWCOMERS_PER_ADDRESS, time.time),
         of_link=LocalRate(NEWCOMERS_PER_LINK, time.time),
     )
+    places = Places(core.database, announcer, core.clock, freed=LocalRate(FREED_PER_ADDRESS, time.time))
     sessions = VisitorSessions(
         core.database,
         core.sealer,
@@ -156,7 +157,7 @@ def build_worker(
         addresses=core.addresses,
         directory=directory,
         visits=visits,
-        places=Places(core.database, core.clock),
+        places=places,
         previews=DatabaseBudget(core.database, core.clock, ONCE, "preview"),
         entries=DatabaseBudget(core.database, core.clock, ONCE, "entry"),
         passes=core.passes,
@@ -217,7 +218,7 @@ def build_worker(
         accounts=core.accounts,
         branding=core.branding,
         findings=core.findings,
-        openings=Openings(core.database, core.vault, core.hasher, core.clock, visits, core.password_tries),
+        openings=Openings(core.database, core.vault, core.hasher, core.clock, visits, core.password_tries, places),
         bearer=core.bearer,
         revocation=core.revocation,
         passes=core.passes,

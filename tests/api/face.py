@@ -31,6 +31,7 @@ from guestpass.app.link_records import LinkRecords
 from guestpass.app.links import LinkService
 from guestpass.app.openings import Openings
 from guestpass.app.password_tries import PasswordTries
+from guestpass.app.places import Places
 from guestpass.app.served_names import ServedNames
 from guestpass.domain.access import ALL_SCOPES, Principal, Scope
 from guestpass.domain.visit import AddressDetail
@@ -156,7 +157,7 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
         accounts=accounts,
         branding=BrandingService(database, Silence(), clock),
         findings=Findings(database, addresses),
-        openings=Openings(database, vault, hasher, clock, visits, tries),
+        openings=Openings(database, vault, hasher, clock, visits, tries, Places(database, Silence(), clock)),
         bearer=BearerTokens(JWT_SECRET, entropy),
         revocation=BearerRevocation(database, clock),
         passes=PassSigner(keys, entropy),

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from itertools import islice
+from typing import cast
 
 import pytest
 from sqlalchemy import func, select
@@ -18,6 +19,7 @@ from guestpass.app.counters import Limit
 from guestpass.app.fair_queue import FairQueue
 from guestpass.app.openings import OpeningRefused, Openings, VisitorGone
 from guestpass.app.password_tries import PasswordTries
+from guestpass.app.places import Places
 from guestpass.app.ports import UnitOfWork
 from guestpass.app.turns import VISITORS, Turn
 from guestpass.domain.access import Principal
@@ -94,7 +96,7 @@ class Workers:
             for store in self.stores
         ]
         self._openings = [
-            Openings(store, VAULT, self.hashes, clock, visit_log(store, clock), tries)
+            Openings(store, VAULT, self.hashes, clock, visit_log(store, clock), tries, cast("Places", None))
             for store, tries in zip(self.stores, self.tries, strict=True)
         ]
         self._turn = 0
@@ -305,7 +307,7 @@ async def test_who_was_in_before_has_tries_of_their_own(workers: Make) -> None:
 async def test_other_passes_bring_no_tries(workers: Make, worthless: VisitorPass) -> None:
     link = workers()
     async with link.database.writing() as work:
-        await work.visits.take_place(LINK, "ended", NOON, 10)
+        await work.visits.take_place(LINK, "ended", 3, NOON, reserved_until=NOON)
         await work.visits.end(LINK, "ended", NOON)
     await link.guess([HERE] * 20)
     assert await link.attempt(RIGHT, passes=[worthless]) is Reason.TRIES_USED_UP

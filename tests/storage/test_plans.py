@@ -32,7 +32,9 @@ from guestpass.app.ports import (
     LinkFilter,
     LinkSort,
     Origin,
+    Place,
     RefusedCall,
+    UnitOfWork,
     Unreachable,
 )
 from guestpass.app.visitor_sessions import LOOKED_AT_ONCE
@@ -251,6 +253,8 @@ async def _look(database: Database) -> None:
         await work.accounts.of_org(ORG)
         await work.accounts.links_using(KEY, "anna", now=NOON)
         await work.visits.ended(LINK_ID)
+        await work.visits.ended_of(LINK_ID, ["visitor1", "other"])
+        await work.visits.places_taken([LINK_ID, "link7"], NOON)
         await work.visits.visitor(LINK_ID, "visitor0")
         for after in (None, (NOON, 5)):
             await work.visits.visitors(LINK_ID, after=after, limit=51)
@@ -331,7 +335,7 @@ async def _write(database: Database) -> None:
                 Activity("link3", OTHERS, (), NOON, further=((NOON, OPENINGS_KEPT + 1),), newcomers=7),
             ]
         )
-        await work.visits.take_place("link1", "other", NOON, 10)
+        await _take_places(work)
         await work.visits.give_place_back("link1", "nobody")
         await work.visits.end("link1", "other", NOON)
         await work.visits.add_events([LinkEvent("link1", NOON, EventKind.CHANGED, "olga", "label")])
@@ -365,6 +369,17 @@ async def _sign_out(work: SQLUnitOfWork, at: OdooAddress) -> None:
     await work.odoo_sign_outs.put_off(7, NOON + DAY, tries=1)
     await work.odoo_sign_outs.remove([7, 8])
     await work.odoo_sign_outs.give_up(at, before=NOON, keep=100)
+
+
+async def _take_places(work: UnitOfWork) -> None:
+    for visitor in ("other", "third"):
+        await work.visits.take_place("link1", visitor, 1, NOON - DAY, reserved_until=NOON)
+    await work.visits.free_place("link1", "other", NOON)
+    await work.links.update(replace(make_link("link1", environment=KEY), version=1, max_visitors=3))
+    place = await work.visits.take_place("link1", "fourth", 1, NOON, reserved_until=NOON + DAY)
+    assert place is Place.RECLAIMED
+    await work.visits.leave("link1", "fifth", 1, NOON)
+    await work.visits.leave("link1", "sixth", 1, NOON, told_apart=False)
 
 
 async def _keep_house(database: Database, clock: SetClock) -> None:

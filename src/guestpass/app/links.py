@@ -278,7 +278,7 @@ class LinkService:
             check_for_environment(given, environment)
             after = replace(before, **terms)
             if terms.get("password_hash") is not None:
-                after = replace(after, version=before.version + 1)
+                after = after.renewed(now)
             if given.get("active") is not None:
                 after = _switched(after, now, active=given["active"])
             opens = after.status(now) is Status.ACTIVE and before.status(now) is not Status.ACTIVE
@@ -301,7 +301,7 @@ class LinkService:
         key, token = EnvironmentKey(who.org, environment_id), self._vault.new()
         async with self._store.writing(owner(who)) as work:
             before, now = await existing_link(work, key, id), self._clock.now()
-            link = replace(before, version=before.version + 1)
+            link = before.renewed(now)
             await work.links.update(link)
             await work.links.replace_token(id, self._vault.hash(token), self._vault.seal(token, id), now)
             await work.visits.add_events([LinkEvent(id, now, EventKind.ROTATED, who.sub)])

@@ -10,7 +10,7 @@ from guestpass.app.counters import Charge, Shut
 from guestpass.app.password_tries import PasswordTries, Trier
 from guestpass.app.passwords import written_forms
 from guestpass.app.places import Places
-from guestpass.app.ports import Clock, PasswordHasher, Store, TokenVault, UnitOfWork
+from guestpass.app.ports import Clock, PasswordHasher, Place, Store, TokenVault, UnitOfWork
 from guestpass.app.visits import VisitLog
 from guestpass.domain.errors import GuestpassError, TooManyWaiting
 from guestpass.domain.link import ShareLink, Status
@@ -33,8 +33,8 @@ class OpeningRefused(GuestpassError):
     """A link was not opened.
 
     `reason` is one of UNKNOWN_LINK, LINK_REPLACED, LINK_DEACTIVATED, LINK_EXPIRED, ADDRESS_REFUSED, PASSWORD_NEEDED,
-    PASSWORD_WRONG, TRIES_USED_UP and LINK_FULL; `link` is None for the first alone. `retry_after` are the seconds until
-    a password can be tried again, where none can be now.
+    PASSWORD_WRONG, TRIES_USED_UP, LINK_FULL and UNAVAILABLE; `link` is None for the first alone. `retry_after` are the
+    seconds until a password can be tried again, where none can be now.
     """
 
     def __init__(self, reason: Reason, link: ShareLink | None = None, *, retry_after: float | None = None) -> None:
@@ -55,6 +55,7 @@ class Openings:
         clock: Clock,
         visits: VisitLog,
         tries: PasswordTries,
+        places: Places,
     ) -> None:
         self._store = store
         self._vault = vault
@@ -62,7 +63,7 @@ class Openings:
         self._clock = clock
         self._visits = visits
         self._tries = tries
-        self._places = Places(store, clock)
+        self._places = places
 
     async def login(
         self,
@@ -154,10 +155,22 @@ class Openings:
         return link.max_visitors is not None or self._visits.tell_apart(link.id, client_address)
 
     async def let_in(
-        self, link: ShareLink, visitor: str, client_address: str, *, request_id: str, user_agent: str
+        self,
+        token: str,
+        link: ShareLink,
+        visitor: str,
+        client_address: str,
+        *,
+        is_there: Callable[[], Awaitable[bool]],
+        request_id: str,
+        user_agent: str,
     ) -> None:
-        """Give a new visitor his place, where the link lets so many in; raises OpeningRefused where it is full."""
-        if not await self._places.take(link, visitor):
+        """Give a visitor their place, where the link lets so many in.
+
+        Raises OpeningRefused where it is full or not as it was any more, and VisitorGone.
+        """
+        place = await self._places.take(link, visitor)
+        if place is Place.FULL:
             self._visits.refused(
                 link.id,
                 self._clock.now().timestamp(),
@@ -167,6 +180,20 @@ class Openings:
                 user_agent=user_agent,
             )
             raise OpeningRefused(Reason.LINK_FULL, link)
+        if place is Place.GONE:
+            async with self._store.reading() as work:
+                await self._open_link(work, token, client_address)
+            raise OpeningRefused(Reason.UNAVAILABLE, link)
+        if link.max_visitors is not None and not await is_there():
+            if place is Place.HELD:
+                await self._places.free(link.id, visitor, client_address)
+            else:
+                await self._places.give_back(link.id, visitor)
+            raise VisitorGone("The client has gone.")
+
+    async def leave(self, passes: Sequence[VisitorPass], instead: VisitorPass) -> None:
+        """End the visits of passes that another one takes the place of in a browser."""
+        await self._places.leave([each for each in passes if each != instead and not each.is_preview])
 
     async def _open_link(self, work: UnitOfWork, token: str, client_address: str) -> ShareLink:
         """The link, where it lets in who comes from this address; raises OpeningRefused."""
@@ -193,5 +220,5 @@ class Openings:
 async def _known_visitor(work: UnitOfWork, link: ShareLink, passes: Sequence[VisitorPass]) -> str | None:
     """Who this is, where one of the passes shows that they were in before and their owner has not sent them out."""
     own = [each.visitor for each in passes if each.link_id == link.id and not each.is_preview]
-    ended = await work.visits.ended(link.id) if own else frozenset()
+    ended = await work.visits.ended_of(link.id, own)
     return next((visitor for visitor in own if visitor not in ended), None)

@@ -1,32 +1,74 @@
-"""The places of links that let only so many visitors in."""
+"""The places of links that let only so many visitors in, and how visitors leave."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
-from guestpass.app.ports import Clock, Store
+from guestpass.app.ports import Announcer, ChangeKind, Clock, Place, Rate, Store, UnitOfWork
 from guestpass.app.turns import visitors_of
 from guestpass.domain.link import ShareLink
+from guestpass.domain.networks import counted_as
+from guestpass.domain.visitor_pass import OTHERS, PREVIEW, VisitorPass
 
 ONCE: Final = "1/10minute"
 """How often the ticket of an owner's preview counts: when that is forgotten, the ticket has been over for long."""
+RESERVED: Final = timedelta(minutes=1)
+"""How long a place waits for the pass to come back for which it was taken."""
+FREED_PER_ADDRESS: Final = "60/10minute"
+"""How many of them each worker frees sooner for one link and address, since each leaves a row behind."""
 
 
 class Places:
-    """Lets visitors in as long as there is room, exactly so over any number of workers."""
+    """Lets visitors in as long as there is room, exactly so over any number of workers, and out."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, announcer: Announcer, clock: Clock, *, freed: Rate | None = None) -> None:
         self._store = store
+        self._announcer = announcer
         self._clock = clock
+        self._freed = freed
 
-    async def take(self, link: ShareLink, visitor: str) -> bool:
-        """Whether the visitor is let in; one who is in stays in. A link without a limit has room for everybody."""
+    async def take(self, link: ShareLink, visitor: str) -> Place:
+        """Let a visitor in; a link without a limit has room for everybody."""
         if link.max_visitors is None:
-            return True
+            return Place.TAKEN
+        now = self._clock.now()
         async with self._store.writing(visitors_of(link.id)) as work:
-            return await work.visits.take_place(link.id, visitor, self._clock.now(), link.max_visitors)
+            place = await work.visits.take_place(link.id, visitor, link.version, now, reserved_until=now + RESERVED)
+            if place is Place.RECLAIMED:
+                # The passes of those who had it are worth nothing now.
+                await work.changes.append(ChangeKind.LINK, link.id)
+        if place is Place.RECLAIMED:
+            await self._announcer.announce()
+        return place
+
+    async def free(self, link_id: str, visitor: str, address: str) -> None:
+        """Let somebody else have the place of a visitor who left before the answer came, unless they come back."""
+        if self._freed is None or self._freed.spend(f"{link_id} {counted_as(address)}") is None:
+            async with self._store.writing(visitors_of(link_id)) as work:
+                await work.visits.free_place(link_id, visitor, self._clock.now())
 
     async def give_back(self, link_id: str, visitor: str) -> None:
         """Free the place of a visitor who was refused after all, and never held a pass for it."""
-        async with self._store.writing() as work:
+        async with self._store.writing(visitors_of(link_id)) as work:
             await work.visits.give_place_back(link_id, visitor)
+
+    async def leave(self, passes: Sequence[VisitorPass]) -> None:
+        """End the visits of somebody who logs out or gives up their passes: these open nothing from now on."""
+        if not passes:
+            return
+        async with self._store.writing(visitors_of(passes[0].link_id)) as work:
+            for each in passes:
+                if await self._end(work, each):
+                    await work.changes.append(ChangeKind.LINK, each.link_id)
+        await self._announcer.announce()
+
+    async def _end(self, work: UnitOfWork, given_up: VisitorPass) -> bool:
+        link_id, visitor = given_up.link_id, given_up.visitor
+        told_apart = not visitor.startswith((OTHERS, PREVIEW))
+        # Of those who are not told apart a row is kept only where a pass may sign somebody in again.
+        if not told_apart and await work.odoo_sessions.get(link_id, visitor) is None:
+            return False
+        now = self._clock.now()
+        return await work.visits.leave(link_id, visitor, given_up.link_version, now, told_apart=told_apart)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Protocol
 
 from guestpass.app.probing import ProbeReport
@@ -122,6 +122,16 @@ class TokenRecord:
     retired_at: datetime | None
 
 
+class Place(Enum):
+    """What came of the wish for one of a link's places."""
+
+    TAKEN = "taken"
+    RECLAIMED = "reclaimed"  # taken from reservations that were over: those visits have ended
+    HELD = "held"  # by this very visitor, from before
+    FULL = "full"
+    GONE = "gone"  # the link is, or has another version, or the visit was ended
+
+
 @dataclass(frozen=True, slots=True)
 class Activity:
     """What a worker saw of one visitor since it last told the database.
@@ -131,7 +141,8 @@ class Activity:
     where the database knows of no later request). `further` are more openings, so many in each hour (by its
     beginning), which are counted and not told one by one, and `newcomers` is how many more the visitors are where
     `visitor` is OTHERS. `last_seen` is the newest request, `present_at` the newest moment at which something was open;
-    None where there was none. `origin` is what the newest opening told of the visitor.
+    None where there was none. `origin` is what the newest opening told of the visitor. `link_version` is the one in
+    their pass, None where that was not seen, and `came_back` says that a request has brought the pass.
     """
 
     link_id: str
@@ -142,6 +153,8 @@ class Activity:
     origin: Origin | None = None
     further: tuple[tuple[datetime, int], ...] = ()
     newcomers: int = 0
+    link_version: int | None = None
+    came_back: bool = False
 
 
 class Rate(Protocol):
@@ -608,23 +621,45 @@ class Visits(Protocol):
         """
         ...
 
-    async def take_place(self, link_id: str, visitor: str, at: datetime, limit: int) -> bool:
-        """Let a visitor in where fewer than `limit` are; one conditional insert, exact over any number of workers.
+    async def take_place(
+        self, link_id: str, visitor: str, version: int, at: datetime, *, reserved_until: datetime
+    ) -> Place:
+        """Let a visitor in with a pass of this version, where the link has room; exact over any number of workers.
 
-        True also for one who is in already. False for one whose visit was ended, and where the link is gone.
+        A place is held by whose visit was not ended and whose pass is of the link's present version. Until the pass has
+        come back it is reserved for so long; where all others are taken, it goes on to somebody else after that.
         """
         ...
 
+    async def free_place(self, link_id: str, visitor: str, at: datetime) -> None:
+        """End a reservation: who holds the place has left before the answer came."""
+        ...
+
     async def give_place_back(self, link_id: str, visitor: str) -> None:
-        """Forget a visitor who has taken a place and done nothing since."""
+        """Forget a visitor who has taken a place, was never told so, and has done nothing since."""
+        ...
+
+    async def places_taken(self, link_ids: Sequence[str], now: datetime) -> dict[str, int]:
+        """How many places of each link are taken, by the rule of `take_place`; without those that have none."""
         ...
 
     async def end(self, link_id: str, visitor: str, at: datetime) -> bool:
-        """End a visit, so that its place is free; False where there was none, or it was ended before."""
+        """End a visit, so that its place is free; False where there was none, or it was over before."""
+        ...
+
+    async def leave(self, link_id: str, visitor: str, version: int, at: datetime, *, told_apart: bool = True) -> bool:
+        """The same for whoever leaves by themselves, also where nothing of them was written yet.
+
+        Who is not `told_apart` from others is in no list.
+        """
         ...
 
     async def ended(self, link_id: str) -> frozenset[str]:
-        """The visitors of a link whose visits were ended."""
+        """The visitors of a link whose visits were ended, and whose passes would otherwise open it."""
+        ...
+
+    async def ended_of(self, link_id: str, given: Sequence[str]) -> frozenset[str]:
+        """Those of these visitors whose visits were ended, whatever their passes are worth by now."""
         ...
 
     async def visitor(self, link_id: str, visitor: str) -> Visitor | None: ...

@@ -55,10 +55,23 @@ class _Mark:
 
     Unflushed starts of visits, how many more openings there were in each hour, how many OTHERS came, the newest
     request, the newest moment at which something was open, when those were last told, and what an opening that was not
-    told yet says of the visitor.
+    told yet says of the visitor. The link's version in the pass, whether that has come back, and whether the database
+    knows.
     """
 
-    __slots__ = ("further", "last", "newcomers", "present", "sender", "starts", "told", "told_at")
+    __slots__ = (
+        "came_back",
+        "further",
+        "is_known_back",
+        "last",
+        "link_version",
+        "newcomers",
+        "present",
+        "sender",
+        "starts",
+        "told",
+        "told_at",
+    )
 
     def __init__(self) -> None:
         self.starts: list[tuple[float, bool]] = []
@@ -69,6 +82,9 @@ class _Mark:
         self.told = 0.0
         self.told_at = 0.0
         self.sender: _Sender | None = None
+        self.link_version: int | None = None
+        self.came_back = False
+        self.is_known_back = False
 
     @property
     def newest(self) -> float:
@@ -93,6 +109,8 @@ class _Told:
     last: float
     present: float
     sender: _Sender | None
+    link_version: int | None
+    came_back: bool
 
     @property
     def counts(self) -> bool:
@@ -191,10 +209,22 @@ class VisitLog:
         mark.last = max(mark.last, self._clock.now().timestamp())
         return False
 
-    def opened(self, link_id: str, visitor: str, at: float, *, address: str = "", user_agent: str = "") -> None:
-        """A visitor opened a link: a visit starts."""
+    def opened(
+        self,
+        link_id: str,
+        visitor: str,
+        at: float,
+        *,
+        address: str = "",
+        user_agent: str = "",
+        link_version: int | None = None,
+        came_back: bool = False,
+    ) -> None:
+        """A visitor opened a link: a visit starts. `came_back` says that they had their pass, of `link_version`."""
         mark = self._mark(link_id, visitor)
         mark.last = at
+        mark.link_version = link_version
+        mark.came_back |= came_back
         if visitor.startswith(_OTHERS) or len(mark.starts) >= _STARTS:
             hour = at - at % 3600
             mark.further[hour] = mark.further.get(hour, 0) + 1
@@ -202,8 +232,8 @@ class VisitLog:
         mark.starts.append((at, True))
         mark.sender = _Sender(address, user_agent)
 
-    def seen(self, link_id: str, visitor: str, at: float) -> None:
-        """A visitor asked for something; after thirty silent minutes that starts a visit too."""
+    def seen(self, link_id: str, visitor: str, at: float, *, link_version: int | None = None) -> None:
+        """A visitor asked for something with a pass; after thirty silent minutes that starts a visit too."""
         mark = self._marks.get((link_id, visitor))
         if mark is None:
             mark = self._mark(link_id, visitor)
@@ -213,6 +243,8 @@ class VisitLog:
         if at - mark.last >= _SILENCE:
             mark.starts.append((at, False))
         mark.last = at
+        mark.link_version = link_version
+        mark.came_back = True
 
     def refused(
         self,
@@ -335,7 +367,9 @@ class VisitLog:
                 (
                     (key, mark)
                     for key, mark in self._marks.items()
-                    if mark.counts or (mark.newest > mark.told and now - mark.told_at >= _TELL_SECONDS)
+                    if mark.counts
+                    or mark.came_back is not mark.is_known_back
+                    or (mark.newest > mark.told and now - mark.told_at >= _TELL_SECONDS)
                 ),
                 _AT_ONCE,
             )
@@ -365,7 +399,10 @@ class VisitLog:
             mark.last,
             mark.present,
             mark.sender,
+            mark.link_version,
+            mark.came_back,
         )
+        mark.is_known_back = mark.came_back
         mark.starts.clear()
         mark.further.clear()
         mark.newcomers, mark.sender = 0, None
@@ -422,6 +459,8 @@ class VisitLog:
             self._origin(told.sender) if told.sender is not None else None,
             tuple((_time(hour), count) for hour, count in told.further),
             told.newcomers,
+            told.link_version,
+            told.came_back,
         )
 
     def _refusal(self, refused: _Refused) -> Refusal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from unicodedata import normalize
@@ -52,7 +52,8 @@ class ShareLink:
     browsers are let in, None for any number. `allowed_ips` are the networks that visitors may come from, empty for all.
 
     `version` is written into each pass: raising it (changed password, rotation) ends all passes for
-    good, while deactivation and expiry only make them worth nothing for as long as they last.
+    good, while deactivation and expiry only make them worth nothing for as long as they last. `version_since` is when
+    that was, None for the first version.
     `visits`, `visitors` and `last_opened_at` are what has been flushed so far.
     """
 
@@ -75,6 +76,11 @@ class ShareLink:
     start_path: str | None = None
     max_visitors: int | None = None
     allowed_ips: tuple[str, ...] = ()
+    version_since: datetime | None = None
+
+    def renewed(self, now: datetime) -> ShareLink:
+        """The link in its next version: all passes from before have ended."""
+        return replace(self, version=self.version + 1, version_since=now)
 
     def status(self, now: datetime) -> Status:
         """The link's state at `now`; a deactivated link that has also expired is still `deactivated`."""

@@ -39,7 +39,7 @@ class Visitor:
 
     `number` counts a link's visitors in the order in which they came; it is 0 for OTHERS, who are many. `last_seen` is
     the newest request, or the newest moment at which something of theirs was open. `address` is as the installation's
-    setting left it. `ended_at` is when an owner ended the visit.
+    setting left it. `ended_at` is when the visit ended.
     """
 
     link_id: str

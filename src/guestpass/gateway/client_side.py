@@ -6,7 +6,7 @@ import asyncio
 import re
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
@@ -75,6 +75,7 @@ class ClientConnection(asyncio.Protocol):
         "_is_queued",
         "_is_taking",
         "_is_tls",
+        "_left",
         "_linger_until",
         "_lingered",
         "_out",
@@ -122,6 +123,7 @@ class ClientConnection(asyncio.Protocol):
         self._exchange: Serving | None = None
         self._head: RequestHead | None = None
         self._is_tls = False
+        self._left: Callable[[], None] | None = None  # told where the client leaves before it had the answer
         self.has_arrived = False
         self._waiting = False  # for a look-up, before there is an exchange
         self._closing = False
@@ -183,8 +185,10 @@ class ClientConnection(asyncio.Protocol):
             self.abort()
         return False
 
-    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+    def connection_lost(self, error: Exception | None) -> None:
         self._closing = True
+        if error is not None or self._exchange is not None:
+            self._tell_left()
         if self._counted:
             self.gateway.forget(self)
         self._let_go_of_tail()
@@ -264,6 +268,8 @@ class ClientConnection(asyncio.Protocol):
     def exchange_over(self, *, keep_alive: bool, request_done: bool) -> None:
         """The answer is complete: go on with the next request, or close."""
         self._exchange = None
+        if self._eof:
+            self._tell_left()
         self._resume(self._UPSTREAM)
         # Also when a shutdown has begun since the answer's head promised to keep the connection: the next request may
         # be on its way, and the answer to that one says that it is the last.
@@ -327,6 +333,18 @@ class ClientConnection(asyncio.Protocol):
         """The decision needs a look-up; nothing further is read meanwhile."""
         self._waiting = True
         self._deadline = self.gateway.loop.time() + _LONGEST_WAIT
+
+    def tell_if_left(self, told: Callable[[], None]) -> None:
+        """Have it told, once, that the client closed its side before the answer to the present request, or reset it.
+
+        It may have read the answer all the same.
+        """
+        self._left = told
+
+    def _tell_left(self) -> None:
+        told, self._left = self._left, None
+        if told is not None:
+            told()
 
     def start(self, exchange: Serving) -> None:
         """Let an exchange serve the present request."""
@@ -403,6 +421,8 @@ class ClientConnection(asyncio.Protocol):
         if head is None or head.method != b"HEAD":
             lines.append(rendered.body)
         self.write(b"".join(lines))
+        if self._eof:
+            self._tell_left()
         if keep_alive and self._may_ask_more:
             self._await_next()
         elif unread or close or self._sends_more:
@@ -603,6 +623,7 @@ class ClientConnection(asyncio.Protocol):
         else:
             self._backlog, self._start = b"", 0
         self.answered = False
+        self._left = None
         self.notices = self.gateway.notices
         try:
             head = self._head = read_request_head(data[start:end])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
-from guestpass.app.desk import ADMIN, CLIENT_ADDRESS, PAGE, REQUEST_ID
+from guestpass.app.desk import ADMIN, CLIENT_ADDRESS, PAGE, REQUEST_ID, VISITOR
 from guestpass.app.directory import LinkEntry
 from guestpass.app.notices import RenderedNotice
+from guestpass.app.ports import Place
 from guestpass.domain.environment import Kind
 from guestpass.domain.reasons import Reason
 from guestpass.domain.visitor_pass import PREVIEW_SECONDS, TICKET_SECONDS, EntryTicket, VisitorPass
@@ -37,6 +40,7 @@ _LOGIN_BODY_LIMIT: Final = 64 * 1024
 _DESK_TIMEOUT: Final = 60.0
 _CROWDED_SECONDS: Final = 10.0
 _LOOK_UP_SECONDS: Final = 10.0
+_LEAVING_SECONDS: Final = 2.0
 _DESK_ANSWER: Final = DeskAnswer()
 _CLEAR: Final = b'Clear-Site-Data: "cache", "storage"\r\n'
 # Whoever comes from our password page brings its address, with the token, as the referrer. It ends here, since scripts
@@ -241,9 +245,7 @@ class Reception:
         elif isinstance(decision, Desk):
             self._to_desk(client, facts, jar)
         elif isinstance(decision, Redirect):
-            opening = cast("LinkEntry | None", decision.opening)
-            if opening is None or not self._is_overrun(client, facts, jar, opening):
-                self._redirect(client, facts, jar, decision)
+            self._send_on(client, facts, jar, decision)
         elif isinstance(decision, HandOver):
             entry = cast("LinkEntry", decision.link)
             if not self._is_overrun(client, facts, jar, entry):
@@ -257,6 +259,14 @@ class Reception:
                 self._arrive(client, facts, jar, decision)
         else:
             self.refuse(client, facts, decision)
+
+    def _send_on(self, client: ClientConnection, facts: Facts, jar: CookieJar, decision: Redirect) -> None:
+        opening = cast("LinkEntry | None", decision.opening)
+        if decision.leaves is not None:
+            client.wait()
+            self._gateway.spawn(self._await_leaving(client, facts, jar, decision))
+        elif opening is None or not self._is_overrun(client, facts, jar, opening):
+            self._redirect(client, facts, jar, decision)
 
     def _is_too_much(self, client: ClientConnection, facts: Facts, jar: CookieJar) -> bool:
         """Count what is not answered from memory, and refuse it where its address has used up what it may ask for."""
@@ -281,6 +291,8 @@ class Reception:
         entry = cast("LinkEntry", decision.link)
         new_pass = decision.preview or self._new_pass(entry, facts)
         admitted = Admitted(self, client, facts, jar, decision, entry, new_pass.visitor)
+        if decision.preview is None:
+            client.tell_if_left(partial(self._free_place, entry, new_pass.visitor, facts.address))
         admitted.wait()
         self._gateway.spawn(self._await_place(client, facts, jar, decision, new_pass, admitted))
 
@@ -293,19 +305,20 @@ class Reception:
         new_pass: VisitorPass,
         admitted: Admitted,
     ) -> None:
-        entry, is_preview = admitted.entry, decision.preview is not None
+        entry, is_preview, places = admitted.entry, decision.preview is not None, self._gateway.places
         try:
             if is_preview:
-                let_in = await self._gateway.previews.spend(new_pass.visitor) is None
+                place = Place.TAKEN if await self._gateway.previews.spend(new_pass.visitor) is None else Place.FULL
             else:
-                let_in = await self._gateway.places.take(entry.link, new_pass.visitor)
+                place = await places.take(entry.link, new_pass.visitor)
         except Exception as error:  # noqa: BLE001 - as for every look-up
             self._gateway.tell_of_database(error)
             admitted.give_up(Reason.UNAVAILABLE)
             return
+        let_in = place not in (Place.FULL, Place.GONE)
         if not admitted.goes_on():
-            if let_in and not is_preview:
-                await self._gateway.places.give_back(entry.link.id, new_pass.visitor)
+            if let_in and not is_preview and place is not Place.HELD:
+                await places.give_back(entry.link.id, new_pass.visitor)
         elif let_in:
             if isinstance(decision.then, HandOver):
                 self._hand_over(client, facts, jar, decision.then, new_pass)
@@ -314,8 +327,42 @@ class Reception:
         elif is_preview:
             # Used before: whoever follows it again is a visitor like any other.
             self._redirect(client, facts, jar, Redirect(303, facts.head.path))
-        else:
+        elif place is Place.FULL:
             client.reply(Reason.LINK_FULL, token=facts.route.token, link=entry, turns_away=True)
+        else:
+            # Its version, or the visit, ended a moment ago.
+            self.refuse(client, facts, Reply(Reason.UNAVAILABLE, entry))
+
+    def _free_place(self, entry: LinkEntry, visitor: str, address: str) -> None:
+        if entry.link.max_visitors is not None:
+            self._gateway.spawn(self._gateway.places.free(entry.link.id, visitor, address))
+
+    async def _await_leaving(self, client: ClientConnection, facts: Facts, jar: CookieJar, decision: Redirect) -> None:
+        """End the visit at the link that a browser leaves, so that its place is free when it is sent on."""
+        is_over = asyncio.Event()
+        self._gateway.spawn(self._leave([facts.own_pass] if facts.own_pass is not None else [], is_over))
+        # Not cancelled, since it writes. While nothing can be written visitors are not kept waiting for that.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(is_over.wait(), _LEAVING_SECONDS)
+        if client.is_open:
+            self._redirect(client, facts, jar, decision)
+
+    async def _leave(self, passes: Sequence[VisitorPass], is_over: asyncio.Event) -> None:
+        try:
+            await self._gateway.places.leave(passes)
+        finally:
+            is_over.set()
+
+    def _replace_passes(self, jar: CookieJar, new: VisitorPass) -> None:
+        """A browser's passes are replaced by a new one, under the same name: the visits that they held end."""
+        living = []
+        for known, _ in jar.passes:
+            entry = self._gateway.directory.get(known.link_id)
+            is_current = entry is not None and known.link_version == entry.link.version
+            if known != new and is_current and not known.is_preview:
+                living.append(known)
+        if living:
+            self._gateway.spawn(self._gateway.places.leave(living))
 
     def _hand_over(
         self,
@@ -394,9 +441,9 @@ class Reception:
         if visitor_pass.is_preview:
             gateway.directory.watch(entry, visitor_pass)
         if decision.opening and (holds_pass or decision.new_pass):
-            self._opened(entry, visitor_pass, facts)
+            self._opened(entry, visitor_pass, facts, came_back=holds_pass)
         elif holds_pass and head.method != b"HEAD" and not visitor_pass.is_preview:
-            gateway.visits.seen(entry.link.id, visitor_pass.visitor, facts.now)
+            gateway.visits.seen(entry.link.id, visitor_pass.visitor, facts.now, link_version=visitor_pass.link_version)
         cookies = EnvironmentCookies(
             tag,
             http_only=entry.http_only,
@@ -409,6 +456,7 @@ class Reception:
         answer = EnvironmentAnswer(cookies, shares_origin=gateway.shares_origin, opens=facts.route.room is _OPEN)
         if decision.new_pass:
             answer.pass_cookie = self._pass_cookie(visitor_pass)
+            self._replace_passes(jar, visitor_pass)
         if gateway.shares_origin:
             answer.credentials = Credentials(gateway.passes, jar, tag, head, secure=gateway.secure)
             if answer.credentials.is_withheld:
@@ -469,6 +517,10 @@ class Reception:
         )
         if facts.navigates:
             facts_for_desk += f"{PAGE}: 1\r\n"
+        if facts.route.room is Room.LOGIN and shared is not None and shared.link.max_visitors is not None:
+            newcomer = self._new_pass(shared, facts).visitor
+            client.tell_if_left(partial(self._free_place, shared, newcomer, facts.address))
+            facts_for_desk += f"{VISITOR}: {newcomer}\r\n"
         if not self._opens_links:
             facts_for_desk += f"{ADMIN}: 1\r\n"
         sent = request_head(
@@ -514,7 +566,10 @@ class Reception:
                 if left is None:
                     lines += self._cleared_for(facts.host, jar, opening)
                 lines.append(b"Set-Cookie: %b\r\n" % self._pass_cookie(own))
-            self._opened(opening, own, facts)
+                if facts.host.kind is not _LINK:
+                    self._replace_passes(jar, own)
+            # On a link's own host the pass has come there in a ticket.
+            self._opened(opening, own, facts, came_back=own is facts.own_pass or facts.host.kind is _LINK)
         fields = (("Location", decision.location.decode("latin-1")), *_REDIRECT_FIELDS)
         client.answer(RenderedNotice(decision.status, fields, b""), extra=lines)
 
@@ -532,12 +587,18 @@ class Reception:
         ticket = self._gateway.passes.read_entry(query.removeprefix(_ENTRY).partition(b"&")[0].decode("latin-1"))
         return ticket if ticket is not None and ticket.is_within(TICKET_SECONDS, facts.now) else None
 
-    def _opened(self, entry: LinkEntry, visitor_pass: VisitorPass, facts: Facts) -> None:
+    def _opened(self, entry: LinkEntry, visitor_pass: VisitorPass, facts: Facts, *, came_back: bool) -> None:
         if visitor_pass.is_preview:
             return
         agent = facts.head.values.get(b"user-agent", b"").decode("latin-1")
         self._gateway.visits.opened(
-            entry.link.id, visitor_pass.visitor, facts.now, address=facts.address, user_agent=agent
+            entry.link.id,
+            visitor_pass.visitor,
+            facts.now,
+            address=facts.address,
+            user_agent=agent,
+            link_version=visitor_pass.link_version,
+            came_back=came_back,
         )
 
     def _cleared_for(self, host: RequestedHost, jar: CookieJar, entry: LinkEntry) -> list[bytes]:

@@ -196,6 +196,7 @@ def _terms(link: ShareLink) -> dict[str, Any]:
         "label": link.label,
         "password_hash": link.password_hash,
         "version": link.version,
+        "version_since": link.version_since,
         "expires_at": link.expires_at,
         "deactivated_at": link.deactivated_at,
         "access": link.access.value,
@@ -245,6 +246,7 @@ def _link(row: Row[Any]) -> ShareLink:
         start_path=row.start_path,
         max_visitors=row.max_visitors,
         allowed_ips=tuple((row.allowed_ips or "").split()),
+        version_since=row.version_since,
     )
 
 

@@ -88,7 +88,8 @@ class VisitRetention:
             if any(gone):
                 # Nobody remembers now whose visits were ended and who has a place, so passes from before are worth
                 # nothing should the link be resumed.
-                await work.connection.execute(update(links).where(links.c.id == id).values(version=links.c.version + 1))
+                over = {"version": links.c.version + 1, "version_since": self._clock.now()}
+                await work.connection.execute(update(links).where(links.c.id == id).values(over))
                 await work.changes.append(ChangeKind.LINK, id)
             if max(gone) < BATCH:
                 emptied.append(id)

@@ -228,6 +228,8 @@ links = Table(
     Column("searched", String, nullable=False, server_default=text("''")),
     # Since when nothing is kept of who came through it, but totals; NULL again once somebody does.
     Column("details_removed_at", UTCDateTime),
+    # When it got its present version; NULL for the first.
+    Column("version_since", UTCDateTime),
     ForeignKeyConstraint(["org", "environment_id"], ["environments.org", "environments.id"], ondelete="CASCADE"),
     # Serves an environment's list, newest first, and the cascade.
     Index(None, "org", "environment_id", "created_at"),
@@ -298,6 +300,10 @@ visitors = Table(
     Column("system", String),
     Column("address", String),
     Column("ended_at", UTCDateTime),
+    # The link's version in the pass; NULL where a program before revision 0013 wrote the row.
+    Column("link_version", Integer),
+    # Until when the place is kept for a pass that has not come back yet; NULL once it has.
+    Column("reserved_until", UTCDateTime),
     # Serves a link's list, those who were seen last first.
     Index(None, "link_id", "present_at", "number"),
     # Serves the next number.
@@ -311,6 +317,14 @@ visitors = Table(
         "visitor",
         sqlite_where=text("ended_at IS NOT NULL"),
         postgresql_where=text("ended_at IS NOT NULL"),
+    ),
+    # Serves the count of places.
+    Index(
+        "ix_visitors_places",
+        "link_id",
+        "link_version",
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
     ),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby, zip_longest
@@ -26,18 +26,21 @@ from sqlalchemy import (
     func,
     literal,
     not_,
+    null,
     or_,
     select,
     true,
     tuple_,
     update,
 )
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.dml import ReturningInsert
 
-from guestpass.app.ports import Activity
+from guestpass.app.ports import Activity, Place
 from guestpass.domain.link import VISIT_SILENCE, EventKind, LinkEvent
-from guestpass.domain.visit import OPENINGS_KEPT, Visitor
+from guestpass.domain.visit import OPENINGS_KEPT, OTHERS, Visitor
 from guestpass.storage import dialect
 from guestpass.storage.batch import append_to, rows, told
 from guestpass.storage.links import IDS_PER_QUERY
@@ -52,6 +55,7 @@ class _Run:
     visitor: str
     opening: bool
     times: tuple[datetime, ...]
+    link_version: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,35 +89,97 @@ class SQLVisits:
         if counted or further:
             await self._add_to_links(counted, further)
 
-    async def take_place(self, link_id: str, visitor: str, at: datetime, limit: int) -> bool:
-        """Let a visitor in where fewer than `limit` are; see the port for the rules."""
-        values = {"of_link": link_id, "of_visitor": visitor, "start": at, "places": limit}
-        return (await self._connection.execute(_TAKE_PLACE, values)).scalar() is not None
+    async def take_place(
+        self, link_id: str, visitor: str, version: int, at: datetime, *, reserved_until: datetime
+    ) -> Place:
+        """Let a visitor in with a pass of this version, where the link has room; see the port for the rules.
+
+        Nobody else writes between these statements.
+        """
+        values = {
+            "of_link": link_id,
+            "of_visitor": visitor,
+            "of_version": version,
+            "start": at,
+            "reserve": reserved_until,
+        }
+        room = (await self._connection.execute(_ROOM, values)).one_or_none()
+        if room is None:
+            return Place.GONE
+        if room.is_known:
+            is_in = (await self._connection.execute(_RESERVE_AGAIN, values)).rowcount > 0
+            return Place.HELD if is_in else Place.GONE
+        too_many = room.held + 1 - room.max_visitors if room.max_visitors is not None else 0
+        if too_many > room.lapsed:
+            return Place.FULL
+        if too_many > 0:
+            await self._connection.execute(_RECLAIM, {**values, "too_many": too_many})
+        await self._connection.execute(_TAKE_PLACE, values)
+        return Place.RECLAIMED if too_many > 0 else Place.TAKEN
+
+    async def free_place(self, link_id: str, visitor: str, at: datetime) -> None:
+        """End a reservation: who holds the place has left before the answer came."""
+        is_reserved = and_(_is(link_id, visitor), visitors.c.reserved_until > at)
+        await self._connection.execute(update(visitors).where(is_reserved).values(reserved_until=at))
 
     async def give_place_back(self, link_id: str, visitor: str) -> None:
-        """Forget a visitor who has taken a place and done nothing since."""
-        await self._connection.execute(delete(visitors).where(_is(link_id, visitor), visitors.c.visits == 0))
+        """Forget a visitor who has taken a place, was never told so, and has done nothing since."""
+        never_came = and_(visitors.c.visits == 0, visitors.c.reserved_until.is_not(None))
+        await self._connection.execute(delete(visitors).where(_is(link_id, visitor), never_came))
+
+    async def places_taken(self, link_ids: Sequence[str], now: datetime) -> dict[str, int]:
+        """How many places of each link are taken, by the rule of `take_place`; without those that have none."""
+        found: dict[str, int] = {}
+        for first in range(0, len(link_ids), IDS_PER_QUERY):
+            query = select(links.c.id, _TAKEN.label("taken")).where(
+                links.c.id.in_(link_ids[first : first + IDS_PER_QUERY])
+            )
+            rows_found = await self._connection.execute(query, {"start": now})
+            found.update({row.id: row.taken for row in rows_found if row.taken})
+        return found
 
     async def end(self, link_id: str, visitor: str, at: datetime) -> bool:
-        """End a visit, so that its place is free; False where there was none, or it was ended before."""
-        statement = update(visitors).where(_is(link_id, visitor), visitors.c.ended_at.is_(None)).values(ended_at=at)
-        return (await self._connection.execute(statement)).rowcount > 0
+        """End a visit, so that its place is free; False where there was none, or it was over before."""
+        is_on = exists(select(links.c.id).where(links.c.id == visitors.c.link_id, _is_current(visitors)))
+        statement = update(visitors).where(_is(link_id, visitor), visitors.c.ended_at.is_(None), is_on)
+        return (await self._connection.execute(statement.values(ended_at=at))).rowcount > 0
+
+    async def leave(self, link_id: str, visitor: str, version: int, at: datetime, *, told_apart: bool = True) -> bool:
+        """The same for whoever leaves by themselves, also where nothing of them was written yet."""
+        values = {"of_link": link_id, "of_visitor": visitor, "of_version": version, "start": at}
+        statement = _LEAVE if told_apart else _LEAVE_UNLISTED
+        return (await self._connection.execute(statement, values)).scalar() is not None
 
     async def ended(self, link_id: str) -> frozenset[str]:
-        """The visitors of a link whose visits were ended."""
-        query = select(visitors.c.visitor).where(visitors.c.link_id == link_id, visitors.c.ended_at.is_not(None))
+        """The visitors of a link whose visits were ended, and whose passes would otherwise open it."""
+        query = (
+            select(visitors.c.visitor)
+            .join(links, links.c.id == visitors.c.link_id)
+            .where(visitors.c.link_id == link_id, visitors.c.ended_at.is_not(None))
+            # Without a version nobody knows for certain that the pass is of a former one.
+            .where(or_(visitors.c.link_version == links.c.version, visitors.c.link_version.is_(None)))
+        )
+        return frozenset((await self._connection.execute(query)).scalars())
+
+    async def ended_of(self, link_id: str, given: Sequence[str]) -> frozenset[str]:
+        """Those of these visitors whose visits were ended, whatever their passes are worth by now."""
+        if not given:
+            return frozenset()
+        query = select(visitors.c.visitor).where(
+            visitors.c.link_id == link_id, visitors.c.visitor.in_(given), visitors.c.ended_at.is_not(None)
+        )
         return frozenset((await self._connection.execute(query)).scalars())
 
     async def visitor(self, link_id: str, visitor: str) -> Visitor | None:
         """The visitor, or None."""
-        query = select(visitors).where(_is(link_id, visitor))
+        query = _LISTED.where(_is(link_id, visitor))
         row = (await self._connection.execute(query)).one_or_none()
         return None if row is None else _visitor(row)
 
     async def visitors(self, link_id: str, *, after: tuple[datetime, int] | None, limit: int) -> list[Visitor]:
         """The first `limit` visitors behind `after` (last seen, number), those seen last first."""
         here = (visitors.c.present_at, visitors.c.number)
-        query = select(visitors).where(visitors.c.link_id == link_id).limit(limit)
+        query = _LISTED.where(visitors.c.link_id == link_id).limit(limit)
         if after is not None:
             query = query.where(tuple_(*here) < tuple_(*after))
         query = query.order_by(*(column.desc() for column in here))
@@ -121,14 +187,14 @@ class SQLVisits:
 
     async def count_visitors(self, link_id: str) -> int:
         """How many visitors `visitors` has, over all."""
-        query = select(func.count()).where(visitors.c.link_id == link_id)
+        query = select(func.count()).where(visitors.c.link_id == link_id, _IS_LISTED)
         return (await self._connection.execute(query)).scalar_one()
 
     async def live(self, link_ids: Sequence[str], since: datetime) -> dict[str, int]:
         """How many visitors of each link showed a sign of life after `since`; without those that have none."""
         found: dict[str, int] = {}
         for first in range(0, len(link_ids), IDS_PER_QUERY):
-            query = _live(select(visitors.c.link_id, func.count()), since).where(
+            query = _live(select(visitors.c.link_id, func.count()).select_from(visitors.join(links)), since).where(
                 visitors.c.link_id.in_(link_ids[first : first + IDS_PER_QUERY])
             )
             found.update(
@@ -208,6 +274,7 @@ class SQLVisits:
                 activity.visitor,
                 activity.last_seen or activity.present_at or activity.further[-1][0],
                 sum(count for _, count in activity.further),
+                activity.link_version,
             )
             for activity in activities
         )
@@ -229,6 +296,7 @@ class SQLVisits:
                 len(run.times),
                 run.times[0] - VISIT_SILENCE,
                 run.times[0] + VISIT_SILENCE,
+                run.link_version,
             )
             for run in runs
         )
@@ -245,6 +313,8 @@ class SQLVisits:
                 activity.visitor,
                 activity.last_seen,
                 _newest(activity.last_seen, activity.present_at),
+                activity.link_version,
+                activity.came_back,
                 activity.origin is not None,
                 *((None,) * 3 if (of := activity.origin) is None else (of.address, of.browser, of.system)),
             )
@@ -296,8 +366,11 @@ def _of_each_visitor(activities: Iterable[Activity]) -> list[Activity]:
 
 
 def _joined(first: Activity, second: Activity) -> Activity:
+    versions = [version for each in (first, second) if (version := each.link_version) is not None]
     return replace(
         second,
+        link_version=max(versions, default=None),
+        came_back=first.came_back or second.came_back,
         starts=first.starts + second.starts,
         last_seen=_newest(first.last_seen, second.last_seen),
         present_at=_newest(first.present_at, second.present_at),
@@ -316,7 +389,7 @@ def _runs(activity: Activity) -> Iterator[_Run]:
         times = tuple(at for at, _ in starts)
         # After an opening each further one is a visit, whatever was known before; a request may be none.
         for some in (times,) if opening else zip(times):
-            yield _Run(activity.link_id, activity.visitor, opening, some)
+            yield _Run(activity.link_id, activity.visitor, opening, some, activity.link_version)
 
 
 def _key(run: _Run) -> tuple[str, str]:
@@ -327,7 +400,6 @@ def _key(run: _Run) -> tuple[str, str]:
 _OF_LINK = bindparam("of_link", type_=links.c.id.type)
 _OF_VISITOR = bindparam("of_visitor", type_=visitors.c.visitor.type)
 _START = bindparam("start", type_=visitors.c.last_seen.type)
-_LINK_EXISTS = exists(select(links.c.id).where(links.c.id == _OF_LINK))
 
 
 def _later(column: ColumnElement[datetime], at: ColumnElement[datetime]) -> ColumnElement[datetime]:
@@ -349,6 +421,7 @@ _RUNS = told(
     visits=visitors.c.visits,
     silent_since=visitors.c.last_seen,
     silent_until=visitors.c.last_seen,
+    link_version=visitors.c.link_version,
 )
 
 
@@ -387,6 +460,7 @@ def _count() -> ReturningInsert[Any]:
         "visit_opened": run.opening,
         "number": case((is_new, highest + place), else_=0),
         "present_at": run.newest,
+        "link_version": run.link_version,
     }
     values = (
         select(*row.values())
@@ -432,6 +506,8 @@ _SEEN = told(
     visitor=visitors.c.visitor,
     last_seen=visitors.c.last_seen,
     present_at=visitors.c.present_at,
+    link_version=visitors.c.link_version,
+    came_back=Boolean(),
     has_origin=Boolean(),
     address=visitors.c.address,
     browser=visitors.c.browser,
@@ -445,6 +521,7 @@ _TELL = (
         # What says nothing new costs no version of a row.
         or_(
             _SEEN.c.has_origin,
+            and_(_SEEN.c.came_back, visitors.c.reserved_until.is_not(None)),
             visitors.c.last_seen < _SEEN.c.last_seen,
             visitors.c.present_at < _SEEN.c.present_at,
             visitors.c.present_at.is_(None),
@@ -453,6 +530,8 @@ _TELL = (
     .values(
         last_seen=_later(visitors.c.last_seen, _SEEN.c.last_seen),
         present_at=_later(visitors.c.present_at, _SEEN.c.present_at),
+        link_version=func.coalesce(_SEEN.c.link_version, visitors.c.link_version),
+        reserved_until=case((_SEEN.c.came_back, null()), else_=visitors.c.reserved_until),
         **{
             name: case((_SEEN.c.has_origin, _SEEN.c[name]), else_=visitors.c[name])
             for name in ("address", "browser", "system")
@@ -461,8 +540,68 @@ _TELL = (
 )
 
 
-def _take_place() -> ReturningInsert[int]:
-    """Insert the visitor while there are places; who is in already comes back without a change."""
+_VERSION = bindparam("of_version", type_=links.c.version.type)
+_RESERVE = bindparam("reserve", type_=visitors.c.reserved_until.type)
+
+
+def _is_current(visitor: FromClause) -> ColumnElement[bool]:
+    """Whether a visitor's pass is of the present version of their link, which the query has too; else it is over."""
+    of = visitor.c
+    return case(
+        (of.link_version.is_not(None), of.link_version == links.c.version),
+        else_=or_(links.c.version_since.is_(None), of.first_seen >= links.c.version_since),
+    )
+
+
+def _held(*conditions: Callable[[ReadOnlyColumnCollection[str, Any]], ColumnElement[bool]]) -> ColumnElement[int]:
+    """How many visitors hold a place of the link that the query around this has, and meet the conditions."""
+    of = visitors.alias("holding").c
+    # The rule of `_is_current`, in two parts that are searches in the index.
+    from_before = and_(
+        of.link_version.is_(None), or_(links.c.version_since.is_(None), of.first_seen >= links.c.version_since)
+    )
+    of_version, of_none = (
+        select(func.count())
+        .where(of.link_id == links.c.id, of.ended_at.is_(None), is_current, *(each(of) for each in conditions))
+        .correlate(links)
+        .scalar_subquery()
+        for is_current in (of.link_version == links.c.version, from_before)
+    )
+    return of_version + of_none
+
+
+_TAKEN = _held(lambda of: or_(of.reserved_until.is_(None), of.reserved_until > _START))
+_ROOM = select(
+    links.c.max_visitors,
+    _held().label("held"),
+    _held(lambda of: of.reserved_until <= _START).label("lapsed"),
+    exists().where(visitors.c.link_id == _OF_LINK, visitors.c.visitor == _OF_VISITOR).label("is_known"),
+).where(links.c.id == _OF_LINK, links.c.version == _VERSION)
+_OF_PASS = and_(
+    visitors.c.link_id == _OF_LINK,
+    visitors.c.ended_at.is_(None),
+    or_(visitors.c.link_version == _VERSION, visitors.c.link_version.is_(None)),
+)
+_RESERVE_AGAIN = (
+    update(visitors)
+    .where(_OF_PASS, visitors.c.visitor == _OF_VISITOR)
+    .values(reserved_until=case((visitors.c.reserved_until.is_(None), null()), else_=_RESERVE))
+)
+_LAPSED = (
+    select(visitors.c.visitor)
+    .where(_OF_PASS, visitors.c.reserved_until <= _START)
+    .order_by(visitors.c.reserved_until, visitors.c.number)
+    .limit(bindparam("too_many", type_=visitors.c.visits.type))
+)
+_RECLAIM = (
+    update(visitors)
+    .where(visitors.c.link_id == _OF_LINK, visitors.c.visitor.in_(_LAPSED.correlate(None)))
+    .values(ended_at=_START)
+)
+
+
+def _newcomer(**further: ColumnElement[Any]) -> Insert:
+    """Insert a visitor of whom nothing was written yet; nothing where the link is gone or has another version."""
     row = {
         "link_id": _OF_LINK,
         "visitor": _OF_VISITOR,
@@ -473,31 +612,49 @@ def _take_place() -> ReturningInsert[int]:
         "visit_opened": false(),
         "number": _NEXT_NUMBER,
         "present_at": _START,
+        "link_version": _VERSION,
+        **further,
     }
-    others = visitors.alias()
-    is_in = exists(
-        select(others.c.visitor).where(
-            others.c.link_id == _OF_LINK, others.c.visitor == _OF_VISITOR, others.c.ended_at.is_(None)
+    is_current = exists(select(links.c.id).where(links.c.id == _OF_LINK, links.c.version == _VERSION))
+    return dialect.insert(visitors).from_select(list(row), select(*row.values()).where(is_current))
+
+
+def _leave(**further: ColumnElement[Any]) -> ReturningInsert[int]:
+    return (
+        _newcomer(ended_at=_START, **further)
+        .on_conflict_do_update(
+            index_elements=[visitors.c.link_id, visitors.c.visitor],
+            set_={"ended_at": _START},
+            where=visitors.c.ended_at.is_(None),
         )
+        .returning(visitors.c.number)
     )
-    taken = select(func.count()).where(others.c.link_id == _OF_LINK, others.c.ended_at.is_(None)).scalar_subquery()
-    has_place = taken < bindparam("places", type_=visitors.c.visits.type)
-    values = select(*row.values()).where(_LINK_EXISTS, or_(is_in, has_place))
-    statement = dialect.insert(visitors).from_select(list(row), values)
-    return statement.on_conflict_do_update(
-        index_elements=[visitors.c.link_id, visitors.c.visitor],
-        set_={"visits": visitors.c.visits},
-        where=visitors.c.ended_at.is_(None),
-    ).returning(visitors.c.visits)
 
 
-_TAKE_PLACE = _take_place()
+_TAKE_PLACE = _newcomer(reserved_until=_RESERVE)
+_LEAVE = _leave()
+_LEAVE_UNLISTED = _leave(number=literal(0, visitors.c.number.type))
+_IS_LISTED = or_(visitors.c.number > 0, visitors.c.visits > 0, visitors.c.visitor == OTHERS)
+"""Not those who left and were not told apart: their rows only say that their passes are worth nothing."""
+_OVER_AT = func.coalesce(
+    visitors.c.ended_at,
+    case(
+        (_is_current(visitors), null()),
+        else_=func.coalesce(links.c.version_since, visitors.c.present_at, visitors.c.last_seen),
+    ),
+    type_=visitors.c.ended_at.type,
+)
+_LISTED = select(visitors, _OVER_AT.label("over_at")).join(links, links.c.id == visitors.c.link_id).where(_IS_LISTED)
 
 
 def _count_further() -> ReturningInsert[Any]:
     """Insert OTHERS, or count more visits of theirs or of a visitor; nothing for links that are gone."""
     told_of = told(
-        link_id=visitors.c.link_id, visitor=visitors.c.visitor, at=visitors.c.last_seen, visits=visitors.c.visits
+        link_id=visitors.c.link_id,
+        visitor=visitors.c.visitor,
+        at=visitors.c.last_seen,
+        visits=visitors.c.visits,
+        link_version=visitors.c.link_version,
     )
     of = told_of.c
     row = {
@@ -510,6 +667,7 @@ def _count_further() -> ReturningInsert[Any]:
         "visit_opened": true(),
         "number": literal(0, visitors.c.number.type),
         "present_at": of.at,
+        "link_version": of.link_version,
     }
     values = select(*row.values()).select_from(told_of).join(links, links.c.id == of.link_id).order_by(of.position)
     statement = dialect.insert(visitors).from_select(list(row), values)
@@ -519,6 +677,8 @@ def _count_further() -> ReturningInsert[Any]:
         set_={
             "visits": visitors.c.visits + new.visits,
             "visit_started_at": _later(visitors.c.visit_started_at, new.visit_started_at),
+            # Of many there is always one with a pass of the newest version that was seen.
+            "link_version": func.coalesce(new.link_version, visitors.c.link_version),
         },
     ).returning(visitors.c.link_id, visitors.c.visitor)
 
@@ -566,7 +726,8 @@ def _is(link_id: str, visitor: str) -> ColumnElement[bool]:
 
 
 def _live(query: Select[Any], since: datetime) -> Select[Any]:
-    return query.where(visitors.c.present_at > since, visitors.c.ended_at.is_(None))
+    """Of visitors and their links; who only looks, or is one of the others, left with a row that is ended."""
+    return query.where(visitors.c.present_at > since, visitors.c.ended_at.is_(None), _is_current(visitors))
 
 
 def _event(row: Row[Any]) -> LinkEvent:
@@ -584,5 +745,5 @@ def _visitor(row: Row[Any]) -> Visitor:
         browser=row.browser,
         system=row.system,
         address=row.address,
-        ended_at=row.ended_at,
+        ended_at=row.over_at,
     )

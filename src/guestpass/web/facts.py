@@ -15,6 +15,7 @@ class Facts:
     """`request_id` is what logs and answers show, `client_address` who asks, `page` whether a browser navigates.
 
     `languages` is the Accept-Language field as the client sent it, `query` the target's query with its ``?``, or empty.
+    `visitor` is whom a login lets in, None where that is not given.
     """
 
     request_id: str
@@ -22,6 +23,7 @@ class Facts:
     page: bool
     languages: str
     query: str
+    visitor: str | None = None
 
     @classmethod
     def of(cls, scope: Scope) -> Facts:
@@ -33,4 +35,5 @@ class Facts:
             page=fields.get(desk.PAGE) == "1",
             languages=fields.get("accept-language", ""),
             query=(b"?" + query).decode("latin-1") if (query := scope["query_string"]) else "",
+            visitor=fields.get(desk.VISITOR),
         )

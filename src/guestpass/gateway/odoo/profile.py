@@ -16,6 +16,7 @@ from guestpass.app.visitor_sessions import NoSession, VisitorSession, VisitorSes
 from guestpass.domain.environment import BusPlace, Environment, EnvironmentKey
 from guestpass.domain.link import Access
 from guestpass.domain.reasons import Reason
+from guestpass.domain.visitor_pass import VisitorPass
 from guestpass.gateway.admission import wants_page
 from guestpass.gateway.admitted import Admitted
 from guestpass.gateway.connector import Connector, Origin
@@ -166,7 +167,7 @@ class OdooProfile:
         if link.account is not None:
             sign_in = rule_on_sign_in(head.method, path)
             if sign_in is SignInRuling.LEAVES:
-                crossing.admitted.wait()
+                client.wait()
                 self._gateway.spawn(self._leave(client, crossing))
                 return None
             if sign_in is SignInRuling.REFUSED:
@@ -225,17 +226,22 @@ class OdooProfile:
         )
 
     async def _leave(self, client: ClientConnection, crossing: Crossing) -> None:
-        """The visitor logs out: his visit ends, and Odoo is told so by us."""
+        """The visitor logs out: their visit ends, and Odoo is told so by us."""
+        entry, visitor = crossing.entry, crossing.visitor_id
         try:
-            await self._sessions.end(crossing.entry, crossing.visitor_id)
+            # In this order: with the pass nobody is signed in again once the session is gone.
+            await self._gateway.places.leave([VisitorPass(entry.link.id, entry.link.version, visitor, 0)])
+            await self._sessions.end(entry, visitor)
         except Exception:
-            crossing.admitted.give_up(Reason.UNAVAILABLE)
+            if client.is_open:
+                client.reply(Reason.UNAVAILABLE, link=entry)
             raise
-        if crossing.admitted.goes_on():
+        finally:
+            entry.cut(visitor)
+        if client.is_open:
             name = pass_name(secure=self._gateway.secure).encode()
             gone = b"Set-Cookie: %b\r\n" % expired(name, secure=self._gateway.secure)
-            client.reply(Reason.VISIT_ENDED, extra=(gone,), link=crossing.entry)
-        crossing.entry.cut(crossing.visitor_id)
+            client.reply(Reason.VISIT_ENDED, extra=(gone,), link=entry)
 
     def _send(self, client: ClientConnection, crossing: Crossing, target: bytes, use: SessionUse | None) -> None:
         environment = crossing.entry.environment

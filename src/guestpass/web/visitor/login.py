@@ -68,24 +68,31 @@ async def log_in(request: Request, token: Token, services: Services) -> Response
     facts = Facts.of(request.scope)
     password = await _password(request)
     agent = request.headers.get("user-agent", "")
+    passes, is_there = _passes(request, services.passes), partial(_is_there, request)
     try:
         link = await services.openings.login(
             token,
             password,
             facts.client_address,
-            passes=_passes(request, services.passes),
-            is_there=partial(_is_there, request),
+            passes=passes,
+            is_there=is_there,
             request_id=facts.request_id,
             user_agent=agent,
         )
-        visitor_pass = services.passes.issue(
-            link.id,
-            link.version,
-            int(services.clock.now().timestamp()),
-            told_apart=services.openings.tell_apart(link, facts.client_address),
-        )
+        now = int(services.clock.now().timestamp())
+        if link.max_visitors is not None and facts.visitor is not None:
+            visitor_pass = VisitorPass(link.id, link.version, facts.visitor, now)
+        else:
+            told_apart = services.openings.tell_apart(link, facts.client_address)
+            visitor_pass = services.passes.issue(link.id, link.version, now, told_apart=told_apart)
         await services.openings.let_in(
-            link, visitor_pass.visitor, facts.client_address, request_id=facts.request_id, user_agent=agent
+            token,
+            link,
+            visitor_pass.visitor,
+            facts.client_address,
+            is_there=is_there,
+            request_id=facts.request_id,
+            user_agent=agent,
         )
     except OpeningRefused as refusal:
         return await _refuse(services, refusal, token, facts)
@@ -94,6 +101,8 @@ async def log_in(request: Request, token: Token, services: Services) -> Response
     secure = services.addresses.secure
     # A browser goes on to the link's own host, where there is one, and is remembered here for this link alone.
     name = kept_pass_name(link.id, secure=secure) if facts.page and services.addresses.link_domain is not None else None
+    if name is None:
+        await services.openings.leave(_passes(request, services.passes, kept=False), visitor_pass)
     cookie = pass_cookie(services.passes.write(visitor_pass), secure=secure, name=name)
     fields = (("Location", _share_path(token) + facts.query), ("Set-Cookie", cookie), *DATA_FIELDS)
     return answer(303, fields, b"")
@@ -152,10 +161,13 @@ def _ended_at(refusal: OpeningRefused) -> datetime | None:
     return refusal.link.deactivated_at if refusal.reason is Reason.LINK_DEACTIVATED else None
 
 
-def _passes(request: Request, signer: PassSigner) -> list[VisitorPass]:
-    """The passes that came with the request; one that was planted shows no more than that its owner was in before."""
+def _passes(request: Request, signer: PassSigner, *, kept: bool = True) -> list[VisitorPass]:
+    """The passes that came with the request; one that was planted shows no more than that its owner was in before.
+
+    With `kept` also those that are remembered for links with hosts of their own.
+    """
     pairs = [pair.strip().partition("=") for pair in request.headers.get("cookie", "").split(";")]
-    texts = [value for name, _, value in pairs if name in COOKIE_NAMES or name.startswith(_KEPT)]
+    texts = [value for name, _, value in pairs if name in COOKIE_NAMES or (kept and name.startswith(_KEPT))]
     return [found for text in texts[:_PASSES] if (found := signer.read(text)) is not None]
 
 
