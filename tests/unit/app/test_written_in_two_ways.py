@@ -16,6 +16,7 @@ from guestpass.app.links import LinkChange, LinkSearch, LinkService, OwnedLink
 from guestpass.app.openings import OpeningRefused, Openings
 from guestpass.app.overview import Overview
 from guestpass.app.password_tries import PasswordTries
+from guestpass.app.places import Places
 from guestpass.app.visits import VisitLog
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.errors import Invalid
@@ -53,7 +54,7 @@ async def hasher() -> KeepingHasher:
 @pytest.fixture
 def openings(database: Database, clock: SetClock, hasher: KeepingHasher) -> Openings:
     tries = PasswordTries(database, clock, AddressDetail.FULL, of_address="100/hour", of_link="1000/hour")
-    return Openings(database, VAULT, hasher, clock, cast("VisitLog", NoVisits()), tries)
+    return Openings(database, VAULT, hasher, clock, cast("VisitLog", NoVisits()), tries, cast("Places", None))
 
 
 async def opens(openings: Openings, owned: OwnedLink, password: str) -> bool:

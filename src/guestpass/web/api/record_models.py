@@ -111,7 +111,9 @@ class VisitorBody(Shown):
         examples=["192.0.2.0/24"],
     )
     live: bool = Field(description="Asked for something, or had something open, within the last minute.")
-    ended_at: datetime | None = Field(description="When an owner ended the visit.")
+    ended_at: datetime | None = Field(
+        description="When the visit ended: by an owner, by the visitor, or with the link's URL or password."
+    )
 
     @classmethod
     def of(cls, visitor: Visitor, now: datetime) -> VisitorBody:
