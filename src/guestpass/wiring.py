@@ -160,7 +160,6 @@ def _assemble(
         password_tries=PasswordTries(
             database,
             clock,
-            settings.visitor_addresses,
             of_address=settings.password_tries,
             of_link=settings.password_tries_per_link,
         ),

@@ -139,7 +139,6 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
     tries = PasswordTries(
         database,
         clock,
-        AddressDetail.SHORTENED,
         of_address="3/15minute",
         of_link="5/hour",
     )

@@ -25,7 +25,6 @@ from guestpass.domain.access import Principal, Scope
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.link import EventKind, LinkEvent
 from guestpass.domain.networks import counted_as, networks_around
-from guestpass.domain.visit import AddressDetail, shown_address
 
 _US: Final = "guestpass"  # as the actor of what nobody did
 
@@ -53,13 +52,12 @@ class Trier:
 class PasswordTries:
     """The tries of all links, exact over any number of workers.
 
-    `of_address` and `of_link` are limits such as ``10/15minute``; `addresses` says what of addresses is kept.
+    `of_address` and `of_link` are limits such as ``10/15minute``.
     """
 
-    def __init__(self, store: Store, clock: Clock, addresses: AddressDetail, *, of_address: str, of_link: str) -> None:
+    def __init__(self, store: Store, clock: Clock, *, of_address: str, of_link: str) -> None:
         self._store = store
         self._clock = clock
-        self._addresses = addresses
         self._of_address = Limit(of_address, "password-address")
         self._of_link = Limit(of_link, "password-link")
 
@@ -119,10 +117,9 @@ class PasswordTries:
     async def _note_used_up(
         self, work: UnitOfWork, trier: Trier, standings: Mapping[Counter, Standing], now: datetime
     ) -> None:
-        shown = shown_address(trier.address, self._addresses)
-        for counter, whose, detail in (
-            (self._of_address.counter(trier.link_id, counted_as(trier.address)), "address", shown),
-            (self._of_link.counter(trier.link_id), "link", None),
+        for counter, whose in (
+            (self._of_address.counter(trier.link_id, counted_as(trier.address)), "address"),
+            (self._of_link.counter(trier.link_id), "link"),
         ):
             standing, noted = standings.get(counter), _NOTED.counter(trier.link_id, whose)
             # It counts up by one wrong password after the other, so that this is so once in a window.
@@ -130,7 +127,8 @@ class PasswordTries:
                 continue
             if (await work.counters.look([noted], now))[noted].spent < noted.amount:
                 await work.counters.add([noted], now)
-                await self._note(work, LinkEvent(trier.link_id, now, EventKind.LOCKED, _US, detail))
+                # From where, the link's refusals tell, which are forgotten in time.
+                await self._note(work, LinkEvent(trier.link_id, now, EventKind.LOCKED, _US))
 
     @staticmethod
     async def _note(work: UnitOfWork, event: LinkEvent) -> None:

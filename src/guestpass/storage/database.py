@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from guestpass.app.ports import Clock
-from guestpass.app.turns import VISITORS, Turn
+from guestpass.app.turns import BACKGROUND, VISITORS, Turn
 from guestpass.domain.text import require_text
 from guestpass.storage.accounts import SQLAccounts
 from guestpass.storage.batches import SQLBatches
@@ -90,6 +90,8 @@ _PRAGMAS: Final = (
     # NORMAL would lose the newest commits with the power, and a link that its owner was told is off would open again.
     # FULL costs one more fsync for a commit, on a thread of its own, and nothing on a visitor's path commits.
     "synchronous = FULL",
+    # What is forgotten must not stay in free pages.
+    "secure_delete = ON",
 )
 
 
@@ -222,6 +224,22 @@ class Database:
     def _turn_of_process(self, turn: Turn) -> AbstractAsyncContextManager[None]:
         """Wait for writers in other processes of the machine; PostgreSQL has a queue for them."""
         return self._file_turns.take(turn.lane) if self._file_turns is not None else nullcontext()
+
+    async def wipe(self) -> None:
+        """Empty SQLite's log, which keeps rows that were removed; what somebody is reading stays there for now."""
+        if self._file_turns is None:
+            return
+        self._require_files()
+        async with self._turns.take(BACKGROUND), self._file_turns.take(BACKGROUND.lane), self._writer.connect() as kept:
+            # Not in a transaction.
+            connection = (await kept.get_raw_connection()).driver_connection
+            assert connection is not None  # noqa: S101 -- it was just made
+            # Readers take milliseconds; whoever takes longer must not keep writers waiting.
+            await connection.execute("PRAGMA busy_timeout = 100")
+            try:
+                await connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                await connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
 
     async def quiet(self) -> None:
         """Wait for a moment in which nothing of this process writes; it lasts until the caller waits again.

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, text, update
 
 from guestpass.app.ports import ChangeKind, Clock
 from guestpass.app.turns import BACKGROUND
@@ -26,10 +26,11 @@ _LINKS_AT_ONCE: Final = 100
 
 
 class VisitRetention:
-    """Removes visitors, their openings and refusals that are older than `kept`; all workers share the rounds.
+    """Removes what is known of visitors and older than `kept`; all workers share the rounds.
 
-    Visitors and openings are those of links that ended so long ago; refusals go by their own age. The link itself, its
-    totals, its visits by the hour and its owner's history stay.
+    Visitors, their openings and which visits owners ended are those of links that ended so long ago; refusals, and
+    addresses in histories, go by their own age. The link itself, its totals, its visits by the hour and its owner's
+    history stay.
     """
 
     def __init__(self, database: Database, clock: Clock, kept: timedelta) -> None:
@@ -56,12 +57,14 @@ class VisitRetention:
         while ids := await self._ended_links(before):
             async with self._database.writing(BACKGROUND) as work:
                 removed += await self._remove_details(work, ids, before)
-        while True:
-            async with self._database.writing(BACKGROUND) as work:
-                taken = (await work.connection.execute(_REMOVE_REFUSALS, {"before": before})).rowcount
-            removed += taken
-            if taken < BATCH:
-                return removed
+        for statement in (_REMOVE_REFUSALS, _FORGET_ADDRESSES):
+            taken = BATCH
+            while taken == BATCH:
+                async with self._database.writing(BACKGROUND) as work:
+                    taken = (await work.connection.execute(statement, {"before": before})).rowcount
+                removed += taken
+        await self._database.wipe()
+        return removed
 
     async def _ended_links(self, before: datetime) -> list[str]:
         """Some links that ended before this time and may have details."""
@@ -83,7 +86,7 @@ class VisitRetention:
         for id in still.scalars():
             gone = [
                 (await work.connection.execute(statement, {"of_link": id})).rowcount
-                for statement in (_REMOVE_VISITORS, _REMOVE_OPENINGS)
+                for statement in (_REMOVE_VISITORS, _REMOVE_OPENINGS, _FORGET_ENDED_VISITS)
             ]
             if any(gone):
                 # Nobody remembers now whose visits were ended and who has a place, so passes from before are worth
@@ -112,6 +115,37 @@ _REMOVE_OPENINGS = delete(link_events).where(
         .where(link_events.c.link_id == _OF_LINK, link_events.c.kind == EventKind.OPENED.value)
         .limit(BATCH)
     )
+)
+_FORGET_ENDED_VISITS = (
+    update(link_events)
+    .where(
+        link_events.c.id.in_(
+            select(link_events.c.id)
+            .where(
+                link_events.c.link_id == _OF_LINK,
+                link_events.c.kind == EventKind.VISIT_ENDED.value,
+                link_events.c.detail.is_not(None),
+            )
+            .limit(BATCH)
+        )
+    )
+    .values(detail=None)
+)
+# A former version wrote them. As the index has the condition, which no parameter meets for SQLite's planner.
+_FORGET_ADDRESSES = (
+    update(link_events)
+    .where(
+        link_events.c.id.in_(
+            select(link_events.c.id)
+            .where(
+                text("kind = 'locked' AND detail IS NOT NULL"),
+                link_events.c.at < bindparam("before", type_=link_events.c.at.type),
+            )
+            .order_by(link_events.c.at)
+            .limit(BATCH)
+        )
+    )
+    .values(detail=None)
 )
 _REMOVE_REFUSALS = delete(refusals).where(
     refusals.c.id.in_(
