@@ -22,7 +22,7 @@ from guestpass.gateway.odoo.asset_folder import claim_folder
 from guestpass.gateway.reception import Reception
 from guestpass.listeners import BACKLOG, listening
 from guestpass.settings import Settings
-from guestpass.storage.pruning import ChangePruning
+from guestpass.storage.pruning import Pruning
 from guestpass.storage.retention import VisitRetention
 from guestpass.storage.write_watch import WriteWatch
 from guestpass.supervisor import READY, RETIRE
@@ -181,7 +181,7 @@ async def _work(
         tasks.create_task(work)
         for work in (
             worker.feed.run(),
-            ChangePruning(worker.core.database, worker.core.clock).run(),
+            Pruning(worker.core.database, worker.core.clock).run(),
             VisitRetention(worker.core.database, worker.core.clock, worker.core.settings.visit_details_kept).run(),
             WriteWatch(worker.core.database, worker.core.clock).run(),
             worker.visits.run(),

@@ -67,7 +67,7 @@ async def source(sqlite_url: str) -> AsyncIterator[Database]:
         await work.revoked_tokens.add("one", revoked_at=NOON, expires_at=NOON + timedelta(days=1))
         await work.brandings.put("default", Branding(name="Ærø", logo=LOGO), at=NOON, by="olga")
         later = NOON + timedelta(hours=1)
-        await work.dashboard_sessions.invite(b"i" * 32, olga, now=NOON, until=later)
+        await work.dashboard_sessions.invite(b"i" * 32, olga, until=later)
         await work.odoo_sign_outs.add(make_environment().odoo_address, LINK_ID, "carl", b"sealed", NOON)
         session = DashboardSession("session", olga, None, "192.0.2.7", NOON, later)
         await work.dashboard_sessions.add(session, b"s" * 32)

@@ -50,7 +50,7 @@ from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.database import Database, SQLUnitOfWork
 from guestpass.storage.feed import open_feed
 from guestpass.storage.location import PostgresDatabase, SQLiteFile
-from guestpass.storage.pruning import ChangePruning
+from guestpass.storage.pruning import Pruning
 from guestpass.storage.retention import VisitRetention
 from guestpass.storage.tables import metadata
 
@@ -351,7 +351,7 @@ async def _write(database: Database) -> None:
         await work.brandings.put(ORG, Branding(name="Agency"), at=NOON, by="olga")
         await work.brandings.remove(ORG)
         await work.revoked_tokens.add("new", revoked_at=NOON, expires_at=NOON + DAY)
-        await work.dashboard_sessions.invite(token_hash(987654), WHO, now=NOON, until=NOON + DAY)
+        await work.dashboard_sessions.invite(token_hash(987654), WHO, until=NOON + DAY)
         await work.dashboard_sessions.accept(token_hash(987654), now=NOON)
         signed_in = DashboardSession("new", WHO, None, "192.0.2.1", NOON, NOON + DAY)
         await work.dashboard_sessions.add(signed_in, token_hash(987654))
@@ -404,4 +404,6 @@ async def _keep_house(database: Database, clock: SetClock) -> None:
         await work.refusals.add([Refusal("link3", NOON - 100 * DAY, "ended", None, None, None, None)])
     assert await VisitRetention(database, clock, 90 * DAY).remove() > 0
     clock.advance(timedelta(hours=1))
-    assert await ChangePruning(database, clock).prune() > 0
+    assert await Pruning(database, clock).prune() > 0
+    async with database.writing() as work:
+        assert await work.batches.begin("worker", 1, clock.now())

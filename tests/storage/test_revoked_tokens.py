@@ -30,12 +30,3 @@ async def test_withdrawing_twice_is_no_error(database: Database) -> None:
     await revoke(database, "one", NOON, NOON + HOUR)
     await revoke(database, "one", NOON + HOUR / 2, NOON + HOUR)
     assert await revoked(database, "one")
-
-
-async def test_what_has_expired_by_itself_is_forgotten_and_nothing_else(database: Database) -> None:
-    await revoke(database, "short", NOON, NOON + HOUR)
-    await revoke(database, "long", NOON, NOON + HOUR + timedelta(microseconds=1))
-    await revoke(database, "next", NOON + HOUR, NOON + 2 * HOUR)
-    assert not await revoked(database, "short")
-    assert await revoked(database, "long")
-    assert await revoked(database, "next")

@@ -26,11 +26,9 @@ class DashboardSessionService:
 
     async def invite(self, who: Principal) -> str:
         """A token that signs its holder in as `who`, once and within INVITATION_LIFETIME."""
-        token, now = self._tokens.new(), self._clock.now()
+        token, until = self._tokens.new(), self._clock.now() + INVITATION_LIFETIME
         async with self._store.writing(owner(who)) as work:
-            await work.dashboard_sessions.invite(
-                self._tokens.hash(token), who, now=now, until=now + INVITATION_LIFETIME
-            )
+            await work.dashboard_sessions.invite(self._tokens.hash(token), who, until=until)
         return token
 
     async def is_invited(self, invitation: str) -> bool:

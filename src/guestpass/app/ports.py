@@ -318,8 +318,8 @@ class Reachabilities(Protocol):
 class DashboardSessions(Protocol):
     """Where one-time invitations to the dashboard and its sessions are kept."""
 
-    async def invite(self, token_hash: bytes, who: Principal, *, now: datetime, until: datetime) -> None:
-        """Keep an invitation, and forget those that were over before `now`."""
+    async def invite(self, token_hash: bytes, who: Principal, *, until: datetime) -> None:
+        """Keep an invitation."""
         ...
 
     async def is_invited(self, token_hash: bytes, *, now: datetime) -> bool:
@@ -331,7 +331,7 @@ class DashboardSessions(Protocol):
         ...
 
     async def add(self, session: DashboardSession, token_hash: bytes) -> None:
-        """Keep a session, and forget those that were over before it began."""
+        """Keep a session."""
         ...
 
     async def find(self, token_hash: bytes, *, now: datetime) -> DashboardSession | None:

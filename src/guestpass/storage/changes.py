@@ -34,6 +34,8 @@ class Recorded:
 
 
 _KINDS: Final = frozenset(ChangeKind)
+_NOTHING: Final = "nothing"
+"""The kind of a change that concerns nobody; it is passed over like all that a program doesn't know."""
 
 
 class SQLChangeLog:
@@ -64,6 +66,13 @@ class SQLChangeLog:
     async def last(self) -> int:
         """The highest number in the table, 0 when it is empty; the newest change is never pruned."""
         return (await self._connection.execute(select(func.max(changes.c.number)))).scalar() or 0
+
+    async def cover(self, before: datetime) -> None:
+        """Add a change that says nothing where the newest is earlier and names a visitor, so that it can be pruned."""
+        newest = select(changes).where(changes.c.number == _LAST)
+        names_a_visitor = (changes.c.at < before, changes.c.kind == ChangeKind.ODOO_SESSION.value)
+        if (await self._connection.execute(newest.where(*names_a_visitor))).first() is not None:
+            await self._connection.execute(_APPEND, rows([(_NOTHING, "", self._clock.now())]))
 
     async def prune(self, before: datetime, *, limit: int) -> int:
         """Delete up to `limit` changes of an earlier time, oldest first, but never the newest; returns how many."""

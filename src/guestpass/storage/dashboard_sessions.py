@@ -19,12 +19,10 @@ class SQLDashboardSessions:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def invite(self, token_hash: bytes, who: Principal, *, now: datetime, until: datetime) -> None:
-        """Keep an invitation, and forget those that were over before `now`."""
-        table = dashboard_invitations
-        await self._connection.execute(delete(table).where(table.c.expires_at <= now))
+    async def invite(self, token_hash: bytes, who: Principal, *, until: datetime) -> None:
+        """Keep an invitation."""
         row = {"token_hash": token_hash, **_principal_values(who), "expires_at": until}
-        await self._connection.execute(insert(table).values(row))
+        await self._connection.execute(insert(dashboard_invitations).values(row))
 
     async def is_invited(self, token_hash: bytes, *, now: datetime) -> bool:
         """Whether there is such an invitation that is not over."""
@@ -38,9 +36,7 @@ class SQLDashboardSessions:
         return None if row is None else _principal(row)
 
     async def add(self, session: DashboardSession, token_hash: bytes) -> None:
-        """Keep a session, and forget those that were over before it began."""
-        table = dashboard_sessions
-        await self._connection.execute(delete(table).where(table.c.expires_at <= session.created_at))
+        """Keep a session."""
         row = {
             "id": session.id,
             "token_hash": token_hash,
@@ -50,7 +46,7 @@ class SQLDashboardSessions:
             "created_at": session.created_at,
             "expires_at": session.expires_at,
         }
-        await self._connection.execute(insert(table).values(row))
+        await self._connection.execute(insert(dashboard_sessions).values(row))
 
     async def find(self, token_hash: bytes, *, now: datetime) -> DashboardSession | None:
         """The session, unless it is over or its bearer token was revoked."""

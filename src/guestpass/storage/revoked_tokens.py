@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guestpass.storage.dialect import insert
@@ -19,8 +19,6 @@ class SQLRevokedTokens:
 
     async def add(self, jti: str, *, revoked_at: datetime, expires_at: datetime) -> None:
         """Withdraw a token; a second time changes nothing."""
-        # An expired token is refused for its age, so its row is of no more use.
-        await self._connection.execute(delete(revoked_tokens).where(revoked_tokens.c.expires_at <= revoked_at))
         row = insert(revoked_tokens).values(jti=jti, revoked_at=revoked_at, expires_at=expires_at)
         await self._connection.execute(row.on_conflict_do_nothing())
 

@@ -20,7 +20,6 @@ from guestpass.app.places import Places
 from guestpass.app.visits import VisitLog
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.errors import Invalid
-from guestpass.domain.visit import AddressDetail
 from guestpass.storage.database import Database
 
 COMPOSED, DECOMPOSED = "Größe-Zoë-é", normalize("NFD", "Größe-Zoë-é")
@@ -53,7 +52,7 @@ async def hasher() -> KeepingHasher:
 
 @pytest.fixture
 def openings(database: Database, clock: SetClock, hasher: KeepingHasher) -> Openings:
-    tries = PasswordTries(database, clock, AddressDetail.FULL, of_address="100/hour", of_link="1000/hour")
+    tries = PasswordTries(database, clock, of_address="100/hour", of_link="1000/hour")
     return Openings(database, VAULT, hasher, clock, cast("VisitLog", NoVisits()), tries, cast("Places", None))
 
 
