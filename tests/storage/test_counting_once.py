@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import structlog
@@ -123,3 +124,32 @@ async def test_a_table_that_is_missing_costs_no_visit(store: Database, clock: Se
     await alter(store, "ALTER TABLE elsewhere RENAME TO refusals")
     await log.flush()
     assert await counted(store) == (1, 1, 1)
+
+
+async def test_a_file_that_was_away_at_the_commit_and_is_put_back_holds_each_visit_once(
+    sqlite_url: str, tmp_path: Path, clock: SetClock
+) -> None:
+    database = Database(sqlite_url, clock)
+    await keep(database, make_environment(), make_link())
+    path, elsewhere = tmp_path / "guestpass.db", tmp_path / "elsewhere.db"
+
+    class Moved(SilentStore):
+        @asynccontextmanager
+        async def writing(self, turn: Turn = VISITORS) -> AsyncIterator[UnitOfWork]:
+            async with self._store.writing(turn) as work:
+                yield work
+                if self.failing:
+                    path.rename(elsewhere)
+
+    store = Moved(database)
+    store.failing = True
+    log = visit_log(store, clock)
+    log.opened(LINK_ID, "anna", AT)
+    # It is committed, to a file that nobody finds at its path.
+    with pytest.raises(DBAPIError):
+        await log.flush()
+    store.failing = False
+    elsewhere.rename(path)
+    await log.flush()
+    assert await counted(database) == (1, 1, 0)
+    await database.close()
