@@ -14,7 +14,7 @@ import pytest_asyncio
 from tests.doubles.odoo.handle import Odoo, running_odoo
 from tests.installation import Installation
 from tests.links.share import PASSWORD
-from tests.odoo.visitor import NAVIGATION, Visitor
+from tests.odoo.visitor import NAVIGATION, Visitor, bus_of
 from tests.storage.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -231,12 +231,14 @@ async def test_who_is_signed_in_goes_on_at_the_other_odoo_in_silence(scene: Scen
     former = {each["sid"] for each in scene.here.sessions("demo")}
     scene.here.forget()
     scene.there.forget()
+    async with bus_of(scene.visitor) as socket:
+        await until(scene.here.sockets)
+        await scene.patch(scene.path, **({"url": scene.there.url} if fields == "url" else {"database": "test"}))
+        await socket.wait_closed()
     if fields == "url":
-        await scene.patch(scene.path, url=scene.there.url)
         assert await database_of(scene.visitor) == "production"
         assert scene.here.attempts() == []
     else:
-        await scene.patch(scene.path, database="test")
         assert await database_of(scene.visitor) == "test"
     seen = repr(scene.there.requests())
     assert [sid for sid in former if sid in seen] == []

@@ -14,9 +14,9 @@ import pytest_asyncio
 from tests.doubles.odoo.handle import Odoo, running_odoo
 from tests.installation import Installation
 from tests.odoo.burglar import Burglar, Way
-from tests.odoo.visitor import NAVIGATION, Visitor, opened
+from tests.odoo.visitor import NAVIGATION, Visitor, bus_of, opened
 from tests.storage.waiting import until
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.http11 import Response
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -371,16 +371,6 @@ async def test_a_session_that_is_moved_by_the_bus_is_followed(server: Installati
                     assert await whoami(guest) == "demo"
                 await until(lambda: odoo.sockets() == [])
             assert len(odoo.attempts("demo")) == 1
-
-
-def bus_of(visitor: Visitor) -> connect:
-    """The bus socket as the client opens it."""
-    cookie = "; ".join(f"{cookie.name}={cookie.value}" for cookie in visitor.web.cookies.jar)
-    return connect(
-        visitor.origin.replace("http", "ws") + "/websocket?version=18.0-1",
-        origin=visitor.origin,  # type: ignore[arg-type]
-        additional_headers={"Cookie": cookie},
-    )
 
 
 def handshake(socket: ClientConnection) -> Response:

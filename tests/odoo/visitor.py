@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx2
 from tests.doubles.odoo.handle import Odoo
 from tests.installation import Installation
+from websockets.asyncio.client import connect
 
 NAVIGATION = {
     "Sec-Fetch-Mode": "navigate",
@@ -61,6 +62,16 @@ class Visitor:
             data={"csrf_token": token, "login": login, "password": password, "redirect": ""},
             headers={**NAVIGATION, "Origin": self.origin, "Sec-Fetch-Site": "same-origin"},
         )
+
+
+def bus_of(visitor: Visitor) -> connect:
+    """The bus socket as the client opens it."""
+    cookie = "; ".join(f"{cookie.name}={cookie.value}" for cookie in visitor.web.cookies.jar)
+    return connect(
+        visitor.origin.replace("http", "ws") + "/websocket?version=18.0-1",
+        origin=visitor.origin,  # type: ignore[arg-type]
+        additional_headers={"Cookie": cookie},
+    )
 
 
 @asynccontextmanager

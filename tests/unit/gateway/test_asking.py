@@ -11,7 +11,8 @@ import pytest
 from tests.storage.samples import CountedEntropy, make_environment
 from tests.unit.gateway.descriptors import no_descriptor
 
-from guestpass.domain.environment import Environment, Kind
+from guestpass.app.ports import NotSignedOut
+from guestpass.domain.environment import Environment, Kind, OdooAddress
 from guestpass.domain.errors import DescriptorsUsedUp
 from guestpass.gateway.asking import MAX_BODY, Asker, NoAnswerError, NotAllowedError
 from guestpass.gateway.connector import AddressPolicy, Connector, Origin
@@ -215,3 +216,38 @@ async def test_without_descriptors_nothing_is_found_out_about_an_environment(
 ) -> None:
     with no_descriptor(), pytest.raises(DescriptorsUsedUp):
         await ask(make_environment(kind=kind))
+
+
+@pytest.mark.parametrize(("status", "ends"), [(303, True), (200, True), (404, False), (502, False)])
+async def test_a_session_is_ended_under_the_name_where_it_was_made(status: int, *, ends: bool) -> None:
+    received: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 %d Any\r\nContent-Length: 0\r\n\r\n" % status)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        at = OdooAddress(make_environment().key, url, "https://odoo.example.com", tls_verify=True)
+        if ends:
+            await OdooSignIn(asker()).sign_out(at, "the-id")
+        else:
+            with pytest.raises(NotSignedOut) as failed:
+                await OdooSignIn(asker()).sign_out(at, "the-id")
+            assert failed.value.answered
+    [head] = received
+    lines = head.decode().split("\r\n")
+    assert lines[0] == "GET /web/session/logout HTTP/1.1"
+    assert {"Host: odoo.example.com", "X-Forwarded-Proto: https", "Cookie: session_id=the-id"} <= set(lines)
+
+
+async def test_an_address_that_is_denied_by_now_is_told_nothing() -> None:
+    reached: list[object] = []
+    async with await asyncio.start_server(lambda *both: reached.append(both), "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        at = OdooAddress(make_environment().key, url, url, tls_verify=True)
+        with pytest.raises(NotSignedOut) as failed:
+            await OdooSignIn(asker(deny="127.0.0.0/8")).sign_out(at, "the-id")
+    assert not failed.value.answered
+    assert reached == []
