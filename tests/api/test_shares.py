@@ -48,6 +48,7 @@ async def test_a_link_needs_no_field_at_all(owner: httpx2.AsyncClient) -> None:
         "note": None,
         "startPath": None,
         "maxVisitors": None,
+        "placesTaken": None,
         "allowedIPs": [],
         "access": "full",
         "signInAs": None,

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 from tests.cli.in_process import Elsewhere
@@ -41,6 +42,20 @@ def when(seen: Callable[[], Any], seconds: float = 30) -> Any:
 def causes(elsewhere: Elsewhere, link: dict[str, Any]) -> dict[str, dict[str, str]]:
     found = elsewhere.succeed("share", "why", link["id"], "--json").json["causes"]
     return {each["code"]: each for each in found}
+
+
+def test_a_link_is_full_while_its_places_are_taken(elsewhere: Elsewhere) -> None:
+    link = create(elsewhere, "--max-visitors", "1")
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(link["url"]))
+    assert httpx2.post(link["url"], headers=BROWSER | {"Origin": origin}).status_code == 303
+    full = causes(elsewhere, link)["link_full"]
+    assert "1 of 1 places are taken" in full["detail"]
+    assert re.search(r"places taken +1 of 1", elsewhere.succeed("share", "show", link["id"]).out)
+    when(lambda: elsewhere.succeed("share", "show", link["id"], "--json").json["visitors"])
+    elsewhere.succeed("visitors", "end", link["id"], "1", "--yes")
+    assert "link_full" not in causes(elsewhere, link)
+    shown = elsewhere.succeed("share", "show", link["id"], "--json").json
+    assert (shown["visitors"], shown["placesTaken"]) == (1, 0)
 
 
 def test_what_stands_in_the_way_is_said_with_the_remedy(elsewhere: Elsewhere) -> None:

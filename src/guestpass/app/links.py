@@ -62,7 +62,7 @@ class OwnedLink:
     """A link as its owner sees it: with its URL, made at each reading from the encrypted token.
 
     `account` is who visitors are signed in as; None too where a link that ended has outlived its account.
-    `visitors_now` is how many are there at this moment.
+    `visitors_now` is how many are there at this moment, `places_taken` how many of `max_visitors` are let in.
     """
 
     link: ShareLink
@@ -70,6 +70,12 @@ class OwnedLink:
     status: Status
     account: Account | None = None
     visitors_now: int = 0
+    places_taken: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody else is let in."""
+        return self.link.max_visitors is not None and self.places_taken >= self.link.max_visitors
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
@@ -402,6 +408,8 @@ class LinkService:
         ids, now = [link.id for link in links], self._clock.now()
         sealed = await work.links.sealed_tokens(ids)
         live = await work.visits.live(ids, now - LIVE)
+        limited = [link.id for link in links if link.max_visitors is not None]
+        taken = await work.visits.places_taken(limited, now) if limited else {}
         named = {(account.environment, account.name): account for account in accounts}
         return [
             OwnedLink(
@@ -410,6 +418,7 @@ class LinkService:
                 link.status(now),
                 named.get((link.environment, link.account or "")),
                 live.get(link.id, 0),
+                taken.get(link.id, 0),
             )
             for link in links
         ]

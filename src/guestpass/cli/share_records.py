@@ -151,14 +151,14 @@ def _causes_of_link(case: _Case) -> list[Finding]:
                 f"Give it more time: guestpass share extend {link.id} 7d",
             )
         )
-    if link.max_visitors is not None and link.visitors >= link.max_visitors:
+    taken = link.places_taken
+    if taken is not None and link.max_visitors is not None and taken >= link.max_visitors:
         causes.append(
             Finding(
                 "link_full",
-                f"It is full: {link.visitors} of {link.max_visitors} browsers were let in. These still get in, others "
-                "don't.",
-                f"Let more in: guestpass share edit {link.id} --max-visitors {link.visitors + 5}, or "
-                "--clear max-visitors for any number",
+                f"It is full: {taken} of {link.max_visitors} places are taken. Who has one gets in, others don't.",
+                f"Let more in: guestpass share edit {link.id} --max-visitors {taken + 5}, or --clear max-visitors for "
+                f"any number. To free a place: guestpass visitors end {link.id} VISITOR",
             )
         )
     if link.allowed_ips:

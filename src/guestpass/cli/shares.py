@@ -262,6 +262,11 @@ def show(
             ("paused", output.moment(link.deactivated_at)),
             ("opens at", link.start_path or "the first page"),
             ("lets in", f"{link.max_visitors} visitors" if link.max_visitors is not None else "any number"),
+            *(
+                (("places taken", f"{link.places_taken} of {link.max_visitors}"),)
+                if link.places_taken is not None
+                else ()
+            ),
             ("from", " ".join(link.allowed_ips) or "anywhere"),
             ("last opened", output.moment(link.last_opened_at)),
             ("visits", f"{link.visits} by {link.visitors} visitor(s), {link.visitors_now} there now"),

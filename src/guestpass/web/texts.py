@@ -85,10 +85,10 @@ NOTICES: Final[dict[Reason, Words]] = {
     Reason.LINK_FULL: Words(
         mark("All places are taken"),
         mark(
-            "This link lets in a limited number of people, and that many have opened it. If you were one of them, use "
-            "the browser that you opened it with. Otherwise ask the person who sent it to you."
+            "This link lets in a limited number of people, and that many are in. If you are one of them, use the "
+            "browser that you opened it with. Otherwise ask the person who sent it to you."
         ),
-        "As many visitors as the share link's maxVisitors allows have opened it.",
+        "As many visitors as the share link's maxVisitors allows are in.",
     ),
     Reason.ADDRESS_REFUSED: Words(
         mark("This link doesn't open from here"),

@@ -33,7 +33,7 @@ _WORDS: Final[dict[Reason, str]] = {
     Reason.LINK_DEACTIVATED: mark("This share link was switched off. Ask the person who sent it to you for a new one."),
     Reason.LINK_REPLACED: mark("This share link was replaced. Ask the person who sent it to you for the new one."),
     Reason.UNKNOWN_LINK: mark("This share link no longer exists. Ask the person who sent it to you for a new one."),
-    Reason.LINK_FULL: mark("As many people as this share link lets in have opened it."),
+    Reason.LINK_FULL: mark("As many people as this share link lets in are in."),
     Reason.ADDRESS_REFUSED: mark("This share link can't be used from the network that you are in."),
     Reason.PASS_MISSING: mark(
         "This page no longer belongs to an open share link. Open the link that was sent to you again."

@@ -312,6 +312,12 @@ class ShareLinkBody(Shown):
     sign_in_as: SignInAsBody | None = Field(description="Null: visitors sign in themselves.")
     start_path: str | None = Field(description="Null: visitors land at `/`.", examples=["/odoo/crm"])
     max_visitors: int | None = Field(description="Null: any number.", examples=[3])
+    places_taken: int | None = Field(
+        None,
+        description="How many of `maxVisitors` are let in; ended visits and passes of a former URL or password hold no "
+        "place. Null: any number is let in.",
+        examples=[1],
+    )
     allowed_ips: list[str] = Field(description="Empty: from anywhere.", examples=[["198.51.100.0/24"]])
     warnings: list[WarningBody] = Field(description="What to consider before the link is sent.")
 
@@ -339,6 +345,7 @@ class ShareLinkBody(Shown):
             sign_in_as=SignInAsBody.of(owned),
             start_path=link.start_path,
             max_visitors=link.max_visitors,
+            places_taken=owned.places_taken if link.max_visitors is not None else None,
             allowed_ips=list(link.allowed_ips),
             warnings=[WarningBody.of(each) for each in owned.warnings],
         )
