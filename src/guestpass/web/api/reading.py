@@ -51,9 +51,14 @@ def read_json(
         entries = error.errors(include_url=False)
     if entries[0]["type"] == "json_invalid":
         raise NotJSON
-    errors = explain_all(entries, _names(model))
+    known = _names(model)
+    errors = explain_all(entries, known)
     wrong = {str(entry["loc"][0]) for entry in entries if entry["loc"]}
-    raise Invalid([*errors, *(further(wrong) if further is not None and wrong else ())])
+    if further is not None and wrong:
+        errors += further(wrong)
+        # In the order in which fields are described, whoever has found what is wrong with them.
+        errors.sort(key=lambda error: known.index(name) if (name := error.field.partition(".")[0]) in known else -1)
+    raise Invalid(errors)
 
 
 def read_query(model: type[Model], parameters: Mapping[str, object]) -> Model:
