@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx2
@@ -96,15 +96,36 @@ async def test_who_missed_something_is_told_to_ask_again(owner: Owner, sample: s
         assert "resync" not in await heard.until("environment:missed")
 
 
-async def test_a_session_that_ends_hears_no_more(owner: Owner, sample: str) -> None:
+async def _sign_out(gone: Owner, bearer: str) -> None:
+    del bearer
+    assert (await gone.send("/sign-out")).headers["location"] == "/sign-in"
+
+
+async def _end_session(gone: Owner, bearer: str) -> None:
+    del bearer
+    table = await gone.server.command("sessions", "list")
+    row = next(line for line in table.splitlines() if "gone" in line)
+    await gone.server.command("sessions", "end", row.split()[0], "--yes")
+
+
+async def _withdraw_token(gone: Owner, bearer: str) -> None:
+    await gone.server.command("token", "revoke", bearer)
+
+
+@pytest.mark.parametrize("end", [_sign_out, _end_session, _withdraw_token])
+async def test_a_session_that_ends_hears_no_more(
+    owner: Owner, sample: str, end: Callable[[Owner, str], Awaitable[None]]
+) -> None:
     server = owner.server
-    await server.add_environment(id="overheard", name="Overheard", url=sample, kind="web")
-    async with signed_in(server, "--sub", "gone") as gone, listening(gone) as heard:
-        await heard.until("resync")
-        table = await server.command("sessions", "list")
-        await server.command("sessions", "end", next(x for x in table.splitlines() if "gone" in x).split()[0], "--yes")
-        await server.command("env", "edit", "overheard", "--name", "Heard")
-        assert await heard.until("signed-out") == ["signed-out"]
+    id = (await server.add_environment(name="Overheard", url=sample, kind="web"))["id"]
+    async with nobody(server) as gone:
+        bearer = (await server.command("token", "--sub", "gone")).strip()
+        assert (await gone.web.post("/sign-in", data={"token": bearer})).status_code == 303
+        async with listening(gone) as heard:
+            await heard.until("resync")
+            await end(gone, bearer)
+            await server.client.patch(f"/api/environments/{id}", json={"name": "Heard"})
+            assert await heard.until("signed-out") == ["signed-out"]
 
 
 async def test_it_is_the_same_whichever_worker_answers(sample: str) -> None:
