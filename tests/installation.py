@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx2
+from tests import preloaded
 from tests.ports import free_ports
 
 START_SECONDS = 120.0
@@ -75,18 +76,9 @@ class Installation:
 
     async def command(self, *arguments: str) -> str:
         """Run ``guestpass ARGUMENTS`` beside the server and return what it prints."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "guestpass",
-            *arguments,
-            env=self.environ,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, errors = await process.communicate()
-        assert process.returncode == 0, errors.decode()
-        return out.decode()
+        process = await asyncio.to_thread(preloaded.run, arguments, self.environ)
+        assert process.returncode == 0, process.stderr
+        return process.stdout
 
     async def add_environment(self, **fields: Any) -> dict[str, Any]:
         """Register an environment through the API."""

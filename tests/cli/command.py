@@ -1,15 +1,17 @@
-"""The real command in a process of its own, with a data directory of its own."""
+"""The command in a process of its own, with a data directory of its own."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests import preloaded
+
+# What a user types, with an interpreter of its own; `Guestpass` spares itself that.
 COMMAND = [sys.executable, "-m", "guestpass"]
 
 
@@ -38,15 +40,7 @@ class Guestpass:
         return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(self.data_dir.parent), **ours}
 
     def run(self, *arguments: str, stdin: str = "", **variables: str) -> Result:
-        process = subprocess.run(
-            [*COMMAND, *arguments],
-            env=self.environ(**variables),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        process = preloaded.run(arguments, self.environ(**variables), stdin)
         # No way through the program may end in a traceback or in a warning.
         assert "Traceback" not in process.stderr, process.stderr
         assert "Warning" not in process.stderr, process.stderr

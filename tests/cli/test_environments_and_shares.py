@@ -11,6 +11,7 @@ import subprocess
 from datetime import datetime, timedelta
 
 import pytest
+from tests import preloaded
 from tests.cli.command import COMMAND, Guestpass
 
 # Nothing listens there, so that no command waits for an answer.
@@ -29,7 +30,7 @@ def on_a_terminal(command: Guestpass, *arguments: str, **variables: str) -> str:
     terminal, end = pty.openpty()
     environ = command.environ(TERM="xterm-256color", COLUMNS="80", **variables)
     try:
-        subprocess.run([*COMMAND, *arguments], env=environ, stdin=end, stdout=end, stderr=end, timeout=60, check=True)
+        assert preloaded.start(arguments, environ, end, end, end).wait(60) == 0
         return os.read(terminal, 65_536).decode()
     finally:
         os.close(end)

@@ -1,0 +1,178 @@
+"""Processes of ``guestpass`` that need not start an interpreter, which costs ten times what most commands do.
+
+One process for each of pytest's imports the program and then forks for each command. What a command is given and
+what it leaves is its own, as ever: arguments, environment, directory, streams and exit status. Only what an interpreter
+reads while it starts (``PYTHON...``, the locale, ``LD_...``) is not read again: use ``python -m guestpass`` for that.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import NoReturn
+
+_LARGEST_REQUEST = 1_000_000
+_DESCRIPTORS = 4
+# What commands import when they need it, beside what is in `guestpass` itself.
+_IMPORTED_LATE = ("alembic.command", "alembic.script", "brotli", "psycopg", "segno", "truststore")
+
+
+@dataclass(frozen=True)
+class Process:
+    """A command that was started."""
+
+    pid: int
+    _answers: socket.socket
+
+    def wait(self, timeout: float) -> int:
+        """The exit status of the command, less than 0 if a signal ended it; raises TimeoutError once it is killed."""
+        with self._answers:
+            self._answers.settimeout(timeout)
+            try:
+                return int(self._answers.recv(16))
+            except TimeoutError:
+                os.kill(self.pid, signal.SIGKILL)
+                raise
+
+
+def start(arguments: Sequence[str], environ: Mapping[str, str], stdin: int, stdout: int, stderr: int) -> Process:
+    """Start ``guestpass ARGUMENTS``, with these descriptors for its streams."""
+    ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
+    request = json.dumps({"arguments": arguments, "environ": dict(environ), "folder": str(Path.cwd())})
+    with theirs:
+        socket.send_fds(_preloaded(), [request.encode()], [stdin, stdout, stderr, theirs.fileno()])
+    return Process(int(ours.recv(16)), ours)
+
+
+def run(
+    arguments: Sequence[str], environ: Mapping[str, str], stdin: str = "", timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Run ``guestpass ARGUMENTS`` to its end."""
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+        given.write(stdin.encode())
+        given.seek(0)
+        status = start(arguments, environ, given.fileno(), out.fileno(), errors.fileno()).wait(timeout)
+        out.seek(0)
+        errors.seek(0)
+        return subprocess.CompletedProcess(arguments, status, out.read().decode(), errors.read().decode())
+
+
+@cache
+def _preloaded() -> socket.socket:
+    """Where commands are asked for."""
+    ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__, str(theirs.fileno())],
+            env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+        )
+
+    def end() -> None:
+        ours.close()
+        process.wait()
+
+    atexit.register(end)
+    return ours
+
+
+def _import_all() -> None:
+    import guestpass
+
+    for module in pkgutil.walk_packages(guestpass.__path__, "guestpass."):
+        if "__main__" not in module.name and ".migrations." not in module.name:
+            importlib.import_module(module.name)
+    for name in _IMPORTED_LATE:
+        importlib.import_module(name)
+
+
+def _fork_when_asked(requests: socket.socket) -> bytes | None:
+    """Fork for each request: returns the request in the new process, and nothing once there will be no more."""
+    selector = selectors.DefaultSelector()
+    selector.register(requests, selectors.EVENT_READ)
+    while True:
+        for key, _ in selector.select():
+            if key.fileobj is not requests:
+                pid, answers = key.data
+                selector.unregister(key.fileobj)
+                os.close(key.fd)
+                status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+                # Whoever asked may have lost patience.
+                with suppress(BrokenPipeError):
+                    os.write(answers, str(status).encode())
+                os.close(answers)
+                continue
+            request, descriptors, _, _ = socket.recv_fds(requests, _LARGEST_REQUEST, _DESCRIPTORS)
+            if not request:
+                return None
+            pid = os.fork()
+            if pid == 0:
+                selector.close()
+                requests.close()
+                for target, descriptor in enumerate(descriptors[:3]):
+                    os.dup2(descriptor, target)
+                for descriptor in descriptors:
+                    os.close(descriptor)
+                return request
+            *streams, answers = descriptors
+            for descriptor in streams:
+                os.close(descriptor)
+            os.write(answers, str(pid).encode())
+            selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, answers))
+
+
+def _become(request: bytes) -> None:
+    """Make this process what an interpreter is that has just been started for the request."""
+    wanted = json.loads(request)
+    os.chdir(wanted["folder"])
+    os.environ.clear()
+    os.environ.update(wanted["environ"])
+    time.tzset()
+    sys.argv = ["guestpass", *wanted["arguments"]]
+    coding = sys.stdout.encoding, sys.stdout.errors
+    sys.stdin = os.fdopen(0, "r", -1, *coding, closefd=False)
+    sys.stdout = os.fdopen(1, "w", -1, *coding, closefd=False)
+    sys.stderr = os.fdopen(2, "w", 1, coding[0], "backslashreplace", closefd=False)
+
+
+def _end(status: object) -> NoReturn:
+    """End as an interpreter does, but for taking the imported apart, which is most of what there would be to do."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    # Whoever forgot to await or to close something is told of it.
+    gc.collect()
+    sys.stdout.flush()
+    assert isinstance(status, int), status
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    _import_all()
+    gc.collect()
+    gc.freeze()
+    if asked := _fork_when_asked(socket.socket(fileno=int(sys.argv[1]))):
+        _become(asked)
+        from guestpass.cli.main import main
+
+        try:
+            main()
+        except SystemExit as end:
+            _end(end.code)
