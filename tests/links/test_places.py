@@ -195,7 +195,7 @@ async def _is_over(link: Share) -> bool:
     return (await visitors_of(link))[0]["endedAt"] is not None
 
 
-def _take(link: Share, password: str | None = None) -> bytes:
+def _take(link: Share, password: str | None = None, **more: str) -> bytes:
     """The request that takes a place."""
     path, body = (link.path, b"") if password is None else (f"{link.path}/login", b"password=" + password.encode())
     fields = {
@@ -204,6 +204,7 @@ def _take(link: Share, password: str | None = None) -> bytes:
         "Content-Type": "application/x-www-form-urlencoded",
         "Content-Length": str(len(body)),
         **NAVIGATION,
+        **more,
     }
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     return f"POST {path} HTTP/1.1\r\n{lines}\r\n".encode() + body
@@ -262,3 +263,55 @@ async def test_many_at_once_who_never_come_back_get_exactly_so_many_places(serve
 
     statuses = await asyncio.gather(*(one() for _ in range(60)))
     assert (statuses.count(303), statuses.count(403)) == (5, 55)
+
+
+@pytest.mark.parametrize("password", [None, "correct+horse"], ids=["button", "password"])
+async def test_a_browser_that_asks_again_takes_the_same_place(
+    server: Installation, sample: str, password: str | None
+) -> None:
+    """Its first answer was lost, and nobody can tell."""
+    link = await share(server, sample, maxVisitors=1, password=PASSWORD if password else None)
+    async with link.stranger() as visitor:
+        assert (await visitor.navigate(link.path)).status_code in (200, 401)
+        cookie = "; ".join(f"{name}={value}" for name, value in visitor.remembered.items())
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.public_port)
+        writer.write(_take(link, password, Cookie=cookie))
+        assert (await reader.readline()).startswith(b"HTTP/1.1 303")
+        for _ in range(2):
+            async with link.stranger() as other:
+                assert await attempt(other, link, password) == 403
+            assert await attempt(visitor, link, password) == 303
+        if password:
+            assert (await visitor.navigate(link.path)).status_code == 303
+        assert (await visitor.get("/headers")).status_code == 200
+        writer.close()
+    assert len(await visitors_of(link)) == 1
+
+
+async def attempt(visitor: Visitor, link: Share, password: str | None) -> int:
+    if password is None:
+        return await press(visitor, link)
+    fields = {**NAVIGATION, "Origin": link.opens_origin}
+    return (await visitor.send("POST", f"{link.path}/login", fields, data={"password": PASSWORD})).status_code
+
+
+@pytest.mark.parametrize("change_it", [rotate, set_password, end_visit], ids=lambda each: each.__name__)
+async def test_what_is_promised_to_a_browser_ends_with_the_visit(
+    one_origin: Installation, sample: str, change_it: Callable[[Share, Visitor], Awaitable[Share]]
+) -> None:
+    link = await share(one_origin, sample, maxVisitors=1)
+    async with link.stranger() as visitor:
+        await visitor.navigate(link.path)
+        promise = dict(visitor.cookies)
+        assert await press(visitor, link) == 303
+        before = visitor.cookies["guestpass"]
+        await until(lambda: _is_known(link))
+        after = await change_it(link, visitor)
+        visitor.forget()
+        visitor.cookies.update(promise)
+        if after.link["shareType"] == "password":
+            await visitor.send("POST", f"{after.path}/login", json={"password": PASSWORD})
+        else:
+            assert await press(visitor, after) == 303
+        assert visitor.cookies["guestpass"].split(".")[3] != before.split(".")[3]
+        assert (await visitor.get("/headers")).status_code == 200

@@ -193,7 +193,10 @@ class Openings:
 
     async def leave(self, passes: Sequence[VisitorPass], instead: VisitorPass) -> None:
         """End the visits of passes that another one takes the place of in a browser."""
-        await self._places.leave([each for each in passes if each != instead and not each.is_preview])
+        same = instead.link_id, instead.visitor
+        await self._places.leave(
+            [each for each in passes if (each.link_id, each.visitor) != same and not each.is_preview]
+        )
 
     async def _open_link(self, work: UnitOfWork, token: str, client_address: str) -> ShareLink:
         """The link, where it lets in who comes from this address; raises OpeningRefused."""

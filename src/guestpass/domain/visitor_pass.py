@@ -11,6 +11,8 @@ OTHERS: Final = "others-"
 """With this begins the visitor in the pass of one of many, whom what is kept does not tell apart."""
 PREVIEW_SECONDS: Final = 15 * 60
 """How long such a pass opens anything."""
+PROMISE_SECONDS: Final = 10 * 60
+"""How long a browser that asks for a place again is known for the same one."""
 TICKET_SECONDS: Final = 60
 """Within which time the address that leads to it, or to a link's own host, must be opened."""
 

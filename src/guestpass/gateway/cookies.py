@@ -75,6 +75,15 @@ class CookieJar:
         found = [self._signer.read(text.rstrip(b" \t").decode("latin-1")) for text in texts[:_MOST_PASSES]]
         return [(each, self._signer.cookie_tag(each).encode()) for each in found if each is not None]
 
+    def promised(self, name: bytes, link_id: str) -> VisitorPass | None:
+        """The pass that the cookie of this name promises to whoever takes a place of the link."""
+        for found, pair in self._pairs(name):
+            if found == name:
+                promise = self._signer.read_promise(pair.partition(b"=")[2].strip(b" \t").decode("latin-1"))
+                if promise is not None and promise.link_id == link_id:
+                    return promise
+        return None
+
     def too_many_kept(self, link_id: str) -> list[bytes]:
         """The names of remembered passes that make room for another link's: what is older than the latest of them."""
         issued_at: dict[bytes, int] = {}

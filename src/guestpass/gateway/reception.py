@@ -15,7 +15,13 @@ from guestpass.app.notices import RenderedNotice
 from guestpass.app.ports import Place
 from guestpass.domain.environment import Kind
 from guestpass.domain.reasons import Reason
-from guestpass.domain.visitor_pass import PREVIEW_SECONDS, TICKET_SECONDS, EntryTicket, VisitorPass
+from guestpass.domain.visitor_pass import (
+    PREVIEW_SECONDS,
+    PROMISE_SECONDS,
+    TICKET_SECONDS,
+    EntryTicket,
+    VisitorPass,
+)
 from guestpass.gateway.admission import Arrive, Decision, Desk, Facts, Forward, HandOver, Redirect, Reply, TakePlace
 from guestpass.gateway.admitted import Admitted
 from guestpass.gateway.bots import is_bot
@@ -29,7 +35,7 @@ from guestpass.gateway.hosts import HostKind, HostTable, RequestedHost
 from guestpass.gateway.odoo.profile import Crossing, calls_odoo
 from guestpass.gateway.paths import ENTRY_PATH, Room, read_path
 from guestpass.gateway.websocket import is_upgrade
-from guestpass.signing.passes import COOKIE_NAMES, kept_pass_name, pass_cookie
+from guestpass.signing.passes import COOKIE_NAMES, kept_pass_name, pass_cookie, promise_name
 
 if TYPE_CHECKING:
     from guestpass.gateway.client_side import ClientConnection
@@ -55,6 +61,7 @@ _TICKET: Final = b"?preview="
 _ENTRY: Final = b"?ticket="
 # Whose cookies come with a request for a share URL; with a longer path a script would have to know the token.
 _SHARE_PATHS: Final = (b"/share/", b"/share", b"/")
+_BEFORE_PLACES: Final = frozenset({Reason.CONFIRM_OPENING, Reason.PASSWORD_NEEDED})
 # What asks the visitor for something, or only tells of the link, turns nobody away.
 _NO_REFUSALS: Final = frozenset(
     {
@@ -83,6 +90,7 @@ class Reception:
         self._hosts = hosts
         self._decide = decide
         self._opens_links = opens_links
+        self._promise_name = promise_name(secure=gateway.secure).encode()
 
     def receive(self, client: ClientConnection, head: RequestHead) -> None:
         """Serve a request; raises RefusedHeadError where its head asks for something impossible."""
@@ -219,12 +227,14 @@ class Reception:
 
     def refuse(self, client: ClientConnection, facts: Facts, reply: Reply) -> None:
         """Answer with a refusal."""
+        entry = cast("LinkEntry | None", reply.link)
         client.reply(
             reply.reason,
             token=facts.route.token,
             query=facts.head.query.decode("latin-1"),
             detail=reply.detail,
-            link=cast("LinkEntry | None", reply.link),
+            extra=self._promise(facts, entry) if entry is not None and reply.reason in _BEFORE_PLACES else (),
+            link=entry,
             turns_away=_turns_away(facts, reply.reason),
             close=facts.own_link is None and reply.reason not in _NO_REFUSALS and self._ends_by_refusal(client),
         )
@@ -289,7 +299,7 @@ class Reception:
     def _take_place(self, client: ClientConnection, facts: Facts, jar: CookieJar, decision: TakePlace) -> None:
         """Let one more visitor in, if the link has room."""
         entry = cast("LinkEntry", decision.link)
-        new_pass = decision.preview or self._new_pass(entry, facts)
+        new_pass = decision.preview or self._promised(entry, facts) or self._new_pass(entry, facts)
         admitted = Admitted(self, client, facts, jar, decision, entry, new_pass.visitor)
         if decision.preview is None:
             client.tell_if_left(partial(self._free_place, entry, new_pass.visitor, facts.address))
@@ -359,7 +369,8 @@ class Reception:
         for known, _ in jar.passes:
             entry = self._gateway.directory.get(known.link_id)
             is_current = entry is not None and known.link_version == entry.link.version
-            if known != new and is_current and not known.is_preview:
+            is_another = (known.link_id, known.visitor) != (new.link_id, new.visitor)
+            if is_another and is_current and not known.is_preview:
                 living.append(known)
         if living:
             self._gateway.spawn(self._gateway.places.leave(living))
@@ -518,7 +529,7 @@ class Reception:
         if facts.navigates:
             facts_for_desk += f"{PAGE}: 1\r\n"
         if facts.route.room is Room.LOGIN and shared is not None and shared.link.max_visitors is not None:
-            newcomer = self._new_pass(shared, facts).visitor
+            newcomer = (self._promised(shared, facts) or self._new_pass(shared, facts)).visitor
             client.tell_if_left(partial(self._free_place, shared, newcomer, facts.address))
             facts_for_desk += f"{VISITOR}: {newcomer}\r\n"
         if not self._opens_links:
@@ -556,7 +567,7 @@ class Reception:
         left = cast("LinkEntry | None", decision.leaves)
         if left is not None and facts.own_pass is not None:
             left.cut(facts.own_pass.visitor)
-            names = [*jar.names, *jar.renamed, *(name.encode() for name in sorted(COOKIE_NAMES))]
+            names = [*jar.names, *jar.renamed, *(name.encode() for name in sorted(COOKIE_NAMES)), self._promise_name]
             lines += self._leaving(facts.host, names, b'"cache", "storage"')
         opening = cast("LinkEntry | None", decision.opening)
         if opening is not None:
@@ -628,6 +639,24 @@ class Reception:
         link = entry.link
         told_apart = not opens or self._gateway.visits.tell_apart(link.id, facts.address)
         return self._gateway.passes.issue(link.id, link.version, int(facts.now), told_apart=told_apart)
+
+    def _promised(self, entry: LinkEntry, facts: Facts) -> VisitorPass | None:
+        """A pass for the visitor whom our page has named to this browser, so that it takes no second place."""
+        jar = self._gateway.cookies.read(facts.head.values.get(b"cookie"))
+        promise, link = jar.promised(self._promise_name, entry.link.id), entry.link
+        if promise is None or promise.link_version != link.version or promise.visitor in entry.ended:
+            return None
+        if not promise.is_within(PROMISE_SECONDS, facts.now):
+            return None
+        return VisitorPass(link.id, link.version, promise.visitor, int(facts.now))
+
+    def _promise(self, facts: Facts, entry: LinkEntry) -> list[bytes]:
+        """What names to a browser, with the page before it takes a place, the visitor that it is going to be."""
+        if not facts.navigates or entry.link.max_visitors is None or self._promised(entry, facts) is not None:
+            return []
+        text, name = self._gateway.passes.write_promise(self._new_pass(entry, facts)), self._promise_name.decode()
+        cookie = pass_cookie(text, secure=self._gateway.secure, name=name, max_age=PROMISE_SECONDS)
+        return [b"Set-Cookie: %b\r\n" % cookie.encode()]
 
     def _pass_cookie(self, visitor_pass: VisitorPass, name: str | None = None) -> bytes:
         text, secure = self._gateway.passes.write(visitor_pass), self._gateway.secure

@@ -12,7 +12,7 @@ from guestpass.domain.visitor_pass import OTHERS, PREVIEW, EntryTicket, VisitorP
 from guestpass.signing.keys import Keys
 
 _FORM = re.compile(
-    r"[1p]\.([a-z2-7]{16})\.([0-9]{1,9})\.([A-Za-z0-9_-]{22})\.([0-9]{1,11})\.([A-Za-z0-9_-]{43})", re.ASCII
+    r"[1pr]\.([a-z2-7]{16})\.([0-9]{1,9})\.([A-Za-z0-9_-]{22})\.([0-9]{1,11})\.([A-Za-z0-9_-]{43})", re.ASCII
 )
 _ENTRY_FORM = re.compile(
     r"(e\.([a-z2-7]{16})\.([0-9]{1,9})\.([A-Za-z0-9_-]{22})\.([0-9]{1,11})\.([0-9]{1,11})\.([A-Za-z0-9_-]{22}))"
@@ -25,13 +25,14 @@ FORMER_NAME = "__Host-guestpass"
 COOKIE_NAMES = frozenset({"guestpass", FORMER_NAME, "__Host-Http-guestpass"})
 
 
-_PASS, _TICKET = "1", "p"
+_PASS, _TICKET, _PROMISE = "1", "p", "r"
 
 
 class PassSigner:
     """Issues and checks passes: ``1.<link>.<version>.<visitor>.<issued at>.<HMAC-SHA256>``.
 
     A ticket (``p.`` in front) is what an owner's preview is opened with; it is no pass, since it stands in an address.
+    A promise (``r.``) opens nothing: it names the visitor whom the next step of a browser lets in.
     Nor is an entry ticket (``e.``), which also says when it was issued itself and has a nonce.
     """
 
@@ -67,6 +68,14 @@ class PassSigner:
     def read_ticket(self, text: str) -> VisitorPass | None:
         """The pass that a ticket stands for, or None where the text is no ticket."""
         return self._read(_TICKET, text)
+
+    def write_promise(self, visitor_pass: VisitorPass) -> str:
+        """The signed text by which a browser takes the same place when it asks for one twice."""
+        return self._write(_PROMISE, visitor_pass)
+
+    def read_promise(self, text: str) -> VisitorPass | None:
+        """The pass that is promised, or None where the text is no promise."""
+        return self._read(_PROMISE, text)
 
     def write_entry(self, visitor_pass: VisitorPass, issued_at: int) -> str:
         """The signed text of a new entry ticket."""
@@ -116,6 +125,11 @@ def pass_name(*, secure: bool) -> str:
 def kept_pass_name(link_id: str, *, secure: bool) -> str:
     """The name under which PUBLIC_URL's host remembers a browser's pass of one link, where links have hosts."""
     return f"{pass_name(secure=secure)}-{link_id}"
+
+
+def promise_name(*, secure: bool) -> str:
+    """The name of the cookie that holds a promise."""
+    return f"{pass_name(secure=secure)}-place"
 
 
 def pass_cookie(value: str, *, secure: bool, name: str | None = None, max_age: int = _MAX_AGE) -> str:

@@ -340,7 +340,7 @@ async def test_a_rotation_gives_another_url_and_keeps_the_rest(
     urls, versions = [made.url], [made.link.version]
     for _ in range(2):
         rotated = await links.rotate(OTTO, "staging", made.link.id)
-        assert rotated.link == replace(made.link, version=versions[-1] + 1)
+        assert rotated.link == replace(made.link, version=versions[-1] + 1, version_since=clock.now())
         assert await links.get(OLGA, "staging", made.link.id) == rotated
         assert announcer.announced[-1] == [f"link:{made.link.id}"]
         urls.append(rotated.url)

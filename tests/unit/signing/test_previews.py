@@ -27,6 +27,18 @@ def test_a_ticket_and_a_pass_are_never_taken_for_each_other() -> None:
     assert SIGNER.read_ticket(f"p{text[1:]}") is None
 
 
+def test_a_promise_is_neither_a_pass_nor_a_ticket() -> None:
+    promised = SIGNER.issue(LINK, 3, 1_800_000_000)
+    promise = SIGNER.write_promise(promised)
+    assert SIGNER.read_promise(promise) == promised
+    assert SIGNER.read(promise) is SIGNER.read_ticket(promise) is None
+    assert SIGNER.read_entry(promise) is None
+    for kind in ("1", "p"):
+        changed = f"{kind}{promise[1:]}"
+        assert SIGNER.read(changed) is SIGNER.read_ticket(changed) is None
+    assert SIGNER.read_promise(SIGNER.write(promised)) is SIGNER.read_promise(SIGNER.write_ticket(promised)) is None
+
+
 def test_what_was_changed_in_a_ticket_makes_it_none() -> None:
     preview = VisitorPass(LINK, 3, SIGNER.issue_preview(LINK, 3, 1).visitor, 1_800_000_000)
     ticket = SIGNER.write_ticket(preview)
