@@ -87,6 +87,33 @@ async def test_who_leaves_before_anything_of_them_was_written_has_left(server: I
         assert await ended_at(guest) is not None
 
 
+@pytest.mark.parametrize(
+    ("method", "fields", "status"),
+    [
+        ("HEAD", {}, 405),
+        ("OPTIONS", {}, 405),
+        ("GET", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}, 403),
+        # A page of another link, where links have hosts of their own under one domain.
+        ("GET", {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}, 403),
+        # A picture in a message that somebody sent to this very Odoo.
+        ("GET", {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}, 403),
+        ("GET", {**NAVIGATION, "Sec-Purpose": "prefetch;prerender"}, 403),
+    ],
+    ids=["head", "options", "another-site", "another-link", "picture", "prefetch"],
+)
+async def test_only_who_means_to_leave_leaves(
+    server: Installation, odoo: Odoo, method: str, fields: dict[str, str], status: int
+) -> None:
+    async with opened(server, odoo, link_fields=AS_DEMO) as guest:
+        assert (await guest.navigate("/odoo")).status_code == 200
+        odoo.forget()
+        for path in ("/web/session/logout", "/web/session/destroy"):
+            answer = await guest.web.request(method, path, headers=fields)
+            assert answer.status_code == status
+        assert odoo.requests("/web/session/logout") == []
+        assert (await guest.navigate("/odoo")).status_code == 200
+
+
 async def test_who_logged_in_by_themselves_logs_out_and_stays_a_visitor(server: Installation, odoo: Odoo) -> None:
     async with opened(server, odoo) as guest:
         await guest.log_in()

@@ -53,6 +53,7 @@ from guestpass.gateway.odoo.sign_in_rules import (
     SignInRuling,
     is_own_sign_in,
     rule_on_sign_in,
+    why_nobody_leaves,
 )
 from guestpass.gateway.odoo.signed_in import SessionUse, SignedInExchange, SignedInTunnel
 from guestpass.gateway.odoo.spool import IN_MEMORY, SpoolRoom
@@ -167,6 +168,9 @@ class OdooProfile:
         if link.account is not None:
             sign_in = rule_on_sign_in(head.method, path)
             if sign_in is SignInRuling.LEAVES:
+                if (refused := why_nobody_leaves(head)) is not None:
+                    self._turn_away(client, crossing, refused)
+                    return None
                 client.wait()
                 self._gateway.spawn(self._leave(client, crossing))
                 return None

@@ -10,6 +10,8 @@ import re
 from enum import Enum
 from typing import Any, Final
 
+from guestpass.domain.reasons import Reason
+from guestpass.gateway.heads import RequestHead
 from guestpass.gateway.odoo.paths import readings
 from guestpass.languages.marks import mark
 
@@ -91,6 +93,20 @@ def rule_on_sign_in(method: bytes, path: bytes) -> SignInRuling:
         if _SHUT.fullmatch(plain) or (plain == _FORM and method not in (b"GET", b"HEAD")):
             return SignInRuling.REFUSED
     return SignInRuling.PASS
+
+
+def why_nobody_leaves(head: RequestHead) -> Reason | None:
+    """Why a request to log out doesn't end the visit; None where the visitor means it (Fetch Metadata, W3C).
+
+    A link on another site, a picture in a message or a browser that loads ahead would cost them their place.
+    """
+    if head.method not in (b"GET", b"POST"):
+        return Reason.METHOD_NOT_ALLOWED
+    values = head.values
+    is_own = values.get(b"sec-fetch-site", b"none") in (b"same-origin", b"none")
+    if is_own and values.get(b"sec-fetch-mode") != b"no-cors" and b"prefetch" not in values.get(b"sec-purpose", b""):
+        return None
+    return Reason.FOREIGN_ORIGIN
 
 
 def is_own_sign_in(method: bytes, path: bytes) -> bool:
