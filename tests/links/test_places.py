@@ -315,3 +315,13 @@ async def test_what_is_promised_to_a_browser_ends_with_the_visit(
             assert await press(visitor, after) == 303
         assert visitor.cookies["guestpass"].split(".")[3] != before.split(".")[3]
         assert (await visitor.get("/headers")).status_code == 200
+
+
+async def test_a_pass_that_ended_does_not_hide_a_living_one(server: Installation, sample: str) -> None:
+    # A browser may keep two of them: under a name of before, or for another path.
+    link = await share(server, sample, maxVisitors=1)
+    async with holding(link) as former, link.stranger() as visitor:
+        await end_visit(link, former)
+        assert await press(visitor, link) == 303
+        both = f"{former.cookie}; {visitor.cookie}"
+        assert (await visitor.get("/headers", Cookie=both)).status_code == 200

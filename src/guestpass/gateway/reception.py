@@ -194,7 +194,7 @@ class Reception:
         """
         host, shared = facts.host, facts.shared_link
         facts.own_pass, facts.own_tag, facts.own_link = None, b"", None
-        all_known = True
+        all_known, is_over = True, False
         passes = jar.passes
         if shared is not None and facts.route.token is not None and not self._gateway.shares_origin:
             passes = tuple(each for each in (*jar.kept(shared.link.id), *passes) if each[0].link_id == shared.link.id)
@@ -203,14 +203,15 @@ class Reception:
             if entry is None:
                 all_known = False
                 continue
-            if facts.own_pass is not None:
+            if facts.own_pass is not None and not is_over:
                 continue
             if host.kind is _LINK and (known.link_id != host.link_id or known.link_version != host.link_version):
                 continue
             if known.is_preview and not known.is_within(PREVIEW_SECONDS, facts.now):
                 continue
-            if known.link_version == entry.link.version:
+            if known.link_version == entry.link.version and not (is_over and known.visitor in entry.ended):
                 facts.own_pass, facts.own_tag, facts.own_link = known, tag, entry
+                is_over = known.visitor in entry.ended
         return all_known
 
     def judge_again(self, facts: Facts, jar: CookieJar) -> Decision:
