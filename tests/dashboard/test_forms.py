@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -187,6 +188,25 @@ async def test_a_wrong_field_takes_nothing_back_that_another_owner_has_changed(s
     assert (answer.status_code, again["name"]) == (422, "Meanwhile")
     assert (await shop.save(SETTINGS, again)).status_code == 303
     assert (await shop.environment()).name == "Meanwhile"
+
+
+async def test_who_is_told_of_a_wrong_field_is_told_too_of_what_another_owner_has_changed(shop: Shop) -> None:
+    """Or they would overwrite it with the next click, since the form shows them what they wrote."""
+    limit = f"{shop.terms}/limit"
+    settings, most = await shop.open(SETTINGS), await shop.open(limit)
+    await shop.core.environments.change(shop.who, "staging", EnvironmentChange(name="Theirs"))
+    await change_link(shop, max_visitors=20)
+    answer = await shop.save(SETTINGS, settings | {"name": "Mine", "responseTimeout": "long"})
+    assert "Name was set to “Theirs” meanwhile" in words(answer)
+    again = fields_of(answer.text, SETTINGS) | {"responseTimeout": "2m"}
+    assert (again["name"], (await shop.save(SETTINGS, again)).status_code) == ("Mine", 303)
+    answer = await shop.save(limit, most | {"maxVisitors": "many"})
+    assert "Most visitors must be a whole number; was set to “20” meanwhile" in words(answer)
+    fields = await shop.open("/branding") | {"colour": "#445566"}
+    await shop.core.branding.change(shop.who, lambda now: replace(now, colour="#112233", logo=None))
+    answer = await shop.web.post("/branding", data=fields, files={"logo": ("logo.png", b"no picture", "image/png")})
+    assert answer.status_code == 422
+    assert "Colour was set to “#112233” meanwhile" in words(answer)
 
 
 async def change_link(shop: Shop, **fields: Any) -> None:

@@ -21,7 +21,8 @@ from guestpass.web.dashboard.services import Services
 from guestpass.web.dashboard.sessions import Changing, Looking
 from guestpass.web.logos import read_logo, write_logo
 
-_FIELDS: Final = ("name", "logo", "colour", "contact")
+_TEXTS: Final = ("name", "colour", "contact")
+_FIELDS: Final = (*_TEXTS, "logo")
 
 router = APIRouter(prefix="/branding")
 
@@ -42,7 +43,7 @@ async def put_branding(request: Request, owner: Changing, services: Services, fo
         await services.api.branding.change(owner.principal, lambda now: _changed(form, now, logo))
     except Invalid as refused:
         now = await services.api.branding.get(owner.principal)
-        return _page(request, now, Filled.refused(form, _FIELDS, refused.errors, _values(now)), status=422)
+        return _page(request, now, Filled.refused(form, _TEXTS, refused.errors, _values(now)), status=422)
     return go(request, "/branding", owner=owner, said="Saved. Visitors see it on the next page that they open.")
 
 
@@ -68,7 +69,7 @@ def _values(branding: Branding) -> dict[str, object]:
 
 def _changed(form: Form, now: Branding, logo: Logo | None) -> Branding:
     """What the form makes of what is there; raises Invalid."""
-    values: dict[str, Any] = {name: form.optional(name) for name in form.changed(("name", "colour", "contact"))}
+    values: dict[str, Any] = {name: form.optional(name) for name in form.changed(_TEXTS)}
     if logo is not None or form.checked("removeLogo"):
         values["logo"] = logo
     form.check_meanwhile(values, _values(now))

@@ -84,17 +84,18 @@ class Form:
         return [name for name in names if self.changes(name)]
 
     def check_meanwhile(self, names: Iterable[str], now: Mapping[str, object]) -> None:
-        """Raise Invalid with those of the fields that somebody else has changed since the form was shown.
+        """Raise Invalid with those of the fields that somebody else has changed since the form was shown."""
+        if errors := self.changed_meanwhile(names, now):
+            raise Invalid(errors)
 
-        `now` is what it would show now.
-        """
+    def changed_meanwhile(self, names: Iterable[str], now: Mapping[str, object]) -> list[FieldError]:
+        """Those of the fields that somebody else has; `now` is what the form would show now."""
         errors = []
         for name in names:
             there, shown = _as_sent(now.get(name)), f"{SHOWN}{name}"
             if shown in self._fields and there not in {self.raw(shown), self.text(name)}:
                 errors.append(FieldError(name, f"{_told(there)} meanwhile; save again to have it as it stands here"))
-        if errors:
-            raise Invalid(errors)
+        return errors
 
 
 class Filled:
@@ -130,7 +131,11 @@ class Filled:
         """What somebody sent, kept for them to correct; beside it what is so `now`, where they change something."""
         if now is None:
             return cls({name: form.raw(name) for name in names}, errors)
-        return cls({name: form.raw(name) if form.changes(name) else now.get(name) for name in names}, errors, now)
+        changed = form.changed(names)
+        # To send the form again is to want them, so that whatever was refused, these are told of now.
+        meanwhile = [error for error in form.changed_meanwhile(changed, now) if error not in errors]
+        values = {name: form.raw(name) if name in changed else now.get(name) for name in names}
+        return cls(values, (*errors, *meanwhile), now)
 
     def value(self, name: str) -> object:
         """What the field shows; empty for what is not known."""
