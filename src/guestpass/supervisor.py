@@ -35,6 +35,8 @@ _READY_SECONDS: Final = 120.0
 _KILL_SECONDS: Final = 15.0
 _BACK_OFF: Final = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 _LONG_LIFE_SECONDS: Final = 60.0
+_TERMINAL_SECONDS: Final = 5.0
+"""How often we look for our terminal, and how soon after its end the SIGHUP comes that says so."""
 
 
 def supervise(settings: Settings, workers: int | None = None) -> int:
@@ -94,24 +96,25 @@ class Supervisor:
         self._reloading = asyncio.Event()
         self._running: set[asyncio.subprocess.Process] = set()
         self._status = 0
+        # nohup asks to outlive the terminal.
+        self._ends_with_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
 
     async def run(self) -> int:
         """Start the workers, keep and replace them, and end them when it is time; returns the exit status."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
-        # nohup asks to outlive the terminal.
-        leaves_with_it = _has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
 
         def hang_up() -> None:
-            (self._stopping if leaves_with_it and not _has_terminal() else self._reloading).set()
+            (self._stopping if self._ends_with_terminal and not _has_terminal() else self._reloading).set()
 
         loop.add_signal_handler(signal.SIGHUP, hang_up)
         try:
             async with asyncio.TaskGroup() as tasks:
-                work = tasks.create_task(self._work())
+                work = [tasks.create_task(each) for each in (self._work(), self._watch_terminal())]
                 await self._stopping.wait()
-                work.cancel()
+                for task in work:
+                    task.cancel()
         finally:
             await self._end_all()
         return self._status
@@ -146,6 +149,15 @@ class Supervisor:
             )
             _notify("READY=1")
             await self._reload_when_asked(tasks)
+
+    async def _watch_terminal(self) -> None:
+        """Notice where it ends without a SIGHUP, as after a shell's `exit`: who sends one later wants new workers."""
+        while self._ends_with_terminal:
+            was_there = _has_terminal()
+            await asyncio.sleep(_TERMINAL_SECONDS)
+            if not was_there:
+                self._ends_with_terminal = False
+                self._log.info("terminal_gone", effect="the server goes on, and SIGHUP replaces the workers")
 
     async def _keep(self, slot: _Slot) -> None:
         """Start a worker wherever the slot has none, later and later where none lives long."""

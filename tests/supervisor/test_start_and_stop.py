@@ -15,7 +15,7 @@ from tests.gateway.raw_client import RawClient
 from tests.installation import Installation, installation
 from tests.ports import free_ports
 from tests.supervisor.processes import is_alive, said, until_gone, until_said, worker_ids
-from tests.terminals import PATIENCE, await_end, children, terminal
+from tests.terminals import PATIENCE, Shown, await_end, children, terminal
 
 
 def _beside(server: Installation, tmp_path: Path) -> Guestpass:
@@ -47,20 +47,47 @@ def test_an_address_that_is_not_this_machines_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-def test_a_terminal_that_is_closed_ends_what_was_started_there(tmp_path: Path) -> None:
+def alone(tmp_path: Path) -> dict[str, str]:
+    """The environment of a server with one worker."""
     public, admin = free_ports(2)
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("GUESTPASS_")} | {
+    return {name: value for name, value in os.environ.items() if not name.startswith("GUESTPASS_")} | {
         "GUESTPASS_DATA_DIR": str(tmp_path),
         "GUESTPASS_LISTEN": f"127.0.0.1:{public}",
         "GUESTPASS_ADMIN_LISTEN": f"127.0.0.1:{admin}",
         "GUESTPASS_WORKERS": "1",
     }
-    with terminal([sys.executable, "-m", "guestpass", "serve"], environ) as (process, shown):
+
+
+def test_a_terminal_that_is_closed_ends_what_was_started_there(tmp_path: Path) -> None:
+    with terminal([sys.executable, "-m", "guestpass", "serve"], alone(tmp_path)) as (process, shown):
         shown.until(b"serving")
         [worker] = children(process)
         shown.close()
         assert process.wait(PATIENCE) == 0
         await_end([worker])
+
+
+def test_what_a_shell_left_behind_takes_sighup_for_a_reload(tmp_path: Path) -> None:
+    """Its terminal has gone without a SIGHUP, so that the next one comes from somebody who wants new workers."""
+    ours, log = os.openpty()
+    quickly = (
+        "import guestpass.supervisor as it; it._TERMINAL_SECONDS = 0.1; "
+        "from guestpass.cli.application import app; app(['serve'])"
+    )
+    in_background = 'set -m; "$0" -c "$1" <"$2" >"$2" 2>&1 & wait'
+    command = ["bash", "-c", in_background, sys.executable, quickly, os.ttyname(log)]
+    said = Shown(ours)
+    with terminal(command, alone(tmp_path)) as (shell, _):
+        said.until(b"serving")
+        [server] = children(shell)
+        shell.kill()
+        said.until(b"terminal_gone")
+        signal.pidfd_send_signal(server, signal.SIGHUP)
+        said.until(b"workers_replaced")
+        signal.pidfd_send_signal(server, signal.SIGTERM)
+        await_end([server])
+    said.close()
+    os.close(log)
 
 
 @pytest.mark.asyncio(loop_scope="session")
