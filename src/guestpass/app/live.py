@@ -80,10 +80,13 @@ class LiveFeed:
 
     @contextmanager
     def listen(self, org: str, since: str) -> Iterator[Listener]:
-        """Listen to an organisation; where something may have changed after the mark `since`, RESYNC comes first."""
+        """Listen to an organisation; where something may have changed after the mark `since`, RESYNC comes first.
+
+        A mark that is ahead of us is of a worker that knows more, or of a database that an older copy has replaced.
+        """
         known = _number(since)
         listener = Listener(since if known is not None else "")
-        if known is None or known < int(self.mark):
+        if known != int(self.mark):
             listener.tell((RESYNC,), self.mark)
         self._listeners[listener] = org
         try:

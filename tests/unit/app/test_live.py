@@ -59,13 +59,14 @@ async def test_who_was_not_there_is_told_to_ask_again(feed: Feed) -> None:
     with feed.live.listen("default", mark) as listener:
         assert await listener.hear(0) == ()
     await feed.tell(ChangeKind.ENVIRONMENT, "default/staging")
-    for missed in (mark, "", "nonsense", "-1", "٣", "9" * 5000):
+    # What is ahead may be of a database that was there before a backup was restored, or of a worker that knows more:
+    # then it is asked for once too often, which does no harm.
+    for missed in (mark, str(int(feed.live.mark) + 5), "", "nonsense", "-1", "٣", "9" * 5000):
         with feed.live.listen("default", missed) as listener:
             assert await listener.hear(0) == (RESYNC,)
-    # Another worker may know of more than this one: that will be told again, which does no harm.
-    for known in (feed.live.mark, str(int(feed.live.mark) + 5)):
-        with feed.live.listen("default", known) as listener:
-            assert await listener.hear(0) == ()
+            assert listener.mark == feed.live.mark
+    with feed.live.listen("default", feed.live.mark) as listener:
+        assert await listener.hear(0) == ()
 
 
 async def test_what_is_told_carries_its_own_moment(feed: Feed) -> None:
