@@ -7,22 +7,24 @@ from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
-from tests.applications.axe import find_barriers
+from tests.applications.axe import OF_COLOURS, find_barriers
 from tests.applications.browser import chromium, collect_errors
 from tests.installation import Installation, installation
 from tests.odoo.visitor import NAVIGATION
 from tests.ports import free_ports
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 PHONE, DESK = (390, 844), (1280, 800)
 # Bounds for what never comes, on machines that run everything else at the same time.
 PATIENCE = 60_000
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
+    async with chromium() as running:
+        yield running
 
 
 async def signed_in(browser: Browser, server: Installation) -> BrowserContext:
@@ -56,9 +58,12 @@ async def inspect(page: Page) -> list[str]:
         await page.set_viewport_size({"width": width, "height": height})
         if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             found.append(f"{page.url} is wider than {width} pixels")
-        for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme)
-            found += [f"{page.url}, {scheme}, {width} pixels: {each}" for each in await find_barriers(page)]
+        await page.emulate_media(color_scheme="light")
+        day = await find_barriers(page)
+        await page.emulate_media(color_scheme="dark")
+        night = await find_barriers(page, OF_COLOURS)
+        found += [f"{page.url}, light, {width} pixels: {each}" for each in day]
+        found += [f"{page.url}, dark, {width} pixels: {each}" for each in night]
     return found
 
 

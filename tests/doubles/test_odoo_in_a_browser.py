@@ -6,11 +6,13 @@ import json
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from playwright.async_api import Page, Route, expect
+import pytest_asyncio
+from playwright.async_api import Browser, Page, Route, expect
 from tests.applications.browser import chromium, collect_errors
 from tests.doubles.odoo import Odoo, running_odoo
 from tests.doubles.wire import until
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 LOST = "Connection lost. Trying to reconnect..."
 
 
@@ -22,11 +24,16 @@ def odoo() -> Iterator[Odoo]:
         assert "Traceback" not in running.log
 
 
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser) -> AsyncIterator[Page]:
     """A page of a browser with an empty profile."""
-    async with chromium() as browser:
-        context = await browser.new_context(accept_downloads=True)
+    async with await browser.new_context(accept_downloads=True) as context:
         yield await context.new_page()
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, Route
-from tests.applications.axe import find_barriers
-from tests.applications.browser import collect_errors
+from tests.applications.axe import OF_COLOURS, find_barriers
+from tests.applications.browser import chromium, collect_errors
 
 from guestpass.app.notices import Notice, RenderedNotice
 from guestpass.domain.branding import Branding, Logo
 from guestpass.domain.reasons import Reason
 from guestpass.web.notices import Notices
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 TOKEN = "gp_" + "A1b2C3d" * 7
 PHONE, DESK = (360, 740), (1280, 900)
 # One transparent pixel.
@@ -23,6 +25,12 @@ PIXEL = base64.b64decode("UklGRh4AAABXRUJQVlA4TBEAAAAvAAAAAAfQ//73v/+BiOh/AAA=")
 # Each is hard to read on one ground or the other, or leaves a button's letters no choice.
 COLOURS = ("#ffd400", "#000000", "#ffffff", "#777777", "#0000ff", "#1b2029")
 RENDERER = Notices()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as running:
+        yield running
 
 
 def notices(languages: str, branding: Branding | None = None) -> Iterator[Notice]:
@@ -70,9 +78,12 @@ async def inspect(page: Page, notice: Notice) -> list[str]:
         await page.set_viewport_size({"width": width, "height": height})
         if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             found.append(f"wider than {width} pixels")
-        for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme)
-            found += [f"{scheme}, {width} pixels: {barrier}" for barrier in await find_barriers(page)]
+        await page.emulate_media(color_scheme="light")
+        day = await find_barriers(page)
+        await page.emulate_media(color_scheme="dark")
+        night = await find_barriers(page, OF_COLOURS)
+        found += [f"light, {width} pixels: {barrier}" for barrier in day]
+        found += [f"dark, {width} pixels: {barrier}" for barrier in night]
     return [f"{notice.reason}: {each}" for each in found]
 
 
