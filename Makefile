@@ -25,9 +25,11 @@ help:
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m guestpass.demo
 
+# Files in their order, folder by folder: xdist would begin with those of most tests, which starts the servers of every
+# folder at once and leaves the browsers, few tests and long ones, to one worker at the end.
 test: check
 	@$(BIN)/python tests/install_applications.py
-	@$(BIN)/python -m pytest -n auto --dist loadfile --durations 30
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations 30
 
 # What the wire sees, once more with the compiled gateway; no wheel is made where it fails. It takes three minutes, which is
 # why it is no part of `make test`. Left out is what puts mocks where the compiled gateway wants its own classes.
