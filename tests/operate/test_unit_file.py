@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 import subprocess
 from pathlib import Path
@@ -26,6 +27,16 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
 def test_systemd_leaves_the_workers_of_a_killed_supervisor_to_finish() -> None:
     """They end by themselves (tests/faults/test_processes.py); decision 14 says what other modes did."""
     assert re.findall(r"^KillMode=(.*)$", UNIT.read_text(encoding="utf-8"), re.MULTILINE) == ["process"]
+
+
+def test_systemd_tries_for_as_long_as_former_workers_may_hold_the_addresses() -> None:
+    """Else one that is slow to let go would keep the service down until somebody comes."""
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.read_string(UNIT.read_text(encoding="utf-8"))
+    starts, pause = unit.getint("Unit", "StartLimitBurst"), unit.getint("Service", "RestartSec")
+    assert starts * pause >= load({}).settings.drain.total_seconds() + 15
+    # Where no start ever succeeds, as with wrong settings, it gives up.
+    assert unit.getint("Unit", "StartLimitIntervalSec") > starts * pause
 
 
 def test_the_page_installs_what_the_unit_starts() -> None:
