@@ -275,6 +275,20 @@ async def test_the_same_browser_takes_its_place_again(database: Database) -> Non
         assert await work.visits.ended(LINK_ID) == {"bert"}
 
 
+async def test_who_asked_again_keeps_the_place_that_the_first_try_gives_back(database: Database) -> None:
+    await take_all(database, ["anna", "bert"])
+    first, again = NOON + MINUTE, NOON + MINUTE + SECOND
+    assert await place_of(database, "anna", at=NOON + SECOND) is Place.HELD
+    async with database.writing() as work:
+        await work.visits.free_place(LINK_ID, "anna", NOON + SECOND, reserved_until=first)
+        await work.visits.give_place_back(LINK_ID, "anna", reserved_until=first)
+    assert not await take(database, "carl", at=NOON + SECOND)
+    async with database.writing() as work:
+        await work.visits.give_place_back(LINK_ID, "anna", reserved_until=again)
+        await work.visits.free_place(LINK_ID, "bert", NOON + SECOND, reserved_until=first)
+    assert await taken(database, NOON + SECOND) == 0
+
+
 async def test_who_leaves_has_ended_also_before_anything_was_told_of_them(database: Database) -> None:
     await take(database, "anna")
     async with database.writing() as work:

@@ -336,7 +336,7 @@ async def _write(database: Database) -> None:
             ]
         )
         await _take_places(work)
-        await work.visits.give_place_back("link1", "nobody")
+        await work.visits.give_place_back("link1", "nobody", reserved_until=NOON)
         await work.visits.end("link1", "other", NOON)
         await work.visits.add_events([LinkEvent("link1", NOON, EventKind.CHANGED, "olga", "label")])
         await work.refusals.add([Refusal("link1", NOON, "ended", None, None, None, None)])

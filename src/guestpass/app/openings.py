@@ -169,7 +169,8 @@ class Openings:
 
         Raises OpeningRefused where it is full or not as it was any more, and VisitorGone.
         """
-        place = await self._places.take(link, visitor)
+        now = self._clock.now()
+        place = await self._places.take(link, visitor, now)
         if place is Place.FULL:
             self._visits.refused(
                 link.id,
@@ -186,9 +187,9 @@ class Openings:
             raise OpeningRefused(Reason.UNAVAILABLE, link)
         if link.max_visitors is not None and not await is_there():
             if place is Place.HELD:
-                await self._places.free(link.id, visitor, client_address)
+                await self._places.free(link.id, visitor, client_address, now)
             else:
-                await self._places.give_back(link.id, visitor)
+                await self._places.give_back(link.id, visitor, now)
             raise VisitorGone("The client has gone.")
 
     async def leave(self, passes: Sequence[VisitorPass], instead: VisitorPass) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from guestpass.app.ports import Announcer, ChangeKind, Clock, Place, Rate, Store, UnitOfWork
@@ -29,11 +29,10 @@ class Places:
         self._clock = clock
         self._freed = freed
 
-    async def take(self, link: ShareLink, visitor: str) -> Place:
-        """Let a visitor in; a link without a limit has room for everybody."""
+    async def take(self, link: ShareLink, visitor: str, now: datetime) -> Place:
+        """Let a visitor in; a link without a limit has room for everybody. `now` is what tells two tries apart."""
         if link.max_visitors is None:
             return Place.TAKEN
-        now = self._clock.now()
         async with self._store.writing(visitors_of(link.id)) as work:
             place = await work.visits.take_place(link.id, visitor, link.version, now, reserved_until=now + RESERVED)
             if place is Place.RECLAIMED:
@@ -43,16 +42,20 @@ class Places:
             await self._announcer.announce()
         return place
 
-    async def free(self, link_id: str, visitor: str, address: str) -> None:
-        """Let somebody else have the place of a visitor who left before the answer came, unless they come back."""
+    async def free(self, link_id: str, visitor: str, address: str, taken_at: datetime | None = None) -> None:
+        """Let somebody else have the place of a visitor who left before the answer came, unless they come back.
+
+        With `taken_at` not where their browser has asked again since, as a second press of a button does.
+        """
         if self._freed is None or self._freed.spend(f"{link_id} {counted_as(address)}") is None:
             async with self._store.writing(visitors_of(link_id)) as work:
-                await work.visits.free_place(link_id, visitor, self._clock.now())
+                until = taken_at + RESERVED if taken_at is not None else None
+                await work.visits.free_place(link_id, visitor, self._clock.now(), reserved_until=until)
 
-    async def give_back(self, link_id: str, visitor: str) -> None:
+    async def give_back(self, link_id: str, visitor: str, taken_at: datetime) -> None:
         """Free the place of a visitor who was refused after all, and never held a pass for it."""
         async with self._store.writing(visitors_of(link_id)) as work:
-            await work.visits.give_place_back(link_id, visitor)
+            await work.visits.give_place_back(link_id, visitor, reserved_until=taken_at + RESERVED)
 
     async def leave(self, passes: Sequence[VisitorPass]) -> None:
         """End the visits of somebody who logs out or gives up their passes: these open nothing from now on."""

@@ -631,12 +631,17 @@ class Visits(Protocol):
         """
         ...
 
-    async def free_place(self, link_id: str, visitor: str, at: datetime) -> None:
-        """End a reservation: who holds the place has left before the answer came."""
+    async def free_place(
+        self, link_id: str, visitor: str, at: datetime, *, reserved_until: datetime | None = None
+    ) -> None:
+        """End a reservation: who holds the place has left before the answer came.
+
+        With `reserved_until` only while it is still this one: the same browser may have asked again.
+        """
         ...
 
-    async def give_place_back(self, link_id: str, visitor: str) -> None:
-        """Forget a visitor who has taken a place, was never told so, and has done nothing since."""
+    async def give_place_back(self, link_id: str, visitor: str, *, reserved_until: datetime) -> None:
+        """Forget a visitor who has taken a place, was never told so, and has done nothing since, as asking again."""
         ...
 
     async def places_taken(self, link_ids: Sequence[str], now: datetime) -> dict[str, int]:

@@ -302,10 +302,11 @@ class Reception:
         entry = cast("LinkEntry", decision.link)
         new_pass = decision.preview or self._promised(entry, facts) or self._new_pass(entry, facts)
         admitted = Admitted(self, client, facts, jar, decision, entry, new_pass.visitor)
+        now = datetime.fromtimestamp(facts.now, UTC)
         if decision.preview is None:
-            client.tell_if_left(partial(self._free_place, entry, new_pass.visitor, facts.address))
+            client.tell_if_left(partial(self._free_place, entry, new_pass.visitor, facts.address, now))
         admitted.wait()
-        self._gateway.spawn(self._await_place(client, facts, jar, decision, new_pass, admitted))
+        self._gateway.spawn(self._await_place(client, facts, jar, decision, new_pass, admitted, now))
 
     async def _await_place(
         self,
@@ -315,13 +316,14 @@ class Reception:
         decision: TakePlace,
         new_pass: VisitorPass,
         admitted: Admitted,
+        now: datetime,
     ) -> None:
         entry, is_preview, places = admitted.entry, decision.preview is not None, self._gateway.places
         try:
             if is_preview:
                 place = Place.TAKEN if await self._gateway.previews.spend(new_pass.visitor) is None else Place.FULL
             else:
-                place = await places.take(entry.link, new_pass.visitor)
+                place = await places.take(entry.link, new_pass.visitor, now)
         except Exception as error:  # noqa: BLE001 - as for every look-up
             self._gateway.tell_of_database(error)
             admitted.give_up(Reason.UNAVAILABLE)
@@ -329,7 +331,7 @@ class Reception:
         let_in = place not in (Place.FULL, Place.GONE)
         if not admitted.goes_on():
             if let_in and not is_preview and place is not Place.HELD:
-                await places.give_back(entry.link.id, new_pass.visitor)
+                await places.give_back(entry.link.id, new_pass.visitor, now)
         elif let_in:
             if isinstance(decision.then, HandOver):
                 self._hand_over(client, facts, jar, decision.then, new_pass)
@@ -344,9 +346,9 @@ class Reception:
             # Its version, or the visit, ended a moment ago.
             self.refuse(client, facts, Reply(Reason.UNAVAILABLE, entry))
 
-    def _free_place(self, entry: LinkEntry, visitor: str, address: str) -> None:
+    def _free_place(self, entry: LinkEntry, visitor: str, address: str, taken_at: datetime | None = None) -> None:
         if entry.link.max_visitors is not None:
-            self._gateway.spawn(self._gateway.places.free(entry.link.id, visitor, address))
+            self._gateway.spawn(self._gateway.places.free(entry.link.id, visitor, address, taken_at))
 
     async def _await_leaving(self, client: ClientConnection, facts: Facts, jar: CookieJar, decision: Redirect) -> None:
         """End the visit at the link that a browser leaves, so that its place is free when it is sent on."""

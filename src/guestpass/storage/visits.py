@@ -117,14 +117,21 @@ class SQLVisits:
         await self._connection.execute(_TAKE_PLACE, values)
         return Place.RECLAIMED if too_many > 0 else Place.TAKEN
 
-    async def free_place(self, link_id: str, visitor: str, at: datetime) -> None:
-        """End a reservation: who holds the place has left before the answer came."""
+    async def free_place(
+        self, link_id: str, visitor: str, at: datetime, *, reserved_until: datetime | None = None
+    ) -> None:
+        """End a reservation: who holds the place has left before the answer came.
+
+        With `reserved_until` only while it is still this one: the same browser may have asked again.
+        """
         is_reserved = and_(_is(link_id, visitor), visitors.c.reserved_until > at)
+        if reserved_until is not None:
+            is_reserved = and_(is_reserved, visitors.c.reserved_until == reserved_until)
         await self._connection.execute(update(visitors).where(is_reserved).values(reserved_until=at))
 
-    async def give_place_back(self, link_id: str, visitor: str) -> None:
-        """Forget a visitor who has taken a place, was never told so, and has done nothing since."""
-        never_came = and_(visitors.c.visits == 0, visitors.c.reserved_until.is_not(None))
+    async def give_place_back(self, link_id: str, visitor: str, *, reserved_until: datetime) -> None:
+        """Forget a visitor who has taken a place, was never told so, and has done nothing since, as asking again."""
+        never_came = and_(visitors.c.visits == 0, visitors.c.reserved_until == reserved_until)
         await self._connection.execute(delete(visitors).where(_is(link_id, visitor), never_came))
 
     async def places_taken(self, link_ids: Sequence[str], now: datetime) -> dict[str, int]:
