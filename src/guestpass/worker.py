@@ -21,7 +21,7 @@ from guestpass.app.live import LiveFeed
 from guestpass.app.openings import Openings
 from guestpass.app.overview import Overview
 from guestpass.app.owner_writes import OwnerWrites
-from guestpass.app.places import FREED_PER_ADDRESS, ONCE, Places
+from guestpass.app.places import FREED_PER_ADDRESS, ONCE, PLACES_GIVEN, Places
 from guestpass.app.ports import Change, ChangeKind
 from guestpass.app.reachability import ROUNDS, Reachability
 from guestpass.app.served_names import ServedNames
@@ -118,7 +118,13 @@ def build_worker(
         of_address=LocalRate(NEWCOMERS_PER_ADDRESS, time.time),
         of_link=LocalRate(NEWCOMERS_PER_LINK, time.time),
     )
-    places = Places(core.database, announcer, core.clock, freed=LocalRate(FREED_PER_ADDRESS, time.time))
+    places = Places(
+        core.database,
+        announcer,
+        core.clock,
+        freed=LocalRate(FREED_PER_ADDRESS, time.time),
+        given=LocalRate(PLACES_GIVEN, time.time),
+    )
     sessions = VisitorSessions(
         core.database,
         core.sealer,

@@ -6,9 +6,13 @@ from datetime import datetime, timedelta
 
 import pytest
 from tests.storage.racing import race
-from tests.storage.samples import LINK_ID, NOON, keep, link_of, make_environment, make_link
+from tests.storage.samples import LINK_ID, NOON, SetClock, keep, link_of, make_environment, make_link
+from tests.unit.app.announcer import NotingAnnouncer
 
+from guestpass.app.places import PLACES_GIVEN, Places, TooManyNewcomers
 from guestpass.app.ports import Activity, Place, Store
+from guestpass.domain.visitor_pass import VisitorPass
+from guestpass.gateway.rates import LocalRate
 from guestpass.storage.database import Database
 
 OTHER_ID = "bbbbbbbbbbbbbbbb"
@@ -273,6 +277,27 @@ async def test_the_same_browser_takes_its_place_again(database: Database) -> Non
     assert await place_of(database, "carl", at=NOON + MINUTE) is Place.RECLAIMED, "which is bert's"
     async with database.reading() as work:
         assert await work.visits.ended(LINK_ID) == {"bert"}
+
+
+async def test_newcomers_get_so_many_places_in_an_hour_however_soon_they_leave(database: Database) -> None:
+    link, rate = await link_of(database), LocalRate(PLACES_GIVEN, NOON.timestamp)
+    places = Places(database, NotingAnnouncer(database), SetClock(), given=rate)
+
+    async def come_and_go(visitor: str, address: str) -> None:
+        assert await places.take(link, visitor, address, NOON) is Place.TAKEN
+        await places.leave([VisitorPass(LINK_ID, VERSION, visitor, 0)])
+
+    # Who finds no room, or has a place already, has been given none.
+    await take_all(database, ["anna", "bert"])
+    for _ in range(300):
+        assert await places.take(link, "carl", "2001:db8::1", NOON) is Place.FULL
+        assert await places.take(link, "anna", "2001:db8::1", NOON) is Place.HELD
+    await places.leave([VisitorPass(LINK_ID, VERSION, each, 0) for each in ("anna", "bert")])
+    for number in range(200):
+        await come_and_go(f"visitor{number}", f"2001:db8::{number:x}")
+    with pytest.raises(TooManyNewcomers):
+        await come_and_go("dora", "2001:db8::ffff")
+    await come_and_go("dora", "192.0.2.1")
 
 
 async def test_who_asked_again_keeps_the_place_that_the_first_try_gives_back(database: Database) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from guestpass.app.counters import Charge, Shut
 from guestpass.app.password_tries import PasswordTries, Trier
 from guestpass.app.passwords import written_forms
-from guestpass.app.places import Places
+from guestpass.app.places import Places, TooManyNewcomers
 from guestpass.app.ports import Clock, PasswordHasher, Place, Store, TokenVault, UnitOfWork
 from guestpass.app.visits import VisitLog
 from guestpass.domain.errors import GuestpassError, TooManyWaiting
@@ -33,8 +33,8 @@ class OpeningRefused(GuestpassError):
     """A link was not opened.
 
     `reason` is one of UNKNOWN_LINK, LINK_REPLACED, LINK_DEACTIVATED, LINK_EXPIRED, ADDRESS_REFUSED, PASSWORD_NEEDED,
-    PASSWORD_WRONG, TRIES_USED_UP, LINK_FULL and UNAVAILABLE; `link` is None for the first alone. `retry_after` are the
-    seconds until a password can be tried again, where none can be now.
+    PASSWORD_WRONG, TRIES_USED_UP, LINK_FULL, LINK_OVERRUN and UNAVAILABLE; `link` is None for the first alone.
+    `retry_after` are the seconds until it can be tried again, where it can't be now.
     """
 
     def __init__(self, reason: Reason, link: ShareLink | None = None, *, retry_after: float | None = None) -> None:
@@ -170,7 +170,10 @@ class Openings:
         Raises OpeningRefused where it is full or not as it was any more, and VisitorGone.
         """
         now = self._clock.now()
-        place = await self._places.take(link, visitor, now)
+        try:
+            place = await self._places.take(link, visitor, client_address, now)
+        except TooManyNewcomers as error:
+            raise OpeningRefused(Reason.LINK_OVERRUN, link, retry_after=error.seconds) from None
         if place is Place.FULL:
             self._visits.refused(
                 link.id,

@@ -8,6 +8,7 @@ from typing import Final
 
 from guestpass.app.ports import Announcer, ChangeKind, Clock, Place, Rate, Store, UnitOfWork
 from guestpass.app.turns import visitors_of
+from guestpass.domain.errors import GuestpassError
 from guestpass.domain.link import ShareLink
 from guestpass.domain.networks import counted_as
 from guestpass.domain.visitor_pass import OTHERS, PREVIEW, VisitorPass
@@ -19,20 +20,42 @@ RESERVED: Final = timedelta(minutes=1)
 FREED_PER_ADDRESS: Final = "60/10minute"
 """How many of them each worker frees sooner for one link and address, since each leaves a row behind."""
 
+PLACES_GIVEN: Final = "1000000/hour"
+"""Of this each place costs so much that each worker gives an address 200 of a link in an hour, and all together 2,000.
+
+Of a link with more places it gives an address twice as many as there are, and all together four times.
+"""
+
+
+class TooManyNewcomers(GuestpassError):
+    """A link has given so many places to newcomers lately that it gives none for `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("The link has given too many places lately.")
+        self.seconds = seconds
+
 
 class Places:
     """Lets visitors in as long as there is room, exactly so over any number of workers, and out."""
 
-    def __init__(self, store: Store, announcer: Announcer, clock: Clock, *, freed: Rate | None = None) -> None:
+    def __init__(
+        self, store: Store, announcer: Announcer, clock: Clock, *, freed: Rate | None = None, given: Rate | None = None
+    ) -> None:
         self._store = store
         self._announcer = announcer
         self._clock = clock
         self._freed = freed
+        self._given = given
 
-    async def take(self, link: ShareLink, visitor: str, now: datetime) -> Place:
-        """Let a visitor in; a link without a limit has room for everybody. `now` is what tells two tries apart."""
+    async def take(self, link: ShareLink, visitor: str, address: str, now: datetime) -> Place:
+        """Let a visitor in; a link without a limit has room for everybody. `now` is what tells two tries apart.
+
+        Each place that is left or lost leaves a row behind, so newcomers get only so many: raises TooManyNewcomers.
+        """
         if link.max_visitors is None:
             return Place.TAKEN
+        costs = _costs(link, link.max_visitors, address)
+        self._spend(costs)
         async with self._store.writing(visitors_of(link.id)) as work:
             place = await work.visits.take_place(link.id, visitor, link.version, now, reserved_until=now + RESERVED)
             if place is Place.RECLAIMED:
@@ -40,7 +63,19 @@ class Places:
                 await work.changes.append(ChangeKind.LINK, link.id)
         if place is Place.RECLAIMED:
             await self._announcer.announce()
+        elif place is not Place.TAKEN:
+            self._refund(costs)
         return place
+
+    def _spend(self, costs: dict[str, int]) -> None:
+        for key, cost in costs.items():
+            if self._given is not None and (wait := self._given.spend(key, cost=cost)) is not None:
+                raise TooManyNewcomers(wait)
+
+    def _refund(self, costs: dict[str, int]) -> None:
+        for key, cost in costs.items():
+            if self._given is not None:
+                self._given.refund(key, cost=cost)
 
     async def free(self, link_id: str, visitor: str, address: str, taken_at: datetime | None = None) -> None:
         """Let somebody else have the place of a visitor who left before the answer came, unless they come back.
@@ -75,3 +110,12 @@ class Places:
             return False
         now = self._clock.now()
         return await work.visits.leave(link_id, visitor, given_up.link_version, now, told_apart=told_apart)
+
+
+def _costs(link: ShareLink, places: int, address: str) -> dict[str, int]:
+    """What a place costs of PLACES_GIVEN, by whose."""
+    whole = int(PLACES_GIVEN.partition("/")[0])
+    return {
+        f"{link.id} {counted_as(address)}": whole // max(200, 2 * places),
+        link.id: whole // max(2_000, 4 * places),
+    }

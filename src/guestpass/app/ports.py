@@ -160,8 +160,12 @@ class Activity:
 class Rate(Protocol):
     """How often something may be done, as far as this process knows."""
 
-    def spend(self, key: str) -> float | None:
-        """Take one from what this key may still spend; the seconds until there is more where nothing is left."""
+    def spend(self, key: str, *, cost: int = 1) -> float | None:
+        """Take `cost` from what this key may still spend; the seconds until there is more where too little is left."""
+        ...
+
+    def refund(self, key: str, *, cost: int = 1) -> None:
+        """Give back what was spent."""
         ...
 
 

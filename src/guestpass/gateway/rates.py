@@ -34,9 +34,9 @@ class LocalRate:
             return None
         return max(1.0, self._limiter.get_window_stats(self._rate, key).reset_time - self._time())
 
-    def refund(self, key: str) -> None:
-        """Give back one that was spent."""
-        self._limiter.hit(self._rate, key, cost=-1)
+    def refund(self, key: str, *, cost: int = 1) -> None:
+        """Give back what was spent."""
+        self._limiter.hit(self._rate, key, cost=-cost)
 
 
 class _Counters(Storage):

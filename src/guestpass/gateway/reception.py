@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 from guestpass.app.desk import ADMIN, CLIENT_ADDRESS, PAGE, REQUEST_ID, VISITOR
 from guestpass.app.directory import LinkEntry
 from guestpass.app.notices import RenderedNotice
+from guestpass.app.places import TooManyNewcomers
 from guestpass.app.ports import Place
 from guestpass.domain.environment import Kind
 from guestpass.domain.reasons import Reason
@@ -323,7 +324,11 @@ class Reception:
             if is_preview:
                 place = Place.TAKEN if await self._gateway.previews.spend(new_pass.visitor) is None else Place.FULL
             else:
-                place = await places.take(entry.link, new_pass.visitor, now)
+                place = await places.take(entry.link, new_pass.visitor, facts.address, now)
+        except TooManyNewcomers as error:
+            if admitted.goes_on():
+                self._turn_back(client, facts, jar, Reason.LINK_OVERRUN, error.seconds, entry)
+            return
         except Exception as error:  # noqa: BLE001 - as for every look-up
             self._gateway.tell_of_database(error)
             admitted.give_up(Reason.UNAVAILABLE)
@@ -333,10 +338,7 @@ class Reception:
             if let_in and not is_preview and place is not Place.HELD:
                 await places.give_back(entry.link.id, new_pass.visitor, now)
         elif let_in:
-            if isinstance(decision.then, HandOver):
-                self._hand_over(client, facts, jar, decision.then, new_pass)
-            else:
-                self._redirect(client, facts, jar, decision.then, new_pass)
+            self._send_in(client, facts, jar, decision, new_pass)
         elif is_preview:
             # Used before: whoever follows it again is a visitor like any other.
             self._redirect(client, facts, jar, Redirect(303, facts.head.path))
@@ -345,6 +347,14 @@ class Reception:
         else:
             # Its version, or the visit, ended a moment ago.
             self.refuse(client, facts, Reply(Reason.UNAVAILABLE, entry))
+
+    def _send_in(
+        self, client: ClientConnection, facts: Facts, jar: CookieJar, decision: TakePlace, new_pass: VisitorPass
+    ) -> None:
+        if isinstance(decision.then, HandOver):
+            self._hand_over(client, facts, jar, decision.then, new_pass)
+        else:
+            self._redirect(client, facts, jar, decision.then, new_pass)
 
     def _free_place(self, entry: LinkEntry, visitor: str, address: str, taken_at: datetime | None = None) -> None:
         if entry.link.max_visitors is not None:
