@@ -289,3 +289,28 @@ async def test_what_is_to_be_told_outlives_a_restart_of_ours(scene: Scene) -> No
     scene.here.order("open")
     await scene.server.start()
     await until(lambda: len(logged_out(scene.here, before)) == 2, seconds=60)
+
+
+@pytest.mark.parametrize("fields", ["url", "database", "publicUrl", "name"])
+async def test_who_logged_in_by_themselves_takes_no_session_to_another_odoo(
+    server: Installation, here: Odoo, there: Odoo, fields: str
+) -> None:
+    environment = await server.add_environment(name="Odoo", url=here.url, kind="odoo", database="production")
+    link = await server.create_link(environment["id"])
+    here.expire_sessions()
+    async with httpx2.AsyncClient(base_url=server.public_url, timeout=30) as web:
+        assert (await web.get(link["url"], headers=NAVIGATION)).status_code == 303
+        visitor = Visitor(server, here, environment, link, web)
+        await visitor.navigate("/web?db=production")
+        await visitor.log_in()
+        assert await database_of(visitor) == "production"
+        [session] = (each["sid"] for each in here.sessions("demo"))
+        for odoo in (here, there):
+            odoo.forget()
+        change = {"url": there.url, "database": "test", "publicUrl": "https://other.example.com", "name": "Odoo again"}
+        answer = await server.client.patch(f"/api/environments/{environment['id']}", json={fields: change[fields]})
+        assert answer.status_code == 200, answer.text
+        said = (await visitor.call("/web/session/get_session_info")).json()
+        assert ("result" in said) is (fields == "name")
+        assert (session in repr((here.requests(), there.requests()))) is (fields == "name")
+    await server.client.delete(f"/api/environments/{environment['id']}")

@@ -177,6 +177,8 @@ class EnvironmentService:
                 await self._check_links(work, before)
             signed_in_elsewhere = not after.is_same_odoo(before)
             if signed_in_elsewhere:
+                if Kind.ODOO in {before.kind, after.kind}:
+                    after = replace(after, moves=before.moves + 1)
                 await work.odoo_sessions.end_all(before.key, self._clock.now())
             if signed_in_elsewhere or _address(after) != _address(before):
                 # What was found there says nothing about what answers here.

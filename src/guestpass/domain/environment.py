@@ -91,7 +91,8 @@ class Environment:
     are opened again, `max_concurrent` is how many requests Odoo gets at a time. `read_only_allow` are methods, each
     as ``model/method``, that view-only links may call besides those that are known to read.
     `revision` grows when `url`, `websocket_url`, `tls_verify`, `kind`, `database` or the name that Odoo is called by
-    change: open streams of an older revision are closed, links and passes are kept.
+    change: open streams of an older revision are closed, links and passes are kept. `moves` is how often it became
+    another Odoo (see `is_same_odoo`): no HttpOnly cookie of one is sent to the next.
 
     What the last look at it found: `odoo_version`, `canonical_url` (what its pages call their own address),
     `websocket_on` and `found_websocket_url`; None is not known. `checked_at` is when that was.
@@ -115,6 +116,7 @@ class Environment:
     allow_paths: tuple[str, ...] = ()
     max_concurrent: int = DEFAULT_MAX_CONCURRENT
     read_only_allow: tuple[str, ...] = ()
+    moves: int = 0
     odoo_version: str | None = None
     canonical_url: str | None = None
     websocket_on: BusPlace | None = None

@@ -212,6 +212,8 @@ class Reception:
                 continue
             if known.link_version == entry.link.version and not (is_over and known.visitor in entry.ended):
                 facts.own_pass, facts.own_tag, facts.own_link = known, tag, entry
+                if moves := entry.environment.moves:
+                    facts.own_tag = self._gateway.passes.cookie_tag(known, moves).encode()
                 is_over = known.visitor in entry.ended
         return all_known
 
@@ -461,7 +463,7 @@ class Reception:
             visitor_pass, tag = own, facts.own_tag
         else:
             visitor_pass = self._new_pass(entry, facts, opens=decision.opening and decision.new_pass)
-            tag = gateway.passes.cookie_tag(visitor_pass).encode()
+            tag = gateway.passes.cookie_tag(visitor_pass, environment.moves).encode()
         if visitor_pass.is_preview:
             gateway.directory.watch(entry, visitor_pass)
         if decision.opening and (holds_pass or decision.new_pass):

@@ -101,9 +101,12 @@ class PassSigner:
             return None
         return VisitorPass(match[1], int(match[2]), match[3], int(match[4]))
 
-    def cookie_tag(self, visitor_pass: VisitorPass) -> str:
-        """A tag of 22 characters that only this visitor of this link has; nobody can make one without the key."""
-        owner = f"{visitor_pass.link_id}.{visitor_pass.visitor}"
+    def cookie_tag(self, visitor_pass: VisitorPass, moves: int = 0) -> str:
+        """A tag of 22 characters that only this visitor of this link has; nobody can make one without the key.
+
+        It is another one after each of the `moves` of their environment.
+        """
+        owner = f"{visitor_pass.link_id}.{visitor_pass.visitor}{f'.{moves}' if moves else ''}"
         return _text(hmac.digest(self._tag_key, owner.encode(), hashlib.sha256)[:16])
 
     def credentials_mark(self, credentials: bytes) -> str:

@@ -89,6 +89,7 @@ environments = Table(
     Column("response_timeout", Microseconds, nullable=False),
     Column("maintenance", String),
     Column("revision", Integer, nullable=False),
+    Column("moves", Integer, nullable=False, server_default=text("0")),
     Column("created_at", UTCDateTime, nullable=False),
     Column("created_by", String, nullable=False),
     Column("public_url", String),
