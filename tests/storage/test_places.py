@@ -245,6 +245,16 @@ async def test_a_place_is_kept_as_long_as_nobody_needs_it(database: Database) ->
         assert await work.visits.ended(LINK_ID) == {"bert"}
 
 
+async def test_what_was_reserved_while_the_clock_was_ahead_goes_on_too(database: Database) -> None:
+    for visitor in ("anna", "bert"):
+        assert await take(database, visitor, at=NOON + 1_000_000 * MINUTE)
+    assert await taken(database) == 0
+    assert await place_of(database, "carl") is Place.RECLAIMED
+    # Clocks of workers are apart by less.
+    await take_all(database, ["dora"])
+    assert not await take(database, "emil", at=NOON - 30 * MINUTE)
+
+
 async def test_as_many_reservations_end_as_are_needed_and_no_more(database: Database) -> None:
     await set_limit(database, 4)
     await take_all(database, ["anna", "bert", "carl", "dora"])

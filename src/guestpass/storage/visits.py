@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby, zip_longest
 from operator import itemgetter
 from typing import Any
@@ -102,6 +102,7 @@ class SQLVisits:
             "of_version": version,
             "start": at,
             "reserve": reserved_until,
+            "far": at + _FAR_AHEAD,
         }
         room = (await self._connection.execute(_ROOM, values)).one_or_none()
         if room is None:
@@ -141,7 +142,7 @@ class SQLVisits:
             query = select(links.c.id, _TAKEN.label("taken")).where(
                 links.c.id.in_(link_ids[first : first + IDS_PER_QUERY])
             )
-            rows_found = await self._connection.execute(query, {"start": now})
+            rows_found = await self._connection.execute(query, {"start": now, "far": now + _FAR_AHEAD})
             found.update({row.id: row.taken for row in rows_found if row.taken})
         return found
 
@@ -549,6 +550,9 @@ _TELL = (
 
 _VERSION = bindparam("of_version", type_=links.c.version.type)
 _RESERVE = bindparam("reserve", type_=visitors.c.reserved_until.type)
+_FAR = bindparam("far", type_=visitors.c.reserved_until.type)
+_FAR_AHEAD = timedelta(hours=1)
+"""More than workers' clocks are apart."""
 
 
 def _is_current(visitor: FromClause) -> ColumnElement[bool]:
@@ -577,11 +581,16 @@ def _held(*conditions: Callable[[ReadOnlyColumnCollection[str, Any]], ColumnElem
     return of_version + of_none
 
 
-_TAKEN = _held(lambda of: or_(of.reserved_until.is_(None), of.reserved_until > _START))
+def _is_lapsed(of: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[bool]:
+    """Whether a place goes on to who needs it; also where it was reserved while the clock was far ahead."""
+    return or_(of.reserved_until <= _START, of.reserved_until > _FAR)
+
+
+_TAKEN = _held(lambda of: or_(of.reserved_until.is_(None), not_(_is_lapsed(of))))
 _ROOM = select(
     links.c.max_visitors,
     _held().label("held"),
-    _held(lambda of: of.reserved_until <= _START).label("lapsed"),
+    _held(_is_lapsed).label("lapsed"),
     exists().where(visitors.c.link_id == _OF_LINK, visitors.c.visitor == _OF_VISITOR).label("is_known"),
 ).where(links.c.id == _OF_LINK, links.c.version == _VERSION)
 _OF_PASS = and_(
@@ -596,7 +605,7 @@ _RESERVE_AGAIN = (
 )
 _LAPSED = (
     select(visitors.c.visitor)
-    .where(_OF_PASS, visitors.c.reserved_until <= _START)
+    .where(_OF_PASS, _is_lapsed(visitors.c))
     .order_by(visitors.c.reserved_until, visitors.c.number)
     .limit(bindparam("too_many", type_=visitors.c.visits.type))
 )
