@@ -64,7 +64,17 @@ def start(arguments: Sequence[str], environ: Mapping[str, str], stdin: int, stdo
 def run(
     arguments: Sequence[str], environ: Mapping[str, str], stdin: str = "", timeout: float = 60
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``guestpass ARGUMENTS`` to its end."""
+    """Run ``guestpass ARGUMENTS`` to its end, with an interpreter of its own where that is to have other modules."""
+    if environ.get("PYTHONPATH"):
+        return subprocess.run(
+            [sys.executable, "-m", "guestpass", *arguments],
+            env=environ,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         given.write(stdin.encode())
         given.seek(0)
@@ -82,6 +92,7 @@ def _preloaded() -> socket.socket:
         process = subprocess.Popen(
             [sys.executable, "-m", __name__, str(theirs.fileno())],
             env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8"},
+            cwd=Path(__file__).parents[1],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
         )
