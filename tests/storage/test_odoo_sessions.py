@@ -304,6 +304,17 @@ async def test_an_odoo_is_to_be_told_where_the_session_was_made(database: Databa
     assert await stored(database) is None
 
 
+@pytest.mark.parametrize(("ahead", "is_due"), [(timedelta(hours=1), False), (timedelta(days=30), True)])
+async def test_what_was_written_while_the_clock_was_ahead_is_told(
+    database: Database, ahead: timedelta, is_due: bool
+) -> None:
+    at = make_environment().odoo_address
+    async with database.writing() as work:
+        await work.odoo_sign_outs.add(at, LINK_ID, "anna", b"sealed", NOON + ahead)
+        assert await work.odoo_sign_outs.due(NOON, limit=9) == [at] * is_due
+        assert len(await work.odoo_sign_outs.claim(at, now=NOON, until=NOON + timedelta(minutes=2), limit=9)) == is_due
+
+
 async def test_several_processes_take_each_sign_out_once(database: Database, database_url: str) -> None:
     visitors = [f"visitor{number:02}" for number in range(50)]
     async with database.writing() as work:

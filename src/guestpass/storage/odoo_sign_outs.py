@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
@@ -39,14 +39,18 @@ class SQLOdooSignOuts:
 
     async def due(self, now: datetime, *, limit: int) -> list[OdooAddress]:
         """Up to `limit` addresses at which there is something to tell."""
-        # The inner limit has the index of times read, and not that of addresses with all that is not due.
-        some = select(*_ADDRESS).where(_ROW.due_at <= now).order_by(_ROW.due_at).limit(_LOOKED_AT).subquery()
-        query = select(some).distinct().limit(limit)
-        return [_address(row) for row in await self._connection.execute(query)]
+        found: list[OdooAddress] = []
+        # Each condition has an index for itself, and not both together.
+        for is_due in _is_due(now):
+            # The inner limit has the index of times read, and not that of addresses with all that is not due.
+            some = select(*_ADDRESS).where(is_due).order_by(_ROW.due_at).limit(_LOOKED_AT).subquery()
+            query = select(some).distinct().limit(limit)
+            found += [_address(row) for row in await self._connection.execute(query)]
+        return list(dict.fromkeys(found))[:limit]
 
     async def claim(self, at: OdooAddress, *, now: datetime, until: datetime, limit: int) -> list[OdooSignOut]:
         """Take up to `limit` that are due there, who failed least first; nobody else gets these before `until`."""
-        few = select(_ROW.id).where(_is(at), _ROW.due_at <= now).order_by(_ROW.tries, _ROW.id).limit(limit)
+        few = select(_ROW.id).where(_is(at), or_(*_is_due(now))).order_by(_ROW.tries, _ROW.id).limit(limit)
         statement = update(odoo_sign_outs).where(_ROW.id.in_(few)).values(due_at=until).returning(odoo_sign_outs)
         taken = [_sign_out(row) for row in await self._connection.execute(statement)]
         return sorted(taken, key=lambda each: (each.tries, each.number))
@@ -80,6 +84,14 @@ class SQLOdooSignOuts:
 _LOOKED_AT: Final = 100_000
 _ROW = odoo_sign_outs.c
 _ADDRESS = (_ROW.org, _ROW.environment_id, _ROW.url, _ROW.called, _ROW.tls_verify)
+
+# No row is put off for longer than an hour.
+_NEVER_PUT_OFF: Final = timedelta(hours=2)
+
+
+def _is_due(now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Why a row may be due: its time has come, or it was written while the clock was far ahead."""
+    return _ROW.due_at <= now, _ROW.due_at > now + _NEVER_PUT_OFF
 
 
 def _is(at: OdooAddress) -> ColumnElement[bool]:
