@@ -11,7 +11,7 @@ from typing import Final
 
 from guestpass.app.notices import RenderedNotice
 from guestpass.domain.reasons import Reason
-from guestpass.gateway.odoo.json_bodies import RequestId, read_little
+from guestpass.gateway.odoo.json_bodies import RequestId
 from guestpass.gateway.odoo.paths import is_json_api
 from guestpass.languages.language import Language, language_for
 from guestpass.languages.marks import mark
@@ -26,8 +26,6 @@ _FIELDS: Final = (
     ("Cache-Control", "no-store"),
     ("X-Content-Type-Options", "nosniff"),
 )
-# A longer body is not read through only to give its id back to a client that doesn't look at it.
-_MAX_READ: Final = 64 * 1024
 _WORDS: Final[dict[Reason, str]] = {
     Reason.LINK_EXPIRED: mark("This share link has expired. Ask the person who sent it to you for a new one."),
     Reason.LINK_DEACTIVATED: mark("This share link was switched off. Ask the person who sent it to you for a new one."),
@@ -80,15 +78,6 @@ def is_call(method: bytes, path: bytes, content_type: bytes) -> bool:
 def is_json(content_type: bytes) -> bool:
     """Whether Odoo takes a body of this type for a call."""
     return content_type.partition(b";")[0].strip().lower() in _CALL_TYPES
-
-
-def call_id(body: bytes) -> RequestId:
-    """The id of a call, if its body is at hand and short; None where there is none to be read."""
-    if len(body) > _MAX_READ:
-        return None
-    call = read_little(body)
-    found = call.get("id") if isinstance(call, dict) else None
-    return found if isinstance(found, int | str) else None
 
 
 def ending(

@@ -8,14 +8,12 @@ import pytest
 from guestpass.app.notices import RenderedNotice
 from guestpass.domain.reasons import Reason
 from guestpass.gateway.odoo.endings import (
-    call_id,
     ending,
     is_call,
     upload_too_large,
     user_error,
     warning,
 )
-from guestpass.gateway.odoo.json_bodies import RequestId
 
 CALL = "/web/dataset/call_kw/res.partner/web_search_read"
 
@@ -129,30 +127,6 @@ def test_what_no_honest_client_meets_keeps_its_status(reason: Reason) -> None:
 
 def test_a_text_that_is_no_unicode_is_told_as_far_as_it_goes() -> None:
     assert read(user_error("a\udc80b"))["error"]["data"]["message"] == "a?b"
-
-
-@pytest.mark.parametrize(
-    ("body", "found"),
-    [
-        (b'{"id":3,"jsonrpc":"2.0","method":"call","params":{}}', 3),
-        (b'{"jsonrpc":"2.0","method":"call","params":{"id":9},"id":"x-1"}', "x-1"),
-        (b'{"id":0}', 0),
-        (b'{"id":null}', None),
-        (b'{"id":[1]}', None),
-        (b'{"id":NaN}', None),
-        (b'{"id":1e999}', None),
-        (b'{"id":{"a":1}}', None),
-        (b'{"params":{"id":4}}', None),
-        (b'[{"id":4}]', None),
-        (b"", None),
-        (b'{"id":4', None),
-        (b"\xff\xfe", None),
-        (b"[" * 50_000, None),
-        (b'{"id":5,"x":"' + b"a" * 70_000 + b'"}', None),
-    ],
-)
-def test_the_id_is_read_from_a_body_that_is_at_hand(body: bytes, found: RequestId) -> None:
-    assert call_id(body) == found
 
 
 def test_an_unknown_id_is_null() -> None:
