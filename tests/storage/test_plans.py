@@ -233,7 +233,6 @@ async def _look(database: Database) -> None:
         await work.links.by_token_hash(token_hash(5))
         await work.links.get(LINK_ID)
         await work.links.sealed_tokens([LINK_ID, "link7"])
-        await work.links.ids_by_environment(KEY)
         for status in (None, *Status):
             await work.links.by_environment(KEY, now=NOON, status=status)
         await work.links.count_active(ORG, NOON)

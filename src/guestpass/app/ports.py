@@ -575,8 +575,6 @@ class Links(Protocol):
         """The environment's links, newest first; with `status`, those in that state at `now`."""
         ...
 
-    async def ids_by_environment(self, key: EnvironmentKey) -> list[str]: ...
-
     async def find(
         self,
         wanted: LinkFilter,

@@ -13,12 +13,11 @@ class ProbeReport:
     """What is known of an environment after a look at it; what that could not tell is as it was before.
 
     None is not known. `canonical_url` is the origin that its pages call their own, `found_websocket_url` where the
-    bus was found beside it, `forwarding_honoured` whether it goes by X-Forwarded-*.
+    bus was found beside it.
     """
 
     odoo_version: str | None = None
     canonical_url: str | None = None
     websocket: BusPlace | None = None
     found_websocket_url: str | None = None
-    forwarding_honoured: bool | None = None
     findings: tuple[Finding, ...] = ()

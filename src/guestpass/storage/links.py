@@ -85,10 +85,6 @@ class SQLLinks:
             query = query.where(has_status(status, now))
         return [_link(row) for row in await self._connection.execute(query)]
 
-    async def ids_by_environment(self, key: EnvironmentKey) -> list[str]:
-        """The ids of the environment's links."""
-        return list((await self._connection.execute(select(links.c.id).where(_belongs_to(key)))).scalars())
-
     async def find(
         self,
         wanted: LinkFilter,

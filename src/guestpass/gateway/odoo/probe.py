@@ -82,7 +82,6 @@ class OdooLook:
         self._major: int | None = None
         self._canonical = environment.canonical_url
         self._bus, self._bus_url = environment.websocket_on, environment.found_websocket_url
-        self._forwarding: bool | None = None
         self._cookie = b""
         self._canonical_seen: str | None = None
         self._bundle: bytes | None = None
@@ -113,7 +112,6 @@ class OdooLook:
             canonical_url=self._canonical,
             websocket=self._bus,
             found_websocket_url=self._bus_url,
-            forwarding_honoured=self._forwarding,
             findings=tuple(finding for finding in _ORDER if finding in found),
         )
 
@@ -186,10 +184,8 @@ class OdooLook:
         forwarded = f"X-Forwarded-Host: {_FOREIGN_HOST}\r\nX-Forwarded-Proto: https\r\n"
         reply = await self._ask(self._origin, "GET", "/robots.txt", forwarded=forwarded)
         sitemap = _SITEMAP.search(reply.body) if reply.status == 200 else None
-        if sitemap is not None:
-            self._forwarding = sitemap[1].lower() == _FOREIGN_HOST.encode()
-            if not self._forwarding:
-                self._found.add(findings.FORWARDING_IGNORED)
+        if sitemap is not None and sitemap[1].lower() != _FOREIGN_HOST.encode():
+            self._found.add(findings.FORWARDING_IGNORED)
 
     async def _try_databases(self) -> None:
         reply = await self._call("/web/database/list", {})
