@@ -140,7 +140,6 @@ async def _serve(settings: Settings, place: Place, orders: Orders, started: Star
                     desk_path=place.desk,
                     asset_folder=assets.path,
                     workers=place.workers,
-                    listeners=[listener.getsockname()[:2] for listener in (place.public, place.admin)],
                     is_ready=lambda: not orders.stopping.is_set(),
                     tasks=tasks,
                 )

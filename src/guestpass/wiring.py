@@ -58,7 +58,7 @@ class Core:
     passes: PassSigner
     bearer: BearerTokens
     revocation: BearerRevocation
-    resolver: Resolver
+    connector: Connector
     dashboard_sessions: DashboardSessionService
     password_tries: PasswordTries
     addresses: Addresses
@@ -133,8 +133,7 @@ def _assemble(
         deny=settings.upstream_deny,
         own_listeners=[(listen.host, listen.port) for listen in (settings.listen, settings.admin_listen)],
     )
-    resolver = Resolver()
-    connector = Connector(policy, resolver)
+    connector = Connector(policy, Resolver())
     prober, door, sealer = (
         EnvironmentProber(connector, entropy),
         OdooSignIn(Asker(connector)),
@@ -156,7 +155,7 @@ def _assemble(
         passes=PassSigner(keys, entropy),
         bearer=BearerTokens(secrets.jwt_secret, entropy),
         revocation=BearerRevocation(database, clock),
-        resolver=resolver,
+        connector=connector,
         password_tries=PasswordTries(
             database,
             clock,

@@ -29,7 +29,6 @@ from guestpass.app.visitor_sessions import SIGN_INS, VisitorSessions
 from guestpass.app.visits import NEWCOMERS_PER_ADDRESS, NEWCOMERS_PER_LINK, VisitLog
 from guestpass.domain.finding import Finding
 from guestpass.gateway.admission import Admission
-from guestpass.gateway.connector import AddressPolicy, Connector
 from guestpass.gateway.crowd import Caps, Crowd, connections_for
 from guestpass.gateway.gateway import Gateway
 from guestpass.gateway.hosts import HostTable
@@ -89,14 +88,12 @@ def build_worker(
     desk_path: Path,
     asset_folder: Path,
     workers: int,
-    listeners: Sequence[tuple[str, int]],
     is_ready: Callable[[], bool],
     tasks: asyncio.TaskGroup,
 ) -> Worker:
     """Wire a worker; call it inside the running loop.
 
-    `listeners` are the addresses that visitors and owners connect to: no environment may be one of them. `workers`
-    share the machine, so that each has its part of what is limited; `asset_folder` is this one's alone.
+    `workers` share the machine, so that each has its part of what is limited; `asset_folder` is this one's alone.
     """
     settings, notices = core.settings, Notices(core.addresses.link_origins)
     assets = AssetCache(
@@ -154,10 +151,6 @@ def build_worker(
     def is_out_of_date() -> bool:
         return core.database.lost is not None or time.monotonic() - feed.known_until > grace
 
-    connector = Connector(
-        AddressPolicy(allow=settings.upstream_allow, deny=settings.upstream_deny, own_listeners=listeners),
-        core.resolver,
-    )
     proxies = TrustedProxies(settings.trusted_proxies)
     gateway = Gateway(
         addresses=core.addresses,
@@ -168,7 +161,7 @@ def build_worker(
         entries=DatabaseBudget(core.database, core.clock, ONCE, "entry"),
         passes=core.passes,
         notices=notices,
-        connector=connector,
+        connector=core.connector,
         proxies=proxies,
         crowd=Crowd(_caps(settings, workers), proxies, time.time),
         shows=settings.visitor_addresses,
@@ -240,7 +233,7 @@ def build_worker(
     reachability = Reachability(
         core.database,
         announcer,
-        EnvironmentReacher(connector),
+        EnvironmentReacher(core.connector),
         core.environments,
         DatabaseBudget(core.database, core.clock, ROUNDS, "reachability"),
         core.clock,

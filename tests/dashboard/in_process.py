@@ -75,7 +75,6 @@ async def dashboard(database_url: str, folder: Path) -> AsyncIterator[Dashboard]
             desk_path=folder / "desk.sock",
             asset_folder=folder / "assets",
             workers=1,
-            listeners=(),
             is_ready=lambda: True,
             tasks=tasks,
         )
