@@ -65,9 +65,16 @@ def _engine(location: SQLiteFile | PostgresDatabase) -> Engine:
     """Without a pool, and leaving BEGIN to us."""
     if isinstance(location, SQLiteFile):
         arguments: dict[str, Any] = {"timeout": BUSY_TIMEOUT_S, "isolation_level": None}
-        return create_engine(
+        engine = create_engine(
             location.url("sqlite+pysqlite"), connect_args=arguments, poolclass=NullPool, hide_parameters=True
         )
+
+        @event.listens_for(engine, "connect")
+        def overwrite(connection: DBAPIConnection, _record: object) -> None:
+            # What a migration forgets must not stay in free pages.
+            connection.cursor().execute("PRAGMA secure_delete = ON")
+
+        return engine
     engine = create_engine(
         location.url,
         connect_args={**location.connection_parameters, "autocommit": True},
