@@ -25,7 +25,7 @@ MAX_BODY: Final = 256 * 1024
 """How much of an answer's body is read, in bytes; what lies behind is not waited for."""
 ANSWER_SECONDS: Final = 10.0
 AT_ONCE: Final = 2
-"""Connections to one upstream at a time: an Odoo may have no more workers than that."""
+"""An organisation's connections to one upstream at a time: an Odoo may have no more workers than that."""
 
 _END: Final = b"\r\n\r\n"
 _MAX_CHUNK_LINES: Final = 8192
@@ -62,12 +62,12 @@ class Reply:
 
 
 class Asker:
-    """Asks upstreams, each over AT_ONCE connections at most; none is kept."""
+    """Asks upstreams, each over AT_ONCE connections of an organisation at most; none is kept."""
 
     def __init__(self, connector: Connector, *, answer_seconds: float = ANSWER_SECONDS) -> None:
         self._connector = connector
         self._seconds = answer_seconds
-        self._turns: WeakValueDictionary[tuple[str, int], asyncio.Semaphore] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[tuple[str, str, int], asyncio.Semaphore] = WeakValueDictionary()
 
     async def ask(self, origin: Origin, request: bytes, *, body: bool = True) -> Reply:
         """Send a request's bytes and return the answer, its head alone without `body`; raises NoAnswerError.
@@ -104,7 +104,8 @@ class Asker:
             connection.leave()
 
     def _turn(self, origin: Origin) -> asyncio.Semaphore:
-        at = (origin.host, origin.port)
+        # Behind one proxy may be the Odoos of many: one that hangs must not hold up another organisation's.
+        at = (origin.org, origin.host, origin.port)
         turn = self._turns.get(at)
         if turn is None:
             turn = self._turns[at] = asyncio.Semaphore(AT_ONCE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -14,7 +15,7 @@ from tests.unit.gateway.descriptors import no_descriptor
 from guestpass.app.ports import NotSignedOut
 from guestpass.domain.environment import Environment, Kind, OdooAddress
 from guestpass.domain.errors import DescriptorsUsedUp
-from guestpass.gateway.asking import MAX_BODY, Asker, NoAnswerError, NotAllowedError
+from guestpass.gateway.asking import AT_ONCE, MAX_BODY, Asker, NoAnswerError, NotAllowedError
 from guestpass.gateway.connector import AddressPolicy, Connector, Origin
 from guestpass.gateway.odoo.sign_in import OdooSignIn
 from guestpass.gateway.probe import EnvironmentProber
@@ -142,6 +143,30 @@ async def test_what_is_no_answer_is_told_in_words_of_ours(answer: bytes, said: s
         with pytest.raises(NoAnswerError, match=said) as caught:
             await asker().ask(origin, REQUEST)
     assert "OpenSSH" not in str(caught.value)
+
+
+async def test_what_hangs_for_one_organisation_holds_up_no_other_behind_the_same_proxy() -> None:
+    asked, all_hang, hanging = 0, asyncio.Event(), asyncio.Event()
+
+    async def script(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == AT_ONCE:
+            all_hang.set()
+        if asked <= AT_ONCE:
+            await hanging.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    one = asker()
+    async with serving(script) as origin, asyncio.TaskGroup() as tasks:
+        for _ in range(AT_ONCE):
+            tasks.create_task(one.ask(replace(origin, org="agency"), REQUEST))
+        await all_hang.wait()
+        waiting = tasks.create_task(one.ask(replace(origin, org="agency"), REQUEST))
+        assert (await one.ask(replace(origin, org="another"), REQUEST)).status == 200
+        assert not waiting.done()
+        hanging.set()
+        assert (await waiting).status == 200
 
 
 async def test_an_upstream_that_says_nothing_is_let_go() -> None:
