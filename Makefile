@@ -45,6 +45,7 @@ check: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench odoo
 
 bench-short: $(VENV)/dev.stamp
 	@$(BIN)/python -m bench --short

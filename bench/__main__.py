@@ -12,15 +12,15 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import changes, scale, web_client
+from bench import changes, odoo, scale, web_client
 from bench.candidates import CANDIDATES
 from bench.flame import draw_flames
 from bench.load import LOADS
 from bench.machine import describe_machine
-from bench.plan import Patience
+from bench.plan import Patience, Results
 from bench.processes import NotReady, find_program
 from bench.proxies import measure_proxies
-from bench.publishing import publish
+from bench.publishing import publish, publish_odoo
 from bench.report import document, print_report, rows
 
 _WIDTH = 130  # where there is no terminal that has one
@@ -67,13 +67,35 @@ def _measure_proxies(options: argparse.Namespace, console: Console) -> dict[str,
             tell=status.update if console.is_terminal else console.print,
         )
     print_report(console, machine, rows(measured.results))
-    if not measured.results.is_complete:
+    _tell_whether_complete(measured.results, options, console)
+    return document(machine, chosen | {"anyway": options.anyway}, measured.versions, measured.results)
+
+
+def _measure_odoo(options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    chosen = {name: getattr(options, name) for name in ("rounds", "seconds", "loads", "only")}
+    patience = Patience(options.patience * 60, anyway=options.anyway)
+    with console.status("starting") as status:
+        machine = describe_machine()
+        measured = odoo.measure_odoo(
+            chosen["only"],
+            chosen["loads"],
+            rounds=chosen["rounds"],
+            seconds=chosen["seconds"],
+            patience=patience,
+            tell=status.update if console.is_terminal else console.print,
+        )
+    odoo.print_report(console, machine, rows(measured.results))
+    _tell_whether_complete(measured.results, options, console)
+    return odoo.document(machine, chosen | {"anyway": options.anyway}, measured.versions, measured.results)
+
+
+def _tell_whether_complete(results: Results, options: argparse.Namespace, console: Console) -> None:
+    if not results.is_complete:
         console.print(
             f"[yellow]Not complete[/]: after {options.patience} minutes of waiting the machine was still not quiet. "
             "End what else runs, or let disturbed samples count with --anyway.",
             highlight=False,
         )
-    return document(machine, chosen | {"anyway": options.anyway}, measured.versions, measured.results)
 
 
 def _measure_web_client(options: argparse.Namespace, console: Console) -> dict[str, Any]:
@@ -108,7 +130,7 @@ def _publish(options: argparse.Namespace, console: Console) -> None:
         measured = json.loads(options.input.read_text())
     except FileNotFoundError:
         raise NotReady(f"There is no {options.input}. Measure first: python -m bench") from None
-    for file in publish(measured, options.page):
+    for file in (publish_odoo if "ways" in measured else publish)(measured, options.page):
         console.print(f"Written: {file}", highlight=False)
 
 
@@ -132,14 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=_positive, help="length of a sample (default 5, short 2)")
     parser.add_argument("--loads", type=_names(LOADS), help=f"of {','.join(LOADS)} (default all)")
     parser.add_argument("--only", type=_names(CANDIDATES), help=f"of {','.join(CANDIDATES)} (default all)")
-    parser.add_argument("--anyway", action="store_true", help="let disturbed samples count, for trying things out")
-    parser.add_argument(
-        "--patience",
-        type=_positive,
-        default=20,
-        metavar="MINUTES",
-        help="time for waiting until the machine is quiet, and for samples that are taken again (default 20)",
-    )
+    _add_waiting(parser)
     output = Path("build/bench.json")
     parser.add_argument("--output", type=Path, default=output, help=f"the JSON file (default {output})")
     parser.set_defaults(measure=_measure_proxies)
@@ -162,6 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     heard = Path("build/bench-changes.json")
     hearing.add_argument("--output", type=Path, default=heard, help=f"the JSON file (default {heard})")
     hearing.set_defaults(measure=_measure_changes)
+    _add_odoo(modes)
     _add_scale(modes)
     flames = modes.add_parser(
         "flame",
@@ -175,13 +191,41 @@ def _parser() -> argparse.ArgumentParser:
     flames.set_defaults(measure=None, write=_draw)
     docs = modes.add_parser(
         "docs",
-        help="write the figures of the proxies into docs/benchmarks.md",
-        description="Write what was measured into docs/benchmarks.md, between its marks, with charts beside it.",
+        help="write the figures of the proxies, or of kind odoo, into docs/benchmarks.md",
+        description="Write what was measured into docs/benchmarks.md, between its marks, and charts of the proxies.",
     )
     docs.add_argument("--input", type=Path, default=output, help=f"what was measured (default {output})")
     docs.add_argument("--page", type=Path, default=Path("docs/benchmarks.md"), help="(default docs/benchmarks.md)")
     docs.set_defaults(measure=None, write=_publish)
     return parser
+
+
+def _add_waiting(parser: argparse.ArgumentParser) -> None:
+    """What becomes of samples that something disturbed."""
+    parser.add_argument("--anyway", action="store_true", help="let disturbed samples count, for trying things out")
+    parser.add_argument(
+        "--patience",
+        type=_positive,
+        default=20,
+        metavar="MINUTES",
+        help="time for waiting until the machine is quiet, and for samples that are taken again (default 20)",
+    )
+
+
+def _add_odoo(modes: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    mode = modes.add_parser(
+        "odoo",
+        help="what a request to an Odoo costs: through each kind of link, kind web and nginx",
+        description="Measure the processor time of requests to an Odoo, through each kind of link, kind web and nginx.",
+    )
+    mode.add_argument("--rounds", type=_positive, default=5, help="samples of each way and load (default 5)")
+    mode.add_argument("--seconds", type=_positive, default=2, help="length of a sample (default 2)")
+    for option, known in (("--loads", odoo.LOADS), ("--only", odoo.WAYS)):
+        mode.add_argument(option, type=_names(known), default=list(known), help=f"of {','.join(known)} (default all)")
+    _add_waiting(mode)
+    output = Path("build/bench-odoo.json")
+    mode.add_argument("--output", type=Path, default=output, help=f"the JSON file (default {output})")
+    mode.set_defaults(measure=_measure_odoo)
 
 
 def _add_scale(modes: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -33,15 +33,17 @@ class Jar:
     """The cookies that a browser holds for a proxy's origin, by name, in the order in which it sends them.
 
     `session` is the name under which the application's HttpOnly session cookie is held; its value differs
-    from one visitor to the next.
+    from one visitor to the next. It is None where the browser holds none, since Guestpass keeps it.
     """
 
     cookies: dict[str, str]
-    session: str
+    session: str | None
 
     def field(self, visitor: int = 0) -> str:
         """The Cookie field of one of the visitors."""
-        held = self.cookies | {self.session: f"{visitor:02x}{self.cookies[self.session][2:]}"}
+        held = dict(self.cookies)
+        if self.session is not None:
+            held[self.session] = f"{visitor:02x}{held[self.session][2:]}"
         return "; ".join(f"{name}={value}" for name, value in held.items())
 
 

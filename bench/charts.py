@@ -85,6 +85,11 @@ def draw_charts(measured: Sequence[Row], titles: Mapping[str, str]) -> dict[str,
     return charts
 
 
+def draw_costs(title: str, groups: Mapping[str, Mapping[str, float]]) -> str:
+    """SVG of microseconds by name, one colour for each group."""
+    return _bars(title, groups, lambda value: f"{value:.0f}")
+
+
 def _bars(title: str, groups: Mapping[str, Mapping[str, float]], show: Callable[[float], str]) -> str:
     """Horizontal bars, the first candidate at the top, with one colour for each group."""
     names = list(dict.fromkeys(name for group in groups.values() for name in group))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.browser import Request
+from bench.browser import Fields, Request
 from bench.candidates import Candidate
 from bench.machine import cpu_seconds, machine_busy_seconds, resident_bytes
 from bench.processes import NotReady, Server, find_program, pinned
@@ -21,12 +21,12 @@ QUIET = 0.1  # of a core: what others may use during a sample that counts
 _GRACE_SECONDS = 20
 
 # Every variant is ready before the clock runs; what is left for each request is one look-up in a table, and for those
-# that must be new a number in the query.
+# that must be new a number of seven digits in the query or in the body.
 _SCRIPT = """\
 local variants = {
 %(variants)s
 }
-local position, asked = 0, 0
+local position, asked = 0, 1000000
 function request()
   position = position %% #variants + 1
   local variant = variants[position]
@@ -110,19 +110,27 @@ class Sample:
         return self.others <= QUIET
 
 
-def write_script(requests: Sequence[Request], load: Load, folder: Path) -> Path:
-    """The script that makes wrk send these requests, one after the other and again from the first."""
+def variants_of(requests: Sequence[Request], size: Size) -> list[list[str]]:
+    """What is sent for each of these requests; in two parts with a number between them where that must be new."""
     variants = []
     for request in requests:
-        path = load.size.path(request.place)
-        fields = "".join(f"{name}: {value}\r\n" for name, value in request.fields)
-        rest = f" HTTP/1.1\r\n{fields}\r\n"
-        parts = [f"GET {path}?unique=", rest] if request.is_new else [f"GET {path}{rest}"]
-        # A JSON string of ASCII characters is a Lua string, too.
-        variants.append(f"  {{{', '.join(map(json.dumps, parts))}}},")
-    script = folder / f"{load.name}.lua"
-    pace = "" if load.rate is None else _PACE % load.rate
-    script.write_text(_SCRIPT % {"variants": "\n".join(variants), "pace": pace})
+        path = size.path(request.place)
+        rest = f" HTTP/1.1\r\n{head_of(request.fields)}\r\n"
+        variants.append([f"GET {path}?unique=", rest] if request.is_new else [f"GET {path}{rest}"])
+    return variants
+
+
+def head_of(fields: Fields) -> str:
+    """The fields as they are sent."""
+    return "".join(f"{name}: {value}\r\n" for name, value in fields)
+
+
+def write_script(name: str, variants: Sequence[Sequence[str]], folder: Path, *, rate: int | None = None) -> Path:
+    """The script that makes wrk send these variants, one after the other and again from the first."""
+    # A JSON string of ASCII characters is a Lua string, too.
+    lines = "\n".join(f"  {{{', '.join(map(json.dumps, parts))}}}," for parts in variants)
+    script = folder / f"{name}.lua"
+    script.write_text(_SCRIPT % {"variants": lines, "pace": "" if rate is None else _PACE % rate})
     return script
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench import odoo
 from bench.charts import draw_charts
 from bench.load import LOADS, RATE
 from bench.processes import NotReady
@@ -14,6 +15,8 @@ from bench.report import Row, Verdict, verdicts
 from bench.workers import ONE, TWO
 
 _BEGIN, _END = "<!-- figures of the proxies: written by `python -m bench docs` -->", "<!-- end of the figures -->"
+_ODOO_BEGIN = "<!-- figures of kind odoo: written by `python -m bench docs` -->"
+_ODOO_END = "<!-- end of the figures of kind odoo -->"
 _GUESTPASS = "guestpass"
 
 
@@ -22,25 +25,43 @@ def publish(document: Mapping[str, Any], page: Path) -> list[Path]:
 
     Raises NotReady where the page has no marks, or where not everything was measured.
     """
-    text = page.read_text()
-    if text.count(_BEGIN) != 1 or text.count(_END) != 1 or text.index(_BEGIN) > text.index(_END):
-        raise NotReady(f"{page} must have one line {_BEGIN} and, below it, one line {_END}.")
+    _hold_complete(document)
     measured = [Row(**row) for row in document["rows"]]
-    if not document["is_complete"]:
-        raise NotReady("Patience ended before everything was measured. Measure again, when the machine is quiet.")
     titles = {name: candidate["title"] for name, candidate in document["candidates"].items()}
     charts = draw_charts(measured, titles)
-    before, rest = text.split(_BEGIN)
-    _, after = rest.split(_END)
-    body = "\n\n".join(_sections(document, measured, titles, charts))
-    page.write_text(f"{before}{_BEGIN}\n\n{body}\n\n{_END}{after}")
+    _write_between(page, _BEGIN, _END, "\n\n".join(_sections(document, measured, titles, charts)))
+    return [page, *_write_figures(page, document, charts, "bench.json")]
+
+
+def publish_odoo(document: Mapping[str, Any], page: Path) -> list[Path]:
+    """The same for what a request to an Odoo costs."""
+    _hold_complete(document)
+    _write_between(page, _ODOO_BEGIN, _ODOO_END, odoo.markdown(document))
+    return [page, *_write_figures(page, document, {odoo.CHART: odoo.draw(document)}, odoo.SAMPLES)]
+
+
+def _write_figures(page: Path, document: Mapping[str, Any], charts: Mapping[str, str], samples: str) -> list[Path]:
     figures = page.parent / "figures"
     figures.mkdir(exist_ok=True)
-    written = [page]
-    for name, content in {**charts, "bench.json": json.dumps(document, indent=1) + "\n"}.items():
+    written = []
+    for name, content in {**charts, samples: json.dumps(document, indent=1) + "\n"}.items():
         (figures / name).write_text(content)
         written.append(figures / name)
     return written
+
+
+def _hold_complete(document: Mapping[str, Any]) -> None:
+    if not document["is_complete"]:
+        raise NotReady("Patience ended before everything was measured. Measure again, when the machine is quiet.")
+
+
+def _write_between(page: Path, begin: str, end: str, body: str) -> None:
+    text = page.read_text()
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise NotReady(f"{page} must have one line {begin} and, below it, one line {end}.")
+    before, rest = text.split(begin)
+    _, after = rest.split(end)
+    page.write_text(f"{before}{begin}\n\n{body}\n\n{end}{after}")
 
 
 def _sections(

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from bench.browser import browser_requests
 from bench.candidates import CANDIDATES, Candidate
-from bench.load import Load, Sample, run_load, write_script
+from bench.load import Load, Sample, run_load, variants_of, write_script
 from bench.machine import Cores
 from bench.probe import probe
 from bench.processes import Server
@@ -63,5 +63,7 @@ def staged(
             requests = browser_requests(candidate.origin, [candidate.visit(environment) for environment in visited])
             probe(candidate, requests, visited, upstream.digests)
             for load in loads:
-                stage.scripts[name, load.name] = write_script(requests, load, candidate.folder)
+                variants = variants_of(requests, load.size)
+                script = write_script(load.name, variants, candidate.folder, rate=load.rate)
+                stage.scripts[name, load.name] = script
         yield stage

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import httpx2
@@ -21,7 +22,7 @@ _NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-
 
 
 class Guestpass(Candidate):
-    """`guestpass serve`; environments of kind web, and a token link for each that is visited.
+    """`guestpass serve`; environments, and a token link for each that is visited.
 
     Settings are the default ones, but for how many requests one address and one link may send: the load is all from
     one address. They are counted all the same.
@@ -29,6 +30,8 @@ class Guestpass(Candidate):
 
     name = "guestpass"
     title = "Guestpass"
+    environment_fields: Mapping[str, Any] = {"kind": "web"}
+    link_fields: Mapping[str, Any] = {}
 
     @property
     def _python(self) -> str:
@@ -55,21 +58,22 @@ class Guestpass(Candidate):
                     json={
                         "id": environment.name,
                         "name": environment.name,
-                        "kind": "web",
                         "url": f"http://127.0.0.1:{environment.port}",
+                        **self.environment_fields,
                     },
                 )
             )
 
     def visit(self, environment: Environment) -> Jar:
-        link = _created(self._owner.post(f"/api/environments/{environment.name}/share", json={"shareType": "token"}))
+        terms = {"shareType": "token", **self.link_fields}
+        link = _created(self._owner.post(f"/api/environments/{environment.name}/share", json=terms))
         with httpx2.Client(headers=_NAVIGATION) as browser:
             opened = browser.get(link["url"])
             if opened.status_code != 303:
                 raise NotReady(f"Opening the link answered {opened.status_code} instead of 303: {opened.text[:500]}")
             browser.get(self.origin + opened.headers["Location"]).raise_for_status()
             cookies = dict(browser.cookies)
-        session = next((name for name in cookies if name.endswith(SESSION_COOKIE)), SESSION_COOKIE)
+        session = next((name for name in cookies if name.endswith(SESSION_COOKIE)), None)
         return Jar({name: value.strip('"') for name, value in cookies.items()}, session)
 
     def version(self) -> str:

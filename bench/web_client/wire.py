@@ -22,7 +22,7 @@ from bench.web_client.ways import Way
 
 _SECONDS = 30.0
 _BEST_SECONDS = 600.0
-_DECODERS: dict[str, Callable[[bytes], bytes]] = {
+DECODERS: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
     "gzip": gzip.decompress,
     "br": brotli.decompress,
@@ -103,7 +103,7 @@ class Visitor:
             for name, cookie in SimpleCookie(value).items():
                 self._cookies[name] = cookie.coded_value
         coding = answer.headers.get("Content-Encoding", "")
-        return Answer(answer.status, coding, _DECODERS[coding](received))
+        return Answer(answer.status, coding, DECODERS[coding](received))
 
     def find_login_form(self) -> str:
         """Come in by the entrance, up to the login form; returns the form's token."""
