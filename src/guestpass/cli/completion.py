@@ -39,7 +39,7 @@ def complete_link(context: typer.Context, incomplete: str) -> list[Candidate]:
 def _candidates(
     context: typer.Context, incomplete: str, read: Callable[[Backend], Awaitable[list[Candidate]]]
 ) -> list[Candidate]:
-    from guestpass.cli.connection import work  # noqa: PLC0415 - which needs options, which name what is here
+    from guestpass.cli.connection import work  # noqa: PLC0415 - what answers is loaded for a shell that asks
 
     try:
         found = work(context.params.get("org") or DEFAULT_ORG, read)

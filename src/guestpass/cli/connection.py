@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from guestpass.cli.backend import Backend
 from guestpass.cli.local import LocalBackend
-from guestpass.cli.options import ORG
 from guestpass.cli.progress import progress
 from guestpass.cli.session import WRONG, Stopped, act
+from guestpass.domain.environment import DEFAULT_ORG
 from guestpass.settings import REMOTE_VARIABLES
 
 URL, TOKEN = REMOTE_VARIABLES
@@ -39,7 +39,7 @@ def work(org: str, action: Callable[[Backend], Awaitable[Result]], *, doing: str
     with progress(doing):
         if server is None:
             return act(org, lambda core, who: action(LocalBackend(core, who)))
-        if org != ORG:
+        if org != DEFAULT_ORG:
             raise Stopped(WRONG, f"--org can't be given with {URL}: the token says which organisation it is for.")
         return asyncio.run(_ask(server, action))
 
