@@ -26,7 +26,7 @@ from guestpass.web.dashboard.pages import go, is_partial, render
 from guestpass.web.dashboard.services import DashboardServices, Services
 from guestpass.web.dashboard.sessions import Changing, Looking, Owner
 from guestpass.web.dashboard.share_dialog import send_anew
-from guestpass.web.dashboard.visits_chart import Period, draw, read_bars
+from guestpass.web.dashboard.visits_chart import Period, axes_of, read_bars
 
 VISITORS_ON_A_PAGE: Final = 25
 HISTORY_ON_A_PAGE: Final = 20
@@ -334,7 +334,7 @@ async def _visits(
     return {
         "period": period,
         "bars": bars,
-        "chart": draw(bars),
+        "axes": axes_of(bars),
     }
 
 
