@@ -8,9 +8,8 @@ import typer
 
 from guestpass.app.accounts import SignInCredentials
 from guestpass.cli import output
-from guestpass.cli.backend import Backend
 from guestpass.cli.clearing import require_given
-from guestpass.cli.connection import work
+from guestpass.cli.connection import Backend, work
 from guestpass.cli.lookup import find_environment
 from guestpass.cli.options import ORG, AsJSON, EnvironmentName, Org, Yes
 from guestpass.cli.session import ask_password, confirm

@@ -11,7 +11,7 @@ from guestpass.app.links import LinkSearch
 from guestpass.domain.environment import DEFAULT_ORG
 
 if TYPE_CHECKING:
-    from guestpass.cli.backend import Backend
+    from guestpass.cli.connection import Backend
 
 Candidate = tuple[str, str]
 """What can be inserted, and what shells that show more show beside it."""

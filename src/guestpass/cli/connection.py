@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from guestpass.cli.backend import Backend
 from guestpass.cli.local import LocalBackend
 from guestpass.cli.progress import progress
 from guestpass.cli.session import WRONG, Stopped, act
@@ -17,8 +16,10 @@ from guestpass.settings import REMOTE_VARIABLES
 URL, TOKEN = REMOTE_VARIABLES
 
 if TYPE_CHECKING:
-    from guestpass.cli.remote import Server
+    from guestpass.cli.remote import RemoteBackend, Server
 
+Backend: TypeAlias = "LocalBackend | RemoteBackend"
+"""Whoever answers; both have the same calls."""
 Result = TypeVar("Result")
 
 

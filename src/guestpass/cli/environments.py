@@ -12,9 +12,8 @@ import typer
 from guestpass.app.environments import EnvironmentChange, NewEnvironment
 from guestpass.app.links import LinkSearch
 from guestpass.cli import output
-from guestpass.cli.backend import Backend
 from guestpass.cli.clearing import CLEAR, cleared
-from guestpass.cli.connection import work
+from guestpass.cli.connection import Backend, work
 from guestpass.cli.durations import duration
 from guestpass.cli.lookup import find_environment
 from guestpass.cli.options import ORG, AsJSON, EnvironmentName, Org, Yes

@@ -1,4 +1,4 @@
-"""The Backend beside a server: the use cases themselves, on the same database."""
+"""Carry commands out beside a server: by the use cases themselves, on the same database."""
 
 from __future__ import annotations
 
@@ -41,7 +41,11 @@ Model = TypeVar("Model", bound=Given)
 
 
 class LocalBackend:
-    """Acts for `who` through `core`."""
+    """The use cases as an owner has them: what is given is what use cases take, the results are the API's.
+
+    It acts for `who` through `core`. Every call raises the domain's errors: Invalid, Forbidden, and NotFound for an id
+    that is not there.
+    """
 
     def __init__(self, core: Core, who: Principal) -> None:
         self._core = core
@@ -56,108 +60,108 @@ class LocalBackend:
         }
 
     async def environments(self) -> EnvironmentsBody:
-        """As Backend."""
+        """All of the organisation's, by name."""
         environments = await self._core.environments.list_all(self._who)
         return EnvironmentsBody.of(environments, await self._core.findings.of(environments))
 
     async def environment(self, id: str) -> EnvironmentBody:
-        """As Backend."""
+        """One of them."""
         return await self._shown(await self._core.environments.get(self._who, id))
 
     async def add_environment(self, new: NewEnvironment) -> EnvironmentBody:
-        """As Backend."""
+        """Register one and look at it."""
         body = self._read(EnvironmentRequest, as_body(new))
         return await self._shown(await self._core.environments.add(self._who, body.as_new_environment()))
 
     async def change_environment(self, id: str, change: EnvironmentChange) -> EnvironmentBody:
-        """As Backend."""
+        """Change what is given."""
         body = self._read(EnvironmentPatch, as_patch(change.given()))
         return await self._shown(await self._core.environments.change(self._who, id, body.as_change()))
 
     async def check_environment(self, id: str) -> EnvironmentBody:
-        """As Backend."""
+        """Look at it again."""
         return await self._shown(await self._core.environments.check(self._who, id))
 
     async def remove_environment(self, id: str) -> None:
-        """As Backend."""
+        """Remove it with all its links."""
         await self._core.environments.remove(self._who, id)
 
     async def refused_calls(self, id: str) -> RefusedCallsBody:
-        """As Backend."""
+        """What view-only links refused."""
         return RefusedCallsBody.of(await self._core.environments.refused_calls(self._who, id))
 
     async def accounts(self, environment_id: str) -> AccountsBody:
-        """As Backend."""
+        """An environment's accounts, by name."""
         return AccountsBody.of(await self._core.accounts.list_all(self._who, environment_id))
 
     async def put_account(
         self, environment_id: str, credentials: SignInCredentials, name: str | None
     ) -> tuple[AccountBody, bool]:
-        """As Backend."""
+        """Keep the credentials of an Odoo user; True where the account is new."""
         body = self._read(AccountRequest, as_account(credentials, name))
         account = await self._core.accounts.put(self._who, environment_id, body.as_credentials(), name=body.name)
         return AccountBody.of(account), account.revision == 1
 
     async def remove_account(self, environment_id: str, name: str) -> None:
-        """As Backend."""
+        """Forget an account."""
         await self._core.accounts.remove(self._who, environment_id, name)
 
     async def find_links(self, search: LinkSearch) -> FoundLinksBody:
-        """As Backend."""
+        """A page of links of all environments."""
         query = read_query(LinkSearchQuery, as_query(search))
         return FoundLinksBody.of(await self._core.links.find(self._who, query.as_search()))
 
     async def create_link(self, environment_id: str, new: NewLink) -> ShareLinkBody:
-        """As Backend."""
+        """Make a link."""
         body = self._read(LinkRequest, as_body(new))
         return ShareLinkBody.of(await self._core.links.create(self._who, environment_id, body.as_new_link()))
 
     async def change_link(self, environment_id: str, id: str, change: LinkChange) -> ShareLinkBody:
-        """As Backend."""
+        """Change what is given."""
         body = self._read(LinkPatch, as_patch(change.given()))
         return ShareLinkBody.of(await self._core.links.change(self._who, environment_id, id, body.as_change()))
 
     async def rotate_link(self, environment_id: str, id: str) -> ShareLinkBody:
-        """As Backend."""
+        """Give it a new URL."""
         return ShareLinkBody.of(await self._core.links.rotate(self._who, environment_id, id))
 
     async def deactivate_links(self, ids: Sequence[str]) -> DeactivatedBody:
-        """As Backend."""
+        """Switch links off."""
         return DeactivatedBody.of(await self._core.links.deactivate_many(self._who, ids))
 
     async def remove_link(self, environment_id: str, id: str) -> None:
-        """As Backend."""
+        """Remove its record."""
         await self._core.links.remove(self._who, environment_id, id)
 
     async def history(
         self, environment_id: str, id: str, *, kinds: Sequence[EventKind], limit: int, cursor: str | None = None
     ) -> HistoryBody:
-        """As Backend."""
+        """A page of what happened to a link, newest first."""
         return HistoryBody.of(
             await self._core.records.history(self._who, environment_id, id, kinds=kinds, limit=limit, cursor=cursor)
         )
 
     async def visitors(self, environment_id: str, id: str, *, limit: int, cursor: str | None = None) -> VisitorsBody:
-        """As Backend."""
+        """A page of who came through it, those seen last first."""
         page = await self._core.records.visitors(self._who, environment_id, id, limit=limit, cursor=cursor)
         return VisitorsBody.of(page, self._core.clock.now())
 
     async def end_visit(self, environment_id: str, id: str, visitor_id: str) -> None:
-        """As Backend."""
+        """End one visit."""
         await self._core.records.end_visit(self._who, environment_id, id, visitor_id)
 
     async def refusals(self, environment_id: str, id: str) -> RefusalsBody:
-        """As Backend."""
+        """Who was turned away lately, newest first."""
         return RefusalsBody.of(await self._core.records.refusals(self._who, environment_id, id))
 
     async def password_tries(self, environment_id: str, id: str) -> PasswordTriesBody:
-        """As Backend."""
+        """Whether the link's password can be tried."""
         return PasswordTriesBody(
             locked_until=await self._core.password_tries.locked_until(self._who, environment_id, id)
         )
 
     async def unlock(self, environment_id: str, id: str) -> None:
-        """As Backend."""
+        """Let everybody try the password again."""
         await self._core.password_tries.unlock(self._who, environment_id, id)
 
     def _read(self, model: type[Model], values: Mapping[str, Any]) -> Model:

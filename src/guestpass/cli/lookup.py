@@ -11,7 +11,7 @@ from guestpass.app.addresses import read_link_label
 from guestpass.app.links import SEARCH_LENGTH, LinkSearch
 from guestpass.app.paging import LONGEST_PAGE
 from guestpass.cli import output
-from guestpass.cli.backend import Backend
+from guestpass.cli.connection import Backend
 from guestpass.cli.session import REFUSED, Stopped
 from guestpass.domain.environment import ID_PATTERN
 from guestpass.domain.errors import Forbidden

@@ -1,4 +1,4 @@
-"""The Backend at a server somewhere else: the same use cases over its API, with a bearer token."""
+"""Carry commands out at a server somewhere else: by its API, with a bearer token."""
 
 from __future__ import annotations
 
@@ -87,44 +87,39 @@ async def remote_backend(server: Server) -> AsyncIterator[RemoteBackend]:
 
 
 class RemoteBackend:
-    """Asks the API; every answer that is no success becomes one clear error."""
+    """What LocalBackend does, over the API; every answer that is no success becomes one clear error.
+
+    It raises Stopped where those errors can't say it, and where the server can't be reached or understood.
+    """
 
     def __init__(self, server: Server, client: httpx2.AsyncClient) -> None:
         self._server = server
         self._client = client
 
     async def environments(self) -> EnvironmentsBody:
-        """As Backend."""
         return await self._read(EnvironmentsBody, "GET", _ENVIRONMENTS)
 
     async def environment(self, id: str) -> EnvironmentBody:
-        """As Backend."""
         return await self._read(EnvironmentBody, "GET", _environment(id), ids={"environment": id})
 
     async def add_environment(self, new: NewEnvironment) -> EnvironmentBody:
-        """As Backend."""
         return await self._read(EnvironmentBody, "POST", _ENVIRONMENTS, json=as_body(new))
 
     async def change_environment(self, id: str, change: EnvironmentChange) -> EnvironmentBody:
-        """As Backend."""
         return await self._read(
             EnvironmentBody, "PATCH", _environment(id), json=as_patch(change.given()), ids={"environment": id}
         )
 
     async def check_environment(self, id: str) -> EnvironmentBody:
-        """As Backend."""
         return await self._read(EnvironmentBody, "POST", f"{_environment(id)}/check", ids={"environment": id})
 
     async def remove_environment(self, id: str) -> None:
-        """As Backend."""
         await self._ask("DELETE", _environment(id), ids={"environment": id})
 
     async def refused_calls(self, id: str) -> RefusedCallsBody:
-        """As Backend."""
         return await self._read(RefusedCallsBody, "GET", f"{_environment(id)}/refused-calls", ids={"environment": id})
 
     async def accounts(self, environment_id: str) -> AccountsBody:
-        """As Backend."""
         return await self._read(
             AccountsBody, "GET", f"{_environment(environment_id)}/accounts", ids={"environment": environment_id}
         )
@@ -132,7 +127,6 @@ class RemoteBackend:
     async def put_account(
         self, environment_id: str, credentials: SignInCredentials, name: str | None
     ) -> tuple[AccountBody, bool]:
-        """As Backend."""
         answer = await self._ask(
             "POST",
             f"{_environment(environment_id)}/accounts",
@@ -142,16 +136,13 @@ class RemoteBackend:
         return await self._understand(AccountBody, answer), answer.status_code == 201
 
     async def remove_account(self, environment_id: str, name: str) -> None:
-        """As Backend."""
         ids = {"environment": environment_id, "account": name}
         await self._ask("DELETE", f"{_environment(environment_id)}/accounts/{quote(name, safe='')}", ids=ids)
 
     async def find_links(self, search: LinkSearch) -> FoundLinksBody:
-        """As Backend."""
         return await self._read(FoundLinksBody, "GET", _LINKS, params=as_query(search))
 
     async def create_link(self, environment_id: str, new: NewLink) -> ShareLinkBody:
-        """As Backend."""
         return await self._read(
             ShareLinkBody,
             "POST",
@@ -161,7 +152,6 @@ class RemoteBackend:
         )
 
     async def change_link(self, environment_id: str, id: str, change: LinkChange) -> ShareLinkBody:
-        """As Backend."""
         return await self._read(
             ShareLinkBody,
             "PATCH",
@@ -171,23 +161,19 @@ class RemoteBackend:
         )
 
     async def rotate_link(self, environment_id: str, id: str) -> ShareLinkBody:
-        """As Backend."""
         ids = {"environment": environment_id, "share link": id}
         return await self._read(ShareLinkBody, "POST", f"{_link(environment_id, id)}/rotate", ids=ids)
 
     async def deactivate_links(self, ids: Sequence[str]) -> DeactivatedBody:
-        """As Backend."""
         return await self._read(DeactivatedBody, "POST", f"{_LINKS}/deactivate", json={"ids": list(ids)})
 
     async def remove_link(self, environment_id: str, id: str) -> None:
-        """As Backend."""
         ids = {"environment": environment_id, "share link": id}
         await self._ask("DELETE", f"{_link(environment_id, id)}/permanent", ids=ids)
 
     async def history(
         self, environment_id: str, id: str, *, kinds: Sequence[EventKind], limit: int, cursor: str | None = None
     ) -> HistoryBody:
-        """As Backend."""
         return await self._read(
             HistoryBody,
             "GET",
@@ -197,7 +183,6 @@ class RemoteBackend:
         )
 
     async def visitors(self, environment_id: str, id: str, *, limit: int, cursor: str | None = None) -> VisitorsBody:
-        """As Backend."""
         return await self._read(
             VisitorsBody,
             "GET",
@@ -207,22 +192,18 @@ class RemoteBackend:
         )
 
     async def end_visit(self, environment_id: str, id: str, visitor_id: str) -> None:
-        """As Backend."""
         ids = {"environment": environment_id, "share link": id, "visitor": visitor_id}
         await self._ask("DELETE", f"{_link(environment_id, id)}/visitors/{quote(visitor_id, safe='')}", ids=ids)
 
     async def refusals(self, environment_id: str, id: str) -> RefusalsBody:
-        """As Backend."""
         ids = {"environment": environment_id, "share link": id}
         return await self._read(RefusalsBody, "GET", f"{_link(environment_id, id)}/refusals", ids=ids)
 
     async def password_tries(self, environment_id: str, id: str) -> PasswordTriesBody:
-        """As Backend."""
         ids = {"environment": environment_id, "share link": id}
         return await self._read(PasswordTriesBody, "GET", f"{_link(environment_id, id)}/password-tries", ids=ids)
 
     async def unlock(self, environment_id: str, id: str) -> None:
-        """As Backend."""
         ids = {"environment": environment_id, "share link": id}
         await self._ask("DELETE", f"{_link(environment_id, id)}/password-tries", ids=ids)
 

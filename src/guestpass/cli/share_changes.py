@@ -12,9 +12,8 @@ import typer
 
 from guestpass.app.links import LinkChange
 from guestpass.cli import output
-from guestpass.cli.backend import Backend
 from guestpass.cli.clearing import CLEAR, cleared, require_given_or_cleared
-from guestpass.cli.connection import work
+from guestpass.cli.connection import Backend, work
 from guestpass.cli.durations import Until, until
 from guestpass.cli.lookup import find_link
 from guestpass.cli.options import ORG, AsJSON, LinkName, Org, Yes

@@ -11,8 +11,7 @@ import typer
 
 from guestpass.app.paging import LONGEST_PAGE
 from guestpass.cli import output
-from guestpass.cli.backend import Backend
-from guestpass.cli.connection import work
+from guestpass.cli.connection import Backend, work
 from guestpass.cli.lookup import find_link
 from guestpass.cli.options import ORG, AsJSON, LinkName, Org
 from guestpass.domain.errors import Forbidden

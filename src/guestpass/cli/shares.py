@@ -12,10 +12,9 @@ from guestpass.app.links import LinkSearch, NewLink
 from guestpass.app.paging import LONGEST_PAGE
 from guestpass.app.ports import LinkSort
 from guestpass.cli import output
-from guestpass.cli.backend import Backend
 from guestpass.cli.clearing import require_given
 from guestpass.cli.completion import complete_environment
-from guestpass.cli.connection import work
+from guestpass.cli.connection import Backend, work
 from guestpass.cli.durations import Until, duration, until
 from guestpass.cli.lookup import all_links, find_environment, find_link, find_links
 from guestpass.cli.options import ORG, AsJSON, EnvironmentName, LinkName, LinkNames, Org, Yes

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from guestpass.cli import output
-from guestpass.cli.backend import Backend
-from guestpass.cli.connection import work
+from guestpass.cli.connection import Backend, work
 from guestpass.cli.lookup import all_visitors, find_link, find_visitor
 from guestpass.cli.options import ORG, AsJSON, LinkName, Org, Yes
 from guestpass.cli.session import confirm
