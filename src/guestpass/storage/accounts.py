@@ -28,18 +28,15 @@ class SQLAccounts:
         return None if row is None else _account(row)
 
     async def all(self, key: EnvironmentKey) -> list[Account]:
-        """The environment's accounts, by name."""
         return await self.of_org(key.org, id=key.id)
 
     async def of_org(self, org: str, *, id: str | None = None) -> list[Account]:
-        """The accounts of all of the organisation's environments, or of one, by environment and name."""
         query = select(accounts).where(accounts.c.org == org).order_by(accounts.c.environment_id, accounts.c.name)
         if id is not None:
             query = query.where(accounts.c.environment_id == id)
         return [_account(row) for row in await self._connection.execute(query)]
 
     async def put(self, account: Account) -> None:
-        """Insert, or overwrite the one of that name."""
         content = {
             "login": account.login,
             "sealed_password": account.sealed_password,
@@ -55,11 +52,9 @@ class SQLAccounts:
         await self._connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=content))
 
     async def remove(self, key: EnvironmentKey, name: str) -> bool:
-        """Delete; False when there was none."""
         return (await self._connection.execute(delete(accounts).where(_is(key, name)))).rowcount > 0
 
     async def links_using(self, key: EnvironmentKey, name: str, *, now: datetime) -> int:
-        """How many links that are active at `now` sign their visitors in as it."""
         query = (
             select(func.count())
             .select_from(links)
@@ -69,7 +64,6 @@ class SQLAccounts:
         return (await self._connection.execute(query)).scalar_one()
 
     async def refuse(self, key: EnvironmentKey, name: str, revision: int, at: datetime, why: SignInRefusal) -> bool:
-        """Write down that Odoo refused it; False when it is gone or has other credentials by now."""
         statement = (
             update(accounts)
             .where(_is(key, name), accounts.c.revision == revision)

@@ -27,7 +27,6 @@ class SQLBrandings:
         return Branding(name=row.name, logo=logo, colour=row.colour, contact=row.contact)
 
     async def put(self, org: str, new: Branding, *, at: datetime, by: str) -> None:
-        """Insert, or overwrite what was there."""
         content = {
             "name": new.name,
             "logo": new.logo.content if new.logo is not None else None,
@@ -41,5 +40,4 @@ class SQLBrandings:
         await self._connection.execute(statement.on_conflict_do_update(index_elements=["org"], set_=content))
 
     async def remove(self, org: str) -> bool:
-        """Delete; False when there was none."""
         return (await self._connection.execute(delete(branding).where(branding.c.org == org))).rowcount > 0

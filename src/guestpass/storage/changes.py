@@ -54,7 +54,6 @@ class SQLChangeLog:
             await self._connection.execute(statement, rows((kind.value, id, now) for id in ids))
 
     async def after(self, number: int) -> list[Change]:
-        """Changes with a higher number, in order."""
         return [change for recorded in await self.since(number + 1) if (change := recorded.change) is not None]
 
     async def since(self, number: int) -> list[Recorded]:

@@ -26,7 +26,6 @@ class SQLCounters:
         self._connection = connection
 
     async def look(self, counters: Sequence[Counter], now: datetime) -> dict[Counter, Standing]:
-        """How each of them stands."""
         query = select(_c.key, _c.spent, _c.pending, _c.pending_until, _c.expires_at).where(
             _c.key.in_([each.key for each in counters]), _c.expires_at > now
         )
@@ -43,7 +42,6 @@ class SQLCounters:
     async def add(
         self, counters: Sequence[Counter], now: datetime, *, pending_until: datetime | None = None
     ) -> list[Charged]:
-        """Add one to each; it is pending where until when is given."""
         statement = insert(rate_counters).values(
             [
                 {
@@ -75,7 +73,6 @@ class SQLCounters:
         return [Charged(by_key[row.key], row.expires_at) for row in rows]
 
     async def settle(self, charged: Sequence[Charged], now: datetime, *, refund: bool) -> dict[Counter, Standing]:
-        """End that these are pending, and take them back with `refund`; how those of them stand that count still."""
         # A counter whose window has begun anew knows nothing of what was charged before.
         keys, same = _keys(charged), [and_(_c.key == it.counter.key, _c.expires_at == it.ends_at) for it in charged]
         values = {"pending": case((_c.pending > 0, _c.pending - 1), else_=0)}
@@ -97,7 +94,6 @@ class SQLCounters:
             await self._connection.execute(update(rate_counters).where(*longer).values(expires_at=latest, pending=0))
 
     async def clear_below(self, prefixes: Sequence[str]) -> None:
-        """Forget all whose names begin so."""
         below = or_(*(_c.key.startswith(prefix, autoescape=True) for prefix in prefixes))
         await self._connection.execute(delete(rate_counters).where(below))
 

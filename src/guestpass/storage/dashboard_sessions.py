@@ -20,7 +20,6 @@ class SQLDashboardSessions:
         self._connection = connection
 
     async def invite(self, token_hash: bytes, who: Principal, *, until: datetime) -> None:
-        """Keep an invitation."""
         row = {"token_hash": token_hash, **_principal_values(who), "expires_at": until}
         await self._connection.execute(insert(dashboard_invitations).values(row))
 
@@ -36,7 +35,6 @@ class SQLDashboardSessions:
         return None if row is None else _principal(row)
 
     async def add(self, session: DashboardSession, token_hash: bytes) -> None:
-        """Keep a session."""
         row = {
             "id": session.id,
             "token_hash": token_hash,
@@ -49,19 +47,16 @@ class SQLDashboardSessions:
         await self._connection.execute(insert(dashboard_sessions).values(row))
 
     async def find(self, token_hash: bytes, *, now: datetime) -> DashboardSession | None:
-        """The session, unless it is over or its bearer token was revoked."""
         query = select(dashboard_sessions).where(dashboard_sessions.c.token_hash == token_hash, _is_live(now))
         row = (await self._connection.execute(query)).one_or_none()
         return None if row is None else _session(row)
 
     async def all(self, *, now: datetime) -> list[DashboardSession]:
-        """Every session that `find` would find, newest first."""
         table = dashboard_sessions
         query = select(table).where(_is_live(now)).order_by(table.c.created_at.desc(), table.c.id)
         return [_session(row) for row in await self._connection.execute(query)]
 
     async def remove(self, id: str) -> bool:
-        """End a session; False when there was none."""
         statement = delete(dashboard_sessions).where(dashboard_sessions.c.id == id)
         return (await self._connection.execute(statement)).rowcount > 0
 

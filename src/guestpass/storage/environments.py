@@ -49,7 +49,6 @@ class SQLEnvironments:
         self._changes = changes
 
     async def add(self, environment: Environment) -> None:
-        """Insert; raises AlreadyExists when the key is taken."""
         values = {
             "org": environment.key.org,
             "id": environment.key.id,
@@ -67,12 +66,10 @@ class SQLEnvironments:
         return None if row is None else environment_of(row)
 
     async def all(self, org: str) -> list[Environment]:
-        """Every environment of the organisation, by name and then id."""
         query = select(environments).where(environments.c.org == org).order_by(environments.c.name, environments.c.id)
         return [environment_of(row) for row in await self._connection.execute(query)]
 
     async def page(self, org: str, *, after: tuple[str, str] | None, limit: int) -> list[Environment]:
-        """The first `limit` of them behind `after` (name, id)."""
         here = (environments.c.name, environments.c.id)
         query = select(environments).where(environments.c.org == org).order_by(*here).limit(limit)
         if after is not None:
@@ -80,26 +77,21 @@ class SQLEnvironments:
         return [environment_of(row) for row in await self._connection.execute(query)]
 
     async def count_of(self, org: str) -> int:
-        """How many environments the organisation has."""
         query = select(func.count()).select_from(environments).where(environments.c.org == org)
         return (await self._connection.execute(query)).scalar_one()
 
     async def count(self, *, up_to: int) -> int:
-        """How many environments exist over all organisations, counted no further than that."""
         some = select(environments.c.id).limit(up_to).subquery()
         return (await self._connection.execute(select(func.count()).select_from(some))).scalar_one()
 
     async def update(self, environment: Environment) -> bool:
-        """Overwrite what can be changed; False when it is gone."""
         statement = update(environments).where(_is(environment.key)).values(_changeable(environment))
         return (await self._connection.execute(statement)).rowcount > 0
 
     async def remove(self, key: EnvironmentKey) -> bool:
-        """Delete with its findings, links, their tokens, visitors and events; False when there was none."""
         return (await self._connection.execute(delete(environments).where(_is(key)))).rowcount > 0
 
     async def findings(self, org: str, *, id: str | None = None) -> dict[EnvironmentKey, tuple[Finding, ...]]:
-        """What was found at the organisation's environments, or at one, in order; without those that have none."""
         table = environment_findings
         query = select(table).where(table.c.org == org).order_by(table.c.environment_id, table.c.position)
         if id is not None:
@@ -127,7 +119,6 @@ class SQLEnvironments:
             await self._connection.execute(insert(table).values(values))
 
     async def add_finding(self, environment: Environment, finding: Finding) -> None:
-        """Add what was found on the way, unless one of its code is there or the environment has moved since."""
         table, key = environment_findings, environment.key
         of_it = and_(table.c.org == key.org, table.c.environment_id == key.id)
         known = exists(select(table.c.code).where(of_it, table.c.code == finding.code))
@@ -148,7 +139,6 @@ class SQLEnvironments:
         await self._connection.execute(insert(table).from_select(columns, row).on_conflict_do_nothing())
 
     async def http_only_cookies(self, key: EnvironmentKey) -> frozenset[str]:
-        """Names of cookies that the environment is known to set HttpOnly."""
         query = select(http_only_cookies.c.name).where(_belongs_to(key))
         return frozenset((await self._connection.execute(query)).scalars())
 
@@ -172,7 +162,6 @@ class SQLEnvironments:
             await self._changes.append(ChangeKind.ENVIRONMENT, str(key))
 
     async def refused_calls(self, key: EnvironmentKey) -> list[RefusedCall]:
-        """What view-only links refused there, most often first."""
         table = refused_calls
         query = (
             select(table)

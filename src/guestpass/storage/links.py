@@ -46,12 +46,10 @@ class SQLLinks:
         )
 
     async def update(self, link: ShareLink) -> bool:
-        """Overwrite what an owner can change; False when it is gone. What visitors did stays."""
         statement = update(links).where(links.c.id == link.id).values(**_terms(link))
         return (await self._connection.execute(statement)).rowcount > 0
 
     async def replace_token(self, id: str, token_hash: bytes, sealed_token: bytes, at: datetime) -> None:
-        """Retire the link's token and give it another."""
         await self._connection.execute(
             update(link_tokens)
             .where(link_tokens.c.link_id == id, link_tokens.c.retired_at.is_(None))
@@ -67,7 +65,6 @@ class SQLLinks:
         return None if row is None else _link(row)
 
     async def sealed_tokens(self, ids: Sequence[str]) -> dict[str, bytes]:
-        """The current sealed token of each link that exists."""
         found: dict[str, bytes] = {}
         for first in range(0, len(ids), IDS_PER_QUERY):
             query = select(link_tokens.c.link_id, link_tokens.c.sealed).where(
@@ -79,7 +76,6 @@ class SQLLinks:
     async def by_environment(
         self, key: EnvironmentKey, *, now: datetime, status: Status | None = None
     ) -> list[ShareLink]:
-        """The environment's links, newest first; with `status`, those in that state at `now`."""
         query = select(links).where(_belongs_to(key)).order_by(links.c.created_at.desc(), links.c.id.desc())
         if status is not None:
             query = query.where(has_status(status, now))
@@ -94,7 +90,6 @@ class SQLLinks:
         after: SortKey | None,
         limit: int,
     ) -> list[ShareLink]:
-        """The first `limit` links behind `after`; those that were never opened come last either way."""
         column = _SORTED_BY[sort]
         query = (await self._matching(select(links), wanted)).limit(limit)
         if after is not None:
@@ -105,13 +100,11 @@ class SQLLinks:
         return [_link(row) for row in await self._connection.execute(query)]
 
     async def count(self, wanted: LinkFilter) -> int:
-        """How many links `find` has, over all."""
         query = await self._matching(select(func.count()).select_from(links), wanted)
         number: int = (await self._connection.execute(query)).scalar_one()
         return number
 
     async def count_active(self, org: str, now: datetime) -> dict[str, int]:
-        """How many links of each environment are active at `now`; without those that have none."""
         query = (
             select(links.c.environment_id, func.count().label("links"))
             .where(links.c.org == org, has_status(Status.ACTIVE, now))
@@ -126,12 +119,10 @@ class SQLLinks:
         return None if row is None else TokenRecord(row.link_id, row.retired_at)
 
     async def deactivate(self, id: str, at: datetime) -> bool:
-        """One conditional statement; False when the link is gone or was deactivated before."""
         statement = update(links).where(links.c.id == id, links.c.deactivated_at.is_(None)).values(deactivated_at=at)
         return (await self._connection.execute(statement)).rowcount > 0
 
     async def deactivate_many(self, org: str, ids: Sequence[str], at: datetime) -> tuple[set[str], set[str]]:
-        """Those of the organisation's that are deactivated by now, and those of them that were before."""
         given = rows((id,) for id in ids)
         values = {**given, "of_org": org, "now": at}
         known = set((await self._connection.execute(_KNOWN, {**given, "of_org": org})).scalars())
@@ -139,7 +130,6 @@ class SQLLinks:
         return known, known - changed
 
     async def remove(self, id: str) -> bool:
-        """Delete with tokens, visitors and events; False when there was none."""
         return (await self._connection.execute(delete(links).where(links.c.id == id))).rowcount > 0
 
     async def _matching(self, query: Select[Any], wanted: LinkFilter) -> Select[Any]:

@@ -85,10 +85,6 @@ class SQLOdooSessions:
         return (await self._connection.execute(statement)).one_or_none() is not None
 
     async def complete(self, session: OdooSession, *, claim: str, now: datetime) -> int | None:
-        """Write what a sign-in brought (`sealed`, account, revisions), end the claim and return the new revision.
-
-        None where the claim is no longer ours. The session that it replaces ends.
-        """
         ours = and_(_is(session.link_id, session.visitor), odoo_sessions.c.claim == claim)
         await self._sign_out(ours, now)
         statement = (
@@ -115,7 +111,6 @@ class SQLOdooSessions:
         await self._connection.execute(update(odoo_sessions).where(ours).values(claim=None, claimed_until=None))
 
     async def rotate(self, link_id: str, visitor: str, *, revision: int, sealed: bytes) -> bool:
-        """Write the id that Odoo moved the session to; False where the row no longer has that revision."""
         statement = (
             update(odoo_sessions)
             .where(_is(link_id, visitor), odoo_sessions.c.revision == revision)
@@ -128,17 +123,11 @@ class SQLOdooSessions:
         return bool(await self._end(_is(link_id, visitor), now))
 
     async def end_all(self, environment: EnvironmentKey, now: datetime) -> None:
-        """End all of an environment, while it still says where they were made."""
         of_it = and_(odoo_sessions.c.org == environment.org, odoo_sessions.c.environment_id == environment.id)
         await self._sign_out(of_it, now)
         await self._connection.execute(delete(odoo_sessions).where(of_it))
 
     async def look(self, now: datetime, *, after: SessionKey, count: int) -> list[tuple[SessionKey, bool]]:
-        """The next `count` rows behind `after` in the order of their keys, and whether each is over at `now`.
-
-        A row is over when its link is gone, not active, of another version, or signs in as another account; when an
-        owner ended the visit; or when its own time is over.
-        """
         table = odoo_sessions
         some = select(table).where(tuple_(*_KEY) > tuple_(*after)).order_by(*_KEY).limit(count).subquery("some")
         key = (some.c.link_id, some.c.visitor)
@@ -146,21 +135,18 @@ class SQLOdooSessions:
         return [((row.link_id, row.visitor), bool(row.is_over)) for row in await self._connection.execute(query)]
 
     async def ended_of_links(self, link_ids: Collection[str], now: datetime, *, limit: int) -> list[SessionKey]:
-        """Up to `limit` rows of these links that are over."""
         query = select(*_KEY).join(_LINKS, _LINKS.c.link_id == odoo_sessions.c.link_id)
         query = query.where(_is_over(odoo_sessions, now)).limit(limit)
         found = await self._connection.execute(query, rows((id,) for id in sorted(link_ids)))
         return [(row.link_id, row.visitor) for row in found]
 
     async def ended_by_time(self, since: datetime, now: datetime, *, limit: int) -> list[SessionKey]:
-        """Up to `limit` rows of links that expired after `since`."""
         query = select(*_KEY).join(links, links.c.id == odoo_sessions.c.link_id)
         # Visitors are forgotten long after a link has ended; that they are not yet is what its index knows.
         query = query.where(links.c.expires_at > since, links.c.expires_at <= now, links.c.details_removed_at.is_(None))
         return [(row.link_id, row.visitor) for row in await self._connection.execute(query.limit(limit))]
 
     async def end_finished(self, keys: Iterable[SessionKey], now: datetime) -> list[SessionKey]:
-        """End those of these that are over at `now`, and return them."""
         these = tuple_(*_KEY).in_(select(_KEYS.c.link_id, _KEYS.c.visitor))
         return await self._end(and_(these, _is_over(odoo_sessions, now)), now, rows(sorted(keys)))
 

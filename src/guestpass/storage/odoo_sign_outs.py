@@ -21,7 +21,6 @@ class SQLOdooSignOuts:
         self._connection = connection
 
     async def add(self, at: OdooAddress, link_id: str, visitor: str, sealed: bytes, now: datetime) -> None:
-        """Keep one, to be told at once."""
         values = {
             "org": at.environment.org,
             "environment_id": at.environment.id,
@@ -38,7 +37,6 @@ class SQLOdooSignOuts:
         await self._connection.execute(insert(odoo_sign_outs).values(values))
 
     async def due(self, now: datetime, *, limit: int) -> list[OdooAddress]:
-        """Up to `limit` addresses at which there is something to tell."""
         found: list[OdooAddress] = []
         # Each condition has an index for itself, and not both together.
         for is_due in _is_due(now):
@@ -56,26 +54,21 @@ class SQLOdooSignOuts:
         return sorted(taken, key=lambda each: (each.tries, each.number))
 
     async def remove(self, numbers: Sequence[int]) -> None:
-        """Forget these, which were told."""
         await self._connection.execute(delete(odoo_sign_outs).where(_ROW.id.in_(numbers)))
 
     async def most_tries(self, at: OdooAddress) -> int:
-        """How often the one failed that failed most often there."""
         query = select(func.coalesce(func.max(_ROW.tries), 0)).where(_is(at))
         return int((await self._connection.execute(query)).scalar_one())
 
     async def put_off(self, number: int, until: datetime, *, tries: int) -> None:
-        """Tell this one again at `until`, after so many failures."""
         await self._connection.execute(
             update(odoo_sign_outs).where(_ROW.id == number).values(due_at=until, tries=tries)
         )
 
     async def put_off_all(self, at: OdooAddress, until: datetime) -> None:
-        """Tell nothing there before `until`."""
         await self._connection.execute(update(odoo_sign_outs).where(_is(at)).values(due_at=until))
 
     async def give_up(self, at: OdooAddress, *, before: datetime, keep: int) -> int:
-        """Forget what ended there before this time, and all but the newest `keep`; returns how many."""
         newest = select(_ROW.id).where(_is(at)).order_by(_ROW.id.desc()).limit(1).offset(keep - 1).scalar_subquery()
         useless = or_(_ROW.ended_at <= before, _ROW.id < newest)
         return (await self._connection.execute(delete(odoo_sign_outs).where(_is(at), useless))).rowcount

@@ -20,14 +20,12 @@ class SQLReachabilities:
         self._connection = connection
 
     async def candidates(self, *, after: EnvironmentKey | None, limit: int) -> list[Environment]:
-        """The first `limit` environments of all organisations behind `after`, in the order of their keys."""
         key = (environments.c.org, environments.c.id)
         last = (after.org, after.id) if after is not None else ("", "")
         query = select(environments).where(tuple_(*key) > tuple_(*last)).order_by(*key).limit(limit)
         return [environment_of(row) for row in await self._connection.execute(query)]
 
     async def of_org(self, org: str) -> dict[str, Unreachable]:
-        """Those of an organisation that can't be reached, by their id."""
         rows = await self._connection.execute(select(unreachable).where(unreachable.c.org == org))
         return {row.environment_id: Unreachable(row.since, row.why) for row in rows}
 
@@ -51,7 +49,6 @@ class SQLReachabilities:
         return added.one_or_none() is not None
 
     async def regain(self, key: EnvironmentKey) -> bool:
-        """Write down that it can be reached again; False where nothing else was known."""
         return (await self._connection.execute(delete(unreachable).where(_is(key)))).rowcount > 0
 
 

@@ -19,7 +19,6 @@ class SQLRefusals:
         self._connection = connection
 
     async def add(self, refusals: Sequence[Refusal]) -> None:
-        """Append, and forget what is too old; refusals at links that are gone are dropped."""
         if not refusals:
             return
         told_rows = (
@@ -32,7 +31,6 @@ class SQLRefusals:
         )
 
     async def of_link(self, link_id: str) -> list[Refusal]:
-        """The link's refusals, newest first."""
         query = select(refusals).where(refusals.c.link_id == link_id).order_by(*_NEWEST_FIRST).limit(REFUSALS_KEPT)
         return [
             Refusal(row.link_id, row.at, row.reason, row.request_id, row.browser, row.system, row.address)

@@ -18,7 +18,6 @@ class SQLRevokedTokens:
         self._connection = connection
 
     async def add(self, jti: str, *, revoked_at: datetime, expires_at: datetime) -> None:
-        """Withdraw a token; a second time changes nothing."""
         row = insert(revoked_tokens).values(jti=jti, revoked_at=revoked_at, expires_at=expires_at)
         await self._connection.execute(row.on_conflict_do_nothing())
 

@@ -121,22 +121,16 @@ class SQLVisits:
     async def free_place(
         self, link_id: str, visitor: str, at: datetime, *, reserved_until: datetime | None = None
     ) -> None:
-        """End a reservation: who holds the place has left before the answer came.
-
-        With `reserved_until` only while it is still this one: the same browser may have asked again.
-        """
         is_reserved = and_(_is(link_id, visitor), visitors.c.reserved_until > at)
         if reserved_until is not None:
             is_reserved = and_(is_reserved, visitors.c.reserved_until == reserved_until)
         await self._connection.execute(update(visitors).where(is_reserved).values(reserved_until=at))
 
     async def give_place_back(self, link_id: str, visitor: str, *, reserved_until: datetime) -> None:
-        """Forget a visitor who has taken a place, was never told so, and has done nothing since, as asking again."""
         never_came = and_(visitors.c.visits == 0, visitors.c.reserved_until == reserved_until)
         await self._connection.execute(delete(visitors).where(_is(link_id, visitor), never_came))
 
     async def places_taken(self, link_ids: Sequence[str], now: datetime) -> dict[str, int]:
-        """How many places of each link are taken, by the rule of `take_place`; without those that have none."""
         found: dict[str, int] = {}
         for first in range(0, len(link_ids), IDS_PER_QUERY):
             query = select(links.c.id, _TAKEN.label("taken")).where(
@@ -147,7 +141,6 @@ class SQLVisits:
         return found
 
     async def end(self, link_id: str, visitor: str, at: datetime) -> bool:
-        """End a visit, so that its place is free; False where there was none, or it was over before."""
         is_on = exists(select(links.c.id).where(links.c.id == visitors.c.link_id, _is_current(visitors)))
         statement = update(visitors).where(_is(link_id, visitor), visitors.c.ended_at.is_(None), is_on)
         return (await self._connection.execute(statement.values(ended_at=at))).rowcount > 0
@@ -159,7 +152,6 @@ class SQLVisits:
         return (await self._connection.execute(statement, values)).scalar() is not None
 
     async def ended(self, link_id: str) -> frozenset[str]:
-        """The visitors of a link whose visits were ended, and whose passes would otherwise open it."""
         query = (
             select(visitors.c.visitor)
             .join(links, links.c.id == visitors.c.link_id)
@@ -170,7 +162,6 @@ class SQLVisits:
         return frozenset((await self._connection.execute(query)).scalars())
 
     async def ended_of(self, link_id: str, given: Sequence[str]) -> frozenset[str]:
-        """Those of these visitors whose visits were ended, whatever their passes are worth by now."""
         if not given:
             return frozenset()
         query = select(visitors.c.visitor).where(
@@ -185,7 +176,6 @@ class SQLVisits:
         return None if row is None else _visitor(row)
 
     async def visitors(self, link_id: str, *, after: tuple[datetime, int] | None, limit: int) -> list[Visitor]:
-        """The first `limit` visitors behind `after` (last seen, number), those seen last first."""
         here = (visitors.c.present_at, visitors.c.number)
         query = _LISTED.where(visitors.c.link_id == link_id).limit(limit)
         if after is not None:
@@ -194,12 +184,10 @@ class SQLVisits:
         return [_visitor(row) for row in await self._connection.execute(query)]
 
     async def count_visitors(self, link_id: str) -> int:
-        """How many visitors `visitors` has, over all."""
         query = select(func.count()).where(visitors.c.link_id == link_id, _IS_LISTED)
         return (await self._connection.execute(query)).scalar_one()
 
     async def live(self, link_ids: Sequence[str], since: datetime) -> dict[str, int]:
-        """How many visitors of each link showed a sign of life after `since`; without those that have none."""
         found: dict[str, int] = {}
         for first in range(0, len(link_ids), IDS_PER_QUERY):
             query = _live(select(visitors.c.link_id, func.count()).select_from(visitors.join(links)), since).where(
@@ -211,7 +199,6 @@ class SQLVisits:
         return found
 
     async def live_by_environment(self, org: str, since: datetime) -> dict[str, int]:
-        """The same for each of an organisation's environments."""
         query = (
             _live(
                 select(links.c.environment_id, func.count().label("visitors")).select_from(visitors.join(links)), since
@@ -222,20 +209,17 @@ class SQLVisits:
         return {row.environment_id: row.visitors for row in await self._connection.execute(query)}
 
     async def hours(self, link_id: str, since: datetime) -> dict[datetime, int]:
-        """How many visits began in each hour from `since` on, by the hour's beginning; without those that have none."""
         query = select(visit_hours.c.began_at, visit_hours.c.visits).where(
             visit_hours.c.link_id == link_id, visit_hours.c.began_at >= since
         )
         return {row.began_at: row.visits for row in await self._connection.execute(query)}
 
     async def add_events(self, events: Sequence[LinkEvent]) -> None:
-        """Append to links' histories; events of links that are gone are dropped."""
         if events:
             told_rows = ((event.link_id, event.at, event.kind.value, event.actor, event.detail) for event in events)
             await self._connection.execute(_ADD_EVENTS, rows(told_rows))
 
     async def events(self, link_id: str) -> list[LinkEvent]:
-        """A link's history, oldest first."""
         query = (
             select(link_events)
             .where(link_events.c.link_id == link_id, link_events.c.kind.in_(_KINDS))
@@ -247,7 +231,6 @@ class SQLVisits:
     async def newest_events(
         self, link_id: str, *, kinds: Sequence[EventKind], before: tuple[datetime, int] | None, limit: int
     ) -> list[LinkEvent]:
-        """The newest `limit` events of these kinds that lie before `before` (time, number), newest first."""
         here = (link_events.c.at, link_events.c.id)
         query = (
             select(link_events)
