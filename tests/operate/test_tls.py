@@ -17,7 +17,7 @@ import pytest_asyncio
 from cryptography import x509
 from tests.cli.command import Guestpass
 from tests.gateway.raw_client import BrokenOffError, RawClient
-from tests.gateway.raw_upstream import RawUpstream, raw_upstream
+from tests.gateway.raw_upstream import RawUpstream, UpstreamEnd, raw_upstream
 from tests.installation import Installation, installation
 from tests.links.waiting import until
 from tests.operate.certificates import trusting, write_pair
@@ -67,6 +67,16 @@ class Opened:
     def head(self, line: bytes, *fields: bytes) -> bytes:
         host = b"Host: 127.0.0.1:%d" % self.secured.server.public_port
         return b"\r\n".join([line, host, b"Cookie: " + self.cookie, *fields, b"", b""])
+
+    async def ask(
+        self, upstream: RawUpstream, stack: AsyncExitStack, request: bytes, *, receive_buffer: int | None = None
+    ) -> tuple[RawClient, UpstreamEnd]:
+        """A connection on which the request was sent, and the one on which its head has reached the upstream."""
+        client = await self.secured.connect(stack, receive_buffer=receive_buffer)
+        client.send(request)
+        end = await upstream.accept()
+        await end.head()
+        return client, end
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -146,10 +156,7 @@ def test_old_versions_of_tls_and_plain_http_are_refused(secured: Secured) -> Non
 async def test_an_answer_that_waits_for_a_slow_reader_is_broken_off_when_its_link_ends(
     opened: Opened, secured: Secured, upstream: RawUpstream, stack: AsyncExitStack, size: int
 ) -> None:
-    client = await secured.connect(stack, receive_buffer=4096)
-    client.send(opened.head(b"GET /large HTTP/1.1"))
-    end = await upstream.accept()
-    await end.head()
+    client, end = await opened.ask(upstream, stack, opened.head(b"GET /large HTTP/1.1"), receive_buffer=4096)
     end.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
     assert (await client.head()).status == 200
     await secured.server.deactivate(opened.environment["id"], opened.link["id"])
@@ -194,10 +201,7 @@ async def slow(
     opened: Opened, upstream: RawUpstream, stack: AsyncExitStack, request: bytes, answer: bytes, awaits: bytes
 ) -> Slow:
     """Ask, and let the environment answer and close."""
-    client = await opened.secured.connect(stack, receive_buffer=4096)
-    client.send(request)
-    end = await upstream.accept()
-    await end.head()
+    client, end = await opened.ask(upstream, stack, request, receive_buffer=4096)
     end.send(answer)
     tasks = await stack.enter_async_context(asyncio.TaskGroup())
     tasks.create_task(end.close())
@@ -260,12 +264,9 @@ async def test_a_shutdown_waits_for_slow_readers(tmp_path: Path, upstream: RawUp
 
 @in_the_session
 async def test_an_answer_without_a_length_never_looks_whole_to_a_client_that_leaves_early(
-    opened: Opened, secured: Secured, upstream: RawUpstream, stack: AsyncExitStack
+    opened: Opened, upstream: RawUpstream, stack: AsyncExitStack
 ) -> None:
-    client = await secured.connect(stack)
-    client.send(opened.head(b"GET /uncounted HTTP/1.0"))
-    end = await upstream.accept()
-    await end.head()
+    client, end = await opened.ask(upstream, stack, opened.head(b"GET /uncounted HTTP/1.0"))
     end.send(b"HTTP/1.1 200 OK\r\n\r\nhalf")
     assert (await client.head()).status == 200
     client.shut_down_tcp()
@@ -286,12 +287,9 @@ async def test_a_refusal_arrives_although_the_body_is_still_being_sent(
 
 @in_the_session
 async def test_an_environments_close_reaches_a_visitor_who_is_still_sending(
-    opened: Opened, secured: Secured, upstream: RawUpstream, stack: AsyncExitStack
+    opened: Opened, upstream: RawUpstream, stack: AsyncExitStack
 ) -> None:
-    client = await secured.connect(stack)
-    client.send(opened.head(b"GET /socket HTTP/1.1", *SOCKET))
-    end = await upstream.accept()
-    await end.head()
+    client, end = await opened.ask(upstream, stack, opened.head(b"GET /socket HTTP/1.1", *SOCKET))
     end.send(SWITCHED)
     assert (await client.head()).status == 101
     message = bytes([0x82, 0xFF]) + (64 * 1024).to_bytes(8) + b"mask" + bytes(64 * 1024)
@@ -315,10 +313,7 @@ async def test_an_environments_close_reaches_a_visitor_who_is_still_sending(
 async def test_a_client_that_ends_its_half_ends_the_connection_and_disturbs_nobody(
     opened: Opened, secured: Secured, upstream: RawUpstream, stack: AsyncExitStack
 ) -> None:
-    client = await secured.connect(stack)
-    client.send(opened.head(b"GET /waiting HTTP/1.1"))
-    end = await upstream.accept()
-    await end.head()
+    client, end = await opened.ask(upstream, stack, opened.head(b"GET /waiting HTTP/1.1"))
     client.shut_down_tcp()
     await end.gone()
     assert "eof_received" not in secured.server.log
