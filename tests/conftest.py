@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import ssl
+
+import pytest
 from hypothesis import HealthCheck, settings
+from tests.operate.certificates import serving, write_pair
 
 # A plugin, so that one server and one migration serve every folder that tests against PostgreSQL.
 pytest_plugins = ("tests.postgres.databases",)
@@ -8,3 +12,11 @@ pytest_plugins = ("tests.postgres.databases",)
 # How long an example takes says more about the machine's other work than about the code.
 settings.register_profile("guestpass", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("guestpass")
+
+
+@pytest.fixture(scope="session")
+def speaks_tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    """For an upstream whose certificate nobody vouches for: its environment has ``tlsVerify=False``."""
+    folder = tmp_path_factory.mktemp("certificate")
+    write_pair(folder / "certificate.pem", folder / "key.pem")
+    return serving(folder / "certificate.pem", folder / "key.pem")

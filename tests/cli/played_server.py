@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from tests.operate.certificates import serving
 
 Played = tuple[int, dict[str, str], bytes]
 
@@ -88,6 +89,4 @@ def certificate(folder: Path, *, days: int = 90) -> tuple[ssl.SSLContext, Path]:
     (folder / "key.pem").write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "authority.pem", folder / "key.pem")
-    return context, folder / "authority.pem"
+    return serving(folder / "authority.pem", folder / "key.pem"), folder / "authority.pem"

@@ -5,12 +5,10 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator
 
-import pytest
 import pytest_asyncio
 from tests.gateway.raw_upstream import RawUpstream, raw_upstream
 from tests.gateway.shared import Share, sharing
 from tests.installation import Installation, installation
-from tests.operate.certificates import write_pair
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -23,16 +21,6 @@ async def server() -> AsyncIterator[Installation]:
 async def upstream() -> AsyncIterator[RawUpstream]:
     async with raw_upstream() as listening:
         yield listening
-
-
-@pytest.fixture(scope="session")
-def speaks_tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    """For an upstream whose certificate nobody vouches for: its environment has ``tlsVerify=False``."""
-    folder = tmp_path_factory.mktemp("certificate")
-    write_pair(folder / "certificate.pem", folder / "key.pem")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
-    return context
 
 
 @pytest_asyncio.fixture(loop_scope="session")

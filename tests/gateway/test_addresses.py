@@ -21,6 +21,7 @@ from tests.gateway.raw_client import Answer
 from tests.gateway.raw_upstream import raw_upstream
 from tests.gateway.shared import OK, Share, Shared, sharing
 from tests.installation import Installation, installation
+from tests.operate.certificates import serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -171,9 +172,7 @@ def _certificate(folder: Path) -> Certificate:
         certificate.public_bytes(pem)
         + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem")
-    return Certificate(folder / "authority.pem", context)
+    return Certificate(folder / "authority.pem", serving(folder / "server.pem"))
 
 
 @pytest.fixture(scope="module")

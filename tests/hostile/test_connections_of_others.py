@@ -17,7 +17,6 @@ from tests.gateway.raw_client import Answer, RawClient
 from tests.gateway.raw_upstream import RawUpstream, UpstreamEnd, raw_upstream
 from tests.gateway.shared import OK
 from tests.installation import Installation, installation
-from tests.operate.certificates import write_pair
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -28,15 +27,6 @@ SECRET = b"session=SECRET-OF-B"
 async def server(request: pytest.FixtureRequest) -> AsyncIterator[Installation]:
     async with installation(link_domain=None if request.param == "one origin" else "links.localhost") as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def speaks_tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    folder = tmp_path_factory.mktemp("certificate")
-    write_pair(folder / "certificate.pem", folder / "key.pem")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
-    return context
 
 
 class Visitor:

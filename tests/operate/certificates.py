@@ -46,6 +46,13 @@ def trusting(certificate: Path) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(certificate))
 
 
+def serving(certificate: Path, key: Path | None = None) -> ssl.SSLContext:
+    """What a server needs to show it; where there is no `key`, that lies in the same file."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
 def _replace(path: Path, data: bytes) -> None:
     draft = path.with_suffix(".new")
     draft.write_bytes(data)
