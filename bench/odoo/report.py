@@ -43,7 +43,7 @@ def markdown(document: Mapping[str, Any]) -> str:
     measured = [Row(**row) for row in document["rows"]]
     machine, options = document["machine"], document["options"]
     quiet = (
-        "Other work went on meanwhile, so only the ratios say something."
+        "**Other work went on meanwhile, so the ratios are rough and the rest proves nothing.**"
         if any(row.is_disturbed for row in measured)
         else "Nothing else used more than a tenth of a core."
     )
