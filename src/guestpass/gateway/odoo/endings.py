@@ -11,7 +11,6 @@ from typing import Final
 
 from guestpass.app.notices import RenderedNotice
 from guestpass.domain.reasons import Reason
-from guestpass.gateway.odoo.json_bodies import RequestId
 from guestpass.gateway.odoo.paths import is_json_api
 from guestpass.languages.language import Language, language_for
 from guestpass.languages.marks import mark
@@ -80,9 +79,7 @@ def is_json(content_type: bytes) -> bool:
     return content_type.partition(b";")[0].strip().lower() in _CALL_TYPES
 
 
-def ending(
-    reason: Reason, *, id: RequestId = None, message: str | None = None, languages: str = ""
-) -> RenderedNotice | None:
+def ending(reason: Reason, *, message: str | None = None, languages: str = "") -> RenderedNotice | None:
     """The answer to a call that is not forwarded, or None where HTTP's own status is the right one.
 
     `message` is the owner's, for maintenance; `languages` is the request's Accept-Language.
@@ -94,10 +91,10 @@ def ending(
     if reason is Reason.MAINTENANCE and message and message.strip():
         told = language.say("Message from the owner: {message}", message=message.strip())
         words = f"{words} {told}"
-    return user_error(words, id=id)
+    return user_error(words)
 
 
-def user_error(words: str, *, id: RequestId = None) -> RenderedNotice:
+def user_error(words: str) -> RenderedNotice:
     """What Odoo answers where it raises a UserError; its client shows `words` in a dialog."""
     error = {
         "code": 200,
@@ -110,7 +107,7 @@ def user_error(words: str, *, id: RequestId = None) -> RenderedNotice:
             "context": {},
         },
     }
-    return RenderedNotice(200, _FIELDS, _json({"jsonrpc": "2.0", "id": id, "error": error}))
+    return RenderedNotice(200, _FIELDS, _json({"jsonrpc": "2.0", "id": None, "error": error}))
 
 
 def answered(body: bytes) -> RenderedNotice:

@@ -208,9 +208,9 @@ def resume_id(server: ServerFrames, client: ClientFrames) -> int | None:
     return client.last if server.last_id is None else server.last_id
 
 
-def notification(id: int, title: str, message: str, *, type: str = "warning", sticky: bool = True) -> bytes:
-    """A message of the bus that Odoo's web client shows as its own notification; `type` is its colour."""
-    payload = {"title": title, "message": message, "type": type, "sticky": sticky}
+def notification(id: int, title: str, message: str) -> bytes:
+    """A message of the bus that Odoo's web client shows as its own warning, until it is closed."""
+    payload = {"title": title, "message": message, "type": "warning", "sticky": True}
     shown = [{"id": id, "message": {"type": "simple_notification", "payload": payload}}]
     return json.dumps(shown, separators=(",", ":")).encode()
 

@@ -83,5 +83,4 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "span": span,
     "moment": moment,
     "iso": iso,
-    "size": size,
 }

@@ -61,11 +61,11 @@ def test_anything_else_is_not(method: str, path: str, content_type: str) -> None
 
 
 def test_the_answer_has_the_shape_of_odoos_own() -> None:
-    answer = read(ending(Reason.LINK_EXPIRED, id=17))
+    answer = read(ending(Reason.LINK_EXPIRED))
     text = answer["error"]["data"]["message"]
     assert answer == {
         "jsonrpc": "2.0",
-        "id": 17,
+        "id": None,
         "error": {
             "code": 200,
             "message": "Odoo Server Error",
@@ -127,10 +127,6 @@ def test_what_no_honest_client_meets_keeps_its_status(reason: Reason) -> None:
 
 def test_a_text_that_is_no_unicode_is_told_as_far_as_it_goes() -> None:
     assert read(user_error("a\udc80b"))["error"]["data"]["message"] == "a?b"
-
-
-def test_an_unknown_id_is_null() -> None:
-    assert read(ending(Reason.LINK_EXPIRED))["id"] is None
 
 
 @pytest.mark.parametrize(

@@ -406,9 +406,3 @@ def test_a_notification_is_what_the_web_client_shows() -> None:
             },
         }
     ]
-    assert json.loads(notification(1, "t", "m", type="info", sticky=False))[0]["message"]["payload"] == {
-        "title": "t",
-        "message": "m",
-        "type": "info",
-        "sticky": False,
-    }
