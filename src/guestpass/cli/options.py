@@ -39,3 +39,5 @@ LinkNames = Annotated[
         metavar="LINK...", help=f"{_LINK_HELP} Several may be given.", show_default=False, autocompletion=complete_link
     ),
 ]
+Label = Annotated[str | None, typer.Option("--label", metavar="TEXT", help="What you call the link.")]
+Note = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="A note for owners; visitors never see it.")]

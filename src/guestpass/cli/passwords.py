@@ -15,10 +15,16 @@ from guestpass.system import SystemEntropy
 _PASSWORD, _MAKE = "--password", "--make-password"
 
 MakePassword = Annotated[bool, typer.Option(_MAKE, help="Make a password and print it; --password alone does it too.")]
-PASSWORD_HELP = (
-    "The password that visitors must type. With - it is asked for, or read from standard input, so that it stands in "
-    "no list of processes. Alone (--password, and then nothing or another option) a password is made and printed."
-)
+Password = Annotated[
+    str | None,
+    typer.Option(
+        _PASSWORD,
+        metavar="[TEXT]",
+        help="The password that visitors must type. With - it is asked for, or read from standard input, so that it "
+        "stands in no list of processes. Alone (--password, and then nothing or another option) a password is made and "
+        "printed.",
+    ),
+]
 
 
 class PasswordCommand(TyperCommand):

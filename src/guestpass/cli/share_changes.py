@@ -16,8 +16,8 @@ from guestpass.cli.clearing import CLEAR, cleared, require_given_or_cleared
 from guestpass.cli.connection import Backend, work
 from guestpass.cli.durations import Until, until
 from guestpass.cli.lookup import find_link
-from guestpass.cli.options import ORG, AsJSON, LinkName, Org, Yes
-from guestpass.cli.passwords import PASSWORD_HELP, MakePassword, PasswordCommand, choose_password
+from guestpass.cli.options import ORG, AsJSON, Label, LinkName, Note, Org, Yes
+from guestpass.cli.passwords import MakePassword, Password, PasswordCommand, choose_password
 from guestpass.cli.sending import QR, MessageIn, print_link
 from guestpass.cli.session import WRONG, Stopped, confirm
 from guestpass.domain.errors import Invalid
@@ -52,14 +52,9 @@ def edit(
             help="How long the link works from now on, such as 24h or 7d, or until when, such as 2026-03-31.",
         ),
     ] = None,
-    label: Annotated[str | None, typer.Option("--label", metavar="TEXT", help="What you call the link.")] = None,
-    note: Annotated[
-        str | None, typer.Option("--note", metavar="TEXT", help="A note for owners; visitors never see it.")
-    ] = None,
-    password: Annotated[
-        str | None,
-        typer.Option("--password", metavar="[TEXT]", help=PASSWORD_HELP),
-    ] = None,
+    label: Label = None,
+    note: Note = None,
+    password: Password = None,
     make_password: MakePassword = False,
     start: Annotated[str | None, typer.Option("--start", metavar="PATH", help="Where visitors land.")] = None,
     sign_in_as: Annotated[

@@ -17,8 +17,8 @@ from guestpass.cli.completion import complete_environment
 from guestpass.cli.connection import Backend, work
 from guestpass.cli.durations import Until, duration, until
 from guestpass.cli.lookup import all_links, find_environment, find_link, find_links
-from guestpass.cli.options import ORG, AsJSON, EnvironmentName, LinkName, LinkNames, Org, Yes
-from guestpass.cli.passwords import PASSWORD_HELP, MakePassword, PasswordCommand, choose_password
+from guestpass.cli.options import ORG, AsJSON, EnvironmentName, Label, LinkName, LinkNames, Note, Org, Yes
+from guestpass.cli.passwords import MakePassword, Password, PasswordCommand, choose_password
 from guestpass.cli.sending import QR, MessageIn, WithPassword, draw_qr, print_link
 from guestpass.cli.session import confirm
 from guestpass.domain.link import Access, ShareType, Status
@@ -41,11 +41,9 @@ def create(
             show_default="7d, or MAX_LINK_LIFETIME if that is less",
         ),
     ] = None,
-    label: Annotated[str | None, typer.Option("--label", metavar="TEXT", help="What you call the link.")] = None,
-    note: Annotated[
-        str | None, typer.Option("--note", metavar="TEXT", help="A note for owners; visitors never see it.")
-    ] = None,
-    password: Annotated[str | None, typer.Option("--password", metavar="[TEXT]", help=PASSWORD_HELP)] = None,
+    label: Label = None,
+    note: Note = None,
+    password: Password = None,
     make_password: MakePassword = False,
     share_type: Annotated[
         ShareType | None,
