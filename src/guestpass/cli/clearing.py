@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import typer
 
-CLEAR: Final = "--clear"
+_CLEAR: Final = "--clear"
+
+
+def clear_option(words: Iterable[str]) -> Any:  # noqa: ANN401 - typer gives its options no type
+    """The option that takes one of these words."""
+    return typer.Option(
+        _CLEAR,
+        metavar="OPTION",
+        help=f"Take away what another option gave: {', '.join(words)}. May be given several times.",
+    )
 
 
 def require_given(**options: str | Sequence[str] | None) -> None:
@@ -23,7 +32,7 @@ def require_given_or_cleared(**options: str | Sequence[str] | None) -> None:
         if value is not None and "" in ((value,) if isinstance(value, str) else value):
             word = _option(name).removeprefix("--")
             raise typer.BadParameter(
-                f"must not be empty; to take away what is there: {CLEAR} {word}", param_hint=_option(name)
+                f"must not be empty; to take away what is there: {_CLEAR} {word}", param_hint=_option(name)
             )
 
 
@@ -31,7 +40,7 @@ def cleared(words: Sequence[str], fields: Mapping[str, tuple[str, Any]], given: 
     """The fields that are taken away; `fields` says of each word which field it is, and what it is without a value."""
     for word in words:
         if fields[word][0] in given:
-            raise typer.BadParameter(f"{word} can't be given beside --{word}", param_hint=CLEAR)
+            raise typer.BadParameter(f"{word} can't be given beside --{word}", param_hint=_CLEAR)
     return dict(fields[word] for word in words)
 
 

@@ -12,7 +12,7 @@ import typer
 from guestpass.app.environments import EnvironmentChange, NewEnvironment
 from guestpass.app.links import LinkSearch
 from guestpass.cli import output
-from guestpass.cli.clearing import CLEAR, cleared
+from guestpass.cli.clearing import clear_option, cleared
 from guestpass.cli.connection import Backend, work
 from guestpass.cli.durations import duration
 from guestpass.cli.lookup import find_environment
@@ -257,14 +257,7 @@ def edit(
         ),
     ] = None,
     read_only_allow: _ReadOnlyAllow = None,
-    clear: Annotated[
-        list[Clearable] | None,
-        typer.Option(
-            CLEAR,
-            metavar="OPTION",
-            help=f"Take away what another option gave: {', '.join(CLEARABLE)}. May be given several times.",
-        ),
-    ] = None,
+    clear: Annotated[list[Clearable] | None, clear_option(CLEARABLE)] = None,
     org: Org = ORG,
     as_json: AsJSON = False,
 ) -> None:

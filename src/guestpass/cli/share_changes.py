@@ -12,7 +12,7 @@ import typer
 
 from guestpass.app.links import LinkChange
 from guestpass.cli import output
-from guestpass.cli.clearing import CLEAR, cleared, require_given_or_cleared
+from guestpass.cli.clearing import clear_option, cleared, require_given_or_cleared
 from guestpass.cli.connection import Backend, work
 from guestpass.cli.durations import Until, until
 from guestpass.cli.lookup import find_link
@@ -76,14 +76,7 @@ def edit(
             help="An address or network that visitors may come from. May be given several times.",
         ),
     ] = None,
-    clear: Annotated[
-        list[Clearable] | None,
-        typer.Option(
-            CLEAR,
-            metavar="OPTION",
-            help=f"Take away what another option gave: {', '.join(CLEARABLE)}. May be given several times.",
-        ),
-    ] = None,
+    clear: Annotated[list[Clearable] | None, clear_option(CLEARABLE)] = None,
     org: Org = ORG,
     as_json: AsJSON = False,
 ) -> None:
