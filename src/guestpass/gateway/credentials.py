@@ -40,10 +40,9 @@ _TAKEN: Final = b"*"  # it has answered to these
 class Credentials:
     """The credentials of one request of a visitor's, and what becomes of them; `tag` is the visitor's."""
 
-    __slots__ = ("_jar", "_mark", "_own", "_secure", "_signer", "_tag", "is_withheld")
+    __slots__ = ("_jar", "_mark", "_own", "_secure", "_tag", "is_withheld")
 
     def __init__(self, signer: PassSigner, jar: CookieJar, tag: bytes, head: RequestHead, *, secure: bool) -> None:
-        self._signer = signer
         self._jar = jar
         self._tag = tag
         self._secure = secure
