@@ -9,39 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 
 import pytest
-from tests.gateway.raw_client import BrokenOffError, RawClient
+from tests.gateway.raw_client import BrokenOffError
 from tests.gateway.raw_upstream import RawUpstream
 from tests.gateway.shared import Share
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-PIECE = bytes(range(256)) * 256
-
-
-async def test_an_answer_arrives_from_an_environment_that_closes_on_an_upload(
-    share: Share, tls_upstream: RawUpstream
-) -> None:
-    """The reset that follows such an answer fails what is still being sent, often before the answer was read."""
-    shared = await share(tls_upstream, tlsVerify=False)
-    for _ in range(5):
-        client = await shared.connect()
-
-        async def upload(client: RawClient = client) -> None:
-            client.send(shared.request(b"POST /upload HTTP/1.1", b"Content-Length: 100000000"))
-            for _ in range(64):
-                await client.send_all(PIECE)
-
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(upload())
-            end = await tls_upstream.accept()
-            await end.head()
-            # Small enough for the window that a new connection has: what is not on its way yet, a reset takes back.
-            body = PIECE[:20_000]
-            end.send(b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 20000\r\n\r\n" + body)
-            end.hang_up()
-        answer = await client.answer()
-        assert (answer.status, answer.body) == (413, body)
-        assert await client.rest() == b""
 
 
 class Leaving:
