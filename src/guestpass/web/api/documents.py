@@ -60,7 +60,6 @@ class Operation:
     path: str
     summary: str
     description: str
-    needs_bearer: bool
     parameters: list[Field]
     body: list[Field]
     body_description: str
@@ -107,7 +106,6 @@ def _operation(
         path=path,
         summary=operation["summary"],
         description=operation["description"],
-        needs_bearer=bool(operation.get("security")),
         parameters=[
             Field(
                 each["name"],
