@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -10,8 +11,10 @@ import pytest
 from tests.unit.gateway import playbook
 from tests.unit.gateway.playbook import LINK_ID, playing, request
 
+from guestpass.app.places import Places
 from guestpass.app.visitor_sessions import VisitorSessions
 from guestpass.domain.environment import Kind
+from guestpass.domain.visitor_pass import VisitorPass
 
 
 class _Sessions:
@@ -27,6 +30,11 @@ class _Sessions:
         await self.may_end.wait()
 
 
+class _Places:
+    async def leave(self, passes: Sequence[VisitorPass]) -> None:
+        """The visit is ended in the database, which is there so far."""
+
+
 @pytest.mark.parametrize("is_away", [True, False], ids=["the database is away", "the link ends meanwhile"])
 async def test_who_logs_out_is_answered_although_nothing_is_written(
     monkeypatch: pytest.MonkeyPatch, is_away: bool
@@ -38,11 +46,16 @@ async def test_who_logs_out_is_answered_although_nothing_is_written(
         entry.link = replace(entry.link, account="anna")
         sessions = _Sessions(is_away=is_away)
         monkeypatch.setattr(book.gateway.odoo, "_sessions", cast("VisitorSessions", sessions))
+        monkeypatch.setattr(book.gateway, "places", cast("Places", _Places()))
         book.client.deliver(request(b"GET /web/session/logout HTTP/1.1"))
         await book.settle()
         if not is_away:
+            # Leaving ends what the visitor has open, and this request must not be among that.
             book.end_link()
             await book.settle()
-        assert book.client.written.startswith(b"HTTP/1.1 503 ") if is_away else book.client.aborted
+            assert book.client.written == b""
+            sessions.may_end.set()
+            await book.settle()
+        assert not book.client.aborted
+        assert (b'"code": "unavailable"' if is_away else b'"code": "visit_ended"') in book.client.written
         assert not entry.live
-        sessions.may_end.set()
