@@ -98,7 +98,7 @@ async def test_everything_can_be_given_at_creation(owner: httpx2.AsyncClient) ->
         ({"active": False}, {"status": "deactivated", "deactivatedAt": NOW}),
         ({"startPath": "/odoo/crm"}, {"startPath": "/odoo/crm"}),
         ({"startPath": ""}, {}),
-        ({"maxVisitors": 100_000}, {"maxVisitors": 100_000}),
+        ({"maxVisitors": 100_000}, {"maxVisitors": 100_000, "placesTaken": 0}),
         ({"allowedIPs": ["::1"]}, {"allowedIPs": ["::1"]}),
         ({"allowedIPs": None}, {}),
         ({"access": "readOnly", "signInAs": {"login": "demo", "password": "demo's own"}}, {
@@ -124,7 +124,8 @@ async def test_null_takes_away_and_what_is_left_out_stays(owner: httpx2.AsyncCli
         signInAs=None,
     )  # fmt: skip
     assert cleared == link | {
-        "label": None, "note": None, "shareType": "token", "startPath": None, "maxVisitors": None, "allowedIPs": [],
+        "label": None, "note": None, "shareType": "token", "startPath": None, "maxVisitors": None,
+        "placesTaken": None, "allowedIPs": [],
         "signInAs": None,
     }  # fmt: skip
 
