@@ -697,7 +697,12 @@ async def test_who_leaves_a_view_only_link_is_signed_out(server: Installation, o
         await visitor.navigate("/odoo")
         [sid] = {each["sid"] for each in odoo.sessions("demo")} - before
         assert "You have left" in (await visitor.navigate("/web/session/logout")).text
-        assert sid in {each["sid"] for each in odoo.ended_sessions("demo") if each["how"] == "logout"}
+
+        async def is_told() -> bool:
+            return sid in {each["sid"] for each in odoo.ended_sessions("demo") if each["how"] == "logout"}
+
+        # The answer waits for no Odoo.
+        await until(is_told)
 
 
 async def test_the_dialog_speaks_the_visitors_language(looker: Visitor) -> None:
