@@ -146,7 +146,13 @@ async def test_a_process_that_is_killed_is_replaced(server: Installation, odoo: 
         await post(looker, reading(30_000))
         first = examiner(server)
         assert first is not None
+
+        async def is_gone() -> bool:
+            return examiner(server) is None
+
         os.kill(first, signal.SIGKILL)
+        # What is sent to a process that is ending is answered as below.
+        await until(is_gone)
         assert "result" in await post(looker, reading(30_000))
         second = examiner(server)
         assert second not in (None, first)
