@@ -30,9 +30,9 @@ from guestpass.web.api.models import (
     EnvironmentsBody,
     RefusedCallsBody,
 )
-from guestpass.web.api.reading import find_further, read_json, read_query
 from guestpass.web.api.record_models import HistoryBody, PasswordTriesBody, RefusalsBody, VisitorsBody
 from guestpass.web.api.shapes import Given
+from guestpass.web.validation import find_further, read_json, read_query
 
 if TYPE_CHECKING:
     from guestpass.wiring import Core

@@ -10,10 +10,10 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from guestpass.domain.errors import FieldError
-from guestpass.web.api.reading import NotJSON, find_further, read_json
 from guestpass.web.media_types import JSON, JSON_PATCHES
 from guestpass.web.problems import Problem, ProblemRaised, invalid
 from guestpass.web.services import WebServices, services_of
+from guestpass.web.validation import NotJSON, find_further, read_json
 
 LONGEST_BODY: Final = 64 * 1024
 """In bytes, for all but pictures; the longest of it, a maintenance message, is far below."""

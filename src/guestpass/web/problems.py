@@ -32,12 +32,12 @@ from guestpass.domain.errors import (
 )
 from guestpass.domain.reasons import Reason
 from guestpass.languages.language import Language, language_for
-from guestpass.web.api.reading import explain
 from guestpass.web.brands import BARE
 from guestpass.web.facts import Facts
 from guestpass.web.media_types import JSON_PATCHES
 from guestpass.web.pages import DATA_FIELDS, Page, page_fields, place, render
 from guestpass.web.texts import NOTICES, UNEXPECTED, Words
+from guestpass.web.validation import explain
 
 MEDIA_TYPE: Final = "application/problem+json"
 DATA_HEAD: Final = (("Content-Type", MEDIA_TYPE), *DATA_FIELDS)

@@ -1,4 +1,4 @@
-"""Read what callers give, and name every field that is wrong with it; for the API and for commands alike."""
+"""Validate what the API and the commands are given, and name every wrong field."""
 
 from __future__ import annotations
 
