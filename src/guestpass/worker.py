@@ -13,7 +13,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import limits
-from sqlalchemy.exc import SQLAlchemyError
 
 from guestpass.app.directory import Directory
 from guestpass.app.installation_findings import admin_beside_visitors, expiring_certificate, untrusted_proxy
@@ -197,8 +196,10 @@ def build_worker(
         if feed.blind_since is not None or is_out_of_date():
             return False
         try:
+            # A machine that was cut off answers again before its feed has noticed.
+            await feed.announce()
             await core.database.look_at_tables()
-        except SQLAlchemyError:
+        except Exception:  # noqa: BLE001 -- whatever keeps changes from being applied; the feed has logged it
             return False
         return is_ready()
 
