@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from guestpass.gateway.heads import RequestHead
@@ -17,9 +18,15 @@ _BOTS = re.compile(
     re.IGNORECASE,
 )
 _LOOKED_AT: Final = 1024
-"""Bytes. None of those writes more, and looking through a field as long as a head takes a core 20 ms."""
+"""Bytes. None of those writes more, and searching a field as long as a whole head takes a core 20 ms."""
 
 
 def is_bot(head: RequestHead) -> bool:
-    """Whether the request's User-Agent (RFC 9110, section 10.1.5) is one of those. Who lies about it is none."""
-    return _BOTS.search(head.values.get(b"user-agent", b""), 0, _LOOKED_AT) is not None
+    """Return whether the User-Agent (RFC 9110, section 10.1.5) is one of those; one that hides is not found."""
+    return _names_bot(head.values.get(b"user-agent", b"")[:_LOOKED_AT])
+
+
+# A search takes some microseconds, and one browser sends the same value with every request.
+@lru_cache(maxsize=1024)
+def _names_bot(agent: bytes) -> bool:
+    return _BOTS.search(agent) is not None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from tests.unit.gateway.requests import request
 
+from guestpass.gateway import bots
 from guestpass.gateway.bots import is_bot
 
 
@@ -61,3 +62,16 @@ def test_no_more_of_a_field_is_looked_through_than_they_write() -> None:
     agent = "Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X Build/MMB29P) (compatible; Embedly/0.2)"
     assert is_bot(request("GET /", f"User-Agent: {'Mozilla/5.0 ' * 70}{agent}"))
     assert not is_bot(request("GET /", f"User-Agent: {'Mozilla/5.0 ' * 4000}{agent}"))
+
+
+def test_a_name_is_searched_for_once_in_each_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[bytes] = []
+
+    class Pattern:
+        def search(self, agent: bytes) -> None:
+            searched.append(agent)
+
+    monkeypatch.setattr(bots, "_BOTS", Pattern())
+    for _ in range(3):
+        assert not is_bot(request("GET /", "User-Agent: one that no other test sends"))
+    assert searched == [b"one that no other test sends"]
