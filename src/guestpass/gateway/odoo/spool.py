@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections import Counter, deque
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -43,30 +43,33 @@ class SpoolRoom:
         self.memory_left = memory
         self.failed: Callable[[OSError], None] = lambda _: None
         self._taken = 0
-        self._of_visitor: Counter[str] = Counter()
-        self._of_link: Counter[str] = Counter()
-        self._of_address: Counter[str] = Counter()
+        self._of_visitor: dict[str, int] = {}
+        self._of_link: dict[str, int] = {}
+        self._of_address: dict[str, int] = {}
         self.threads = ThreadPoolExecutor(4, thread_name_prefix="spool")
 
     def take(self, holder: Holder, size: int) -> bool:
         """Take `size` bytes of room; False where a quota would be passed."""
+        if not size:
+            return True
         visitor, link, address = holder
         address = counted_as(address)
         free = self._total - self._taken - size
-        if (
-            self._of_visitor[visitor] + size > self._per_visitor
-            or self._of_link[link] + size > free
-            or self._of_address[address] + size > free
-        ):
+        of_visitor = self._of_visitor.get(visitor, 0) + size
+        of_link = self._of_link.get(link, 0) + size
+        of_address = self._of_address.get(address, 0) + size
+        if of_visitor > self._per_visitor or of_link > free or of_address > free:
             return False
         self._taken += size
-        self._of_visitor[visitor] += size
-        self._of_link[link] += size
-        self._of_address[address] += size
+        self._of_visitor[visitor] = of_visitor
+        self._of_link[link] = of_link
+        self._of_address[address] = of_address
         return True
 
     def give_back(self, holder: Holder, size: int) -> None:
-        """Room that was taken is free again."""
+        """Free room that was taken."""
+        if not size:
+            return
         visitor, link, address = holder
         self._taken -= size
         _give_back(self._of_visitor, visitor, size)
@@ -115,7 +118,8 @@ class Spool:
         self._back: deque[bytes] = deque()  # after that, what the file has yet to take
         self._back_size = 0
         self._writing = False
-        self._written = asyncio.Event()
+        # Most bodies need no file, and an event is a lock and a queue.
+        self._written: asyncio.Event | None = None
         self._using_file = 0
         self._accounted = 0
         self._closed = False
@@ -152,6 +156,8 @@ class Spool:
             self._back.append(data)
             self._back_size += len(data)
             self._room.memory_left -= len(data)
+            if self._written is None:
+                self._written = asyncio.Event()
             self._written.clear()
             if not self._writing:
                 self._writing = True
@@ -174,7 +180,7 @@ class Spool:
         while not self._front and self._read_at == self._write_at and self.pending:
             if self.failed:
                 raise OSError("the spool's file could not be written")
-            await self._written.wait()
+            await self._next_write()
         if self._front:
             data = self._front.popleft()
             self._front_size -= len(data)
@@ -197,7 +203,7 @@ class Spool:
         position, end = self._read_at, self._read_at + self.pending - self._front_size
         while position < end:
             while position == self._write_at and not (self.failed or self._closed):
-                await self._written.wait()
+                await self._next_write()
             if self.failed or self._closed:
                 raise OSError("the spool's content is gone")
             data = await self._with_file(os.pread, min(_PIECE, self._write_at - position), position)
@@ -223,7 +229,7 @@ class Spool:
             self._back_size = 0
             self._room.give_back(self._holder, self._accounted)
             self._accounted = self.pending = 0
-            self._written.set()
+            self._tell_written()
             self._close_file()
 
     def _clear_front(self) -> None:
@@ -249,26 +255,36 @@ class Spool:
                 batch = b"".join(self._back)
                 self._back.clear()
                 self._back_size = 0
-                self._written.clear()
+                if self._written is not None:
+                    self._written.clear()
                 try:
                     await self._with_file(_write_whole, batch, self._write_at)
                 finally:
                     self._room.memory_left += len(batch)
                 self._write_at += len(batch)
-                self._written.set()
+                self._tell_written()
                 # Whether it was congested can't be asked now: by what others took or gave back, the bound has moved.
                 if not self.is_congested and not self._closed:
                     self._relieved()
         except OSError as error:
             self._room.failed(error)
             self.failed = True
-            self._written.set()
+            self._tell_written()
             if not self._closed:
                 self._relieved()
         finally:
             self._writing = False
             if self._closed:
                 self._close_file()
+
+    async def _next_write(self) -> None:
+        """Wait until more is in the file, writing has failed, or the spool is closed."""
+        if self._written is not None:
+            await self._written.wait()
+
+    def _tell_written(self) -> None:
+        if self._written is not None:
+            self._written.set()
 
     async def _with_file(self, work: Callable[[int, _T, int], _R], what: _T, position: int) -> _R:
         # The descriptor must not be closed, and its number given to another file, while a thread uses it.
@@ -287,10 +303,11 @@ class Spool:
             self._file = -1
 
 
-def _give_back(held: Counter[str], who: str, size: int) -> None:
-    """Counters hold nobody who holds nothing."""
-    if held[who] > size:
-        held[who] -= size
+def _give_back(held: dict[str, int], who: str, size: int) -> None:
+    """Lower a count; remove keys whose count is zero."""
+    left = held.get(who, 0) - size
+    if left > 0:
+        held[who] = left
     else:
         held.pop(who, None)
 

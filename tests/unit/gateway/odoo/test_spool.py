@@ -235,3 +235,20 @@ async def test_who_looks_through_what_is_dropped_is_told(tmp_path: Path, tasks: 
     spool.close()
     with pytest.raises(OSError, match="gone"):
         await anext(looked)
+
+
+async def test_a_spool_that_holds_nothing_makes_nothing_and_keeps_no_count(
+    tmp_path: Path, tasks: asyncio.TaskGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = _room(tmp_path)
+
+    def make() -> None:
+        raise AssertionError("an event, although nothing waits for the disk")
+
+    monkeypatch.setattr(asyncio, "Event", make)
+    spool = Spool(room, SOMEONE, _spawn(tasks), lambda: None)
+    assert spool.put(b"")
+    assert spool.put(b"a call")
+    assert spool.take_all() == b"a call"
+    spool.close()
+    assert (room._of_visitor, room._of_link, room._of_address) == ({}, {}, {})
