@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -37,6 +38,8 @@ class FixedName:
     origin: bytes
 
 
+# Asked for with each request, and the same for each of an environment.
+@lru_cache(maxsize=4096)
 def fixed_name(*, public_url: str | None, canonical_url: str | None, url: str) -> FixedName:
     """The name for an environment: its `public_url`, else what its pages call canonical, else where it is reached.
 

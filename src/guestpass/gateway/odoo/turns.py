@@ -64,13 +64,8 @@ class Turns:
         """The request needs its turn no more, or no longer waits for one."""
         if request in self._holding:
             self._holding.discard(request)
-        else:
-            own = self._waiting.get(request.visitor)
-            if own is not None and request in own:
-                own.remove(request)
-                self._count -= 1
-                if not own:
-                    del self._waiting[request.visitor]
+        elif self._count:
+            self._give_up(request)
         while self._count and len(self._holding) < self.limit:
             visitor, own = self._waiting.popitem(last=False)
             following = own.popleft()
@@ -79,3 +74,12 @@ class Turns:
                 self._waiting[visitor] = own
             self._holding.add(following)
             following.take_turn()
+
+    def _give_up(self, request: Waiting) -> None:
+        """Take a request out of those that wait, where it is one of them."""
+        own = self._waiting.get(request.visitor)
+        if own is not None and request in own:
+            own.remove(request)
+            self._count -= 1
+            if not own:
+                del self._waiting[request.visitor]
