@@ -1,6 +1,6 @@
-"""Processes of ``guestpass`` that need not start an interpreter, which costs ten times what most commands do.
+"""Processes that need not start an interpreter and import a program, which costs ten times what most commands do.
 
-One process for each of pytest's imports the program and then forks for each command. What a command is given and
+One process for each of pytest's imports the programs and then forks for each command. What a command is given and
 what it leaves is its own, as ever: arguments, environment, directory, streams and exit status. Only what an interpreter
 reads while it starts (``PYTHON...``, the locale, ``LD_...``) is not read again: use ``python -m guestpass`` for that.
 """
@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import pkgutil
+import select
 import selectors
 import signal
 import socket
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +31,8 @@ from typing import NoReturn
 
 _LARGEST_REQUEST = 1_000_000
 _DESCRIPTORS = 4
+# The programs that can be run, by the module whose ``main`` each is.
+_PROGRAMS = {"guestpass": "guestpass.cli.main", "odoo": "tests.doubles.odoo.__main__"}
 # What commands import when they need it, beside what is in `guestpass` itself.
 _IMPORTED_LATE = ("alembic.command", "alembic.script", "brotli", "psycopg", "segno", "truststore")
 
@@ -40,6 +43,11 @@ class Process:
 
     pid: int
     _answers: socket.socket
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its exit status can be read without waiting."""
+        return bool(select.select([self._answers], [], [], 0)[0])
 
     def wait(self, timeout: float) -> int:
         """The exit status of the command, less than 0 if a signal ended it; raises TimeoutError once it is killed."""
@@ -52,10 +60,19 @@ class Process:
                 raise
 
 
-def start(arguments: Sequence[str], environ: Mapping[str, str], stdin: int, stdout: int, stderr: int) -> Process:
-    """Start ``guestpass ARGUMENTS``, with these descriptors for its streams."""
+def start(
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    stdin: int,
+    stdout: int,
+    stderr: int,
+    program: str = "guestpass",
+) -> Process:
+    """Start a program (a key of `_PROGRAMS`) with these arguments, and these descriptors for its streams."""
     ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
-    request = json.dumps({"arguments": arguments, "environ": dict(environ), "folder": str(Path.cwd())})
+    request = json.dumps(
+        {"program": program, "arguments": arguments, "environ": dict(environ), "folder": str(Path.cwd())}
+    )
     with theirs:
         socket.send_fds(_preloaded(), [request.encode()], [stdin, stdout, stderr, theirs.fileno()])
     return Process(int(ours.recv(16)), ours)
@@ -95,6 +112,7 @@ def _preloaded() -> socket.socket:
             cwd=Path(__file__).parents[1],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
+            start_new_session=True,  # What is typed at pytest's terminal is for pytest, which then ends its programs.
         )
 
     def end() -> None:
@@ -111,7 +129,7 @@ def _import_all() -> None:
     for module in pkgutil.walk_packages(guestpass.__path__, "guestpass."):
         if "__main__" not in module.name and ".migrations." not in module.name:
             importlib.import_module(module.name)
-    for name in _IMPORTED_LATE:
+    for name in (*_PROGRAMS.values(), *_IMPORTED_LATE):
         importlib.import_module(name)
 
 
@@ -150,18 +168,20 @@ def _fork_when_asked(requests: socket.socket) -> bytes | None:
             selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, answers))
 
 
-def _become(request: bytes) -> None:
-    """Make this process what an interpreter is that has just been started for the request."""
+def _become(request: bytes) -> Callable[[], int | None]:
+    """Make this process what an interpreter is that has just been started for the request; returns what it runs."""
     wanted = json.loads(request)
     os.chdir(wanted["folder"])
     os.environ.clear()
     os.environ.update(wanted["environ"])
     time.tzset()
-    sys.argv = ["guestpass", *wanted["arguments"]]
+    sys.argv = [wanted["program"], *wanted["arguments"]]
     coding = sys.stdout.encoding, sys.stdout.errors
     sys.stdin = os.fdopen(0, "r", -1, *coding, closefd=False)
     sys.stdout = os.fdopen(1, "w", -1, *coding, closefd=False)
     sys.stderr = os.fdopen(2, "w", 1, coding[0], "backslashreplace", closefd=False)
+    main: Callable[[], int | None] = importlib.import_module(_PROGRAMS[wanted["program"]]).main
+    return main
 
 
 def _end(status: object) -> NoReturn:
@@ -180,10 +200,7 @@ if __name__ == "__main__":
     gc.collect()
     gc.freeze()
     if asked := _fork_when_asked(socket.socket(fileno=int(sys.argv[1]))):
-        _become(asked)
-        from guestpass.cli.main import main
-
         try:
-            main()
+            _end(_become(asked)())
         except SystemExit as end:
             _end(end.code)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import subprocess
-import sys
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tests import preloaded
 from tests.ports import free_ports
 
-_ROOT = Path(__file__).parents[3]
 _READY_WITHIN = 120.0
+_GONE_WITHIN = 60.0
 
 
 class Odoo:
@@ -184,39 +184,29 @@ def running_odoo(**options: Any) -> Iterator[Odoo]:
             options.pop(name, free)
             for name, free in zip(("port", "gevent_port", "control_port"), free_ports(3), strict=True)
         )
-        command = [sys.executable, "-m", "tests.doubles.odoo"]
+        arguments = []
         ports = {"port": port, "gevent_port": gevent_port, "control_port": control_port}
         for name, value in {**ports, **options}.items():
             option = name.replace("_", "-")
-            command += (
+            arguments += (
                 [f"--{option}" if value else f"--no-{option}"] if isinstance(value, bool) else [f"--{option}={value}"]
             )
         log = Path(folder) / "odoo.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                command,
-                cwd=_ROOT,
-                env={**os.environ, "PYTHONPATH": str(_ROOT)},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        with log.open("wb") as output, Path(os.devnull).open("rb") as nothing:
+            out = output.fileno()
+            process = preloaded.start(arguments, os.environ, nothing.fileno(), out, out, program="odoo")
         try:
             _wait_until_ready(process, control_port, log)
             yield Odoo(port, gevent_port, control_port, process.pid, log)
         finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            if not process.has_ended:
+                os.kill(process.pid, signal.SIGTERM)
+            process.wait(_GONE_WITHIN)
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], control_port: int, log: Path) -> None:
+def _wait_until_ready(process: preloaded.Process, control_port: int, log: Path) -> None:
     deadline = time.monotonic() + _READY_WITHIN
-    while process.poll() is None and time.monotonic() < deadline:
+    while not process.has_ended and time.monotonic() < deadline:
         connection = http.client.HTTPConnection("127.0.0.1", control_port, timeout=5)
         try:
             connection.request("GET", "/")
