@@ -23,7 +23,7 @@ help:
 	@echo "make texts  bring the catalogues of translations in line with what the code says"
 
 run: $(VENV)/run.stamp
-	@exec $(BIN)/python -m guestpass.demo
+	@exec $(BIN)/python -m examples.demo
 
 # Files in their order, folder by folder: xdist would begin with those of most tests, which starts the servers of every
 # folder at once and leaves the browsers, few tests and long ones, to one worker at the end.
@@ -57,9 +57,8 @@ wheel: test-compiled
 
 lock:
 	@for set in run dev; do \
-	  group=$$([ $$set = dev ] && echo "--group dev" || true); \
 	  $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-emit-find-links --no-header --quiet $$group pyproject.toml -o requirements/$$set.txt; \
+	    --no-emit-find-links --no-header --quiet --group $$set pyproject.toml -o requirements/$$set.txt; \
 	done
 	for set in jupyterlab bench; do \
 	  $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

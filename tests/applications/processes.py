@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).parents[2]
 READY_WITHIN = 90.0
 GONE_WITHIN = 15.0
+FINDING_EXAMPLES = {"PYTHONPATH": str(ROOT)}  # the environment of a process that runs one: they are not installed
 
 
 @contextmanager
@@ -69,8 +70,8 @@ def running_sample(folder: Path, *, name: str = "Harbour Supplies") -> Iterator[
     """The bundled sample application; gives its URL. `name` is what its pages call it."""
     with reserved_port() as port:
         url = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-m", "guestpass.sample.serve", "--port", str(port), "--name", name]
-        with running(command, ready=f"{url}/", log=folder / f"sample-{port}.log"):
+        command = [sys.executable, "-m", "examples.sample.serve", "--port", str(port), "--name", name]
+        with running(command, ready=f"{url}/", log=folder / f"sample-{port}.log", environment=FINDING_EXAMPLES):
             yield url
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from tests.applications.processes import running
+from tests.applications.processes import FINDING_EXAMPLES, running
 from tests.machines.guest import Guest, enter
 from tests.machines.machine import Machine
 from tests.machines.places import Places, two_machines
@@ -157,6 +157,6 @@ def _load_balancer(places: Places, folder: Path, names: tuple[str, str]) -> Iter
 def _sample(places: Places, folder: Path) -> Iterator[str]:
     [port] = free_ports(1)
     url = f"http://{places.upstream_host}:{port}"
-    command = [sys.executable, "-m", "guestpass.sample.serve", "--host", places.upstream_host, "--port", str(port)]
-    with running(command, ready=f"{url}/", log=folder / "sample.log"):
+    command = [sys.executable, "-m", "examples.sample.serve", "--host", places.upstream_host, "--port", str(port)]
+    with running(command, ready=f"{url}/", log=folder / "sample.log", environment=FINDING_EXAMPLES):
         yield url

@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 from starlette.types import Scope
 
-from guestpass.sample import live, transfers
+from examples.sample import live, transfers
 
 USER, PASSWORD = "demo", "demo"
 SESSION_COOKIE = "sample_session"

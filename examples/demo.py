@@ -158,7 +158,7 @@ def _sample(port: int) -> Iterator[str]:
     """The sample application in a process of its own, as real environments are."""
     # Ctrl-C reaches the whole group; the sample must outlive the gateway that still drains to it.
     process = subprocess.Popen(  # noqa: S603 - our own module, and a number
-        [sys.executable, "-m", "guestpass.sample.serve", "--port", str(port), "--until-input-ends"],
+        [sys.executable, "-m", "examples.sample.serve", "--port", str(port), "--until-input-ends"],
         start_new_session=True,
         stdin=subprocess.PIPE,
     )

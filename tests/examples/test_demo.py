@@ -26,7 +26,7 @@ def until(condition: Callable[[], object], process: subprocess.Popen[bytes]) -> 
 @pytest.mark.parametrize("how", ["SIGINT", "SIGTERM while it starts", "closed terminal", "SIGKILL"])
 def test_whatever_ends_the_demo_ends_its_sample(how: str, tmp_path: Path) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("GUESTPASS_")}
-    with terminal([sys.executable, "-m", "guestpass.demo"], environ | {"TMPDIR": str(tmp_path)}) as (process, shown):
+    with terminal([sys.executable, "-m", "examples.demo"], environ | {"TMPDIR": str(tmp_path)}) as (process, shown):
         if how == "SIGTERM while it starts":
             until(lambda: children(process), process)
         else:

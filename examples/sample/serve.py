@@ -1,4 +1,4 @@
-"""Serve the sample: ``python -m guestpass.sample.serve --port 9000 --name "Harbour Supplies"``."""
+"""Serve the sample: ``python -m examples.sample.serve --port 9000 --name "Harbour Supplies"``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from threading import Thread
 
 import uvicorn
 
-from guestpass.sample.application import create_application
+from examples.sample.application import create_application
 
 
 def serve(port: int, *, host: str = "127.0.0.1", name: str | None = None) -> None:
@@ -34,7 +34,7 @@ def _end_with_input() -> None:
 
 def main() -> None:
     """Read the command line and serve."""
-    parser = argparse.ArgumentParser(prog="guestpass.sample.serve", description="A small application to share.")
+    parser = argparse.ArgumentParser(prog="examples.sample.serve", description="A small application to share.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--name", help="what the application calls itself")
