@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import httpx2
 import uvicorn
 from tests.doors import PlayedDoor, sign_outs
 from tests.probing import NotingProber
+from tests.storage.migrated import new_database
 from tests.storage.samples import visit_log
 
 from guestpass.app.accounts import AccountService
@@ -42,7 +42,6 @@ from guestpass.signing.passwords import Argon2Hasher
 from guestpass.signing.sealing import SealedSecrets
 from guestpass.signing.tokens import SealedTokens
 from guestpass.storage.database import Database
-from guestpass.storage.migrate import upgrade
 from guestpass.system import SystemEntropy
 from guestpass.user_agents import UserAgentReader
 from guestpass.web.application import WebServices, create_application
@@ -111,15 +110,6 @@ class Face:
 
 
 @cache
-def _migrated_database() -> bytes:
-    """A new database's file; migrating once is enough for all tests."""
-    with TemporaryDirectory() as directory:
-        file = Path(directory) / "guestpass.db"
-        upgrade(f"sqlite:///{file}")
-        return file.read_bytes()
-
-
-@cache
 def _user_agents() -> UserAgentReader:
     """Its rules are compiled once for all tests."""
     return UserAgentReader()
@@ -128,8 +118,7 @@ def _user_agents() -> UserAgentReader:
 @contextmanager
 def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator[Face]:
     """Serve a new, empty installation."""
-    database_url = f"sqlite:///{directory / 'guestpass.db'}"
-    (directory / "guestpass.db").write_bytes(_migrated_database())
+    database_url = new_database(directory)
     clock, entropy = SettableClock(), SystemEntropy()
     keys = Keys.from_secret("another secret of the tests, just as long")
     database, vault, hasher = Database(database_url, clock), SealedTokens(keys, entropy), Argon2Hasher()

@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from tests.storage.migrated import new_database
 from tests.storage.samples import SetClock
 
-from guestpass.storage import migrate
 from guestpass.storage.database import Database
 
 
@@ -20,9 +20,7 @@ def clock() -> SetClock:
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path / 'guestpass.db'}"
-    migrate.upgrade(url)
-    return url
+    return new_database(tmp_path)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.doors import PlayedDoor, sign_outs
+from tests.storage.migrated import new_database
 from tests.storage.samples import CountedEntropy, SetClock, keep, make_environment
 from tests.unit.app.announcer import NotingAnnouncer
 from tests.unit.app.link_service import KEYS, PlainHasher, make_service
@@ -15,7 +16,6 @@ from guestpass.app.accounts import AccountService
 from guestpass.app.links import LinkService
 from guestpass.domain.environment import EnvironmentKey, Kind
 from guestpass.signing.sealing import SealedSecrets
-from guestpass.storage import migrate
 from guestpass.storage.database import Database
 
 
@@ -26,9 +26,7 @@ def clock() -> SetClock:
 
 @pytest.fixture
 async def database(tmp_path: Path, clock: SetClock) -> AsyncIterator[Database]:
-    url = f"sqlite:///{tmp_path / 'guestpass.db'}"
-    migrate.upgrade(url)
-    database = Database(url, clock)
+    database = Database(new_database(tmp_path), clock)
     yield database
     await database.close()
 
