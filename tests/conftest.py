@@ -9,8 +9,10 @@ from tests.operate.certificates import serving, write_pair
 # A plugin, so that one server and one migration serve every folder that tests against PostgreSQL.
 pytest_plugins = ("tests.postgres.databases",)
 
-# How long an example takes says more about the machine's other work than about the code.
-settings.register_profile("guestpass", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How long an example takes says more about the machine's other work than about the code. The examples are the same each
+# time, so that a test fails for what was changed; `--hypothesis-profile campaign` looks for others.
+settings.register_profile("guestpass", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("campaign", settings.get_profile("guestpass"), derandomize=False)
 settings.load_profile("guestpass")
 
 
