@@ -29,9 +29,9 @@ class LinkEntry:
 
     `http_only` are the cookie names that the environment is known to set HttpOnly. `live` are the exchanges
     and tunnels that end when the link does. `account` is whom visitors are signed in as, None where the link names
-    nobody or the account is gone. `ended` are the visitors whose passes open nothing any more. `granted` are the
-    requests that may pass before their rate is looked at again. `expires_at` is the link's end in Unix seconds; `kind`,
-    `allow_paths` and `maintenance` are the environment's, copied since every request asks for them.
+    nobody or the account is gone. `ended` are the visitors whose passes open nothing any more. `expires_at` is the
+    link's end in Unix seconds; `kind`, `allow_paths` and `maintenance` are the environment's, copied since every
+    request asks for them.
     """
 
     __slots__ = (
@@ -42,7 +42,6 @@ class LinkEntry:
         "environment",
         "expires_at",
         "gone",
-        "granted",
         "http_only",
         "kind",
         "link",
@@ -62,7 +61,6 @@ class LinkEntry:
         self.live: set[Cuttable] = set()
         self.timer: asyncio.TimerHandle | None = None
         self.gone = False
-        self.granted = 0
         self.set(link, environment, http_only, account, ended)
 
     def set(
@@ -100,6 +98,24 @@ class LinkEntry:
         for open_one in tuple(self.live):
             if visitor is None or open_one.visitor == visitor:
                 open_one.cut()
+
+
+class TokenLookup:
+    """What is known of a share token: its link (`entry`), or that a rotation has retired it (`was_replaced`).
+
+    Where not `is_known`, memory can't tell, and the database must be asked. `token_hash` is empty for what is not even
+    well-formed.
+    """
+
+    __slots__ = ("entry", "is_known", "token_hash", "was_replaced")
+
+    def __init__(
+        self, token_hash: bytes, *, is_known: bool, entry: LinkEntry | None = None, was_replaced: bool = False
+    ) -> None:
+        self.token_hash = token_hash
+        self.is_known = is_known
+        self.entry = entry
+        self.was_replaced = was_replaced
 
 
 class Directory:
@@ -147,24 +163,39 @@ class Directory:
             return entry
         return await self._refresh(link_id)
 
-    def knows(self, token: str) -> bool:
-        """Whether `find` needs no database to tell what the token opens."""
-        if not self._vault.is_well_formed(token):
-            return True
-        token_hash = self._vault.hash(token)
-        if (link_id := self._tokens.get(token_hash)) is not None:
-            return link_id in self._entries
-        useless = self._useless.get(token_hash)
-        return useless is not None and self._time() < useless[0]
+    def is_known(self, link_id: str) -> bool:
+        """Whether `load` needs no database."""
+        return link_id in self._entries or self._time() < self._absent.get(link_id, 0.0)
 
-    async def find(self, token: str) -> LinkEntry | None:
-        """The link that a share token opens, None for none; what is not even well-formed costs no query."""
+    def recall(self, token: str) -> TokenLookup:
+        """What memory knows of a share token; what is not even well-formed opens nothing."""
         if not self._vault.is_well_formed(token):
-            return None
-        token_hash = self._vault.hash(token)
+            return TokenLookup(b"", is_known=True)
+        return self._recall(self._vault.hash(token))
+
+    def _recall(self, token_hash: bytes) -> TokenLookup:
+        if (link_id := self._tokens.get(token_hash)) is not None:
+            entry = self._entries.get(link_id)
+            return TokenLookup(token_hash, is_known=entry is not None, entry=entry)
+        useless = self._useless.get(token_hash)
+        if useless is None or self._time() >= useless[0]:
+            return TokenLookup(token_hash, is_known=False)
+        return TokenLookup(token_hash, is_known=True, was_replaced=_is_retired(useless[1]))
+
+    async def look_up(self, lookup: TokenLookup) -> TokenLookup:
+        """What is known by now of a token that was looked for in memory before, or what the database says."""
+        token_hash = lookup.token_hash
+        if not token_hash or (lookup := self._recall(token_hash)).is_known:
+            return lookup
         # A crowd that opens a link at once asks the database as one: who comes second finds it in memory.
         async with self._finding.setdefault(token_hash, asyncio.Lock()):
-            return await self._find(token_hash)
+            entry = await self._find(token_hash)
+        was_replaced = entry is None and _is_retired(await self._record(token_hash))
+        return TokenLookup(token_hash, is_known=True, entry=entry, was_replaced=was_replaced)
+
+    async def find(self, token: str) -> LinkEntry | None:
+        """The link that a share token opens, None for none; from the database where memory can't tell."""
+        return (await self.look_up(self.recall(token))).entry
 
     async def _find(self, token_hash: bytes) -> LinkEntry | None:
         while True:
@@ -197,10 +228,7 @@ class Directory:
 
     async def was_replaced(self, token: str) -> bool:
         """Whether a token that `find` knows no link for once opened one that has another URL now."""
-        if not self._vault.is_well_formed(token):
-            return False
-        record = await self._record(self._vault.hash(token))
-        return record is not None and record.retired_at is not None
+        return (await self.look_up(self.recall(token))).was_replaced
 
     def present(self) -> Iterator[tuple[str, str]]:
         """The link and the visitor of everything that is open; some more than once."""
@@ -423,6 +451,10 @@ def _admits_less(link: ShareLink, before: ShareLink) -> bool:
         or link.access is not before.access
         or (link.allowed_ips != before.allowed_ips and bool(link.allowed_ips))
     )
+
+
+def _is_retired(record: TokenRecord | None) -> bool:
+    return record is not None and record.retired_at is not None
 
 
 def _credentials(account: Account | None) -> tuple[str, int] | None:

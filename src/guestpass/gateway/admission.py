@@ -63,8 +63,8 @@ class KnownLink(Protocol):
 class Facts:
     """All that the decision rests on.
 
-    `own_pass` is the visitor's pass as far as it counts on this host, with its cookie tag and the link that it
-    names (`own_link`, None where that is gone). `shared_link` is the link of the token in the path or of `ticket`, None
+    `own_pass` is the visitor's pass as far as it counts on this host, with the link that it names (`own_link`, None
+    where that is gone). `shared_link` is the link of the token in the path or of `ticket`, None
     for an unknown token, and `was_replaced` says that a rotation retired it. `preview` is the pass that an owner's
     ticket in the query stands for, `ticket` what leads from PUBLIC_URL's host to a link's own. `address` is the
     visitor's, `named` the host as they named it, `is_bot` that a program looks at the link because somebody sent it.
@@ -77,7 +77,6 @@ class Facts:
     now: float
     upgrade: bool
     own_pass: VisitorPass | None
-    own_tag: bytes
     own_link: KnownLink | None
     shared_link: KnownLink | None
     was_replaced: bool
@@ -98,7 +97,6 @@ class Facts:
         upgrade: bool = False,
         *,
         own_pass: VisitorPass | None = None,
-        own_tag: bytes = b"",
         own_link: KnownLink | None = None,
         shared_link: KnownLink | None = None,
         was_replaced: bool = False,
@@ -115,7 +113,6 @@ class Facts:
         self.now = now
         self.upgrade = upgrade
         self.own_pass = own_pass
-        self.own_tag = own_tag
         self.own_link = own_link
         self.shared_link = shared_link
         self.was_replaced = was_replaced

@@ -44,15 +44,15 @@ _LONGEST_ATTRIBUTE: Final = 1024
 class CookieJar:
     """What one Cookie field holds (RFC 6265, section 4.2).
 
-    `passes` are those that we signed, in the order in which they came, each with its cookie tag. `a_pass` finds what
-    may be one, under the one name under which it counts: on https a neighbour could plant one under the other
-    (RFC 6265bis, section 4.1.3). `a_kept_pass` finds those that PUBLIC_URL's host remembers for links with own hosts.
+    `passes` are those that we signed, in the order in which they came. `a_pass` finds what may be one, under the one
+    name under which it counts: on https a neighbour could plant one under the other (RFC 6265bis, section 4.1.3).
+    `a_kept_pass` finds those that PUBLIC_URL's host remembers for links with own hosts.
 
     Of more cookies than any browser keeps the first are looked at, and of those behind them what is ours or was renamed
     by us: nobody is refused for what a script has put into their browser.
     """
 
-    __slots__ = ("_a_kept_pass", "_last", "_raw", "_signer", "passes")
+    __slots__ = ("_a_kept_pass", "_last", "_raw", "_signer", "_tags", "passes")
 
     def __init__(
         self, raw: bytes, signer: PassSigner, a_pass: re.Pattern[bytes], a_kept_pass: re.Pattern[bytes]
@@ -60,20 +60,29 @@ class CookieJar:
         self._raw = raw
         self._signer = signer
         self._a_kept_pass = a_kept_pass
-        passes: dict[VisitorPass, bytes] = {}
+        passes: dict[VisitorPass, None] = {}
         for text in _possible_passes(raw, a_pass) if _OURS in raw else ():
             visitor_pass = signer.read(text.rstrip(b" \t").decode("latin-1"))
             if visitor_pass is not None:
-                passes[visitor_pass] = signer.cookie_tag(visitor_pass).encode()
-        self.passes = tuple(passes.items())
+                passes[visitor_pass] = None
+        self.passes = tuple(passes)
+        self._tags: dict[tuple[VisitorPass, int], bytes] = {}
         self._last: tuple[bytes, frozenset[bytes], bytes] | None = None
 
-    def kept(self, link_id: str) -> list[tuple[VisitorPass, bytes]]:
+    def tag_of(self, visitor_pass: VisitorPass, moves: int) -> bytes:
+        """The cookie tag of a pass in this jar, once its environment has moved so many times; made once."""
+        key = visitor_pass, moves
+        tag = self._tags.get(key)
+        if tag is None:
+            tag = self._tags[key] = self._signer.cookie_tag(visitor_pass, moves).encode()
+        return tag
+
+    def kept(self, link_id: str) -> list[VisitorPass]:
         """The passes that are remembered for this link, as in `passes`; of those that neighbours plant only some."""
         end = b"-" + link_id.encode()
         texts = [text for name, text in self._a_kept_pass.findall(self._raw) if name.endswith(end)]
         found = [self._signer.read(text.rstrip(b" \t").decode("latin-1")) for text in texts[:_MOST_PASSES]]
-        return [(each, self._signer.cookie_tag(each).encode()) for each in found if each is not None]
+        return [each for each in found if each is not None]
 
     def promised(self, name: bytes, link_id: str) -> VisitorPass | None:
         """The pass that the cookie of this name promises to whoever takes a place of the link."""

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from guestpass.app.directory import LinkEntry
 from guestpass.domain.networks import counted_as
 from guestpass.gateway.peers import TrustedProxies
 from guestpass.gateway.rates import LocalRate
@@ -53,9 +52,8 @@ class Crowd:
         self.caps = caps
         self._proxies = proxies
         self._connections: dict[str, int] = {}
-        self._of_address = _Grants(LocalRate(caps.requests_per_address, time))
-        self._of_link = LocalRate(caps.requests_per_link, time)
-        self._link_grant = _grant_of(self._of_link)
+        self._of_address = _Grants(LocalRate(caps.requests_per_address, time), counted_as)
+        self._of_link = _Grants(LocalRate(caps.requests_per_link, time), str)
         self._guesses = LocalRate(caps.unknown_tokens, time)
         self._notes = LocalRate(_NOTES, time)
 
@@ -92,18 +90,12 @@ class Crowd:
         """Count a TLS handshake; False where its address has used up its own."""
         return self._proxies.is_trusted(peer) or self._of_address.take(peer, HANDSHAKE) is None
 
-    def take_request_of(self, entry: LinkEntry, *, cost: int = 1) -> float | None:
+    def take_request_of(self, link_id: str, *, cost: int = 1) -> float | None:
         """Count a request through a link, or what costs as much as so many.
 
         Returns the seconds until there may be another where the link has had too many.
         """
-        cost = min(cost, self._link_grant)
-        if entry.granted >= cost:
-            entry.granted -= cost
-            return None
-        if (wait := self._of_link.spend(entry.link.id, cost=self._link_grant)) is None:
-            entry.granted += self._link_grant - cost
-        return wait
+        return self._of_link.take(link_id, cost)
 
     def take_guess(self, address: str) -> float | None:
         """Count an unknown token, before the database is asked; the seconds to wait where no look-up is left."""
@@ -119,25 +111,29 @@ class Crowd:
 
 
 class _Grants:
-    """A rate of which each address gets many at once, so that most requests cost one look-up."""
+    """A rate of which each name gets many at once, so that most requests cost one look-up.
 
-    def __init__(self, rate: LocalRate) -> None:
+    Names with the same `key` share the rate.
+    """
+
+    def __init__(self, rate: LocalRate, key: Callable[[str], str]) -> None:
         self._rate = rate
+        self._key = key
         self._size = _grant_of(rate)
         self._left: dict[str, _Grant] = {}
 
-    def take(self, address: str, cost: int) -> float | None:
-        grant = self._left.get(address)
-        cost = min(cost, self._size)  # Where an address has little it must not be nothing.
+    def take(self, name: str, cost: int) -> float | None:
+        grant = self._left.get(name)
+        cost = min(cost, self._size)  # Where a name has little it must not be nothing.
         if grant is not None and grant.left >= cost:
             grant.left -= cost
             return None
-        if (wait := self._rate.spend(counted_as(address), cost=self._size)) is not None:
+        if (wait := self._rate.spend(self._key(name), cost=self._size)) is not None:
             return wait
         if grant is None:
             if len(self._left) >= _GRANTS:
                 self._left.clear()
-            grant = self._left[address] = _Grant()
+            grant = self._left[name] = _Grant()
         grant.left += self._size - cost
         return None
 

@@ -393,7 +393,7 @@ class Exchange:
         if not requests:
             return True
         crowd, address = self._client.gateway.crowd, self._client.address
-        wait = crowd.take_request_of(self.entry, cost=requests) if self.entry is not None else None
+        wait = crowd.take_request_of(self.entry.link.id, cost=requests) if self.entry is not None else None
         if wait is None and also_address:
             wait = crowd.take_request(address, cost=requests)
         if wait is None:

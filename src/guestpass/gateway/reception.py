@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from guestpass.app.desk import ADMIN, CLIENT_ADDRESS, PAGE, REQUEST_ID, VISITOR
-from guestpass.app.directory import LinkEntry
+from guestpass.app.directory import LinkEntry, TokenLookup
 from guestpass.app.notices import RenderedNotice
 from guestpass.app.places import TooManyNewcomers
 from guestpass.app.ports import Place
@@ -116,21 +116,34 @@ class Reception:
             self._turn_back(client, facts, jar, Reason.TOO_MANY_REQUESTS, wait)
             return
         facts.preview, facts.ticket = self._read_ticket(facts), self._read_entry(facts)
-        if (
-            not self._opens_links
-            or facts.is_out_of_date
-            or (route.token is None and facts.ticket is None and self._choose_pass(facts, jar))
-        ):
-            self._act(client, facts, jar)
-        else:
-            client.wait()
-            gateway.spawn(self._look_up(client, facts, jar))
+        if self._opens_links and not facts.is_out_of_date:
+            lookup = gateway.directory.recall(route.token) if route.token is not None else None
+            if not self._recall(facts, jar, lookup):
+                client.wait()
+                gateway.spawn(self._look_up(client, facts, jar, lookup))
+                return
+        self._act(client, facts, jar)
 
-    async def _look_up(self, client: ClientConnection, facts: Facts, jar: CookieJar) -> None:
+    def _recall(self, facts: Facts, jar: CookieJar, lookup: TokenLookup | None) -> bool:
+        """Take the links that the request names from memory; False where the database must be asked for some."""
+        if lookup is not None:
+            if not lookup.is_known:
+                return False
+            facts.shared_link, facts.was_replaced = lookup.entry, lookup.was_replaced
+        elif facts.ticket is not None:
+            link_id = facts.ticket.visitor_pass.link_id
+            if not self._gateway.directory.is_known(link_id):
+                return False
+            facts.shared_link = self._gateway.directory.get(link_id)
+        return self._choose_pass(facts, jar)
+
+    async def _look_up(
+        self, client: ClientConnection, facts: Facts, jar: CookieJar, lookup: TokenLookup | None
+    ) -> None:
         """Bring the links that the request names into memory, then go on as if they had been there."""
-        directory, crowd, token = self._gateway.directory, self._gateway.crowd, facts.route.token
+        directory, crowd = self._gateway.directory, self._gateway.crowd
         # Whether an unknown token is a guess, only the database can say, and guesses must not keep it busy.
-        is_guess = token is not None and not directory.knows(token)
+        is_guess = lookup is not None and not lookup.is_known
         if is_guess and (wait := crowd.take_guess(facts.address)) is not None:
             if client.is_open:
                 self._turn_back(client, facts, jar, Reason.GUESSES_USED_UP, wait)
@@ -138,12 +151,11 @@ class Reception:
         try:
             # A network that is cut says nothing at all, and the visitor must hear something.
             async with asyncio.timeout(_LOOK_UP_SECONDS):
-                for known, _ in jar.passes:
+                for known in jar.passes:
                     await directory.load(known.link_id)
-                if token is not None:
-                    facts.shared_link = await directory.find(token)
-                    if facts.shared_link is None:
-                        facts.was_replaced = await directory.was_replaced(token)
+                if lookup is not None:
+                    lookup = await directory.look_up(lookup)
+                    facts.shared_link, facts.was_replaced = lookup.entry, lookup.was_replaced
                 elif facts.ticket is not None:
                     facts.shared_link = await directory.load(facts.ticket.visitor_pass.link_id)
             if is_guess and (facts.shared_link is not None or facts.was_replaced):
@@ -194,15 +206,16 @@ class Reception:
         Returns whether the links of all passes are in memory; where not, the choice may be another one.
         """
         host, shared = facts.host, facts.shared_link
-        facts.own_pass, facts.own_tag, facts.own_link = None, b"", None
+        facts.own_pass, facts.own_link = None, None
         all_known, is_over = True, False
         passes = jar.passes
         if shared is not None and facts.route.token is not None and not self._gateway.shares_origin:
-            passes = tuple(each for each in (*jar.kept(shared.link.id), *passes) if each[0].link_id == shared.link.id)
-        for known, tag in passes:
-            entry = self._gateway.directory.get(known.link_id)
+            passes = tuple(each for each in (*jar.kept(shared.link.id), *passes) if each.link_id == shared.link.id)
+        directory = self._gateway.directory
+        for known in passes:
+            entry = directory.get(known.link_id)
             if entry is None:
-                all_known = False
+                all_known = all_known and directory.is_known(known.link_id)
                 continue
             if facts.own_pass is not None and not is_over:
                 continue
@@ -211,9 +224,7 @@ class Reception:
             if known.is_preview and not known.is_within(PREVIEW_SECONDS, facts.now):
                 continue
             if known.link_version == entry.link.version and not (is_over and known.visitor in entry.ended):
-                facts.own_pass, facts.own_tag, facts.own_link = known, tag, entry
-                if moves := entry.environment.moves:
-                    facts.own_tag = self._gateway.passes.cookie_tag(known, moves).encode()
+                facts.own_pass, facts.own_link = known, entry
                 is_over = known.visitor in entry.ended
         return all_known
 
@@ -292,7 +303,7 @@ class Reception:
     def _is_overrun(self, client: ClientConnection, facts: Facts, jar: CookieJar, entry: LinkEntry) -> bool:
         """Count a request through a link, and refuse it where that has too many already."""
         crowd = self._gateway.crowd
-        wait = crowd.take_request_of(entry)
+        wait = crowd.take_request_of(entry.link.id)
         if wait is None and len(entry.live) >= crowd.caps.open_per_link:
             wait = _CROWDED_SECONDS
         if wait is None:
@@ -381,7 +392,7 @@ class Reception:
     def _replace_passes(self, jar: CookieJar, new: VisitorPass) -> None:
         """A browser's passes are replaced by a new one, under the same name: the visits that they held end."""
         living = []
-        for known, _ in jar.passes:
+        for known in jar.passes:
             entry = self._gateway.directory.get(known.link_id)
             is_current = entry is not None and known.link_version == entry.link.version
             is_another = (known.link_id, known.visitor) != (new.link_id, new.visitor)
@@ -460,7 +471,7 @@ class Reception:
         own = facts.own_pass
         holds_pass = own is not None and own.link_id == entry.link.id
         if own is not None and holds_pass:
-            visitor_pass, tag = own, facts.own_tag
+            visitor_pass, tag = own, jar.tag_of(own, environment.moves)
         else:
             visitor_pass = self._new_pass(entry, facts, opens=decision.opening and decision.new_pass)
             tag = gateway.passes.cookie_tag(visitor_pass, environment.moves).encode()
@@ -632,7 +643,7 @@ class Reception:
 
         On the shared origin a script can evict the pass of its link, and then nobody is asked about a switch.
         """
-        was_here = bool(jar.passes) and all(known.link_id == entry.link.id for known, _ in jar.passes)
+        was_here = bool(jar.passes) and all(known.link_id == entry.link.id for known in jar.passes)
         if was_here or not self._gateway.shares_origin:
             return []
         return self._leaving(host, [*jar.names, *jar.renamed], b'"storage"')

@@ -617,19 +617,38 @@ async def test_a_change_of_one_link_makes_no_other_token_unknown(directory: Dire
     assert await directory.find(third)
     await directory.apply([of_link(THIRD_ID), of_environment()])
     read = store.reads
-    assert directory.knows(TOKEN)
+    assert directory.recall(TOKEN).is_known
     assert await directory.find(TOKEN)
     assert store.reads == read
-    assert not directory.knows(third)
+    assert not directory.recall(third).is_known
 
 
 async def test_whether_a_token_costs_a_query_is_known_before(directory: Directory, store: StoppingStore) -> None:
     await add(store, OTHER_ID, TOKEN)
     wrong = VAULT.new()
-    assert (directory.knows(TOKEN), directory.knows(wrong), directory.knows("mistyped")) == (False, False, True)
+    assert (
+        directory.recall(TOKEN).is_known,
+        directory.recall(wrong).is_known,
+        directory.recall("mistyped").is_known,
+    ) == (False, False, True)
     await directory.find(TOKEN)
     await directory.find(wrong)
-    assert (directory.knows(TOKEN), directory.knows(wrong)) == (True, True)
+    assert (directory.recall(TOKEN).is_known, directory.recall(wrong).is_known) == (True, True)
+
+
+async def test_what_memory_said_of_a_token_counts_no_longer_once_it_was_replaced(
+    directory: Directory, store: StoppingStore
+) -> None:
+    """Who waits for something else meanwhile must not be let in by what was true before."""
+    await add(store, OTHER_ID, TOKEN)
+    assert await directory.find(TOKEN)
+    lookup = directory.recall(TOKEN)
+    assert (lookup.is_known, lookup.entry) == (True, directory.get(OTHER_ID))
+    await retire_tokens(store)
+    await directory.apply([of_link(OTHER_ID)])
+    now = await directory.look_up(lookup)
+    assert (now.entry, now.was_replaced) == (None, True)
+    assert (directory.recall(TOKEN).is_known, directory.recall(TOKEN).was_replaced) == (True, True)
 
 
 async def test_the_pass_of_a_link_that_is_gone_asks_the_database_once(
@@ -638,6 +657,7 @@ async def test_the_pass_of_a_link_that_is_gone_asks_the_database_once(
     read = store.reads
     for _ in range(20):
         assert await directory.load(OTHER_ID) is None
+        assert directory.is_known(OTHER_ID)
     assert store.reads == read + 1
     await add(store, OTHER_ID)
     await directory.apply([of_link(OTHER_ID)])

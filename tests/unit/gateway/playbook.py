@@ -21,7 +21,7 @@ from tests.storage.samples import visit_log
 from guestpass.app.addresses import Addresses
 from guestpass.app.directory import Directory
 from guestpass.app.places import Places
-from guestpass.app.ports import Budget, Store
+from guestpass.app.ports import Budget, Store, TokenRecord
 from guestpass.app.visitor_sessions import VisitorSessions
 from guestpass.domain.environment import Environment, EnvironmentKey, Kind
 from guestpass.domain.link import ShareLink, ShareType
@@ -56,6 +56,9 @@ _NOTICES: Final = Notices()
 _ENTROPY: Final = SystemEntropy()
 _KEYS: Final = Keys.from_secret("a secret of these tests, long enough")
 _PASSES: Final = PassSigner(_KEYS, _ENTROPY)
+_VAULT: Final = SealedTokens(_KEYS, _ENTROPY)
+TOKEN: Final = _VAULT.new()
+_TOKEN_HASH: Final = _VAULT.hash(TOKEN)
 PASS: Final = b"guestpass=" + _PASSES.write(_PASSES.issue(LINK_ID, 1, int(NOW.timestamp()))).encode()
 
 _ENVIRONMENT: Final = Environment(
@@ -216,12 +219,15 @@ _NO_PROXIES: Final = TrustedProxies(())
 
 
 class _OneLink:
-    """As much of a Store as the directory asks: one environment and one link to it."""
+    """As much of a Store as the directory asks: one environment and one link to it, which TOKEN opens."""
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Any]:
         async def link(_: str) -> ShareLink:
             return _LINK
+
+        async def by_token_hash(token_hash: bytes) -> TokenRecord | None:
+            return TokenRecord(LINK_ID, None) if token_hash == _TOKEN_HASH else None
 
         async def environment(_: EnvironmentKey) -> Environment:
             return _ENVIRONMENT
@@ -233,7 +239,7 @@ class _OneLink:
             return None
 
         yield SimpleNamespace(
-            links=SimpleNamespace(get=link),
+            links=SimpleNamespace(get=link, by_token_hash=by_token_hash),
             environments=SimpleNamespace(get=environment, http_only_cookies=names),
             visits=SimpleNamespace(ended=names),
             brandings=SimpleNamespace(get=branding),
@@ -291,7 +297,7 @@ async def playing(caps: Caps | None = None) -> AsyncIterator[Playbook]:
     """A gateway with one environment behind one link, and with the default limits where no others are given."""
     _NETWORK.wires, _NETWORK.is_down, _NETWORK.greeting = [], False, b""
     store, caps = cast("Store", _OneLink()), caps or Caps()
-    directory = Directory(store, SealedTokens(_KEYS, _ENTROPY), NOW.timestamp)
+    directory = Directory(store, _VAULT, NOW.timestamp)
     await directory.load(LINK_ID)
     async with asyncio.TaskGroup() as tasks:
         gateway = Gateway(

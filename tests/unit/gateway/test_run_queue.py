@@ -311,9 +311,7 @@ async def test_a_tunnel_is_closed_once_although_it_takes_too_much_work_by_then()
         upstream.deliver(b"\x01\x01a")
         for connection in book.gateway.connections:
             connection.go_away()
-        entry = book.gateway.directory.get(LINK_ID)
-        assert entry is not None
-        while book.gateway.crowd.take_request_of(entry) is None:
+        while book.gateway.crowd.take_request_of(LINK_ID) is None:
             pass
         upstream.deliver(PING * (UNITS_A_STEP - 2) + b"\x80\x01b" + PING * UNITS_A_STEP)
         await book.settle(100)
