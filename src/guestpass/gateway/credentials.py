@@ -38,9 +38,12 @@ _TAKEN: Final = b"*"  # it has answered to these
 
 
 class Credentials:
-    """The credentials of one request of a visitor's, and what becomes of them; `tag` is the visitor's."""
+    """The credentials of one request of a visitor's, and what becomes of them; `tag` is the visitor's.
 
-    __slots__ = ("_jar", "_mark", "_own", "_secure", "_tag", "is_withheld")
+    `is_silent` says that the request has none, so that an answer other than a 401 stays as it is.
+    """
+
+    __slots__ = ("_jar", "_mark", "_own", "_secure", "_tag", "is_silent", "is_withheld")
 
     def __init__(self, signer: PassSigner, jar: CookieJar, tag: bytes, head: RequestHead, *, secure: bool) -> None:
         self._jar = jar
@@ -48,9 +51,11 @@ class Credentials:
         self._secure = secure
         self._mark = b""
         self._own = b""
+        self.is_silent = True
         self.is_withheld = False
         value = head.values.get(b"authorization")
         if value is not None and value.lower().startswith(_SCHEMES):
+            self.is_silent = False
             self._mark = signer.credentials_mark(_identity(value)).encode()
             self.is_withheld = not self._may_pass()
 

@@ -55,7 +55,8 @@ _ORIGIN_WIDE: Final = frozenset(
 # What tells caches of many people to keep an answer in spite of its Cache-Control: RFC 9213 and what came before it.
 _FOR_SHARED_CACHES: Final = frozenset({b"edge-control", b"surrogate-control"})
 _TARGETED_CACHE_CONTROL: Final = b"-cache-control"
-_RESPONSE_DROPS: Final = _HOP_BY_HOP | _ORIGIN_WIDE | _FOR_SHARED_CACHES
+_RESPONSE_DROPS: Final = _HOP_BY_HOP | _ORIGIN_WIDE | _FOR_SHARED_CACHES | {b"content-length"}
+_DESK_DROPS: Final = _HOP_BY_HOP | {b"content-length"}
 # A Referer may leave out scheme and host (RFC 9110, section 10.1.3), though no browser does.
 _REFERER_PATH = re.compile(rb"(?:[a-z][a-z0-9+.-]*:)?(?://[^/?#]*)?([^?#]*)", re.IGNORECASE)
 
@@ -142,7 +143,8 @@ class EnvironmentAnswer:
     `shares_origin` says that other environments are opened on this very origin: no answer may be used there
     without asking again. `opens` says that this answers a share URL itself, which must never be answered from a
     cache: the link may have ended by then. `pass_cookie` is set with the final answer, and `credentials` are what the
-    request said by HTTP authentication, where that must not go to others on this origin.
+    request said by HTTP authentication, where that must not go to others on this origin. `kind` is a number below 4
+    for what, besides its fields, decides how an answer is changed.
     """
 
     cookies: EnvironmentCookies
@@ -150,6 +152,7 @@ class EnvironmentAnswer:
     opens: bool
     pass_cookie: bytes | None
     credentials: Credentials | None
+    kind: int
 
     def __init__(
         self,
@@ -163,11 +166,27 @@ class EnvironmentAnswer:
         self.cookies = cookies
         self.shares_origin = shares_origin
         self.opens = opens
+        self.kind = shares_origin + 2 * opens
         self.pass_cookie = pass_cookie
         self.credentials = credentials
 
     def fields(self, head: ResponseHead) -> list[bytes]:
-        """The field lines for the visitor, without those that frame the message."""
+        """Return the field lines for the visitor, without those that frame the message."""
+        block = head.block
+        if block is None or not self.is_alike(head.status):
+            return self.lines(head)
+        template = block.templates.get(self.kind)
+        if template is None:
+            template = block.templates[self.kind] = make_template(self.lines(head))
+        return fill_template(template, head)
+
+    def is_alike(self, status: int) -> bool:
+        """Return whether an answer is changed like any other with the same fields, for visitors of this `kind`."""
+        credentials = self.credentials
+        return self.pass_cookie is None and (credentials is None or (credentials.is_silent and status != 401))
+
+    def lines(self, head: ResponseHead) -> list[bytes]:
+        """Return what `fields` does, one line each."""
         lines: list[bytes] = []
         cache_control = b""
         dated = False
@@ -178,7 +197,6 @@ class EnvironmentAnswer:
         for lower, name, value in fields:
             if (
                 lower in _RESPONSE_DROPS
-                or lower == b"content-length"
                 or lower in head.connection
                 or lower.startswith(_FOR_WEB_SERVERS)
                 or lower.endswith(_TARGETED_CACHE_CONTROL)
@@ -208,6 +226,21 @@ class EnvironmentAnswer:
         return lines
 
 
+_DATE_LINE: Final = b"date: "
+
+
+def make_template(lines: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """Return what stands before and behind the one Date line."""
+    at = next(number for number, line in enumerate(lines) if line[: len(_DATE_LINE)].lower() == _DATE_LINE)
+    return b"".join(lines[:at]), b"".join(lines[at + 1 :])
+
+
+def fill_template(template: tuple[bytes, bytes], head: ResponseHead) -> list[bytes]:
+    """Return the lines again, with the Date of another head."""
+    date = head.date
+    return [template[0], date_field() if date is None else b"%b: %b\r\n" % (date[1], date[2]), template[1]]
+
+
 class DeskAnswer:
     """The application's answers are ours and pass as they are; one that sets a pass comes with the `leaving` lines."""
 
@@ -216,8 +249,7 @@ class DeskAnswer:
 
     def fields(self, head: ResponseHead) -> list[bytes]:
         """The field lines, without those that frame the message."""
-        drops = _HOP_BY_HOP | {b"content-length"}
-        lines = [b"%b: %b\r\n" % (name, value) for lower, name, value in head.fields if lower not in drops]
+        lines = [b"%b: %b\r\n" % (name, value) for lower, name, value in head.fields if lower not in _DESK_DROPS]
         if self._leaving and any(lower == b"set-cookie" for lower, _, _ in head.fields):
             return [*self._leaving, *lines]
         return lines

@@ -46,6 +46,9 @@ _LONGEST_LINE: Final = 4096
 _MOST_LINES: Final = 2000
 _LONGEST_BLOCK: Final = 4096
 _MOST_BLOCKS: Final = 1000
+# Two values differ between answers that are otherwise the same. uvicorn writes their names in lower case.
+_DATE: Final = len(b"\r\nDate: ")
+_LENGTH: Final = len(b"\r\nContent-Length: ")
 
 _T = TypeVar("_T")
 Field = tuple[bytes, bytes, bytes]
@@ -109,11 +112,23 @@ _STATUS_LINES = _Lines(_read_status)
 class FieldBlock:
     """All of a request's head but its first line, and what it means; for the attributes see RequestHead.
 
-    Shared by all requests that repeat it to the byte, so nothing of it is ever changed. `passed_on` is for whoever
-    builds the head for the upstream: the field lines that go on as they are, once they were chosen.
+    Shared by all requests that repeat it to the byte, so nothing of it is ever changed. The rest is for others, who
+    keep here what they make of it: `passed_on` the field lines that go on as they are, `translated` those for an Odoo
+    with what they were translated between, and `variants` what becomes of answers.
     """
 
-    __slots__ = ("chunked", "connection", "content_length", "fields", "host", "keep_alive", "passed_on", "values")
+    __slots__ = (
+        "chunked",
+        "connection",
+        "content_length",
+        "fields",
+        "host",
+        "keep_alive",
+        "passed_on",
+        "translated",
+        "values",
+        "variants",
+    )
 
     fields: list[Field]
     values: dict[bytes, bytes]
@@ -125,6 +140,8 @@ class FieldBlock:
 
     def __init__(self) -> None:
         self.passed_on: bytes | None = None
+        self.translated: tuple[object, bytes, bool, bytes] | None = None
+        self.variants: tuple[object, object] | None = None
 
 
 _BLOCKS: dict[bytes, FieldBlock] = {}
@@ -179,18 +196,104 @@ class RequestHead:
         return self.values.get(b"accept-language", b"").decode("latin-1")
 
 
-class ResponseHead:
-    """The meaning of a response's head; `content_length` is None without the field."""
+class ResponseBlock:
+    """A response's head without the values of its Date and Content-Length, and what it means.
 
-    __slots__ = ("chunked", "connection", "content_length", "fields", "keep_alive", "minor", "status")
+    Shared by all responses that repeat it to the byte, so nothing of it is ever changed. In `fields` the two values are
+    empty, at `date_at` and `length_at` (-1 for a field that is not there). `names` are those of the fields, in lower
+    case. `templates` is for whoever builds the head for the client: what they made of it, under keys of their own.
+    `form` is for whoever compresses: what the fields say about that, once it was found.
+    """
+
+    __slots__ = (
+        "chunked",
+        "connection",
+        "date_at",
+        "fields",
+        "form",
+        "keep_alive",
+        "length_at",
+        "minor",
+        "names",
+        "status",
+        "templates",
+    )
 
     status: int
     minor: int
     fields: list[Field]
+    names: frozenset[bytes]
+    date_at: int
+    length_at: int
+    chunked: bool
+    connection: frozenset[bytes]
+    keep_alive: bool
+
+    def __init__(self) -> None:
+        self.templates: dict[int, tuple[bytes, bytes]] = {}
+        self.form: int | None = None
+
+
+# None for what was seen once: many heads come only once, with an entity tag or an address in them.
+_RESPONSES: dict[bytes, ResponseBlock | None] = {}
+_UNFIT: Final = ResponseBlock()
+
+
+class ResponseHead:
+    """The meaning of a response's head; `content_length` is None without the field.
+
+    `block` is what the head shares with others, None where it came once or was changed; `date` is its Date field as it
+    came, None without one or without a block.
+    """
+
+    __slots__ = ("_fields", "block", "chunked", "connection", "content_length", "date", "keep_alive", "minor", "status")
+
+    block: ResponseBlock | None
+    date: Field | None
+    status: int
+    minor: int
     content_length: int | None
     chunked: bool
     connection: frozenset[bytes]
     keep_alive: bool
+
+    def __init__(self) -> None:
+        self.block = None
+        self.date = None
+        self._fields: list[Field] | None = None
+
+    @property
+    def fields(self) -> list[Field]:
+        """The fields in their order; not to be changed in place."""
+        fields = self._fields
+        if fields is None:
+            fields = self._fields = self._own_fields()
+        return fields
+
+    @fields.setter
+    def fields(self, fields: list[Field]) -> None:
+        self._fields = fields
+        self.block = None
+
+    def _own_fields(self) -> list[Field]:
+        block = self.block
+        if block is None:
+            return []
+        fields = block.fields.copy()
+        if self.date is not None:
+            fields[block.date_at] = self.date
+        if block.length_at >= 0:
+            lower, name, _ = fields[block.length_at]
+            fields[block.length_at] = (lower, name, b"%d" % (self.content_length or 0))
+        return fields
+
+    def with_fields(self, fields: list[Field]) -> ResponseHead:
+        """The same head with other fields."""
+        other = ResponseHead()
+        other.status, other.minor, other.fields = self.status, self.minor, fields
+        other.content_length, other.chunked = self.content_length, self.chunked
+        other.connection, other.keep_alive = self.connection, self.keep_alive
+        return other
 
 
 class _Events:
@@ -304,6 +407,95 @@ def _read_by_llhttp(data: bytes) -> RequestHead:
 
 def read_response_head(data: bytes) -> ResponseHead:
     """Read a complete response head that ends in CRLFCRLF; raises ValueError for one that is not to be trusted."""
+    date_at = data.find(b"\r\nDate: ")
+    if date_at < 0:
+        date_at = data.find(b"\r\ndate: ")
+    length_at = data.find(b"\r\nContent-Length: ")
+    if length_at < 0:
+        length_at = data.find(b"\r\ncontent-length: ")
+    date_begin = date_end = length_begin = length_end = 0
+    if date_at >= 0:
+        date_begin = date_at + _DATE
+        date_end = data.find(b"\r\n", date_begin)
+    if length_at >= 0:
+        length_begin = length_at + _LENGTH
+        length_end = data.find(b"\r\n", length_begin)
+    if date_end < 0 or length_end < 0:
+        return _read_new_response_head(data)
+    if date_begin <= length_begin:
+        rest = data[:date_begin] + data[date_end:length_begin] + data[length_end:]
+    else:
+        rest = data[:length_begin] + data[length_end:date_begin] + data[date_end:]
+    block = _RESPONSES.get(rest)
+    if block is None:
+        block = _learn(rest, cuts_date=date_at >= 0, cuts_length=length_at >= 0)
+        if block is None:
+            return _read_new_response_head(data)
+    date = length = None
+    if date_at >= 0:
+        date = _LINES[data[date_at + 2 : date_end]]
+    if length_at >= 0:
+        length = data[length_begin:length_end]
+    if block is _UNFIT or (date_at >= 0 and date is None) or (length is not None and not _is_plain_length(length)):
+        return _read_new_response_head(data)
+    head = ResponseHead()
+    head.block = block
+    head.date = date
+    head.minor = block.minor
+    head.status = block.status
+    head.connection = block.connection
+    head.keep_alive = block.keep_alive
+    head.chunked = block.chunked
+    head.content_length = None if length is None else int(length)
+    return head
+
+
+def _learn(rest: bytes, *, cuts_date: bool, cuts_length: bool) -> ResponseBlock | None:
+    """Remember a head without its date and length; returns what it means once it was seen before."""
+    if len(rest) > _LONGEST_BLOCK or b"ookie: " in rest:
+        return None
+    if rest not in _RESPONSES:
+        if len(_RESPONSES) >= _MOST_BLOCKS:
+            _RESPONSES.clear()
+        _RESPONSES[rest] = None
+        return None
+    block = _RESPONSES[rest] = _read_response_block(rest, cuts_date=cuts_date, cuts_length=cuts_length)
+    return block
+
+
+def _read_response_block(rest: bytes, *, cuts_date: bool, cuts_length: bool) -> ResponseBlock:
+    """Read a head without the values of Date and Content-Length; `_UNFIT` for one that needs more care."""
+    first, *lines = rest.removesuffix(_END).split(b"\r\n")
+    status_line = _STATUS_LINES[first]
+    fields = [_LINES[line] for line in lines]
+    if status_line is None or None in fields or len(fields) > MAX_FIELDS or not rest.endswith(_END):
+        return _UNFIT
+    known = cast("list[Field]", fields)
+    names = [lower for lower, _, _ in known]
+    block = ResponseBlock()
+    block.minor, block.status = status_line
+    block.fields = known
+    block.names = frozenset(names)
+    block.date_at = names.index(b"date") if cuts_date else -1
+    block.length_at = names.index(b"content-length") if cuts_length else -1
+    if names.count(b"date") != cuts_date or names.count(b"content-length") != cuts_length or b"set-cookie" in names:
+        return _UNFIT
+    connection = [value for lower, _, value in known if lower == b"connection"]
+    block.connection = _tokens(b",".join(connection) if connection else None)
+    block.keep_alive = _keeps_alive(block.minor, block.connection)
+    block.chunked = b"transfer-encoding" in block.names
+    if block.chunked and (cuts_length or block.minor == 0 or known[names.index(b"transfer-encoding")][2] != b"chunked"):
+        return _UNFIT
+    if names.count(b"transfer-encoding") > 1 or not block.connection.isdisjoint({b"date", b"content-length"}):
+        return _UNFIT
+    return block
+
+
+def _is_plain_length(value: bytes) -> bool:
+    return value.isdigit() and len(value) <= 19 and (len(value) == 1 or not value.startswith(b"0"))
+
+
+def _read_new_response_head(data: bytes) -> ResponseHead:
     first, *lines = data[:-4].split(b"\r\n")
     status_line = _STATUS_LINES[first]
     fields = [_LINES[line] for line in lines]

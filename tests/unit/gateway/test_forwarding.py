@@ -1,14 +1,22 @@
 from __future__ import annotations
 
 import re
+from unittest import mock
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from tests.unit.gateway.requests import request
 
-from guestpass.gateway.cookies import EnvironmentCookies
+from guestpass.gateway.cookies import CookieReader, EnvironmentCookies
+from guestpass.gateway.credentials import Credentials
 from guestpass.gateway.forwarding import EnvironmentAnswer, Visitor, informational_head, request_head, switching_head
 from guestpass.gateway.heads import ResponseHead, read_response_head
+from guestpass.signing.keys import Keys
+from guestpass.signing.passes import PassSigner
+from guestpass.system import SystemEntropy
 
+_SIGNER = PassSigner(Keys.from_secret("a secret of these tests, long enough"), SystemEntropy())
 VISITOR = Visitor(address=b"192.0.2.7", host=b"share.example.com", scheme=b"https")
 
 
@@ -40,7 +48,7 @@ def answer(*, shares_origin: bool = False, opens: bool = False, pass_cookie: byt
 
 def answered(how: EnvironmentAnswer, head: ResponseHead) -> dict[str, str]:
     """The fields, by lower-case name, that go to the visitor."""
-    lines = [line.decode("latin-1") for line in how.fields(head)]
+    lines = b"".join(how.fields(head)).decode("latin-1").splitlines(keepends=True)
     assert all(line.endswith("\r\n") for line in lines)
     pairs = [line[:-2].split(": ", 1) for line in lines]
     return {name.lower(): value for name, value in pairs}
@@ -323,3 +331,70 @@ def test_a_switch_of_protocols_follows_the_same_rules() -> None:
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: x\r\nDate: now\r\nSet-Cookie: a=1; Secure\r\n\r\n"
     )
+
+
+_FIELDS = st.sampled_from(
+    [
+        *(
+            "Date: Sun, 29 Nov 2026 02:45:00 GMT",
+            "date: today",
+            "Content-Length: 5",
+            "Content-Type: text/html",
+            "Server: x",
+        ),
+        *(
+            "Cache-Control: no-store",
+            "Cache-Control: public",
+            "Expires: 0",
+            "Pragma: x",
+            "CDN-Cache-Control: x",
+            "Alt-Svc: h3",
+        ),
+        *(
+            "Connection: close",
+            "Connection: X-One",
+            "X-One: 1",
+            "Keep-Alive: x",
+            "X-Accel-Expires: 1",
+            "Set-Cookie: a=b; HttpOnly",
+        ),
+        *(
+            "Service-Worker-Allowed: /",
+            "WWW-Authenticate: Basic realm=x",
+            "Location: /x",
+            "Surrogate-Control: x",
+            "DATE: x",
+        ),
+    ]
+)
+
+
+@given(
+    st.lists(_FIELDS, max_size=7),
+    st.sampled_from(["200 OK", "304 Not Modified", "401 Unauthorized", "302 Found"]),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([None, b"guestpass=1"]),
+    st.sampled_from([None, (), ("Authorization: Basic eDp5",), ("Authorization: Bearer x",)]),
+)
+@example(["WWW-Authenticate: Basic realm=x"], "401 Unauthorized", True, False, None, ())
+@example([], "200 OK", True, False, None, ("Authorization: Basic eDp5",))
+def test_answers_that_repeat_are_changed_in_the_same_way(
+    fields: list[str],
+    status: str,
+    shares_origin: bool,
+    opens: bool,
+    pass_cookie: bytes | None,
+    said: tuple[str, ...] | None,
+) -> None:
+    with mock.patch("guestpass.gateway.forwarding.date_field", return_value=b"Date: now\r\n"):
+        for number in range(4):
+            try:
+                head = response(*fields, status=status)
+            except ValueError:
+                return
+            how = answer(shares_origin=shares_origin, opens=opens, pass_cookie=pass_cookie)
+            if said is not None:
+                jar = CookieReader(_SIGNER, secure=True).read(None)
+                how.credentials = Credentials(_SIGNER, jar, b"tag%d" % number, request("GET /", *said), secure=True)
+            assert b"".join(how.fields(head)) == b"".join(how.lines(head))

@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from guestpass.domain.reasons import Reason
+from guestpass.gateway import heads
 from guestpass.gateway.heads import RefusedHeadError, read_request_head, read_response_head
 
 HOST = b"Host: a.test\r\n"
@@ -566,3 +567,106 @@ def test_no_arrangement_of_what_heads_are_made_of_has_two_framings(data: bytes) 
         return
     assert not (head.chunked and head.content_length is not None)
     assert data.count(b"\n") == data.count(b"\r\n") == data.count(b"\r")
+
+
+# Heads of answers that repeat
+
+
+_DATED = st.sampled_from(
+    [
+        b"Date: Sun, 29 Nov 2026 02:45:00 GMT",
+        b"date: Sun, 29 Nov 2026 02:45:01 GMT",
+        b"Date:  today\t",
+        b"Date:",
+        b"DATE: x",
+        b"Date: a\x00b",
+        b"Date: ",
+        b"Date: \xe9",
+        b"X: y",
+    ]
+)
+_COUNTED = st.sampled_from(
+    [
+        b"Content-Length: 5",
+        b"content-length: 1024",
+        b"Content-Length: 007",
+        b"Content-Length: ",
+        b"Content-Length: 0",
+        b"Content-Length: 99999999999999999999",
+        b"Content-Length: 5, 5",
+        b"Content-Length:  6 ",
+        b"CONTENT-LENGTH: 7",
+    ]
+)
+_REPEATED = st.sampled_from(
+    [
+        b"Server: nginx",
+        b"Content-Type: text/html",
+        b"Connection: keep-alive",
+        b"Connection: close, date",
+        b"Connection: Content-Length",
+        b"Transfer-Encoding: chunked",
+        b"Transfer-Encoding: Chunked",
+        b"Set-Cookie: a=b",
+        b"Location: /x",
+        b'ETag: "x"',
+        b"X-Empty:",
+        b"X\xe9: y",
+        b" folded",
+        b"Keep-Alive: timeout=5",
+    ]
+)
+
+
+@settings(max_examples=400)
+@given(
+    st.sampled_from(
+        [b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK", b"HTTP/1.1 304 Not Modified", b"HTTP/1.1 204", b"RTSP/1.0 200 X"]
+    ),
+    st.lists(_DATED | _COUNTED | _REPEATED, max_size=6),
+    st.lists(st.integers(0, 9), max_size=2),
+)
+@example(b"HTTP/1.1 200 OK", [b"Content-Length: 5", b"Server: nginx", b"Date: then"], [3, 4])
+@example(b"HTTP/1.1 200 OK", [b"Date:", b"Date: then"], [3, 4])
+@example(b"HTTP/1.1 200 OK", [b"Content-Length: 5", b"content-length: 6"], [5, 6])
+def test_an_answer_means_the_same_when_its_like_was_seen_before(
+    first: bytes, lines: list[bytes], seen: list[int]
+) -> None:
+    data = response(first, *lines)
+    heads._RESPONSES.clear()
+    before = _meaning_of_answer(data)
+    for number in (*seen, 1, 2, 3):
+        _meaning_of_answer(
+            response(first, *(line.replace(b"5", b"%d" % number).replace(b"then", b"%d" % number) for line in lines))
+        )
+    for _ in range(3):
+        assert _meaning_of_answer(data) == before
+
+
+def test_an_answer_that_repeats_but_for_its_date_and_length_is_taken_apart_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heads._RESPONSES.clear()
+
+    def like(number: int) -> bytes:
+        lines = (b"Server: x", b"Date: %d" % number, b"Content-Length: %d" % number, b"Content-Type: text/html")
+        return response(b"HTTP/1.1 200 OK", *lines)
+
+    first, second, third = (read_response_head(like(number)) for number in (1, 2, 3))
+    assert first.block is None, "what comes once is not worth the memory"
+    assert second.block is third.block is not None
+
+    def read(_: bytes) -> None:
+        raise AssertionError("taken apart once more")
+
+    monkeypatch.setattr(heads, "_read_new_response_head", read)
+    fourth = read_response_head(like(4))
+    assert (fourth.content_length, fourth.fields[1]) == (4, (b"date", b"Date", b"4"))
+
+
+def test_what_is_remembered_of_answers_has_an_end() -> None:
+    for number in range(3 * heads._MOST_BLOCKS):
+        read_response_head(response(b"HTTP/1.1 200 OK", b"ETag: %d" % number))
+        read_response_head(response(b"HTTP/1.1 200 OK", b"X: %b" % (b"x" * heads._LONGEST_BLOCK), b"ETag: %d" % number))
+    assert len(heads._RESPONSES) <= heads._MOST_BLOCKS
+    assert all(len(rest) <= heads._LONGEST_BLOCK for rest in heads._RESPONSES)

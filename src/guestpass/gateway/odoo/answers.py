@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass, field
+from typing import Final
 
-from guestpass.gateway.forwarding import EnvironmentAnswer
+from guestpass.gateway.forwarding import EnvironmentAnswer, fill_template, make_template
 from guestpass.gateway.heads import Field, RequestHead, ResponseHead
-from guestpass.gateway.odoo.compression import Encoder, encoder, represent
+from guestpass.gateway.odoo.compression import (
+    VARIANTS,
+    Encoder,
+    Encoding,
+    as_variant,
+    choose,
+    compressibility,
+    encoder,
+    represent,
+)
 from guestpass.gateway.odoo.requests import FixedName, location_for_visitor
-from guestpass.gateway.odoo.responses import is_hollow, tidied
+from guestpass.gateway.odoo.responses import HIDES_FILE, is_hollow, tidied
+
+_KINDS: Final = 4
+"""How many kinds there are of what is done to an environment's answer anyway; their templates have lower numbers."""
 
 
-@dataclass(slots=True)
 class OdooAnswer:
     """What is done to an environment's answer anyway (`inner`), and what only Odoo's needs.
 
@@ -21,27 +31,56 @@ class OdooAnswer:
     `encoder` compresses it, if there is one to be sent.
     """
 
-    inner: EnvironmentAnswer
-    request: RequestHead
-    fixed: FixedName
-    visitor_origin: bytes
-    url: bytes
-    is_encoded: bool = False
-    encoder: Encoder | None = field(default=None)
+    __slots__ = ("encoder", "fixed", "inner", "is_encoded", "request", "url", "visitor_origin")
+
+    def __init__(
+        self, inner: EnvironmentAnswer, request: RequestHead, fixed: FixedName, visitor_origin: bytes, url: bytes
+    ) -> None:
+        self.inner = inner
+        self.request = request
+        self.fixed = fixed
+        self.visitor_origin = visitor_origin
+        self.url = url
+        self.is_encoded = False
+        self.encoder: Encoder | None = None
 
     def fields(self, head: ResponseHead) -> list[bytes]:
-        """The field lines for the visitor, without those that frame the message."""
-        seen = copy.copy(head)
-        seen.fields = [self._at_visitor(each) for each in tidied(head.fields)]
+        """Return the field lines for the visitor, without those that frame the message."""
+        block, inner = head.block, self.inner
+        # Where a Location leads, and which tag a 304 has, depends on the request too.
+        if block is None or head.status == 304 or b"location" in block.names or not inner.is_alike(head.status):
+            return self.lines(head)
+        found = block.form
+        if found is None:
+            found = block.form = compressibility(head.status, tidied(head.fields))
+        variant = choose(found, head.content_length, self.request)
+        if variant.encoding is not None:
+            self._encode(variant.encoding, head)
+        key = _KINDS + inner.kind * VARIANTS + variant.number
+        template = block.templates.get(key)
+        if template is None:
+            seen = head.with_fields(tidied(head.fields))
+            template = block.templates[key] = make_template(inner.lines(as_variant(seen, variant)))
+        return fill_template(template, head)
+
+    def lines(self, head: ResponseHead) -> list[bytes]:
+        """Return what `fields` does, one line each."""
+        seen = head.with_fields([self._at_visitor(each) for each in tidied(head.fields)])
         seen, encoding = represent(seen, self.request)
         if encoding is not None:
-            self.is_encoded = True
-            if self.request.method != b"HEAD":
-                self.encoder = encoder(encoding, length=head.content_length)
-        return self.inner.fields(seen)
+            self._encode(encoding, head)
+        return self.inner.lines(seen)
+
+    def _encode(self, encoding: Encoding, head: ResponseHead) -> None:
+        self.is_encoded = True
+        if self.request.method != b"HEAD":
+            self.encoder = encoder(encoding, length=head.content_length)
 
     def names_a_file(self, head: ResponseHead) -> bool:
-        """Whether Odoo left the body to a web server that isn't there."""
+        """Return whether Odoo left the body to a web server that isn't there."""
+        block = head.block
+        if block is not None and HIDES_FILE.isdisjoint(block.names):
+            return False
         return head.status != 304 and is_hollow(head.fields, head.content_length)
 
     def _at_visitor(self, each: Field) -> Field:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import brotli  # type: ignore[import-untyped]
 import zstandard
@@ -230,45 +230,87 @@ def is_compressible_type(content_type: bytes) -> bool:
     return plain in _TYPES or plain.endswith((b"+xml", b"+json"))
 
 
-def choose(accept_encoding: bytes, head: ResponseHead, request: RequestHead) -> Encoding | None:
-    """The coding for a dynamic answer, or None where it goes out as it came.
+class Variant:
+    """What becomes of a dynamic answer: `encoding` is its coding, `varies` that another request may get another one.
+
+    `number` tells it apart from the others, from 0 on.
+    """
+
+    __slots__ = ("encoding", "number", "varies")
+
+    def __init__(self, number: int, encoding: Encoding | None, *, varies: bool) -> None:
+        self.number = number
+        self.encoding = encoding
+        self.varies = varies
+
+
+AS_IT_CAME: Final = Variant(0, None, varies=False)
+_PLAIN: Final = Variant(1, None, varies=True)
+_ENCODED: Final = {encoding: Variant(number, encoding, varies=True) for number, encoding in enumerate(Encoding, 2)}
+VARIANTS: Final = 2 + len(_ENCODED)
+"""How many there are."""
+
+# What the fields of an answer say about its compression.
+FORBIDS: Final = 0
+GROWS: Final = 1
+"""It may be compressed, but would hardly become smaller."""
+SHRINKS: Final = 2
+
+
+def compressibility(status: int, fields: Sequence[Field]) -> int:
+    """Return FORBIDS, GROWS or SHRINKS for an answer."""
+    if status < 200 or status in _WITHOUT_BODY:
+        return FORBIDS
+    media_type: bytes | None = None
+    for lower, _, value in fields:
+        if lower in (b"content-encoding", b"content-range") or lower in _DIGESTS:
+            return FORBIDS
+        if lower == b"cache-control" and _forbids_transformation(value):
+            return FORBIDS
+        if lower == b"content-type" and media_type is None:
+            media_type = value.lower()
+    if media_type is None:
+        return GROWS
+    if media_type.startswith(b"text/event-stream"):
+        return FORBIDS
+    return SHRINKS if is_compressible_type(media_type) else GROWS
+
+
+def choose(found: int, length: int | None, request: RequestHead) -> Variant:
+    """Return what becomes of a dynamic answer of this compressibility; without a `length` it counts as long.
 
     The answer to HEAD gets the coding of the answer to GET, as far as its fields tell which one that would be.
     """
-    if not _may_be_compressed(head, request):
-        return None
-    acceptance = read_acceptance(accept_encoding)
-    if not acceptance.codings or not (_is_worth_it(head) or not acceptance.takes_plain):
-        return None
-    return acceptance.codings[0]
+    if found == FORBIDS or length == 0:
+        return AS_IT_CAME
+    shrinks, grows = _variants_for(request)
+    return shrinks if found == SHRINKS and (length is None or length > MIN_LENGTH) else grows
 
 
-def _may_be_compressed(head: ResponseHead, request: RequestHead) -> bool:
-    if head.status < 200 or head.status in _WITHOUT_BODY or head.content_length == 0:
-        return False
-    values = request.values
+def _variants_for(request: RequestHead) -> tuple[Variant, Variant]:
+    """Return what becomes of answers that shrink and of others; worked out once for requests with the same fields."""
+    block = request.block
+    if request.values is not block.values:
+        return _choose_variants(request.values)
+    if block.variants is None:
+        block.variants = _choose_variants(request.values)
+    return cast("tuple[Variant, Variant]", block.variants)
+
+
+def _choose_variants(values: Mapping[bytes, bytes]) -> tuple[Variant, Variant]:
     # Another origin that can make a visitor's browser ask for pages, such as a link beside this one, could guess
     # secrets in them from how well they compress together with what it put into the request (the BREACH attack).
-    if b"range" in values or values.get(b"sec-fetch-site", b"none").lower() not in (b"same-origin", b"none"):
-        return False
-    if _forbids_transformation(values.get(b"cache-control", b"")):
-        return False
-    for lower, _, value in head.fields:
-        if lower in (b"content-encoding", b"content-range") or lower in _DIGESTS:
-            return False
-        if lower == b"cache-control" and _forbids_transformation(value):
-            return False
-    return not _media_type(head).startswith(b"text/event-stream")
-
-
-def _is_worth_it(head: ResponseHead) -> bool:
-    """Whether the body is likely to become smaller; without a Content-Length it counts as long."""
-    long = head.content_length is None or head.content_length > MIN_LENGTH
-    return long and is_compressible_type(_media_type(head))
-
-
-def _media_type(head: ResponseHead) -> bytes:
-    return next((value.lower() for lower, _, value in head.fields if lower == b"content-type"), b"")
+    if (
+        b"range" in values
+        or values.get(b"sec-fetch-site", b"none").lower() not in (b"same-origin", b"none")
+        or _forbids_transformation(values.get(b"cache-control", b""))
+    ):
+        return AS_IT_CAME, AS_IT_CAME
+    acceptance = read_acceptance(values.get(b"accept-encoding", b""))
+    if not acceptance.codings:
+        return _PLAIN, AS_IT_CAME
+    encoded = _ENCODED[acceptance.codings[0]]
+    return encoded, AS_IT_CAME if acceptance.takes_plain else encoded
 
 
 def _forbids_transformation(cache_control: bytes) -> bool:
@@ -279,19 +321,22 @@ def _forbids_transformation(cache_control: bytes) -> bool:
 
 
 def represent(head: ResponseHead, request: RequestHead) -> tuple[ResponseHead, Encoding | None]:
-    """The head for a visitor's form of a dynamic answer, and the coding that its body is to be sent in.
+    """Return the head for a visitor's form of a dynamic answer, and the coding that its body is to be sent in.
 
     With a coding, the head has neither Content-Length nor Transfer-Encoding: framing is for whoever sends it. The
     given head is left as it is.
     """
     if head.status == 304:
         return _represent_not_modified(head, request), None
-    encoding = choose(request.values.get(b"accept-encoding", b""), head, request)
-    if encoding is not None:
-        return _encoded(head, encoding), encoding
-    if _may_be_compressed(head, request) and _is_worth_it(head):
-        return _with_fields(head, merge_vary(head.fields)), None
-    return head, None
+    variant = choose(compressibility(head.status, head.fields), head.content_length, request)
+    return as_variant(head, variant), variant.encoding
+
+
+def as_variant(head: ResponseHead, variant: Variant) -> ResponseHead:
+    """Return the head for one of the variants of an answer."""
+    if variant.encoding is not None:
+        return _encoded(head, variant.encoding)
+    return head.with_fields(merge_vary(head.fields)) if variant.varies else head
 
 
 def _encoded(head: ResponseHead, encoding: Encoding) -> ResponseHead:
@@ -303,18 +348,10 @@ def _encoded(head: ResponseHead, encoding: Encoding) -> ResponseHead:
         if tag is not None:
             fields.append((lower, name, tag))
     fields.append((b"content-encoding", b"Content-Encoding", encoding.value))
-    encoded = _with_fields(head, merge_vary(fields))
+    encoded = head.with_fields(merge_vary(fields))
     encoded.content_length = None
     encoded.chunked = False
     return encoded
-
-
-def _with_fields(head: ResponseHead, fields: list[Field]) -> ResponseHead:
-    other = ResponseHead()
-    other.status, other.minor, other.fields = head.status, head.minor, fields
-    other.content_length, other.chunked = head.content_length, head.chunked
-    other.connection, other.keep_alive = head.connection, head.keep_alive
-    return other
 
 
 def merge_vary(fields: list[Field]) -> list[Field]:
@@ -385,4 +422,4 @@ def _represent_not_modified(head: ResponseHead, request: RequestHead) -> Respons
             fields.append((lower, name, value if held is None else held))
         else:
             fields.append((lower, name, value))
-    return head if held is None else _with_fields(head, merge_vary(fields))
+    return head if held is None else head.with_fields(merge_vary(fields))

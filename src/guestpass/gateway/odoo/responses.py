@@ -25,8 +25,8 @@ _PAGE_FIELDS: Final[tuple[Field, ...]] = (
 )
 _PAGE_DROPS: Final = frozenset({b"cache-control", b"expires", b"pragma", b"x-robots-tag", b"referrer-policy"})
 _PAGE_TYPES: Final = (b"text/html", b"application/xhtml+xml")
-# They are for a web server between Odoo and us, and hold paths on its disk.
-_HIDDEN_FILE: Final = frozenset({b"x-accel-redirect", b"x-sendfile"})
+HIDES_FILE: Final = frozenset({b"x-accel-redirect", b"x-sendfile"})
+"""Fields for a web server between Odoo and us, with a path on its disk."""
 
 
 def asks_for_robots(path: bytes) -> bool:
@@ -36,10 +36,10 @@ def asks_for_robots(path: bytes) -> bool:
 
 def is_page(fields: list[Field]) -> bool:
     """Whether an answer is HTML."""
-    return any(
-        lower == b"content-type" and value.partition(b";")[0].strip().lower() in _PAGE_TYPES
-        for lower, _, value in fields
-    )
+    for lower, _, value in fields:
+        if lower == b"content-type" and value.partition(b";")[0].strip().lower() in _PAGE_TYPES:
+            return True
+    return False
 
 
 def tidied(fields: list[Field]) -> list[Field]:
@@ -67,4 +67,4 @@ def is_hollow(fields: list[Field], content_length: int | None) -> bool:
 
     Without a Content-Length the body has to be seen to be empty, too, before it is taken for that.
     """
-    return not content_length and any(lower in _HIDDEN_FILE for lower, _, _ in fields)
+    return not content_length and any(lower in HIDES_FILE for lower, _, _ in fields)

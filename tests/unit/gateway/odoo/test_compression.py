@@ -19,6 +19,7 @@ from guestpass.gateway.odoo.compression import (
     Effort,
     Encoding,
     choose,
+    compressibility,
     encoder,
     is_compressible_type,
     read_acceptance,
@@ -41,7 +42,7 @@ def asking(accept: str | None = CHROMIUM, *fields: str, line: str = "GET /odoo")
 
 
 def chosen(head: ResponseHead, asked: RequestHead) -> Encoding | None:
-    return choose(asked.values.get(b"accept-encoding", b""), head, asked)
+    return choose(compressibility(head.status, head.fields), head.content_length, asked).encoding
 
 
 def values(head: ResponseHead, name: bytes) -> list[bytes]:
