@@ -5,9 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 COMPILED := .venv-compiled
-COMPILED_TESTS := tests/unit/gateway tests/gateway tests/hostile/test_corpus.py tests/hostile/test_requests.py \
+COMPILED_TESTS := tests/unit/wire tests/unit/gateway tests/unit/odoo tests/gateway tests/hostile/test_corpus.py tests/hostile/test_requests.py \
   tests/hostile/test_responses.py tests/hostile/fuzz tests/odoo/test_sign_in.py \
-  --ignore tests/unit/gateway/odoo/test_signed_in.py --ignore tests/unit/gateway/test_admitted.py
+  --ignore tests/unit/odoo/signed_in/test_exchange.py --ignore tests/unit/gateway/test_context.py
 
 .PHONY: run test check test-compiled wheel lock bench bench-short texts docs screenshots clean help
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guestpass.app.probing import ProbeReport
+from guestpass.app.environment_check import CheckReport
 from guestpass.domain.environment import Environment
 
 
@@ -10,9 +10,9 @@ class NotingProber:
     """Notes what it is to look at, and reports what a test says."""
 
     def __init__(self) -> None:
-        self.report = ProbeReport()
+        self.report = CheckReport()
         self.probed: list[Environment] = []
 
-    async def probe(self, environment: Environment) -> ProbeReport:
+    async def probe(self, environment: Environment) -> CheckReport:
         self.probed.append(environment)
         return self.report

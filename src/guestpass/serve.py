@@ -17,10 +17,9 @@ import uvloop
 
 from guestpass import telemetry
 from guestpass.app.installation_findings import admin_beside_visitors
-from guestpass.gateway.client_side import ClientConnection
-from guestpass.gateway.odoo.asset_folder import claim_folder
-from guestpass.gateway.reception import Reception
+from guestpass.gateway.request_handler import RequestHandler
 from guestpass.listeners import BACKLOG, listening
+from guestpass.odoo.assets.folder import claim_folder
 from guestpass.settings import Settings
 from guestpass.storage.pruning import Pruning
 from guestpass.storage.retention import VisitRetention
@@ -29,6 +28,7 @@ from guestpass.supervisor import READY, RETIRE
 from guestpass.system import SystemClock
 from guestpass.tls import Certificate, Pair, warn_of_expiry
 from guestpass.tls_listener import TlsListener
+from guestpass.wire.client_connection import ClientConnection
 from guestpass.wiring import Core, build_core, introduce, prepare
 from guestpass.worker import OwnAnnouncer, Worker, build_worker
 
@@ -64,7 +64,7 @@ class Orders:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class WorkerPlace:
     """Where a worker serves: its listeners, how many workers share the machine, and a path for its own socket."""
 
     public: socket.socket
@@ -85,12 +85,12 @@ def run(settings: Settings, started: Started) -> int:
         tempfile.TemporaryDirectory(prefix="guestpass-") as folder,
     ):
         prepare(settings)
-        place = Place(public=public, admin=admin, workers=1, desk=Path(folder) / "desk.sock")
+        place = WorkerPlace(public=public, admin=admin, workers=1, desk=Path(folder) / "desk.sock")
         uvloop.run(_serve_alone(settings, place, started))
     return 0
 
 
-def work(settings: Settings, place: Place, line: socket.socket) -> int:
+def work(settings: Settings, place: WorkerPlace, line: socket.socket) -> int:
     """Serve as one of several workers until the supervisor at the other end of `line` says otherwise; returns 0.
 
     Raises as `run` does, for what the supervisor has not looked at before.
@@ -99,7 +99,7 @@ def work(settings: Settings, place: Place, line: socket.socket) -> int:
     return 0
 
 
-async def _serve_alone(settings: Settings, place: Place, started: Started) -> None:
+async def _serve_alone(settings: Settings, place: WorkerPlace, started: Started) -> None:
     log = telemetry.logger("guestpass.serve")
 
     async def tell(core: Core) -> None:
@@ -114,7 +114,7 @@ async def _serve_alone(settings: Settings, place: Place, started: Started) -> No
     log.info("stopped")
 
 
-async def _serve_supervised(settings: Settings, place: Place, line: socket.socket) -> None:
+async def _serve_supervised(settings: Settings, place: WorkerPlace, line: socket.socket) -> None:
     orders = Orders()
     said, says = await asyncio.open_connection(sock=line)
 
@@ -125,7 +125,7 @@ async def _serve_supervised(settings: Settings, place: Place, line: socket.socke
     says.close()
 
 
-async def _serve(settings: Settings, place: Place, orders: Orders, started: Started, beside: _Work) -> None:
+async def _serve(settings: Settings, place: WorkerPlace, orders: Orders, started: Started, beside: _Work) -> None:
     pair = Pair.of(settings)
     certificate = Certificate(pair) if pair is not None else None
     announcer = OwnAnnouncer()
@@ -167,7 +167,7 @@ async def _leave(core: Core) -> None:
 
 async def _work(
     worker: Worker,
-    place: Place,
+    place: WorkerPlace,
     certificate: Certificate | None,
     orders: Orders,
     tasks: asyncio.TaskGroup,
@@ -218,7 +218,7 @@ async def _work(
 
 
 async def _accept(
-    worker: Worker, reception: Reception, listener: socket.socket, certificate: Certificate | None
+    worker: Worker, reception: RequestHandler, listener: socket.socket, certificate: Certificate | None
 ) -> asyncio.Server | TlsListener:
     gateway = worker.gateway
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from guestpass import telemetry
-from guestpass.app.addresses import Addresses
 from guestpass.app.installation_findings import admin_beside_visitors
+from guestpass.app.public_urls import PublicUrls
 from guestpass.listeners import sharing
 from guestpass.settings import Settings, SettingsError, load
 from guestpass.system import SystemClock
@@ -137,7 +137,7 @@ class Supervisor:
             for slot in self._slots:
                 await slot.filled.wait()
             settings = self._settings
-            beside = admin_beside_visitors(settings.admin_url, Addresses(settings.public_url, settings.link_domain))
+            beside = admin_beside_visitors(settings.admin_url, PublicUrls(settings.public_url, settings.link_domain))
             if beside is not None:
                 self._log.warning(beside.code, effect=beside.detail, remedy=beside.remedy)
             self._log.info(

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from guestpass.gateway.client_side import RESET, ClientConnection
-from guestpass.gateway.gateway import Gateway
-from guestpass.gateway.tls_transport import TlsTransport
+from guestpass.gateway.lifecycle import Gateway
 from guestpass.listeners import BACKLOG
 from guestpass.tls import HANDSHAKE_SECONDS
+from guestpass.wire.client_connection import RESET, ClientConnection
+from guestpass.wire.tls_transport import TlsTransport
 
 _AT_ONCE: Final = 64
 """Connections that are accepted in one turn, so that a flood leaves turns to those who are in."""

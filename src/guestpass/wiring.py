@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from guestpass.app.accounts import AccountService
-from guestpass.app.addresses import Addresses
-from guestpass.app.bearers import BearerRevocation
 from guestpass.app.branding import BrandingService
 from guestpass.app.dashboard_sessions import DashboardSessionService
 from guestpass.app.environments import EnvironmentService
@@ -18,13 +16,13 @@ from guestpass.app.link_records import LinkRecords
 from guestpass.app.links import LinkService
 from guestpass.app.password_tries import PasswordTries
 from guestpass.app.ports import Announcer
+from guestpass.app.public_urls import PublicUrls
 from guestpass.app.sign_outs import SignOuts
+from guestpass.app.token_revocation import TokenRevocation
 from guestpass.data_directory import Secrets, make_secrets, read_secrets, whereabouts
-from guestpass.gateway.asking import Asker
-from guestpass.gateway.connector import AddressPolicy, Connector
-from guestpass.gateway.odoo.sign_in import OdooSignIn
-from guestpass.gateway.probe import EnvironmentProber
-from guestpass.gateway.resolver import Resolver
+from guestpass.outbound.check import EnvironmentChecker
+from guestpass.outbound.http_client import HttpClient
+from guestpass.outbound.odoo_sign_in import OdooSignIn
 from guestpass.settings import Settings, variable
 from guestpass.signing.bearer import BearerTokens
 from guestpass.signing.keys import Keys
@@ -39,6 +37,8 @@ from guestpass.storage.location import DatabaseUnusable, locate
 from guestpass.storage.migrate import DatabaseState, database_state, require_current, upgrade
 from guestpass.storage.open_files import require_own_log
 from guestpass.system import SystemClock, SystemEntropy
+from guestpass.wire.connector import AddressPolicy, Connector
+from guestpass.wire.resolver import Resolver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +57,11 @@ class Core:
     hasher: Argon2Hasher
     passes: PassSigner
     bearer: BearerTokens
-    revocation: BearerRevocation
+    revocation: TokenRevocation
     connector: Connector
     dashboard_sessions: DashboardSessionService
     password_tries: PasswordTries
-    addresses: Addresses
+    addresses: PublicUrls
     links: LinkService
     records: LinkRecords
     environments: EnvironmentService
@@ -127,7 +127,7 @@ def _assemble(
     entropy = SystemEntropy()
     keys = Keys.from_secret(secrets.secret_key)
     vault, hasher = SealedTokens(keys, entropy), Argon2Hasher()
-    addresses = Addresses(settings.public_url, settings.link_domain)
+    addresses = PublicUrls(settings.public_url, settings.link_domain)
     policy = AddressPolicy(
         allow=settings.upstream_allow,
         deny=settings.upstream_deny,
@@ -135,8 +135,8 @@ def _assemble(
     )
     connector = Connector(policy, Resolver())
     prober, door, sealer = (
-        EnvironmentProber(connector, entropy),
-        OdooSignIn(Asker(connector)),
+        EnvironmentChecker(connector, entropy),
+        OdooSignIn(HttpClient(connector)),
         SealedSecrets(keys, entropy),
     )
     sign_outs = SignOuts(database, sealer, door, clock, entropy)
@@ -154,7 +154,7 @@ def _assemble(
         hasher=hasher,
         passes=PassSigner(keys, entropy),
         bearer=BearerTokens(secrets.jwt_secret, entropy),
-        revocation=BearerRevocation(database, clock),
+        revocation=TokenRevocation(database, clock),
         connector=connector,
         password_tries=PasswordTries(
             database,

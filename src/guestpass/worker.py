@@ -14,29 +14,29 @@ from urllib.parse import urlsplit
 
 import limits
 
-from guestpass.app.directory import Directory
 from guestpass.app.installation_findings import admin_beside_visitors, expiring_certificate, untrusted_proxy
+from guestpass.app.link_cache import LinkCache
 from guestpass.app.live import LiveFeed
-from guestpass.app.openings import Openings
 from guestpass.app.overview import Overview
 from guestpass.app.owner_writes import OwnerWrites
-from guestpass.app.places import FREED_PER_ADDRESS, ONCE, PLACES_GIVEN, Places
+from guestpass.app.password_login import PasswordLogin
 from guestpass.app.ports import Change, ChangeKind
 from guestpass.app.reachability import ROUNDS, Reachability
 from guestpass.app.served_names import ServedNames
 from guestpass.app.visitor_sessions import SIGN_INS, VisitorSessions
+from guestpass.app.visitor_slots import FREED_PER_ADDRESS, ONCE, PLACES_GIVEN, VisitorSlots
 from guestpass.app.visits import NEWCOMERS_PER_ADDRESS, NEWCOMERS_PER_LINK, VisitLog
 from guestpass.domain.finding import Finding
 from guestpass.gateway.admission import Admission
-from guestpass.gateway.crowd import Caps, Crowd, connections_for
-from guestpass.gateway.gateway import Gateway
 from guestpass.gateway.hosts import HostTable
-from guestpass.gateway.odoo.assets import AssetCache
-from guestpass.gateway.odoo.spool import SpoolRoom
+from guestpass.gateway.lifecycle import Gateway
+from guestpass.gateway.limits import Limits, LimitSettings, connections_for
 from guestpass.gateway.peers import TrustedProxies
-from guestpass.gateway.rates import LocalRate
-from guestpass.gateway.reaching import EnvironmentReacher
-from guestpass.gateway.reception import Reception, decide_admin
+from guestpass.gateway.rate_limiter import LocalRate
+from guestpass.gateway.request_handler import RequestHandler, decide_admin
+from guestpass.odoo.assets.cache import AssetCache
+from guestpass.odoo.fairness.spool import SpoolRoom
+from guestpass.outbound.reachability_check import ReachabilityChecker
 from guestpass.settings import Settings
 from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.feed import Feed, open_feed
@@ -44,10 +44,10 @@ from guestpass.storage.outages import is_refusal
 from guestpass.tls import CertificateUnusable, Pair
 from guestpass.user_agents import UserAgentReader
 from guestpass.web.application import WebServices, create_application
+from guestpass.web.application_server import ApplicationServer
 from guestpass.web.dashboard.application import create_dashboard
 from guestpass.web.dashboard.services import DashboardServices
-from guestpass.web.desk import Desk
-from guestpass.web.faces import Faces
+from guestpass.web.dispatch import Dispatch
 from guestpass.web.notices import Notices
 from guestpass.wiring import Core
 
@@ -69,15 +69,15 @@ class Worker:
     """What serves: the gateway with its memory, the feed that keeps it true, and the application behind it."""
 
     core: Core
-    directory: Directory
+    directory: LinkCache
     feed: Feed
     visits: VisitLog
     sessions: VisitorSessions
     reachability: Reachability
     gateway: Gateway
-    public: Reception
-    admin: Reception
-    desk: Desk
+    public: RequestHandler
+    admin: RequestHandler
+    desk: ApplicationServer
 
 
 def build_worker(
@@ -102,7 +102,7 @@ def build_worker(
         time=time.monotonic,
         recheck=settings.asset_recheck.total_seconds(),
     )
-    directory = Directory(core.database, core.vault, core.clock.timestamp, renewed=assets.expire)
+    directory = LinkCache(core.database, core.vault, core.clock.timestamp, renewed=assets.expire)
     visits = VisitLog(
         core.database,
         core.clock,
@@ -114,7 +114,7 @@ def build_worker(
         of_address=LocalRate(NEWCOMERS_PER_ADDRESS, time.time),
         of_link=LocalRate(NEWCOMERS_PER_LINK, time.time),
     )
-    places = Places(
+    places = VisitorSlots(
         core.database,
         announcer,
         core.clock,
@@ -162,7 +162,7 @@ def build_worker(
         notices=notices,
         connector=core.connector,
         proxies=proxies,
-        crowd=Crowd(_caps(settings, workers), proxies, time.time),
+        crowd=Limits(_caps(settings, workers), proxies, time.time),
         shows=settings.visitor_addresses,
         desk=desk_path,
         spool=SpoolRoom(
@@ -218,7 +218,7 @@ def build_worker(
         accounts=core.accounts,
         branding=core.branding,
         findings=core.findings,
-        openings=Openings(core.database, core.vault, core.hasher, core.clock, visits, core.password_tries, places),
+        openings=PasswordLogin(core.database, core.vault, core.hasher, core.clock, visits, core.password_tries, places),
         bearer=core.bearer,
         revocation=core.revocation,
         passes=core.passes,
@@ -234,7 +234,7 @@ def build_worker(
     reachability = Reachability(
         core.database,
         announcer,
-        EnvironmentReacher(core.connector),
+        ReachabilityChecker(core.connector),
         core.environments,
         DatabaseBudget(core.database, core.clock, ROUNDS, "reachability"),
         core.clock,
@@ -258,16 +258,16 @@ def build_worker(
         sessions=sessions,
         reachability=reachability,
         gateway=gateway,
-        public=Reception(gateway, public_hosts, admission.decide, opens_links=True),
-        admin=Reception(gateway, admin_hosts, decide_admin, opens_links=False),
-        desk=Desk(Faces(create_application(services), dashboard), desk_path),
+        public=RequestHandler(gateway, public_hosts, admission.decide, opens_links=True),
+        admin=RequestHandler(gateway, admin_hosts, decide_admin, opens_links=False),
+        desk=ApplicationServer(Dispatch(create_application(services), dashboard), desk_path),
     )
 
 
-def _caps(settings: Settings, workers: int) -> Caps:
+def _caps(settings: Settings, workers: int) -> LimitSettings:
     guesses = limits.parse(settings.unknown_tokens)
     each = -(-guesses.amount // workers)
-    return Caps(
+    return LimitSettings(
         connections=connections_for(settings.connections),
         connections_per_address=settings.connections_per_address,
         open_per_link=settings.connections_per_link,

@@ -45,7 +45,7 @@ def _work(given: argparse.Namespace) -> int:
     telemetry.configure(settings.log_format.value)
     if given.workers > 1:
         structlog.contextvars.bind_contextvars(worker=given.slot)
-    place = serve.Place(
+    place = serve.WorkerPlace(
         public=public,
         admin=admin,
         workers=given.workers,

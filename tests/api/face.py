@@ -22,17 +22,17 @@ from tests.storage.migrated import new_database
 from tests.storage.samples import visit_log
 
 from guestpass.app.accounts import AccountService
-from guestpass.app.addresses import Addresses
-from guestpass.app.bearers import BearerRevocation
 from guestpass.app.branding import BrandingService
 from guestpass.app.environments import EnvironmentService
 from guestpass.app.findings import Findings
 from guestpass.app.link_records import LinkRecords
 from guestpass.app.links import LinkService
-from guestpass.app.openings import Openings
+from guestpass.app.password_login import PasswordLogin
 from guestpass.app.password_tries import PasswordTries
-from guestpass.app.places import Places
+from guestpass.app.public_urls import PublicUrls
 from guestpass.app.served_names import ServedNames
+from guestpass.app.token_revocation import TokenRevocation
+from guestpass.app.visitor_slots import VisitorSlots
 from guestpass.domain.access import ALL_SCOPES, Principal, Scope
 from guestpass.domain.visit import AddressDetail
 from guestpass.signing.bearer import BearerTokens
@@ -122,7 +122,7 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
     clock, entropy = SettableClock(), SystemEntropy()
     keys = Keys.from_secret("another secret of the tests, just as long")
     database, vault, hasher = Database(database_url, clock), SealedTokens(keys, entropy), Argon2Hasher()
-    addresses = Addresses(PUBLIC_URL, link_domain)
+    addresses = PublicUrls(PUBLIC_URL, link_domain)
     ready, prober, door = [True], NotingProber(), PlayedDoor()
     visits = visit_log(database, clock, agent_of=_user_agents().read)
     tries = PasswordTries(
@@ -145,9 +145,9 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
         accounts=accounts,
         branding=BrandingService(database, Silence(), clock),
         findings=Findings(database, addresses),
-        openings=Openings(database, vault, hasher, clock, visits, tries, Places(database, Silence(), clock)),
+        openings=PasswordLogin(database, vault, hasher, clock, visits, tries, VisitorSlots(database, Silence(), clock)),
         bearer=BearerTokens(JWT_SECRET, entropy),
-        revocation=BearerRevocation(database, clock),
+        revocation=TokenRevocation(database, clock),
         passes=PassSigner(keys, entropy),
         addresses=addresses,
         notices=Notices(),

@@ -15,7 +15,7 @@ from tests.dashboard.owner import NAVIGATION
 from tests.doors import PlayedDoor
 from tests.probing import NotingProber
 
-from guestpass.app import desk
+from guestpass.app import handover
 from guestpass.domain.access import Principal
 from guestpass.settings import load
 from guestpass.web.dashboard.services import DashboardServices
@@ -43,7 +43,7 @@ class Dashboard:
     async def signed_in(self, who: Principal = ANNA) -> AsyncIterator[httpx2.AsyncClient]:
         """A browser in which somebody is signed in."""
         admin_url = self.core.settings.admin_url
-        headers = {**NAVIGATION, "Origin": admin_url, desk.ADMIN: "1", desk.PAGE: "1"}
+        headers = {**NAVIGATION, "Origin": admin_url, handover.ADMIN: "1", handover.PAGE: "1"}
         async with httpx2.AsyncClient(transport=self.transport, base_url=admin_url, headers=headers) as web:
             invitation = await self.core.dashboard_sessions.invite(who)
             assert (await web.post(f"/open/{invitation}")).status_code == 303

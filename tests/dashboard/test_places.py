@@ -12,7 +12,7 @@ from tests.dashboard.owner import words
 
 from guestpass.app.environments import NewEnvironment
 from guestpass.app.links import LinkChange, NewLink
-from guestpass.app.ports import Place
+from guestpass.app.ports import SlotResult
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ async def test_a_link_is_full_while_its_places_are_taken(shown: Dashboard) -> No
             for visitor in visitors:
                 until = now + timedelta(minutes=1)
                 taken = await work.visits.take_place(link.id, visitor, version, now, reserved_until=until)
-                assert taken is Place.TAKEN
+                assert taken is SlotResult.TAKEN
 
     async with shown.signed_in() as web:
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 from tests.api.face import running_face
 
-from guestpass.web.api.documents import Answer, Field, Operation, read_sections
+from guestpass.web.api.documents import DocumentedResponse, Field, Operation, read_sections
 
 _HEAD = """# Calls
 
@@ -68,7 +68,7 @@ def _call(operation: Operation) -> str:
     return "\n".join(parts)
 
 
-def _answer(answer: Answer) -> str:
+def _answer(answer: DocumentedResponse) -> str:
     text = f"Answers `{answer.status}`: {answer.description}\n"
     return f"{text}\n{_table('field', answer.fields)}" if answer.fields else text
 

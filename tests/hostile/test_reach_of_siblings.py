@@ -19,7 +19,7 @@ from tests.installation import Installation, installation
 from tests.links.played_upstream import PlayedUpstream, played_upstream
 from tests.links.waiting import until
 
-from guestpass.app.addresses import Addresses
+from guestpass.app.public_urls import PublicUrls
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PATIENCE = 60_000
@@ -74,7 +74,7 @@ class Neighbours:
 
     def origin_of(self, link: dict[str, Any], version: int = 1) -> str:
         """Where a link's content is."""
-        return Addresses(self.server.public_url, "links.localhost").link_origin(link["id"], version)
+        return PublicUrls(self.server.public_url, "links.localhost").link_origin(link["id"], version)
 
     async def visitors(self) -> int:
         """How many the victim's link has had, when all that has happened so far is counted."""

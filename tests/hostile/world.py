@@ -30,7 +30,7 @@ from tests.hostile.strict import FaultError, read_answers
 from tests.hostile.upstream import Received, Script, Upstream, upstream
 from tests.installation import Installation
 
-from guestpass.gateway.client_side import HEAD_TIMEOUT
+from guestpass.wire.client_connection import HEAD_TIMEOUT
 
 WAIT_SECONDS: Final = 60.0
 _PIECES: Final = 400

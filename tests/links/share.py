@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from tests.installation import Installation
 from tests.links.visitor import Visitor, visiting
 
-from guestpass.app.addresses import Addresses
+from guestpass.app.public_urls import PublicUrls
 
 PASSWORD = "correct horse"
 
@@ -51,7 +51,7 @@ class Share:
     @property
     def origin(self) -> str:
         domain = self.server.environ.get("GUESTPASS_LINK_DOMAIN")
-        return Addresses(self.opens_origin, domain).link_origin(self.id, self.version)
+        return PublicUrls(self.opens_origin, domain).link_origin(self.id, self.version)
 
     @property
     def token(self) -> str:

@@ -13,7 +13,7 @@ from tests.installation import Installation, installation
 from tests.links.waiting import until
 from tests.odoo.visitor import Visitor, opened
 
-from guestpass.gateway.odoo.asset_files import BLOCK, scan
+from guestpass.odoo.assets.files import BLOCK, scan
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

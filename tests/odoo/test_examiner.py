@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from guestpass.gateway.odoo import examiner as room
-from guestpass.gateway.odoo.examinations import Finding, Outcome, Question, Subject
-from guestpass.gateway.odoo.examiner import Examination, Examiner, ExaminerBusyError, NotExaminedError
+from guestpass.odoo.fairness import examiner as room
+from guestpass.odoo.fairness.examinations import BodyFinding, Outcome, Question, Subject
+from guestpass.odoo.fairness.examiner import Examination, Examiner, ExaminerBusyError, NotExaminedError
 
 pytestmark = pytest.mark.asyncio
 
 CALL = Question(Subject.CALL)
-PASSES = Finding(Outcome.PASSES)
+PASSES = BodyFinding(Outcome.PASSES)
 
 
 async def pieces(body: bytes) -> AsyncIterator[bytes]:
@@ -53,7 +53,7 @@ class Room:
         """Return when it has its turn."""
         await self._asked.setdefault(name, asyncio.Event()).wait()
 
-    async def ask(self, name: str, body: bytes = b"{}", examination: Examination | None = None) -> Finding | None:
+    async def ask(self, name: str, body: bytes = b"{}", examination: Examination | None = None) -> BodyFinding | None:
         """`name` begins with its link."""
 
         async def given() -> AsyncIterator[bytes]:
@@ -107,7 +107,7 @@ async def test_links_take_turns_and_who_gives_up_is_passed_over(examined: Room) 
 
 
 async def test_of_one_link_only_so_many_wait(examined: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("guestpass.gateway.odoo.turns.MAX_WAITING_OF_ONE", 2)
+    monkeypatch.setattr("guestpass.odoo.fairness.fair_queue.MAX_WAITING_OF_ONE", 2)
     await examined.ask("z1")
     os.kill(examined.pid, signal.SIGSTOP)
     async with asyncio.TaskGroup() as tasks:

@@ -17,7 +17,7 @@ from tests.links.waiting import until
 from tests.odoo.slow import Slow
 from tests.odoo.visitor import Visitor, opened
 
-from guestpass.gateway.odoo.json_bodies import MOST_VALUES
+from guestpass.odoo.http.json_bodies import MOST_VALUES
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -11,12 +11,12 @@ import pytest
 from tests.doubles.odoo import Odoo, running_odoo
 from tests.storage.samples import make_environment
 
-from guestpass.app.probing import ProbeReport
+from guestpass.app.environment_check import CheckReport
 from guestpass.domain.environment import BusPlace, Environment, Kind
-from guestpass.gateway.connector import AddressPolicy, Connector
-from guestpass.gateway.probe import EnvironmentProber
-from guestpass.gateway.resolver import Resolver
+from guestpass.outbound.check import EnvironmentChecker
 from guestpass.system import SystemEntropy
+from guestpass.wire.connector import AddressPolicy, Connector
+from guestpass.wire.resolver import Resolver
 
 OWN_NAME = "https://odoo.example.com"
 
@@ -37,7 +37,7 @@ def environment(url: str, **fields: Any) -> Environment:
     return make_environment(url=url, **unknown | fields)
 
 
-async def look(odoo: Odoo | str, fields: dict[str, Any] | None = None, **options: Any) -> ProbeReport:
+async def look(odoo: Odoo | str, fields: dict[str, Any] | None = None, **options: Any) -> CheckReport:
     """Look at it; `options` are fields as well, or `deny` (a network) and `gevent_port`."""
     fields = {**(fields or {}), **options}
     deny, gevent_port = fields.pop("deny", ""), fields.pop("gevent_port", 0)
@@ -45,10 +45,10 @@ async def look(odoo: Odoo | str, fields: dict[str, Any] | None = None, **options
     port = gevent_port or (odoo.gevent_port if isinstance(odoo, Odoo) else 8072)
     denied = [ip_network(deny)] if deny else []
     connector = Connector(AddressPolicy(allow=[], deny=denied, own_listeners=[]), Resolver())
-    return await EnvironmentProber(connector, SystemEntropy(), gevent_port=port).probe(environment(url, **fields))
+    return await EnvironmentChecker(connector, SystemEntropy(), gevent_port=port).probe(environment(url, **fields))
 
 
-def codes(report: ProbeReport) -> list[str]:
+def codes(report: CheckReport) -> list[str]:
     return [finding.code for finding in report.findings]
 
 
@@ -195,7 +195,7 @@ async def test_a_question_without_an_answer_spoils_no_other(odoo: Odoo) -> None:
 
 async def test_an_odoo_that_is_slow_is_not_waited_for_longer_than_allowed(odoo: Odoo) -> None:
     connector = Connector(AddressPolicy(allow=[], deny=[], own_listeners=[]), Resolver())
-    prober = EnvironmentProber(connector, SystemEntropy(), gevent_port=odoo.gevent_port, seconds=1.0)
+    prober = EnvironmentChecker(connector, SystemEntropy(), gevent_port=odoo.gevent_port, seconds=1.0)
     odoo.trouble("/web/login", held=True)
     try:
         report = await prober.probe(environment(odoo.url, canonical_url=OWN_NAME))
@@ -216,7 +216,7 @@ async def test_an_address_that_is_denied_is_not_connected_to(odoo: Odoo) -> None
 
 async def test_a_web_environment_is_connected_to_and_asked_nothing(odoo: Odoo) -> None:
     odoo.forget()
-    assert (await look(odoo, kind=Kind.WEB)) == ProbeReport()
+    assert (await look(odoo, kind=Kind.WEB)) == CheckReport()
     assert odoo.requests() == []
     assert codes(await look("http://127.0.0.1:1", kind=Kind.WEB)) == ["unreachable"]
 
@@ -248,7 +248,7 @@ class Other:
         writer.close()
 
 
-async def look_at_other(answers: Answers, *, gevent_port: int = 1) -> tuple[ProbeReport, list[str]]:
+async def look_at_other(answers: Answers, *, gevent_port: int = 1) -> tuple[CheckReport, list[str]]:
     other = Other(answers)
     async with await asyncio.start_server(other.serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
@@ -258,7 +258,7 @@ async def look_at_other(answers: Answers, *, gevent_port: int = 1) -> tuple[Prob
 
 async def test_an_odoo_is_asked_two_things_at_a_time_however_many_look() -> None:
     other = Other(older, seconds=0.05)
-    prober = EnvironmentProber(
+    prober = EnvironmentChecker(
         Connector(AddressPolicy(allow=[], deny=[], own_listeners=[]), Resolver()), SystemEntropy()
     )
     async with await asyncio.start_server(other.serve, "127.0.0.1", 0) as server:

@@ -13,7 +13,7 @@ from tests.storage.samples import KEY, LINK_ID, NOON, SetClock, keep, link_of, m
 
 from guestpass.app.visits import VisitLog
 from guestpass.domain.visit import OTHERS
-from guestpass.gateway.rates import LocalRate
+from guestpass.gateway.rate_limiter import LocalRate
 from guestpass.storage.database import Database
 from guestpass.storage.tables import link_events, visit_hours, visitors
 

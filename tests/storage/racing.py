@@ -17,7 +17,7 @@ from typing import Any
 from tests.storage.samples import KEY, LINK_ID, NOON, make_environment, make_session
 
 from guestpass.app.counters import Limit, Shut, charge
-from guestpass.app.ports import Activity, Place, RefusedCall
+from guestpass.app.ports import Activity, RefusedCall, SlotResult
 from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.database import Database
 from guestpass.system import SystemClock
@@ -97,7 +97,7 @@ async def take_place(database: Database, own: str) -> str | None:
     visitor = "everybody" if own.endswith("_0") else own
     async with database.writing() as work:
         place = await work.visits.take_place(LINK_ID, visitor, 3, NOON, reserved_until=NOON + timedelta(minutes=1))
-        return visitor if place in (Place.TAKEN, Place.HELD) else None
+        return visitor if place in (SlotResult.TAKEN, SlotResult.HELD) else None
 
 
 CROWD = [f"visitor{number}" for number in range(20)]

@@ -35,7 +35,7 @@ from guestpass.domain.access import Principal
 from guestpass.domain.finding import Finding
 from guestpass.domain.link import EventKind, LinkEvent
 from guestpass.domain.visit import AddressDetail, Agent
-from guestpass.gateway.rates import LocalRate
+from guestpass.gateway.rate_limiter import LocalRate
 from guestpass.signing.keys import Keys
 from guestpass.signing.sealing import SealedSecrets
 from guestpass.storage.budgets import DatabaseBudget

@@ -15,7 +15,7 @@ from guestpass.app.turns import VISITORS, Turn
 from guestpass.app.visits import NEWCOMERS_PER_ADDRESS, NEWCOMERS_PER_LINK
 from guestpass.domain.finding import Finding
 from guestpass.domain.visit import OPENINGS_KEPT, OTHERS, REFUSALS_KEPT
-from guestpass.gateway.rates import LocalRate
+from guestpass.gateway.rate_limiter import LocalRate
 from guestpass.signing.keys import Keys
 from guestpass.signing.passes import PassSigner
 from guestpass.storage import tables

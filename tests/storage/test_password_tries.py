@@ -17,11 +17,11 @@ from tests.storage.samples import KEY, NOON, CountedEntropy, SetClock, keep, mak
 
 from guestpass.app.counters import Limit
 from guestpass.app.fair_queue import FairQueue
-from guestpass.app.openings import OpeningRefused, Openings, VisitorGone
+from guestpass.app.password_login import OpeningRefused, PasswordLogin, VisitorGone
 from guestpass.app.password_tries import PasswordTries
-from guestpass.app.places import Places
 from guestpass.app.ports import UnitOfWork
 from guestpass.app.turns import VISITORS, Turn
+from guestpass.app.visitor_slots import VisitorSlots
 from guestpass.domain.access import Principal
 from guestpass.domain.link import EventKind, ShareType
 from guestpass.domain.reasons import Reason
@@ -92,7 +92,7 @@ class Workers:
         self.stores = [CountedStore(database) for database in databases]
         self.tries = [PasswordTries(store, clock, of_address=of_address, of_link=of_link) for store in self.stores]
         self._openings = [
-            Openings(store, VAULT, self.hashes, clock, visit_log(store, clock), tries, cast("Places", None))
+            PasswordLogin(store, VAULT, self.hashes, clock, visit_log(store, clock), tries, cast("VisitorSlots", None))
             for store, tries in zip(self.stores, self.tries, strict=True)
         ]
         self._turn = 0

@@ -9,15 +9,15 @@ from tests.storage.racing import race
 from tests.storage.samples import LINK_ID, NOON, SetClock, keep, link_of, make_environment, make_link
 from tests.unit.app.announcer import NotingAnnouncer
 
-from guestpass.app.places import PLACES_GIVEN, Places, TooManyNewcomers
-from guestpass.app.ports import Activity, Place, Store
+from guestpass.app.ports import Activity, SlotResult, Store
+from guestpass.app.visitor_slots import PLACES_GIVEN, TooManyNewcomers, VisitorSlots
 from guestpass.domain.visitor_pass import VisitorPass
-from guestpass.gateway.rates import LocalRate
+from guestpass.gateway.rate_limiter import LocalRate
 from guestpass.storage.database import Database
 
 OTHER_ID = "bbbbbbbbbbbbbbbb"
 VERSION = make_link().version
-LET_IN = {Place.TAKEN, Place.RECLAIMED, Place.HELD}
+LET_IN = {SlotResult.TAKEN, SlotResult.RECLAIMED, SlotResult.HELD}
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 
@@ -36,7 +36,7 @@ async def take(
 
 async def place_of(
     store: Store, visitor: str, *, at: datetime = NOON, link_id: str = LINK_ID, version: int = VERSION
-) -> Place:
+) -> SlotResult:
     async with store.writing() as work:
         return await work.visits.take_place(link_id, visitor, version, at, reserved_until=at + MINUTE)
 
@@ -168,8 +168,8 @@ async def test_passes_of_a_former_version_hold_no_place(database: Database) -> N
     await come_back(database, "anna")
     await renew(database)
     assert await taken(database) == 0
-    assert await place_of(database, "carl", version=VERSION) is Place.GONE
-    assert await place_of(database, "anna", version=VERSION + 1) is Place.GONE
+    assert await place_of(database, "carl", version=VERSION) is SlotResult.GONE
+    assert await place_of(database, "anna", version=VERSION + 1) is SlotResult.GONE
     assert [await take(database, each, version=VERSION + 1) for each in ("carl", "dora", "eva")] == [True, True, False]
     assert await taken(database) == 2
 
@@ -228,19 +228,19 @@ async def test_a_place_whose_pass_does_not_come_back_goes_to_somebody_else(datab
     assert not await take(database, "carl", at=NOON + MINUTE - SECOND)
     assert await taken(database, NOON + MINUTE - SECOND) == 2
     assert await taken(database, NOON + MINUTE) == 1
-    assert await place_of(database, "carl", at=NOON + MINUTE) is Place.RECLAIMED
+    assert await place_of(database, "carl", at=NOON + MINUTE) is SlotResult.RECLAIMED
     async with database.reading() as work:
         assert await work.visits.ended(LINK_ID) == {"bert"}
-    assert await place_of(database, "bert", at=NOON + MINUTE) is Place.GONE
+    assert await place_of(database, "bert", at=NOON + MINUTE) is SlotResult.GONE
     assert not await take(database, "dora", at=NOON + MINUTE), "anna has come back, and carl has a minute"
 
 
 async def test_a_place_is_kept_as_long_as_nobody_needs_it(database: Database) -> None:
     await take(database, "anna")
-    assert await place_of(database, "bert", at=NOON + 5 * MINUTE) is Place.TAKEN
+    assert await place_of(database, "bert", at=NOON + 5 * MINUTE) is SlotResult.TAKEN
     await come_back(database, "anna", NOON + 6 * MINUTE)
-    assert await place_of(database, "carl", at=NOON + 7 * MINUTE) is Place.RECLAIMED
-    assert await place_of(database, "anna", at=NOON + 9 * MINUTE) is Place.HELD
+    assert await place_of(database, "carl", at=NOON + 7 * MINUTE) is SlotResult.RECLAIMED
+    assert await place_of(database, "anna", at=NOON + 9 * MINUTE) is SlotResult.HELD
     async with database.reading() as work:
         assert await work.visits.ended(LINK_ID) == {"bert"}
 
@@ -249,7 +249,7 @@ async def test_what_was_reserved_while_the_clock_was_ahead_goes_on_too(database:
     for visitor in ("anna", "bert"):
         assert await take(database, visitor, at=NOON + 1_000_000 * MINUTE)
     assert await taken(database) == 0
-    assert await place_of(database, "carl") is Place.RECLAIMED
+    assert await place_of(database, "carl") is SlotResult.RECLAIMED
     # Clocks of workers are apart by less.
     await take_all(database, ["dora"])
     assert not await take(database, "emil", at=NOON - 30 * MINUTE)
@@ -259,7 +259,7 @@ async def test_as_many_reservations_end_as_are_needed_and_no_more(database: Data
     await set_limit(database, 4)
     await take_all(database, ["anna", "bert", "carl", "dora"])
     await set_limit(database, 3)
-    assert await place_of(database, "eva", at=NOON + MINUTE) is Place.RECLAIMED
+    assert await place_of(database, "eva", at=NOON + MINUTE) is SlotResult.RECLAIMED
     async with database.reading() as work:
         assert await work.visits.ended(LINK_ID) == {"anna", "bert"}
     assert await taken(database) == 3
@@ -276,32 +276,32 @@ async def test_the_place_of_who_has_left_is_free_at_once(database: Database) -> 
     async with database.writing() as work:
         await work.visits.free_place(LINK_ID, "anna", NOON)
         await work.visits.free_place(LINK_ID, "bert", NOON)
-    assert await place_of(database, "carl") is Place.RECLAIMED
+    assert await place_of(database, "carl") is SlotResult.RECLAIMED
     assert not await take(database, "dora")
 
 
 async def test_the_same_browser_takes_its_place_again(database: Database) -> None:
     await take_all(database, ["anna", "bert"])
-    assert await place_of(database, "anna", at=NOON + MINUTE - SECOND) is Place.HELD
+    assert await place_of(database, "anna", at=NOON + MINUTE - SECOND) is SlotResult.HELD
     assert not await take(database, "carl", at=NOON + MINUTE - SECOND)
-    assert await place_of(database, "carl", at=NOON + MINUTE) is Place.RECLAIMED, "which is bert's"
+    assert await place_of(database, "carl", at=NOON + MINUTE) is SlotResult.RECLAIMED, "which is bert's"
     async with database.reading() as work:
         assert await work.visits.ended(LINK_ID) == {"bert"}
 
 
 async def test_newcomers_get_so_many_places_in_an_hour_however_soon_they_leave(database: Database) -> None:
     link, rate = await link_of(database), LocalRate(PLACES_GIVEN, NOON.timestamp)
-    places = Places(database, NotingAnnouncer(database), SetClock(), given=rate)
+    places = VisitorSlots(database, NotingAnnouncer(database), SetClock(), given=rate)
 
     async def come_and_go(visitor: str, address: str) -> None:
-        assert await places.take(link, visitor, address, NOON) is Place.TAKEN
+        assert await places.take(link, visitor, address, NOON) is SlotResult.TAKEN
         await places.leave([VisitorPass(LINK_ID, VERSION, visitor, 0)])
 
     # Who finds no room, or has a place already, has been given none.
     await take_all(database, ["anna", "bert"])
     for _ in range(300):
-        assert await places.take(link, "carl", "2001:db8::1", NOON) is Place.FULL
-        assert await places.take(link, "anna", "2001:db8::1", NOON) is Place.HELD
+        assert await places.take(link, "carl", "2001:db8::1", NOON) is SlotResult.FULL
+        assert await places.take(link, "anna", "2001:db8::1", NOON) is SlotResult.HELD
     await places.leave([VisitorPass(LINK_ID, VERSION, each, 0) for each in ("anna", "bert")])
     for number in range(200):
         await come_and_go(f"visitor{number}", f"2001:db8::{number:x}")
@@ -313,7 +313,7 @@ async def test_newcomers_get_so_many_places_in_an_hour_however_soon_they_leave(d
 async def test_who_asked_again_keeps_the_place_that_the_first_try_gives_back(database: Database) -> None:
     await take_all(database, ["anna", "bert"])
     first, again = NOON + MINUTE, NOON + MINUTE + SECOND
-    assert await place_of(database, "anna", at=NOON + SECOND) is Place.HELD
+    assert await place_of(database, "anna", at=NOON + SECOND) is SlotResult.HELD
     async with database.writing() as work:
         await work.visits.free_place(LINK_ID, "anna", NOON + SECOND, reserved_until=first)
         await work.visits.give_place_back(LINK_ID, "anna", reserved_until=first)

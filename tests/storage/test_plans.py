@@ -32,8 +32,8 @@ from guestpass.app.ports import (
     LinkFilter,
     LinkSort,
     Origin,
-    Place,
     RefusedCall,
+    SlotResult,
     UnitOfWork,
     Unreachable,
 )
@@ -376,7 +376,7 @@ async def _take_places(work: UnitOfWork) -> None:
     await work.visits.free_place("link1", "other", NOON)
     await work.links.update(replace(make_link("link1", environment=KEY), version=1, max_visitors=3))
     place = await work.visits.take_place("link1", "fourth", 1, NOON, reserved_until=NOON + DAY)
-    assert place is Place.RECLAIMED
+    assert place is SlotResult.RECLAIMED
     await work.visits.leave("link1", "fifth", 1, NOON)
     await work.visits.leave("link1", "sixth", 1, NOON, told_apart=False)
 

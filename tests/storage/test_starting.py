@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.storage.crowded import Crowd
 from tests.storage.hearing import hearing
 
-from guestpass.app.directory import Directory
+from guestpass.app.link_cache import LinkCache
 from guestpass.settings import Settings
 from guestpass.storage.feed import open_feed
 from guestpass.wiring import build_core, introduce, prepare
@@ -17,7 +17,7 @@ async def test_a_start_reads_no_links_however_many_there_are(tmp_path: Path) -> 
     prepare(settings)
     Crowd(10_000).fill(settings.database_url)
     core = build_core(settings, OwnAnnouncer())
-    directory = Directory(core.database, core.vault, lambda: 0.0)
+    directory = LinkCache(core.database, core.vault, lambda: 0.0)
     try:
         with hearing() as statements:
             await introduce(core)

@@ -10,8 +10,8 @@ from tests.doors import PlayedDoor, sign_outs
 from tests.storage.samples import LINK_ID, SetClock, keep, make_environment
 
 from guestpass.app.accounts import AccountService, SignInCredentials
-from guestpass.app.addresses import Addresses
 from guestpass.app.links import LinkService, NewLink
+from guestpass.app.public_urls import PublicUrls
 from guestpass.domain.access import Principal
 from guestpass.signing.keys import Keys
 from guestpass.signing.passwords import Argon2Hasher
@@ -48,7 +48,7 @@ async def test_the_files_hold_neither_a_token_nor_a_password_nor_the_key(
         announcer=feed,
         vault=vault,
         hasher=hasher,
-        addresses=Addresses("https://share.example.com"),
+        addresses=PublicUrls("https://share.example.com"),
         accounts=AccountService(database, feed, sealer, door, sign_outs(database, clock, door, sealer), clock),
         clock=clock,
         entropy=entropy,

@@ -17,7 +17,7 @@ from tests.installation import Installation, installation
 from tests.stories import jupyterlab as client
 from tests.stories.visitor import expect_ended, open_link
 
-from guestpass.app.addresses import Addresses
+from guestpass.app.public_urls import PublicUrls
 
 
 @asynccontextmanager
@@ -30,7 +30,7 @@ async def shared_jupyterlab(
         environment = await server.add_environment(name=name, url=f"http://127.0.0.1:{port}", kind="web")
         link = await server.create_link(environment["id"])
         domain = server.environ.get("GUESTPASS_LINK_DOMAIN")
-        hostname = urlsplit(Addresses(server.public_url, domain).link_origin(link["id"], 1)).hostname
+        hostname = urlsplit(PublicUrls(server.public_url, domain).link_origin(link["id"], 1)).hostname
         assert hostname is not None
         starting = running_jupyterlab(folder, port, hostnames=[hostname])
         jupyterlab = await asyncio.to_thread(starting.__enter__)

@@ -10,7 +10,7 @@ from guestpass.app.ports import (
     Announcer,
     ChangeKind,
     Clock,
-    OdooDoor,
+    OdooAuthenticator,
     Sealer,
     SignedIn,
     SignInRefused,
@@ -136,7 +136,13 @@ class AccountService:
     """
 
     def __init__(
-        self, store: Store, announcer: Announcer, sealer: Sealer, door: OdooDoor, sign_outs: SignOuts, clock: Clock
+        self,
+        store: Store,
+        announcer: Announcer,
+        sealer: Sealer,
+        door: OdooAuthenticator,
+        sign_outs: SignOuts,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._announcer = announcer

@@ -8,9 +8,9 @@ from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Any, Final
 
+from guestpass.app.environment_check import CheckReport
 from guestpass.app.paging import Page, check_limit, read_cursor, write_cursor
-from guestpass.app.ports import Announcer, ChangeKind, Clock, Entropy, Prober, RefusedCall, Store, UnitOfWork
-from guestpass.app.probing import ProbeReport
+from guestpass.app.ports import Announcer, ChangeKind, Clock, Entropy, EnvironmentCheck, RefusedCall, Store, UnitOfWork
 from guestpass.app.turns import owner
 from guestpass.app.unset import UNSET, Unset
 from guestpass.domain.access import Principal, Scope
@@ -87,7 +87,9 @@ class EnvironmentService:
     given is committed before that, and stands whatever is found.
     """
 
-    def __init__(self, store: Store, announcer: Announcer, clock: Clock, entropy: Entropy, prober: Prober) -> None:
+    def __init__(
+        self, store: Store, announcer: Announcer, clock: Clock, entropy: Entropy, prober: EnvironmentCheck
+    ) -> None:
         self._store = store
         self._announcer = announcer
         self._clock = clock
@@ -145,7 +147,7 @@ class EnvironmentService:
             return error.errors
         return ()
 
-    async def try_out(self, who: Principal, new: NewEnvironment) -> tuple[Environment, ProbeReport]:
+    async def try_out(self, who: Principal, new: NewEnvironment) -> tuple[Environment, CheckReport]:
         """Look at an environment that is not registered; raises Invalid with each wrong field. Nothing is kept."""
         who.require(Scope.ENVIRONMENTS_WRITE)
         environment = self._new(who, new.id or id_from_name(new.name) or "environment", _checked_new(new))

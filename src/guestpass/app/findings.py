@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from guestpass.app.accounts import refusal_of
-from guestpass.app.addresses import Addresses
 from guestpass.app.ports import Store, Unreachable
+from guestpass.app.public_urls import PublicUrls
 from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.finding import OUT_OF_REACH, Finding
 
@@ -24,7 +24,7 @@ SHARED_ORIGIN = Finding(
 class Findings:
     """What was found at environments, by looking or by visitors, and what follows from how they are served."""
 
-    def __init__(self, store: Store, addresses: Addresses) -> None:
+    def __init__(self, store: Store, addresses: PublicUrls) -> None:
         self._store = store
         self._addresses = addresses
 

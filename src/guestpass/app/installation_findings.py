@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
-from guestpass.app.addresses import Addresses
+from guestpass.app.public_urls import PublicUrls
 from guestpass.domain.finding import Finding
 
 CERTIFICATE_ENDS_SOON: Final = timedelta(days=14)
@@ -27,7 +27,7 @@ def expiring_certificate(expires_at: datetime, now: datetime) -> Finding | None:
     )
 
 
-def admin_beside_visitors(admin_url: str, addresses: Addresses) -> Finding | None:
+def admin_beside_visitors(admin_url: str, addresses: PublicUrls) -> Finding | None:
     """The finding where the dashboard shares a host with shared content, whatever the ports; None where it doesn't."""
     admin = urlsplit(admin_url).hostname or ""
     public = urlsplit(addresses.public_url).hostname

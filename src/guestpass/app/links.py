@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from guestpass.app.accounts import AccountService, SignInCredentials, warnings_of
-from guestpass.app.addresses import Addresses
 from guestpass.app.link_terms import LinkChange, NewLink, check_for_environment, check_terms, type_errors
 from guestpass.app.lookup import existing_environment, existing_link
 from guestpass.app.paging import PAGE, Page, check_limit, read_cursor, write_cursor
@@ -26,6 +25,7 @@ from guestpass.app.ports import (
     TokenVault,
     UnitOfWork,
 )
+from guestpass.app.public_urls import PublicUrls
 from guestpass.app.turns import owner
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.account import Account
@@ -122,7 +122,7 @@ class LinkService:
         announcer: Announcer,
         vault: TokenVault,
         hasher: PasswordHasher,
-        addresses: Addresses,
+        addresses: PublicUrls,
         accounts: AccountService,
         clock: Clock,
         entropy: Entropy,

@@ -17,7 +17,7 @@ from guestpass.domain.visit import LIVE
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class EnvironmentSummary:
     """One environment: how many of its links are open, how many visitors are there now, and what was found.
 
     `unreachable` is None while it can be reached.
@@ -31,10 +31,10 @@ class Glance:
 
 
 @dataclass(frozen=True, slots=True)
-class GlancePage:
+class SummaryPage:
     """A part of the overview: `total` counts what matches the search, `now` is the moment that it shows."""
 
-    glances: Sequence[Glance]
+    glances: Sequence[EnvironmentSummary]
     total: int
     now: datetime
 
@@ -47,7 +47,7 @@ class Overview:
         self._findings = findings
         self._clock = clock
 
-    async def page(self, who: Principal, *, search: str = "", offset: int = 0, limit: int = 50) -> GlancePage:
+    async def page(self, who: Principal, *, search: str = "", offset: int = 0, limit: int = 50) -> SummaryPage:
         """Environments by name; `search` keeps those whose name, id or address holds it, whatever its case."""
         who.require(Scope.ENVIRONMENTS_READ)
         now, wanted = self._clock.now(), folded(search.strip())
@@ -64,12 +64,14 @@ class Overview:
         shown = matching[offset : offset + limit]
         findings = await self._findings.of(shown)
         glances = [
-            Glance(each, unreachable.get(each.id), links.get(each.id, 0), visitors.get(each.id, 0), findings[each.key])
+            EnvironmentSummary(
+                each, unreachable.get(each.id), links.get(each.id, 0), visitors.get(each.id, 0), findings[each.key]
+            )
             for each in shown
         ]
-        return GlancePage(glances, len(matching), now)
+        return SummaryPage(glances, len(matching), now)
 
-    async def one(self, who: Principal, id: str) -> tuple[Glance, datetime]:
+    async def one(self, who: Principal, id: str) -> tuple[EnvironmentSummary, datetime]:
         """One environment, and the moment that it shows; raises NotFound, also for another organisation's."""
         who.require(Scope.ENVIRONMENTS_READ)
         now, key = self._clock.now(), EnvironmentKey(who.org, id)
@@ -81,4 +83,4 @@ class Overview:
             visitors = await work.visits.live_by_environment(who.org, now - LIVE)
             unreachable = await work.reachabilities.get(key)
         findings = await self._findings.of([environment])
-        return Glance(environment, unreachable, links.get(id, 0), visitors.get(id, 0), findings[key]), now
+        return EnvironmentSummary(environment, unreachable, links.get(id, 0), visitors.get(id, 0), findings[key]), now

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 from typing import Protocol
 
-from guestpass.app.probing import ProbeReport
+from guestpass.app.environment_check import CheckReport
 from guestpass.app.turns import VISITORS, Turn
 from guestpass.domain.access import Principal
 from guestpass.domain.account import Account, SignInRefusal
@@ -122,7 +122,7 @@ class TokenRecord:
     retired_at: datetime | None
 
 
-class Place(Enum):
+class SlotResult(Enum):
     """What came of the wish for one of a link's places."""
 
     TAKEN = "taken"
@@ -625,7 +625,7 @@ class Visits(Protocol):
 
     async def take_place(
         self, link_id: str, visitor: str, version: int, at: datetime, *, reserved_until: datetime
-    ) -> Place:
+    ) -> SlotResult:
         """Let a visitor in with a pass of this version, where the link has room; exact over any number of workers.
 
         A place is held by whose visit was not ended and whose pass is of the link's present version. Until the pass has
@@ -882,15 +882,15 @@ class Announcer(Protocol):
         ...
 
 
-class Prober(Protocol):
+class EnvironmentCheck(Protocol):
     """Looks at a running application from outside, as a visitor could."""
 
-    async def probe(self, environment: Environment) -> ProbeReport:
+    async def probe(self, environment: Environment) -> CheckReport:
         """Look, within half a minute; what can't be reached is a finding. Raises DescriptorsUsedUp."""
         ...
 
 
-class Reacher(Protocol):
+class ReachabilityCheck(Protocol):
     """Connects to a running application, and says nothing to it."""
 
     async def why_unreachable(self, environment: Environment) -> str | None:
@@ -922,7 +922,7 @@ class NotSignedOut(GuestpassError):
         self.answered = answered
 
 
-class OdooDoor(Protocol):
+class OdooAuthenticator(Protocol):
     """Signs people in to an environment's Odoo, and out."""
 
     async def sign_in(self, environment: Environment, login: str, password: str, *, address: str | None) -> SignedIn:

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from guestpass.app.environments import EnvironmentService
-from guestpass.app.ports import Announcer, Budget, ChangeKind, Clock, Reacher, Store, Unreachable
+from guestpass.app.ports import Announcer, Budget, ChangeKind, Clock, ReachabilityCheck, Store, Unreachable
 from guestpass.app.turns import BACKGROUND
 from guestpass.domain.access import Principal
 from guestpass.domain.environment import Environment, EnvironmentKey
@@ -38,7 +38,7 @@ class Reachability:
         self,
         store: Store,
         announcer: Announcer,
-        reacher: Reacher,
+        reacher: ReachabilityCheck,
         environments: EnvironmentService,
         rounds: Budget,
         clock: Clock,

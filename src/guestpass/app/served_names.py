@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from guestpass.app.addresses import read_link_label
 from guestpass.app.ports import Store
+from guestpass.app.public_urls import read_link_label
 
 _LINK_ID: Final = re.compile(r"[a-z0-9]{1,32}", re.ASCII)
 

@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from guestpass.app.ports import Clock, Entropy, NotSignedOut, OdooDoor, OdooSignOut, Sealer, Store, UnitOfWork
+from guestpass.app.ports import Clock, Entropy, NotSignedOut, OdooAuthenticator, OdooSignOut, Sealer, Store, UnitOfWork
 from guestpass.app.turns import BACKGROUND
 from guestpass.domain.environment import OdooAddress
 
@@ -46,7 +46,7 @@ def session_context(link_id: str, visitor: str) -> str:
 class SignOuts:
     """Ends sessions at the Odoos where they were made."""
 
-    def __init__(self, store: Store, sealer: Sealer, door: OdooDoor, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, store: Store, sealer: Sealer, door: OdooAuthenticator, clock: Clock, entropy: Entropy) -> None:
         self._store = store
         self._sealer = sealer
         self._door = door

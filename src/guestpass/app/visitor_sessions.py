@@ -17,14 +17,14 @@ from weakref import WeakValueDictionary
 import structlog
 
 from guestpass.app.accounts import password_context
-from guestpass.app.directory import LinkEntry
+from guestpass.app.link_cache import LinkEntry
 from guestpass.app.ports import (
     Budget,
     Change,
     ChangeKind,
     Clock,
     Entropy,
-    OdooDoor,
+    OdooAuthenticator,
     OdooSession,
     Sealer,
     SessionKey,
@@ -101,7 +101,7 @@ class VisitorSessions:
         self,
         store: Store,
         sealer: Sealer,
-        door: OdooDoor,
+        door: OdooAuthenticator,
         sign_outs: SignOuts,
         budget: Budget,
         clock: Clock,

@@ -36,7 +36,7 @@ share = typer.Typer(help="Share links.", no_args_is_help=True)
 
 def _is_compiled() -> bool:
     """Whether this is the wheel whose gateway is compiled."""
-    spec = find_spec("guestpass.gateway.exchange")
+    spec = find_spec("guestpass.wire.exchange")
     return spec is not None and spec.origin is not None and not spec.origin.endswith(".py")
 
 

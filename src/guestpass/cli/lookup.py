@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
-from guestpass.app.addresses import read_link_label
 from guestpass.app.links import SEARCH_LENGTH, LinkSearch
 from guestpass.app.paging import LONGEST_PAGE
+from guestpass.app.public_urls import read_link_label
 from guestpass.cli import output
 from guestpass.cli.connection import Backend
 from guestpass.cli.session import REFUSED, Stopped

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
-from guestpass.domain.addresses import plain_address, plain_network
+from guestpass.domain.ip_addresses import plain_address, plain_network
 
 ALLOWED_IPS = 50
 """How many networks one link may name."""

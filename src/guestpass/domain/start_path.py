@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from guestpass.domain.blocked_paths import Ruling, judge
 from guestpass.domain.environment import Kind
-from guestpass.domain.odoo_paths import Ruling, judge
 
 START_PATH_LENGTH = 2000
 _FORM = re.compile(r"/[!-~]*", re.ASCII)

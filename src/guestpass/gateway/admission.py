@@ -9,15 +9,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from guestpass.app.addresses import Addresses
+from guestpass.app.public_urls import PublicUrls
 from guestpass.domain.environment import Kind
 from guestpass.domain.link import ShareLink, ShareType, Status
 from guestpass.domain.reasons import Reason
 from guestpass.domain.visitor_pass import EntryTicket, VisitorPass
-from guestpass.gateway.heads import RequestHead
 from guestpass.gateway.hosts import HostKind, RequestedHost
-from guestpass.gateway.odoo.paths import Ruling, judge
-from guestpass.gateway.paths import Room, Route, is_api
+from guestpass.gateway.paths import PathKind, Route, is_api
+from guestpass.odoo.http.blocked_paths import Ruling, judge
+from guestpass.wire.heads import RequestHead
 
 SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
@@ -60,7 +60,7 @@ class KnownLink(Protocol):
 
 
 @dataclass(slots=True, init=False)
-class Facts:
+class RequestFacts:
     """All that the decision rests on.
 
     `own_pass` is the visitor's pass as far as it counts on this host, with the link that it names (`own_link`, None
@@ -155,7 +155,7 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Application:
     """The ASGI application answers."""
 
 
@@ -187,7 +187,7 @@ class HandOver:
 
 
 @dataclass(frozen=True, slots=True)
-class TakePlace:
+class TakeSlot:
     """Open a link that lets so many visitors in, if there is room: then go on with a new pass.
 
     With `preview` its owner looks, once, and takes no place; `leaves` is then another preview, which ends.
@@ -212,7 +212,7 @@ class Arrive:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Answer:
     """Refuse, or ask for something: `link` is the one concerned, for its history; `detail` is for the person."""
 
     reason: Reason
@@ -220,13 +220,13 @@ class Reply:
     detail: str | None = None
 
 
-Decision = Forward | Desk | Redirect | HandOver | TakePlace | Arrive | Reply
+Decision = Forward | Application | Redirect | HandOver | TakeSlot | Arrive | Answer
 
 # A member of an enumeration costs a look-up in its class each time.
 _MAIN, _LINK, _FORMER, _UNKNOWN = HostKind.MAIN, HostKind.LINK, HostKind.FORMER, HostKind.UNKNOWN
-_OPEN, _LOGIN, _ENTER, _PROXY, _API = Room.OPEN, Room.LOGIN, Room.ENTER, Room.PROXY, Room.API
-_MISSPELT: Final = Room.MISSPELT
-_DESK: Final = Desk()
+_OPEN, _LOGIN, _ENTER, _PROXY, _API = PathKind.OPEN, PathKind.LOGIN, PathKind.ENTER, PathKind.PROXY, PathKind.API
+_MISSPELT: Final = PathKind.MISSPELT
+_DESK: Final = Application()
 _ENDED: Final = {Status.DEACTIVATED: Reason.LINK_DEACTIVATED, Status.EXPIRED: Reason.LINK_EXPIRED}
 
 
@@ -249,41 +249,41 @@ def wants_page(head: RequestHead) -> bool:
 class Admission:
     """The ladder of the public listener, for one set of addresses."""
 
-    def __init__(self, addresses: Addresses, *, api_on_public: bool) -> None:
+    def __init__(self, addresses: PublicUrls, *, api_on_public: bool) -> None:
         self._addresses = addresses
         self._own_origins = addresses.link_domain is not None
         self._api_on_public = api_on_public
 
-    def decide(self, facts: Facts) -> Decision:
+    def decide(self, facts: RequestFacts) -> Decision:
         """Walk down the rungs; the first that applies decides."""
         head, host, route = facts.head, facts.host, facts.route
         # A name that is not ours: the request was meant for somebody else, or somebody rebinds DNS.
         if host.kind is _UNKNOWN:
-            return Reply(Reason.UNKNOWN_HOST)
+            return Answer(Reason.UNKNOWN_HOST)
         # The API authorises by bearer tokens, which no foreign page can add, so Origin says nothing there.
         alone = self._own_origins or facts.own_pass is None
         if host.kind is _MAIN and self._api_on_public and is_api(route, head.path, alone=alone):
             return _DESK
         # Whether anything is still as it was is not known any more.
         if facts.is_out_of_date:
-            return Reply(Reason.UNAVAILABLE)
+            return Answer(Reason.UNAVAILABLE)
         # An address of former days leads to today's, and to nothing else.
         if host.kind is _FORMER:
             return self._from_former(facts)
         # No environment is to see a token, wherever in a path it stands.
         if route.room is _MISSPELT:
-            return Reply(Reason.UNKNOWN_LINK)
+            return Answer(Reason.UNKNOWN_LINK)
         # A page of another origin must not act with the visitor's cookies.
         if (facts.upgrade or head.method not in SAFE_METHODS) and not _is_own_origin(facts):
-            return Reply(Reason.FOREIGN_ORIGIN)
+            return Answer(Reason.FOREIGN_ORIGIN)
         return self._on_links_host(facts) if host.kind is _LINK else self._on_main_host(facts)
 
-    def _on_main_host(self, facts: Facts) -> Decision:
+    def _on_main_host(self, facts: RequestFacts) -> Decision:
         """Where links are opened, and without own origins have their content."""
         route = facts.route
         # On a shared origin a service worker of one environment would outlive it and see the next one's token.
         if facts.head.values.get(b"service-worker", b"").lower() == b"script":
-            return Reply(Reason.SERVICE_WORKER)
+            return Answer(Reason.SERVICE_WORKER)
         if self._own_origins and (nothing := self._beside_content(facts)):
             return nothing
         if route.room is _OPEN:
@@ -291,23 +291,23 @@ class Admission:
         if route.room is _LOGIN:
             return self._login(facts)
         if route.room is _ENTER:
-            return Reply(Reason.UNKNOWN_LINK)
+            return Answer(Reason.UNKNOWN_LINK)
         return self._go_through(facts)
 
-    def _go_through(self, facts: Facts) -> Decision:
+    def _go_through(self, facts: RequestFacts) -> Decision:
         """To the environment of the pass, under its own name for the path or behind ``/s-proxy``."""
         route = facts.route
         if route.room is _PROXY and route.path is not None:
             return self._pass_through(facts, route.path + facts.head.query)
         return self._pass_through(facts, facts.head.target)
 
-    def _from_former(self, facts: Facts) -> Decision:
+    def _from_former(self, facts: RequestFacts) -> Decision:
         route, link = facts.route, facts.shared_link
         if route.room not in (_OPEN, _LOGIN) or route.token is None:
-            return Reply(Reason.UNKNOWN_HOST)
-        return self._to_share_url(facts, route.token) if link is not None else Reply(facts.no_link)
+            return Answer(Reason.UNKNOWN_HOST)
+        return self._to_share_url(facts, route.token) if link is not None else Answer(facts.no_link)
 
-    def _on_links_host(self, facts: Facts) -> Decision:
+    def _on_links_host(self, facts: RequestFacts) -> Decision:
         """Where one version of a link has its content, and nothing else: whoever opens a link does so elsewhere."""
         route, shared = facts.route, facts.shared_link
         if route.room is _ENTER:
@@ -316,32 +316,32 @@ class Admission:
             return self._go_through(facts)
         # Share URLs led here once. Another link's token has no business where this link's content runs scripts.
         if shared is None or shared.link.id != facts.host.link_id:
-            return Reply(facts.no_link)
+            return Answer(facts.no_link)
         return self._to_share_url(facts, route.token)
 
-    def _to_share_url(self, facts: Facts, token: str) -> Redirect:
+    def _to_share_url(self, facts: RequestFacts, token: str) -> Redirect:
         url = self._addresses.share_url(token).encode()
         if facts.route.room is _LOGIN and facts.head.method == b"POST" and not facts.navigates:
             return Redirect(308, url + b"/login" + facts.head.query)
         return Redirect(303, url + facts.head.query)
 
-    def _beside_content(self, facts: Facts) -> Reply | None:
+    def _beside_content(self, facts: RequestFacts) -> Answer | None:
         """With own origins the main host serves programs alone; None where there is something for this request."""
         head, room = facts.head, facts.route.room
         if room in (_OPEN, _LOGIN, _ENTER):
             return None
         if facts.navigates or _is_by_a_page(head) or room is _API:
-            return Reply(Reason.NOT_FOUND)
-        return None if room is _PROXY or facts.own_pass is not None else Reply(Reason.NOT_FOUND)
+            return Answer(Reason.NOT_FOUND)
+        return None if room is _PROXY or facts.own_pass is not None else Answer(Reason.NOT_FOUND)
 
-    def _arrive(self, facts: Facts) -> Decision:
+    def _arrive(self, facts: RequestFacts) -> Decision:
         """With a ticket from PUBLIC_URL's host, where the link was opened, onto the host of the version that it names.
 
         Who has been here before goes on with the pass of then, whatever the ticket is worth.
         """
         head, host, ticket, link = facts.head, facts.host, facts.ticket, facts.shared_link
         if head.method != b"GET":
-            return Reply(Reason.METHOD_NOT_ALLOWED)
+            return Answer(Reason.METHOD_NOT_ALLOWED)
         query = head.query.partition(b"&")[2]
         own = facts.own_link
         if own is not None and not (_opens(facts.own_pass, own) and _is_host_of(host, own)):
@@ -349,15 +349,15 @@ class Admission:
         if ticket is None or link is None or not _is_host_of(host, link) or not _opens(ticket.visitor_pass, link):
             if own is not None:
                 return Redirect(303, _landing(own, b"?" + query if query else b""))
-            return Reply(Reason.TICKET_SPENT)
+            return Answer(Reason.TICKET_SPENT)
         if refused := self._refused_at(link, facts):
             return refused
         keeps = own is not None and (not ticket.visitor_pass.is_preview or facts.own_pass == ticket.visitor_pass)
         if not keeps and not _is_top_level(head):
-            return Reply(Reason.EMBEDDED, link)
+            return Answer(Reason.EMBEDDED, link)
         return Arrive(link, ticket, _landing(link, b"?" + query if query else b""), keeps)
 
-    def _preview(self, facts: Facts) -> Decision | None:
+    def _preview(self, facts: RequestFacts) -> Decision | None:
         """What an owner who looks at a link gets; None for everybody else.
 
         Only in a browser's own window: a frame of another page must not look in its owner's stead.
@@ -371,18 +371,18 @@ class Admission:
             return refused
         other = self._other_live_link(facts)
         if other is not None and facts.own_pass is not None and not facts.own_pass.is_preview:
-            return Reply(Reason.SWITCH_LINK, shared)
+            return Answer(Reason.SWITCH_LINK, shared)
         if self._own_origins:
-            return TakePlace(shared, HandOver(shared, b"", new_pass=True), preview=facts.preview)
+            return TakeSlot(shared, HandOver(shared, b"", new_pass=True), preview=facts.preview)
         then = Redirect(303, _landing(shared, b""), opening=shared, new_pass=True, leaves=other)
-        return TakePlace(shared, then, preview=facts.preview)
+        return TakeSlot(shared, then, preview=facts.preview)
 
-    def _open(self, facts: Facts) -> Decision:
+    def _open(self, facts: RequestFacts) -> Decision:
         head, shared = facts.head, facts.shared_link
         if head.method not in (b"GET", b"HEAD", b"POST"):
-            return Reply(Reason.METHOD_NOT_ALLOWED)
+            return Answer(Reason.METHOD_NOT_ALLOWED)
         if shared is None:
-            return Reply(facts.no_link)
+            return Answer(facts.no_link)
         # The card that bots get tells nothing, and none of them comes from a customer's network. Whatever else they ask
         # for is refused from elsewhere: who says that it is a bot need not be one.
         gets_card = facts.is_bot and head.method != b"POST"
@@ -393,101 +393,103 @@ class Admission:
         if head.method == b"POST":
             return self._confirmed(facts, shared, other, holds_pass=holds_pass)
         if gets_card or (head.method == b"HEAD" and not holds_pass):
-            return Reply(Reason.PREVIEW, shared)
+            return Answer(Reason.PREVIEW, shared)
         if other is not None and facts.navigates:
-            return Reply(Reason.SWITCH_LINK, shared)
+            return Answer(Reason.SWITCH_LINK, shared)
         if not holds_pass and shared.link.share_type is ShareType.PASSWORD:
-            return Reply(Reason.PASSWORD_NEEDED, shared)
+            return Answer(Reason.PASSWORD_NEEDED, shared)
         return self._let_in(facts, shared, holds_pass=holds_pass)
 
-    def _let_in(self, facts: Facts, shared: KnownLink, *, holds_pass: bool) -> Decision:
+    def _let_in(self, facts: RequestFacts, shared: KnownLink, *, holds_pass: bool) -> Decision:
         head = facts.head
         if shared.maintenance is not None:
-            return Reply(Reason.MAINTENANCE, shared, shared.maintenance)
+            return Answer(Reason.MAINTENANCE, shared, shared.maintenance)
         # HEAD only asks what GET would bring: it opens nothing.
         opening = head.method != b"HEAD"
         # A frame or an image of another page must not put its own visitor into the browser's jar.
         top_level = _is_top_level(head)
         if facts.navigates and not holds_pass and not top_level:
-            return Reply(Reason.EMBEDDED, shared)
+            return Answer(Reason.EMBEDDED, shared)
         if not holds_pass and shared.link.max_visitors is not None:
             # Scanners of mail run whole browsers, so a place is only taken by who presses a button.
-            return Reply(Reason.CONFIRM_OPENING, shared)
+            return Answer(Reason.CONFIRM_OPENING, shared)
         grants = opening and top_level and not holds_pass
         if not facts.navigates:
             if self._own_origins and _is_by_a_page(head):
-                return Reply(Reason.EMBEDDED, shared)
+                return Answer(Reason.EMBEDDED, shared)
             return Forward(shared, b"/" + head.query, opening=opening, new_pass=grants)
         if self._own_origins:
             return HandOver(shared, head.query, new_pass=grants)
         return Redirect(303, _landing(shared, head.query), opening=shared if opening else None, new_pass=grants)
 
-    def _confirmed(self, facts: Facts, shared: KnownLink, other: KnownLink | None, *, holds_pass: bool) -> Decision:
+    def _confirmed(
+        self, facts: RequestFacts, shared: KnownLink, other: KnownLink | None, *, holds_pass: bool
+    ) -> Decision:
         """A button was pressed on one of our pages: to leave another link, or to take a place at this one."""
         limited = shared.link.max_visitors is not None and shared.link.share_type is ShareType.TOKEN
         if other is None and limited and not holds_pass:
             if shared.maintenance is not None:
-                return Reply(Reason.MAINTENANCE, shared, shared.maintenance)
+                return Answer(Reason.MAINTENANCE, shared, shared.maintenance)
             if not _is_top_level(facts.head):
-                return Reply(Reason.EMBEDDED, shared)
+                return Answer(Reason.EMBEDDED, shared)
             query = facts.head.query
             if self._own_origins and facts.navigates:
-                return TakePlace(shared, HandOver(shared, query, new_pass=True))
+                return TakeSlot(shared, HandOver(shared, query, new_pass=True))
             # With own origins a program finds the content at the share URL alone.
             location = facts.head.path + query if self._own_origins else _landing(shared, query)
-            return TakePlace(shared, Redirect(303, location, opening=shared, new_pass=True))
+            return TakeSlot(shared, Redirect(303, location, opening=shared, new_pass=True))
         if self._own_origins and not limited:
-            return Reply(Reason.METHOD_NOT_ALLOWED)
+            return Answer(Reason.METHOD_NOT_ALLOWED)
         return Redirect(303, facts.head.path + facts.head.query, leaves=other)
 
     @staticmethod
-    def _refused_at(shared: KnownLink, facts: Facts, *, from_anywhere: bool = False) -> Reply | None:
+    def _refused_at(shared: KnownLink, facts: RequestFacts, *, from_anywhere: bool = False) -> Answer | None:
         """Why a link that exists is not for this visitor at this moment."""
         if ended := _ENDED.get(shared.status_at(facts.now)):
-            return Reply(ended, shared)
+            return Answer(ended, shared)
         if not from_anywhere and not shared.admits(facts.address):
-            return Reply(Reason.ADDRESS_REFUSED, shared)
+            return Answer(Reason.ADDRESS_REFUSED, shared)
         return None
 
-    def _login(self, facts: Facts) -> Decision:
+    def _login(self, facts: RequestFacts) -> Decision:
         head, shared = facts.head, facts.shared_link
         if head.method in (b"GET", b"HEAD"):
             # Somebody reloads the address that a wrong password left in the address bar.
             return Redirect(303, head.path.removesuffix(b"/login") + head.query)
         if head.method != b"POST":
-            return Reply(Reason.METHOD_NOT_ALLOWED)
+            return Answer(Reason.METHOD_NOT_ALLOWED)
         if head.values.get(b"sec-fetch-site") == b"cross-site":
-            return Reply(Reason.FOREIGN_ORIGIN)
+            return Answer(Reason.FOREIGN_ORIGIN)
         if shared is None:
-            return Reply(facts.no_link)
+            return Answer(facts.no_link)
         if refused := self._refused_at(shared, facts):
             return refused
         if facts.navigates and self._other_live_link(facts) is not None:
-            return Reply(Reason.SWITCH_LINK, shared)
+            return Answer(Reason.SWITCH_LINK, shared)
         return _DESK
 
-    def _pass_through(self, facts: Facts, target: bytes) -> Decision:
+    def _pass_through(self, facts: RequestFacts, target: bytes) -> Decision:
         link, host = facts.own_link, facts.host
         if facts.own_pass is None or link is None or not _opens(facts.own_pass, link):
-            return Reply(Reason.PASS_MISSING)
+            return Answer(Reason.PASS_MISSING)
         if host.kind is _LINK and not _is_host_of(host, link):
-            return Reply(Reason.PASS_MISSING)
+            return Answer(Reason.PASS_MISSING)
         if ended := _ENDED.get(link.status_at(facts.now)):
-            return Reply(ended, link)
+            return Answer(ended, link)
         if not link.admits(facts.address):
-            return Reply(Reason.ADDRESS_REFUSED, link)
+            return Answer(Reason.ADDRESS_REFUSED, link)
         if link.maintenance is not None:
-            return Reply(Reason.MAINTENANCE, link, link.maintenance)
+            return Answer(Reason.MAINTENANCE, link, link.maintenance)
         # Some doors of Odoo are shut for whoever comes by a link: its database manager above all.
         if link.kind is Kind.ODOO:
             verdict = judge(target.partition(b"?")[0], link.allow_paths)
             if verdict.ruling is Ruling.MALFORMED:
-                return Reply(Reason.BAD_REQUEST, link, verdict.detail)
+                return Answer(Reason.BAD_REQUEST, link, verdict.detail)
             if verdict.ruling is Ruling.REFUSED:
-                return Reply(Reason.NOT_SHARED, link, verdict.detail)
+                return Answer(Reason.NOT_SHARED, link, verdict.detail)
         return Forward(link, target)
 
-    def _other_live_link(self, facts: Facts) -> KnownLink | None:
+    def _other_live_link(self, facts: RequestFacts) -> KnownLink | None:
         """The link that this browser has open on the one origin, where it is not the one that it asks for."""
         own, shared = facts.own_link, facts.shared_link
         if self._own_origins or own is None or not _opens(facts.own_pass, own):
@@ -528,7 +530,7 @@ def _landing(known: KnownLink, query: bytes) -> bytes:
     return start.encode() if start is not None else b"/" + query
 
 
-def _is_own_origin(facts: Facts) -> bool:
+def _is_own_origin(facts: RequestFacts) -> bool:
     """Whether Origin, if the client sent one, is the visitor's own (RFC 6454, section 7).
 
     ``null`` comes from our own pages only where a referrer policy hides them, and then Fetch Metadata vouches.

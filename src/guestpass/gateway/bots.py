@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from guestpass.gateway.heads import RequestHead
+from guestpass.wire.heads import RequestHead
 
 # As each writes itself into User-Agent, by its operator's documentation or by what it sends. Cubot makes telephones.
 _BOTS = re.compile(

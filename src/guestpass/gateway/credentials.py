@@ -15,8 +15,8 @@ import re
 from typing import Final
 
 from guestpass.gateway.cookies import CookieJar, asked_name
-from guestpass.gateway.heads import Field, RequestHead
 from guestpass.signing.passes import PassSigner
+from guestpass.wire.heads import Field, RequestHead
 
 _REALM: Final = b'Basic realm="shared link"'
 _SCHEMES: Final = (b"basic", b"digest")

@@ -9,7 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-from guestpass.app.addresses import Addresses, read_link_label
+from guestpass.app.public_urls import PublicUrls, read_link_label
 
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 # As W3C Secure Contexts has them: Python 3.13 counts in ::ffff:127.0.0.1 too, which browsers don't trust.
@@ -59,7 +59,7 @@ class HostTable:
         main_url: str,
         on_loopback: bool,
         own_scheme: str = "http",
-        addresses: Addresses | None = None,
+        addresses: PublicUrls | None = None,
         former_urls: tuple[str, ...] = (),
     ) -> None:
         self._scheme = urlsplit(main_url).scheme

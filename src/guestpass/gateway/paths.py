@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 
-class Room(Enum):
+class PathKind(Enum):
     """What a path means."""
 
     OPEN = "open"  # /share/{token}
@@ -25,16 +25,16 @@ class Room(Enum):
 class Route:
     """What a path means to us: the token in it, or the environment's own path behind ``/s-proxy``."""
 
-    room: Room
+    room: PathKind
     token: str | None = None
     path: bytes | None = None
 
 
-_ELSEWHERE: Final = Route(Room.ELSEWHERE)
-_MISSPELT: Final = Route(Room.MISSPELT)
-_ENTER: Final = Route(Room.ENTER)
+_ELSEWHERE: Final = Route(PathKind.ELSEWHERE)
+_MISSPELT: Final = Route(PathKind.MISSPELT)
+_ENTER: Final = Route(PathKind.ENTER)
 ENTRY_PATH: Final = b"/share/enter"
-_API: Final = Route(Room.API)
+_API: Final = Route(PathKind.API)
 # A slash that somebody typed behind the token must not hand it to the environment that is open in this browser.
 _SHARE = re.compile(rb"(?:/api)?/share/([^/]*)(/login|/)?")
 _PROXY = re.compile(rb"(?:/api)?/s-proxy(/.*)", re.DOTALL)
@@ -49,7 +49,7 @@ _BEGINNINGS: Final = (b"/share/", b"/s-proxy/", b"/api/")
 
 def is_api(route: Route, path: bytes, *, alone: bool) -> bool:
     """Whether a path is the API's; `alone` says that the caller reaches no environment under the requested name."""
-    return route.room is Room.API or (alone and path in _API_ALONE)
+    return route.room is PathKind.API or (alone and path in _API_ALONE)
 
 
 def read_path(path: bytes) -> Route:
@@ -63,9 +63,9 @@ def read_path(path: bytes) -> Route:
         return _ENTER
     if share := _SHARE.fullmatch(path):
         token = share[1].decode("latin-1")
-        return Route(Room.LOGIN if share[2] == b"/login" else Room.OPEN, token=token)
+        return Route(PathKind.LOGIN if share[2] == b"/login" else PathKind.OPEN, token=token)
     if proxied := _PROXY.fullmatch(path):
-        return _MISSPELT if _names_token(path) else Route(Room.PROXY, path=proxied[1])
+        return _MISSPELT if _names_token(path) else Route(PathKind.PROXY, path=proxied[1])
     if path in _API_PATHS or path.startswith((b"/api/environments/", b"/api/share-links/")):
         return _API
     return _elsewhere(path)

@@ -8,8 +8,8 @@ from typing import Final
 
 import structlog
 
-from guestpass.domain.addresses import plain_address
-from guestpass.gateway.heads import RequestHead, read_host
+from guestpass.domain.ip_addresses import plain_address
+from guestpass.wire.heads import RequestHead, read_host
 
 Network = IPv4Network | IPv6Network
 FORWARDING_FIELDS: Final = frozenset(

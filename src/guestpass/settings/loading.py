@@ -18,8 +18,8 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
 from guestpass.domain.durations import format_duration
-from guestpass.settings.forms import parse_data_dir, without_passwords
 from guestpass.settings.model import PREFIX, SECRETS, Settings, SettingsError, Shown, default_data_dir
+from guestpass.settings.parsers import parse_data_dir, without_passwords
 from guestpass.system import as_user, user_name
 
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"

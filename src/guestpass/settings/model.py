@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from guestpass.domain.visit import AddressDetail
 from guestpass.settings.cores import usable_cores
-from guestpass.settings.forms import (
+from guestpass.settings.parsers import (
     POSTGRES_SCHEMES,
     Listen,
     LogFormat,

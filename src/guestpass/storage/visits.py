@@ -38,7 +38,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.dml import ReturningInsert
 
-from guestpass.app.ports import Activity, Place
+from guestpass.app.ports import Activity, SlotResult
 from guestpass.domain.link import VISIT_SILENCE, EventKind, LinkEvent
 from guestpass.domain.visit import OPENINGS_KEPT, OTHERS, Visitor
 from guestpass.storage import dialect
@@ -91,7 +91,7 @@ class SQLVisits:
 
     async def take_place(
         self, link_id: str, visitor: str, version: int, at: datetime, *, reserved_until: datetime
-    ) -> Place:
+    ) -> SlotResult:
         """Let a visitor in with a pass of this version, where the link has room; see the port for the rules.
 
         Nobody else writes between these statements.
@@ -106,17 +106,17 @@ class SQLVisits:
         }
         room = (await self._connection.execute(_ROOM, values)).one_or_none()
         if room is None:
-            return Place.GONE
+            return SlotResult.GONE
         if room.is_known:
             is_in = (await self._connection.execute(_RESERVE_AGAIN, values)).rowcount > 0
-            return Place.HELD if is_in else Place.GONE
+            return SlotResult.HELD if is_in else SlotResult.GONE
         too_many = room.held + 1 - room.max_visitors if room.max_visitors is not None else 0
         if too_many > room.lapsed:
-            return Place.FULL
+            return SlotResult.FULL
         if too_many > 0:
             await self._connection.execute(_RECLAIM, {**values, "too_many": too_many})
         await self._connection.execute(_TAKE_PLACE, values)
-        return Place.RECLAIMED if too_many > 0 else Place.TAKEN
+        return SlotResult.RECLAIMED if too_many > 0 else SlotResult.TAKEN
 
     async def free_place(
         self, link_id: str, visitor: str, at: datetime, *, reserved_until: datetime | None = None

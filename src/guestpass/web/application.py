@@ -23,7 +23,7 @@ __all__ = ["WebServices", "create_application"]
 def create_application(services: WebServices) -> Application:
     """The whole web face over these services.
 
-    It trusts the fields of `guestpass.app.desk`, so only the gateway may reach it. Which paths may be
+    It trusts the fields of `guestpass.app.handover`, so only the gateway may reach it. Which paths may be
     asked for on which listener, and whether Host and Origin are right, was decided there.
     """
     application = Application(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)

@@ -20,7 +20,7 @@ _NOTHING: Final = Markup()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dress:
+class Theme:
     """What the branding puts into each page.
 
     `suffix` follows the page's title, `sender` is who shares: the organisation, or else the product.
@@ -34,14 +34,14 @@ class Dress:
     has_picture: bool = False
 
 
-BARE: Final = Dress()
+BARE: Final = Theme()
 
 
-def dress_for(branding: Branding | None, language: Language) -> Dress:
+def dress_for(branding: Branding | None, language: Language) -> Theme:
     """The branding as it looks to whoever reads this language."""
     if branding is None:
         return BARE
-    return Dress(
+    return Theme(
         style=_style(branding.colour) if branding.colour else "",
         banner=_banner(branding),
         contact=_contact(branding.contact, language) if branding.contact else _NOTHING,

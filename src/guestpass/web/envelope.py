@@ -8,9 +8,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guestpass.storage.outages import OUTAGES, cause_of, in_words
 from guestpass.telemetry import Faults
-from guestpass.web.facts import Facts
 from guestpass.web.pages import DATA_FIELDS
 from guestpass.web.problems import respond, unavailable, unexpected
+from guestpass.web.request_context import RequestContext
 
 _log = structlog.get_logger("guestpass.web")
 _FIELDS = tuple((name.lower().encode(), value.encode()) for name, value in DATA_FIELDS)
@@ -49,14 +49,18 @@ class Envelope:
         except ClientDisconnect:
             return  # Nobody is left to answer.
         except OUTAGES as error:
-            self._faults.tell("database_unavailable", request_id=Facts.of(scope).request_id, cause=cause_of(error))
+            self._faults.tell(
+                "database_unavailable", request_id=RequestContext.of(scope).request_id, cause=cause_of(error)
+            )
             if started:
                 raise
             await respond(scope, unavailable(in_words(error)))(inner, receive, send_enveloped)
         except Exception:
             # The path is not logged: it may hold a share token. The route's template says enough.
             route = getattr(inner.get("route"), "path", None)
-            _log.exception("request failed", request_id=Facts.of(scope).request_id, method=scope["method"], route=route)
+            _log.exception(
+                "request failed", request_id=RequestContext.of(scope).request_id, method=scope["method"], route=route
+            )
             if started:
                 raise  # The server then aborts the connection, so that half an answer does not look whole.
             await respond(scope, unexpected())(inner, receive, send_enveloped)

@@ -39,6 +39,6 @@ def read_logo(url: str) -> Logo:
     if len(content) > UPLOAD_SIZE:
         raise ValueError(f"must be at most {UPLOAD_SIZE // 1024} KiB; make the picture smaller")
     # Loaded here, because Pillow takes 7 MB of each worker, and a logo comes rarely.
-    from guestpass.web.drawing import fitted  # noqa: PLC0415
+    from guestpass.web.logo_resize import fitted  # noqa: PLC0415
 
     return fitted(content)

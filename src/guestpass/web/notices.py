@@ -13,7 +13,7 @@ from guestpass.app.notices import Notice, RenderedNotice
 from guestpass.domain.reasons import Reason
 from guestpass.languages.language import Language, language_for
 from guestpass.web.brands import dress_for
-from guestpass.web.pages import Page, page_fields, place, render
+from guestpass.web.pages import PageTemplate, page_fields, place, render
 from guestpass.web.problems import DATA_HEAD, Problem, challenge
 from guestpass.web.texts import CARD, ENDED_AT, NOTICES, RETRIES, WAIT, WRONG_PASSWORD
 
@@ -198,7 +198,7 @@ def _repeats(notice: Notice) -> bool:
     return notice.repeatable and notice.reason in _REFRESH
 
 
-def _page(variant: _Variant) -> Page:
+def _page(variant: _Variant) -> PageTemplate:
     reason, language = variant.reason, variant.language
     title, text = language.say(NOTICES[reason].title), language.say(NOTICES[reason].text)
     wrong = language.say(WRONG_PASSWORD) if reason is Reason.PASSWORD_WRONG else None

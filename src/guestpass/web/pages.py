@@ -12,7 +12,7 @@ from jinja2 import DictLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from guestpass.languages.language import Language
-from guestpass.web.brands import BARE, Dress
+from guestpass.web.brands import BARE, Theme
 from guestpass.web.texts import INTERFACE, Interface
 
 _files: Final = PackageLoader("guestpass.web", "visitor/templates")
@@ -55,7 +55,7 @@ DATA_FIELDS: Final = (
 
 
 @lru_cache
-def page_fields(language: str, dress: Dress = BARE, forms: str = "'self'") -> tuple[tuple[str, str], ...]:
+def page_fields(language: str, dress: Theme = BARE, forms: str = "'self'") -> tuple[tuple[str, str], ...]:
     """What every page carries. `forms` are the origins to which a form leads, redirects of its answer included."""
     styles = (_STYLE, dress.style) if dress.style else (_STYLE,)
     return (
@@ -67,7 +67,7 @@ def page_fields(language: str, dress: Dress = BARE, forms: str = "'self'") -> tu
     )
 
 
-class Page:
+class PageTemplate:
     """A rendered page with places to fill in."""
 
     __slots__ = ("_parts",)
@@ -82,7 +82,7 @@ class Page:
             parts[index] = escape(values[parts[index]])
         return "".join(parts).encode("utf-8", "replace")
 
-    def dress(self, dress: Dress, **values: str) -> bytes:
+    def dress(self, dress: Theme, **values: str) -> bytes:
         """The same for a page of `render`, which has places for what an organisation's branding brings."""
         # A style holds nothing that escaping would change: the browser checks what it gets against the policy's hash.
         style = Markup("<style>{}</style>").format(dress.style) if dress.style else Markup()
@@ -105,10 +105,10 @@ def place(name: str) -> str:
     return f"\ue000{name}\ue001"
 
 
-def render(language: Language, template: str, **values: object) -> Page:
+def render(language: Language, template: str, **values: object) -> PageTemplate:
     """Render one of the templates for visitors; values may hold places."""
     places = ("style", "brand_style", "brand_banner", "brand_contact", "brand_suffix", "sender", "request_id")
-    return Page(
+    return PageTemplate(
         _environment.get_template(template).render(
             **{**{name: place(name) for name in places}, **values},
             language=language.tag,

@@ -33,9 +33,9 @@ from guestpass.domain.errors import (
 from guestpass.domain.reasons import Reason
 from guestpass.languages.language import Language, language_for
 from guestpass.web.brands import BARE
-from guestpass.web.facts import Facts
 from guestpass.web.media_types import JSON_PATCHES
-from guestpass.web.pages import DATA_FIELDS, Page, page_fields, place, render
+from guestpass.web.pages import DATA_FIELDS, PageTemplate, page_fields, place, render
+from guestpass.web.request_context import RequestContext
 from guestpass.web.texts import NOTICES, UNEXPECTED, Words
 from guestpass.web.validation import explain
 
@@ -90,13 +90,13 @@ class ProblemRaised(Exception):
 
 
 @lru_cache
-def _page(language: Language) -> Page:
+def _page(language: Language) -> PageTemplate:
     return render(language, "problem.html", title=place("title"), text=place("detail"), errors=place("errors"))
 
 
 def respond(scope: Scope, problem: Problem) -> Response:
     """The answer: a page where a browser navigates, problem+json for everybody else."""
-    facts = Facts.of(scope)
+    facts = RequestContext.of(scope)
     if not facts.page:
         return answer(problem.status, (*DATA_HEAD, *problem.fields), problem.body(facts.request_id))
     # An error of ours is all of this that a visitor meets; owners are told in the language of the API.

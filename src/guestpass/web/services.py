@@ -10,17 +10,17 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from guestpass.app.accounts import AccountService
-from guestpass.app.addresses import Addresses
-from guestpass.app.bearers import BearerRevocation
 from guestpass.app.branding import BrandingService
 from guestpass.app.environments import EnvironmentService
 from guestpass.app.findings import Findings
 from guestpass.app.link_records import LinkRecords
 from guestpass.app.links import LinkService
-from guestpass.app.openings import Openings
 from guestpass.app.owner_writes import OwnerWrites
+from guestpass.app.password_login import PasswordLogin
 from guestpass.app.password_tries import PasswordTries
 from guestpass.app.ports import Clock
+from guestpass.app.public_urls import PublicUrls
+from guestpass.app.token_revocation import TokenRevocation
 from guestpass.domain.finding import Finding
 from guestpass.signing.bearer import BearerTokens
 from guestpass.signing.passes import PassSigner
@@ -43,11 +43,11 @@ class WebServices:
     accounts: AccountService
     branding: BrandingService
     findings: Findings
-    openings: Openings
+    openings: PasswordLogin
     bearer: BearerTokens
-    revocation: BearerRevocation
+    revocation: TokenRevocation
     passes: PassSigner
-    addresses: Addresses
+    addresses: PublicUrls
     notices: Notices
     clock: Clock
     ready: Callable[[], Awaitable[bool]]

@@ -16,12 +16,12 @@ from tests.hostile.fuzz.grammar import pieces
 from tests.unit.gateway.playbook import LINK_ID, Playbook, Wire, playing, request
 
 from guestpass.domain.environment import Kind
-from guestpass.gateway.client_side import ClientConnection
-from guestpass.gateway.exchange import Exchange, Serving
-from guestpass.gateway.gateway import Gateway
-from guestpass.gateway.heads import RequestHead
-from guestpass.gateway.reception import Reception
-from guestpass.gateway.upstream_side import UpstreamConnection
+from guestpass.gateway.lifecycle import Gateway
+from guestpass.gateway.request_handler import RequestHandler
+from guestpass.wire.client_connection import ClientConnection
+from guestpass.wire.exchange import Exchange, Serving
+from guestpass.wire.heads import RequestHead
+from guestpass.wire.upstream_connection import UpstreamConnection
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class Accepted:
 class _WatchedClient(ClientConnection):
     """A client's connection that keeps the heads that it reads and the exchanges that they begin."""
 
-    def __init__(self, gateway: Gateway, reception: Reception) -> None:
+    def __init__(self, gateway: Gateway, reception: RequestHandler) -> None:
         super().__init__(gateway, self)
         self._next = reception
         self.accepted: list[Accepted] = []

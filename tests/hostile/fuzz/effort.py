@@ -15,16 +15,16 @@ from typing import Final
 from tests.hostile.fuzz.work import Pieces, operations
 
 from guestpass.gateway.cookies import CookieReader, EnvironmentCookies
-from guestpass.gateway.frames import BINARY, CLOSE, CONTINUATION, MASKED, PING, TEXT, Frames
-from guestpass.gateway.framing import BrokenChunkError, ChunkedDecoder
-from guestpass.gateway.heads import RefusedHeadError, read_request_head, read_response_head
-from guestpass.gateway.odoo.frames import ClientFrames, ServerFrames, ViewOnlyFrames
-from guestpass.gateway.odoo.json_bodies import read_call, read_little
-from guestpass.gateway.odoo.requests import without_foreign_database
-from guestpass.gateway.odoo.view_only_calls import rule_on_call
+from guestpass.odoo.bus.frames import ClientFrames, ServerFrames, ViewOnlyFrames
+from guestpass.odoo.http.json_bodies import read_call, read_little
+from guestpass.odoo.http.requests import without_foreign_database
+from guestpass.odoo.view_only.calls import rule_on_call
 from guestpass.signing.keys import Keys
 from guestpass.signing.passes import PassSigner
 from guestpass.system import SystemEntropy
+from guestpass.wire.chunked import BrokenChunkError, ChunkedDecoder
+from guestpass.wire.heads import RefusedHeadError, read_request_head, read_response_head
+from guestpass.wire.websocket_frames import BINARY, CLOSE, CONTINUATION, MASKED, PING, TEXT, Frames
 
 _SIGNER: Final = PassSigner(Keys.from_secret("a secret of these tests, long enough"), SystemEntropy())
 _PASS: Final = _SIGNER.issue("aaaaaaaaaaaaaaaa", 1, 1_800_000_000)

@@ -13,7 +13,7 @@ from random import Random
 import atheris  # type: ignore[import-untyped,import-not-found,unused-ignore]
 import structlog
 
-with atheris.instrument_imports(include=["guestpass.gateway"]):
+with atheris.instrument_imports(include=["guestpass.gateway", "guestpass.odoo", "guestpass.wire"]):
     from tests.hostile.fuzz.checks import check_answers, check_requests
 
 

@@ -13,8 +13,8 @@ from tests.storage.samples import CountedEntropy, SetClock
 from tests.unit.app.announcer import NotingAnnouncer
 
 from guestpass.app.accounts import AccountService, SignInCredentials
-from guestpass.app.addresses import Addresses
 from guestpass.app.links import LinkService, NewLink, OwnedLink
+from guestpass.app.public_urls import PublicUrls
 from guestpass.domain.access import Principal
 from guestpass.domain.errors import Invalid
 from guestpass.domain.link import LinkEvent
@@ -58,7 +58,7 @@ def make_service(
     hasher: PlainHasher,
     accounts: AccountService,
     *,
-    addresses: Addresses | None = None,
+    addresses: PublicUrls | None = None,
     longest: timedelta = 8760 * HOUR,
 ) -> LinkService:
     return LinkService(
@@ -66,7 +66,7 @@ def make_service(
         announcer=announcer,
         vault=VAULT,
         hasher=hasher,
-        addresses=addresses or Addresses("https://share.example.com"),
+        addresses=addresses or PublicUrls("https://share.example.com"),
         accounts=accounts,
         clock=clock,
         entropy=CountedEntropy(),

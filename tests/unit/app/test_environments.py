@@ -21,11 +21,11 @@ from tests.storage.samples import (
 )
 from tests.unit.app.announcer import NotingAnnouncer
 
-from guestpass.app.addresses import Addresses
+from guestpass.app.environment_check import CheckReport
 from guestpass.app.environments import EnvironmentChange, EnvironmentService, NewEnvironment
 from guestpass.app.findings import Findings
 from guestpass.app.ports import RefusedCall
-from guestpass.app.probing import ProbeReport
+from guestpass.app.public_urls import PublicUrls
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.account import Account, SignInRefusal
 from guestpass.domain.environment import BusPlace, Environment, EnvironmentKey, Kind
@@ -39,7 +39,7 @@ URL = "http://10.0.0.5:8069"
 
 
 FINDING = Finding("websocket_not_found", "No bus.", "Set websocketUrl.")
-REPORT = ProbeReport(
+REPORT = CheckReport(
     odoo_version="18.0",
     canonical_url="https://www.example.com",
     websocket=BusPlace.GEVENT,
@@ -62,7 +62,7 @@ def service(
 
 @pytest.fixture
 def findings(database: Database) -> Findings:
-    return Findings(database, Addresses("https://share.example.com", "links.example.com"))
+    return Findings(database, PublicUrls("https://share.example.com", "links.example.com"))
 
 
 def new(**given: Any) -> NewEnvironment:
@@ -305,7 +305,7 @@ async def test_a_new_address_is_looked_at_and_nothing_of_the_old_one_is_left(
     service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober)
     prober.report = REPORT
     await service.add(OLGA, new())
-    prober.report = ProbeReport()
+    prober.report = CheckReport()
     changed = await service.change(OLGA, "staging", EnvironmentChange(url="http://10.0.0.6:8069"))
     # Already while the new one is looked at.
     assert prober.probed[-1].url == "http://10.0.0.6:8069"
@@ -321,7 +321,7 @@ async def test_nothing_is_looked_at_for_what_a_look_does_not_depend_on(
 ) -> None:
     prober.report = REPORT
     added = await service.add(OLGA, new())
-    prober.report = ProbeReport()
+    prober.report = CheckReport()
     changed = await service.change(OLGA, "staging", EnvironmentChange(**given))
     assert (changed.websocket_upstream, changed.checked_at) == (added.websocket_upstream, NOON)
     assert await findings.of([changed]) == {changed.key: (FINDING,)}
@@ -335,7 +335,7 @@ class Interrupted(NotingProber):
         super().__init__()
         self.meanwhile: Callable[[], Awaitable[object]] | None = None
 
-    async def probe(self, environment: Environment) -> ProbeReport:
+    async def probe(self, environment: Environment) -> CheckReport:
         report = await super().probe(environment)
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile is not None:
@@ -351,7 +351,7 @@ async def test_a_report_is_not_kept_for_what_changed_during_the_look(
     await service.add(OLGA, new())
 
     async def move() -> None:
-        prober.report = ProbeReport()
+        prober.report = CheckReport()
         await service.change(OLGA, "staging", EnvironmentChange(url="http://10.0.0.6:8069"))
 
     prober.report, prober.meanwhile = REPORT, move
@@ -384,7 +384,7 @@ async def test_an_environment_that_is_removed_during_a_look_stays_gone(
     async def replace_it() -> None:
         await service.remove(OLGA, "staging")
         clock.advance(timedelta(seconds=1))
-        prober.report = ProbeReport()
+        prober.report = CheckReport()
         await service.add(OLGA, new())
 
     prober.meanwhile = lambda: service.remove(OLGA, "staging")

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from guestpass.app.addresses import Addresses
 from guestpass.app.installation_findings import admin_beside_visitors, expiring_certificate
+from guestpass.app.public_urls import PublicUrls
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from guestpass.app.installation_findings import admin_beside_visitors, expiring_
 def test_the_dashboard_beside_shared_content_is_found_whatever_the_ports(
     admin_url: str, public_url: str, link_domain: str | None
 ) -> None:
-    finding = admin_beside_visitors(admin_url, Addresses(public_url, link_domain))
+    finding = admin_beside_visitors(admin_url, PublicUrls(public_url, link_domain))
     assert finding is not None
     assert finding.code == "admin_beside_visitors"
 
@@ -35,7 +35,7 @@ def test_the_dashboard_beside_shared_content_is_found_whatever_the_ports(
     ],
 )
 def test_a_host_of_its_own_is_no_finding(admin_url: str, public_url: str, link_domain: str | None) -> None:
-    assert admin_beside_visitors(admin_url, Addresses(public_url, link_domain)) is None
+    assert admin_beside_visitors(admin_url, PublicUrls(public_url, link_domain)) is None
 
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

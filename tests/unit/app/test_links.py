@@ -24,8 +24,8 @@ from tests.unit.app.link_service import (
 )
 
 from guestpass.app.accounts import AccountService, SignInCredentials
-from guestpass.app.addresses import Addresses
 from guestpass.app.links import LinkChange, LinkSearch, LinkService, NewLink, OwnedLink
+from guestpass.app.public_urls import PublicUrls
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.account import SignInRefusal
 from guestpass.domain.environment import EnvironmentKey
@@ -69,7 +69,7 @@ async def test_a_links_id_is_a_dns_label_of_80_bits(
     database: Database, announcer: NotingAnnouncer, clock: SetClock, hasher: PlainHasher, accounts: AccountService
 ) -> None:
     await keep(database, make_environment())
-    addresses = Addresses("http://localhost:8080", "localhost")
+    addresses = PublicUrls("http://localhost:8080", "localhost")
     links = make_service(database, announcer, clock, hasher, accounts, addresses=addresses)
     made = await make(links)
     assert len(made.link.id) == 16

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import event
 from tests.storage.samples import NOON, SetClock, keep, make_environment, make_link
 
-from guestpass.app.addresses import Addresses
 from guestpass.app.findings import Findings
 from guestpass.app.overview import Overview
 from guestpass.app.ports import Activity, Unreachable
+from guestpass.app.public_urls import PublicUrls
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.errors import Forbidden, NotFound
@@ -22,7 +22,7 @@ LATER = NOON + timedelta(days=7)
 
 @pytest.fixture
 def overview(database: Database, clock: SetClock) -> Overview:
-    return Overview(database, Findings(database, Addresses("https://share.example.com", "links.example.com")), clock)
+    return Overview(database, Findings(database, PublicUrls("https://share.example.com", "links.example.com")), clock)
 
 
 async def fill(database: Database, count: int, *, first: int = 0) -> None:

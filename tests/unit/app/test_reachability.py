@@ -7,11 +7,11 @@ from tests.probing import NotingProber
 from tests.storage.samples import KEY, CountedEntropy, SetClock, keep, make_environment
 from tests.unit.app.announcer import NotingAnnouncer
 
-from guestpass.app.addresses import Addresses
+from guestpass.app.environment_check import CheckReport
 from guestpass.app.environments import EnvironmentChange, EnvironmentService
 from guestpass.app.findings import Findings
 from guestpass.app.ports import Unreachable
-from guestpass.app.probing import ProbeReport
+from guestpass.app.public_urls import PublicUrls
 from guestpass.app.reachability import ROUNDS, Reachability
 from guestpass.domain.access import Principal
 from guestpass.domain.environment import Environment, EnvironmentKey
@@ -98,7 +98,7 @@ async def test_what_was_found_while_nothing_answered_is_found_anew(setting: Sett
     await setting.watch.look_at_all()
     assert setting.prober.probed == []
     setting.reacher.why.clear()
-    setting.prober.report = ProbeReport(odoo_version="18.0")
+    setting.prober.report = CheckReport(odoo_version="18.0")
     await setting.watch.look_at_all()
     assert [environment.id for environment in setting.prober.probed] == ["staging"]
     async with setting.database.reading() as work:
@@ -109,7 +109,7 @@ async def test_what_came_back_before_the_watch_missed_it_is_found_anew(setting: 
     """Somebody registers an Odoo and starts it a moment later."""
     async with setting.database.writing() as work:
         await work.environments.set_findings(KEY, [LOST])
-    setting.prober.report = ProbeReport(odoo_version="18.0")
+    setting.prober.report = CheckReport(odoo_version="18.0")
     await setting.watch.look_at_all()
     async with setting.database.reading() as work:
         assert await work.environments.findings("default") == {}
@@ -120,7 +120,7 @@ async def test_what_came_back_before_the_watch_missed_it_is_found_anew(setting: 
 
 async def test_who_asks_what_is_known_hears_that_it_was_lost(setting: Setting) -> None:
     """The finding has no row of its own: it ends with what the watch knows, or as soon as somebody's look succeeds."""
-    findings = Findings(setting.database, Addresses("https://share.example.com", "links.example.com"))
+    findings = Findings(setting.database, PublicUrls("https://share.example.com", "links.example.com"))
     async with setting.database.reading() as work:
         environment = await work.environments.get(KEY)
     assert environment is not None
@@ -132,11 +132,11 @@ async def test_who_asks_what_is_known_hears_that_it_was_lost(setting: Setting) -
     assert (finding.code, finding.at) == ("unreachable", lost_at)
     assert "no connection can be made" in finding.detail
     # What a look found says it already, with its own remedy.
-    setting.prober.report = ProbeReport(findings=(LOST,))
+    setting.prober.report = CheckReport(findings=(LOST,))
     await setting.environments.check(Principal("anna"), "staging")
     assert (await findings.of([environment]))[KEY] == (LOST,)
     assert await setting.known() == Unreachable(lost_at, "no connection can be made")
-    setting.prober.report = ProbeReport(odoo_version="18.0")
+    setting.prober.report = CheckReport(odoo_version="18.0")
     await setting.environments.check(Principal("anna"), "staging")
     assert await setting.known() is None
     assert (await findings.of([environment]))[KEY] == ()

@@ -26,7 +26,7 @@ from tests.storage.waiting import until
 from tests.unit.app.stopping_store import FailingStore, StoppingStore
 
 from guestpass.app.accounts import password_context
-from guestpass.app.directory import LinkEntry
+from guestpass.app.link_cache import LinkEntry
 from guestpass.app.ports import ChangeKind, Clock, OdooSession, Store, UnitOfWork
 from guestpass.app.turns import VISITORS, Turn
 from guestpass.app.visitor_sessions import (

@@ -13,7 +13,7 @@ from guestpass.app.turns import VISITORS, Turn
 from guestpass.app.visits import FLUSH_SECONDS, VisitLog
 from guestpass.domain.finding import Finding
 from guestpass.domain.visit import AddressDetail, Agent, Refusal, Visitor
-from guestpass.gateway.rates import LocalRate
+from guestpass.gateway.rate_limiter import LocalRate
 from guestpass.storage.database import Database
 
 OTHER_ID = "bbbbbbbbbbbbbbbb"

@@ -10,13 +10,13 @@ import pytest
 from tests.storage.samples import SetClock, keep, make_environment
 from tests.unit.app.link_service import OLGA, VAULT, PlainHasher, make
 
-from guestpass.app.addresses import Addresses
 from guestpass.app.findings import Findings
 from guestpass.app.links import LinkChange, LinkSearch, LinkService, OwnedLink
-from guestpass.app.openings import OpeningRefused, Openings
 from guestpass.app.overview import Overview
+from guestpass.app.password_login import OpeningRefused, PasswordLogin
 from guestpass.app.password_tries import PasswordTries
-from guestpass.app.places import Places
+from guestpass.app.public_urls import PublicUrls
+from guestpass.app.visitor_slots import VisitorSlots
 from guestpass.app.visits import VisitLog
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.errors import Invalid
@@ -51,12 +51,14 @@ async def hasher() -> KeepingHasher:
 
 
 @pytest.fixture
-def openings(database: Database, clock: SetClock, hasher: KeepingHasher) -> Openings:
+def openings(database: Database, clock: SetClock, hasher: KeepingHasher) -> PasswordLogin:
     tries = PasswordTries(database, clock, of_address="100/hour", of_link="1000/hour")
-    return Openings(database, VAULT, hasher, clock, cast("VisitLog", NoVisits()), tries, cast("Places", None))
+    return PasswordLogin(
+        database, VAULT, hasher, clock, cast("VisitLog", NoVisits()), tries, cast("VisitorSlots", None)
+    )
 
 
-async def opens(openings: Openings, owned: OwnedLink, password: str) -> bool:
+async def opens(openings: PasswordLogin, owned: OwnedLink, password: str) -> bool:
     async def is_there() -> bool:
         return True
 
@@ -78,7 +80,7 @@ async def opens(openings: Openings, owned: OwnedLink, password: str) -> bool:
 @pytest.mark.parametrize("typed", [COMPOSED, DECOMPOSED])
 @pytest.mark.parametrize("given", [COMPOSED, DECOMPOSED])
 async def test_a_password_opens_however_it_is_typed(
-    links: LinkService, openings: Openings, given: str, typed: str
+    links: LinkService, openings: PasswordLogin, given: str, typed: str
 ) -> None:
     owned = await make(links, password=given)
     assert await opens(openings, owned, typed)
@@ -90,7 +92,7 @@ async def test_a_password_opens_however_it_is_typed(
 
 
 async def test_what_was_hashed_as_it_was_typed_still_opens(
-    links: LinkService, openings: Openings, database: Database
+    links: LinkService, openings: PasswordLogin, database: Database
 ) -> None:
     owned = await make(links, password=COMPOSED)
     async with database.writing() as work:
@@ -100,7 +102,7 @@ async def test_what_was_hashed_as_it_was_typed_still_opens(
 
 @pytest.mark.parametrize(("guess", "hashes"), [("wrong horse", 1), (COMPOSED + "!", 1), (DECOMPOSED + "!", 2)])
 async def test_a_guess_costs_one_hash_but_where_it_can_be_written_in_two_ways(
-    links: LinkService, openings: Openings, hasher: KeepingHasher, guess: str, hashes: int
+    links: LinkService, openings: PasswordLogin, hasher: KeepingHasher, guess: str, hashes: int
 ) -> None:
     owned = await make(links, password="correct horse")
     assert not await opens(openings, owned, guess)
@@ -124,5 +126,5 @@ async def test_a_search_finds_it_however_it_is_written(
     await make(links, label="Zoe")
     found = await links.find(OLGA, LinkSearch(text=search))
     assert {owned.link.id for owned in found.items} == {each.link.id for each in (by_label, by_note, by_environment)}
-    overview = Overview(database, Findings(database, Addresses("https://share.example.com")), clock)
+    overview = Overview(database, Findings(database, PublicUrls("https://share.example.com")), clock)
     assert [glance.environment.id for glance in (await overview.page(OLGA, search=search)).glances] == ["named"]

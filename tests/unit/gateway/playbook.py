@@ -18,30 +18,30 @@ from typing import Any, Final, TypeVar, cast
 
 from tests.storage.samples import visit_log
 
-from guestpass.app.addresses import Addresses
-from guestpass.app.directory import Directory
-from guestpass.app.places import Places
+from guestpass.app.link_cache import LinkCache
 from guestpass.app.ports import Budget, Store, TokenRecord
+from guestpass.app.public_urls import PublicUrls
 from guestpass.app.visitor_sessions import VisitorSessions
+from guestpass.app.visitor_slots import VisitorSlots
 from guestpass.domain.environment import Environment, EnvironmentKey, Kind
 from guestpass.domain.link import ShareLink, ShareType
 from guestpass.domain.visit import AddressDetail
 from guestpass.gateway.admission import Admission
-from guestpass.gateway.client_side import ClientConnection
-from guestpass.gateway.connector import AddressPolicy, Connector, Origin, UnreachableError
-from guestpass.gateway.crowd import Caps, Crowd
-from guestpass.gateway.gateway import Gateway
 from guestpass.gateway.hosts import HostTable
-from guestpass.gateway.odoo.assets import AssetCache
-from guestpass.gateway.odoo.spool import SpoolRoom
+from guestpass.gateway.lifecycle import Gateway
+from guestpass.gateway.limits import Limits, LimitSettings
 from guestpass.gateway.peers import TrustedProxies
-from guestpass.gateway.reception import Reception
-from guestpass.gateway.resolver import Resolver
+from guestpass.gateway.request_handler import RequestHandler
+from guestpass.odoo.assets.cache import AssetCache
+from guestpass.odoo.fairness.spool import SpoolRoom
 from guestpass.signing.keys import Keys
 from guestpass.signing.passes import PassSigner
 from guestpass.signing.tokens import SealedTokens
 from guestpass.system import SystemClock, SystemEntropy
 from guestpass.web.notices import Notices
+from guestpass.wire.client_connection import ClientConnection
+from guestpass.wire.connector import AddressPolicy, Connector, UnreachableError, UpstreamOrigin
+from guestpass.wire.resolver import Resolver
 
 P = TypeVar("P", bound=asyncio.Protocol)
 NOW: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -51,7 +51,7 @@ RESPONSE_SECONDS: Final = 720
 HOST: Final = b"share.example.com"
 _KEY: Final = EnvironmentKey("default", "staging")
 _TICKS: Final = 12  # more turns of the loop than anything here takes to settle
-_ADDRESSES: Final = Addresses("http://share.example.com", None)
+_ADDRESSES: Final = PublicUrls("http://share.example.com", None)
 _NOTICES: Final = Notices()
 _ENTROPY: Final = SystemEntropy()
 _KEYS: Final = Keys.from_secret("a secret of these tests, long enough")
@@ -200,7 +200,7 @@ class _PlayedNetwork(Connector):
         self.is_down = False
         self.greeting = b""
 
-    async def connect(self, origin: Origin, factory: Callable[[], P]) -> P:
+    async def connect(self, origin: UpstreamOrigin, factory: Callable[[], P]) -> P:
         assert (origin.host, origin.port) == ("10.0.0.5", 8069)
         await asyncio.sleep(0)
         if self.is_down:
@@ -251,7 +251,7 @@ class Playbook:
     """One client's wire, and those that the gateway opens to the environment."""
 
     gateway: Gateway
-    reception: Reception
+    reception: RequestHandler
     client: Wire = field(init=False)
 
     def __post_init__(self) -> None:
@@ -293,25 +293,25 @@ class Playbook:
 
 
 @asynccontextmanager
-async def playing(caps: Caps | None = None) -> AsyncIterator[Playbook]:
+async def playing(caps: LimitSettings | None = None) -> AsyncIterator[Playbook]:
     """A gateway with one environment behind one link, and with the default limits where no others are given."""
     _NETWORK.wires, _NETWORK.is_down, _NETWORK.greeting = [], False, b""
-    store, caps = cast("Store", _OneLink()), caps or Caps()
-    directory = Directory(store, _VAULT, NOW.timestamp)
+    store, caps = cast("Store", _OneLink()), caps or LimitSettings()
+    directory = LinkCache(store, _VAULT, NOW.timestamp)
     await directory.load(LINK_ID)
     async with asyncio.TaskGroup() as tasks:
         gateway = Gateway(
             addresses=_ADDRESSES,
             directory=directory,
             visits=visit_log(store, SystemClock()),
-            places=cast("Places", None),
+            places=cast("VisitorSlots", None),
             previews=cast("Budget", None),
             entries=cast("Budget", None),
             passes=_PASSES,
             notices=_NOTICES,
             connector=_NETWORK,
             proxies=_NO_PROXIES,
-            crowd=Crowd(caps, _NO_PROXIES, NOW.timestamp),
+            crowd=Limits(caps, _NO_PROXIES, NOW.timestamp),
             shows=AddressDetail.FULL,
             desk=Path("nowhere.sock"),
             assets=AssetCache(Path("nowhere"), size_limit=1024**2, threads=ThreadPoolExecutor(1), time=lambda: 0.0),
@@ -326,7 +326,7 @@ async def playing(caps: Caps | None = None) -> AsyncIterator[Playbook]:
         )
         hosts = HostTable(main_url=_ADDRESSES.public_url, on_loopback=False, addresses=_ADDRESSES)
         decide = Admission(_ADDRESSES, api_on_public=False).decide
-        yield Playbook(gateway, Reception(gateway, hosts, decide, opens_links=True))
+        yield Playbook(gateway, RequestHandler(gateway, hosts, decide, opens_links=True))
         for connection in tuple(gateway.connections):
             connection.abort()
     directory.close()

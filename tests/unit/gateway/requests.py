@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guestpass.gateway.heads import RequestHead, read_request_head
+from guestpass.wire.heads import RequestHead, read_request_head
 
 BROWSER = ("Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", "Sec-Fetch-Site: none")
 """What a browser adds to a navigation that the address bar started."""

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.gateway.requests import BROWSER, request
 
-from guestpass.app.addresses import Addresses
+from guestpass.app.public_urls import PublicUrls
 from guestpass.domain.environment import EnvironmentKey, Kind
 from guestpass.domain.link import ShareLink, ShareType, Status
 from guestpass.domain.networks import is_within, read_networks
@@ -21,21 +21,21 @@ from guestpass.domain.reasons import Reason
 from guestpass.domain.visitor_pass import EntryTicket, VisitorPass
 from guestpass.gateway.admission import (
     Admission,
+    Answer,
+    Application,
     Arrive,
     Decision,
-    Desk,
-    Facts,
     Forward,
     HandOver,
     KnownLink,
     Redirect,
-    Reply,
-    TakePlace,
+    RequestFacts,
+    TakeSlot,
     wants_page,
 )
 from guestpass.gateway.hosts import HostKind, HostTable
-from guestpass.gateway.paths import Room, read_path
-from guestpass.gateway.websocket import is_upgrade
+from guestpass.gateway.paths import PathKind, read_path
+from guestpass.wire.websocket_handshake import is_upgrade
 
 NOW = 1_800_000_000.0
 TOKEN = "gp_token"
@@ -44,8 +44,8 @@ MAIN = "share.example.com"
 LINK, OTHER = "aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"
 LINK_HOST, OTHER_HOST = f"{LINK}-3.links.example.net", f"{OTHER}-3.links.example.net"
 FORMER, FORMER_LINK_HOST = "old.example.com", f"{LINK}.old-links.example.net"
-ONE_ORIGIN = Addresses(f"https://{MAIN}")
-OWN_ORIGINS = Addresses(f"https://{MAIN}", "links.example.net")
+ONE_ORIGIN = PublicUrls(f"https://{MAIN}")
+OWN_ORIGINS = PublicUrls(f"https://{MAIN}", "links.example.net")
 FORMER_URLS = (f"https://{FORMER}", "old-links.example.net")
 
 WEBSOCKET = (
@@ -96,7 +96,7 @@ def decide(
     shared: KnownLink | None = None,
     holds: KnownLink | None = None,
     visitor_pass: VisitorPass | None = None,
-    addresses: Addresses = ONE_ORIGIN,
+    addresses: PublicUrls = ONE_ORIGIN,
     host: str | None = None,
     api_on_public: bool = True,
     **facts_too: Any,
@@ -106,7 +106,7 @@ def decide(
     if host is None:
         host = host_for(line.split()[1], addresses)
     head = request(line, *fields, host=host)
-    facts = Facts(
+    facts = RequestFacts(
         head,
         hosts.read(head.host),
         read_path(head.path),
@@ -120,14 +120,14 @@ def decide(
     return Admission(addresses, api_on_public=api_on_public).decide(facts)
 
 
-def host_for(path: str, addresses: Addresses) -> str:
+def host_for(path: str, addresses: PublicUrls) -> str:
     """Where visitors ask for it: links are opened on the main host in both modes."""
     opens = path.partition("?")[0] in {f"{prefix}{path}" for prefix in ("", "/api") for path in (OPEN, LOGIN)}
     return MAIN if opens or addresses is ONE_ORIGIN else LINK_HOST
 
 
 def led_in(
-    addresses: Addresses, link: Known, query: bytes = b"", *, start: bytes = b"/", new: bool = True
+    addresses: PublicUrls, link: Known, query: bytes = b"", *, start: bytes = b"/", new: bool = True
 ) -> Redirect | HandOver:
     """How a browser that opens the link goes on."""
     if addresses is OWN_ORIGINS:
@@ -136,7 +136,7 @@ def led_in(
 
 
 def reason(decision: Decision) -> Reason:
-    assert isinstance(decision, Reply), decision
+    assert isinstance(decision, Answer), decision
     return decision.reason
 
 
@@ -177,27 +177,27 @@ def test_who_gets_a_page(line: str, fields: tuple[str, ...], page: bool) -> None
 
 @BOTH_MODES
 @pytest.mark.parametrize("line", [f"GET {OPEN}", f"POST {OPEN}/login", "GET /web", "POST /web", "GET /s-proxy/x"])
-def test_nobody_is_let_through_on_what_is_out_of_date(addresses: Addresses, line: str) -> None:
+def test_nobody_is_let_through_on_what_is_out_of_date(addresses: PublicUrls, line: str) -> None:
     decision = decide(line, *BROWSER, shared=TOKEN_LINK, holds=TOKEN_LINK, addresses=addresses, is_out_of_date=True)
-    assert decision == Reply(Reason.UNAVAILABLE)
+    assert decision == Answer(Reason.UNAVAILABLE)
 
 
 def test_the_api_answers_for_itself_although_links_are_out_of_date() -> None:
-    assert decide("GET /api/environments", is_out_of_date=True) == Desk()
+    assert decide("GET /api/environments", is_out_of_date=True) == Application()
 
 
 # Opening
 
 
 @BOTH_MODES
-def test_a_navigation_to_a_token_link_leaves_the_token_behind_and_keeps_the_query(addresses: Addresses) -> None:
+def test_a_navigation_to_a_token_link_leaves_the_token_behind_and_keeps_the_query(addresses: PublicUrls) -> None:
     for path in (OPEN, f"/api{OPEN}"):
         decision = decide(f"GET {path}?a=b&c", *BROWSER, shared=TOKEN_LINK, addresses=addresses)
         assert decision == led_in(addresses, TOKEN_LINK, b"?a=b&c")
 
 
 @BOTH_MODES
-def test_any_other_client_gets_the_environments_own_answer(addresses: Addresses) -> None:
+def test_any_other_client_gets_the_environments_own_answer(addresses: PublicUrls) -> None:
     for path in (OPEN, f"/api{OPEN}"):
         decision = decide(f"GET {path}?a=b", shared=TOKEN_LINK, addresses=addresses)
         assert decision == Forward(TOKEN_LINK, b"/?a=b", opening=True, new_pass=True)
@@ -205,14 +205,14 @@ def test_any_other_client_gets_the_environments_own_answer(addresses: Addresses)
 
 @BOTH_MODES
 @pytest.mark.parametrize("link", [TOKEN_LINK, PASSWORD_LINK], ids=["token", "password"])
-def test_whoever_holds_the_pass_opens_again_with_it(addresses: Addresses, link: Known) -> None:
+def test_whoever_holds_the_pass_opens_again_with_it(addresses: PublicUrls, link: Known) -> None:
     decision = decide(f"GET {OPEN}", *BROWSER, shared=link, holds=link, addresses=addresses)
     assert decision == led_in(addresses, link, new=False)
     assert decide(f"GET {OPEN}", shared=link, holds=link, addresses=addresses) == Forward(link, b"/", opening=True)
 
 
 @BOTH_MODES
-def test_head_opens_nothing(addresses: Addresses) -> None:
+def test_head_opens_nothing(addresses: PublicUrls) -> None:
     assert reason(decide(f"HEAD {OPEN}", shared=TOKEN_LINK, addresses=addresses)) is Reason.PREVIEW
     inside = decide(f"HEAD {OPEN}", shared=TOKEN_LINK, holds=TOKEN_LINK, addresses=addresses)
     assert inside == Forward(TOKEN_LINK, b"/")
@@ -223,7 +223,7 @@ def test_head_opens_nothing(addresses: Addresses) -> None:
 
 @BOTH_MODES
 @pytest.mark.parametrize("destination", ["iframe", "image", "empty", "object", "worker"])
-def test_a_pass_is_set_on_top_level_documents_only(addresses: Addresses, destination: str) -> None:
+def test_a_pass_is_set_on_top_level_documents_only(addresses: PublicUrls, destination: str) -> None:
     field = f"Sec-Fetch-Dest: {destination}"
     decision = decide(f"GET {OPEN}", "Sec-Fetch-Mode: no-cors", field, shared=TOKEN_LINK, addresses=addresses)
     assert decision == Forward(TOKEN_LINK, b"/", opening=True, new_pass=False)
@@ -250,16 +250,16 @@ def test_a_pass_is_set_on_top_level_documents_only(addresses: Addresses, destina
     ],
 )
 def test_what_does_not_open(
-    addresses: Addresses, fields: tuple[str, ...], link: Known | None, expected: Reason
+    addresses: PublicUrls, fields: tuple[str, ...], link: Known | None, expected: Reason
 ) -> None:
     decision = decide(f"GET {OPEN}", *fields, shared=link, addresses=addresses)
     assert reason(decision) is expected
-    assert isinstance(decision, Reply)
+    assert isinstance(decision, Answer)
     assert decision.detail == ("Back at noon" if expected is Reason.MAINTENANCE else None)
 
 
 @BOTH_MODES
-def test_a_pass_of_an_older_version_opens_no_password_link(addresses: Addresses) -> None:
+def test_a_pass_of_an_older_version_opens_no_password_link(addresses: PublicUrls) -> None:
     for version in (1, 2, 4):
         old = pass_of(PASSWORD_LINK, version)
         decision = decide(
@@ -270,7 +270,7 @@ def test_a_pass_of_an_older_version_opens_no_password_link(addresses: Addresses)
 
 @BOTH_MODES
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"])
-def test_a_share_url_takes_no_other_method(addresses: Addresses, method: str) -> None:
+def test_a_share_url_takes_no_other_method(addresses: PublicUrls, method: str) -> None:
     for path in (OPEN, LOGIN):
         assert reason(decide(f"{method} {path}", shared=TOKEN_LINK, addresses=addresses)) is Reason.METHOD_NOT_ALLOWED
 
@@ -304,12 +304,12 @@ def test_with_own_origins_a_share_url_takes_no_post() -> None:
     ],
 )
 def test_a_login_comes_from_the_password_page_or_from_no_page_at_all(
-    addresses: Addresses, path: str, fields: tuple[str, ...], allowed: bool
+    addresses: PublicUrls, path: str, fields: tuple[str, ...], allowed: bool
 ) -> None:
     written = [field.format(own=f"https://{MAIN}", host=MAIN) for field in fields]
     decision = decide(f"POST {path}", *written, shared=PASSWORD_LINK, addresses=addresses)
     if allowed:
-        assert decision == Desk()
+        assert decision == Application()
     else:
         assert reason(decision) is Reason.FOREIGN_ORIGIN
 
@@ -323,12 +323,12 @@ def test_a_login_comes_from_the_password_page_or_from_no_page_at_all(
         (replace(PASSWORD_LINK, state=Status.EXPIRED), Reason.LINK_EXPIRED),
     ],
 )
-def test_a_login_to_what_does_not_open(addresses: Addresses, link: Known | None, expected: Reason) -> None:
+def test_a_login_to_what_does_not_open(addresses: PublicUrls, link: Known | None, expected: Reason) -> None:
     assert reason(decide(f"POST {LOGIN}", shared=link, addresses=addresses)) is expected
 
 
 @BOTH_MODES
-def test_reloading_the_address_of_a_login_leads_back_to_the_link(addresses: Addresses) -> None:
+def test_reloading_the_address_of_a_login_leads_back_to_the_link(addresses: PublicUrls) -> None:
     decision = decide(f"GET /api{LOGIN}", *BROWSER, shared=PASSWORD_LINK, addresses=addresses)
     assert decision == Redirect(303, f"/api{OPEN}".encode())
 
@@ -350,7 +350,7 @@ def test_reloading_the_address_of_a_login_leads_back_to_the_link(addresses: Addr
     ],
 )
 def test_whoever_holds_a_pass_reaches_the_environment(
-    addresses: Addresses, method: str, path: str, target: bytes
+    addresses: PublicUrls, method: str, path: str, target: bytes
 ) -> None:
     decision = decide(f"{method} {path}", holds=TOKEN_LINK, addresses=addresses)
     assert decision == Forward(TOKEN_LINK, target)
@@ -371,7 +371,7 @@ def test_whoever_holds_a_pass_reaches_the_environment(
     ],
 )
 def test_what_a_pass_is_worth_is_decided_by_the_link(
-    addresses: Addresses, path: str, link: Known | None, version: int | None, expected: Reason
+    addresses: PublicUrls, path: str, link: Known | None, version: int | None, expected: Reason
 ) -> None:
     visitor_pass = None if link is None else pass_of(link, version)
     for method in ("GET", "POST", "DELETE"):
@@ -391,7 +391,7 @@ def test_what_a_pass_is_worth_is_decided_by_the_link(
     ],
 )
 def test_pages_of_other_origins_can_not_act_with_the_visitors_cookies(
-    addresses: Addresses, line: str, fields: tuple[str, ...]
+    addresses: PublicUrls, line: str, fields: tuple[str, ...]
 ) -> None:
     host = MAIN if addresses is ONE_ORIGIN else LINK_HOST
 
@@ -423,7 +423,7 @@ def test_pages_of_other_origins_can_not_act_with_the_visitors_cookies(
 
 @BOTH_MODES
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-def test_a_foreign_origin_may_read_as_far_as_the_environment_lets_it(addresses: Addresses, method: str) -> None:
+def test_a_foreign_origin_may_read_as_far_as_the_environment_lets_it(addresses: PublicUrls, method: str) -> None:
     decision = decide(f"{method} /x", "Origin: https://evil.test", holds=TOKEN_LINK, addresses=addresses)
     assert decision == Forward(TOKEN_LINK, b"/x")
 
@@ -433,9 +433,9 @@ def test_a_foreign_origin_may_read_as_far_as_the_environment_lets_it(addresses: 
 
 def test_a_browser_with_another_live_link_is_asked_before_it_switches() -> None:
     decision = decide(f"GET {OPEN}", *BROWSER, shared=TOKEN_LINK, holds=OTHER_LINK)
-    assert decision == Reply(Reason.SWITCH_LINK, TOKEN_LINK)
+    assert decision == Answer(Reason.SWITCH_LINK, TOKEN_LINK)
     decision = decide(f"POST {LOGIN}", *BROWSER, shared=PASSWORD_LINK, holds=OTHER_LINK)
-    assert decision == Reply(Reason.SWITCH_LINK, PASSWORD_LINK)
+    assert decision == Answer(Reason.SWITCH_LINK, PASSWORD_LINK)
 
 
 def test_switching_leaves_the_other_link_and_leads_to_the_new_one() -> None:
@@ -470,7 +470,7 @@ def test_nobody_is_asked_with_a_pass_that_opens_nothing() -> None:
 def test_other_clients_switch_directly() -> None:
     decision = decide(f"GET {OPEN}", shared=TOKEN_LINK, holds=OTHER_LINK)
     assert decision == Forward(TOKEN_LINK, b"/", opening=True, new_pass=True)
-    assert decide(f"POST {LOGIN}", shared=PASSWORD_LINK, holds=OTHER_LINK) == Desk()
+    assert decide(f"POST {LOGIN}", shared=PASSWORD_LINK, holds=OTHER_LINK) == Application()
 
 
 def test_a_link_that_has_ended_is_named_before_anybody_is_asked_to_switch() -> None:
@@ -502,10 +502,10 @@ API_PATHS = pytest.mark.parametrize(
 @BOTH_MODES
 @API_PATHS
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE", "OPTIONS"])
-def test_the_api_on_the_public_host(addresses: Addresses, path: str, method: str) -> None:
+def test_the_api_on_the_public_host(addresses: PublicUrls, path: str, method: str) -> None:
     for fields in ((), ("Origin: https://evil.test",), ("Service-Worker: script",), BROWSER):
         decision = decide(f"{method} {path}", *fields, holds=TOKEN_LINK, addresses=addresses, host=MAIN)
-        assert decision == Desk()
+        assert decision == Application()
 
 
 @API_PATHS
@@ -578,7 +578,7 @@ def test_at_the_public_host_other_clients_get_the_content(prefix: str) -> None:
     assert decision == Forward(TOKEN_LINK, b"/x")
     limits = limited(max_visitors=2)
     decision = decide(f"POST {prefix}{OPEN}", shared=limits, addresses=OWN_ORIGINS)
-    assert decision == TakePlace(limits, Redirect(303, f"{prefix}{OPEN}".encode(), opening=limits, new_pass=True))
+    assert decision == TakeSlot(limits, Redirect(303, f"{prefix}{OPEN}".encode(), opening=limits, new_pass=True))
 
 
 # From the public host to a link's own
@@ -675,7 +675,7 @@ def test_on_a_links_host_another_links_token_is_unknown(line: str, fields: tuple
 
 @BOTH_MODES
 @pytest.mark.parametrize("line", ["GET /", f"GET {OPEN}", f"POST {LOGIN}", "GET /api/environments", "GET /s-proxy/x"])
-def test_a_host_that_is_none_of_ours_is_misdirected(addresses: Addresses, line: str) -> None:
+def test_a_host_that_is_none_of_ours_is_misdirected(addresses: PublicUrls, line: str) -> None:
     decision = decide(line, shared=TOKEN_LINK, holds=TOKEN_LINK, addresses=addresses, host="evil.test")
     assert reason(decision) is Reason.UNKNOWN_HOST
 
@@ -752,7 +752,7 @@ def any_of(*choices: Iterable[Any]) -> st.SearchStrategy[Any]:
     ticket=any_of([None], [EntryTicket(each, int(NOW), "nonce") for each in ANY_PASS]),
 )
 def test_whatever_no_rung_allows_is_refused(
-    addresses: Addresses,
+    addresses: PublicUrls,
     api_on_public: bool,
     method: str,
     path: str,
@@ -767,7 +767,7 @@ def test_whatever_no_rung_allows_is_refused(
     """Over facts of which no two need fit together: the ladder must not rely on whoever gathered them."""
     table = HostTable(main_url=addresses.public_url, on_loopback=False, addresses=addresses, former_urls=FORMER_URLS)
     head = request(f"{method} {path}", *(() if fields is WEBSOCKET and method != "GET" else fields), *origin, host=host)
-    facts = Facts(
+    facts = RequestFacts(
         head, table.read(head.host), read_path(head.path), NOW, is_upgrade(head),
         own_pass=own_pass, own_link=own_link, shared_link=shared_link, ticket=ticket,
     )  # fmt: skip
@@ -782,7 +782,7 @@ def test_whatever_no_rung_allows_is_refused(
         assert (addresses, facts.host.kind, facts.navigates) == (OWN_ORIGINS, HostKind.MAIN, True)
         assert_opens_rightly(facts, decision.link, opening=False, new_pass=decision.new_pass)
     elif isinstance(decision, Arrive):
-        assert (facts.head.method, facts.route.room) == (b"GET", Room.ENTER)
+        assert (facts.head.method, facts.route.room) == (b"GET", PathKind.ENTER)
         assert decision.link is shared_link
         assert_serves_there(facts, addresses, decision.link)
         assert (decision.ticket.visitor_pass.link_id, decision.ticket.visitor_pass.link_version) == (
@@ -790,13 +790,13 @@ def test_whatever_no_rung_allows_is_refused(
         )  # fmt: skip
         assert decision.link.status_at(NOW) is Status.ACTIVE
         assert not decision.holds_pass or holds_pass_of(facts, decision.link)
-    elif isinstance(decision, Desk):
+    elif isinstance(decision, Application):
         assert_is_for_the_application(facts, api_on_public=api_on_public)
-    if not isinstance(decision, Reply):
+    if not isinstance(decision, Answer):
         assert_comes_from_nowhere_else(facts)
 
 
-def assert_serves_there(facts: Facts, addresses: Addresses, link: KnownLink) -> None:
+def assert_serves_there(facts: RequestFacts, addresses: PublicUrls, link: KnownLink) -> None:
     host = facts.host
     if host.kind is HostKind.LINK:
         assert (host.link_id, host.link_version) == (link.link.id, link.link.version)
@@ -806,7 +806,7 @@ def assert_serves_there(facts: Facts, addresses: Addresses, link: KnownLink) -> 
         assert addresses is ONE_ORIGIN or not by_page
 
 
-def assert_opens_rightly(facts: Facts, link: KnownLink | None, *, opening: bool, new_pass: bool) -> None:
+def assert_opens_rightly(facts: RequestFacts, link: KnownLink | None, *, opening: bool, new_pass: bool) -> None:
     if link is None:
         assert not new_pass
         return
@@ -815,35 +815,35 @@ def assert_opens_rightly(facts: Facts, link: KnownLink | None, *, opening: bool,
     assert link.maintenance is None
     assert by_token or holds_pass_of(facts, link)
     assert by_token or not new_pass
-    assert not opening or (facts.head.method == b"GET" and facts.route.room is Room.OPEN)
+    assert not opening or (facts.head.method == b"GET" and facts.route.room is PathKind.OPEN)
 
 
-def assert_leaves_rightly(facts: Facts, addresses: Addresses, left: KnownLink | None) -> None:
+def assert_leaves_rightly(facts: RequestFacts, addresses: PublicUrls, left: KnownLink | None) -> None:
     if left is not None:
         assert (addresses, facts.head.method) == (ONE_ORIGIN, b"POST")
         assert left is facts.own_link
         assert holds_pass_of(facts, left)
 
 
-def assert_is_for_the_application(facts: Facts, *, api_on_public: bool) -> None:
-    if facts.route.room is Room.API:
+def assert_is_for_the_application(facts: RequestFacts, *, api_on_public: bool) -> None:
+    if facts.route.room is PathKind.API:
         assert api_on_public
         assert facts.host.kind is HostKind.MAIN
     else:
-        assert (facts.route.room, facts.head.method) == (Room.LOGIN, b"POST")
+        assert (facts.route.room, facts.head.method) == (PathKind.LOGIN, b"POST")
         assert facts.shared_link is not None
         assert facts.shared_link.status_at(NOW) is Status.ACTIVE
 
 
-def assert_comes_from_nowhere_else(facts: Facts) -> None:
+def assert_comes_from_nowhere_else(facts: RequestFacts) -> None:
     """The API takes no cookies and a former address only redirects, so there Origin says nothing."""
     acts = facts.upgrade or facts.head.method not in {b"GET", b"HEAD", b"OPTIONS"}
-    if acts and facts.route.room is not Room.API and facts.host.kind is not HostKind.FORMER:
+    if acts and facts.route.room is not PathKind.API and facts.host.kind is not HostKind.FORMER:
         origin, site = facts.head.values.get(b"origin"), facts.head.values.get(b"sec-fetch-site")
         assert origin in {None, b"https://" + facts.head.host} or (origin, site) == (b"null", b"same-origin")
 
 
-def holds_pass_of(facts: Facts, link: KnownLink) -> bool:
+def holds_pass_of(facts: RequestFacts, link: KnownLink) -> bool:
     own = facts.own_pass
     return own is not None and (own.link_id, own.link_version) == (link.link.id, link.link.version)
 
@@ -866,7 +866,7 @@ ODOO_LINK = replace(TOKEN_LINK, kind=Kind.ODOO)
         ("/web/%2e%2e/x", Reason.BAD_REQUEST),
     ],
 )
-def test_odoos_own_doors_are_shut_for_visitors(addresses: Addresses, prefix: str, path: str, expected: Reason) -> None:
+def test_odoos_own_doors_are_shut_for_visitors(addresses: PublicUrls, prefix: str, path: str, expected: Reason) -> None:
     for method in ("GET", "POST"):
         assert reason(decide(f"{method} {prefix}{path}", holds=ODOO_LINK, addresses=addresses)) is expected
         elsewhere = decide(f"{method} {prefix}{path}", holds=TOKEN_LINK, addresses=addresses)
@@ -874,20 +874,20 @@ def test_odoos_own_doors_are_shut_for_visitors(addresses: Addresses, prefix: str
 
 
 @BOTH_MODES
-def test_a_door_can_be_opened_again_but_not_the_database_manager(addresses: Addresses) -> None:
+def test_a_door_can_be_opened_again_but_not_the_database_manager(addresses: PublicUrls) -> None:
     opened = replace(ODOO_LINK, allow_paths=("/jsonrpc", "/web/database"))
     assert decide("POST /jsonrpc", holds=opened, addresses=addresses) == Forward(opened, b"/jsonrpc")
     assert reason(decide("GET /web/database/manager", holds=opened, addresses=addresses)) is Reason.NOT_SHARED
 
 
 @BOTH_MODES
-def test_the_rest_of_odoo_is_open(addresses: Addresses) -> None:
+def test_the_rest_of_odoo_is_open(addresses: PublicUrls) -> None:
     for path in ("/odoo", "/web/login", "/shop/%C3%A9t%C3%A9", "/web/content/100%25.pdf"):
         assert decide(f"GET {path}", holds=ODOO_LINK, addresses=addresses) == Forward(ODOO_LINK, path.encode())
 
 
 @BOTH_MODES
-def test_a_shut_door_tells_nothing_to_who_has_no_pass_and_nothing_after_the_end(addresses: Addresses) -> None:
+def test_a_shut_door_tells_nothing_to_who_has_no_pass_and_nothing_after_the_end(addresses: PublicUrls) -> None:
     assert reason(decide("GET /web/database/manager", addresses=addresses)) is Reason.PASS_MISSING
     ended = replace(ODOO_LINK, state=Status.EXPIRED)
     assert reason(decide("GET /web/database/manager", holds=ended, addresses=addresses)) is Reason.LINK_EXPIRED
@@ -903,7 +903,7 @@ def limited(share_type: ShareType = ShareType.TOKEN, **fields: Any) -> Known:
 
 
 @BOTH_MODES
-def test_a_token_that_was_replaced_says_so(addresses: Addresses) -> None:
+def test_a_token_that_was_replaced_says_so(addresses: PublicUrls) -> None:
     assert reason(decide(f"GET {OPEN}", *BROWSER, addresses=addresses, was_replaced=True)) is Reason.LINK_REPLACED
     assert reason(decide(f"POST {LOGIN}", *BROWSER, addresses=addresses, was_replaced=True)) is Reason.LINK_REPLACED
     main = decide(f"GET {OPEN}", *BROWSER, addresses=addresses, host=MAIN, was_replaced=True)
@@ -911,7 +911,7 @@ def test_a_token_that_was_replaced_says_so(addresses: Addresses) -> None:
 
 
 @BOTH_MODES
-def test_a_visit_that_was_ended_is_over_and_the_link_opens_anew(addresses: Addresses) -> None:
+def test_a_visit_that_was_ended_is_over_and_the_link_opens_anew(addresses: PublicUrls) -> None:
     link = replace(TOKEN_LINK, ended=frozenset({"visitor"}))
     assert reason(decide("GET /", *BROWSER, holds=link, addresses=addresses)) is Reason.PASS_MISSING
     again = decide(f"GET {OPEN}", *BROWSER, shared=link, holds=link, addresses=addresses)
@@ -919,7 +919,7 @@ def test_a_visit_that_was_ended_is_over_and_the_link_opens_anew(addresses: Addre
 
 
 @BOTH_MODES
-def test_visitors_land_where_the_owner_wants_them(addresses: Addresses) -> None:
+def test_visitors_land_where_the_owner_wants_them(addresses: PublicUrls) -> None:
     link = limited(start_path="/odoo/crm?view=list#top")
     decision = decide(f"GET {OPEN}?utm=1", *BROWSER, shared=link, addresses=addresses)
     if addresses is ONE_ORIGIN:
@@ -933,7 +933,7 @@ def test_visitors_land_where_the_owner_wants_them(addresses: Addresses) -> None:
     ("address", "welcome"),
     [("192.0.2.7", True), ("192.0.2.200", False), ("2001:db8::5", True), ("2001:db9::5", False), ("", False)],
 )
-def test_only_some_networks_are_let_in(addresses: Addresses, address: str, welcome: bool) -> None:
+def test_only_some_networks_are_let_in(addresses: PublicUrls, address: str, welcome: bool) -> None:
     link = limited(allowed_ips=("192.0.2.0/25", "2001:db8::/32"))
     opening = decide(f"GET {OPEN}", *BROWSER, shared=link, addresses=addresses, address=address)
     inside = decide("GET /x", *BROWSER, holds=link, addresses=addresses, address=address)
@@ -945,7 +945,7 @@ def test_only_some_networks_are_let_in(addresses: Addresses, address: str, welco
 
 
 @BOTH_MODES
-def test_a_password_is_not_tried_from_elsewhere(addresses: Addresses) -> None:
+def test_a_password_is_not_tried_from_elsewhere(addresses: PublicUrls) -> None:
     link = limited(ShareType.PASSWORD, allowed_ips=("192.0.2.0/25",))
     assert reason(decide(f"POST {LOGIN}", *BROWSER, shared=link, addresses=addresses, address="198.51.100.1")) is (
         Reason.ADDRESS_REFUSED
@@ -953,19 +953,19 @@ def test_a_password_is_not_tried_from_elsewhere(addresses: Addresses) -> None:
 
 
 @BOTH_MODES
-def test_a_place_is_taken_by_who_presses_a_button(addresses: Addresses) -> None:
+def test_a_place_is_taken_by_who_presses_a_button(addresses: PublicUrls) -> None:
     link = limited(max_visitors=2, start_path="/odoo")
     assert reason(decide(f"GET {OPEN}", *BROWSER, shared=link, addresses=addresses)) is Reason.CONFIRM_OPENING
     assert reason(decide(f"GET {OPEN}", shared=link, addresses=addresses)) is Reason.CONFIRM_OPENING
     taken = decide(f"POST {OPEN}", *BROWSER, shared=link, addresses=addresses)
-    assert taken == TakePlace(link, led_in(addresses, link, start=b"/odoo"))
+    assert taken == TakeSlot(link, led_in(addresses, link, start=b"/odoo"))
     # Whoever is in stays in, and needs no button.
     inside = decide(f"GET {OPEN}", *BROWSER, shared=link, holds=link, addresses=addresses)
     assert inside == led_in(addresses, link, start=b"/odoo", new=False)
 
 
 @BOTH_MODES
-def test_a_frame_takes_no_place(addresses: Addresses) -> None:
+def test_a_frame_takes_no_place(addresses: PublicUrls) -> None:
     framed = ("Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe")
     link = limited(max_visitors=2)
     assert reason(decide(f"POST {OPEN}", *framed, shared=link, addresses=addresses)) is Reason.EMBEDDED
@@ -980,7 +980,7 @@ def test_leaving_another_link_comes_before_taking_a_place() -> None:
 
 @BOTH_MODES
 @pytest.mark.parametrize("link", [TOKEN_LINK, PASSWORD_LINK, limited(max_visitors=1), limited(allowed_ips=("::1",))])
-def test_programs_that_look_at_links_get_a_card(addresses: Addresses, link: Known) -> None:
+def test_programs_that_look_at_links_get_a_card(addresses: PublicUrls, link: Known) -> None:
     looks = decide(f"GET {OPEN}", *BROWSER, shared=link, addresses=addresses, is_bot=True, address="192.0.2.1")
     assert reason(looks) is Reason.PREVIEW
 
@@ -989,7 +989,7 @@ def test_programs_that_look_at_links_get_a_card(addresses: Addresses, link: Know
 @pytest.mark.parametrize("line", [f"POST {LOGIN}", f"POST {OPEN}", "GET /x"])
 @pytest.mark.parametrize("share_type", ShareType)
 def test_who_says_that_it_is_a_bot_gets_no_more_than_the_card_from_elsewhere(
-    addresses: Addresses, line: str, share_type: ShareType
+    addresses: PublicUrls, line: str, share_type: ShareType
 ) -> None:
     link = limited(share_type, allowed_ips=("192.0.2.0/25",), max_visitors=2)
     asked = decide(line, *BROWSER, shared=link, holds=link, addresses=addresses, is_bot=True, address="198.51.100.1")
@@ -997,7 +997,7 @@ def test_who_says_that_it_is_a_bot_gets_no_more_than_the_card_from_elsewhere(
 
 
 @BOTH_MODES
-def test_who_says_that_it_is_a_bot_opens_no_preview_from_elsewhere(addresses: Addresses) -> None:
+def test_who_says_that_it_is_a_bot_opens_no_preview_from_elsewhere(addresses: PublicUrls) -> None:
     link = limited(allowed_ips=("192.0.2.0/25",))
     looks = decide(
         f"GET {OPEN}",
@@ -1020,6 +1020,6 @@ def test_no_host_takes_a_place_for_a_bot_from_elsewhere() -> None:
 
 
 @BOTH_MODES
-def test_a_link_that_is_over_tells_bots_so_too(addresses: Addresses) -> None:
+def test_a_link_that_is_over_tells_bots_so_too(addresses: PublicUrls) -> None:
     over = replace(TOKEN_LINK, state=Status.EXPIRED)
     assert reason(decide(f"GET {OPEN}", shared=over, addresses=addresses, is_bot=True)) is Reason.LINK_EXPIRED

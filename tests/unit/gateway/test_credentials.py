@@ -10,10 +10,10 @@ from tests.unit.gateway.requests import request
 from guestpass.gateway import credentials
 from guestpass.gateway.cookies import CookieReader
 from guestpass.gateway.credentials import Credentials
-from guestpass.gateway.heads import Field
 from guestpass.signing.keys import Keys
 from guestpass.signing.passes import PassSigner
 from guestpass.system import SystemEntropy
+from guestpass.wire.heads import Field
 
 SIGNER = PassSigner(Keys.from_secret("a secret of these tests, long enough"), SystemEntropy())
 REALM = b'Basic realm="shared link"'

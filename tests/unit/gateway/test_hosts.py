@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from guestpass.app.addresses import Addresses
+from guestpass.app.public_urls import PublicUrls
 from guestpass.gateway.hosts import HostKind, HostTable, RequestedHost
 
 LINK = "aaaaaaaaaaaaaaaa"
@@ -18,7 +18,7 @@ def table(
     return HostTable(
         main_url=main_url,
         on_loopback=on_loopback,
-        addresses=Addresses(main_url, link_domain),
+        addresses=PublicUrls(main_url, link_domain),
         former_urls=former_urls,
     )
 

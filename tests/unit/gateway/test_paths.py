@@ -4,27 +4,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guestpass.gateway.paths import Room, Route, read_path
+from guestpass.gateway.paths import PathKind, Route, read_path
 
-ELSEWHERE = Route(Room.ELSEWHERE)
+ELSEWHERE = Route(PathKind.ELSEWHERE)
 
 
 @pytest.mark.parametrize("prefix", ["", "/api"])
 @pytest.mark.parametrize(
     ("path", "route"),
     [
-        ("/share/gp_x", Route(Room.OPEN, token="gp_x")),
-        ("/share/gp_x/login", Route(Room.LOGIN, token="gp_x")),
-        ("/share/gp_x/", Route(Room.OPEN, token="gp_x")),
-        ("/share/login", Route(Room.OPEN, token="login")),
-        ("/share/", Route(Room.OPEN, token="")),
-        ("/share/%67p_x", Route(Room.OPEN, token="%67p_x")),
-        ("/s-proxy/", Route(Room.PROXY, path=b"/")),
-        ("/s-proxy/web/login", Route(Room.PROXY, path=b"/web/login")),
-        ("/s-proxy//double", Route(Room.PROXY, path=b"//double")),
-        ("/s-proxy/%2e%2e/a%20b", Route(Room.PROXY, path=b"/%2e%2e/a%20b")),
-        ("/s-proxy/share/gp_x", Route(Room.PROXY, path=b"/share/gp_x")),
-        ("/s-proxy/s-proxy/x", Route(Room.PROXY, path=b"/s-proxy/x")),
+        ("/share/gp_x", Route(PathKind.OPEN, token="gp_x")),
+        ("/share/gp_x/login", Route(PathKind.LOGIN, token="gp_x")),
+        ("/share/gp_x/", Route(PathKind.OPEN, token="gp_x")),
+        ("/share/login", Route(PathKind.OPEN, token="login")),
+        ("/share/", Route(PathKind.OPEN, token="")),
+        ("/share/%67p_x", Route(PathKind.OPEN, token="%67p_x")),
+        ("/s-proxy/", Route(PathKind.PROXY, path=b"/")),
+        ("/s-proxy/web/login", Route(PathKind.PROXY, path=b"/web/login")),
+        ("/s-proxy//double", Route(PathKind.PROXY, path=b"//double")),
+        ("/s-proxy/%2e%2e/a%20b", Route(PathKind.PROXY, path=b"/%2e%2e/a%20b")),
+        ("/s-proxy/share/gp_x", Route(PathKind.PROXY, path=b"/share/gp_x")),
+        ("/s-proxy/s-proxy/x", Route(PathKind.PROXY, path=b"/s-proxy/x")),
     ],
 )
 def test_the_public_three_are_ours_with_and_without_api(prefix: str, path: str, route: Route) -> None:
@@ -32,16 +32,16 @@ def test_the_public_three_are_ours_with_and_without_api(prefix: str, path: str, 
 
 
 def test_the_way_in_to_a_links_own_host_is_ours_and_no_token() -> None:
-    assert read_path(b"/share/enter") == Route(Room.ENTER)
-    assert read_path(b"/share/enter/") == Route(Room.OPEN, token="enter")
-    assert read_path(b"/api/share/enter") == Route(Room.OPEN, token="enter")
+    assert read_path(b"/share/enter") == Route(PathKind.ENTER)
+    assert read_path(b"/share/enter/") == Route(PathKind.OPEN, token="enter")
+    assert read_path(b"/api/share/enter") == Route(PathKind.OPEN, token="enter")
 
 
 @pytest.mark.parametrize(
     "path", ["/api/environments", "/api/environments/", "/api/environments/x/share/y/permanent", "/api/openapi.json"]
 )
 def test_the_api(path: str) -> None:
-    assert read_path(path.encode()) == Route(Room.API)
+    assert read_path(path.encode()) == Route(PathKind.API)
 
 
 @pytest.mark.parametrize(
@@ -78,11 +78,11 @@ def test_all_else_is_the_environments(path: str) -> None:
 
 @given(st.binary())
 def test_s_proxy_gives_exactly_the_path_behind_it(rest: bytes) -> None:
-    assert read_path(b"/s-proxy/" + rest) == Route(Room.PROXY, path=b"/" + rest)
+    assert read_path(b"/s-proxy/" + rest) == Route(PathKind.PROXY, path=b"/" + rest)
 
 
 TOKEN = "gp_" + "a1B" * 16 + "z"
-MISSPELT = Route(Room.MISSPELT)
+MISSPELT = Route(PathKind.MISSPELT)
 
 
 @pytest.mark.parametrize(

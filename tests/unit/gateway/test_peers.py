@@ -6,8 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 from tests.unit.gateway.requests import request
 
-from guestpass.gateway.heads import RefusedHeadError
 from guestpass.gateway.peers import TrustedProxies
+from guestpass.wire.heads import RefusedHeadError
 
 PROXY = "10.0.0.1"
 NETWORKS = (ip_network("10.0.0.0/24"), ip_network("fd00::/64"))

@@ -9,17 +9,17 @@ from contextlib import asynccontextmanager
 import pytest
 from tests.unit.gateway.playbook import Playbook, Wire, playing, request
 
-from guestpass.gateway import gateway
-from guestpass.gateway.crowd import Caps
+from guestpass.gateway import lifecycle
+from guestpass.gateway.limits import LimitSettings
 
 _CROWD = 3_000
-_CAPS = Caps(connections_per_address=_CROWD + 10, requests_per_address="100000/minute")
+_CAPS = LimitSettings(connections_per_address=_CROWD + 10, requests_per_address="100000/minute")
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no time pass between two sweeps."""
-    monkeypatch.setattr(gateway, "SWEEP_SECONDS", 0)
+    monkeypatch.setattr(lifecycle, "SWEEP_SECONDS", 0)
 
 
 @asynccontextmanager

@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from guestpass.app.addresses import Addresses
 from guestpass.app.notices import Notice, NoticeRenderer, RenderedNotice
+from guestpass.app.public_urls import PublicUrls
 from guestpass.domain.branding import CONTACT_LENGTH, LOGO_SIZE, NAME_LENGTH, Branding, Logo
 from guestpass.domain.reasons import Reason
 from guestpass.web.notices import Notices
@@ -411,7 +411,7 @@ def test_a_form_may_lead_to_the_links_own_host(reason: Reason) -> None:
         [forms] = re.findall("form-action ([^;]*);", policy)
         return str(forms)
 
-    own = Notices(Addresses("https://share.example.com:8443", "links.example.net").link_origins)
+    own = Notices(PublicUrls("https://share.example.com:8443", "links.example.net").link_origins)
     assert forms(own, reason) == "'self' https://*.links.example.net:8443"
     assert forms(own, Reason.LINK_EXPIRED) == "'self'"
-    assert forms(Notices(Addresses("https://share.example.com").link_origins), reason) == "'self'"
+    assert forms(Notices(PublicUrls("https://share.example.com").link_origins), reason) == "'self'"

@@ -28,7 +28,7 @@ _PROBLEM: Final = "application/problem+json"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class NetworkAnswer:
     """What one address said: the answer, or `why` there is none; `is_tls` where TLS was the reason."""
 
     response: httpx2.Response | None
@@ -57,7 +57,7 @@ class Answer:
             return None
 
 
-async def ask(url: str, *, host: str | None = None, token: str | None = None, verify: bool = True) -> Answer:
+async def ask(url: str, *, host: str | None = None, token: str | None = None, verify: bool = True) -> NetworkAnswer:
     """Ask one address, by no proxy of this machine's; `host` is the name that is asked for, where it is another."""
     headers = {"Accept": "application/json"}
     if host is not None:
@@ -69,9 +69,9 @@ async def ask(url: str, *, host: str | None = None, token: str | None = None, ve
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
         async with httpx2.AsyncClient(verify=context, trust_env=False, timeout=_TIMEOUT) as client:
-            return Answer(await client.get(url, headers=headers))
+            return NetworkAnswer(await client.get(url, headers=headers))
     except httpx2.TimeoutException:
-        return Answer(None, f"no answer within {_TIMEOUT:.0f} s")
+        return NetworkAnswer(None, f"no answer within {_TIMEOUT:.0f} s")
     except (httpx2.TransportError, httpx2.InvalidURL) as error:
         return _failed(error)
 
@@ -116,7 +116,7 @@ async def look_at_address(name: str, url: str, token: str) -> list[Check]:
     return [_who_answers(name, url, answer), *_clock(name, answer.response)]
 
 
-def _who_answers(name: str, url: str, answer: Answer) -> Check:
+def _who_answers(name: str, url: str, answer: NetworkAnswer) -> Check:
     if (body := answer.installation) is not None:
         if body["version"] != guestpass.__version__:
             return warning(
@@ -236,16 +236,18 @@ async def _resolve(name: str) -> list[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-def _failed(error: BaseException) -> Answer:
+def _failed(error: BaseException) -> NetworkAnswer:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return Answer(None, f"its certificate is not accepted ({cause.verify_message.rstrip('.')})", is_tls=True)
+            return NetworkAnswer(
+                None, f"its certificate is not accepted ({cause.verify_message.rstrip('.')})", is_tls=True
+            )
         if isinstance(cause, ssl.SSLError):
-            return Answer(None, "it does not speak TLS as it should", is_tls=True)
+            return NetworkAnswer(None, "it does not speak TLS as it should", is_tls=True)
         if isinstance(cause, socket.gaierror):
-            return Answer(None, "its name has no address")
+            return NetworkAnswer(None, "its name has no address")
         if isinstance(cause, OSError) and cause.errno:
-            return Answer(None, os.strerror(cause.errno).lower())
+            return NetworkAnswer(None, os.strerror(cause.errno).lower())
         cause = cause.__cause__ or cause.__context__
-    return Answer(None, "the connection broke off")
+    return NetworkAnswer(None, "the connection broke off")

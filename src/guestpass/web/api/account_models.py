@@ -20,7 +20,7 @@ from guestpass.domain.account import (
     SignInRefusal,
 )
 from guestpass.domain.finding import Finding
-from guestpass.web.api.shapes import Given, Shown
+from guestpass.web.api.shapes import Given, ResponseModel
 
 _NAME_PATTERN: Final = rf"^{ACCOUNT_NAME_PATTERN.pattern}$"
 
@@ -96,7 +96,7 @@ class AccountRequest(SignInRequest):
     ] = None
 
 
-class WarningBody(Shown):
+class WarningBody(ResponseModel):
     """Something to consider."""
 
     code: str = Field(description="Stable.", examples=["admin_account"])
@@ -109,7 +109,7 @@ class WarningBody(Shown):
         return cls(code=finding.code, detail=finding.detail, remedy=finding.remedy)
 
 
-class AccountBody(Shown):
+class AccountBody(ResponseModel):
     """An account that visitors can be signed in as. Its password is never shown."""
 
     name: str = Field(examples=["demo"])
@@ -136,7 +136,7 @@ class AccountBody(Shown):
         )
 
 
-class AccountsBody(Shown):
+class AccountsBody(ResponseModel):
     """An environment's accounts, by name."""
 
     accounts: list[AccountBody]
@@ -148,7 +148,7 @@ class AccountsBody(Shown):
         return cls(accounts=[AccountBody.of(each) for each in accounts], total=len(accounts))
 
 
-class SignInAsBody(Shown):
+class SignInAsBody(ResponseModel):
     """Whom a link's visitors are signed in as."""
 
     account: str = Field(description="The account's name.", examples=["demo"])

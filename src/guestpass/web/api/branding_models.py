@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from pydantic import Field, WithJsonSchema
 
 from guestpass.domain.branding import CONTACT_LENGTH, NAME_LENGTH, Branding
-from guestpass.web.api.shapes import Given, Shown
+from guestpass.web.api.shapes import Given, ResponseModel
 from guestpass.web.logos import UPLOAD_SIZE, write_logo
 
 _LONGEST_LOGO: Final = 4 * -(-UPLOAD_SIZE // 3) + 40
@@ -49,7 +49,7 @@ class BrandingRequest(Given):
     )
 
 
-class BrandingBody(Shown):
+class BrandingBody(ResponseModel):
     """How the organisation looks to its visitors; null is what was not set."""
 
     name: str | None = Field(description=_NAME, examples=["Harbour Supplies"])

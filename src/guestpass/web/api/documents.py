@@ -42,7 +42,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DocumentedResponse:
     """One status that a call may answer with."""
 
     status: str
@@ -64,7 +64,7 @@ class Operation:
     body: list[Field]
     body_description: str
     curl: str
-    answers: list[Answer]
+    answers: list[DocumentedResponse]
 
 
 def read_sections(document: Mapping[str, Any]) -> list[tuple[str, str, list[Operation]]]:
@@ -119,7 +119,7 @@ def _operation(
         body_description=body.get("description", ""),
         curl=_curl(method, path, operation, media),
         answers=[
-            Answer(
+            DocumentedResponse(
                 status,
                 title_of(int(status)) if status.isdecimal() else "any other",
                 each["description"],

@@ -13,14 +13,14 @@ from guestpass.domain.access import Principal
 from guestpass.web.api.account_models import WarningBody
 from guestpass.web.api.owners import DOCUMENTED_SCHEME, authenticate
 from guestpass.web.api.problem_models import problems
-from guestpass.web.api.shapes import Shown
-from guestpass.web.facts import Facts
+from guestpass.web.api.shapes import ResponseModel
+from guestpass.web.request_context import RequestContext
 from guestpass.web.services import Services
 
 router = APIRouter(prefix="/api/installation", tags=["Installation"], dependencies=DOCUMENTED_SCHEME)
 
 
-class InstallationBody(Shown):
+class InstallationBody(ResponseModel):
     """The server that answers, and how it sees the caller."""
 
     version: str = Field(examples=["1.0.0"])
@@ -49,7 +49,7 @@ async def get_installation(
         version=guestpass.__version__,
         public_url=services.addresses.public_url,
         link_domain=services.addresses.link_domain,
-        client_address=Facts.of(request.scope).client_address,
+        client_address=RequestContext.of(request.scope).client_address,
         org=who.org,
         findings=[WarningBody.of(each) for each in services.installation_findings()],
     )

@@ -31,7 +31,7 @@ from guestpass.web.api.shapes import (
     NEXT_CURSOR,
     Asked,
     Given,
-    Shown,
+    ResponseModel,
     blank_as_none,
     external_name,
     left_out,
@@ -284,7 +284,7 @@ class LinkSearchQuery(PageQuery):
         )
 
 
-class ShareLinkBody(Shown):
+class ShareLinkBody(ResponseModel):
     """A share link. `visits`, `visitors` and `lastOpenedAt` follow the visitors within seconds."""
 
     id: str = Field(examples=["k7nq2w5d3mzr4xta"])
@@ -351,7 +351,7 @@ class ShareLinkBody(Shown):
         )
 
 
-class ShareLinksBody(Shown):
+class ShareLinksBody(ResponseModel):
     """An environment's links, newest first."""
 
     share_links: list[ShareLinkBody]
@@ -362,7 +362,7 @@ class ShareLinksBody(Shown):
     )
 
 
-class FoundLinksBody(Shown):
+class FoundLinksBody(ResponseModel):
     """Some of the organisation's links."""
 
     share_links: list[ShareLinkBody]
@@ -388,7 +388,7 @@ class LinkIds(Given):
     ]
 
 
-class DeactivatedBody(Shown):
+class DeactivatedBody(ResponseModel):
     """What became of each link."""
 
     deactivated: list[str] = Field(description="Opened until now.", examples=[["k7nq2w5d3mzr4xta"]])

@@ -42,7 +42,7 @@ from guestpass.web.api.shapes import (
     NEXT_CURSOR,
     Asked,
     Given,
-    Shown,
+    ResponseModel,
     left_out,
     read_duration,
     read_required_duration,
@@ -215,19 +215,19 @@ class LoginRequest(Given):
     password: Annotated[str | None, WithJsonSchema({"type": "string", "format": "password"})] = None
 
 
-class MessageBody(Shown):
+class MessageBody(ResponseModel):
     """What was done."""
 
     message: str
 
 
-class MaintenanceBody(Shown):
+class MaintenanceBody(ResponseModel):
     """What visitors see in place of the environment."""
 
     message: str
 
 
-class FindingBody(Shown):
+class FindingBody(ResponseModel):
     """Something about an environment that its owner should know."""
 
     code: str = Field(description="Stable.", examples=["shared_origin"])
@@ -241,7 +241,7 @@ class FindingBody(Shown):
         return cls(code=finding.code, detail=finding.detail, remedy=finding.remedy, at=finding.at)
 
 
-class EnvironmentBody(Shown):
+class EnvironmentBody(ResponseModel):
     """A registered environment."""
 
     id: str = Field(examples=["staging"])
@@ -305,7 +305,7 @@ class EnvironmentsQuery(Asked):
     cursor: Annotated[str | None, CURSOR] = None
 
 
-class EnvironmentsBody(Shown):
+class EnvironmentsBody(ResponseModel):
     """The organisation's environments, by name."""
 
     environments: list[EnvironmentBody]
@@ -326,7 +326,7 @@ class EnvironmentsBody(Shown):
         return cls(environments=bodies, total=page.total or 0, next_cursor=page.next_cursor)
 
 
-class RefusedCallBody(Shown):
+class RefusedCallBody(ResponseModel):
     """A method that view-only links refused."""
 
     model: str = Field(examples=["sale.order"])
@@ -335,7 +335,7 @@ class RefusedCallBody(Shown):
     last_at: datetime = Field(examples=["2026-03-04T05:06:07Z"])
 
 
-class RefusedCallsBody(Shown):
+class RefusedCallsBody(ResponseModel):
     """What view-only links of an environment refused, most often first."""
 
     refused_calls: list[RefusedCallBody]

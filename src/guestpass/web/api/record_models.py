@@ -12,7 +12,7 @@ from guestpass.app.paging import Page
 from guestpass.domain.link import EventKind, LinkEvent
 from guestpass.domain.visit import REFUSALS_KEPT, Refusal, Visitor
 from guestpass.web.api.link_models import PageQuery
-from guestpass.web.api.shapes import Asked, Shown
+from guestpass.web.api.shapes import Asked, ResponseModel
 
 
 class HistoryQuery(PageQuery):
@@ -32,7 +32,7 @@ class VisitsQuery(Asked):
     by: Span = Field(default=Span.DAY, description="What to count together.", examples=["day"])
 
 
-class EventBody(Shown):
+class EventBody(ResponseModel):
     """One thing that happened to a link."""
 
     at: datetime = Field(examples=["2026-03-04T05:06:07Z"])
@@ -51,7 +51,7 @@ class EventBody(Shown):
         return cls(at=event.at, kind=event.kind, actor=event.actor, fields=fields, visitor=visitors.get(event.kind))
 
 
-class HistoryBody(Shown):
+class HistoryBody(ResponseModel):
     """What happened to a link, newest first."""
 
     events: list[EventBody]
@@ -63,20 +63,20 @@ class HistoryBody(Shown):
         return cls(events=[EventBody.of(each) for each in page.items], next_cursor=page.next_cursor)
 
 
-class PasswordTriesBody(Shown):
+class PasswordTriesBody(ResponseModel):
     """Whether a link's password can be tried from addresses that have failed."""
 
     locked_until: datetime | None = Field(description="Null: it can.", examples=["2026-03-04T06:06:07Z"])
 
 
-class VisitCountBody(Shown):
+class VisitCountBody(ResponseModel):
     """How many visits began in an hour or a day."""
 
     at: datetime = Field(description="When the hour or day began, in UTC.", examples=["2026-03-04T00:00:00Z"])
     visits: int = Field(examples=[3])
 
 
-class VisitCountsBody(Shown):
+class VisitCountsBody(ResponseModel):
     """How many visits began in each hour or day, oldest first, without a gap."""
 
     by: Span = Field(examples=["day"])
@@ -88,7 +88,7 @@ class VisitCountsBody(Shown):
         return cls(by=by, visits=[VisitCountBody(at=each.began_at, visits=each.visits) for each in counts])
 
 
-class VisitorBody(Shown):
+class VisitorBody(ResponseModel):
     """One browser that was let in; or all `others`, who came when so many did that they are not told apart."""
 
     id: str = Field(
@@ -132,7 +132,7 @@ class VisitorBody(Shown):
         )
 
 
-class VisitorsBody(Shown):
+class VisitorsBody(ResponseModel):
     """Who came through a link, those seen last first."""
 
     visitors: list[VisitorBody]
@@ -149,7 +149,7 @@ class VisitorsBody(Shown):
         )
 
 
-class RefusalBody(Shown):
+class RefusalBody(ResponseModel):
     """Somebody who was turned away."""
 
     at: datetime = Field(examples=["2026-03-04T05:06:07Z"])
@@ -175,7 +175,7 @@ class RefusalBody(Shown):
         )
 
 
-class RefusalsBody(Shown):
+class RefusalsBody(ResponseModel):
     """Who was turned away at a link, newest first."""
 
     refusals: list[RefusalBody] = Field(max_length=REFUSALS_KEPT)

@@ -112,7 +112,7 @@ class Given(Asked):
     model_config = ConfigDict(strict=True, alias_generator=external_name, json_schema_extra=tidy_schema)
 
 
-class Shown(BaseModel):
+class ResponseModel(BaseModel):
     """What a caller is sent: every field always there."""
 
     model_config = ConfigDict(

@@ -25,8 +25,8 @@ from guestpass.domain.errors import (
 from guestpass.domain.reasons import Reason
 from guestpass.web.dashboard.pages import is_partial, render
 from guestpass.web.dashboard.sessions import ForeignForm, SignInNeeded
-from guestpass.web.facts import Facts
 from guestpass.web.problems import Problem, ProblemRaised, challenge, respond
+from guestpass.web.request_context import RequestContext
 
 _GONE_SESSION: Final = "You are signed out"
 _SESSION_NEEDED: Final = "session_needed"
@@ -46,7 +46,7 @@ def fail(
         response.headers["HX-Retarget"] = "#messages"
         response.headers["HX-Reswap"] = "innerHTML"
         return response
-    if Facts.of(request.scope).page:
+    if RequestContext.of(request.scope).page:
         return render(request, "error.html", status=status, title=title, text=text, link=link)
     return respond(request.scope, Problem(status=status, code=code, detail=f"{title}. {text}"))
 
@@ -83,7 +83,7 @@ def unexpected(request: Request) -> Response:
         500,
         "Something went wrong here",
         "Try again; if it happens again, tell your operator: the log names it by "
-        f"{Facts.of(request.scope).request_id}.",
+        f"{RequestContext.of(request.scope).request_id}.",
         code="internal_error",
     )
 
@@ -121,7 +121,7 @@ def _sign_in_needed(request: Request, error: SignInNeeded) -> Response:
     if request.headers.get("sec-fetch-site") == "cross-site" and request.method == "GET":
         # Browsers keep a SameSite=Strict cookie to themselves where another site's link led here, but not from us.
         return render(request, "onward.html", then=error.then)
-    if not Facts.of(request.scope).page:
+    if not RequestContext.of(request.scope).page:
         response = fail(request, 401, _GONE_SESSION, "Sign in again.", code=_SESSION_NEEDED)
         response.headers.update(_CHALLENGE)
         return response

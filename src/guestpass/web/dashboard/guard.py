@@ -10,14 +10,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from guestpass.app import desk
+from guestpass.app import handover
 from guestpass.storage.outages import OUTAGES, cause_of, in_words
 from guestpass.telemetry import Faults
 from guestpass.web.dashboard.failures import elsewhere, foreign_origin, unavailable, unexpected
 from guestpass.web.dashboard.static import static_answer
-from guestpass.web.facts import Facts
 from guestpass.web.pages import COMMON_FIELDS
 from guestpass.web.problems import Problem, respond
+from guestpass.web.request_context import RequestContext
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -68,13 +68,17 @@ class Guard:
         except ClientDisconnect:
             return  # Nobody is left to answer.
         except OUTAGES as error:
-            self._faults.tell("database_unavailable", request_id=Facts.of(scope).request_id, cause=cause_of(error))
+            self._faults.tell(
+                "database_unavailable", request_id=RequestContext.of(scope).request_id, cause=cause_of(error)
+            )
             if started:
                 raise
             await unavailable(Request(scope), in_words(error))(scope, receive, send_guarded)
         except Exception:
             route = getattr(scope.get("route"), "path", None)
-            _log.exception("request failed", request_id=Facts.of(scope).request_id, method=scope["method"], route=route)
+            _log.exception(
+                "request failed", request_id=RequestContext.of(scope).request_id, method=scope["method"], route=route
+            )
             if started:
                 raise  # The connection is then aborted, so that half a page does not look whole.
             await unexpected(Request(scope))(scope, receive, send_guarded)
@@ -82,7 +86,7 @@ class Guard:
     def _choose(self, scope: Scope) -> ASGIApp:
         """The dashboard itself, or the answer that is given in its place."""
         headers = Headers(scope=scope)
-        if headers.get(desk.ADMIN) != "1":
+        if headers.get(handover.ADMIN) != "1":
             return respond(scope, Problem(status=404, code="not_found", detail="There is nothing at this path."))
         if (file := static_answer(scope["path"])) is not None:
             return file

@@ -15,7 +15,7 @@ from guestpass.web.dashboard.services import services_of
 from guestpass.web.dashboard.sessions import Owner
 from guestpass.web.dashboard.static import static_path
 from guestpass.web.dashboard.words import FILTERS
-from guestpass.web.facts import Facts
+from guestpass.web.request_context import RequestContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
         now=services.api.clock.now(),
         flash=flash,
         partial=is_partial(request),
-        request_id=Facts.of(request.scope).request_id,
+        request_id=RequestContext.of(request.scope).request_id,
         path=request.url.path,
         **values,
     )

@@ -16,7 +16,7 @@ from guestpass.web.dashboard.forms import Filled, SentForm
 from guestpass.web.dashboard.pages import go, render
 from guestpass.web.dashboard.services import DashboardServices, Services
 from guestpass.web.dashboard.sessions import Changing, Owner, find_owner
-from guestpass.web.facts import Facts
+from guestpass.web.request_context import RequestContext
 
 router = APIRouter()
 Found = Annotated[Owner | None, Depends(find_owner)]
@@ -36,7 +36,7 @@ async def sign_in(request: Request, services: Services, form: SentForm) -> Respo
     """Exchange a bearer token for a session."""
     then = _own_path(form.text("then"))
     try:
-        token = await _exchange(services, form.raw("token"), Facts.of(request.scope).client_address)
+        token = await _exchange(services, form.raw("token"), RequestContext.of(request.scope).client_address)
     except BearerRefused as refused:
         # The token itself is not put back: it would stand in the page.
         wrong = Filled({}, [FieldError("token", str(refused))])
@@ -55,7 +55,7 @@ async def show_invitation(request: Request, invitation: Invitation, services: Se
 @router.post("/open/{invitation}")
 async def accept_invitation(request: Request, invitation: Invitation, services: Services) -> Response:
     """Use the address up."""
-    token = await services.sessions.accept(invitation, Facts.of(request.scope).client_address)
+    token = await services.sessions.accept(invitation, RequestContext.of(request.scope).client_address)
     return _over(request) if token is None else _signed_in(request, services, token, "/")
 
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from guestpass.app.notices import Notice
-from guestpass.app.openings import OpeningRefused, VisitorGone
+from guestpass.app.password_login import OpeningRefused, VisitorGone
 from guestpass.domain.errors import FieldError
 from guestpass.domain.reasons import Reason
 from guestpass.domain.visitor_pass import VisitorPass
@@ -24,10 +24,10 @@ from guestpass.web.api.models import LoginRequest
 from guestpass.web.api.problem_models import problems
 from guestpass.web.api.requests import request_body
 from guestpass.web.bodies import LONGEST_BODY, malformed, media_type, parse_json, read_body, wrong_media_type
-from guestpass.web.facts import Facts
 from guestpass.web.media_types import JSON
 from guestpass.web.pages import DATA_FIELDS
 from guestpass.web.problems import ProblemRaised, answer, invalid
+from guestpass.web.request_context import RequestContext
 from guestpass.web.services import Services, WebServices
 from guestpass.web.texts import PASSWORD_MISSING
 
@@ -65,7 +65,7 @@ async def log_in(request: Request, token: Token, services: Services) -> Response
 
     The password page posts a form here; other clients send JSON. A browser that navigates is answered with pages.
     """
-    facts = Facts.of(request.scope)
+    facts = RequestContext.of(request.scope)
     password = await _password(request)
     agent = request.headers.get("user-agent", "")
     passes, is_there = _passes(request, services.passes), partial(_is_there, request)
@@ -125,14 +125,14 @@ async def log_in(request: Request, token: Token, services: Services) -> Response
 @router.get("/share/{token}/login", include_in_schema=False)
 async def leave_login(request: Request, token: Token) -> Response:
     """Leads back to the share URL whoever opens the address of a login by hand, after a wrong password for example."""
-    return answer(303, (("Location", _share_path(token) + Facts.of(request.scope).query), *DATA_FIELDS), b"")
+    return answer(303, (("Location", _share_path(token) + RequestContext.of(request.scope).query), *DATA_FIELDS), b"")
 
 
 def _share_path(token: str) -> str:
     return f"/share/{quote(token, safe='')}"
 
 
-async def _refuse(services: WebServices, refusal: OpeningRefused, token: str, facts: Facts) -> Response:
+async def _refuse(services: WebServices, refusal: OpeningRefused, token: str, facts: RequestContext) -> Response:
     missing, link = refusal.reason is Reason.PASSWORD_NEEDED, refusal.link
     if missing and not facts.page:
         raise ProblemRaised(invalid([FieldError("password", "is required")]))

@@ -1,1 +1,0 @@
-"""What only Odoo needs: rules over bytes, without sockets, so that each can be read and tested alone."""

@@ -1,0 +1,1 @@
+"""What only Odoo needs: the profile of environments of kind `odoo`."""

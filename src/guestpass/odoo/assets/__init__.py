@@ -1,0 +1,1 @@
+"""Odoo's assets, kept on disk and answered from there."""

@@ -1,0 +1,1 @@
+"""Odoo's bus: WebSockets that carry notifications."""

@@ -1,0 +1,135 @@
+"""What is asked of a request's body, and what is found: by the worker itself, or by a process beside it.
+
+A call is text until it is parsed, and a parser of 1 MiB holds everybody up. So a question and a finding are values that
+go through a pipe as well as they are called for in place.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any, Final
+
+from guestpass.odoo.http.blocked_paths import jsonrpc_refusal
+from guestpass.odoo.http.json_bodies import read_call
+from guestpass.odoo.http.requests import names_database_part, without_foreign_database
+from guestpass.odoo.signed_in.rules import NOT_FOR_VISITORS, takes_credentials
+from guestpass.odoo.view_only.calls import Passed, Quiet, rule_on_call
+
+_FOREIGN_FORM: Final = "This form chooses a database, which is not for visitors to choose."
+
+
+class Subject(Enum):
+    """What a body is examined as."""
+
+    LOOK = "look"  # the call of a visitor who may only look
+    JSONRPC = "jsonrpc"  # a call to an allowed /jsonrpc
+    CALL = "call"  # the call of a visitor whom the link signs in
+    FORM = "form"  # a form that Odoo lets choose the session's database
+
+
+class Outcome(Enum):
+    """What becomes of the body."""
+
+    PASSES = "passes"  # as it came
+    REWRITTEN = "rewritten"  # `body` goes on in its stead
+    ANSWERED = "answered"  # it goes nowhere, and `body` is the answer
+    UNREADABLE = "unreadable"  # it is wrong in itself, as `text` says
+    NOT_SHARED = "not shared"  # it asks for what nobody gets through a link, as `text` says
+    VIEW_ONLY = "view-only"  # the same where the link is view-only; `model` and `method` have places in `text`
+
+
+@dataclass(frozen=True, slots=True)
+class BodyFinding:
+    """What was found of a body."""
+
+    outcome: Outcome
+    body: bytes = b""
+    text: str = ""
+    model: str | None = None
+    method: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a body; `path` is without its query. `allowed` and `signed_in` are for looks."""
+
+    subject: Subject
+    path: str = ""
+    allowed: tuple[str, ...] = ()
+    signed_in: bool = False
+    database: str | None = None
+
+    def answer(self, body: bytes) -> BodyFinding:
+        """Examine the body, however long that takes."""
+        match self.subject:
+            case Subject.LOOK:
+                return self._look_at(body)
+            case Subject.JSONRPC:
+                detail = jsonrpc_refusal(body)
+                return _PASSES if detail is None else BodyFinding(Outcome.NOT_SHARED, text=detail)
+            case Subject.CALL:
+                return _examine_call(body)
+            case Subject.FORM:
+                if names_database_part(body):
+                    return BodyFinding(Outcome.NOT_SHARED, text=_FOREIGN_FORM)
+                kept = without_foreign_database(body, self.database)
+                return _PASSES if kept == body else BodyFinding(Outcome.REWRITTEN, kept)
+
+    def _look_at(self, body: bytes) -> BodyFinding:
+        ruling = rule_on_call(self.path.encode("latin-1"), body, self.allowed)
+        if isinstance(ruling, Quiet):
+            return BodyFinding(Outcome.ANSWERED, ruling.answer())
+        if not isinstance(ruling, Passed):
+            return BodyFinding(Outcome.VIEW_ONLY, text=ruling.text, model=ruling.model, method=ruling.method)
+        found = _examine_call(ruling.body) if self.signed_in else _PASSES
+        return BodyFinding(Outcome.REWRITTEN, ruling.body) if found is _PASSES else found
+
+
+def _examine_call(body: bytes) -> BodyFinding:
+    """What a call says is only looked at."""
+    try:
+        call = read_call(body)
+    except ValueError as error:
+        return BodyFinding(Outcome.UNREADABLE, text=str(error))
+    return BodyFinding(Outcome.NOT_SHARED, text=NOT_FOR_VISITORS) if takes_credentials(call) else _PASSES
+
+
+_PASSES: Final = BodyFinding(Outcome.PASSES)
+
+
+# Through a pipe: a line of JSON each, with the number of bytes behind it. Nothing that is read there can be code.
+
+
+def write_question(question: Question, size: int) -> bytes:
+    """The line before a body of `size` bytes."""
+    return _line({**asdict(question), "subject": question.subject.value, "size": size})
+
+
+def read_question(line: bytes) -> tuple[Question, int]:
+    """The question, and the size of its body."""
+    given = json.loads(line)
+    size = given.pop("size")
+    return Question(**{**given, "subject": Subject(given["subject"]), "allowed": tuple(given["allowed"])}), size
+
+
+def write_finding(finding: BodyFinding) -> bytes:
+    """The line of a finding, with its body."""
+    told: dict[str, Any] = asdict(finding)
+    told["outcome"], told["body"] = finding.outcome.value, len(finding.body)
+    return _line(told) + finding.body
+
+
+def read_finding(line: bytes) -> tuple[BodyFinding, int]:
+    """The finding without its body, and the size of that; raises ValueError for what is none."""
+    try:
+        told = json.loads(line)
+        size = told.pop("body")
+        return BodyFinding(**{**told, "outcome": Outcome(told["outcome"])}), int(size)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a finding: {error}") from None
+
+
+def _line(said: dict[str, Any]) -> bytes:
+    return json.dumps(said).encode() + b"\n"

@@ -1,0 +1,163 @@
+"""What a visitor whom his link signs in may not do: become somebody else, or get a credential that outlives the link.
+
+Odoo guards most of this itself by asking for the password again, which a visitor doesn't know. These rules don't rest
+on that.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import Any, Final
+
+from guestpass.domain.reasons import Reason
+from guestpass.languages.marks import mark
+from guestpass.odoo.http.blocked_paths import readings
+from guestpass.wire.heads import RequestHead
+
+NOT_FOR_VISITORS: Final = mark(
+    "Your link signs you in, so passwords and other ways to sign in can't be used or changed."
+)
+
+
+class SignInRuling(Enum):
+    """What becomes of a request through a link that signs its visitors in."""
+
+    PASS = "pass"
+    LEAVES = "leaves"  # it ends the visit, and Odoo hears of that from us
+    REFUSED = "refused"
+
+
+_LEAVING: Final = frozenset({b"/web/session/logout", b"/web/session/destroy"})
+# Pages that sign in, whatever the method, and the form at /web/login, which is only looked at by a GET.
+_SHUT = re.compile(
+    rb"/web/(?:session/(?:authenticate|change_password|identity(?:/.*)?)|login/.+|reset_password|signup|become|"
+    rb"webauthn(?:/.*)?|passkey(?:/.*)?)|/auth(?:_[a-z]+)?/.+|/my/security(?:/.*)?"
+)
+_FORM: Final = b"/web/login"
+_SECOND_STEP: Final = b"/web/login/totp"
+
+_MODELS = re.compile(
+    r"res\.users\.(?:apikeys|identitycheck|deletion).*|change\.password\..*|auth_totp\..*|auth\.passkey\..*|"
+    r"reset\.password.*|portal\.wizard.*"
+)
+_USER_METHODS: Final = frozenset(
+    {
+        "action_reset_password",
+        "action_revoke_all_devices",
+        "action_totp_disable",
+        "action_totp_enable_wizard",
+        "action_totp_invite",
+        "api_key_wizard",
+        "auth_oauth",
+        "authenticate",
+        "change_password",
+        "preference_change_password",
+        "reset_password",
+        "revoke_all_devices",
+        "signup",
+        "signup_get_auth_param",
+        "signup_prepare",
+        "totp_disable",
+        "web_create_users",
+    }
+)
+# As names of values that are written, wherever they stand: relational commands nest other models' values.
+_CREDENTIALS: Final = frozenset(
+    {
+        "api_key_ids",
+        "auth_passkey_key_ids",
+        "new_password",
+        "oauth_access_token",
+        "oauth_uid",
+        "password",
+        "signup_token",
+        "totp_secret",
+        "totp_trusted_device_ids",
+    }
+)
+# Methods that name the fields that they write in a list, as ``user_ids/password``.
+_IMPORTERS: Final = frozenset({"execute_import", "load"})
+# Where a person signs in next, and where a new password would be sent.
+_IDENTITY: Final = frozenset({"email", "login"})
+_UNWRITTEN: Final = frozenset({"context", "specification"})
+_CALL_NAMES: Final = frozenset({"args", "context", "kwargs", "method", "model"})
+_READERS = re.compile(r"(?:web_)?(?:search_)?read|(?:web_)?(?:name_)?search|fields_get|get_views|onchange|default_get")
+
+
+def rule_on_sign_in(method: bytes, path: bytes) -> SignInRuling:
+    """Rule on a request's method and path (without its query)."""
+    for plain in readings(path):
+        if plain in _LEAVING:
+            return SignInRuling.LEAVES
+        if _SHUT.fullmatch(plain) or (plain == _FORM and method not in (b"GET", b"HEAD")):
+            return SignInRuling.REFUSED
+    return SignInRuling.PASS
+
+
+def why_nobody_leaves(head: RequestHead) -> Reason | None:
+    """Why a request to log out doesn't end the visit; None where the visitor means it (Fetch Metadata, W3C).
+
+    A link on another site, a picture in a message or a browser that loads ahead would cost them their place.
+    """
+    if head.method not in (b"GET", b"POST"):
+        return Reason.METHOD_NOT_ALLOWED
+    values = head.values
+    is_own = values.get(b"sec-fetch-site", b"none") in (b"same-origin", b"none")
+    if is_own and values.get(b"sec-fetch-mode") != b"no-cors" and b"prefetch" not in values.get(b"sec-purpose", b""):
+        return None
+    return Reason.FOREIGN_ORIGIN
+
+
+def is_own_sign_in(method: bytes, path: bytes) -> bool:
+    """Whether a request is how a person signs in or out himself, which changes nothing but his own session."""
+    for plain in readings(path):
+        if plain in (_FORM, _SECOND_STEP) and method == b"POST":
+            return True
+        if plain in _LEAVING and method in (b"GET", b"HEAD"):
+            return True
+        if plain == _SECOND_STEP:
+            return True
+    return False
+
+
+def takes_credentials(call: dict[str, Any]) -> bool:
+    """Whether a JSON-RPC call would use, change or make a credential; the body says what is called, never the path."""
+    params = call.get("params", {})
+    if not isinstance(params, dict):
+        # Odoo takes pairs for an object, too; its own client never sends any.
+        return True
+    model, method = params.get("model"), params.get("method")
+    if isinstance(model, str) and _MODELS.fullmatch(model):
+        return True
+    if isinstance(method, str) and method in _USER_METHODS:
+        return True
+    if isinstance(method, str) and _READERS.fullmatch(method):
+        return False
+    kwargs = params.get("kwargs")
+    # What shall be read back, and the context, name fields without writing them.
+    named = kwargs if isinstance(kwargs, dict) else {}
+    written = {name: value for name, value in named.items() if name not in _UNWRITTEN}
+    wanted = _CREDENTIALS | _IDENTITY if model == "res.users" else _CREDENTIALS
+    # A route of another kind has its values beside each other.
+    loose = {name: value for name, value in params.items() if name not in _CALL_NAMES}
+    return _names([params.get("args"), written, loose], wanted, in_lists=method in _IMPORTERS)
+
+
+def _names(value: object, names: frozenset[str], *, in_lists: bool) -> bool:
+    """Whether one of the names is a name in an object at any depth; strict reading has bounded the depth.
+
+    With `in_lists` also whether it is a text, or a part of one that slashes divide.
+    """
+    open_ones = [value]
+    while open_ones:
+        each = open_ones.pop()
+        if isinstance(each, dict):
+            if not names.isdisjoint(each):
+                return True
+            open_ones.extend(each.values())
+        elif isinstance(each, list):
+            open_ones.extend(each)
+        elif in_lists and isinstance(each, str) and not names.isdisjoint(each.split("/")):
+            return True
+    return False

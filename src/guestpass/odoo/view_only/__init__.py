@@ -1,0 +1,1 @@
+"""What view-only links let through."""

@@ -1,0 +1,385 @@
+"""Which of Odoo's calls a view-only link may make, told from the parsed body, and what is sent in their place.
+
+The path says little: ``/web/dataset/call_kw/a/b`` calls what its body names. So a body is read strictly, and what goes
+upstream is written anew from what was read, with the names that Odoo knows and none besides.
+
+This is a guard. Methods that only read run the code of whoever wrote the module (`onchange`, `default_get`, computed
+fields), and reading a thread marks its messages as read; the boundary are the rights of the account in Odoo.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from urllib.parse import unquote_to_bytes
+
+from guestpass.domain.view_only import WRITE_METHODS
+from guestpass.languages.marks import mark
+from guestpass.odoo.http.json_bodies import RequestId, read_call
+
+if TYPE_CHECKING:
+    # What is said to people takes CLDR, which the process that rules on calls has no use for.
+    from guestpass.languages.language import Language
+
+MAX_CALL: Final = 1024 * 1024
+"""Bytes of a call's body at most."""
+
+READ_METHODS: Final = frozenset(
+    {
+        "check_access_rights",
+        "default_get",
+        "fields_get",
+        "formatted_read_group",
+        "get_formview_action",
+        "get_formview_id",
+        "get_views",
+        "has_group",
+        "name_get",
+        "name_search",
+        "onchange",
+        "read",
+        "read_group",
+        "read_progress_bar",
+        "search",
+        "search_count",
+        "search_panel_select_multi_range",
+        "search_panel_select_range",
+        "search_read",
+        "web_name_search",
+        "web_read",
+        "web_read_group",
+        "web_search_read",
+    }
+)
+"""The methods that may be called on every model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """The call may be made; `body` is what goes upstream, never the visitor's own bytes."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """The client makes this write by itself: it goes nowhere, and is answered as Odoo would answer it."""
+
+    result: object
+    id: RequestId
+
+    def answer(self) -> bytes:
+        """The body of Odoo's answer, which has no result where the method gives none."""
+        given = {} if self.result is None else {"result": self.result}
+        return _written({"jsonrpc": "2.0", "id": self.id, **given})
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The call is not made. `model` and `method`, where known, are to be counted, and have places in `text`."""
+
+    text: str
+    model: str | None = None
+    method: str | None = None
+
+    def said_in(self, language: Language) -> str:
+        """What the person is told."""
+        if self.model is None:
+            return language.say(self.text)
+        return language.say(self.text, model=self.model, method=self.method)
+
+
+Ruling = Passed | Quiet | Refused
+
+
+def is_ruled_by_body(path: bytes) -> bool:
+    """Whether a call to this path (without a query) is for `rule_on_call`; every other one is refused unread."""
+    plain = _plain(path)
+    return plain in _ROUTES or plain in _QUIET_ROUTES or plain in _REFUSED_ROUTES or _method_route(plain) is not None
+
+
+def rule_on_call(path: bytes, body: bytes, allowed: Collection[str]) -> Ruling:
+    """Rule on a call by its path (without a query) and its whole body.
+
+    `allowed` are further methods that may be called, each as ``model/method``.
+    """
+    if len(body) > MAX_CALL:
+        return Refused(f"This link is view-only: a call has at most {MAX_CALL // 1024} KiB.")
+    try:
+        call = read_call(body)
+    except ValueError as error:
+        return Refused(f"This link is view-only. {error}")
+    id, params = call.get("id"), call.get("params", {})
+    if isinstance(id, bool) or not isinstance(id, int | str | None) or not isinstance(params, dict):
+        return _UNREADABLE
+    plain = _plain(path)
+    try:
+        _written(id)
+        if (route := _method_route(plain)) is not None:
+            return _rule_on_method(route, id, params, allowed)
+        if (answer := _QUIET_ROUTES.get(plain)) is not None:
+            return Quiet(answer(params), id)
+        if (kept := _ROUTES.get(plain)) is not None:
+            return Passed(_call(id, kept(params)))
+    except ValueError:
+        return _UNREADABLE
+    return _REFUSED_ROUTES.get(plain, Refused(_NOT_SHARED))
+
+
+def _rule_on_method(route: bytes, id: RequestId, params: dict[str, Any], allowed: Collection[str]) -> Ruling:
+    model, method = params.get("model"), params.get("method")
+    if not _is_name(model, _MODEL) or not _is_name(method, _METHOD):
+        return _UNREADABLE
+    if route != _CALL_KW:
+        return _refusal(model, method)
+    if (answer := _QUIET_METHODS.get((model, method))) is not None:
+        return Quiet(answer(params), id)
+    if method in WRITE_METHODS or (method not in READ_METHODS and f"{model}/{method}" not in allowed):
+        return _refusal(model, method)
+    args, kwargs = params.get("args", []), params.get("kwargs", {})
+    if not isinstance(args, list) or not isinstance(kwargs, dict):
+        return _UNREADABLE
+    return Passed(_call(id, {"model": model, "method": method, "args": args, "kwargs": kwargs}))
+
+
+def _refusal(model: str, method: str) -> Refused:
+    return Refused(_NOT_ALLOWED, model, method)
+
+
+def _is_name(value: object, pattern: re.Pattern[str]) -> TypeGuard[str]:
+    return isinstance(value, str) and len(value) <= _LONGEST_NAME and pattern.fullmatch(value) is not None
+
+
+def _plain(path: bytes) -> bytes:
+    return unquote_to_bytes(path)
+
+
+def _method_route(plain: bytes) -> bytes | None:
+    """The route that calls a model's method; what is behind it decides nothing."""
+    found = _METHOD_ROUTES.fullmatch(plain)
+    return found[1] if found else None
+
+
+def _call(id: RequestId, params: Mapping[str, object]) -> bytes:
+    return _written({"id": id, "jsonrpc": "2.0", "method": "call", "params": params})
+
+
+def _written(value: object) -> bytes:
+    """As UTF-8; raises ValueError for numbers that JSON lacks and for halves of characters."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _only(*names: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Keeps what Odoo's own client sends to a route: a module may do more there for names that nobody here knows."""
+
+    def keep(params: dict[str, Any]) -> dict[str, Any]:
+        return {name: params[name] for name in names if name in params}
+
+    return keep
+
+
+def _of_store(params: dict[str, Any]) -> dict[str, Any]:
+    """What may be asked of the route that gives all kinds of data: by names up to 18, in a list from 19 on.
+
+    Some of those kinds are writes: a chat that is made, a bookmark that is set. What is not known to read is left out.
+    """
+    kept = _only("context", *_DATA)(params)
+    fetched = params.get("fetch_params")
+    if isinstance(fetched, list):
+        kept["fetch_params"] = [each for each in fetched if _kind_of(each) in _DATA]
+    return kept
+
+
+def _kind_of(entry: object) -> str | None:
+    kind = entry[0] if isinstance(entry, list) and entry else entry
+    return kind if isinstance(kind, str) else None
+
+
+# Answers to what the client does by itself.
+
+
+def _nothing(_params: dict[str, Any]) -> None:
+    return None
+
+
+def _empty_object(_params: dict[str, Any]) -> dict[str, Any]:
+    return {}
+
+
+def _no_ids(_params: dict[str, Any]) -> list[Any]:
+    return []
+
+
+def _false(_params: dict[str, Any]) -> bool:
+    return False
+
+
+def _no_chat(_params: dict[str, Any]) -> dict[str, Any]:
+    return {"available_for_me": False, "rule": {}}
+
+
+def _last_seen(params: dict[str, Any]) -> int | None:
+    found = params.get("last_message_id")
+    return found if isinstance(found, int) else None
+
+
+def _changed_settings(params: dict[str, Any]) -> dict[str, Any]:
+    """The client goes on with what comes back, so a menu stays folded as it was folded until the page is left."""
+    kwargs, args = params.get("kwargs"), params.get("args")
+    found = kwargs.get("new_settings") if isinstance(kwargs, dict) else None
+    if found is None and isinstance(args, list) and len(args) > 1:
+        found = args[1]
+    settings = found if isinstance(found, dict) else {}
+    match args:
+        case [[int(id)], *_]:
+            settings = {"id": id, **settings}
+    _written(settings)
+    return settings
+
+
+def _no_breadcrumbs(params: dict[str, Any]) -> list[dict[str, str]]:
+    """Odoo runs server actions to name them, and no call says which actions are some.
+
+    The client leaves out what it gets no name for.
+    """
+    actions = params.get("actions")
+    return [{"error": _NOT_SHARED} for _ in actions] if isinstance(actions, list) else []
+
+
+_CALL_KW: Final = b"/web/dataset/call_kw"
+_METHOD_ROUTES = re.compile(rb"(/web/dataset/call_(?:kw|button))(?:/.*)?", re.DOTALL)
+_MODEL = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*", re.ASCII)
+_METHOD = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
+_LONGEST_NAME: Final = 128
+_NOT_SHARED: Final = mark("This link is view-only: you can look, but not change anything.")
+_NOT_ALLOWED: Final = mark("This link is view-only: you can look, but not change anything ({model}/{method}).")
+_UNREADABLE: Final = Refused(mark("This link is view-only, and this is not a call as Odoo's own pages make it."))
+
+# Known to be writes, or code that somebody wrote; every other route is refused by its path alone.
+_REFUSED_ROUTES: Final[dict[bytes, Refused]] = {
+    b"/web/action/run": _refusal("ir.actions.server", "run"),
+    b"/web/dataset/resequence": Refused(_NOT_SHARED),
+    b"/web/view/edit_custom": Refused(_NOT_SHARED),
+}
+
+_FETCH: Final = ("after", "around", "before", "fetch_params", "limit", "max_id", "min_id", "search_term")
+# Kinds of data that are read and nothing else. A name that Odoo's client also asks for in a way that writes, such as
+# /mail/thread/messages in the newest version, is as good as the route of that name.
+_DATA: Final = frozenset(
+    {
+        "/discuss/channel/messages",
+        "/mail/history/messages",
+        "/mail/inbox/messages",
+        "/mail/starred/messages",
+        "/mail/thread/messages",
+        "avatar_card",
+        "canned_responses",
+        "channels_as_member",
+        "discuss.channel",
+        "failures",
+        "im_livechat.channel",
+        "init_messaging",
+        "livechat_channels",
+        "mail.activity",
+        "mail.canned.response",
+        "mail.thread",
+        "res.partner",
+        "res.users",
+        "systray_get_activities",
+    }
+)
+
+_ROUTES: Final[dict[bytes, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    # The web client.
+    b"/web/action/load": _only("action_id", "additional_context", "context"),
+    b"/web/domain/validate": _only("domain", "model"),
+    b"/web/session/check": _only(),
+    b"/web/session/get_lang_list": _only(),
+    b"/web/session/get_session_info": _only(),
+    b"/web/session/modules": _only(),
+    b"/web/webclient/bootstrap_translations": _only("mods"),
+    b"/web/webclient/version_info": _only(),
+    b"/report/check_wkhtmltopdf": _only(),
+    b"/calendar/notify": _only(),
+    b"/hr/get_org_chart": _only("context", "employee_id"),
+    b"/hr/get_redirect_model": _only(),
+    b"/hr/get_subordinates": _only("context", "employee_id", "subordinates_type"),
+    # The bus, where it isn't a socket.
+    b"/bus/get_autovacuum_info": _only(),
+    b"/bus/has_missed_notifications": _only("last_notification_id"),
+    b"/websocket/peek_notifications": _only("channels", "is_first_poll", "last"),
+    # Messages.
+    b"/mail/action": _of_store,
+    b"/mail/data": _of_store,
+    b"/mail/store": _of_store,
+    b"/mail/init_messaging": _only("context"),
+    b"/mail/load_message_failures": _only(),
+    b"/mail/read_subscription_data": _only("follower_id"),
+    b"/mail/history/messages": _only(*_FETCH),
+    b"/mail/inbox/messages": _only(*_FETCH),
+    b"/mail/starred/messages": _only(*_FETCH),
+    b"/mail/thread/data": _only("request_list", "thread_id", "thread_model"),
+    b"/mail/thread/messages": _only("thread_id", "thread_model", *_FETCH),
+    b"/mail/thread/recipients/fields": _only("thread_model"),
+    b"/mail/channel/messages": _only("channel_id", *_FETCH),
+    b"/discuss/channel/attachments": _only("before", "channel_id", "limit"),
+    b"/discuss/channel/info": _only("channel_id"),
+    b"/discuss/channel/members": _only("channel_id", "known_member_ids"),
+    b"/discuss/channel/messages": _only("channel_id", *_FETCH),
+    b"/discuss/channel/pinned_messages": _only("channel_id"),
+    b"/discuss/channel/sub_channel/fetch": _only("before", "limit", "parent_channel_id", "search_term"),
+    # The website and the customers' pages.
+    b"/my/counters": _only("counters"),
+    b"/mail/chatter_fetch": _only(
+        "domain", "limit", "offset", "res_id", "res_model", "thread_id", "thread_model", *_FETCH
+    ),
+    b"/mail/chatter_init": _only("res_id", "res_model"),
+    b"/portal/chatter_init": _only("thread_id", "thread_model"),
+    b"/website/get_current_currency": _only(),
+    b"/website/snippet/autocomplete": _only("limit", "max_nb_chars", "options", "order", "search_type", "term"),
+    b"/website/snippet/filter_templates": _only("filter_name"),
+    b"/website/snippet/filters": _only("filter_id", "limit", "search_domain", "template_key", "with_sample"),
+    b"/website_mail/is_follower": _only("records"),
+    b"/website_sale/get_combination_info": _only(
+        "add_qty", "combination", "parent_combination", "product_id", "product_template_id", "uom_id"
+    ),
+    b"/shop/cart/quantity": _only(),
+}
+
+_QUIET_ROUTES: Final[dict[bytes, Callable[[dict[str, Any]], object]]] = {
+    b"/web/action/load_breadcrumbs": _no_breadcrumbs,
+    # Presence.
+    b"/websocket/on_closed": _nothing,
+    b"/websocket/update_bus_presence": _empty_object,
+    # Seen, read, typing and folded: by channels of 16 under /mail, since then under /discuss.
+    b"/mail/channel/notify_typing": _nothing,
+    b"/mail/channel/set_last_seen_message": _last_seen,
+    b"/discuss/channel/fold": _nothing,
+    b"/discuss/channel/mark_as_read": _nothing,
+    b"/discuss/channel/notify_typing": _nothing,
+    b"/discuss/channel/set_last_seen_message": _last_seen,
+    b"/calendar/notify_ack": _nothing,
+    b"/shop/products/recently_viewed_update": _empty_object,
+    # A website's chat opens by itself where somebody is there to answer.
+    b"/im_livechat/init": _no_chat,
+}
+
+_QUIET_METHODS: Final[dict[tuple[str, str], Callable[[dict[str, Any]], object]]] = {
+    ("discuss.channel", "channel_fetched"): _nothing,
+    ("discuss.channel", "channel_fold"): _nothing,
+    ("mail.channel", "channel_fetched"): _nothing,
+    ("mail.channel", "channel_fold"): _nothing,
+    ("mail.message", "mark_all_as_read"): _no_ids,
+    ("mail.message", "set_message_done"): _nothing,
+    ("mail.partner.device", "register_devices"): _nothing,
+    ("mail.push.device", "register_devices"): _nothing,
+    ("ir.attachment", "register_as_main_attachment"): _nothing,
+    ("res.users.settings", "set_res_users_settings"): _changed_settings,
+    ("res.users.settings", "set_volume_setting"): _nothing,
+    ("web_tour.tour", "consume"): _false,
+    # A read that up to 17 belongs to no list of ours, made as soon as the client starts: no activities are shown.
+    ("res.users", "systray_get_activities"): _no_ids,
+}

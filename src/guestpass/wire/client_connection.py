@@ -1,0 +1,716 @@
+"""One connection of a client: heads are found in its bytes, requests are served one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import struct
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+from mypy_extensions import mypyc_attr
+
+from guestpass.app.link_cache import LinkEntry
+from guestpass.app.notices import Notice, NoticeRenderer, RenderedNotice
+from guestpass.domain.reasons import Reason
+from guestpass.gateway.admission import wants_page
+from guestpass.gateway.head_rewriting import date_field, status_line
+from guestpass.gateway.oversized_cookies import shed
+from guestpass.wire.exchange import Serving
+from guestpass.wire.heads import MAX_HEAD, MAX_TARGET, RefusedHeadError, RequestHead, read_request_head
+from guestpass.wire.socket_queues import UNREAD, UNSENT, has_bytes
+from guestpass.wire.upstream_connection import UpstreamConnection
+from guestpass.wire.websocket_handshake import names_websocket
+from guestpass.wire.write_buffer import WriteBuffer
+
+if TYPE_CHECKING:
+    from guestpass.gateway.lifecycle import Gateway
+
+HEAD_TIMEOUT: Final = 10.0
+# How long one goes on to read what nobody wants any more: after the client's last byte, and in all. Whoever sends a
+# whole upload before he looks for an answer must not be reset meanwhile; nginx waits 5 and 30 seconds.
+_LINGER_SECONDS: Final = 2.0
+_LONGEST_LINGER: Final = 30.0
+_LINGER_BYTES: Final = 64 * 1024 * 1024
+_BACKLOG: Final = 64 * 1024
+_LONGEST_WAIT: Final = 300.0
+"""Seconds that a look-up, a sign-in or an asset may take; each has shorter limits of its own."""
+_NEVER: Final = float("inf")
+WRITE_BUFFER: Final = 1024 * 1024
+"""Bytes that wait for a client from which on no more are made ready for it."""
+RESET: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER for a connection that is to break with a reset."""
+# A line end that is no CRLF can't become right by waiting, and neither can a byte that begins no method.
+_BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
+_NO_METHOD = re.compile(rb"[^A-Za-z]")
+
+
+class Receiving(Protocol):
+    """Who decides what becomes of a request."""
+
+    def receive(self, client: ClientConnection, head: RequestHead) -> None:
+        """Answer a request, or begin an exchange; raises RefusedHeadError."""
+        ...
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class ClientConnection(asyncio.Protocol):
+    """A client's end. `answered` says that the head of an answer to the present request has gone out.
+
+    `has_arrived` says that the connection stands. `unsent` are the bytes that waited for the client when the sweep last
+    came by, and `stuck_since` is when it last took any.
+    """
+
+    __slots__ = (
+        "_backlog",
+        "_closing",
+        "_counted",
+        "_deadline",
+        "_eof",
+        "_exchange",
+        "_head",
+        "_is_hurried",
+        "_is_queued",
+        "_is_taking",
+        "_is_tls",
+        "_left",
+        "_linger_until",
+        "_lingered",
+        "_out",
+        "_pausing",
+        "_reception",
+        "_scanned",
+        "_start",
+        "_tail_of",
+        "_waiting",
+        "_was_served",
+        "address",
+        "answered",
+        "gateway",
+        "has_arrived",
+        "notices",
+        "peer",
+        "signs_in_on",
+        "stuck_since",
+        "transport",
+        "unsent",
+        "visitor",
+        "write_paused",
+    )
+
+    _UPSTREAM: Final = 1
+    _FULL: Final = 2
+
+    def __init__(self, gateway: Gateway, reception: Receiving) -> None:
+        self.gateway = gateway
+        self._reception = reception
+        self.notices: NoticeRenderer = gateway.notices  # how the present request's client is told things
+        self.transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._out = WriteBuffer(gateway.outbox)
+        self.peer = ""
+        self.address = ""  # the client's, also behind a proxy, once a request has said so
+        self._counted = False
+        self._was_served = False
+        self.unsent = 0
+        self.stuck_since = 0.0
+        self._backlog = b""  # what has arrived and was not taken yet, from `_start` on
+        self._start = 0
+        self._scanned = 0  # bytes of it in which no head ends
+        self._is_queued = False  # for the next step
+        self._is_taking = False  # the exchange takes what has arrived, and may leave some of it
+        self._exchange: Serving | None = None
+        self._head: RequestHead | None = None
+        self._is_tls = False
+        self._left: Callable[[], None] | None = None  # told where the client leaves before it had the answer
+        self.has_arrived = False
+        self._waiting = False  # for a look-up, before there is an exchange
+        self._closing = False
+        self._lingered = -1
+        self._linger_until = 0.0
+        self._is_hurried = False
+        self._eof = False
+        self._pausing = 0
+        self._deadline = _NEVER
+        self._tail_of: LinkEntry | None = None
+        self.visitor: str | None = None
+        self.write_paused = False
+        self.answered = False
+        self.signs_in_on: UpstreamConnection | None = None  # by NTLM or Negotiate, step by step
+
+    # The transport's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        self._out.begin(self.transport)
+        self.has_arrived = True
+        self._is_tls = transport.get_extra_info("ssl_object") is not None
+        peer = transport.get_extra_info("peername")
+        self.peer = self.address = peer[0].partition("%")[0] if peer else ""
+        now = self.stuck_since = self.gateway.loop.time()
+        self._deadline = now + HEAD_TIMEOUT
+        self._counted = self.gateway.lets_in(self)
+        if not self._counted:
+            self.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if self._lingered >= 0:
+            self._lingered += len(data)
+            if self._lingered > _LINGER_BYTES:
+                self.abort()
+            else:
+                self._deadline = min(self.gateway.loop.time() + _LINGER_SECONDS, self._linger_until)
+            return
+        if self._backlog:
+            self._backlog = self._backlog[self._start :] + data
+            self._start = 0
+        else:
+            self._backlog = data
+        if self._is_queued:
+            self._regulate()
+        else:
+            self._take_step()
+
+    def eof_received(self) -> bool:
+        """Keep half-closed connections: a client may send its request, say that this was all, and read on."""
+        self._eof = True
+        # A transport that closes takes nothing more, so it is given what this turn had to send before it is told to.
+        self._out.flush()
+        if not self._is_tls:
+            return self._is_queued or self._can_finish
+        # With TLS that is how clients leave. Should this one read on, half an answer must not look like a whole one.
+        if self._exchange is not None and self.answered and not self._exchange.is_endless:
+            self.abort()
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._closing = True
+        if error is not None or self._exchange is not None:
+            self._tell_left()
+        if self._counted:
+            self.gateway.forget(self)
+        self._let_go_of_tail()
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.client_lost()
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+        self.gateway.stops_reading(self)
+        if self._exchange is not None:
+            self._exchange.client_takes_no_more()
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        self.gateway.reads_again(self)
+        if self._exchange is not None:
+            self._exchange.client_takes_more()
+        elif self._backlog:
+            self._queue()
+
+    # What exchanges use
+
+    def write(self, data: bytes) -> None:
+        """Send bytes of an answer."""
+        self._out.write(data)
+
+    def write_parts(self, head: bytes, data: bytes) -> None:
+        """Send a head and what is there of its body."""
+        self._out.write_parts(head, data)
+
+    @property
+    def patience(self) -> float:
+        """For how many seconds the client may keep us waiting, once its request's head has arrived."""
+        return self.gateway.crowd.caps.patience
+
+    def set_deadline(self, seconds: float | None) -> None:
+        """Let the sweep end what is under way after so many seconds without another call; None for never."""
+        self._deadline = _NEVER if seconds is None else self.gateway.loop.time() + seconds
+
+    def pause_for_upstream(self) -> None:
+        """Read no more of the body until the upstream has taken what there is."""
+        self._pause(self._UPSTREAM)
+
+    def resume_for_upstream(self) -> None:
+        """Read on."""
+        self._resume(self._UPSTREAM)
+
+    def tunnel_opened(self) -> None:
+        """Hand over what the client sent before the upstream had agreed."""
+        self._resume(self._FULL)
+        self._queue()
+
+    @property
+    def has_unsent_bytes(self) -> bool:
+        """Whether bytes wait, here or in the kernel, because the client is slow to take them.
+
+        Those on their way count as sent, although the client has yet to confirm them.
+        """
+        if self._out.unsent:
+            return True
+        return has_bytes(self.transport.get_extra_info("socket"), UNSENT)
+
+    def hold_tail(self, entry: LinkEntry, visitor: str | None) -> None:
+        """The end of an answer is still to be sent: if its link ends before that, so must this connection."""
+        self._let_go_of_tail()
+        self._tail_of, self.visitor = entry, visitor
+        entry.live.add(self)
+
+    def cut(self) -> None:
+        """The link of the answer that is still being sent has ended."""
+        unsent = self.has_unsent_bytes
+        self._let_go_of_tail()
+        if unsent:
+            self.abort()
+
+    def exchange_over(self, *, keep_alive: bool, request_done: bool) -> None:
+        """The answer is complete: go on with the next request, or close."""
+        self._exchange = None
+        if self._eof:
+            self._tell_left()
+        self._resume(self._UPSTREAM)
+        # Also when a shutdown has begun since the answer's head promised to keep the connection: the next request may
+        # be on its way, and the answer to that one says that it is the last.
+        if keep_alive and self._may_ask_more:
+            self._await_next()
+        elif request_done and not self._sends_more:
+            self.close()
+        else:
+            self.linger()
+
+    def tunnel_over(self) -> None:
+        """The other end of a tunnel is gone; what it said last, a Close most likely, arrives all the same.
+
+        RFC 6455, section 7.1.1, wants that: end the sending half, read until the client has done so too, then close.
+        """
+        self.linger()
+
+    def refuse(self, reason: Reason, detail: str | None, *, read: bool = False, request_id: str | None = None) -> None:
+        """The request turned out to be wrong while its body arrived or, with `read`, when it had been read."""
+        self._exchange = None
+        if self.answered:
+            self.abort()
+        else:
+            self.reply(reason, detail=detail, request_id=request_id, close=not read, read=read)
+
+    def answer_instead(self, rendered: RenderedNotice) -> None:
+        """Answer a request that has been read to its end and goes nowhere."""
+        self._exchange = None
+        self.answer(rendered, read=True)
+
+    def upstream_failed(self, reason: Reason, environment: str, cause: str, link: LinkEntry | None) -> None:
+        """The upstream did not answer as it should."""
+        exchange, self._exchange = self._exchange, None
+        request_id = self.gateway.next_request_id()
+        # An id is free again when its environment is removed; what the next one of that id fails in is another fault.
+        made_at = link.environment.created_at if link is not None else None
+        self.gateway.faults.tell(
+            reason.value,
+            environment,
+            made_at,
+            request_id=request_id,
+            environment=environment,
+            cause=cause,
+            answered=self.answered,
+        )
+        if self.answered or self._closing:
+            self.abort()
+        else:
+            unread = exchange is not None and not exchange.request_done
+            seen = self._head is not None and wants_page(self._head)
+            self.reply(reason, request_id=request_id, close=unread, link=link, turns_away=seen)
+
+    # What the reception uses
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an answer could still arrive."""
+        return not self._closing
+
+    def wait(self) -> None:
+        """The decision needs a look-up; nothing further is read meanwhile."""
+        self._waiting = True
+        self._deadline = self.gateway.loop.time() + _LONGEST_WAIT
+
+    def tell_if_left(self, told: Callable[[], None]) -> None:
+        """Have it told, once, that the client closed its side before the answer to the present request, or reset it.
+
+        It may have read the answer all the same.
+        """
+        self._left = told
+
+    def _tell_left(self) -> None:
+        told, self._left = self._left, None
+        if told is not None:
+            told()
+
+    def start(self, exchange: Serving) -> None:
+        """Let an exchange serve the present request."""
+        self._waiting = False
+        self._exchange = exchange
+        # What came during a look-up is taken now; from here on the upstream says how fast it goes.
+        self._resume(self._FULL)
+        exchange.begin()
+        if self._exchange is exchange and exchange.takes_bytes:
+            self._take_step()
+
+    def reply(
+        self,
+        reason: Reason,
+        *,
+        token: str | None = None,
+        query: str = "",
+        detail: str | None = None,
+        request_id: str | None = None,
+        close: bool = False,
+        read: bool = False,
+        extra: Sequence[bytes] = (),
+        link: LinkEntry | None = None,
+        turns_away: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        """Answer the present request with a notice; `extra` are further field lines.
+
+        `link` is the one that this is about. With `turns_away` its owner sees that a person did not get in.
+        `retry_after` are the seconds until he may.
+        """
+        page = self._head is not None and wants_page(self._head)
+        request_id = request_id or self.gateway.next_request_id()
+        if link is not None and turns_away and self._head is not None:
+            self.gateway.turned_away(link, reason, self.peer, self._head, request_id)
+        notice = Notice(
+            reason=reason,
+            page=page,
+            request_id=request_id,
+            ended_at=_ended_at(link, reason),
+            branding=self.gateway.directory.branding(link) if link is not None else None,
+            token=token,
+            query=query,
+            detail=detail,
+            languages=self._head.languages if self._head is not None else "",
+            repeatable=self._head is not None and self._head.method == b"GET",
+            retry_after=retry_after,
+        )
+        self.answer(self.notices.render(notice), extra=extra, close=close, read=read)
+
+    def answer(
+        self, rendered: RenderedNotice, *, extra: Sequence[bytes] = (), close: bool = False, read: bool = False
+    ) -> None:
+        """Send a small ready answer; `extra` are further field lines, `read` that the request's body has been read."""
+        head = self._head
+        self._waiting = False
+        unread = head is not None and head.has_body and not read
+        # What follows a request for a WebSocket may be frames already, meant for a tunnel that is not (RFC 6455,
+        # section 4.1, forbids that, and who smuggles does it): it must not be read as requests.
+        close = close or (head is not None and names_websocket(head))
+        keep_alive = head is not None and head.keep_alive and not (close or unread or self.gateway.draining)
+        lines = [
+            status_line(rendered.status),
+            date_field(),
+            *(f"{name}: {value}\r\n".encode("latin-1") for name, value in rendered.fields),
+            *extra,
+            b"Content-Length: %d\r\n" % len(rendered.body),
+        ]
+        if not keep_alive:
+            lines.append(b"Connection: close\r\n")
+        elif head is not None and head.minor == 0:
+            lines.append(b"Connection: keep-alive\r\n")
+        lines.append(b"\r\n")
+        if head is None or head.method != b"HEAD":
+            lines.append(rendered.body)
+        self.write(b"".join(lines))
+        if self._eof:
+            self._tell_left()
+        if keep_alive and self._may_ask_more:
+            self._await_next()
+        elif unread or close or self._sends_more:
+            self.linger()
+        else:
+            self.close()
+
+    # Ends and time
+
+    def close(self) -> None:
+        """Close after what is still to be sent."""
+        self._closing = True
+        self._out.close()
+
+    def abort(self) -> None:
+        """Break the connection with a reset: after a plain close, a body of unknown length would look complete."""
+        self._closing = True
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None and not self.transport.is_closing():
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self._out.abort()
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether what is under way has no end of its own that a shutdown could wait for."""
+        return self._exchange is not None and self._exchange.is_endless
+
+    def go_away(self) -> None:
+        """This worker ends: end what has no end of its own."""
+        if self._exchange is not None and self._exchange.is_endless:
+            self._exchange.go_away()
+
+    @property
+    def idleness(self) -> tuple[bool, float] | None:
+        """By how much it is missed least, where nothing is under way: first who never asked, then who waits longest."""
+        if self._exchange is not None or self._waiting or self._closing or self._backlog or self._out.unsent:
+            return None
+        return self._was_served, self._deadline
+
+    def close_if_idle(self) -> None:
+        """Close where nothing is under way, not even a request that has arrived and was not read yet."""
+        if self._is_queued or self._has_unread_bytes:
+            return
+        if self._exchange is None and not self._waiting and not self._closing:
+            self.close()
+
+    @property
+    def _may_ask_more(self) -> bool:
+        """Whether a further request can be there or arrive: also one that was sent before the client said the last."""
+        return bool(self._backlog) or self._is_taking or not self._eof
+
+    @property
+    def _sends_more(self) -> bool:
+        """Whether the client has sent something that will not be served."""
+        return bool(self._backlog) or self._has_unread_bytes
+
+    @property
+    def _has_unread_bytes(self) -> bool:
+        return has_bytes(self.transport.get_extra_info("socket"), UNREAD)
+
+    def sweep(self, now: float) -> bool:
+        """End what has waited too long, and say whether there was any; called about twice a second."""
+        if self._tail_of is not None and not self.has_unsent_bytes:
+            self._let_go_of_tail()
+        self.measure(now)
+        if self.unsent and now - self.stuck_since >= self.patience:
+            self.cut_for_slowness("it took nothing of an answer for too long")
+            return True
+        if now < self._deadline:
+            return False
+        self._deadline = _NEVER
+        if self._exchange is not None:
+            self._exchange.timed_out()
+        elif self._lingered >= 0:
+            self._end_lingering(now)
+        elif self._waiting:
+            # Whoever was to answer has failed, or it would have done so long ago.
+            self.abort()
+        elif self._backlog and not self._closing:
+            self._head = None
+            self.refuse_slow(f"The request's head took longer than {HEAD_TIMEOUT:.0f} s.")
+        else:
+            self.close()
+        return True
+
+    def measure(self, now: float) -> None:
+        """Note how much waits for the client, and whether it has taken any since the last time."""
+        # What only waits for this turn's end has not been offered to the client yet.
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent or unsent < self.unsent:
+            self.stuck_since = now
+        self.unsent = unsent
+
+    def refuse_slow(self, detail: str) -> None:
+        """The request takes too long to arrive."""
+        request_id = self.gateway.next_request_id()
+        self.gateway.tell_of_client(Reason.HEAD_TIMEOUT.value, self.peer, request_id=request_id, cause=detail)
+        self._exchange = None
+        if self.answered:
+            self.abort()
+        else:
+            self.reply(Reason.HEAD_TIMEOUT, detail=detail, request_id=request_id, close=True)
+
+    def cut_for_slowness(self, cause: str) -> None:
+        """The client is too slow to take what it has asked for."""
+        self.gateway.tell_of_client("slow_client_cut", self.peer, cause=cause)
+        self.unsent = 0
+        self.abort()
+
+    def _let_go_of_tail(self) -> None:
+        if self._tail_of is not None:
+            self._tail_of.live.discard(self)
+            self._tail_of = None
+
+    # Finding heads
+
+    def _await_next(self) -> None:
+        self._head = None
+        self.answered = False
+        self._was_served = True
+        self._resume(self._UPSTREAM)
+        self._deadline = self.gateway.loop.time() + self.gateway.crowd.caps.patience
+        if self._backlog:
+            self._queue()
+
+    def _queue(self) -> None:
+        """Take another step in a later turn."""
+        if not self._is_queued and not self._closing:
+            self._is_queued = True
+            self.gateway.run_queue.add(self)
+
+    def run(self) -> None:
+        """Take the next step with what has arrived."""
+        self._is_queued = False
+        if self._closing:
+            return
+        try:
+            self._take_step()
+        except Exception:
+            self.abort()
+            raise
+
+    def _take_step(self) -> None:
+        """Serve one request of those that have arrived, or pass on as much of a body as one step may."""
+        exchange = self._exchange
+        if exchange is not None and exchange.takes_bytes and self._backlog:
+            data, start, self._backlog, self._start = self._backlog, self._start, b"", 0
+            self._is_taking = True
+            end = exchange.from_client(data, start)
+            self._is_taking = False
+            if end < len(data) and not self._closing:
+                self._backlog, self._start = data, end
+                if self._exchange is None or self._exchange.takes_bytes:
+                    self._queue()
+        elif self._may_serve and self._serve_next() and self._may_serve:
+            self._queue()
+        self._regulate()
+        if self._eof and not self._is_queued and not self._closing and not self._can_finish:
+            self.close()
+
+    @property
+    def _may_serve(self) -> bool:
+        """Whether a request may begin: not before the client has taken the answers that there are."""
+        return bool(self._backlog) and self._exchange is None and not (self._waiting or self.write_paused)
+
+    @property
+    def _can_finish(self) -> bool:
+        """Whether something is under way, or waits, that needs no further byte of the client's."""
+        exchange = self._exchange
+        if exchange is None:
+            return self._waiting or (self.write_paused and bool(self._backlog))
+        return exchange.request_done and not exchange.is_endless
+
+    def _regulate(self) -> None:
+        """Read no further ahead than one backlog."""
+        if len(self._backlog) - self._start > _BACKLOG:
+            self._pause(self._FULL)
+        else:
+            self._resume(self._FULL)
+
+    def _serve_next(self) -> bool:
+        """Serve the first request in the backlog; False where its head is not complete."""
+        data, start = self._backlog, self._start
+        if data.startswith(b"\r\n", start):
+            # RFC 9112, section 2.2: one empty line before a request is forgiven.
+            start += 2
+        end = data.find(b"\r\n\r\n", start + max(0, self._scanned - 3))
+        if end < 0:
+            self._await_head(data, start)
+            return False
+        self._scanned = 0
+        end += 4
+        if end - start > MAX_HEAD:
+            self._refuse_large_head(data, start)
+            return True
+        if end < len(data):
+            self._start = end
+        else:
+            self._backlog, self._start = b"", 0
+        self.answered = False
+        self._left = None
+        self.notices = self.gateway.notices
+        try:
+            head = self._head = read_request_head(data[start:end])
+            self._deadline = _NEVER
+            self._reception.receive(self, head)
+        except RefusedHeadError as error:
+            self._refuse_head(error.reason, str(error))
+        return True
+
+    def _await_head(self, data: bytes, start: int) -> None:
+        size = len(data) - start
+        if not self._scanned and size:
+            # Time runs from a head's first byte, however slowly the rest drips in.
+            self._deadline = self.gateway.loop.time() + HEAD_TIMEOUT
+        is_method = not _NO_METHOD.match(data, start) or (size == 1 and data.endswith(b"\r"))
+        if not is_method or _BARE_LINE_END.search(data, start + max(0, self._scanned - 1)):
+            self._refuse_head(Reason.BAD_REQUEST, "This is not an HTTP/1.1 request.")
+        elif size > MAX_HEAD:
+            self._refuse_large_head(data, start)
+        else:
+            self._scanned = size
+
+    def _refuse_large_head(self, data: bytes, start: int) -> None:
+        domain = (self.gateway.addresses.link_domain or "").encode()
+        shedding = shed(data[start : start + MAX_HEAD], secure=self.gateway.secure, domain=domain)
+        if shedding is not None:
+            self._backlog, self._start = b"", 0
+            target, lines = shedding
+            fields = (("Location", target.decode("latin-1")), ("Cache-Control", "no-store"))
+            self.answer(RenderedNotice(303, fields, b""), extra=lines, close=True)
+            return
+        first_line = data.find(b"\r\n", start, start + MAX_TARGET + 1024)
+        reason = Reason.TARGET_TOO_LONG if first_line < 0 else Reason.HEAD_TOO_LARGE
+        self._refuse_head(reason, f"The request's head is larger than {MAX_HEAD} bytes.")
+
+    def _refuse_head(self, reason: Reason, detail: str) -> None:
+        # Where the next request would begin is unknown, so this connection ends here.
+        self._backlog, self._start = b"", 0
+        self.reply(reason, detail=detail, close=True)
+
+    def linger(self, seconds: float | None = None) -> None:
+        """Close in such a way that what was sent arrives although the client is still sending.
+
+        Closing a socket with unread bytes resets it, and a reset overtakes the answer (RFC 9112, section 9.6). With
+        `seconds` all is over after so many, whether it arrived or not.
+        """
+        now = self.gateway.loop.time()
+        self._closing = True
+        self._exchange = None
+        self._backlog, self._start = b"", 0
+        self._lingered = 0
+        self._pausing = 0
+        self.transport.resume_reading()
+        self._is_hurried = seconds is not None
+        self._linger_until = now + (_LONGEST_LINGER if seconds is None else seconds)
+        self._deadline = min(now + _LINGER_SECONDS, self._linger_until)
+        if self._eof:
+            self._out.close()
+        else:
+            self._out.end()
+
+    def _end_lingering(self, now: float) -> None:
+        """The client has been silent for long enough, or has sent for too long."""
+        if self._is_hurried:
+            self.abort()
+        elif self.unsent:
+            # It takes its time to take the answer. How much of that it has is decided where answers wait for it.
+            self._deadline = now + _LINGER_SECONDS
+        else:
+            # No reset of ours: the kernel may still hold the answer's end.
+            self._out.close()
+
+    def _pause(self, why: int) -> None:
+        if not self._pausing and not self._closing:
+            self.transport.pause_reading()
+        self._pausing |= why
+
+    def _resume(self, why: int) -> None:
+        if self._pausing and not self._pausing & ~why and not self._closing:
+            self.transport.resume_reading()
+        self._pausing &= ~why
+
+
+def _ended_at(link: LinkEntry | None, reason: Reason) -> datetime | None:
+    """When the link ended, for a notice that says that it has."""
+    if link is None:
+        return None
+    if reason is Reason.LINK_EXPIRED:
+        return link.link.expires_at
+    return link.link.deactivated_at if reason is Reason.LINK_DEACTIVATED else None

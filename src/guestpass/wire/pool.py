@@ -1,0 +1,172 @@
+"""Connections to upstreams, kept for the next request of the same visitor where the upstream allows it.
+
+What somebody has said on a connection can change what is understood of the next request there: the rest of a body that
+the application left unread, or a sign-in that holds for the connection (docs/decisions/0025).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from guestpass.domain.environment import Environment
+from guestpass.wire.connector import CONNECT_TIMEOUT, Connector, UnreachableError, UpstreamOrigin
+from guestpass.wire.descriptors import raise_if_used_up
+from guestpass.wire.upstream_connection import FULL, SLOW, UpstreamConnection
+from guestpass.wire.write_buffer import FlushQueue
+
+IDLE_SECONDS: Final = 30.0
+_FRESH_SECONDS: Final = 1.0
+_MAX_IDLE: Final = 256
+"""Idle connections to one upstream, of all visitors together."""
+
+Holder = tuple[str, str | None] | None
+"""Who alone uses a connection: a visitor of a link, by the link's id and its own; None for all who come to our desk."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Upstream:
+    """Where to connect, and for whom: environments never share connections, nor do revisions of one.
+
+    Compared by identity, which costs a look-up of the pool much less than the hash of its parts.
+    """
+
+    owner: str
+    revision: int
+    at: UpstreamOrigin | Path
+
+    @classmethod
+    def of_environment(cls, environment: Environment, url: str) -> Upstream:
+        """The upstream behind one of the environment's addresses."""
+        return cls(str(environment.key), environment.revision, UpstreamOrigin.of(environment, url))
+
+
+class _Kept:
+    """One upstream's idle connections by holder, and how many they are; whoever gave one back last stands last."""
+
+    __slots__ = ("by_holder", "count")
+
+    def __init__(self) -> None:
+        self.by_holder: dict[Holder, list[UpstreamConnection]] = {}
+        self.count = 0
+
+
+class Pool:
+    """Idle connections by upstream and holder; the last one given back is taken first."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, connector: Connector, outbox: FlushQueue) -> None:
+        # Kept, since until Python 3.12 each question for the running loop is a system call.
+        self._loop = loop
+        self._connector = connector
+        self._new = partial(UpstreamConnection, outbox)
+        self._idle: dict[Upstream, _Kept] = {}
+
+    def take(
+        self, upstream: Upstream, holder: Holder, preferred: UpstreamConnection | None, *, repeatable: bool
+    ) -> UpstreamConnection | None:
+        """An idle connection of the holder's: the preferred one, where that is among them.
+
+        The upstream may be closing it at this very moment. A request that can't be repeated (RFC 9110, section
+        9.2.2) only gets one that was in use a second ago and whose end has not arrived: once it is sent, nobody could
+        tell any more whether it was read.
+        """
+        kept = self._idle.get(upstream)
+        if kept is None:
+            return None
+        idle = kept.by_holder.get(holder)
+        while idle:
+            connection = _take_from(idle, preferred)
+            if connection is None:
+                return None
+            kept.count -= 1
+            if connection.lost:
+                continue
+            if connection.has_unread_bytes:
+                # Nobody asked for them, so they are no answer to whoever asks now (RFC 9112, section 9.5).
+                connection.abort()
+                continue
+            if not repeatable:
+                if self._loop.time() - connection.idle_since > _FRESH_SECONDS:
+                    idle.append(connection)
+                    kept.count += 1
+                    return None
+                if connection.has_ended:
+                    connection.abort()
+                    continue
+            return connection
+        return None
+
+    async def connect(self, upstream: Upstream) -> UpstreamConnection:
+        """A new connection; raises UnreachableError and DescriptorsUsedUp."""
+        if isinstance(upstream.at, UpstreamOrigin):
+            return await self._connector.connect(upstream.at, self._new)
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                _, connection = await self._loop.create_unix_connection(self._new, str(upstream.at))
+        except OSError as error:
+            raise_if_used_up(error)
+            raise UnreachableError(str(error)) from None
+        return connection
+
+    def give_back(self, upstream: Upstream, holder: Holder, connection: UpstreamConnection) -> None:
+        """Keep a connection whose last exchange ended cleanly; where there are too many, another one goes."""
+        if connection.lost:
+            connection.close()
+            return
+        kept = self._idle.get(upstream)
+        if kept is None:
+            kept = self._idle[upstream] = _Kept()
+        connection.resume_reading(SLOW | FULL)
+        connection.idle_since = self._loop.time()
+        idle = kept.by_holder.pop(holder, None) or []
+        idle.append(connection)
+        kept.by_holder[holder] = idle
+        kept.count += 1
+        if kept.count > _MAX_IDLE:
+            # Whoever holds more than an equal share gives way, else who has been silent for longest.
+            holds_more = len(idle) > 1 and len(idle) * len(kept.by_holder) > _MAX_IDLE
+            gives_way = idle if holds_more else next(filter(None, kept.by_holder.values()))
+            gives_way.pop(0).close()
+            kept.count -= 1
+
+    def sweep(self, now: float) -> None:
+        """Close what has been idle for long, or is closed already."""
+        for upstream, kept in list(self._idle.items()):
+            for holder, idle in list(kept.by_holder.items()):
+                still = []
+                for connection in idle:
+                    if connection.lost:
+                        continue
+                    if now - connection.idle_since > IDLE_SECONDS:
+                        connection.close()
+                    else:
+                        still.append(connection)
+                kept.count -= len(idle) - len(still)
+                if still:
+                    kept.by_holder[holder] = still
+                else:
+                    del kept.by_holder[holder]
+            if not kept.by_holder:
+                del self._idle[upstream]
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        for kept in self._idle.values():
+            for idle in kept.by_holder.values():
+                for connection in idle:
+                    connection.close()
+        self._idle.clear()
+
+
+def _take_from(idle: list[UpstreamConnection], preferred: UpstreamConnection | None) -> UpstreamConnection | None:
+    """The preferred one, else the last; where somebody signs in on one, it is left to the client that does."""
+    if preferred is not None and preferred in idle:
+        idle.remove(preferred)
+        return preferred
+    for position in range(len(idle) - 1, -1, -1):
+        if not idle[position].signs_in:
+            return idle.pop(position)
+    return None

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from guestpass.odoo.http.json_bodies import (
+    DEPTH,
+    FEW_VALUES,
+    MOST_VALUES,
+    SHORT,
+    check_extent,
+    is_little,
+    read_call,
+    read_little,
+)
+
+
+def nested(levels: int, open: str = "[", close: str = "]") -> bytes:
+    """An object in which so many levels lie in each other, itself among them."""
+    return b'{"a":' + (open * (levels - 1) + "1" + close * (levels - 1)).encode() + b"}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b' {"id": 1, "params": {"args": [[], {"x": null}], "kwargs": {"a": {"id": 1}, "b": {"id": 2}}}}\n',
+        '{"name": "Møller \\u00e9 \U0001f600"}'.encode(),
+        b'{"x": 12345678901234567890, "y": -1.5e3, "z": true}',
+        nested(DEPTH),
+        nested(DEPTH, '{"a":', "}"),
+    ],
+)
+def test_one_object_is_read_as_any_reader_reads_it(body: bytes) -> None:
+    assert read_call(body) == json.loads(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"null",
+        b'"{}"',
+        b"[]",
+        b'[{"id": 1}]',
+        b"{}{}",
+        b"{} x",
+        b'{"a": 1,}',
+        b"{'a': 1}",
+        b'{"a": 1, "a": 2}',
+        b'{"a": {"b": 1, "b": 1}}',
+        b'{"method": 1, "meth\\u006fd": 2}',
+        b'[1, {"a": 1, "a": 1}]',
+        b'{"a": NaN}',
+        b'{"a": Infinity}',
+        b'{"a": -Infinity}',
+        b'{"a": ' + b"9" * 401 + b"}",
+        b'{"a": "\xff"}',
+        b'{"a": "\xed\xa0\x80"}',
+        b"\xef\xbb\xbf{}",
+        '{"a": 1}'.encode("utf-16"),
+        '{"a": 1}'.encode("utf-16-le"),
+        '{"a": 1}'.encode("utf-32"),
+        b'{"a": "\n"}',
+        b'{"a": /* */ 1}',
+        nested(DEPTH + 1),
+        nested(DEPTH + 1, '{"a":', "}"),
+        nested(200_000),
+        b"{" * 200_000,
+    ],
+)
+def test_what_readers_may_disagree_about_is_refused_in_a_sentence(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r"^The body of a call must .*\.$"):
+        read_call(body)
+
+
+# How much a body would become
+
+
+def array(of: str, count: int) -> bytes:
+    return b'{"a":[' + ",".join([of] * count).encode() + b"]}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        array("[[]]", 200_000),
+        array("{}", MOST_VALUES),
+        array("0", MOST_VALUES),
+        array('""', MOST_VALUES),
+        array('{"a":0}', MOST_VALUES // 2),
+        b'{"a":' * MOST_VALUES,
+        b"[" * (MOST_VALUES + 1),
+        b'{"a":' + b"[" * 100_000 + b'"[]"' + b"]" * 100_000 + b"}",
+    ],
+)
+def test_what_would_become_too_much_is_refused_before_anything_is_made_of_it(
+    body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+    monkeypatch.setattr(json, "loads", made.append)
+    with pytest.raises(ValueError, match=r"^The body of a call must (have at most|not nest deeper than) [0-9]+ .*\.$"):
+        read_call(body)
+    assert not made
+
+
+def test_the_sentence_names_the_limit() -> None:
+    with pytest.raises(ValueError, match=f"^The body of a call must have at most {MOST_VALUES} names and values\\.$"):
+        read_call(array("0", MOST_VALUES))
+    with pytest.raises(ValueError, match=f"^The body of a call must not nest deeper than {DEPTH} levels\\.$"):
+        read_call(nested(DEPTH + 1))
+
+
+def test_what_stands_in_strings_counts_for_nothing() -> None:
+    """A spreadsheet or a page goes to Odoo as one string."""
+    text = '[{"a": "\\\\", "b": [1, 2]}, ' * 20_000
+    body = json.dumps({"params": {"args": [text, '\\"' * 1000 + "[" * 1000]}}).encode()
+    assert read_call(body, FEW_VALUES)["params"]["args"][0] == text
+
+
+def test_an_import_of_thousands_of_lines_is_a_call() -> None:
+    lines = [[f"line {line}", "1.5", "true"] * 16 for line in range(2000)]
+    assert read_call(json.dumps({"params": {"args": [["a"] * 48, lines]}}).encode())
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5)
+    | st.text(alphabet='"\\[]{},:', max_size=8),
+    lambda each: st.lists(each, max_size=4) | st.dictionaries(st.text(max_size=3), each, max_size=4),
+    max_leaves=20,
+)  # fmt: skip
+
+
+def extent(value: object) -> tuple[int, int]:
+    """Names and values, and levels, as somebody counts them who has them before him."""
+    if not isinstance(value, dict | list):
+        return 1, 0
+    inner = [extent(each) for each in (value.values() if isinstance(value, dict) else value)]
+    names = len(value) if isinstance(value, dict) else 0
+    return 1 + names + sum(count for count, _ in inner), 1 + max((depth for _, depth in inner), default=0)
+
+
+@given(_JSON, st.booleans())
+@example(["\\", "]", '\\"'], False)
+def test_everything_that_a_body_would_become_is_counted(value: object, escaped: bool) -> None:
+    values, depth = extent(value)
+    body = json.dumps(value, ensure_ascii=escaped).encode("utf-8", "surrogatepass")
+    check_extent(body, 2 * values)
+    if values > 3:
+        with pytest.raises(ValueError, match="names and values"):
+            check_extent(body, values // 2 - 1)
+    levels = "[" * (DEPTH - depth) + body.decode("utf-8", "surrogatepass") + "]" * (DEPTH - depth)
+    check_extent(levels.encode("utf-8", "surrogatepass"), 1000)
+    if depth:
+        with pytest.raises(ValueError, match="deeper"):
+            check_extent(b"[" + levels.encode("utf-8", "surrogatepass") + b"]", 1000)
+
+
+def test_little_is_what_is_short_and_has_few_values() -> None:
+    assert is_little(b"{}")
+    assert is_little(array("0", FEW_VALUES // 2))
+    assert not is_little(array("[[]]", SHORT // 8))
+    assert not is_little(b'{"a": "' + b"x" * SHORT + b'"}')
+
+
+def test_of_what_environments_say_as_much_is_read_as_others_can_wait_for() -> None:
+    assert read_little(b'[{"id": 1}]') == [{"id": 1}]
+    assert read_little(b'{"a": "' + b"x" * 1_000_000 + b'"}') == {"a": "x" * 1_000_000}
+    for too_much in (array("[[]]", FEW_VALUES), nested(DEPTH + 1), b"{", b"\xff", '{"a": "\\\\"}'.encode("utf-16")):
+        assert read_little(too_much) is None

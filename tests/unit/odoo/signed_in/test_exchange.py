@@ -1,0 +1,158 @@
+"""The order of things while a session moves: the new id is written before the visitor has its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import AsyncIterator, Coroutine
+from types import SimpleNamespace
+from typing import Any, cast
+from unittest.mock import Mock
+
+import pytest
+from tests.storage.samples import LINK_ID, make_environment, make_link
+from tests.unit.gateway.requests import request
+
+from guestpass.app.link_cache import LinkEntry
+from guestpass.app.visitor_sessions import VisitorSession
+from guestpass.odoo.signed_in.exchange import SessionUse, SignedInTunnel
+
+BEFORE, AFTER = b"b" * 84, b"a" * 84
+KEY = base64.b64encode(b"0123456789abcdef")
+ACCEPT = base64.b64encode(hashlib.sha1(KEY + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+SWITCHING = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: " + ACCEPT + b"\r\n"
+)
+MOVED = b"Set-Cookie: session_id=" + AFTER + b"; HttpOnly; Path=/\r\n"
+
+
+class SlowSessions:
+    """Writes an id down when it is let, or fails to."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.let = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def moved(self, link_id: str, visitor: str, before: VisitorSession, id: bytes) -> None:
+        await self.let.wait()
+        if self.error is not None:
+            raise self.error
+        assert (link_id, visitor, before.id) == (LINK_ID, "bert", BEFORE)
+        self.written.append(id)
+
+
+class Stage:
+    """A socket of a visitor, before both of whose ends nobody stands."""
+
+    def __init__(self, tasks: asyncio.TaskGroup) -> None:
+        self.told = b""
+        self.sessions = SlowSessions()
+        self.log = Mock()
+        self.upstream = Mock()
+        self.client = Mock(write=self.tell, write_parts=lambda *parts: self.tell(b"".join(parts)), write_paused=False)
+        self.client.gateway = SimpleNamespace(
+            spawn=lambda work: self.spawn(tasks, work), log=self.log, time=lambda: 0.0, draining=False
+        )
+        entry = LinkEntry(make_link(account="anna"), make_environment())
+        head = request(
+            "GET /websocket", "Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Key: {KEY.decode()}"
+        )
+        answer = Mock(fields=lambda head: [b"%b: %b\r\n" % (name, value) for _, name, value in head.fields])
+        self.tunnel = SignedInTunnel(
+            cast("Any", self.client), head, b"", Mock(), answer,
+            body_limit=1, response_timeout=1, upgrade=True, entry=entry, visitor="bert",
+        )  # fmt: skip
+        known = VisitorSession(BEFORE, 1, "anna", 1, entry.link.version, entry.environment)
+        self.tunnel.session = SessionUse(cast("Any", self.sessions), entry, "bert", "192.0.2.7", known, lambda: None)
+        self.tunnel._attach(self.upstream)
+
+    def tell(self, data: bytes) -> None:
+        self.told += data
+
+    @staticmethod
+    def spawn(tasks: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
+        tasks.create_task(work)
+
+    async def let_it_be_written(self) -> None:
+        self.sessions.let.set()
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    async with asyncio.TaskGroup() as tasks:
+        played = Stage(tasks)
+        yield played
+        played.sessions.let.set()
+        # Where it is a tunnel by now, its warning waits for the link's end.
+        played.tunnel.cut()
+
+
+async def test_a_socket_opens_when_the_new_id_is_written_and_nothing_is_lost_meanwhile(stage: Stage) -> None:
+    stage.tunnel.from_upstream(SWITCHING + MOVED + b"\r\n\x81\x01a")
+    await asyncio.sleep(0)
+    stage.tunnel.from_upstream(b"\x81\x01b")
+    assert stage.told == b""
+    stage.upstream.pause_reading.assert_called()
+    stage.upstream.resume_reading.assert_not_called()
+    await stage.let_it_be_written()
+    assert stage.sessions.written == [AFTER]
+    head, _, frames = stage.told.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 101 ")
+    assert b"session_id" not in head
+    assert frames == b"\x81\x01a\x81\x01b"
+    stage.upstream.resume_reading.assert_called()
+
+
+async def test_an_answer_waits_as_well_and_is_whole_although_odoo_has_closed(stage: Stage) -> None:
+    stage.tunnel.from_upstream(b"HTTP/1.1 400 Bad Request\r\n" + MOVED + b"\r\nse")
+    stage.tunnel.from_upstream(b"en")
+    stage.tunnel.upstream_lost(None)
+    assert stage.told == b""
+    await stage.let_it_be_written()
+    assert stage.told.startswith(b"HTTP/1.1 400 ")
+    assert stage.told.endswith(b"\r\n\r\n4\r\nseen\r\n0\r\n\r\n")
+    assert b"session_id" not in stage.told
+    stage.client.exchange_over.assert_called_once()
+
+
+async def test_an_answer_that_broke_off_meanwhile_does_not_look_whole(stage: Stage) -> None:
+    stage.tunnel.from_upstream(b"HTTP/1.1 400 Bad Request\r\n" + MOVED + b"\r\nse")
+    stage.tunnel.upstream_lost(ConnectionResetError())
+    await stage.let_it_be_written()
+    stage.client.exchange_over.assert_not_called()
+    stage.client.abort.assert_called_once()
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [b"", b"Set-Cookie: session_id=" + BEFORE + b"\r\n", b"Set-Cookie: session_id=; Max-Age=0\r\n"],
+    ids=["none", "the same", "none that could be sent"],
+)
+async def test_where_nothing_moves_nothing_waits(stage: Stage, cookie: bytes) -> None:
+    stage.tunnel.from_upstream(SWITCHING + cookie + b"\r\n\x81\x01a")
+    assert stage.told.startswith(b"HTTP/1.1 101 ")
+    assert b"session_id" not in stage.told
+    assert stage.told.endswith(b"\r\n\r\n\x81\x01a")
+
+
+async def test_an_id_that_can_not_be_written_costs_nobody_his_answer(stage: Stage) -> None:
+    stage.sessions.error = OSError("no disk")
+    stage.tunnel.from_upstream(SWITCHING + MOVED + b"\r\n")
+    await stage.let_it_be_written()
+    assert stage.told.startswith(b"HTTP/1.1 101 ")
+    stage.log.exception.assert_called_once()
+    assert AFTER.decode() not in repr(stage.log.mock_calls)
+
+
+async def test_who_is_cut_off_meanwhile_gets_nothing_and_the_id_is_written_all_the_same(stage: Stage) -> None:
+    stage.tunnel.from_upstream(SWITCHING + MOVED + b"\r\n")
+    stage.tunnel.cut()
+    await stage.let_it_be_written()
+    assert stage.told == b""
+    assert stage.sessions.written == [AFTER]
+    stage.client.abort.assert_called_once()

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from guestpass.odoo.signed_in.rules import SignInRuling, is_own_sign_in, rule_on_sign_in, takes_credentials
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"/web/session/logout",
+        b"/web/session/logout/",
+        b"/web/session/%6Cogout",
+        b"/Web/Session/Logout",
+        b"/en/web/session/logout",
+        b"/web/session/destroy",
+    ],
+)
+@pytest.mark.parametrize("method", [b"GET", b"POST", b"HEAD"])
+def test_who_logs_out_leaves(method: bytes, path: bytes) -> None:
+    assert rule_on_sign_in(method, path) is SignInRuling.LEAVES
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"/web/session/authenticate",
+        b"/web/session/authenticate/",
+        b"/WEB/session/authenticate",
+        b"/web/session/%61uthenticate",
+        b"/en_US/web/session/authenticate",
+        b"/deutsch/web/session/authenticate",
+        b"/web/session/change_password",
+        b"/web/session/identity",
+        b"/web/session/identity/check",
+        b"/web/login/totp",
+        b"/web/login/totp/x",
+        b"/web/reset_password",
+        b"/web/signup",
+        b"/web/become",
+        b"/web/webauthn/x",
+        b"/web/passkey",
+        b"/auth/magic/x",
+        b"/auth_oauth/signin",
+        b"/auth_signup/x",
+        b"/my/security",
+        b"/my/security/x",
+        b"/en/my/security",
+    ],
+)
+@pytest.mark.parametrize("method", [b"GET", b"POST", b"PUT"])
+def test_nobody_signs_in_as_somebody_else_or_changes_how(method: bytes, path: bytes) -> None:
+    assert rule_on_sign_in(method, path) is SignInRuling.REFUSED
+
+
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE"])
+@pytest.mark.parametrize("path", [b"/web/login", b"/web/login/", b"/en/web/login", b"/web/%6cogin"])
+def test_the_form_is_looked_at_and_not_sent(method: bytes, path: bytes) -> None:
+    assert rule_on_sign_in(method, path) is SignInRuling.REFUSED
+    for looking in (b"GET", b"HEAD"):
+        assert rule_on_sign_in(looking, path) is SignInRuling.PASS
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"/",
+        b"/odoo",
+        b"/web",
+        b"/web/login_successful",
+        b"/web/session/get_session_info",
+        b"/web/session/check",
+        b"/web/dataset/call_kw",
+        b"/my",
+        b"/my/account",
+        b"/authors/x",
+        b"/shop/auth_oauth",
+        b"/auth",
+        b"/websocket",
+    ],
+)
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+def test_everything_else_is_odoos(method: bytes, path: bytes) -> None:
+    assert rule_on_sign_in(method, path) is SignInRuling.PASS
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "own"),
+    [
+        (b"POST", b"/web/login", True),
+        (b"POST", b"/web/login/", True),
+        (b"POST", b"/en/web/login", True),
+        (b"GET", b"/web/login/totp", True),
+        (b"POST", b"/web/login/totp", True),
+        (b"GET", b"/web/session/logout", True),
+        (b"PUT", b"/web/login", False),
+        (b"POST", b"/web/login/other", False),
+        (b"POST", b"/web/session/logout", False),
+        (b"POST", b"/web/session/authenticate", False),
+        (b"POST", b"/web/signup", False),
+        (b"POST", b"/web/reset_password", False),
+        (b"POST", b"/my/security", False),
+        (b"POST", b"/web/dataset/call_kw/web/login", False),
+    ],
+)
+def test_how_a_person_signs_in_himself_is_known(method: bytes, path: bytes, *, own: bool) -> None:
+    assert is_own_sign_in(method, path) is own
+
+
+def call(model: str, method: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    return {"params": {"model": model, "method": method, "args": list(args), "kwargs": kwargs}}
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        call("res.users", "change_password", "old", "new"),
+        call("res.users", "authenticate", "db", "login", "password", {}),
+        call("res.users", "write", [6], {"password": "x"}),
+        call("res.users", "write", [6], {"login": "x"}),
+        call("res.users", "web_save", [6], {"email": "x"}),
+        call("res.users", "create", [{"name": "x", "login": "x"}]),
+        call("res.users", "load", ["name", "login"], [["x", "y"]]),
+        call("res.partner", "load", ["id", "user_ids/password"], [["base.partner_demo", "x"]]),
+        call("res.users", "load", fields=[".id", "password"], data=[["6", "x"]]),
+        call("base_import.import", "execute_import", [1], [".id", "password"], ["Id", "Word"], {}),
+        call("res.users", "web_create_users", ["me@evil.example"]),
+        call("res.users", "action_totp_disable", [6]),
+        call("res.partner", "signup_get_auth_param", [7]),
+        call("res.partner", "write", [7], {"user_ids": [[0, 0, {"password": "x"}]]}),
+        call("res.company", "write", [1], {"a": [[1, 2, {"b": [[1, 3, {"totp_secret": "x"}]]}]]}),
+        call("x.wizard", "web_save", [], vals={"api_key_ids": []}),
+        call("res.users.apikeys", "read", [1]),
+        call("res.users.apikeys.description", "make_key", [1]),
+        call("res.users.identitycheck", "run_check", [1]),
+        call("change.password.own", "create", [{}]),
+        call("change.password.wizard", "change_password_button", [1]),
+        call("auth_totp.wizard", "enable", [1]),
+        call("auth_totp.device", "search", []),
+        call("auth.passkey.key", "create", [{}]),
+        call("portal.wizard.user", "action_grant_access", [1]),
+        call("res.partner", "reset_password", "x"),
+        {"params": {"new_password": "x"}},
+        {"params": {"fields": [{"password": "x"}]}},
+    ],
+    ids=lambda made: f"{made['params'].get('model')}.{made['params'].get('method')}",
+)
+def test_what_uses_or_makes_a_credential_is_recognised(made: dict[str, Any]) -> None:
+    assert takes_credentials(made)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {},
+        {"params": {}},
+        call("res.users", "read", [6], ["login", "email", "password"]),
+        call("res.users", "web_read", [6], specification={"login": {}, "api_key_ids": {}}),
+        call("res.users", "search_read", [["login", "=", "x"]], fields=["login"]),
+        call("res.users", "onchange", [6], {"login": "x"}, ["login"], {}),
+        call("res.users", "write", [6], {"signature": "x", "lang": "en_US"}),
+        call("res.users", "web_save", [6], {"name": "x"}, specification={"login": {}, "password": {}}),
+        call("res.partner", "write", [7], {"email": "x@example.com", "name": "x"}),
+        call("res.partner", "create", [{"email": "x@example.com"}], context={"password": "x"}),
+        call("crm.lead", "message_post", [1], body="my password is x"),
+        call("res.partner", "load", ["name", "email"], [["x", "y"]]),
+        call("res.partner", "write", [7], {"comment": "password"}),
+        call("res.users.settings", "set_res_users_settings", [1], new_settings={"a": True}),
+        {"params": {"thread_model": "res.partner", "thread_id": 7, "post_data": {"body": "password"}}},
+    ],
+    ids=lambda made: str(made)[:60],
+)
+def test_what_only_speaks_of_one_is_let_go(made: dict[str, Any]) -> None:
+    assert not takes_credentials(made)

@@ -1,0 +1,519 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guestpass.domain.view_only import WRITE_METHODS
+from guestpass.languages.language import language_for
+from guestpass.odoo.view_only.calls import (
+    MAX_CALL,
+    READ_METHODS,
+    Passed,
+    Quiet,
+    Refused,
+    is_ruled_by_body,
+    rule_on_call,
+)
+
+CALL_KW = b"/web/dataset/call_kw/res.partner/web_search_read"
+LISTED = [
+    "web_search_read",
+    "web_read",
+    "read",
+    "search",
+    "search_read",
+    "search_count",
+    "read_group",
+    "web_read_group",
+    "formatted_read_group",
+    "read_progress_bar",
+    "search_panel_select_range",
+    "search_panel_select_multi_range",
+    "name_search",
+    "name_get",
+    "web_name_search",
+    "fields_get",
+    "default_get",
+    "get_views",
+    "get_formview_id",
+    "get_formview_action",
+    "has_group",
+    "check_access_rights",
+    "onchange",
+]
+
+
+def call(method: object = "web_search_read", model: object = "res.partner", **params: object) -> dict[str, Any]:
+    filled = {"model": model, "method": method, "args": [], "kwargs": {}, **params}
+    return {"id": 3, "jsonrpc": "2.0", "method": "call", "params": filled}
+
+
+def body(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def routed(**params: object) -> bytes:
+    return body({"id": 7, "jsonrpc": "2.0", "method": "call", "params": params})
+
+
+def passed(path: bytes, sent: bytes, allowed: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What Odoo is sent."""
+    ruling = rule_on_call(path, sent, allowed)
+    assert isinstance(ruling, Passed), ruling
+    read: dict[str, Any] = json.loads(ruling.body)
+    return read
+
+
+# Methods
+
+
+@pytest.mark.parametrize("method", LISTED)
+def test_a_method_that_reads_is_called_as_it_was_asked_for(method: str) -> None:
+    asked = call(method, args=[[1, 2], ["name"]], kwargs={"context": {"lang": "fr_BE"}, "limit": 80})
+    assert passed(CALL_KW, body(asked)) == asked
+
+
+def test_no_other_method_is_called() -> None:
+    assert sorted(READ_METHODS) == sorted(LISTED)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "create",
+        "write",
+        "unlink",
+        "copy",
+        "name_create",
+        "load",
+        "web_save",
+        "web_save_multi",
+        "web_resequence",
+        "action_archive",
+        "toggle_active",
+        "message_post",
+        "action_confirm",
+        "get_metadata",
+        "export_data",
+        "import_data",
+        "run",
+        "execute_import",
+        "message_subscribe",
+        "activity_schedule",
+        "web_override_translations",
+    ],
+)
+def test_any_other_method_is_refused_and_counted(method: str) -> None:
+    ruling = rule_on_call(CALL_KW, body(call(method, "sale.order")), ())
+    assert isinstance(ruling, Refused)
+    assert (ruling.model, ruling.method) == ("sale.order", method)
+    words = ruling.said_in(language_for(""))
+    assert "This link is view-only" in words
+    assert f"sale.order/{method}" in words
+
+
+def test_a_method_that_the_owner_allows_is_called_on_that_model_only() -> None:
+    allowed = ("sale.order/get_totals",)
+    asked = call("get_totals", "sale.order")
+    assert passed(CALL_KW, body(asked), allowed) == asked
+    for model, method in (
+        ("purchase.order", "get_totals"),
+        ("sale.order", "get_totals2"),
+        ("sale", "order/get_totals"),
+    ):
+        assert isinstance(rule_on_call(CALL_KW, body(call(method, model)), allowed), Refused)
+
+
+@pytest.mark.parametrize("method", sorted(WRITE_METHODS))
+def test_what_writes_on_every_model_can_not_be_allowed(method: str) -> None:
+    ruling = rule_on_call(CALL_KW, body(call(method)), (f"res.partner/{method}",))
+    assert isinstance(ruling, Refused)
+
+
+def test_the_path_is_decoration() -> None:
+    for path in (
+        b"/web/dataset/call_kw",
+        b"/web/dataset/call_kw/",
+        b"/web/dataset/call_kw/res.partner/unlink",
+        b"/web/dataset/%63all_kw/a/b/c",
+    ):
+        assert is_ruled_by_body(path)
+        assert passed(path, body(call("read"))) == call("read")
+    ruling = rule_on_call(b"/web/dataset/call_kw/res.partner/read", body(call("unlink", "res.users")), ())
+    assert isinstance(ruling, Refused)
+    assert (ruling.model, ruling.method) == ("res.users", "unlink")
+
+
+def test_the_outer_method_and_version_are_ours() -> None:
+    asked = {**call("read"), "method": "unlink", "jsonrpc": "1.0"}
+    assert passed(CALL_KW, body(asked)) == call("read")
+
+
+def test_only_the_names_that_odoo_knows_go_up() -> None:
+    asked = call("read", path="/web", context={"x": 1}, __proto__={"method": "unlink"}, Method="unlink")
+    asked |= {"params2": {"method": "unlink"}, "__proto__": {"params": {}}, "auth": "x"}
+    assert passed(CALL_KW, body(asked)) == call("read")
+
+
+def test_left_out_arguments_are_empty_ones() -> None:
+    assert passed(CALL_KW, body({"params": {"model": "res.partner", "method": "read"}})) == {**call("read"), "id": None}
+
+
+# What hostile visitors send
+
+UNREADABLE_BODIES: dict[str, bytes] = {
+    "empty": b"",
+    "not JSON": b"model=res.partner&method=read",
+    "a form's part": b"--x\r\n\r\n" + body(call()) + b"\r\n--x--",
+    "null": b"null",
+    "a string": body(json.dumps(call())),
+    "a batch": body([call()]),
+    "an empty batch": b"[]",
+    "a batch of one write": body([call("unlink")]),
+    "two documents": body(call()) + body(call("unlink")),
+    "two documents, one a line": body(call()) + b"\n" + body(call("unlink")),
+    "NUL behind": body(call()) + b"\x00",
+    "NUL in front": b"\x00" + body(call()),
+    "byte order mark": b"\xef\xbb\xbf" + body(call()),
+    "UTF-16": json.dumps(call()).encode("utf-16"),
+    "UTF-16 without mark": json.dumps(call()).encode("utf-16-le"),
+    "UTF-32": json.dumps(call()).encode("utf-32"),
+    "UTF-7": b"+AHsAfQ-",
+    "bytes that are no UTF-8": body(call())[:-2] + b',"x":"\xff"}}',
+    "overlong UTF-8": body(call()).replace(b"res.partner", b"res\xc0\xaepartner"),
+    "a surrogate in UTF-8": body(call()).replace(b"res.partner", b"\xed\xa0\x80"),
+    "half a character, escaped": body(call(kwargs={"x": "\ud800"})),
+    "half a character as a name": body(call(kwargs={"\udfff": 1})),
+    "method twice": b'{"params":{"model":"res.partner","method":"read","method":"unlink","args":[],"kwargs":{}}}',
+    "method twice, the other way": b'{"params":{"model":"a","method":"unlink","method":"read","args":[],"kwargs":{}}}',
+    "method twice, once escaped": b'{"params":{"model":"a","method":"read","m\\u0065thod":"unlink"}}',
+    "params twice": b'{"params":{"model":"a","method":"read"},"params":{"model":"a","method":"unlink"}}',
+    "params twice, once escaped": b'{"params":{"model":"a","method":"read"},"p\\u0061rams":{"method":"unlink"}}',
+    "a name twice deep within": b'{"params":{"model":"a","method":"read","kwargs":{"x":[{"y":1,"y":2}]}}}',
+    "NaN": b'{"params":{"model":"a","method":"read","args":[NaN]}}',
+    "Infinity": b'{"params":{"model":"a","method":"read","args":[Infinity]}}',
+    "-Infinity": b'{"params":{"model":"a","method":"read","args":[-Infinity]}}',
+    "a number that becomes infinite": b'{"params":{"model":"a","method":"read","args":[1e999]}}',
+    "a number of 10,000 digits": b'{"params":{"model":"a","method":"read","args":[' + b"9" * 10_000 + b"]}}",
+    "a number in hex": b'{"params":{"model":"a","method":"read","args":[0x10]}}',
+    "a number with a plus": b'{"params":{"model":"a","method":"read","args":[+1]}}',
+    "a comment": b'{/* */"params":{"model":"a","method":"read"}}',
+    "single quotes": b"{'params':{'model':'a','method':'read'}}",
+    "a comma too many": b'{"params":{"model":"a","method":"read",}}',
+    "a raw line break in a string": b'{"params":{"model":"a","method":"re\nad"}}',
+    "100 levels": b'{"params":{"model":"a","method":"read","args":' + b"[" * 100 + b"]" * 100 + b"}}",
+    "100,000 levels": b'{"params":{"model":"a","method":"read","args":' + b"[" * 100_000 + b"]" * 100_000 + b"}}",
+    "100,000 levels of objects": b'{"params":{"model":"a","method":"read","kwargs":'
+    + b'{"a":' * 100_000
+    + b"1"
+    + b"}" * 100_002,
+    "more than a MiB": body(call(kwargs={"x": "a" * MAX_CALL})),
+    "more than a MiB of blanks": body(call()) + b" " * MAX_CALL,
+    "no params": b'{"id":1}',
+    "params that are a list": b'{"id":1,"params":["res.partner","read",[],{}]}',
+    "params that are null": b'{"params":null}',
+    "params that are a string": body({"params": json.dumps(call()["params"])}),
+    "an id that is an object": body({**call(), "id": {"a": 1}}),
+    "an id that is a list": body({**call(), "id": [1]}),
+    "an id that is true": body({**call(), "id": True}),
+    "an id that is a fraction": body({**call(), "id": 1.5}),
+    "an id that is half a character": body({**call(), "id": "\ud800"}),
+    "method with blanks": body(call(" read")),
+    "method with a blank behind": body(call("read ")),
+    "method with a line break": body(call("read\n")),
+    "method with NUL": body(call("read\0")),
+    "method in other letters that look alike": body(call("re\u0430d")),
+    "method in wide letters": body(call("\uff52\uff45\uff41\uff44")),
+    "method with a soft hyphen": body(call("re\xadad")),
+    "method with a dot": body(call("read.unlink")),
+    "method with a call": body(call("read()")),
+    "method that is private": body(call("_write")),
+    "method that is special": body(call("__class__")),
+    "method that is empty": body(call("")),
+    "method that is null": body(call(None)),
+    "method that is a list": body(call(["read"])),
+    "method that is an object": body(call({"read": 1})),
+    "method that is a number": body(call(1)),
+    "method that is very long": body(call("r" * 5000)),
+    "method that is missing": body({"params": {"model": "res.partner", "args": [], "kwargs": {}}}),
+    "model that is a list": body(call(model=["res.partner"])),
+    "model that is null": body(call(model=None)),
+    "model that is empty": body(call(model="")),
+    "model with a slash": body(call(model="res.partner/read")),
+    "model in upper case": body(call(model="Res.Partner")),
+    "model with NUL": body(call(model="res.partner\0")),
+    "model with dots": body(call(model="res..partner")),
+    "model with a line break": body(call(model="res.partner\n")),
+    "model that is very long": body(call(model="a" * 5000)),
+    "model that is missing": body({"params": {"method": "read", "args": [], "kwargs": {}}}),
+    "args that are an object": body(call(args={"0": [1]})),
+    "args that are a string": body(call(args="[1]")),
+    "args that are null": body(call(args=None)),
+    "kwargs that are a list": body(call(kwargs=[])),
+    "kwargs that are a string": body(call(kwargs="{}")),
+    "kwargs that are null": body(call(kwargs=None)),
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE_BODIES)
+def test_what_could_be_read_in_two_ways_or_not_at_all_is_refused_and_not_counted(what: str) -> None:
+    for path in (CALL_KW, b"/web/dataset/call_button"):
+        ruling = rule_on_call(path, UNREADABLE_BODIES[what], ("res.partner/_write", "res.partner/read "))
+        if path != CALL_KW and what.startswith(("args", "kwargs", "half a char", "a number that becomes")):
+            assert isinstance(ruling, Refused)  # refused for what it calls, whatever it calls it with
+            continue
+        assert isinstance(ruling, Refused)
+        assert ruling.said_in(language_for("")).startswith("This link is view-only")
+        assert (ruling.model, ruling.method) == (None, None)
+
+
+@pytest.mark.parametrize("method", ["Read", "READ", "readd", "rea", "search_read2", "web_Read", "reaD_group"])
+def test_names_are_exact(method: str) -> None:
+    assert isinstance(rule_on_call(CALL_KW, body(call(method)), ()), Refused)
+
+
+def test_escaped_names_and_values_mean_what_they_say() -> None:
+    escaped = b'{"\\u0070arams":{"mod\\u0065l":"res.partner","method":"\\u0072ead","args":[],"kwargs":{}},"id":3}'
+    assert passed(CALL_KW, escaped) == call("read")
+    ruling = rule_on_call(CALL_KW, escaped.replace(b"\\u0072ead", b"\\u0075nlink"), ())
+    assert isinstance(ruling, Refused)
+    assert ruling.method == "unlink"
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "model", "method"),
+    [
+        (b"/web/dataset/call_button", call("action_confirm", "sale.order"), "sale.order", "action_confirm"),
+        (b"/web/dataset/call_button/res.partner/read", call("read"), "res.partner", "read"),
+        (b"/web/dataset/%63all_button/x", call("web_search_read"), "res.partner", "web_search_read"),
+        (b"/web/action/run", {"id": 1, "params": {"action_id": 12}}, "ir.actions.server", "run"),
+        (b"/web/dataset/resequence", {"id": 1, "params": {"model": "crm.lead", "ids": [2, 1]}}, None, None),
+        (b"/web/view/edit_custom", {"id": 1, "params": {"custom_id": 2, "arch": "<x/>"}}, None, None),
+    ],
+)
+def test_routes_that_do_something_are_refused_by_name(
+    path: bytes, sent: dict[str, Any], model: str | None, method: str | None
+) -> None:
+    assert is_ruled_by_body(path)
+    ruling = rule_on_call(path, body(sent), ("res.partner/read", "sale.order/action_confirm", "ir.actions.server/run"))
+    assert isinstance(ruling, Refused)
+    assert (ruling.model, ruling.method) == (model, method)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"/web/dataset/call_kwx",
+        b"/web/dataset/call",
+        b"/web/dataset",
+        b"/fr/web/dataset/call_kw/res.partner/read",
+        b"/mail/message/post",
+        b"/mail/attachment/delete",
+        b"/mail/partner/from_email",
+        b"/website/form/crm.lead",
+        b"/jsonrpc",
+        b"/json/2/res.partner/read",
+        b"/web/action/load/",
+        b"/mail/data/x",
+        b"/MAIL/data",
+    ],
+)
+def test_other_routes_are_refused_whatever_their_body(path: bytes) -> None:
+    assert not is_ruled_by_body(path)
+    assert isinstance(rule_on_call(path, body(call("read")), ()), Refused)
+
+
+# Other routes that read
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "sent"),
+    [
+        ("/web/action/load", {"action_id": "crm", "context": {"lang": "x"}, "run": True}, {"action_id", "context"}),
+        ("/web/webclient/version_info", {"x": 1}, set()),
+        ("/web/session/get_session_info", {}, set()),
+        ("/mail/init_messaging", {"context": {}, "channel_create": 1}, {"context"}),
+        (
+            "/mail/thread/messages",
+            {"thread_model": "res.partner", "thread_id": 7, "limit": 30, "body": "<p>"},
+            {"thread_model", "thread_id", "limit"},
+        ),
+        ("/mail/thread/data", {"thread_model": "x", "thread_id": 7, "request_list": [], "token": "x"}, None),
+        ("/discuss/channel/messages", {"channel_id": 1, "fetch_params": {"limit": 30}}, {"channel_id", "fetch_params"}),
+        ("/mail/channel/messages", {"channel_id": 1, "min_id": 5}, {"channel_id", "min_id"}),
+        ("/websocket/peek_notifications", {"channels": [], "last": 3, "is_first_poll": True, "x": 1}, None),
+    ],
+)
+def test_a_route_that_reads_gets_what_it_knows(path: str, params: dict[str, Any], sent: set[str] | None) -> None:
+    wanted = set(params) - {"token", "x"} if sent is None else sent
+    assert passed(path.encode(), routed(**params)) == {
+        "id": 7,
+        "jsonrpc": "2.0",
+        "method": "call",
+        "params": {name: params[name] for name in wanted},
+    }
+
+
+@pytest.mark.parametrize("path", [b"/mail/data", b"/mail/action", b"/mail/store"])
+def test_of_all_kinds_of_data_only_those_that_are_read_are_asked_for(path: bytes) -> None:
+    # Up to 18 by names, from 19 on in a list.
+    asked = {"init_messaging": {"channel_types": ["chat"]}, "failures": True, "context": {"lang": "x"}}
+    assert passed(path, routed(**asked, create_channel=True))["params"] == asked
+    fetched = [
+        "init_messaging",
+        ["mail.thread", {"thread_model": "res.partner", "thread_id": 1, "request_list": []}],
+        ["/discuss/get_or_create_chat", {"partners_to": [3]}, 5],
+        ["/discuss/create_channel", {"name": "x"}],
+        "/discuss/create_group",
+        ["add_bookmark", {"message_id": 1}],
+        ["discuss.channel", [1, 2], 6],
+        [],
+        [["init_messaging"]],
+        {"init_messaging": 1},
+        None,
+    ]
+    assert passed(path, routed(fetch_params=fetched))["params"] == {"fetch_params": [*fetched[:2], fetched[6]]}
+    assert passed(path, routed(fetch_params="init_messaging"))["params"] == {}
+
+
+# What the client does by itself
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "result"),
+    [
+        ("/websocket/update_bus_presence", {"inactivity_period": 5, "im_status_ids_by_model": {}}, {}),
+        ("/websocket/on_closed", {}, None),
+        ("/mail/channel/set_last_seen_message", {"channel_id": 1, "last_message_id": 55}, 55),
+        ("/discuss/channel/set_last_seen_message", {"channel_id": 1, "last_message_id": "x"}, None),
+        ("/discuss/channel/mark_as_read", {"channel_id": 1, "last_message_id": 55}, None),
+        ("/discuss/channel/notify_typing", {"channel_id": 1, "is_typing": True}, None),
+        ("/mail/channel/notify_typing", {"channel_id": 1, "is_typing": True}, None),
+        ("/discuss/channel/fold", {"channel_id": 1, "state": "open", "state_count": 2}, None),
+        ("/calendar/notify_ack", {}, None),
+        ("/shop/products/recently_viewed_update", {"product_id": 3}, {}),
+        ("/im_livechat/init", {"channel_id": 1}, {"available_for_me": False, "rule": {}}),
+    ],
+)
+def test_a_write_of_the_client_is_answered_and_goes_nowhere(path: str, params: dict[str, Any], result: object) -> None:
+    assert is_ruled_by_body(path.encode())
+    ruling = rule_on_call(path.encode(), routed(**params), ())
+    assert ruling == Quiet(result, 7)
+    # Odoo leaves the result out where a method gives none.
+    given = {} if result is None else {"result": result}
+    assert json.loads(ruling.answer()) == {"jsonrpc": "2.0", "id": 7, **given}
+
+
+@pytest.mark.parametrize(
+    ("model", "method", "params", "result"),
+    [
+        ("mail.message", "set_message_done", {"args": [[1, 2]]}, None),
+        ("mail.message", "mark_all_as_read", {"args": [[["model", "=", "x"]]]}, []),
+        ("discuss.channel", "channel_fetched", {"args": [[1]]}, None),
+        ("mail.channel", "channel_fold", {"args": [[1], "open"]}, None),
+        ("ir.attachment", "register_as_main_attachment", {"args": [[9]]}, None),
+        ("web_tour.tour", "consume", {"args": ["sale_tour"]}, False),
+        ("res.users", "systray_get_activities", {}, []),
+        (
+            "res.users.settings",
+            "set_res_users_settings",
+            {"args": [[2]], "kwargs": {"new_settings": {"is_discuss_sidebar_category_chat_open": False}}},
+            {"id": 2, "is_discuss_sidebar_category_chat_open": False},
+        ),
+        (
+            "res.users.settings",
+            "set_res_users_settings",
+            {"args": [[2], {"homemenu_config": "x"}]},
+            {"id": 2, "homemenu_config": "x"},
+        ),
+        ("res.users.settings", "set_res_users_settings", {"args": "x", "kwargs": 3}, {}),
+    ],
+)
+def test_a_method_that_the_client_calls_by_itself_is_answered_too(
+    model: str, method: str, params: dict[str, Any], result: object
+) -> None:
+    ruling = rule_on_call(CALL_KW, body(call(method, model, **params)), ())
+    assert ruling == Quiet(result, 3)
+    assert isinstance(rule_on_call(b"/web/dataset/call_button", body(call(method, model, **params)), ()), Refused)
+    assert isinstance(rule_on_call(CALL_KW, body(call(method, "x.other", **params)), ()), Refused)
+
+
+def test_breadcrumbs_are_left_out_since_naming_one_may_run_an_action() -> None:
+    ruling = rule_on_call(
+        b"/web/action/load_breadcrumbs", routed(actions=[{"action": 12}, {"model": "res.partner", "resId": 3}]), ()
+    )
+    assert isinstance(ruling, Quiet)
+    assert isinstance(ruling.result, list)
+    assert [set(each) for each in ruling.result] == [{"error"}, {"error"}]
+
+
+# Whatever passes
+
+_NAMES = st.sampled_from(
+    ["model", "method", "args", "kwargs", "params", "id", "context", "__proto__", "jsonrpc", "é", ""]
+)
+_TEXTS = st.sampled_from([*LISTED, *sorted(WRITE_METHODS), "res.partner", "sale.order"]) | st.text(max_size=6)
+_VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | _TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES | st.text(max_size=4), inner, max_size=3),
+    max_leaves=12,
+)
+_PARAMS = st.fixed_dictionaries(
+    {"model": st.just("res.partner") | _VALUES, "method": _TEXTS | _VALUES},
+    optional={
+        "args": st.lists(_VALUES, max_size=3) | _VALUES,
+        "kwargs": st.dictionaries(_NAMES, _VALUES, max_size=3) | _VALUES,
+    },
+)
+_CALLS = st.fixed_dictionaries(
+    {"params": _PARAMS | _VALUES},
+    optional={"id": st.integers() | _VALUES, "method": _TEXTS, "jsonrpc": _VALUES, "x": _VALUES},
+)
+_PATHS = st.sampled_from(
+    [
+        CALL_KW,
+        b"/web/dataset/call_button",
+        b"/web/action/load",
+        b"/web/action/run",
+        b"/mail/data",
+        b"/mail/message/post",
+    ]
+)
+
+
+@given(_PATHS, _CALLS, st.booleans(), st.sampled_from([None, 1, "\t"]))
+def test_what_passes_is_the_call_that_was_read_and_its_method_is_listed(
+    path: bytes, sent: dict[str, Any], ascii_only: bool, indent: int | str | None
+) -> None:
+    try:
+        data = json.dumps(sent, ensure_ascii=ascii_only, indent=indent).encode()
+    except UnicodeEncodeError:
+        data = json.dumps(sent, indent=indent).encode()
+    ruling = rule_on_call(path, data, ("sale.order/get_totals",))
+    if not isinstance(ruling, Passed):
+        return
+    read = json.loads(ruling.body)
+    assert set(read) == {"id", "jsonrpc", "method", "params"}
+    assert (read["method"], read["jsonrpc"], read["id"]) == ("call", "2.0", sent.get("id"))
+    assert all(sent["params"][name] == value for name, value in read["params"].items() if name in sent["params"])
+    if path == CALL_KW:
+        assert set(read["params"]) == {"model", "method", "args", "kwargs"}
+        assert read["params"]["method"] in LISTED
+    else:
+        assert path in (b"/web/action/load", b"/mail/data")
+    # The same call in other bytes goes up in the same bytes: nothing of the visitor's spelling is left.
+    again = rule_on_call(path, b" \n" + json.dumps(sent, indent=3, separators=(" ,\n", " :\t")).encode() + b"\r\n ", ())
+    assert again == ruling
+
+
+@given(_PATHS, st.binary(max_size=80))
+def test_any_bytes_get_a_ruling(path: bytes, data: bytes) -> None:
+    for sent in (data, b'{"params":' + data + b"}", b'{"params":{"model":"a","method":"read","args":[' + data + b"]}}"):
+        ruling = rule_on_call(path, sent, ())
+        assert isinstance(ruling, Passed | Quiet | Refused)
+        if isinstance(ruling, Quiet):
+            json.loads(ruling.answer())

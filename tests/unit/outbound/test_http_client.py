@@ -1,0 +1,281 @@
+"""What is made of an upstream's answer to a question of ours, and when no more of it is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from ipaddress import ip_network
+
+import pytest
+from tests.storage.samples import CountedEntropy, make_environment
+from tests.unit.wire.descriptors import no_descriptor
+
+from guestpass.app.ports import NotSignedOut
+from guestpass.domain.environment import Environment, Kind, OdooAddress
+from guestpass.domain.errors import DescriptorsUsedUp
+from guestpass.outbound.check import EnvironmentChecker
+from guestpass.outbound.http_client import AT_ONCE, MAX_BODY, HttpClient, NoAnswerError, NotAllowedError
+from guestpass.outbound.odoo_sign_in import OdooSignIn
+from guestpass.outbound.reachability_check import ReachabilityChecker
+from guestpass.wire.connector import AddressPolicy, Connector, UpstreamOrigin
+from guestpass.wire.resolver import Resolver
+
+Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+REQUEST = b"GET / HTTP/1.1\r\nHost: odoo\r\n\r\n"
+
+
+def asker(*, deny: str = "192.0.2.0/24", seconds: float = 10.0) -> HttpClient:
+    policy = AddressPolicy(allow=[], deny=[ip_network(deny)], own_listeners=[])
+    return HttpClient(Connector(policy, Resolver()), answer_seconds=seconds)
+
+
+@asynccontextmanager
+async def serving(script: Script) -> AsyncIterator[UpstreamOrigin]:
+    """An upstream that follows a script on each connection, from its first request on."""
+    failures: list[BaseException] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            await script(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        except BaseException as error:
+            failures.append(error)
+            raise
+        finally:
+            writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield UpstreamOrigin("127.0.0.1", server.sockets[0].getsockname()[1], None)
+    assert not failures
+
+
+def saying(answer: bytes, *, at_a_time: int = 1 << 20, then_stay: bool = False) -> Script:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for position in range(0, len(answer), at_a_time):
+            writer.write(answer[position : position + at_a_time])
+            await writer.drain()
+            await asyncio.sleep(0)
+        if then_stay:
+            await reader.read()
+
+    return script
+
+
+@pytest.mark.parametrize("at_a_time", [1, 7, 1 << 20])
+@pytest.mark.parametrize(
+    ("answer", "stays"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello and more", True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n", True),
+        (b"HTTP/1.0 200 OK\r\nConnection: close\r\n\r\nhello", False),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", True),
+    ],
+)
+async def test_a_body_is_read_whole_however_it_ends_and_arrives(answer: bytes, stays: bool, at_a_time: int) -> None:
+    async with serving(saying(answer, at_a_time=at_a_time, then_stay=stays)) as origin:
+        reply = await asker().ask(origin, REQUEST)
+    assert (reply.status, reply.body) == (200, b"hello")
+
+
+@pytest.mark.parametrize(
+    ("request_line", "answer", "status"),
+    [
+        (b"HEAD / HTTP/1.1", b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", 200),
+        (b"GET / HTTP/1.1", b"HTTP/1.1 204 No Content\r\n\r\n", 204),
+        (b"GET / HTTP/1.1", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200),
+        (b"GET / HTTP/1.1", b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", 101),
+    ],
+)
+async def test_where_there_is_no_body_none_is_waited_for(request_line: bytes, answer: bytes, status: int) -> None:
+    async with serving(saying(answer, then_stay=True)) as origin:
+        reply = await asker().ask(origin, request_line + b"\r\nHost: odoo\r\n\r\n")
+    assert (reply.status, reply.body) == (status, b"")
+
+
+async def test_the_head_alone_can_be_asked_for() -> None:
+    async with serving(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nX-A: b\r\n\r\n", then_stay=True)) as origin:
+        reply = await asker().ask(origin, REQUEST, body=False)
+    assert (reply.value(b"x-a"), reply.value(b"x-b")) == (b"b", b"")
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 999999999", b"Transfer-Encoding: chunked", b"Connection: close"])
+async def test_of_a_long_body_only_the_beginning_is_read(framing: bytes) -> None:
+    gone = asyncio.Event()
+
+    async def script(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n")
+        piece = b"x" * 1000
+        try:
+            while True:
+                writer.write(b"3e8\r\n" + piece + b"\r\n" if b"chunked" in framing else piece)
+                await writer.drain()
+        finally:
+            gone.set()
+
+    async with serving(script) as origin:
+        reply = await asker().ask(origin, REQUEST)
+        async with asyncio.timeout(10):
+            await gone.wait()
+    assert reply.body == b"x" * MAX_BODY
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"", "ended the connection"),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", "ended the connection"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell", "ended the connection"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "ended the connection"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello!\r\n", "not valid HTTP"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nhello", "not valid HTTP"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "not valid HTTP"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000, "not valid HTTP"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 11, "not valid HTTP"),
+    ],
+)
+async def test_what_is_no_answer_is_told_in_words_of_ours(answer: bytes, said: str) -> None:
+    async with serving(saying(answer)) as origin:
+        with pytest.raises(NoAnswerError, match=said) as caught:
+            await asker().ask(origin, REQUEST)
+    assert "OpenSSH" not in str(caught.value)
+
+
+async def test_what_hangs_for_one_organisation_holds_up_no_other_behind_the_same_proxy() -> None:
+    asked, all_hang, hanging = 0, asyncio.Event(), asyncio.Event()
+
+    async def script(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == AT_ONCE:
+            all_hang.set()
+        if asked <= AT_ONCE:
+            await hanging.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    one = asker()
+    async with serving(script) as origin, asyncio.TaskGroup() as tasks:
+        for _ in range(AT_ONCE):
+            tasks.create_task(one.ask(replace(origin, org="agency"), REQUEST))
+        await all_hang.wait()
+        waiting = tasks.create_task(one.ask(replace(origin, org="agency"), REQUEST))
+        assert (await one.ask(replace(origin, org="another"), REQUEST)).status == 200
+        assert not waiting.done()
+        hanging.set()
+        assert (await waiting).status == 200
+
+
+async def test_an_upstream_that_says_nothing_is_let_go() -> None:
+    gone = asyncio.Event()
+
+    async def script(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        try:
+            await reader.read()
+        finally:
+            gone.set()
+
+    async with serving(script) as origin:
+        with pytest.raises(NoAnswerError, match=r"did not answer within 0\.2 s"):
+            await asker(seconds=0.2).ask(origin, REQUEST)
+        async with asyncio.timeout(10):
+            await gone.wait()
+
+
+async def test_where_nothing_listens_that_is_said_at_once() -> None:
+    for call in (
+        asker().ask(UpstreamOrigin("127.0.0.1", 1, None), REQUEST),
+        asker().reach(UpstreamOrigin("127.0.0.1", 1, None)),
+    ):
+        with pytest.raises(NoAnswerError, match="no connection can be made") as caught:
+            await call
+        assert not isinstance(caught.value, NotAllowedError)
+
+
+async def test_what_must_not_be_connected_to_is_not() -> None:
+    asked = asyncio.Event()
+
+    async def script(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        asked.set()
+
+    async with serving(script) as origin:
+        for call in (asker(deny="127.0.0.0/8").ask(origin, REQUEST), asker(deny="127.0.0.0/8").reach(origin)):
+            with pytest.raises(NotAllowedError):
+                await call
+    assert not asked.is_set()
+
+
+async def test_reaching_says_nothing() -> None:
+    received: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.put_nowait(await reader.read())
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        await asker().reach(UpstreamOrigin("127.0.0.1", server.sockets[0].getsockname()[1], None))
+        async with asyncio.timeout(10):
+            assert await received.get() == b""
+
+
+async def _reach(environment: Environment) -> None:
+    await ReachabilityChecker(_connector()).why_unreachable(environment)
+
+
+async def _look(environment: Environment) -> None:
+    await EnvironmentChecker(_connector(), CountedEntropy()).probe(environment)
+
+
+async def _sign_in(environment: Environment) -> None:
+    await OdooSignIn(asker()).sign_in(environment, "demo", "demo", address=None)
+
+
+def _connector() -> Connector:
+    return Connector(AddressPolicy(allow=[], deny=[], own_listeners=[]), Resolver())
+
+
+@pytest.mark.parametrize("ask", [_reach, _look, _sign_in])
+@pytest.mark.parametrize("kind", [Kind.WEB, Kind.ODOO])
+async def test_without_descriptors_nothing_is_found_out_about_an_environment(
+    ask: Callable[[Environment], Awaitable[None]], kind: Kind
+) -> None:
+    with no_descriptor(), pytest.raises(DescriptorsUsedUp):
+        await ask(make_environment(kind=kind))
+
+
+@pytest.mark.parametrize(("status", "ends"), [(303, True), (200, True), (404, False), (502, False)])
+async def test_a_session_is_ended_under_the_name_where_it_was_made(status: int, *, ends: bool) -> None:
+    received: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 %d Any\r\nContent-Length: 0\r\n\r\n" % status)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        at = OdooAddress(make_environment().key, url, "https://odoo.example.com", tls_verify=True)
+        if ends:
+            await OdooSignIn(asker()).sign_out(at, "the-id")
+        else:
+            with pytest.raises(NotSignedOut) as failed:
+                await OdooSignIn(asker()).sign_out(at, "the-id")
+            assert failed.value.answered
+    [head] = received
+    lines = head.decode().split("\r\n")
+    assert lines[0] == "GET /web/session/logout HTTP/1.1"
+    assert {"Host: odoo.example.com", "X-Forwarded-Proto: https", "Cookie: session_id=the-id"} <= set(lines)
+
+
+async def test_an_address_that_is_denied_by_now_is_told_nothing() -> None:
+    reached: list[object] = []
+    async with await asyncio.start_server(lambda *both: reached.append(both), "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        at = OdooAddress(make_environment().key, url, url, tls_verify=True)
+        with pytest.raises(NotSignedOut) as failed:
+            await OdooSignIn(asker(deny="127.0.0.0/8")).sign_out(at, "the-id")
+    assert not failed.value.answered
+    assert reached == []
