@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guestpass.app.ports import ChangeKind, RefusedCall
-from guestpass.domain.environment import BusPlace, Environment, EnvironmentKey, Kind
+from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.errors import AlreadyExists
 from guestpass.domain.finding import Finding
 from guestpass.storage.batch import rows, told
@@ -49,13 +50,7 @@ class SQLEnvironments:
         self._changes = changes
 
     async def add(self, environment: Environment) -> None:
-        values = {
-            "org": environment.key.org,
-            "id": environment.key.id,
-            "created_at": environment.created_at,
-            "created_by": environment.created_by,
-            **_changeable(environment),
-        }
+        values = {**environment.key._asdict(), **_values(environment, _COLUMNS)}
         statement = insert(environments).values(values).on_conflict_do_nothing().returning(environments.c.id)
         if (await self._connection.execute(statement)).one_or_none() is None:
             raise AlreadyExists("environment", environment.id)
@@ -85,7 +80,7 @@ class SQLEnvironments:
         return (await self._connection.execute(select(func.count()).select_from(some))).scalar_one()
 
     async def update(self, environment: Environment) -> bool:
-        statement = update(environments).where(_is(environment.key)).values(_changeable(environment))
+        statement = update(environments).where(_is(environment.key)).values(_values(environment, _CHANGED))
         return (await self._connection.execute(statement)).rowcount > 0
 
     async def remove(self, key: EnvironmentKey) -> bool:
@@ -197,60 +192,18 @@ def _belongs_to(key: EnvironmentKey) -> ColumnElement[bool]:
     return and_(http_only_cookies.c.org == key.org, http_only_cookies.c.environment_id == key.id)
 
 
-def _changeable(environment: Environment) -> dict[str, Any]:
-    return {
-        "name": environment.name,
-        "url": environment.url,
-        "websocket_url": environment.websocket_url,
-        "kind": environment.kind.value,
-        "description": environment.description,
-        "tls_verify": environment.tls_verify,
-        "body_limit": environment.body_limit,
-        "response_timeout": environment.response_timeout,
-        "maintenance": environment.maintenance,
-        "revision": environment.revision,
-        "moves": environment.moves,
-        "public_url": environment.public_url,
-        "database": environment.database,
-        "allow_paths": "\n".join(environment.allow_paths) or None,
-        "max_concurrent": environment.max_concurrent,
-        "read_only_allow": "\n".join(environment.read_only_allow) or None,
-        "odoo_version": environment.odoo_version,
-        "canonical_url": environment.canonical_url,
-        "websocket_on": environment.websocket_on.value if environment.websocket_on is not None else None,
-        "found_websocket_url": environment.found_websocket_url,
-        "checked_at": environment.checked_at,
-    }
+# Attributes of an environment have the names of their columns; its key is two of them.
+_COLUMNS: Final = tuple(each.name for each in fields(Environment) if each.name != "key")
+_CHANGED: Final = tuple(name for name in _COLUMNS if name not in {"created_at", "created_by"})
+
+
+def _values(environment: Environment, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(environment, name) for name in names}
 
 
 def environment_of(row: Row[Any]) -> Environment:
     """The environment that a whole row of its table holds."""
-    return Environment(
-        key=EnvironmentKey(row.org, row.id),
-        name=row.name,
-        url=row.url,
-        websocket_url=row.websocket_url,
-        kind=Kind(row.kind),
-        description=row.description,
-        tls_verify=row.tls_verify,
-        body_limit=row.body_limit,
-        response_timeout=row.response_timeout,
-        maintenance=row.maintenance,
-        revision=row.revision,
-        moves=row.moves,
-        created_at=row.created_at,
-        created_by=row.created_by,
-        public_url=row.public_url,
-        database=row.database,
-        allow_paths=tuple(row.allow_paths.split("\n")) if row.allow_paths else (),
-        max_concurrent=row.max_concurrent,
-        read_only_allow=tuple(row.read_only_allow.split("\n")) if row.read_only_allow else (),
-        odoo_version=row.odoo_version,
-        canonical_url=row.canonical_url,
-        websocket_on=BusPlace(row.websocket_on) if row.websocket_on is not None else None,
-        found_websocket_url=row.found_websocket_url,
-        checked_at=row.checked_at,
-    )
+    return Environment(key=EnvironmentKey(row.org, row.id), **{name: row._mapping[name] for name in _COLUMNS})
 
 
 def _build_add_refused_calls() -> Executable:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guestpass.app.ports import LinkFilter, LinkSort, SortKey, TokenRecord
 from guestpass.domain.environment import EnvironmentKey
-from guestpass.domain.link import Access, ShareLink, ShareType, Status, folded
+from guestpass.domain.link import ShareLink, Status, folded
 from guestpass.storage.batch import rows, told
 from guestpass.storage.tables import environments, link_tokens, links
 
@@ -28,15 +29,7 @@ class SQLLinks:
         """Insert a link with its first token."""
         await self._connection.execute(
             insert(links).values(
-                id=link.id,
-                org=link.environment.org,
-                environment_id=link.environment.id,
-                created_at=link.created_at,
-                created_by=link.created_by,
-                last_opened_at=link.last_opened_at,
-                visits=link.visits,
-                visitors=link.visitors,
-                **_terms(link),
+                org=link.environment.org, environment_id=link.environment.id, **_values(link, _COLUMNS)
             )
         )
         await self._connection.execute(
@@ -46,7 +39,7 @@ class SQLLinks:
         )
 
     async def update(self, link: ShareLink) -> bool:
-        statement = update(links).where(links.c.id == link.id).values(**_terms(link))
+        statement = update(links).where(links.c.id == link.id).values(**_values(link, _CHANGED))
         return (await self._connection.execute(statement)).rowcount > 0
 
     async def replace_token(self, id: str, token_hash: bytes, sealed_token: bytes, at: datetime) -> None:
@@ -139,7 +132,7 @@ class SQLLinks:
         if wanted.status is not None:
             query = query.where(has_status(wanted.status, wanted.now))
         if wanted.share_type is not None:
-            query = query.where(links.c.share_type == wanted.share_type.value)
+            query = query.where(links.c.share_type == wanted.share_type)
         if wanted.created_by is not None:
             query = query.where(links.c.created_by == wanted.created_by)
         if wanted.expires_before is not None:
@@ -175,25 +168,17 @@ def _behind(column: ColumnElement[Any], after: SortKey, *, descending: bool) -> 
     return or_(behind, column.is_(None)) if column is links.c.last_opened_at else behind
 
 
-def _terms(link: ShareLink) -> dict[str, Any]:
-    """What an owner can change, by column."""
-    return {
-        "share_type": link.share_type.value,
-        "label": link.label,
-        "password_hash": link.password_hash,
-        "version": link.version,
-        "version_since": link.version_since,
-        "expires_at": link.expires_at,
-        "deactivated_at": link.deactivated_at,
-        "access": link.access.value,
-        "account": link.account,
-        "note": link.note,
-        "start_path": link.start_path,
-        "max_visitors": link.max_visitors,
-        "allowed_ips": "\n".join(link.allowed_ips) or None,
-        "label_key": link.label_key,
-        "searched": link.searched,
-    }
+# Attributes of a link have the names of their columns; its environment is two of them.
+_COLUMNS: Final = tuple(each.name for each in fields(ShareLink) if each.name != "environment")
+_FIXED: Final = {"id", "created_at", "created_by", "last_opened_at", "visits", "visitors"}
+"""What no owner changes: the last three are counted by visits."""
+_CHANGED: Final = tuple(name for name in _COLUMNS if name not in _FIXED)
+
+
+def _values(link: ShareLink, names: Iterable[str]) -> dict[str, Any]:
+    """A link by column, with what it is sorted by and searched for."""
+    values = {name: getattr(link, name) for name in names}
+    return values | {"label_key": link.label_key, "searched": link.searched}
 
 
 def _belongs_to(key: EnvironmentKey) -> ColumnElement[bool]:
@@ -212,28 +197,8 @@ def has_status(status: Status, now: datetime) -> ColumnElement[bool]:
 
 
 def _link(row: Row[Any]) -> ShareLink:
-    return ShareLink(
-        id=row.id,
-        environment=EnvironmentKey(row.org, row.environment_id),
-        share_type=ShareType(row.share_type),
-        label=row.label,
-        password_hash=row.password_hash,
-        version=row.version,
-        created_at=row.created_at,
-        created_by=row.created_by,
-        expires_at=row.expires_at,
-        deactivated_at=row.deactivated_at,
-        last_opened_at=row.last_opened_at,
-        visits=row.visits,
-        visitors=row.visitors,
-        access=Access(row.access),
-        account=row.account,
-        note=row.note,
-        start_path=row.start_path,
-        max_visitors=row.max_visitors,
-        allowed_ips=tuple((row.allowed_ips or "").split()),
-        version_since=row.version_since,
-    )
+    values = {name: row._mapping[name] for name in _COLUMNS}
+    return ShareLink(environment=EnvironmentKey(row.org, row.environment_id), **values)
 
 
 _GIVEN = told(id=links.c.id)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 from sqlalchemy import (
     BigInteger,
@@ -21,6 +23,9 @@ from sqlalchemy import (
     TypeDecorator,
     text,
 )
+
+from guestpass.domain.environment import BusPlace, Kind
+from guestpass.domain.link import Access, ShareType
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -63,6 +68,40 @@ class Microseconds(TypeDecorator[timedelta]):
         return None if value is None else timedelta(microseconds=value)
 
 
+class OneOf(TypeDecorator[StrEnum]):
+    """A member of an enumeration, by its value."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, members: type[StrEnum]) -> None:
+        super().__init__()
+        self.members = members
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 -- the base class says so
+        """The value to keep."""
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:  # noqa: ARG002 -- the base class says so
+        """The member with that value."""
+        return None if value is None else self.members(value)
+
+
+class Lines(TypeDecorator[Sequence[str]]):
+    """Texts without line breaks, one a line; NULL for none."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> str | None:  # noqa: ARG002 -- the base class says so
+        """The text to keep."""
+        return "\n".join(value or ()) or None
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...]:  # noqa: ARG002 -- the base class says so
+        """The texts in it."""
+        return tuple(value.split("\n")) if value else ()
+
+
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -82,7 +121,7 @@ environments = Table(
     Column("name", String, nullable=False),
     Column("url", String, nullable=False),
     Column("websocket_url", String),
-    Column("kind", String, nullable=False),
+    Column("kind", OneOf(Kind), nullable=False),
     Column("description", String),
     Column("tls_verify", Boolean, nullable=False),
     Column("body_limit", BigInteger, nullable=False),
@@ -94,13 +133,13 @@ environments = Table(
     Column("created_by", String, nullable=False),
     Column("public_url", String),
     Column("database", String),
-    Column("allow_paths", String),  # one a line; NULL for none
+    Column("allow_paths", Lines),
     Column("max_concurrent", Integer, nullable=False, server_default="8"),
-    Column("read_only_allow", String),  # one a line; NULL for none
+    Column("read_only_allow", Lines),
     # What the last look found.
     Column("odoo_version", String),
     Column("canonical_url", String),
-    Column("websocket_on", String),
+    Column("websocket_on", OneOf(BusPlace)),
     Column("found_websocket_url", String),
     Column("checked_at", UTCDateTime),
 )
@@ -206,7 +245,7 @@ links = Table(
     Column("id", String, primary_key=True),
     Column("org", String, nullable=False),
     Column("environment_id", String, nullable=False),
-    Column("share_type", String, nullable=False),
+    Column("share_type", OneOf(ShareType), nullable=False),
     Column("label", String),
     Column("password_hash", String),
     Column("version", Integer, nullable=False),
@@ -217,13 +256,13 @@ links = Table(
     Column("last_opened_at", UTCDateTime),
     Column("visits", BigInteger, nullable=False),
     Column("visitors", BigInteger, nullable=False),
-    Column("access", String, nullable=False, server_default="full"),
+    Column("access", OneOf(Access), nullable=False, server_default="full"),
     # A name and no reference: a link may say whom it signs in as after that account was removed.
     Column("account", String),
     Column("note", String),
     Column("start_path", String),
     Column("max_visitors", Integer),
-    Column("allowed_ips", String),  # one a line; NULL for none
+    Column("allowed_ips", Lines),
     # Made from the others, since a database folds letters of few scripts: what is sorted by, and what is searched.
     Column("label_key", String, nullable=False, server_default=text("''")),
     Column("searched", String, nullable=False, server_default=text("''")),
