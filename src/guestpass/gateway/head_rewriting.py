@@ -15,7 +15,7 @@ from guestpass.gateway.cookies import EnvironmentCookies
 from guestpass.gateway.credentials import Credentials
 from guestpass.gateway.paths import PathKind, read_path
 from guestpass.gateway.peers import FORWARDING_FIELDS
-from guestpass.wire.heads import RequestHead, ResponseHead
+from guestpass.wire.heads import Field, RequestHead, ResponseHead
 
 _HOP_BY_HOP: Final = frozenset(
     {
@@ -60,6 +60,10 @@ _DESK_DROPS: Final = _HOP_BY_HOP | {b"content-length"}
 # A Referer may leave out scheme and host (RFC 9110, section 10.1.3), though no browser does.
 _REFERER_PATH = re.compile(rb"(?:[a-z][a-z0-9+.-]*:)?(?://[^/?#]*)?([^?#]*)", re.IGNORECASE)
 
+_HEAD: Final = (
+    b"%b %b HTTP/1.1\r\nHost: %b\r\n%bX-Forwarded-For: %b\r\nX-Forwarded-Host: %b\r\nX-Forwarded-Proto: %b\r\n%b%b\r\n"
+)
+_UPGRADE: Final = b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
 _STATUS_LINES: Final = {
     status: b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode() if status in set(HTTPStatus) else b"")
     for status in range(100, 600)
@@ -89,45 +93,53 @@ def request_head(
     *,
     cookie: bytes,
     upgrade: bool,
+    lines: bytes | None = None,
     extra: bytes = b"",
 ) -> bytes:
-    """The request head for an upstream; `extra` are complete field lines that nobody outside can send."""
-    host = visitor.host
-    parts = [
-        b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (head.method, target, host),
-        _passed_on(head),
-        b"X-Forwarded-For: %b\r\nX-Forwarded-Host: %b\r\nX-Forwarded-Proto: %b\r\n"
-        % (visitor.address, host, visitor.scheme),
-    ]
-    if cookie:
-        parts.append(b"Cookie: %b\r\n" % cookie)
+    """Return the request head for an upstream; `extra` are complete field lines that nobody outside can send.
+
+    With `lines` these go on in the place of the client's own, and nobody is asked whether to send a body.
+    """
+    ours = b"Cookie: %b\r\n" % cookie if cookie else b""
     if head.chunked:
-        parts.append(b"Transfer-Encoding: chunked\r\n")
+        ours += b"Transfer-Encoding: chunked\r\n"
     elif head.content_length is not None:
-        parts.append(b"Content-Length: %d\r\n" % head.content_length)
-    if head.has_body and head.minor == 1 and head.values.get(b"expect", b"").lower() == b"100-continue":
-        parts.append(b"Expect: 100-continue\r\n")
+        ours += b"Content-Length: %d\r\n" % head.content_length
+    if lines is None:
+        if head.has_body and head.minor == 1 and head.values.get(b"expect", b"").lower() == b"100-continue":
+            ours += b"Expect: 100-continue\r\n"
+        lines = head.block.passed_on if head.fields is head.block.fields else None
+        if lines is None:
+            lines = _passed_on(head)
     if upgrade:
-        parts.append(b"Upgrade: websocket\r\nConnection: Upgrade\r\n")
-    parts.append(extra)
-    parts.append(b"\r\n")
-    return b"".join(parts)
+        ours += _UPGRADE
+    host = visitor.host
+    return _HEAD % (head.method, target, host, lines, visitor.address, host, visitor.scheme, ours, extra)
 
 
 def _passed_on(head: RequestHead) -> bytes:
-    """The field lines that go on as they came; chosen once for all requests that repeat them."""
-    block = head.block
-    if head.fields is not block.fields:
-        return _choose(head)
-    if block.passed_on is None:
-        block.passed_on = _choose(head)
-    return block.passed_on
+    """Return the field lines that go on as they came; chosen once for all requests that repeat them."""
+    lines = pass_on(head.fields, head.connection)
+    if head.fields is head.block.fields:
+        head.block.passed_on = lines
+    return lines
 
 
-def _choose(head: RequestHead) -> bytes:
-    connection = head.connection
+def whole_request_head(
+    method: bytes, target: bytes, visitor: ForwardedVisitor, lines: bytes, *, cookie: bytes, length: int | None
+) -> bytes:
+    """Return the head of a request whose body is here whole, with these field `lines`."""
+    ours = b"Cookie: %b\r\n" % cookie if cookie else b""
+    if length is not None:
+        ours += b"Content-Length: %d\r\n" % length
+    host = visitor.host
+    return _HEAD % (method, target, host, lines, visitor.address, host, visitor.scheme, ours, b"")
+
+
+def pass_on(fields: Sequence[Field], connection: frozenset[bytes]) -> bytes:
+    """Return the lines of those fields of a request that go on to an upstream as they came."""
     lines = []
-    for lower, name, value in head.fields:
+    for lower, name, value in fields:
         if lower in _REQUEST_DROPS or lower in connection or lower.startswith(_REQUEST_DROPPED_BEGINNINGS):
             continue
         if lower == b"referer" and _is_ours(value):

@@ -57,8 +57,8 @@ def read_path(path: bytes) -> Route:
 
     But no environment is to see a token: not behind two slashes, not before another segment, in no spelling.
     """
-    if not path.startswith(_BEGINNINGS):
-        return _elsewhere(path)
+    if not path.startswith(_BEGINNINGS) and b"gp_" not in path and b"%" not in path:
+        return _ELSEWHERE
     if path == ENTRY_PATH:
         return _ENTER
     if share := _SHARE.fullmatch(path):

@@ -36,15 +36,12 @@ from guestpass.odoo.fairness.examiner import Examiner
 from guestpass.odoo.fairness.fair_queue import RequestQueue
 from guestpass.odoo.fairness.spool import IN_MEMORY, SpoolRoom
 from guestpass.odoo.http.blocked_paths import needs_body_check
-from guestpass.odoo.http.compression import upstream_if_none_match
 from guestpass.odoo.http.jsonrpc_errors import answered, ending, is_call, is_json, upload_too_large, user_error
 from guestpass.odoo.http.requests import (
     FixedName,
+    fields_for_odoo,
     fixed_name,
-    is_stripped,
     takes_database,
-    translate_origin,
-    translate_referer,
     without_foreign_database,
 )
 from guestpass.odoo.http.response_filter import OdooResponse
@@ -62,7 +59,7 @@ from guestpass.odoo.view_only.calls import Refused
 from guestpass.odoo.view_only.routes import RouteRuling, rule_on_route, target_to_read
 from guestpass.signing.passes import pass_name
 from guestpass.wire.connector import Connector, UpstreamOrigin
-from guestpass.wire.heads import Field, RequestHead
+from guestpass.wire.heads import RequestHead
 
 if TYPE_CHECKING:
     from guestpass.gateway.lifecycle import Gateway
@@ -464,19 +461,7 @@ def _name_of(environment: Environment) -> FixedName:
 def _for_odoo(crossing: Crossing, fixed: FixedName) -> RequestHead:
     """The request as Odoo is to see it: no field that chooses a database or session, no host but the fixed one."""
     sent = copy.copy(crossing.head)
-    fields: list[Field] = []
-    accepted = crossing.head.values.get(b"accept-encoding", b"")
-    for lower, name, value in crossing.head.fields:
-        if is_stripped(lower):
-            continue
-        if lower == b"origin":
-            value = translate_origin(value, crossing.origin, fixed.origin)  # noqa: PLW2901 - one field, one value
-        elif lower == b"referer" and not crossing.answer.opens:
-            value = translate_referer(value, crossing.origin, fixed.origin)  # noqa: PLW2901
-        elif lower == b"if-none-match":
-            value = upstream_if_none_match(value, accepted)  # noqa: PLW2901
-        fields.append((lower, name, value))
-    sent.fields = fields
+    sent.fields = fields_for_odoo(crossing.head, fixed, crossing.origin, opens=crossing.answer.opens)
     # Bodies are whole before Odoo hears of them, so nobody waits for its word to send them.
     sent.values = {name: value for name, value in crossing.head.values.items() if name != b"expect"}
     return sent

@@ -152,7 +152,8 @@ class RequestHead:
 
     `target` is in origin form, `path` and `query` are its parts (`query` with its ``?``, or empty), `minor` is
     the minor HTTP version, `values` maps lower-case names to values (joined where a field came twice),
-    `content_length` is None without the field, `keep_alive` is what the client wants.
+    `content_length` is None without the field, `has_body` says that any byte of a body follows, `keep_alive` is what
+    the client wants.
     """
 
     __slots__ = (
@@ -161,6 +162,7 @@ class RequestHead:
         "connection",
         "content_length",
         "fields",
+        "has_body",
         "host",
         "keep_alive",
         "method",
@@ -182,13 +184,9 @@ class RequestHead:
     host: bytes
     content_length: int | None
     chunked: bool
+    has_body: bool
     connection: frozenset[bytes]
     keep_alive: bool
-
-    @property
-    def has_body(self) -> bool:
-        """Whether any byte of a body follows."""
-        return self.chunked or bool(self.content_length)
 
     @property
     def languages(self) -> str:
@@ -349,7 +347,8 @@ def read_request_head(data: bytes) -> RequestHead:
         raw = data[line_end:]
         block = _BLOCKS.get(raw) or _read_plain_block(raw)
         if block is not None:
-            _check_target(target)
+            if len(target) > MAX_TARGET or _BAD_TARGET.search(target) is not None:
+                raise _bad_target(target)
             return _make_head(method, target, 1, block)
     return _read_by_llhttp(data)
 
@@ -378,6 +377,7 @@ def _make_head(method: bytes, target: bytes, minor: int, block: FieldBlock) -> R
     head.host = block.host
     head.content_length = block.content_length
     head.chunked = block.chunked
+    head.has_body = block.chunked or bool(block.content_length)
     head.connection = block.connection
     head.keep_alive = block.keep_alive
     head.path, question, query = target.partition(b"?")
@@ -567,15 +567,15 @@ def _check_request_line(data: bytes, method: bytes, target: bytes) -> int:
         raise _bad("The request line must be a method, a target and a version with one space between them.")
     if method in _REFUSED_METHODS:
         raise RefusedHeadError(Reason.METHOD_NOT_ALLOWED, f"The method {method.decode()} is not served here.")
-    _check_target(target)
+    if len(target) > MAX_TARGET or _BAD_TARGET.search(target) is not None:
+        raise _bad_target(target)
     return version[7] - 48
 
 
-def _check_target(target: bytes) -> None:
+def _bad_target(target: bytes) -> RefusedHeadError:
     if len(target) > MAX_TARGET:
-        raise RefusedHeadError(Reason.TARGET_TOO_LONG, f"The address is longer than {MAX_TARGET} bytes.")
-    if _BAD_TARGET.search(target):
-        raise _bad("The address holds a character or a %-escape that no URL can have.")
+        return RefusedHeadError(Reason.TARGET_TOO_LONG, f"The address is longer than {MAX_TARGET} bytes.")
+    return _bad("The address holds a character or a %-escape that no URL can have.")
 
 
 def _understand(fields: list[Field], minor: int) -> FieldBlock:

@@ -16,6 +16,7 @@ from guestpass.gateway.head_rewriting import (
     informational_head,
     request_head,
     switching_head,
+    whole_request_head,
 )
 from guestpass.signing.keys import Keys
 from guestpass.signing.passes import PassSigner
@@ -406,3 +407,20 @@ def test_answers_that_repeat_are_changed_in_the_same_way(
                 jar = CookieReader(_SIGNER, secure=True).read(None)
                 how.credentials = Credentials(_SIGNER, jar, b"tag%d" % number, request("GET /", *said), secure=True)
             assert b"".join(how.fields(head)) == b"".join(how.lines(head))
+
+
+@pytest.mark.parametrize("cookie", [b"", b"a=b"])
+@pytest.mark.parametrize("upgrade", [False, True])
+def test_other_lines_go_on_in_the_place_of_the_clients_own(cookie: bytes, *, upgrade: bool) -> None:
+    head = request("POST /", "Accept: */*", "Content-Length: 5", "Expect: 100-continue")
+    sent = request_head(head, b"/x", VISITOR, cookie=cookie, upgrade=upgrade, lines=b"Accept: text/html\r\n")
+    own = request("POST /", "Accept: text/html", "Content-Length: 5")
+    assert sent == request_head(own, b"/x", VISITOR, cookie=cookie, upgrade=upgrade)
+
+
+@pytest.mark.parametrize("length", [None, 0, 5])
+def test_a_request_that_is_whole_says_the_length_of_what_is_sent(length: int | None) -> None:
+    head = request("POST /", "Transfer-Encoding: chunked")
+    sent = whole_request_head(head.method, b"/x", VISITOR, b"Accept: */*\r\n", cookie=b"a=b", length=length)
+    own = request("POST /", "Accept: */*", *(() if length is None else (f"Content-Length: {length}",)))
+    assert sent == request_head(own, b"/x", VISITOR, cookie=b"a=b", upgrade=False)

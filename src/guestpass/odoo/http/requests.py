@@ -13,7 +13,10 @@ from itertools import islice
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from guestpass.gateway.head_rewriting import pass_on
 from guestpass.odoo.http.blocked_paths import readings
+from guestpass.odoo.http.compression import upstream_if_none_match
+from guestpass.wire.heads import Field, RequestHead
 
 STRIPPED: Final = frozenset({b"x-odoo-database", b"x-odoo-dbfilter", b"x-openerp-dbfilter", b"x-openerp-session-id"})
 """Fields (lower case) that choose a database or a session: no visitor may send one."""
@@ -58,6 +61,39 @@ def is_stripped(lower_name: bytes) -> bool:
     return lower_name.replace(b"_", b"-") in STRIPPED
 
 
+def lines_for_odoo(head: RequestHead, fixed: FixedName, visitor_origin: bytes, *, opens: bool) -> bytes:
+    """Return the field lines of a request as Odoo is to see them, without those that we write ourselves.
+
+    No field chooses a database or session, and pages on the visitor's origin are on Odoo's own; but where this `opens`
+    a link its referrer stays, and is dropped where it names the token. Chosen once for all requests that repeat them.
+    """
+    block = head.block
+    known = block.translated
+    is_own = head.fields is block.fields
+    if is_own and known is not None and known[0] is fixed and known[1] == visitor_origin and known[2] is opens:
+        return known[3]
+    lines = pass_on(fields_for_odoo(head, fixed, visitor_origin, opens=opens), head.connection)
+    if is_own:
+        block.translated = fixed, visitor_origin, opens, lines
+    return lines
+
+
+def fields_for_odoo(head: RequestHead, fixed: FixedName, visitor_origin: bytes, *, opens: bool) -> list[Field]:
+    """Return the same as fields."""
+    fields: list[Field] = []
+    for lower, name, value in head.fields:
+        if is_stripped(lower):
+            continue
+        if lower == b"origin":
+            value = translate_origin(value, visitor_origin, fixed.origin)  # noqa: PLW2901 - one field, one value
+        elif lower == b"referer" and not opens:
+            value = translate_referer(value, visitor_origin, fixed.origin)  # noqa: PLW2901
+        elif lower == b"if-none-match":
+            value = upstream_if_none_match(value, head.values.get(b"accept-encoding", b""))  # noqa: PLW2901
+        fields.append((lower, name, value))
+    return fields
+
+
 def without_foreign_database(query: bytes, database: str | None) -> bytes:
     """The query (with or without its ``?``) without the `db` of any database but the environment's, and any session.
 
@@ -78,6 +114,8 @@ def without_foreign_database(query: bytes, database: str | None) -> bytes:
     return mark + kept[1:] if len(kept) > 1 else b""
 
 
+# The paths of calls and forms are few; long ones hold records' names.
+@lru_cache(maxsize=256)
 def takes_database(path: bytes) -> bool:
     """Whether Odoo lets a form that is sent to `path` choose the database of the session."""
     return any(_TAKES_DATABASE.fullmatch(plain) for plain in readings(path))

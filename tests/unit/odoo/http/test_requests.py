@@ -6,11 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.hostile.fuzz.work import operations
+from tests.unit.gateway.requests import request
 
+from guestpass.gateway.credentials import without_credentials
+from guestpass.gateway.head_rewriting import pass_on
+from guestpass.odoo.http import requests
 from guestpass.odoo.http.requests import (
     FixedName,
+    fields_for_odoo,
     fixed_name,
     is_stripped,
+    lines_for_odoo,
     location_for_visitor,
     names_database_part,
     takes_database,
@@ -351,3 +357,50 @@ def test_a_form_of_many_pairs_costs_no_more_than_one_of_few(pair: bytes) -> None
         return operations(lambda: without_foreign_database(pair * count, "one"))
 
     assert cost(10_000) < cost(100) + len(pair) * 10_000 / 4
+
+
+_OTHER = FixedName(b"other.example.com", b"https", b"https://other.example.com")
+_SENT = st.sampled_from(
+    [
+        *(
+            "Accept: */*",
+            "Origin: https://k3v9.share.example.com",
+            "Origin: https://evil.example",
+            "X-Odoo-Database: other",
+        ),
+        *("Referer: https://k3v9.share.example.com/web?debug=1", "Referer: https://k3v9.share.example.com/share/gp_x"),
+        *('If-None-Match: W/"x--br"', "Accept-Encoding: br", "Connection: X-Named", "X-Named: 1", "Content-Length: 5"),
+        *(
+            "X-Forwarded-For: 1.2.3.4",
+            "Cookie: a=b",
+            "Expect: 100-continue",
+            "X-OpenERP-Session-Id: x",
+            "Range: bytes=0-",
+        ),
+    ]
+)
+
+
+@given(
+    st.lists(_SENT, max_size=6, unique_by=lambda field: field.partition(":")[0]),
+    st.lists(
+        st.tuples(st.sampled_from([FIXED, _OTHER]), st.sampled_from([VISITOR, b"http://x"]), st.booleans()), min_size=2
+    ),
+)
+def test_the_fields_of_repeated_requests_are_those_of_the_first(
+    fields: list[str], crossings: list[tuple[FixedName, bytes, bool]]
+) -> None:
+    for fixed, origin, opens in crossings:
+        head = request("POST /web", *fields)
+        anew = pass_on(fields_for_odoo(head, fixed, origin, opens=opens), head.connection)
+        assert lines_for_odoo(head, fixed, origin, opens=opens) == anew
+        changed = without_credentials(request("POST /web", *fields, "Authorization: Basic eDp5"))
+        assert lines_for_odoo(changed, fixed, origin, opens=opens) == anew
+
+
+def test_the_fields_of_a_repeated_request_are_chosen_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    head = request("GET /web", "Referer: https://k3v9.share.example.com/web", "Accept: */*", "X-Odoo-Database: other")
+    lines = lines_for_odoo(head, FIXED, VISITOR, opens=False)
+    assert lines == b"Referer: https://erp.example.com/web\r\nAccept: */*\r\n"
+    monkeypatch.setattr(requests, "fields_for_odoo", None)
+    assert lines_for_odoo(head, FIXED, VISITOR, opens=False) == lines
