@@ -18,6 +18,7 @@ from tests import preloaded
 from tests.ports import free_ports
 
 START_SECONDS = 120.0
+SERVE = ("-m", "guestpass", "serve")
 
 
 class Installation:
@@ -31,9 +32,10 @@ class Installation:
         log: Path,
         trust: ssl.SSLContext | None = None,
         before: Sequence[str] = (),
+        program: Sequence[str] = SERVE,
     ) -> None:
         self.environ = dict(environ)
-        self._command = (*before, sys.executable, "-m", "guestpass", "serve")
+        self._command = (*before, sys.executable, *program)
         self.verify = trust or True
         scheme = "https" if trust else "http"
         self.public_port = public_port
@@ -114,11 +116,13 @@ async def installation(
     workers: int = 1,
     trust: ssl.SSLContext | None = None,
     before: Sequence[str] = (),
+    program: Sequence[str] = SERVE,
     **settings: str,
 ) -> AsyncIterator[Installation]:
     """A running server; `settings` by their lower-case names (``max_link_lifetime="2h"``).
 
-    `trust` is what its certificate is checked with, where it has one; `before` is what its command begins with.
+    `trust` is what its certificate is checked with, where it has one; `before` is what its command begins with, and
+    `program` what the interpreter is given.
     """
     with TemporaryDirectory(prefix="guestpass-test-") as folder:
         public_port, admin_port = free_ports(2)
@@ -133,7 +137,7 @@ async def installation(
         if link_domain:
             environ["GUESTPASS_LINK_DOMAIN"] = link_domain
         environ |= {f"GUESTPASS_{name.upper()}": value for name, value in settings.items()}
-        server = Installation(environ, public_port, admin_port, Path(folder) / "serve.log", trust, before)
+        server = Installation(environ, public_port, admin_port, Path(folder) / "serve.log", trust, before, program)
         await server.start()
         try:
             bearer = (await server.command("token", "--sub", "owner@example.com")).strip()

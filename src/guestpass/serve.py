@@ -17,6 +17,7 @@ import uvloop
 
 from guestpass import telemetry
 from guestpass.app.installation_findings import admin_beside_visitors
+from guestpass.forking import READY, RETIRE
 from guestpass.gateway.request_handler import RequestHandler
 from guestpass.listeners import BACKLOG, listening
 from guestpass.odoo.assets.folder import claim_folder
@@ -24,13 +25,12 @@ from guestpass.settings import Settings
 from guestpass.storage.pruning import Pruning
 from guestpass.storage.retention import VisitRetention
 from guestpass.storage.write_watch import WriteWatch
-from guestpass.supervisor import READY, RETIRE
 from guestpass.system import SystemClock
 from guestpass.tls import Certificate, Pair, warn_of_expiry
 from guestpass.tls_listener import TlsListener
 from guestpass.wire.client_connection import ClientConnection
 from guestpass.wiring import Core, build_core, introduce, prepare
-from guestpass.worker import OwnAnnouncer, Worker, build_worker
+from guestpass.worker import OwnAnnouncer, Preloaded, Worker, build_worker, preload
 
 Started = Callable[[Core], Awaitable[None]]
 """Called once when everything listens."""
@@ -86,20 +86,20 @@ def run(settings: Settings, started: Started) -> int:
     ):
         prepare(settings)
         place = WorkerPlace(public=public, admin=admin, workers=1, desk=Path(folder) / "desk.sock")
-        uvloop.run(_serve_alone(settings, place, started))
+        uvloop.run(_serve_alone(settings, place, preload(settings), started))
     return 0
 
 
-def work(settings: Settings, place: WorkerPlace, line: socket.socket) -> int:
+def work(settings: Settings, place: WorkerPlace, preloaded: Preloaded, line: socket.socket) -> int:
     """Serve as one of several workers until the supervisor at the other end of `line` says otherwise; returns 0.
 
     Raises as `run` does, for what the supervisor has not looked at before.
     """
-    uvloop.run(_serve_supervised(settings, place, line))
+    uvloop.run(_serve_supervised(settings, place, preloaded, line))
     return 0
 
 
-async def _serve_alone(settings: Settings, place: WorkerPlace, started: Started) -> None:
+async def _serve_alone(settings: Settings, place: WorkerPlace, preloaded: Preloaded, started: Started) -> None:
     log = telemetry.logger("guestpass.serve")
 
     async def tell(core: Core) -> None:
@@ -110,22 +110,27 @@ async def _serve_alone(settings: Settings, place: WorkerPlace, started: Started)
         )
         await started(core)
 
-    await _serve(settings, place, Orders(), tell, lambda: warn_of_expiry(lambda: Pair.of(settings), SystemClock()))
+    def beside() -> Coroutine[Any, Any, None]:
+        return warn_of_expiry(lambda: Pair.of(settings), SystemClock())
+
+    await _serve(settings, place, preloaded, Orders(), tell, beside)
     log.info("stopped")
 
 
-async def _serve_supervised(settings: Settings, place: WorkerPlace, line: socket.socket) -> None:
+async def _serve_supervised(settings: Settings, place: WorkerPlace, preloaded: Preloaded, line: socket.socket) -> None:
     orders = Orders()
     said, says = await asyncio.open_connection(sock=line)
 
     async def tell(_core: Core) -> None:
         says.write(READY)
 
-    await _serve(settings, place, orders, tell, lambda: orders.listen(said))
+    await _serve(settings, place, preloaded, orders, tell, lambda: orders.listen(said))
     says.close()
 
 
-async def _serve(settings: Settings, place: WorkerPlace, orders: Orders, started: Started, beside: _Work) -> None:
+async def _serve(
+    settings: Settings, place: WorkerPlace, preloaded: Preloaded, orders: Orders, started: Started, beside: _Work
+) -> None:
     pair = Pair.of(settings)
     certificate = Certificate(pair) if pair is not None else None
     announcer = OwnAnnouncer()
@@ -137,6 +142,7 @@ async def _serve(settings: Settings, place: WorkerPlace, orders: Orders, started
                 worker = build_worker(
                     core,
                     announcer,
+                    preloaded,
                     desk_path=place.desk,
                     asset_folder=assets.path,
                     workers=place.workers,

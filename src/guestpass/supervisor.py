@@ -20,16 +20,16 @@ from typing import Final
 from guestpass import telemetry
 from guestpass.app.installation_findings import admin_beside_visitors
 from guestpass.app.public_urls import PublicUrls
+from guestpass.children import Child, Children, adopt_orphans
+from guestpass.forking import READY, RETIRE, ForkServer, NotStartedError, Order, ending
 from guestpass.listeners import sharing
 from guestpass.settings import Settings, SettingsError, load
 from guestpass.system import SystemClock
 from guestpass.tls import Pair, warn_of_expiry
 
-READY: Final = b"ready\n"
-"""What a worker tells its supervisor when it serves."""
-
-RETIRE: Final = b"retire\n"
-"""What a supervisor tells a worker whose successor serves."""
+FORKS: Final = sys.platform == "linux"
+"""Whether workers are forked. Elsewhere each is a program of its own: libraries of macOS don't bear a fork, and nothing
+there makes us the parent of what another process has started."""
 
 _READY_SECONDS: Final = 120.0
 _KILL_SECONDS: Final = 15.0
@@ -55,19 +55,27 @@ def supervise(settings: Settings, workers: int | None = None) -> int:
         return asyncio.run(Supervisor(settings, listeners, Path(folder)).run())
 
 
-class _NotReadyError(Exception):
-    """A worker ended before it was ready, or took too long; `status` is what it ended with, as subprocesses count."""
+@dataclass(slots=True)
+class _BackOff:
+    """The pause before something is started again: none at first, then longer and longer unless it lives long."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(_ending(status))
-        self.status = status
+    failures: int = 0
+
+    def note(self, lived: float = 0.0) -> None:
+        """It ended after so many seconds, or did not start."""
+        self.failures = 1 if lived >= _LONG_LIFE_SECONDS else self.failures + 1
+
+    async def pause(self) -> None:
+        """Wait before the next start."""
+        if self.failures:
+            await asyncio.sleep(_BACK_OFF[min(self.failures, len(_BACK_OFF)) - 1])
 
 
 @dataclass(slots=True, eq=False)
 class _Worker:
     """A worker's process; `line` is how we talk, and when it breaks the worker knows that we are gone."""
 
-    process: asyncio.subprocess.Process
+    process: Child
     line: asyncio.StreamWriter
     ready_at: float
 
@@ -94,7 +102,10 @@ class Supervisor:
         self._log = telemetry.logger("guestpass.supervisor")
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Event()
-        self._running: set[asyncio.subprocess.Process] = set()
+        self._children: Children
+        self._forks = False
+        self._fork_server: ForkServer | None = None
+        self._fork_server_lock = asyncio.Lock()
         self._status = 0
         # nohup asks to outlive the terminal.
         self._ends_with_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
@@ -109,6 +120,8 @@ class Supervisor:
             (self._stopping if self._ends_with_terminal and not _has_terminal() else self._reloading).set()
 
         loop.add_signal_handler(signal.SIGHUP, hang_up)
+        self._children = Children()
+        self._forks = FORKS and adopt_orphans()
         try:
             async with asyncio.TaskGroup() as tasks:
                 work = [tasks.create_task(each) for each in (self._work(), self._watch_terminal())]
@@ -122,17 +135,21 @@ class Supervisor:
     async def _work(self) -> None:
         first = self._slots[0]
         try:
-            # Alone, since it makes what is missing and upgrades the database, and says what prevents a start.
-            first.worker = await self._start(first, prepares=True)
-        except _NotReadyError as error:
-            self._status = error.status if error.status > 0 else 1
-            if error.status <= 0:
+            # Alone, since it says what prevents a start.
+            fork_server = await self._start_fork_server(prepares=True)
+            first.worker = await self._start(first, fork_server)
+        except NotStartedError as error:
+            self._status = error.status if error.status is not None and error.status > 0 else 1
+            if self._status != error.status:
                 self._log.error("worker_not_started", ended=str(error))
             self._stopping.set()
             return
+        self._fork_server = fork_server
         async with asyncio.TaskGroup() as tasks:
             for slot in self._slots:
                 tasks.create_task(self._keep(slot))
+            if self._forks:
+                tasks.create_task(self._keep_fork_server())
             tasks.create_task(warn_of_expiry(lambda: Pair.of(self._settings), SystemClock()))
             for slot in self._slots:
                 await slot.filled.wait()
@@ -161,16 +178,15 @@ class Supervisor:
 
     async def _keep(self, slot: _Slot) -> None:
         """Start a worker wherever the slot has none, later and later where none lives long."""
-        loop, failures = asyncio.get_running_loop(), 0
+        back_off = _BackOff()
         while True:
             async with slot.lock:
                 if slot.worker is None:
-                    if failures:
-                        await asyncio.sleep(_BACK_OFF[min(failures, len(_BACK_OFF)) - 1])
+                    await back_off.pause()
                     try:
-                        slot.worker = await self._start(slot)
-                    except _NotReadyError as error:
-                        failures += 1
+                        slot.worker = await self._start(slot, await self._living_fork_server())
+                    except NotStartedError as error:
+                        back_off.note()
                         self._log.error("worker_not_started", worker=slot.number, ended=str(error))
                         continue
                 worker = slot.worker
@@ -178,15 +194,47 @@ class Supervisor:
             status = await worker.process.wait()
             if worker is slot.worker:
                 slot.worker = None
-                lived = loop.time() - worker.ready_at
-                failures = 1 if lived >= _LONG_LIFE_SECONDS else failures + 1
+                lived = asyncio.get_running_loop().time() - worker.ready_at
+                back_off.note(lived)
                 self._log.error(
                     "worker_died",
                     worker=slot.number,
                     pid=worker.process.pid,
-                    ended=_ending(status),
+                    ended=ending(status),
                     lived_seconds=round(lived),
                 )
+
+    async def _keep_fork_server(self) -> None:
+        """Start another fork server where one dies, so that it has loaded everything when a worker is needed."""
+        loop, back_off = asyncio.get_running_loop(), _BackOff()
+        while True:
+            await back_off.pause()
+            try:
+                fork_server = await self._living_fork_server()
+            except NotStartedError as error:
+                back_off.note()
+                self._log.error("fork_server_not_started", ended=str(error), effect="the workers that serve go on")
+                continue
+            began = loop.time()
+            await fork_server.process.wait()
+            back_off.note(loop.time() - began)
+
+    async def _living_fork_server(self) -> ForkServer:
+        """What forks workers: the one that there is, or a new one where it has died. Raises NotStartedError."""
+        if not self._forks:
+            return await self._start_fork_server()
+        async with self._fork_server_lock:
+            if self._fork_server is not None and not self._fork_server.is_usable:
+                self._log.error(
+                    "fork_server_died", pid=self._fork_server.process.pid, effect="the workers that serve go on"
+                )
+                self._fork_server = None
+            if self._fork_server is None:
+                self._fork_server = await self._start_fork_server()
+            return self._fork_server
+
+    async def _start_fork_server(self, *, prepares: bool = False) -> ForkServer:
+        return await ForkServer.start(self._children, prepares=prepares, once=not self._forks)
 
     async def _reload_when_asked(self, tasks: asyncio.TaskGroup) -> None:
         while True:
@@ -195,10 +243,7 @@ class Supervisor:
             if not self._read_settings():
                 continue
             self._log.info("replacing_workers", workers=len(self._slots))
-            for slot in self._slots:
-                if not await self._replace(slot, tasks):
-                    break
-            else:
+            if await self._replace_all(tasks):
                 self._log.info("workers_replaced", workers=len(self._slots))
 
     def _read_settings(self) -> bool:
@@ -221,15 +266,33 @@ class Supervisor:
         self._settings = settings
         return True
 
-    async def _replace(self, slot: _Slot, tasks: asyncio.TaskGroup) -> bool:
+    async def _replace_all(self, tasks: asyncio.TaskGroup) -> bool:
+        """Put new workers into all slots, with the code and the settings of this moment; False where one failed."""
+        first, *others = self._slots
+        try:
+            new = await self._start_fork_server(prepares=True)
+        except NotStartedError as error:
+            self._tell_not_replaced(first, error)
+            return False
+        if not await self._replace(first, new, tasks):
+            new.end()
+            return False
+        async with self._fork_server_lock:
+            old, self._fork_server = self._fork_server, new
+        if old is not None:
+            old.end()
+        for slot in others:
+            if not await self._replace(slot, None, tasks):
+                return False
+        return True
+
+    async def _replace(self, slot: _Slot, fork_server: ForkServer | None, tasks: asyncio.TaskGroup) -> bool:
         """Put a new worker into a slot; False where it does not become ready, and then the old one stays."""
         async with slot.lock:
             try:
-                new = await self._start(slot, prepares=slot is self._slots[0])
-            except _NotReadyError as error:
-                self._log.error(
-                    "worker_not_replaced", worker=slot.number, ended=str(error), effect="the workers that serve go on"
-                )
+                new = await self._start(slot, fork_server or await self._living_fork_server())
+            except NotStartedError as error:
+                self._tell_not_replaced(slot, error)
                 return False
             old, slot.worker = slot.worker, new
         if old is not None:
@@ -237,34 +300,33 @@ class Supervisor:
             tasks.create_task(self._await_end(old.process))
         return True
 
-    async def _start(self, slot: _Slot, *, prepares: bool = False) -> _Worker:
-        """Start a worker and wait until it is ready; raises _NotReadyError."""
+    def _tell_not_replaced(self, slot: _Slot, error: NotStartedError) -> None:
+        self._log.error(
+            "worker_not_replaced", worker=slot.number, ended=str(error), effect="the workers that serve go on"
+        )
+
+    async def _start(self, slot: _Slot, fork_server: ForkServer) -> _Worker:
+        """Start a worker and wait until it is ready; raises NotStartedError."""
+        order = Order(slot=slot.number, workers=len(self._slots), folder=str(self._folder))
         ours, theirs = socket.socketpair()
-        descriptors = {"public": slot.public.fileno(), "admin": slot.admin.fileno(), "line": theirs.fileno()}
-        arguments = [f"--{name}={number}" for name, number in descriptors.items()]
-        arguments += [f"--slot={slot.number}", f"--workers={len(self._slots)}", f"--folder={self._folder}"]
-        with theirs:
-            # In a group of its own Ctrl-C doesn't reach it: it is our part to say what ends when.
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "guestpass.worker_process", *arguments),
-                *(["--prepare"] if prepares else []),
-                pass_fds=tuple(descriptors.values()),
-                process_group=0,
-                env={name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"},
-            )
-        self._running.add(process)
+        try:
+            with theirs:
+                sockets = (slot.public, slot.admin, theirs)
+                process = fork_server.fork(self._children, order, [each.fileno() for each in sockets])
+        except NotStartedError:
+            ours.close()
+            raise
         said, line = await asyncio.open_connection(sock=ours)
         try:
             async with asyncio.timeout(_READY_SECONDS):
                 ready = await said.readline() == READY
         except TimeoutError:
             ready = False
-            process.kill()
+            process.send_signal(signal.SIGKILL)
         if not ready:
             status = await process.wait()
-            self._running.discard(process)
             line.close()
-            raise _NotReadyError(status)
+            raise NotStartedError(ending(status), status)
         return _Worker(process, line, asyncio.get_running_loop().time())
 
     async def _end_all(self) -> None:
@@ -272,26 +334,25 @@ class Supervisor:
         for slot in self._slots:
             slot.public.close()
             slot.admin.close()
-        if not self._running:
-            return
-        self._log.info("stopping")
-        for process in self._running:
-            if process.returncode is None:
-                process.terminate()
+        serves = any(slot.worker for slot in self._slots)
+        if serves:
+            self._log.info("stopping")
         async with asyncio.TaskGroup() as tasks:
-            for process in self._running:
-                tasks.create_task(self._await_end(process))
-        self._log.info("stopped")
+            for child in self._children:
+                child.send_signal(signal.SIGTERM)
+                tasks.create_task(self._await_end(child))
+        if serves:
+            self._log.info("stopped")
 
-    async def _await_end(self, process: asyncio.subprocess.Process) -> None:
-        """Wait for a worker that was told to end; one that hangs is killed."""
+    async def _await_end(self, child: Child) -> None:
+        """Wait for a process that was told to end; one that hangs is killed."""
         try:
             async with asyncio.timeout(self._settings.drain.total_seconds() + _KILL_SECONDS):
-                await process.wait()
+                await child.wait()
         except TimeoutError:
-            self._log.error("worker_killed", pid=process.pid, cause="it did not end in time")
-            process.kill()
-            await process.wait()
+            self._log.error("worker_killed", pid=child.pid, cause="it did not end in time")
+            child.send_signal(signal.SIGKILL)
+            await child.wait()
 
 
 def _has_terminal() -> bool:
@@ -301,16 +362,6 @@ def _has_terminal() -> bool:
     except OSError:
         return False
     return True
-
-
-def _ending(status: int) -> str:
-    """What ended a process, in words."""
-    if status >= 0:
-        return f"exit status {status}"
-    try:
-        return signal.Signals(-status).name
-    except ValueError:
-        return f"signal {-status}"
 
 
 def _notify(state: str) -> None:

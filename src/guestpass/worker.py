@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import limits
+from fastapi import FastAPI
 
 from guestpass.app.installation_findings import admin_beside_visitors, expiring_certificate, untrusted_proxy
 from guestpass.app.link_cache import LinkCache
@@ -64,6 +65,20 @@ class OwnAnnouncer:
             await self.feed.announce()
 
 
+@dataclass(frozen=True, slots=True)
+class Preloaded:
+    """What takes long to make and is the same in each worker, so that they can share it; one worker uses it once."""
+
+    user_agents: UserAgentReader
+    api: FastAPI
+    dashboard: FastAPI
+
+
+def preload(settings: Settings) -> Preloaded:
+    """Make it; without an event loop, thread or open file."""
+    return Preloaded(UserAgentReader(), create_application(), create_dashboard(settings.admin_url))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
     """What serves: the gateway with its memory, the feed that keeps it true, and the application behind it."""
@@ -83,6 +98,7 @@ class Worker:
 def build_worker(
     core: Core,
     announcer: OwnAnnouncer,
+    preloaded: Preloaded,
     *,
     desk_path: Path,
     asset_folder: Path,
@@ -108,7 +124,7 @@ def build_worker(
         core.clock,
         worker=core.entropy.bytes(16).hex(),
         is_refusal=is_refusal,
-        agent_of=UserAgentReader().read,
+        agent_of=preloaded.user_agents.read,
         addresses=settings.visitor_addresses,
         present=directory.present,
         of_address=LocalRate(NEWCOMERS_PER_ADDRESS, time.time),
@@ -210,7 +226,7 @@ def build_worker(
     def installation_findings() -> list[Finding]:
         return _installation_findings(core, proxies)
 
-    services = WebServices(
+    services = preloaded.api.state.services = WebServices(
         links=core.links,
         records=core.records,
         password_tries=core.password_tries,
@@ -239,16 +255,14 @@ def build_worker(
         DatabaseBudget(core.database, core.clock, ROUNDS, "reachability"),
         core.clock,
     )
-    dashboard = create_dashboard(
-        DashboardServices(
-            api=services,
-            sessions=core.dashboard_sessions,
-            overview=Overview(core.database, core.findings, core.clock),
-            reachability=reachability,
-            live=live,
-            admin_url=settings.admin_url,
-            installation_findings=installation_findings,
-        )
+    preloaded.dashboard.state.services = DashboardServices(
+        api=services,
+        sessions=core.dashboard_sessions,
+        overview=Overview(core.database, core.findings, core.clock),
+        reachability=reachability,
+        live=live,
+        admin_url=settings.admin_url,
+        installation_findings=installation_findings,
     )
     return Worker(
         core=core,
@@ -260,7 +274,7 @@ def build_worker(
         gateway=gateway,
         public=RequestHandler(gateway, public_hosts, admission.decide, opens_links=True),
         admin=RequestHandler(gateway, admin_hosts, decide_admin, opens_links=False),
-        desk=ApplicationServer(Dispatch(create_application(services), dashboard), desk_path),
+        desk=ApplicationServer(Dispatch(preloaded.api, preloaded.dashboard), desk_path),
     )
 
 

@@ -1,61 +1,71 @@
-"""What the supervisor starts: one worker on listeners that it inherits (``python -m guestpass.worker_process``).
-
-It is a program of its own and no fork, so that a replacement runs what is installed and set by then.
-"""
+"""What a fork server loads, and what its forks do: one worker on listeners that it is given."""
 
 from __future__ import annotations
 
-import argparse
 import os
-import signal
 import socket
-import sys
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
+from typing import Final
 
 import structlog
 
-from guestpass import serve, telemetry
+from guestpass import serve, telemetry, wiring, worker
 from guestpass.cli.session import installation
-from guestpass.cli.stopping import stopping
-from guestpass.settings import Listen, load
-from guestpass.wiring import prepare
+from guestpass.forking import Order
+from guestpass.languages.language import load_languages
+from guestpass.settings import Listen, Settings
+from guestpass.storage.migrate import known_revisions
+from guestpass.worker import Preloaded
+
+_NEEDED_LATE: Final = ("guestpass.web.logo_resize",)
+_NEEDED_FOR_POSTGRES: Final = ("psycopg", "guestpass.storage.patient_cursor", "guestpass.storage.feed.postgres")
 
 
-def main() -> int:
-    """Serve until told to end; returns the exit status, as `guestpass serve` does."""
-    os.umask(0o077)
-    # It is the supervisor who acts on it.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    parser = argparse.ArgumentParser(prog="guestpass.worker_process")
-    for descriptor in ("--public", "--admin", "--line"):
-        parser.add_argument(descriptor, type=int, required=True, help="the descriptor of an inherited socket")
-    parser.add_argument("--slot", type=int, required=True, help="which of the workers this is, in the log")
-    parser.add_argument("--workers", type=int, required=True, help="how many share this machine")
-    parser.add_argument("--folder", type=Path, required=True, help="a folder for this worker's own socket")
-    parser.add_argument("--prepare", action="store_true", help="make what is missing and upgrade the database first")
-    return stopping(lambda: _work(parser.parse_args()))
+def prepare(settings: Settings) -> int:
+    """Make what a first start needs and upgrade the database; returns the exit status, and raises as commands do."""
+    telemetry.configure(settings.log_format.value)
+    with installation():
+        wiring.prepare(settings)
+    return 0
 
 
-def _work(given: argparse.Namespace) -> int:
-    public, admin = socket.socket(fileno=given.public), socket.socket(fileno=given.admin)
+def preload(settings: Settings) -> Preloaded:
+    """Load all that a worker may need later, since the files may be those of a newer version by then."""
+    for name in _NEEDED_LATE + (_NEEDED_FOR_POSTGRES if settings.uses_postgresql else ()):
+        import_module(name)
+    load_languages()
+    known_revisions()
+    return worker.preload(settings)
+
+
+def work(
+    settings: Settings,
+    preloaded: Preloaded,
+    order: Order,
+    public: socket.socket,
+    admin: socket.socket,
+    line: socket.socket,
+) -> int:
+    """Serve until told to end; returns the exit status, and raises as commands do."""
+    # So that Ctrl-C, or a signal to the fork server's group, doesn't reach it.
+    os.setpgid(0, 0)
+    with suppress(OSError):
+        # What ps, top and the kernel's log call it; only Linux has this.
+        Path("/proc/self/comm").write_text(f"guestpass-w{order.slot}", encoding="ascii")
     # Whatever the settings have become meanwhile, it is these addresses that it listens on.
-    settings = load().settings.model_copy(
+    settings = settings.model_copy(
         update={name: Listen(*each.getsockname()[:2]) for name, each in (("listen", public), ("admin_listen", admin))}
     )
     telemetry.configure(settings.log_format.value)
-    if given.workers > 1:
-        structlog.contextvars.bind_contextvars(worker=given.slot)
+    if order.workers > 1:
+        structlog.contextvars.bind_contextvars(worker=order.slot)
     place = serve.WorkerPlace(
         public=public,
         admin=admin,
-        workers=given.workers,
-        desk=given.folder / f"{os.getpid()}.sock",
+        workers=order.workers,
+        desk=Path(order.folder) / f"{os.getpid()}.sock",
     )
     with installation():
-        if given.prepare:
-            prepare(settings)
-        return serve.work(settings, place, socket.socket(fileno=given.line))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        return serve.work(settings, place, preloaded, line)

@@ -24,7 +24,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Face]:
 
 
 schema = schemathesis.openapi.from_dict(
-    create_application(None).openapi(),  # type: ignore[arg-type]
+    create_application().openapi(),
     config=SchemathesisConfig.from_dict(
         {
             "generation": {

@@ -57,7 +57,7 @@ IDS = {"envId": "nowhere", "token": "gp_nothing"}
 
 def _routes() -> list[tuple[str, str]]:
     """Each method and path that the application routes, with ids that lead to nothing."""
-    application = create_application(None)  # type: ignore[arg-type]
+    application = create_application()
     return sorted(
         (method, re.sub(r"\{(\w+)\}", lambda name: IDS.get(name[1], "nothing"), context.path or ""))
         for context in iter_route_contexts(application.routes)

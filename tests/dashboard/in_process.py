@@ -20,7 +20,7 @@ from guestpass.domain.access import Principal
 from guestpass.settings import load
 from guestpass.web.dashboard.services import DashboardServices
 from guestpass.wiring import Core, build_core, prepare
-from guestpass.worker import OwnAnnouncer, Worker, build_worker
+from guestpass.worker import OwnAnnouncer, Worker, build_worker, preload
 
 ANNA = Principal("anna")
 
@@ -72,6 +72,7 @@ async def dashboard(database_url: str, folder: Path) -> AsyncIterator[Dashboard]
         worker = build_worker(
             core,
             announcer,
+            preload(settings),
             desk_path=folder / "desk.sock",
             asset_folder=folder / "assets",
             workers=1,

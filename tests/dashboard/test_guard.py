@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import httpx2
@@ -77,7 +76,7 @@ UNSIGNED = {"/sign-in": "/sign-in", "/open/{invitation}": "/open/x"}
 
 def changes() -> list[str]:
     """An address for each way to change something, whatever it is about."""
-    application = create_dashboard(SimpleNamespace(admin_url="http://localhost:8081"))  # type: ignore[arg-type]
+    application = create_dashboard("http://localhost:8081")
     contexts = [context for context in iter_route_contexts(application.routes) if context.methods != {"GET"}]
     assert all(context.methods == {"POST"} for context in contexts)
     paths = {context.path or "" for context in contexts}

@@ -16,6 +16,7 @@ from typing import Any
 from tests.gateway.raw_client import Answer, BrokenOffError, RawClient
 from tests.gateway.shared import Shared, sharing
 from tests.installation import Installation
+from tests.supervisor.processes import worker_ids
 
 MIB = 1024 * 1024
 WAIT_SECONDS = 60.0
@@ -72,10 +73,8 @@ class Busy:
     @property
     def pid(self) -> int:
         """The server's one worker."""
-        supervisor = self.server.process.pid
-        children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-        [worker] = [pid for pid in children if b"guestpass.worker_process" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-        return int(worker)
+        [worker] = worker_ids(self.server)
+        return worker
 
     @property
     def _process(self) -> Path:

@@ -6,7 +6,6 @@ import base64
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
-from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -57,7 +56,7 @@ async def owner(server: Installation) -> AsyncIterator[Owner]:
         yield someone
 
 
-DOCUMENT: Final = create_application(None).openapi()  # type: ignore[arg-type]
+DOCUMENT: Final = create_application().openapi()
 AMONG_OTHERS: Final = {"envId": "staging", "status": "active"}
 
 
@@ -166,7 +165,7 @@ def _texts_of(dependant: Dependant) -> Iterator[str]:
 
 def _pages() -> list[tuple[str, str, tuple[str, ...]]]:
     """Each page of the dashboard that takes anything: its method and path, and the parameters of its query."""
-    application = create_dashboard(SimpleNamespace(admin_url="http://localhost:8081"))  # type: ignore[arg-type]
+    application = create_dashboard("http://localhost:8081")
     found = []
     for context in iter_route_contexts(application.routes):
         dependant = getattr(context.route, "dependant", None)
@@ -200,7 +199,7 @@ async def test_a_page_of_the_dashboard(
 
 
 def _forms() -> list[str]:
-    application = create_dashboard(SimpleNamespace(admin_url="http://localhost:8081"))  # type: ignore[arg-type]
+    application = create_dashboard("http://localhost:8081")
     return sorted(
         context.path or ""
         for context in iter_route_contexts(application.routes)

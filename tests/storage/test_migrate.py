@@ -254,7 +254,7 @@ def test_the_revisions_are_those_that_alembic_finds(url: str) -> None:
     migrate.upgrade(url)
     with writing(locate(url)) as connection:
         scripts = ScriptDirectory.from_config(migrate._config(connection))
-    assert migrate.known_revisions() == [each.revision for each in scripts.walk_revisions()][::-1]
+    assert list(migrate.known_revisions()) == [each.revision for each in scripts.walk_revisions()][::-1]
 
 
 def test_the_state_of_a_database_is_told(url: str, path: Path) -> None:

@@ -15,7 +15,17 @@ SECONDS = 90.0
 
 def worker_ids(server: Installation) -> list[int]:
     """The process ids of the workers that live, also of those that only finish what they had begun."""
-    return [child for child in _children(server.process.pid) if b"guestpass.worker_process" in _arguments(child)]
+    return [child for child in children(server.process.pid) if _name(child).startswith("guestpass-w")]
+
+
+def fork_server_id(server: Installation) -> int:
+    """The process id of what workers are forked from."""
+    [found] = [
+        child
+        for child in children(server.process.pid)
+        if b"guestpass.fork_server" in _arguments(child) and not _name(child).startswith("guestpass-w")
+    ]
+    return found
 
 
 def is_alive(process_id: int) -> bool:
@@ -49,11 +59,30 @@ async def until_gone(*process_ids: int) -> None:
     await until(are_gone, SECONDS)
 
 
-def _children(process_id: int) -> list[int]:
+def children(process_id: int) -> list[int]:
+    """The process ids of its children."""
     found = []
     for task in Path(f"/proc/{process_id}/task").iterdir():
         found += [int(child) for child in (task / "children").read_text(encoding="ascii").split()]
     return found
+
+
+def threads(process_id: int) -> list[int]:
+    """The ids of its threads."""
+    return [int(each.name) for each in Path(f"/proc/{process_id}/task").iterdir()]
+
+
+def descriptors(process_id: int) -> dict[int, str]:
+    """What each of its descriptors leads to, such as ``socket:[12345]``."""
+    return {int(each.name): str(each.readlink()) for each in Path(f"/proc/{process_id}/fd").iterdir()}
+
+
+def _name(process_id: int) -> str:
+    """What ps and top call it."""
+    try:
+        return Path(f"/proc/{process_id}/comm").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _arguments(process_id: int) -> bytes:

@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from tests.cli.command import COMMAND, Guestpass
 from tests.gateway.raw_client import RawClient
 from tests.installation import Installation, installation
 from tests.ports import free_ports
-from tests.supervisor.processes import is_alive, said, until_gone, until_said, worker_ids
+from tests.supervisor.processes import fork_server_id, is_alive, said, until_gone, until_said, worker_ids
 from tests.terminals import PATIENCE, Shown, await_end, children, terminal
 
 
@@ -61,10 +63,11 @@ def alone(tmp_path: Path) -> dict[str, str]:
 def test_a_terminal_that_is_closed_ends_what_was_started_there(tmp_path: Path) -> None:
     with terminal([sys.executable, "-m", "guestpass", "serve"], alone(tmp_path)) as (process, shown):
         shown.until(b"serving")
-        [worker] = children(process)
+        fork_server_and_worker = children(process)
+        assert len(fork_server_and_worker) == 2
         shown.close()
         assert process.wait(PATIENCE) == 0
-        await_end([worker])
+        await_end(fork_server_and_worker)
 
 
 def test_what_a_shell_left_behind_takes_sighup_for_a_reload(tmp_path: Path) -> None:
@@ -90,6 +93,45 @@ def test_what_a_shell_left_behind_takes_sighup_for_a_reload(tmp_path: Path) -> N
     os.close(log)
 
 
+@contextmanager
+def starting(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, Shown]]:
+    """A server that has just begun to start what workers are forked from, that process, and what the server says."""
+    ours, log = os.openpty()
+    environ = alone(tmp_path) | {"GUESTPASS_LOG_FORMAT": "json"}
+    shown = Shown(ours)
+    with subprocess.Popen([*COMMAND, "serve"], env=environ, stderr=log, start_new_session=True) as process:
+        os.close(log)
+        try:
+            while not (found := children(process)):
+                assert process.poll() is None
+            yield process, found[0], shown
+        finally:
+            process.kill()
+            shown.close()
+
+
+def test_a_stop_during_a_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    with starting(tmp_path) as (process, fork_server, _):
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+        await_end([fork_server])
+
+
+def test_a_supervisor_that_is_killed_during_a_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    with starting(tmp_path) as (process, fork_server, _):
+        process.kill()
+        await_end([fork_server])
+
+
+def test_a_reload_that_is_asked_for_during_a_start_comes_after_it(tmp_path: Path) -> None:
+    with starting(tmp_path) as (process, fork_server, shown):
+        process.send_signal(signal.SIGHUP)
+        shown.until(b"workers_replaced")
+        await_end([fork_server])
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+
+
 @pytest.mark.asyncio(loop_scope="session")
 async def test_ctrl_c_ends_all_of_it_with_status_0() -> None:
     async with installation(workers=2) as running:
@@ -104,12 +146,12 @@ async def test_ctrl_c_ends_all_of_it_with_status_0() -> None:
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_workers_end_when_their_supervisor_is_killed() -> None:
+async def test_all_processes_end_when_their_supervisor_is_killed() -> None:
     async with installation(workers=2) as running:
         await until_said(running, "serving")
-        workers = worker_ids(running)
+        processes = [*worker_ids(running), fork_server_id(running)]
         running.process.kill()
-        await until_gone(*workers)
+        await until_gone(*processes)
         with pytest.raises(ConnectionRefusedError):
             await RawClient.connect(running.public_port)
 

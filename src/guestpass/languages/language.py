@@ -73,6 +73,12 @@ def language_for(accepted: str) -> Language:
         return _language(LANGUAGES[0])
 
 
+def load_languages() -> None:
+    """Read all catalogues now; afterwards no file is needed."""
+    for tag in LANGUAGES:
+        _language(tag)
+
+
 @lru_cache(maxsize=256)
 def _chosen(accepted: str) -> str:
     return choose(accepted, LANGUAGES)

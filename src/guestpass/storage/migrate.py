@@ -8,6 +8,7 @@ import pkgutil
 import sqlite3
 import time
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -43,10 +44,14 @@ def head_revision() -> str:
     return known_revisions()[-1]
 
 
-def known_revisions() -> list[str]:
-    """The revisions of this program, the oldest first: the numbers with which the files of its migrations begin."""
+@cache
+def known_revisions() -> tuple[str, ...]:
+    """The revisions of this program, the oldest first: the numbers with which the files of its migrations begin.
+
+    They are read once, since the files may be those of a newer version later.
+    """
     names = (module.name for module in pkgutil.iter_modules(versions.__path__))
-    return sorted(name.partition("_")[0] for name in names)
+    return tuple(sorted(name.partition("_")[0] for name in names))
 
 
 def current_revision(url: str) -> str | None:

@@ -20,8 +20,8 @@ from guestpass.web.visitor import login
 __all__ = ["WebServices", "create_application"]
 
 
-def create_application(services: WebServices) -> Application:
-    """The whole web face over these services.
+def create_application(services: WebServices | None = None) -> Application:
+    """The whole web face over these services, which `state.services` may also be given before the first request.
 
     It trusts the fields of `guestpass.app.handover`, so only the gateway may reach it. Which paths may be
     asked for on which listener, and whether Host and Origin are right, was decided there.

@@ -26,8 +26,11 @@ from guestpass.web.dashboard.services import DashboardServices
 from guestpass.web.dashboard.sessions import Looking
 
 
-def create_dashboard(services: DashboardServices) -> FastAPI:
-    """All pages over these services; each is guarded, see `Guard`."""
+def create_dashboard(admin_url: str, services: DashboardServices | None = None) -> FastAPI:
+    """All pages over these services, which `state.services` may also be given before the first request.
+
+    Each is guarded, see `Guard`.
+    """
     application = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     application.state.services = services
     for module in (
@@ -46,7 +49,7 @@ def create_dashboard(services: DashboardServices) -> FastAPI:
         application.include_router(module.router)
     application.add_api_route("/", _go_to_start, methods=["GET"])
     failures.install(application)
-    application.add_middleware(Guard, admin_url=services.admin_url)
+    application.add_middleware(Guard, admin_url=admin_url)
     return application
 
 

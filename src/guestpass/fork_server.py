@@ -1,0 +1,107 @@
+"""Load once what workers need, and fork one whenever the supervisor asks (``python -m guestpass.fork_server``).
+
+Workers share the memory of what was loaded. A new one serves at once, with the code and the settings of the moment in
+which this process was started. It has one thread and no event loop, connection or random state that a worker could
+inherit: each worker makes its own (docs/decisions/0039).
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+
+from guestpass.cli.stopping import stopping
+from guestpass.forking import LOADED, read_order
+from guestpass.settings import load
+
+
+def main() -> int:
+    """Fork until the supervisor is gone; returns the exit status, in a worker that of the worker."""
+    os.umask(0o077)
+    # It is the supervisor who acts on it.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    parser = argparse.ArgumentParser(prog="guestpass.fork_server")
+    parser.add_argument("--line", type=int, required=True, help="the descriptor of the supervisor's socket")
+    parser.add_argument("--prepare", action="store_true", help="make what is missing and upgrade the database first")
+    parser.add_argument("--once", action="store_true", help="become the first worker, instead of forking it")
+    return stopping(lambda: _run(parser.parse_args()))
+
+
+def _run(given: argparse.Namespace) -> int:
+    # What is loaded stays. And where a collection frees memory in between, each worker fills it anew for itself.
+    gc.disable()
+    settings = load().settings
+    from guestpass import worker_process  # noqa: PLC0415 - loaded once the collector rests, and the settings are right
+
+    if given.prepare and (status := _in_child(lambda: worker_process.prepare(settings))) != 0:
+        return status
+    preloaded = worker_process.preload(settings)
+    gc.freeze()
+    line = socket.socket(fileno=given.line)
+    line.sendall(LOADED)
+    while (asked := read_order(line)) is not None:
+        order, descriptors = asked
+        try:
+            pid = 0 if given.once else _fork_orphan()
+        except OSError as error:
+            line.sendall(f"it can't be forked: {error.strerror}\n".encode())
+            pid = -1
+        if pid == 0:
+            if given.once:
+                line.sendall(b"%d\n" % os.getpid())
+            line.close()
+            gc.enable()
+            return worker_process.work(
+                settings, preloaded, order, *(socket.socket(fileno=each) for each in descriptors)
+            )
+        for each in descriptors:
+            os.close(each)
+        if pid > 0:
+            line.sendall(b"%d\n" % pid)
+    return 0
+
+
+def _in_child(work: Callable[[], int]) -> int:
+    """Do it in a process of its own, whose memory ends with it; returns the exit status."""
+    pid = os.fork()
+    if pid == 0:
+        gc.enable()
+        raise SystemExit(work())
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _fork_orphan() -> int:
+    """Fork a process that the supervisor adopts, as its parent ends; returns its id, and 0 in it. Raises OSError."""
+    told, tells = os.pipe()
+    try:
+        between = os.fork()
+        if between == 0:
+            _fork_and_leave(tells)
+            return 0
+        status = os.waitstatus_to_exitcode(os.waitpid(between, 0)[1])
+        if status != 0:
+            raise OSError(status, os.strerror(status))
+        return int(os.read(told, 16))
+    finally:
+        os.close(told)
+        os.close(tells)
+
+
+def _fork_and_leave(tells: int) -> None:
+    """Fork; returns in the new process alone."""
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os._exit(error.errno or 1)
+    if pid:
+        os.write(tells, b"%d" % pid)
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""A new version is installed while a server runs: all of it counts from SIGHUP on, and nothing of it before."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+from PIL import Image
+from tests.dashboard.owner import NAVIGATION, signed_in
+from tests.gateway.shared import sharing
+from tests.installation import Installation, installation
+from tests.supervisor.processes import said, until_gone, until_said, worker_ids
+from tests.supervisor.upstream import answering
+
+import guestpass
+from guestpass.storage.migrations import versions
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+NEWER = "999.0"
+_PACKAGE = Path(guestpass.__file__).parent
+
+
+class Program:
+    """A copy of the program that a server runs, whose files can be changed."""
+
+    def __init__(self, site: Path) -> None:
+        self.site = site
+        self._installed = site / "guestpass"
+        self.install()
+
+    def install(self, version: str = guestpass.__version__) -> None:
+        """Put this version there."""
+        shutil.rmtree(self._installed, ignore_errors=True)
+        shutil.copytree(_PACKAGE, self._installed, ignore=shutil.ignore_patterns("__pycache__"))
+        self._installed.joinpath("__init__.py").write_text(f'__version__ = "{version}"\n', encoding="utf-8")
+
+    def install_incompatible(self) -> None:
+        """Put files there with which nothing of today's program would work, and a migration that it does not know."""
+        self.install(NEWER)
+        for file in self._installed.rglob("*"):
+            if file.suffix == ".py":
+                file.write_text("raise ImportError('this is a newer version')\n", encoding="utf-8")
+            elif file.is_file():
+                file.write_text("{{ newer(", encoding="utf-8")
+        folder = self._installed / Path(str(versions.__file__)).parent.relative_to(_PACKAGE)
+        folder.joinpath("9999_newer.py").write_text("raise ImportError\n", encoding="utf-8")
+
+
+@asynccontextmanager
+async def _running(program: Program) -> AsyncIterator[Installation]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(program.site))
+        async with installation(drain="8s") as running:
+            await until_said(running, "serving")
+            yield running
+
+
+async def _version(server: Installation) -> str:
+    async with httpx2.AsyncClient(base_url=server.admin_url, headers=server.client.headers, timeout=60) as anew:
+        answer = await anew.get("/api/installation")
+        assert answer.status_code == 200, answer.text
+        version: str = answer.json()["version"]
+        return version
+
+
+async def _replace(server: Installation) -> None:
+    [old] = worker_ids(server)
+    os.kill(old, signal.SIGKILL)
+    await until_gone(old)
+    # The connections that are kept were the old worker's.
+    assert await _version(server)
+    assert worker_ids(server) != [old]
+
+
+async def test_a_worker_that_is_replaced_before_sighup_runs_the_version_before_from_memory(tmp_path: Path) -> None:
+    program = Program(tmp_path)
+    async with _running(program) as server, signed_in(server, "--sub", "owner@example.com") as owner:
+        program.install_incompatible()
+        await _replace(server)
+        assert await _version(server) == guestpass.__version__
+        async with answering() as url, sharing(server) as share:
+            shared = await share(url)
+            assert (await shared.ask(b"GET /quick HTTP/1.1")).status == 200
+            guarded = await server.create_link(shared.environment["id"], password="correct horse")
+            async with httpx2.AsyncClient(headers={**NAVIGATION, "Accept-Language": "es"}, timeout=60) as visitor:
+                assert "contraseña" in (await visitor.get(guarded["url"])).text
+            picture = io.BytesIO()
+            Image.new("RGB", (200, 80), "#2f5bd7").save(picture, "PNG")
+            logo = f"data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()}"
+            assert (await server.client.put("/api/branding", json={"logo": logo})).status_code == 200
+            for path in ("/environments", f"/environments/{shared.environment['id']}", "/links", "/branding"):
+                assert (await owner.get(path)).status_code == 200, path
+        assert "newer version" not in server.log
+
+
+async def test_sighup_puts_the_new_version_in_the_place_of_the_old_one(tmp_path: Path) -> None:
+    program = Program(tmp_path)
+    async with _running(program) as server:
+        program.install(NEWER)
+        await _replace(server)
+        assert await _version(server) == guestpass.__version__
+        [old] = worker_ids(server)
+        server.process.send_signal(signal.SIGHUP)
+        await until_said(server, "workers_replaced")
+        await until_gone(old)
+        assert await _version(server) == NEWER
+        await _replace(server)
+        assert await _version(server) == NEWER
+
+
+async def test_a_version_that_does_not_start_leaves_the_one_before_in_its_place(tmp_path: Path) -> None:
+    program = Program(tmp_path)
+    async with _running(program) as server:
+        program.install_incompatible()
+        server.process.send_signal(signal.SIGHUP)
+        line = await until_said(server, "worker_not_replaced")
+        assert line["ended"] == "exit status 1"
+        await _replace(server)
+        assert await _version(server) == guestpass.__version__
+        assert not said(server, "fork_server_died")
