@@ -93,6 +93,7 @@ class Refused:
 
 
 Ruling = Passed | Quiet | Refused
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def is_ruled_by_body(path: bytes) -> bool:
@@ -117,7 +118,8 @@ def rule_on_call(path: bytes, body: bytes, allowed: Collection[str]) -> Ruling:
         return _UNREADABLE
     plain = _plain(path)
     try:
-        _written(id)
+        if isinstance(id, str):
+            _written(id)
         if (route := _method_route(plain)) is not None:
             return _rule_on_method(route, id, params, allowed)
         if (answer := _QUIET_ROUTES.get(plain)) is not None:
@@ -154,7 +156,7 @@ def _is_name(value: object, pattern: re.Pattern[str]) -> TypeGuard[str]:
 
 
 def _plain(path: bytes) -> bytes:
-    return unquote_to_bytes(path)
+    return unquote_to_bytes(path) if b"%" in path else path
 
 
 def _method_route(plain: bytes) -> bytes | None:
@@ -169,7 +171,7 @@ def _call(id: RequestId, params: Mapping[str, object]) -> bytes:
 
 def _written(value: object) -> bytes:
     """As UTF-8; raises ValueError for numbers that JSON lacks and for halves of characters."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def _only(*names: str) -> Callable[[dict[str, Any]], dict[str, Any]]:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from guestpass.odoo.http import json_bodies
 from guestpass.odoo.http.json_bodies import (
     DEPTH,
     FEW_VALUES,
@@ -102,7 +103,13 @@ def test_what_would_become_too_much_is_refused_before_anything_is_made_of_it(
     body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[object] = []
-    monkeypatch.setattr(json, "loads", made.append)
+
+    class Decoder:
+        def decode(self, text: str) -> None:
+            made.append(text)
+
+    monkeypatch.setattr(json_bodies, "_STRICT", Decoder())
+    monkeypatch.setattr(json_bodies, "_CAREFUL", Decoder())
     with pytest.raises(ValueError, match=r"^The body of a call must (have at most|not nest deeper than) [0-9]+ .*\.$"):
         read_call(body)
     assert not made
@@ -172,3 +179,73 @@ def test_of_what_environments_say_as_much_is_read_as_others_can_wait_for() -> No
     assert read_little(b'{"a": "' + b"x" * 1_000_000 + b'"}') == {"a": "x" * 1_000_000}
     for too_much in (array("[[]]", FEW_VALUES), nested(DEPTH + 1), b"{", b"\xff", '{"a": "\\\\"}'.encode("utf-16")):
         assert read_little(too_much) is None
+
+
+# The letter of the rules, without a thought for time
+
+
+def _read(body: bytes) -> object:
+    """What one reader makes of a body that must be read in one way alone; raises ValueError."""
+
+    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        if len({name for name, _ in pairs}) != len(pairs):
+            raise ValueError
+        return dict(pairs)
+
+    def number(digits: str) -> int:
+        if len(digits) > 400:
+            raise ValueError
+        return int(digits)
+
+    def constant(_: str) -> None:
+        raise ValueError
+
+    found: object = json.loads(body.decode(), object_pairs_hook=unique, parse_int=number, parse_constant=constant)
+    if not isinstance(found, dict):
+        raise ValueError  # noqa: TRY004 - as what it is compared with
+    return found
+
+
+_TEXTS = st.sampled_from(["a", "b", "é", "0" * 500, "[{", '"', "\\", "\n", "1,2:3"])
+_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | _TEXTS
+    | st.sampled_from([10**399, 10**400, -(10**398), -(10**399)]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(_TEXTS, _VALUES, max_size=3).map(json.dumps),
+    st.lists(
+        st.tuples(st.integers(0, 60), st.sampled_from(["", " ", '"a":1,', "}", "9" * 401, "1.", "-", "\t"])), max_size=2
+    ),
+)
+def test_a_body_is_read_as_by_the_letter(text: str, changes: list[tuple[int, str]]) -> None:
+    for place, more in changes:
+        text = text[:place] + more + text[place:]
+    try:
+        expected: object = _read(text.encode())
+    except ValueError:
+        expected = None
+    try:
+        found: object = read_call(text.encode())
+    except ValueError:
+        found = None
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "is_read"), [(10**399, True), (10**400, False), (-(10**398), True), (-(10**399), False)]
+)
+def test_a_number_has_at_most_four_hundred_characters(number: int, *, is_read: bool) -> None:
+    body = json.dumps({"a": number}).encode()
+    if is_read:
+        assert read_call(body) == {"a": number}
+        return
+    with pytest.raises(ValueError, match="one JSON object"):
+        read_call(body)
