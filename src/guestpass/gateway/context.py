@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from guestpass.app.link_cache import LinkEntry
+from guestpass.app.ports import Cuttable
 from guestpass.domain.reasons import Reason
 from guestpass.gateway.admission import Answer, Arrive, Decision, Forward, RequestFacts, TakeSlot
 from guestpass.gateway.cookies import CookieJar
@@ -69,6 +70,11 @@ class Admitted:
         self._waits = False
         self.entry = entry
         self.visitor = visitor
+
+    @property
+    def live(self) -> set[Cuttable]:
+        """What is open through the request's link."""
+        return self.entry.live
 
     def refusal(self) -> Answer | None:
         """Why the request may not go on, by all that is known now; None where it was decided as before."""

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.utils import formatdate
-from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Final
 
 from guestpass.app.handover import PREFIX as DESK_PREFIX
 from guestpass.gateway.cookies import EnvironmentCookies
@@ -16,6 +13,7 @@ from guestpass.gateway.credentials import Credentials
 from guestpass.gateway.paths import PathKind, read_path
 from guestpass.gateway.peers import FORWARDING_FIELDS
 from guestpass.wire.heads import Field, RequestHead, ResponseHead
+from guestpass.wire.response_heads import date_field
 
 _HOP_BY_HOP: Final = frozenset(
     {
@@ -64,10 +62,6 @@ _HEAD: Final = (
     b"%b %b HTTP/1.1\r\nHost: %b\r\n%bX-Forwarded-For: %b\r\nX-Forwarded-Host: %b\r\nX-Forwarded-Proto: %b\r\n%b%b\r\n"
 )
 _UPGRADE: Final = b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
-_STATUS_LINES: Final = {
-    status: b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode() if status in set(HTTPStatus) else b"")
-    for status in range(100, 600)
-}
 
 
 @dataclass(slots=True, init=False)
@@ -265,43 +259,6 @@ class ApplicationResponse:
         if self._leaving and any(lower == b"set-cookie" for lower, _, _ in head.fields):
             return [*self._leaving, *lines]
         return lines
-
-
-class ResponseRewriter(Protocol):
-    """How an answer is changed on its way to the client."""
-
-    def fields(self, head: ResponseHead) -> list[bytes]:
-        """The field lines for the client, without those that frame the message."""
-        ...
-
-
-def informational_head(head: ResponseHead) -> bytes:
-    """A 1xx head for the visitor: only what RFC 8297 and the like use, never a cookie."""
-    lines = [b"Link: %b\r\n" % value for lower, _, value in head.fields if lower == b"link"]
-    return status_line(head.status) + b"".join(lines) + b"\r\n"
-
-
-def switching_head(answer: ResponseRewriter, head: ResponseHead) -> bytes:
-    """The 101 that turns a visitor's connection into a WebSocket."""
-    lines = answer.fields(head)
-    return b"".join([status_line(101), b"Upgrade: websocket\r\nConnection: Upgrade\r\n", *lines, b"\r\n"])
-
-
-def status_line(status: int) -> bytes:
-    """The first line of a response; the reason phrase is the standard one or empty, never the upstream's."""
-    return _STATUS_LINES[status]
-
-
-_date: tuple[int, bytes] = (0, b"")
-
-
-def date_field() -> bytes:
-    """The Date field (RFC 9110, section 6.6.1), written once a second."""
-    global _date  # noqa: PLW0603 - one value for the whole process, like the clock that it shows
-    now = int(time.time())
-    if _date[0] != now:
-        _date = (now, f"Date: {formatdate(now, usegmt=True)}\r\n".encode())
-    return _date[1]
 
 
 def _is_ours(referer: bytes) -> bool:

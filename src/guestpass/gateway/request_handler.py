@@ -539,6 +539,7 @@ class RequestHandler:
         client.start(
             Exchange(
                 client,
+                gateway,
                 head,
                 request_head(head, decision.target, visitor, cookie=cookie, upgrade=facts.upgrade),
                 way.upstream_for(decision.target),
@@ -546,10 +547,10 @@ class RequestHandler:
                 body_limit=environment.body_limit,
                 response_timeout=way.response_timeout,
                 upgrade=facts.upgrade,
-                entry=entry,
-                visitor=visitor_pass.visitor,
-                admitted=admitted,
-            )
+                owner=admitted,
+                holder=(entry.link.id, visitor_pass.visitor),
+            ),
+            admitted,
         )
 
     def _to_desk(self, client: ClientConnection, facts: RequestFacts, jar: CookieJar) -> None:
@@ -587,6 +588,7 @@ class RequestHandler:
         client.start(
             Exchange(
                 client,
+                self._gateway,
                 head,
                 sent,
                 self._gateway.desk,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from guestpass.app.link_cache import LinkEntry
@@ -20,7 +20,13 @@ from guestpass.domain.visitor_pass import VisitorPass
 from guestpass.gateway.admission import wants_page
 from guestpass.gateway.context import Admitted
 from guestpass.gateway.cookies import expired
-from guestpass.gateway.head_rewriting import EnvironmentResponse, ForwardedVisitor, request_head
+from guestpass.gateway.head_rewriting import (
+    EnvironmentResponse,
+    ForwardedVisitor,
+    pass_on,
+    request_head,
+    whole_request_head,
+)
 from guestpass.languages.language import language_for
 from guestpass.odoo.assets.bodies import GoneError
 from guestpass.odoo.assets.cache import AssetCache, AssetKey, Fetch, FetchedAsset, is_cacheable
@@ -30,23 +36,25 @@ from guestpass.odoo.assets.responses import AssetResponse as AssetReply
 from guestpass.odoo.assets.responses import is_answerable
 from guestpass.odoo.bus.bus_socket import BusSocket
 from guestpass.odoo.bus.frames import ViewOnlyFrames
-from guestpass.odoo.exchange import CallRefusal, Examined, OdooExchange, Plan
 from guestpass.odoo.fairness.examinations import BodyFinding, Outcome, Question, Subject
 from guestpass.odoo.fairness.examiner import Examiner
 from guestpass.odoo.fairness.fair_queue import RequestQueue
+from guestpass.odoo.fairness.intake import BodyIntake, CallRefusal, Examined
+from guestpass.odoo.fairness.outflow import SpooledOutflow
 from guestpass.odoo.fairness.spool import IN_MEMORY, SpoolRoom
 from guestpass.odoo.http.blocked_paths import needs_body_check
+from guestpass.odoo.http.file_filter import FileFilter
 from guestpass.odoo.http.jsonrpc_errors import answered, ending, is_call, is_json, upload_too_large, user_error
 from guestpass.odoo.http.requests import (
     FixedName,
     fields_for_odoo,
     fixed_name,
+    lines_for_odoo,
     takes_database,
     without_foreign_database,
 )
 from guestpass.odoo.http.response_filter import OdooResponse
 from guestpass.odoo.http.responses import ROBOTS_BODY, ROBOTS_FIELDS, asks_for_robots
-from guestpass.odoo.signed_in.exchange import SessionUse, SignedInExchange, SignedInTunnel
 from guestpass.odoo.signed_in.rules import (
     NOT_FOR_VISITORS,
     SignInRuling,
@@ -55,11 +63,15 @@ from guestpass.odoo.signed_in.rules import (
     why_nobody_leaves,
 )
 from guestpass.odoo.signed_in.session_cookie import with_session
+from guestpass.odoo.signed_in.session_filter import SessionFilter, SessionUse
 from guestpass.odoo.view_only.calls import Refused
 from guestpass.odoo.view_only.routes import RouteRuling, rule_on_route, target_to_read
+from guestpass.outbound.findings import X_SENDFILE
 from guestpass.signing.passes import pass_name
 from guestpass.wire.connector import Connector, UpstreamOrigin
+from guestpass.wire.exchange import Exchange
 from guestpass.wire.heads import RequestHead
+from guestpass.wire.pool import Holder
 
 if TYPE_CHECKING:
     from guestpass.gateway.lifecycle import Gateway
@@ -93,6 +105,11 @@ class Crossing:
     answer: EnvironmentResponse
     may_sign_in: bool
     pass_ends_at: datetime | None = None
+
+    @property
+    def holder(self) -> Holder:
+        """Who alone uses the connections that it goes over."""
+        return self.entry.link.id, self.visitor_id
 
 
 class OdooNotices:
@@ -251,70 +268,75 @@ class OdooProfile:
             self._join_bus(client, crossing, target, use)
         else:
             # Odoo has no sockets but that of its bus, and its workers are held by nobody.
-            self._ask_odoo(client, replace(crossing, upgrade=False), target, use)
+            self._ask_odoo(client, crossing, target, use)
 
     def _join_bus(self, client: ClientConnection, crossing: Crossing, target: bytes, use: SessionUse | None) -> None:
         """The bus has an event loop of its own, which holds many connections without a worker for each."""
         head, environment = crossing.head, crossing.entry.environment
-        sent = _for_odoo(crossing, _name_of(environment))
+        fixed = _name_of(environment)
+        fields = fields_for_odoo(head, fixed, crossing.origin, opens=crossing.answer.opens)
         # Frames of ours can only be put between frames that nothing has transformed.
-        sent.fields = [field for field in sent.fields if field[0] != b"sec-websocket-extensions"]
-        tunnel = (BusSocket if use is None else SignedInTunnel)(
-            client,
-            head,
-            self._compose(crossing, target, sent, use),
-            self._gateway.way_to(environment).upstream_for(target),
-            crossing.answer,
-            body_limit=environment.body_limit,
-            response_timeout=environment.response_timeout.total_seconds(),
-            upgrade=crossing.upgrade,
-            entry=crossing.entry,
-            visitor=crossing.visitor_id,
-            admitted=crossing.admitted,
+        lines = pass_on([each for each in fields if each[0] != b"sec-websocket-extensions"], head.connection)
+        view_only = ViewOnlyFrames(self._entropy) if crossing.entry.link.access is Access.READ_ONLY else None
+        client.start(
+            Exchange(
+                client,
+                self._gateway,
+                head,
+                request_head(
+                    head,
+                    target,
+                    ForwardedVisitor(crossing.visitor.address, fixed.host, fixed.scheme),
+                    cookie=_cookie(crossing, use),
+                    upgrade=crossing.upgrade,
+                    lines=lines,
+                ),
+                self._gateway.way_to(environment).upstream_for(target),
+                crossing.answer,
+                body_limit=environment.body_limit,
+                response_timeout=environment.response_timeout.total_seconds(),
+                upgrade=crossing.upgrade,
+                owner=crossing.admitted,
+                holder=crossing.holder,
+                response_filter=None if use is None else SessionFilter(self._gateway, use),
+                socket=BusSocket(partial(self._seconds_left, crossing.entry), head.languages, view_only),
+            ),
+            crossing.admitted,
         )
-        if use is not None and isinstance(tunnel, SignedInTunnel):
-            tunnel.session = use
-        if crossing.entry.link.access is Access.READ_ONLY:
-            tunnel.view_only = ViewOnlyFrames(self._entropy)
-        client.start(tunnel)
+
+    def _seconds_left(self, entry: LinkEntry) -> float:
+        return entry.expires_at - self._gateway.time()
 
     def _ask_odoo(self, client: ClientConnection, crossing: Crossing, target: bytes, use: SessionUse | None) -> None:
         head, entry = crossing.head, crossing.entry
         environment = entry.environment
         fixed = _name_of(environment)
-        sent = _for_odoo(crossing, fixed)
-
-        def compose(size: int | None) -> bytes:
-            sent.chunked, sent.content_length = False, size
-            return self._compose(crossing, target, sent, use)
-
-        exchange = (OdooExchange if use is None else SignedInExchange)(
-            client,
-            head,
-            Plan(
-                readmit=crossing.admitted.reason,
-                compose=compose,
-                act_on=lambda finding: self._act_on(crossing, finding),
-                question=_question(crossing, target.partition(b"?")[0], use),
-                longest_examined=_LONGEST_CALL if use is not None else IN_MEMORY,
+        gateway, room = self._gateway, self._room
+        holder = (crossing.visitor_id, entry.link.id, crossing.visitor.address.decode())
+        response = OdooResponse(crossing.answer, head, fixed, crossing.origin, environment.url.encode())
+        intake = BodyIntake(gateway, _Plan(self, crossing, target, fixed, use), room, holder, self._examiner)
+        files = FileFilter(response, partial(gateway.visits.found, environment, X_SENDFILE))
+        client.start(
+            Exchange(
+                client,
+                gateway,
+                head,
+                b"",
+                gateway.way_to(environment).upstream_for(target),
+                response,
+                body_limit=environment.body_limit,
+                response_timeout=environment.response_timeout.total_seconds(),
+                owner=crossing.admitted,
+                holder=crossing.holder,
+                intake=intake,
+                gate=self._turns_of(environment),
+                response_filter=files if use is None else SessionFilter(gateway, use, intake, files),
+                outflow=SpooledOutflow(gateway, response, room, holder),
             ),
-            self._gateway.way_to(environment).upstream_for(target),
-            OdooResponse(crossing.answer, head, fixed, crossing.origin, environment.url.encode()),
-            turns=self._turns_of(environment),
-            room=self._room,
-            examiner=self._examiner,
-            entry=entry,
-            visitor=crossing.visitor_id,
-            admitted=crossing.admitted,
-            address=crossing.visitor.address.decode(),
-            body_limit=environment.body_limit,
-            response_timeout=environment.response_timeout.total_seconds(),
+            crossing.admitted,
         )
-        if use is not None and isinstance(exchange, SignedInExchange):
-            exchange.session = use
-        client.start(exchange)
 
-    def _act_on(self, crossing: Crossing, finding: BodyFinding) -> Examined:
+    def act_on(self, crossing: Crossing, finding: BodyFinding) -> Examined:
         """What becomes of a request whose body was examined; people are told of what they may not do."""
         match finding.outcome:
             case Outcome.PASSES:
@@ -336,14 +358,6 @@ class OdooProfile:
             key, now = crossing.entry.environment.key, self._gateway.time()
             self._gateway.visits.refused_call(key, refused.model, refused.method, now)
         return user_error(refused.said_in(language_for(crossing.head.languages)))
-
-    def _compose(self, crossing: Crossing, target: bytes, sent: RequestHead, use: SessionUse | None) -> bytes:
-        fixed = _name_of(crossing.entry.environment)
-        visitor = ForwardedVisitor(crossing.visitor.address, fixed.host, fixed.scheme)
-        cookie = crossing.cookie
-        if use is not None:
-            cookie = with_session(cookie, use.current.id if use.current is not None else None)
-        return request_head(sent, target, visitor, cookie=cookie, upgrade=crossing.upgrade)
 
     # Assets
 
@@ -382,14 +396,8 @@ class OdooProfile:
 
     def _send_asset(self, client: ClientConnection, crossing: Crossing, reply: AssetReply) -> None:
         client.start(
-            AssetExchange(
-                client,
-                crossing.head,
-                reply,
-                crossing.answer,
-                entry=crossing.entry,
-                visitor=crossing.visitor_id,
-            )
+            AssetExchange(client, self._gateway, crossing.head, reply, crossing.answer, crossing.admitted),
+            crossing.admitted,
         )
 
     def _fetch(self, environment: Environment, path: bytes) -> Fetch:
@@ -420,6 +428,40 @@ class OdooProfile:
         # Each worker has its share, so that all of them together keep to what the owner has set.
         turns.limit = -(-environment.max_concurrent // self._gateway.workers)
         return turns
+
+
+class _Plan:
+    """What is made of one request when it is whole."""
+
+    __slots__ = ("_crossing", "_fixed", "_profile", "_target", "_use", "longest_examined", "question")
+
+    def __init__(
+        self, profile: OdooProfile, crossing: Crossing, target: bytes, fixed: FixedName, use: SessionUse | None
+    ) -> None:
+        self._profile = profile
+        self._crossing = crossing
+        self._target = target
+        self._fixed = fixed
+        self._use = use
+        self.question = _question(crossing, target.partition(b"?")[0], use)
+        self.longest_examined = _LONGEST_CALL if use is not None else IN_MEMORY
+
+    def compose(self, size: int | None) -> bytes:
+        """The head for Odoo, for a body of so many bytes, or for none."""
+        crossing, fixed = self._crossing, self._fixed
+        head = crossing.head
+        return whole_request_head(
+            head.method,
+            self._target,
+            ForwardedVisitor(crossing.visitor.address, fixed.host, fixed.scheme),
+            lines_for_odoo(head, fixed, crossing.origin, opens=crossing.answer.opens),
+            cookie=_cookie(crossing, self._use),
+            length=size,
+        )
+
+    def act_on(self, finding: BodyFinding) -> Examined:
+        """What goes on in the body's stead."""
+        return self._profile.act_on(self._crossing, finding)
 
 
 def _rule_on_looking(head: RequestHead, target: bytes) -> RouteRuling:
@@ -458,10 +500,8 @@ def _name_of(environment: Environment) -> FixedName:
     return fixed_name(public_url=environment.public_url, canonical_url=environment.canonical_url, url=environment.url)
 
 
-def _for_odoo(crossing: Crossing, fixed: FixedName) -> RequestHead:
-    """The request as Odoo is to see it: no field that chooses a database or session, no host but the fixed one."""
-    sent = copy.copy(crossing.head)
-    sent.fields = fields_for_odoo(crossing.head, fixed, crossing.origin, opens=crossing.answer.opens)
-    # Bodies are whole before Odoo hears of them, so nobody waits for its word to send them.
-    sent.values = {name: value for name, value in crossing.head.values.items() if name != b"expect"}
-    return sent
+def _cookie(crossing: Crossing, use: SessionUse | None) -> bytes:
+    """The cookies for Odoo: the environment's own, and the session that we hold."""
+    if use is None:
+        return crossing.cookie
+    return with_session(crossing.cookie, use.current.id if use.current is not None else None)

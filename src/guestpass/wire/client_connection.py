@@ -16,16 +16,18 @@ from guestpass.app.link_cache import LinkEntry
 from guestpass.app.notices import Notice, NoticeRenderer, RenderedNotice
 from guestpass.domain.reasons import Reason
 from guestpass.gateway.admission import wants_page
-from guestpass.gateway.head_rewriting import date_field, status_line
 from guestpass.gateway.oversized_cookies import shed
-from guestpass.wire.exchange import Serving
 from guestpass.wire.heads import MAX_HEAD, MAX_TARGET, RefusedHeadError, RequestHead, read_request_head
+from guestpass.wire.response_heads import date_field, status_line
+from guestpass.wire.roles import Live, Serving
+from guestpass.wire.run_queue import UNITS_A_STEP
 from guestpass.wire.socket_queues import UNREAD, UNSENT, has_bytes
 from guestpass.wire.upstream_connection import UpstreamConnection
 from guestpass.wire.websocket_handshake import names_websocket
 from guestpass.wire.write_buffer import WriteBuffer
 
 if TYPE_CHECKING:
+    from guestpass.gateway.context import Admitted
     from guestpass.gateway.lifecycle import Gateway
 
 HEAD_TIMEOUT: Final = 10.0
@@ -59,8 +61,9 @@ class Receiving(Protocol):
 class ClientConnection(asyncio.Protocol):
     """A client's end. `answered` says that the head of an answer to the present request has gone out.
 
-    `has_arrived` says that the connection stands. `unsent` are the bytes that waited for the client when the sweep last
-    came by, and `stuck_since` is when it last took any.
+    `has_arrived` says that the connection stands. `is_starting` is true while what serves the present request begins,
+    so that nothing has been waited for since it was decided. `unsent` are the bytes that waited for the client when the
+    sweep last came by, and `stuck_since` is when it last took any.
     """
 
     __slots__ = (
@@ -79,6 +82,7 @@ class ClientConnection(asyncio.Protocol):
         "_linger_until",
         "_lingered",
         "_out",
+        "_owner",
         "_pausing",
         "_reception",
         "_scanned",
@@ -86,10 +90,12 @@ class ClientConnection(asyncio.Protocol):
         "_tail_of",
         "_waiting",
         "_was_served",
+        "_work",
         "address",
         "answered",
         "gateway",
         "has_arrived",
+        "is_starting",
         "notices",
         "peer",
         "signs_in_on",
@@ -122,6 +128,9 @@ class ClientConnection(asyncio.Protocol):
         self._is_taking = False  # the exchange takes what has arrived, and may leave some of it
         self._exchange: Serving | None = None
         self._head: RequestHead | None = None
+        self._owner: Admitted | None = None  # of the present request, once it is served
+        self._work = 0  # chunks and frames of its that nobody was charged for yet
+        self.is_starting = False
         self._is_tls = False
         self._left: Callable[[], None] | None = None  # told where the client leaves before it had the answer
         self.has_arrived = False
@@ -133,7 +142,7 @@ class ClientConnection(asyncio.Protocol):
         self._eof = False
         self._pausing = 0
         self._deadline = _NEVER
-        self._tail_of: LinkEntry | None = None
+        self._tail_of: Live | None = None
         self.visitor: str | None = None
         self.write_paused = False
         self.answered = False
@@ -237,8 +246,9 @@ class ClientConnection(asyncio.Protocol):
         """Read on."""
         self._resume(self._UPSTREAM)
 
-    def tunnel_opened(self) -> None:
-        """Hand over what the client sent before the upstream had agreed."""
+    def tunnel_opened(self, tunnel: Serving) -> None:
+        """Let a tunnel serve, and hand over what the client sent before the upstream had agreed."""
+        self._exchange = tunnel
         self._resume(self._FULL)
         self._queue()
 
@@ -252,11 +262,33 @@ class ClientConnection(asyncio.Protocol):
             return True
         return has_bytes(self.transport.get_extra_info("socket"), UNSENT)
 
-    def hold_tail(self, entry: LinkEntry, visitor: str | None) -> None:
+    def charge(self, units: int, *, also_address: bool = False) -> bool:
+        """Count chunks or frames for the present request's owner; False where they are too many.
+
+        With `also_address` they count for the client's address too.
+        """
+        requests, self._work = divmod(self._work + units, UNITS_A_STEP)
+        if not requests:
+            return True
+        owner, crowd = self._owner, self.gateway.crowd
+        wait = crowd.take_request_of(owner.entry.link.id, cost=requests) if owner is not None else None
+        if wait is None and also_address:
+            wait = crowd.take_request(self.address, cost=requests)
+        if wait is None:
+            return True
+        self.gateway.tell_of_client(
+            "too_much_work", self.address, cause="endless small chunks or frames, or long bodies that are looked at"
+        )
+        return False
+
+    def hold_tail(self) -> None:
         """The end of an answer is still to be sent: if its link ends before that, so must this connection."""
+        owner = self._owner
+        if owner is None:
+            return
         self._let_go_of_tail()
-        self._tail_of, self.visitor = entry, visitor
-        entry.live.add(self)
+        self._tail_of, self.visitor = owner.live, owner.visitor
+        owner.live.add(self)
 
     def cut(self) -> None:
         """The link of the answer that is still being sent has ended."""
@@ -287,27 +319,28 @@ class ClientConnection(asyncio.Protocol):
         """
         self.linger()
 
-    def refuse(self, reason: Reason, detail: str | None, *, read: bool = False, request_id: str | None = None) -> None:
+    def refuse(self, reason: str, detail: str | None, *, read: bool = False, request_id: str | None = None) -> None:
         """The request turned out to be wrong while its body arrived or, with `read`, when it had been read."""
         self._exchange = None
         if self.answered:
             self.abort()
         else:
-            self.reply(reason, detail=detail, request_id=request_id, close=not read, read=read)
+            self.reply(Reason(reason), detail=detail, request_id=request_id, close=not read, read=read)
 
     def answer_instead(self, rendered: RenderedNotice) -> None:
         """Answer a request that has been read to its end and goes nowhere."""
         self._exchange = None
         self.answer(rendered, read=True)
 
-    def upstream_failed(self, reason: Reason, environment: str, cause: str, link: LinkEntry | None) -> None:
+    def upstream_failed(self, reason: str, environment: str, cause: str) -> None:
         """The upstream did not answer as it should."""
         exchange, self._exchange = self._exchange, None
+        link = self._owner.entry if self._owner is not None else None
         request_id = self.gateway.next_request_id()
         # An id is free again when its environment is removed; what the next one of that id fails in is another fault.
         made_at = link.environment.created_at if link is not None else None
         self.gateway.faults.tell(
-            reason.value,
+            reason,
             environment,
             made_at,
             request_id=request_id,
@@ -320,7 +353,7 @@ class ClientConnection(asyncio.Protocol):
         else:
             unread = exchange is not None and not exchange.request_done
             seen = self._head is not None and wants_page(self._head)
-            self.reply(reason, request_id=request_id, close=unread, link=link, turns_away=seen)
+            self.reply(Reason(reason), request_id=request_id, close=unread, link=link, turns_away=seen)
 
     # What the reception uses
 
@@ -346,15 +379,19 @@ class ClientConnection(asyncio.Protocol):
         if told is not None:
             told()
 
-    def start(self, exchange: Serving) -> None:
-        """Let an exchange serve the present request."""
+    def start(self, exchange: Serving, owner: Admitted | None = None) -> None:
+        """Let an exchange serve the present request, which is the owner's."""
         self._waiting = False
+        self._owner = owner
+        self._work = 0
+        self.is_starting = True
         self._exchange = exchange
         # What came during a look-up is taken now; from here on the upstream says how fast it goes.
         self._resume(self._FULL)
         exchange.begin()
         if self._exchange is exchange and exchange.takes_bytes:
             self._take_step()
+        self.is_starting = False
 
     def reply(
         self,
@@ -534,7 +571,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _let_go_of_tail(self) -> None:
         if self._tail_of is not None:
-            self._tail_of.live.discard(self)
+            self._tail_of.discard(self)
             self._tail_of = None
 
     # Finding heads

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 
+from guestpass.wire.roles import Receiver
 from guestpass.wire.socket_queues import UNREAD, has_bytes, has_ended
 from guestpass.wire.write_buffer import FlushQueue, WriteBuffer
-
-if TYPE_CHECKING:
-    from guestpass.wire.exchange import Exchange
 
 WRITE_BUFFER: Final = 1024 * 1024
 _PIECE: Final = 64 * 1024
@@ -21,6 +19,8 @@ SLOW: Final = 1
 """Why an upstream is not read: the other side is slow to take what there is."""
 FULL: Final = 2
 """Likewise: what it sent has yet to be looked at."""
+HELD: Final = 4
+"""Likewise: its response is held back."""
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -32,7 +32,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._out = WriteBuffer(outbox)
         self._socket: socket.socket = cast("socket.socket", None)
-        self.exchange: Exchange | None = None
+        self.exchange: Receiver | None = None
         self.idle_since = 0.0
         self.lost = False
         self.pausing = 0

@@ -16,11 +16,13 @@ from tests.hostile.fuzz.grammar import pieces
 from tests.unit.gateway.playbook import LINK_ID, Playbook, Wire, playing, request
 
 from guestpass.domain.environment import Kind
+from guestpass.gateway.context import Admitted
 from guestpass.gateway.lifecycle import Gateway
 from guestpass.gateway.request_handler import RequestHandler
 from guestpass.wire.client_connection import ClientConnection
-from guestpass.wire.exchange import Exchange, Serving
+from guestpass.wire.exchange import Exchange
 from guestpass.wire.heads import RequestHead
+from guestpass.wire.roles import Serving
 from guestpass.wire.upstream_connection import UpstreamConnection
 
 T = TypeVar("T")
@@ -64,10 +66,10 @@ class _WatchedClient(ClientConnection):
         self.accepted.append(Accepted(head))
         self._next.receive(client, head)
 
-    def start(self, exchange: Serving) -> None:
-        if isinstance(exchange, Exchange) and exchange.entry is not None:
+    def start(self, exchange: Serving, owner: Admitted | None = None) -> None:
+        if isinstance(exchange, Exchange) and owner is not None:
             self.accepted[-1].exchange = exchange
-        super().start(exchange)
+        super().start(exchange, owner)
 
     @property
     def waits(self) -> bool:
@@ -96,7 +98,7 @@ def _is(book: Playbook, kind: Kind) -> None:
 
 
 def _exchange_on(wire: Wire) -> Exchange | None:
-    return cast("UpstreamConnection", wire.protocol).exchange
+    return cast("Exchange | None", cast("UpstreamConnection", wire.protocol).exchange)
 
 
 async def requests(data: bytes, cuts: Sequence[int], *, early: bool = False, kind: Kind = Kind.WEB) -> Heard:

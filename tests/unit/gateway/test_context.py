@@ -37,12 +37,12 @@ async def test_a_request_whose_connection_took_its_time_is_judged_again(line: st
     pool = SlowPool()
     entry = LinkEntry(make_link(), make_environment())
     async with asyncio.TaskGroup() as tasks:
-        gateway = SimpleNamespace(pool=pool, spawn=tasks.create_task, loop=asyncio.get_running_loop())
-        client = Mock(gateway=gateway, patience=10.0, write_paused=False)
-        admitted = Mock(reason=lambda: reason)
+        runtime = SimpleNamespace(pool=pool, spawn=tasks.create_task, loop=asyncio.get_running_loop())
+        client = Mock(patience=10.0, write_paused=False)
+        owner = Mock(reason=lambda: reason, live=entry.live, visitor="anna")
         exchange = Exchange(
-            client, request(line), b"the head", Mock(), Mock(),
-            body_limit=1, response_timeout=1, entry=entry, visitor="anna", admitted=cast("Any", admitted),
+            client, cast("Any", runtime), request(line), b"the head", Mock(), Mock(),
+            body_limit=1, response_timeout=1, owner=owner,
         )  # fmt: skip
         exchange.begin()
         assert entry.live == {exchange}

@@ -13,15 +13,14 @@ from guestpass.gateway.credentials import Credentials
 from guestpass.gateway.head_rewriting import (
     EnvironmentResponse,
     ForwardedVisitor,
-    informational_head,
     request_head,
-    switching_head,
     whole_request_head,
 )
 from guestpass.signing.keys import Keys
 from guestpass.signing.passes import PassSigner
 from guestpass.system import SystemEntropy
 from guestpass.wire.heads import ResponseHead, read_response_head
+from guestpass.wire.response_heads import informational_head, switching_head
 
 _SIGNER = PassSigner(Keys.from_secret("a secret of these tests, long enough"), SystemEntropy())
 VISITOR = ForwardedVisitor(address=b"192.0.2.7", host=b"share.example.com", scheme=b"https")
@@ -145,7 +144,7 @@ def test_nothing_that_is_for_a_web_server_before_an_application_passes(field: st
         switch = response(written, "Upgrade: websocket", "Connection: Upgrade", status="101 Switching Protocols")
         assert re.fullmatch(
             rb"HTTP/1.1 101 .*\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nDate: .*\r\n\r\n",
-            switching_head(answer(), switch),
+            switching_head(answer().fields(switch)),
         )
         assert informational_head(response(written, status="103 Early Hints")) == b"HTTP/1.1 103 Early Hints\r\n\r\n"
 
@@ -336,7 +335,7 @@ def test_a_switch_of_protocols_follows_the_same_rules() -> None:
         "Strict-Transport-Security: max-age=1",
         status="101 Switching Protocols",
     )
-    assert switching_head(answer(), head) == (
+    assert switching_head(answer().fields(head)) == (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: x\r\nDate: now\r\nSet-Cookie: a=1; Secure\r\n\r\n"
     )

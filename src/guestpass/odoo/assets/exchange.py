@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from guestpass.app.link_cache import LinkEntry
-from guestpass.gateway.head_rewriting import EnvironmentResponse, status_line
+from guestpass.gateway.head_rewriting import EnvironmentResponse
 from guestpass.odoo.assets.bodies import Body, GoneError
 from guestpass.odoo.assets.files import PIECE
 from guestpass.odoo.assets.responses import AssetResponse
+from guestpass.wire.client_connection import ClientConnection
 from guestpass.wire.heads import RequestHead
-
-if TYPE_CHECKING:
-    from guestpass.wire.client_connection import ClientConnection
+from guestpass.wire.response_heads import status_line
+from guestpass.wire.roles import RequestOwner, Runtime
 
 
 class AssetExchange:
@@ -25,28 +22,28 @@ class AssetExchange:
     def __init__(
         self,
         client: ClientConnection,
+        runtime: Runtime,
         request: RequestHead,
         reply: AssetResponse,
         answer: EnvironmentResponse,
-        *,
-        entry: LinkEntry,
-        visitor: str,
+        owner: RequestOwner,
     ) -> None:
         self._client = client
         self._request = request
         self._reply = reply
         self._answer = answer
-        self._entry = entry
+        self._runtime = runtime
+        self._live = owner.live
         self._sending = False
         self._sent = 0  # of a body in memory
         self._over = False
-        self._keeps = request.keep_alive and not client.gateway.draining
-        self.visitor: str | None = visitor
+        self._keeps = request.keep_alive and not runtime.draining
+        self.visitor = owner.visitor
 
     def begin(self) -> None:
         """Send the head, and the body as fast as the client takes it. The body must have been opened."""
         client, body = self._client, self._reply.body
-        self._entry.live.add(self)
+        self._live.add(self)
         client.set_deadline(None)
         client.answered = True
         head = self._reply.head
@@ -118,7 +115,7 @@ class AssetExchange:
     def _go_on(self, body: Body) -> None:
         if not self._sending:
             self._sending = True
-            self._client.gateway.spawn(self._send(body))
+            self._runtime.spawn(self._send(body))
 
     async def _send(self, body: Body) -> None:
         try:
@@ -138,11 +135,11 @@ class AssetExchange:
 
     def _finish(self) -> None:
         self._end()
-        self._client.hold_tail(self._entry, self.visitor)
+        self._client.hold_tail()
         self._client.exchange_over(keep_alive=self._keeps, request_done=True)
 
     def _end(self) -> None:
         self._over = True
-        self._entry.live.discard(self)
+        self._live.discard(self)
         if self._reply.body is not None:
             self._reply.body.close()

@@ -29,6 +29,8 @@ class Waiting(Protocol):
 class RequestQueue:
     """The turns of one environment: `limit` at a time, which may be changed at any moment."""
 
+    patience: Final = WAIT_SECONDS
+
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._holding: set[Waiting] = set()

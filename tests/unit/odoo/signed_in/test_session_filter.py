@@ -16,7 +16,10 @@ from tests.unit.gateway.requests import request
 
 from guestpass.app.link_cache import LinkEntry
 from guestpass.app.visitor_sessions import VisitorSession
-from guestpass.odoo.signed_in.exchange import SessionUse, SignedInTunnel
+from guestpass.odoo.bus.bus_socket import BusSocket
+from guestpass.odoo.signed_in.session_filter import SessionFilter, SessionUse
+from guestpass.wire.exchange import Exchange
+from guestpass.wire.roles import Serving
 
 BEFORE, AFTER = b"b" * 84, b"a" * 84
 KEY = base64.b64encode(b"0123456789abcdef")
@@ -52,22 +55,33 @@ class Stage:
         self.sessions = SlowSessions()
         self.log = Mock()
         self.upstream = Mock()
-        self.client = Mock(write=self.tell, write_parts=lambda *parts: self.tell(b"".join(parts)), write_paused=False)
-        self.client.gateway = SimpleNamespace(
-            spawn=lambda work: self.spawn(tasks, work), log=self.log, time=lambda: 0.0, draining=False
+        self.client = Mock(
+            write=self.tell,
+            write_parts=lambda *parts: self.tell(b"".join(parts)),
+            write_paused=False,
+            tunnel_opened=self.open,
         )
+        runtime = cast("Any", SimpleNamespace(spawn=lambda work: self.spawn(tasks, work), log=self.log, draining=False))
+        runtime.run_queue = Mock()
+        runtime.pool = Mock(take=lambda *_, **__: self.upstream)
+        runtime.loop = asyncio.get_running_loop()
         entry = LinkEntry(make_link(account="anna"), make_environment())
         head = request(
             "GET /websocket", "Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Key: {KEY.decode()}"
         )
         answer = Mock(fields=lambda head: [b"%b: %b\r\n" % (name, value) for _, name, value in head.fields])
-        self.tunnel = SignedInTunnel(
-            cast("Any", self.client), head, b"", Mock(), answer,
-            body_limit=1, response_timeout=1, upgrade=True, entry=entry, visitor="bert",
-        )  # fmt: skip
         known = VisitorSession(BEFORE, 1, "anna", 1, entry.link.version, entry.environment)
-        self.tunnel.session = SessionUse(cast("Any", self.sessions), entry, "bert", "192.0.2.7", known, lambda: None)
-        self.tunnel._attach(self.upstream)
+        use = SessionUse(cast("Any", self.sessions), entry, "bert", "192.0.2.7", known, lambda: None)
+        exchange = Exchange(
+            cast("Any", self.client), runtime, head, b"", Mock(), answer,
+            body_limit=1, response_timeout=1, upgrade=True, owner=Mock(live=entry.live, visitor="bert"),
+            response_filter=SessionFilter(runtime, use), socket=BusSocket(lambda: 3600.0, ""),
+        )  # fmt: skip
+        self.serving: Serving = exchange
+        exchange.begin()
+
+    def open(self, tunnel: Serving) -> None:
+        self.serving = tunnel
 
     def tell(self, data: bytes) -> None:
         self.told += data
@@ -89,13 +103,13 @@ async def stage() -> AsyncIterator[Stage]:
         yield played
         played.sessions.let.set()
         # Where it is a tunnel by now, its warning waits for the link's end.
-        played.tunnel.cut()
+        played.serving.cut()
 
 
 async def test_a_socket_opens_when_the_new_id_is_written_and_nothing_is_lost_meanwhile(stage: Stage) -> None:
-    stage.tunnel.from_upstream(SWITCHING + MOVED + b"\r\n\x81\x01a")
+    stage.upstream.exchange.from_upstream(SWITCHING + MOVED + b"\r\n\x81\x01a")
     await asyncio.sleep(0)
-    stage.tunnel.from_upstream(b"\x81\x01b")
+    stage.upstream.exchange.from_upstream(b"\x81\x01b")
     assert stage.told == b""
     stage.upstream.pause_reading.assert_called()
     stage.upstream.resume_reading.assert_not_called()
@@ -109,9 +123,9 @@ async def test_a_socket_opens_when_the_new_id_is_written_and_nothing_is_lost_mea
 
 
 async def test_an_answer_waits_as_well_and_is_whole_although_odoo_has_closed(stage: Stage) -> None:
-    stage.tunnel.from_upstream(b"HTTP/1.1 400 Bad Request\r\n" + MOVED + b"\r\nse")
-    stage.tunnel.from_upstream(b"en")
-    stage.tunnel.upstream_lost(None)
+    stage.upstream.exchange.from_upstream(b"HTTP/1.1 400 Bad Request\r\n" + MOVED + b"\r\nse")
+    stage.upstream.exchange.from_upstream(b"en")
+    stage.upstream.exchange.upstream_lost(None)
     assert stage.told == b""
     await stage.let_it_be_written()
     assert stage.told.startswith(b"HTTP/1.1 400 ")
@@ -121,8 +135,8 @@ async def test_an_answer_waits_as_well_and_is_whole_although_odoo_has_closed(sta
 
 
 async def test_an_answer_that_broke_off_meanwhile_does_not_look_whole(stage: Stage) -> None:
-    stage.tunnel.from_upstream(b"HTTP/1.1 400 Bad Request\r\n" + MOVED + b"\r\nse")
-    stage.tunnel.upstream_lost(ConnectionResetError())
+    stage.upstream.exchange.from_upstream(b"HTTP/1.1 400 Bad Request\r\n" + MOVED + b"\r\nse")
+    stage.upstream.exchange.upstream_lost(ConnectionResetError())
     await stage.let_it_be_written()
     stage.client.exchange_over.assert_not_called()
     stage.client.abort.assert_called_once()
@@ -134,7 +148,7 @@ async def test_an_answer_that_broke_off_meanwhile_does_not_look_whole(stage: Sta
     ids=["none", "the same", "none that could be sent"],
 )
 async def test_where_nothing_moves_nothing_waits(stage: Stage, cookie: bytes) -> None:
-    stage.tunnel.from_upstream(SWITCHING + cookie + b"\r\n\x81\x01a")
+    stage.upstream.exchange.from_upstream(SWITCHING + cookie + b"\r\n\x81\x01a")
     assert stage.told.startswith(b"HTTP/1.1 101 ")
     assert b"session_id" not in stage.told
     assert stage.told.endswith(b"\r\n\r\n\x81\x01a")
@@ -142,7 +156,7 @@ async def test_where_nothing_moves_nothing_waits(stage: Stage, cookie: bytes) ->
 
 async def test_an_id_that_can_not_be_written_costs_nobody_his_answer(stage: Stage) -> None:
     stage.sessions.error = OSError("no disk")
-    stage.tunnel.from_upstream(SWITCHING + MOVED + b"\r\n")
+    stage.upstream.exchange.from_upstream(SWITCHING + MOVED + b"\r\n")
     await stage.let_it_be_written()
     assert stage.told.startswith(b"HTTP/1.1 101 ")
     stage.log.exception.assert_called_once()
@@ -150,8 +164,8 @@ async def test_an_id_that_can_not_be_written_costs_nobody_his_answer(stage: Stag
 
 
 async def test_who_is_cut_off_meanwhile_gets_nothing_and_the_id_is_written_all_the_same(stage: Stage) -> None:
-    stage.tunnel.from_upstream(SWITCHING + MOVED + b"\r\n")
-    stage.tunnel.cut()
+    stage.upstream.exchange.from_upstream(SWITCHING + MOVED + b"\r\n")
+    stage.serving.cut()
     await stage.let_it_be_written()
     assert stage.told == b""
     assert stage.sessions.written == [AFTER]

@@ -1,0 +1,212 @@
+"""Follow the session of a visitor whom a link signs in: it goes up with each request, and never comes down.
+
+Where Odoo moves a session to another id, that is written down before its response goes on, so that no worker is left
+with an id that is dead. Where Odoo has ended a session, a new one is made and the request repeated: Odoo refused it
+before it did anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+from guestpass.app.link_cache import LinkEntry
+from guestpass.app.visitor_sessions import NoSession, VisitorSession, VisitorSessions
+from guestpass.domain.reasons import Reason
+from guestpass.gateway.runtime import Runtime
+from guestpass.odoo.fairness.intake import BodyIntake
+from guestpass.odoo.http.blocked_paths import is_path
+from guestpass.odoo.http.file_filter import FileFilter
+from guestpass.odoo.http.json_bodies import read_little
+from guestpass.odoo.signed_in.session_cookie import session_set_by, without_session
+from guestpass.wire.heads import RequestHead, ResponseHead
+from guestpass.wire.stages import ExchangeControl
+
+_LOGIN: Final = b"/web/login"
+_EXPIRED_CODE: Final = 100
+# A response that says "expired" holds a traceback, but no more; what is longer is a result and goes on at once.
+_LONGEST_ERROR: Final = 64 * 1024
+
+
+class SessionUse:
+    """The session under which one request goes up; `current` is None for a request that makes none.
+
+    `readmit` says why the request may not go on, None where it may: nobody is signed in for one that may not.
+    """
+
+    __slots__ = ("_address", "_ends_at", "_entry", "_readmit", "_sessions", "_visitor", "current")
+
+    def __init__(
+        self,
+        sessions: VisitorSessions,
+        entry: LinkEntry,
+        visitor: str,
+        address: str,
+        current: VisitorSession | None,
+        readmit: Callable[[], Reason | None],
+        ends_at: datetime | None = None,
+    ) -> None:
+        self._sessions = sessions
+        self._entry = entry
+        self._visitor = visitor
+        self._address = address
+        self._readmit = readmit
+        self._ends_at = ends_at
+        self.current = current
+
+    @property
+    def link_id(self) -> str:
+        """The link that signs the visitor in."""
+        return self._entry.link.id
+
+    async def renew(self) -> None:
+        """Get another one in place of one that Odoo has ended; raises NoSession."""
+        self.current = await self._sessions.obtain(
+            self._entry,
+            self._visitor,
+            self._address,
+            ends_at=self._ends_at,
+            instead_of=self.current,
+            readmit=self._readmit,
+        )
+
+    async def moved(self, id: bytes) -> None:
+        """Odoo goes on under this id."""
+        if self.current is not None:
+            await self._sessions.moved(self._entry.link.id, self._visitor, self.current, id)
+
+
+class SessionFilter:
+    """What a response says of the session; without an `intake` the request is never repeated.
+
+    `then` is asked as well before a response goes on.
+    """
+
+    __slots__ = ("_exchange", "_head", "_intake", "_repeated", "_runtime", "_then", "_use")
+
+    def __init__(
+        self, runtime: Runtime, use: SessionUse, intake: BodyIntake | None = None, then: FileFilter | None = None
+    ) -> None:
+        self._runtime = runtime
+        self._use = use
+        self._intake = intake
+        self._then = then
+        self._repeated = False
+        self._exchange: ExchangeControl | None = None
+        self._head: ResponseHead | None = None  # of a response whose body says whether the session has ended
+
+    def take(self, exchange: ExchangeControl, head: ResponseHead, data: bytes) -> None:
+        """Follow the session, or renew it."""
+        self._exchange = exchange
+        if self._may_repeat():
+            if _leads_to_login(head) and not is_path(exchange.request.path, _LOGIN):
+                self._renew(exchange)
+                return
+            if _may_say_expired(exchange.request, head):
+                self._head = head
+                exchange.hold(data, pause=False)
+                self.more(bytearray(data), ended=False)
+                return
+        moved_to, head = self._session_of(head)
+        if moved_to is not None:
+            exchange.hold(data, pause=True)
+            self._runtime.spawn(self._write_down(exchange, moved_to, head))
+        elif self._then is None or not self._then.fails(exchange, head):
+            exchange.pass_on(head, data)
+
+    def more(self, held: bytearray, *, ended: bool) -> None:
+        """Where the body says whether the session has ended, read it as soon as it is whole."""
+        exchange, head = self._exchange, self._head
+        if exchange is None or head is None or (not ended and len(held) < (head.content_length or 0)):
+            return
+        self._head = None
+        if _says_expired(bytes(held)):
+            self._renew(exchange)
+            return
+        moved_to, head = self._session_of(head)
+        if moved_to is not None:
+            exchange.hold(bytes(held), pause=True)
+            self._runtime.spawn(self._write_down(exchange, moved_to, head))
+        else:
+            self._release(exchange, head)
+
+    def _session_of(self, head: ResponseHead) -> tuple[bytes | None, ResponseHead]:
+        """The id that the response moves the session to, if it does, and the head for the visitor."""
+        id, current = session_set_by(head.fields), self._use.current
+        moves = current is not None and id is not None and id != current.id
+        return (id if moves else None), without_session(head)
+
+    async def _write_down(self, exchange: ExchangeControl, id: bytes, head: ResponseHead) -> None:
+        try:
+            await self._use.moved(id)
+        except Exception:
+            # The response is right all the same; the visitor's next request will meet an ended session, and renew it.
+            self._runtime.log.exception("odoo_session_not_written", link=self._use.link_id)
+        if not exchange.is_over:
+            self._release(exchange, head)
+
+    def _release(self, exchange: ExchangeControl, head: ResponseHead) -> None:
+        if self._then is None or not self._then.fails(exchange, head):
+            exchange.release(head)
+
+    def _may_repeat(self) -> bool:
+        """Whether the request could be sent once more, under another session."""
+        return (
+            not self._repeated
+            and self._intake is not None
+            and self._intake.is_repeatable
+            and self._use.current is not None
+        )
+
+    def _renew(self, exchange: ExchangeControl) -> None:
+        self._repeated = True
+        exchange.discard_response()
+        self._runtime.spawn(self._repeat(exchange))
+
+    async def _repeat(self, exchange: ExchangeControl) -> None:
+        try:
+            await self._use.renew()
+        except NoSession as error:
+            if not exchange.is_over:
+                exchange.refuse(error.reason, None, read=True)
+            return
+        except Exception:
+            if not exchange.is_over:
+                exchange.refuse(Reason.UNAVAILABLE, None, read=True)
+            raise
+        if not exchange.is_over:
+            exchange.take_turn()
+
+
+def _leads_to_login(head: ResponseHead) -> bool:
+    """Whether Odoo sends the visitor to its login form, as it does where nobody is signed in."""
+    if head.status not in (301, 302, 303, 307, 308):
+        return False
+    location = next((value for lower, _, value in head.fields if lower == b"location"), b"")
+    try:
+        path = urlsplit(location.decode("latin-1")).path.encode("latin-1")
+    except ValueError:
+        return False
+    return is_path(path, _LOGIN)
+
+
+def _may_say_expired(request: RequestHead, head: ResponseHead) -> bool:
+    """Whether the body can be a JSON-RPC error, so that it has to be read before it is passed on."""
+    kind = next((value for lower, _, value in head.fields if lower == b"content-type"), b"")
+    return (
+        request.method == b"POST"
+        and head.status == 200
+        and head.content_length is not None
+        and 0 < head.content_length <= _LONGEST_ERROR
+        and kind.partition(b";")[0].strip().lower() == b"application/json"
+    )
+
+
+def _says_expired(body: bytes) -> bool:
+    if b"SessionExpired" not in body:
+        return False
+    answer = read_little(body)
+    error = answer.get("error") if isinstance(answer, dict) else None
+    return isinstance(error, dict) and error.get("code") == _EXPIRED_CODE

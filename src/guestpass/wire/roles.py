@@ -1,0 +1,159 @@
+"""The roles that connections, exchanges and what begins them play for each other.
+
+Who plays a role is imported by nobody who only needs the role, so that imports form no circle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from guestpass.wire.pool import Pool
+    from guestpass.wire.run_queue import RunQueue
+
+
+class Cuttable(Protocol):
+    """What is open through a link and ends with it; `visitor` is the identity in the pass."""
+
+    @property
+    def visitor(self) -> str | None:
+        """Whose it is."""
+        ...
+
+    def cut(self) -> None:
+        """End it at once; what was under way must not look complete."""
+        ...
+
+
+class Live(Protocol):
+    """What is open through one link; a set of Cuttables is one."""
+
+    def add(self, open_one: Cuttable, /) -> None:
+        """It ends with the link from now on."""
+        ...
+
+    def discard(self, open_one: Cuttable, /) -> None:
+        """It has ended by itself."""
+        ...
+
+
+class RequestOwner(Protocol):
+    """What is known of a request besides its bytes: whose it is, and what it counts for."""
+
+    @property
+    def live(self) -> Live:
+        """What is open through the request's link."""
+        ...
+
+    @property
+    def visitor(self) -> str | None:
+        """The identity in the pass."""
+        ...
+
+    def reason(self) -> str | None:
+        """Why the request may not go on by what is known now, None where it may; asked after each wait."""
+        ...
+
+
+class Serving(Protocol):
+    """What a client's connection needs of whatever serves its present request."""
+
+    @property
+    def request_done(self) -> bool:
+        """Whether the request's last byte has arrived."""
+        ...
+
+    @property
+    def takes_bytes(self) -> bool:
+        """Whether what the client sends next belongs to this: to the request's body, or to a tunnel."""
+        ...
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether it has no end of its own that a shutdown could wait for."""
+        ...
+
+    def begin(self) -> None:
+        """Start; the connection is ready."""
+        ...
+
+    def from_client(self, data: bytes, start: int) -> int:
+        """Take bytes of the request's body or of the tunnel from `start` on, as many as one step may.
+
+        Returns the offset of the first byte that was not taken.
+        """
+        ...
+
+    def client_lost(self) -> None:
+        """The client is gone."""
+        ...
+
+    def client_takes_no_more(self) -> None:
+        """The client is slow: write nothing further."""
+        ...
+
+    def client_takes_more(self) -> None:
+        """Write on."""
+        ...
+
+    def timed_out(self) -> None:
+        """The deadline that was set has passed."""
+        ...
+
+    def cut(self) -> None:
+        """End at once, so that nothing looks complete."""
+        ...
+
+    def go_away(self) -> None:
+        """This worker ends, and so must what has no end of its own: in order, where that can be."""
+        ...
+
+
+class Receiver(Protocol):
+    """What an upstream's connection needs of whatever it serves."""
+
+    def from_upstream(self, data: bytes) -> None:
+        """Take bytes of the response, or of the tunnel."""
+        ...
+
+    def upstream_lost(self, error: Exception | None) -> None:
+        """The upstream has closed the connection, or it broke."""
+        ...
+
+    def hold_client(self) -> None:
+        """The upstream takes no more: stop reading what the client sends."""
+        ...
+
+    def release_client(self) -> None:
+        """The upstream takes more."""
+        ...
+
+
+class Runtime(Protocol):
+    """What all exchanges of one worker share."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop; kept, since until Python 3.12 each question for the running one is a system call."""
+        ...
+
+    @property
+    def pool(self) -> Pool:
+        """Connections to upstreams."""
+        ...
+
+    @property
+    def run_queue(self) -> RunQueue:
+        """Work that goes on in a later turn of the loop."""
+        ...
+
+    @property
+    def draining(self) -> bool:
+        """Whether this worker ends, so that each response is the last on its connection."""
+        ...
+
+    def spawn(self, work: Coroutine[Any, Any, None], /) -> None:
+        """Run a coroutine that the worker owns."""
+        ...
