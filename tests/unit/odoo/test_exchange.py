@@ -342,6 +342,20 @@ async def test_a_response_that_can_be_is_compressed(
         assert not upstream.is_closing()
 
 
+async def test_a_client_of_http_1_0_gets_a_compressed_response_up_to_the_connections_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As nginx asks by default, on behalf of a browser that takes gzip.
+    async with _odoo(monkeypatch) as book:
+        upstream = await _ask(book, request(b"GET /odoo HTTP/1.0", b"Accept-Encoding: gzip"))
+        answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 3000\r\n\r\n" + LARGE
+        said = await _say(book, upstream, answer[:100], answer[100:])
+        assert b"Content-Encoding: gzip" in _fields(said)
+        assert b"Connection: close" in _fields(said)
+        assert gzip.decompress(_body(said)) == LARGE
+        assert book.client.lost
+
+
 async def test_the_head_of_a_response_that_would_be_compressed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     async with _odoo(monkeypatch) as book:
         upstream = await _ask(book, request(b"HEAD /odoo HTTP/1.1", b"Accept-Encoding: gzip"))
