@@ -24,6 +24,7 @@ from guestpass.signing.passes import PassSigner
 from guestpass.system import SystemEntropy
 from guestpass.wire.chunked import BrokenChunkError, ChunkedDecoder
 from guestpass.wire.heads import RefusedHeadError, read_request_head, read_response_head
+from guestpass.wire.response_reader import BrokenResponseError, ResponseReader
 from guestpass.wire.websocket_frames import BINARY, CLOSE, CONTINUATION, MASKED, PING, TEXT, Frames
 
 _SIGNER: Final = PassSigner(Keys.from_secret("a secret of these tests, long enough"), SystemEntropy())
@@ -75,6 +76,19 @@ def _decode(pieces: list[bytes]) -> None:
         while at < len(piece) and not decoder.done:
             decoder.feed(piece, at)
             at = decoder.position
+
+
+def _respond(pieces: list[bytes]) -> None:
+    reader = ResponseReader(b"GET")
+    for piece in pieces:
+        data, at = piece, 0
+        if reader.head is None:
+            if reader.final_head(data) is None:
+                continue
+            data = reader.rest
+        while at < len(data) and not reader.is_complete:
+            reader.read_body(data, at)
+            at = reader.position
 
 
 def _cookies(pieces: list[bytes]) -> None:
@@ -144,7 +158,7 @@ def _refusing_pieces(read: Callable[[list[bytes]], None]) -> Callable[[list[byte
     def refuse(pieces: list[bytes]) -> None:
         try:
             read(pieces)
-        except BrokenChunkError:
+        except (BrokenChunkError, BrokenResponseError):
             return
 
     return refuse
@@ -173,6 +187,16 @@ READERS: Final[dict[str, Callable[[], Reader]]] = {
     ),
     "an answer's head": lambda: Reader(
         _refusing(read_response_head), _FIELDS, 12, sizes=_OF_A_HEAD, before=b"HTTP/1.1 200 OK\r\n", behind=b"\r\n\r\n"
+    ),
+    "a response, its head": lambda: Reader(
+        _refusing_pieces(_respond), _FIELDS, 12, sizes=_OF_A_HEAD, in_pieces=True, before=b"HTTP/1.1 200 OK\r\n"
+    ),
+    "a response, its chunks": lambda: Reader(
+        _refusing_pieces(_respond),
+        _CHUNKS,
+        90,
+        in_pieces=True,
+        before=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
     ),
     "a query": lambda: Reader(
         _refusing(lambda query: without_foreign_database(query, "one")), _PAIRS, 3, sizes=_OF_A_HEAD

@@ -35,7 +35,7 @@ class Pieces(bytes):
         if isinstance(other, bytearray):
             # It grows in place, as it would without us.
             Pieces.copied += len(self)
-            other.extend(self)
+            other += bytes(self)
             return other
         return _counted(bytes.__add__(other, self))
 
