@@ -450,6 +450,18 @@ def read_response_head(data: bytes) -> ResponseHead:
     return head
 
 
+def shared_head(head: ResponseHead) -> ResponseHead:
+    """Let all answers with this very head share what is made of it; it must have no Date and set no cookie."""
+    block = ResponseBlock()
+    block.minor, block.status = head.minor, head.status
+    block.fields = head.fields
+    block.names = frozenset(lower for lower, _, _ in head.fields)
+    block.date_at = block.length_at = -1
+    block.connection, block.keep_alive, block.chunked = head.connection, head.keep_alive, head.chunked
+    head.block = block
+    return head
+
+
 def _learn(rest: bytes, *, cuts_date: bool, cuts_length: bool) -> ResponseBlock | None:
     """Remember a head without its date and length; returns what it means once it was seen before."""
     if len(rest) > _LONGEST_BLOCK or b"ookie: " in rest:

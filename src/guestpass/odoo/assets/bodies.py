@@ -27,11 +27,12 @@ class StoredForm:
     compared them.
     """
 
-    __slots__ = ("effort", "encoding", "is_proved", "label", "length", "path")
+    __slots__ = ("effort", "encoding", "is_proved", "label", "length", "name", "path")
 
     def __init__(self, label: Label, path: Path, *, is_proved: bool) -> None:
         self.label = label
         self.path = path
+        self.name = str(path)  # which has its hash ready
         self.encoding: Encoding | None = label.encoding
         self.effort: Effort = label.effort
         self.length = label.length
@@ -54,18 +55,18 @@ class Reader:
         self._lost = lost
         self._limit = limit
         self._size = 0
-        self._kept: OrderedDict[Path, bytes] = OrderedDict()
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
 
     def in_memory(self, form: StoredForm) -> bytes | None:
         """The form's whole body, where it is at hand."""
-        data = self._kept.get(form.path)
+        data = self._kept.get(form.name)
         if data is not None:
-            self._kept.move_to_end(form.path)
+            self._kept.move_to_end(form.name)
         return data
 
     def forget(self, form: StoredForm) -> None:
         """The form is no longer served."""
-        data = self._kept.pop(form.path, None)
+        data = self._kept.pop(form.name, None)
         self._size -= 0 if data is None else len(data)
 
     async def load(self, form: StoredForm) -> int | bytes:
@@ -93,7 +94,7 @@ class Reader:
 
     def _keep(self, form: StoredForm, data: bytes) -> None:
         self.forget(form)
-        self._kept[form.path] = data
+        self._kept[form.name] = data
         self._size += len(data)
         while self._size > self._limit:
             _, dropped = self._kept.popitem(last=False)

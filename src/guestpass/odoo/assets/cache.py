@@ -17,12 +17,14 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 import structlog
 
-from guestpass.domain.environment import Environment
+from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.odoo.assets.bodies import Reader, StoredForm
 from guestpass.odoo.assets.files import (
     PIECE,
@@ -103,7 +105,12 @@ class AssetKey(NamedTuple):
 
 def _name_of(environment: Environment) -> str:
     # An id is free again when its environment is removed; what the next one of that id has is something else.
-    return f"{environment.key}@{environment.created_at.isoformat()}"
+    return _name(environment.key, environment.created_at)
+
+
+@lru_cache(maxsize=1024)
+def _name(key: EnvironmentKey, created_at: datetime) -> str:
+    return f"{key}@{created_at.isoformat()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,7 +398,7 @@ class AssetCache:
     def _lacks(self, asset: Asset, acceptance: Acceptance) -> Encoding | None:
         """The coding in which a visitor's form should be made while he waits."""
         favourites = acceptance.favourites
-        if not asset.is_compressible or not favourites or any(coding in asset.forms for coding in favourites):
+        if not asset.is_compressible or not favourites or asset.has_form_in(favourites):
             return None
         # What one of them could not make smaller, the others can't either.
         return None if any((coding, False) in asset.tried for coding in favourites) else favourites[0]
@@ -497,7 +504,7 @@ class AssetCache:
         if before is not None and before.length <= form.length:
             self._discard([form.path])
             return
-        asset.forms[coding] = form
+        asset.add_form(coding, form)
         self._size += form.room
         if before is not None:
             self._size -= before.room

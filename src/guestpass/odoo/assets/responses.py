@@ -6,8 +6,7 @@ RFC 9110: section 13.2.2 for the order of conditions, section 14 for ranges. A r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -24,9 +23,11 @@ from guestpass.odoo.http.compression import (
     merge_vary,
     read_acceptance,
 )
-from guestpass.wire.heads import Field, RequestHead, ResponseHead
+from guestpass.wire.heads import Field, RequestHead, ResponseHead, shared_head
 
 _RANGE = re.compile(rb"bytes[ \t]*=[ \t]*(?:([0-9]{1,18})-([0-9]{1,18})?|-([0-9]{1,18}))[ \t]*", re.IGNORECASE)
+# Of browsers there are a few; who invents others must not fill the memory.
+_MOST_ACCEPTANCES: Final = 32
 # A 304 or 416 says nothing about the representation that it does not carry (RFC 9110, section 15.4.5).
 _OF_THE_BODY: Final = frozenset({b"content-disposition", b"content-language", b"content-type", b"last-modified"})
 
@@ -36,10 +37,24 @@ class Asset:
 
     `fields` are those that visitors get, `tag` is its entity tag, `plain` its body as it came and `forms` are
     compressed ones. `tried` holds codings that were taken in hand, with whether it was for the best form.
-    `checked_at` is the monotonic time in seconds at which Odoo was last asked about it.
+    `checked_at` is the monotonic time in seconds at which Odoo was last asked about it. `whole` and `unchanged` are the
+    heads of answers that were given before: a whole form, and a 304 with this tag.
     """
 
-    __slots__ = ("checked_at", "fields", "fill", "forms", "is_compressible", "modified", "plain", "tag", "tried")
+    __slots__ = (
+        "_best",
+        "checked_at",
+        "fields",
+        "fill",
+        "forms",
+        "is_compressible",
+        "modified",
+        "plain",
+        "tag",
+        "tried",
+        "unchanged",
+        "whole",
+    )
 
     def __init__(self, fill: str, fields: tuple[tuple[bytes, bytes], ...], plain: StoredForm) -> None:
         self.fill = fill
@@ -62,6 +77,19 @@ class Asset:
         self.is_compressible = plain.length > MIN_LENGTH and is_compressible_type(content_type)
         self.tried: set[tuple[Encoding, bool]] = set()
         self.checked_at = float("-inf")
+        self._best: dict[Acceptance, StoredForm] = {}
+        self.whole: dict[StoredForm, ResponseHead] = {}
+        self.unchanged: dict[bytes, ResponseHead] = {}
+
+    def add_form(self, coding: Encoding, form: StoredForm) -> None:
+        """Have a compressed form in the place of the one in this coding."""
+        self.forms[coding] = form
+        self._best.clear()
+        self.whole.clear()
+
+    def has_form_in(self, codings: Sequence[Encoding]) -> bool:
+        """Return whether there is a form in one of these codings."""
+        return not self.forms.keys().isdisjoint(codings)
 
     def every_form(self) -> Iterator[StoredForm]:
         """The plain form and the compressed ones."""
@@ -70,6 +98,14 @@ class Asset:
 
     def best_form(self, acceptance: Acceptance) -> StoredForm:
         """The shortest of the forms that a visitor likes best."""
+        best = self._best.get(acceptance)
+        if best is None:
+            if len(self._best) >= _MOST_ACCEPTANCES:
+                self._best.clear()
+            best = self._best[acceptance] = self._choose_form(acceptance)
+        return best
+
+    def _choose_form(self, acceptance: Acceptance) -> StoredForm:
         favourites = [self.forms[coding] for coding in acceptance.favourites if coding in self.forms]
         if favourites:
             return min(favourites, key=lambda form: form.length)
@@ -77,12 +113,17 @@ class Asset:
         return next(others, self.plain)
 
 
-@dataclass(frozen=True, slots=True)
 class AssetResponse:
-    """The head of an answer, framed by `content_length` alone, and its body; None where there is none to send."""
+    """The head of an answer, framed by `content_length` alone, and its body; None where there is none to send.
 
-    head: ResponseHead
-    body: Body | None
+    Others get the same head, so it is not to be changed.
+    """
+
+    __slots__ = ("body", "head")
+
+    def __init__(self, head: ResponseHead, body: Body | None) -> None:
+        self.head = head
+        self.body = body
 
 
 def is_answerable(request: RequestHead) -> bool:
@@ -103,18 +144,28 @@ def answer(asset: Asset, request: RequestHead, reader: Reader) -> AssetResponse:
     form = asset.plain if wants_range else asset.best_form(acceptance)
     tag = _tag_of(asset, form)
     if (held := _held_tag(asset, tag, acceptance, request)) is not None:
-        return AssetResponse(_head(asset, 304, None, held), None)
+        unchanged = asset.unchanged.get(held)
+        if unchanged is None:
+            unchanged = asset.unchanged[held] = shared_head(_head(asset, 304, None, held))
+        return AssetResponse(unchanged, None)
     if wants_range and _range_applies(asset, values.get(b"if-range")):
         span = _read_range(values[b"range"], form.length)
         if span is not None:
             return _partial(asset, form, span, reader)
+    head = asset.whole.get(form)
+    if head is None:
+        head = asset.whole[form] = shared_head(_whole_head(asset, form, tag))
+    has_body = request.method == b"GET" and form.length > 0
+    return AssetResponse(head, Body(reader, form, 0, form.length) if has_body else None)
+
+
+def _whole_head(asset: Asset, form: StoredForm, tag: bytes) -> ResponseHead:
     head = _head(asset, 200, form.length, tag)
     if form.encoding is not None:
         head.fields.append((b"content-encoding", b"Content-Encoding", form.encoding.value))
     else:
         head.fields.append((b"accept-ranges", b"Accept-Ranges", b"bytes"))
-    has_body = request.method == b"GET" and form.length > 0
-    return AssetResponse(head, Body(reader, form, 0, form.length) if has_body else None)
+    return head
 
 
 def _tag_of(asset: Asset, form: StoredForm) -> bytes:
@@ -144,7 +195,7 @@ def _held_tag(asset: Asset, tag: bytes, acceptance: Acceptance, request: Request
         since = request.values.get(b"if-modified-since")
         when = None if since is None else _date(since)
         return tag if when is not None and asset.modified is not None and asset.modified <= when else None
-    if asked.strip(b" \t") == b"*":
+    if asked.strip(b" \t") == b"*" or (asked == tag and ENTITY_TAG.fullmatch(tag) is not None):
         return tag
     held = {match[2] for match in asked_tags(asked)}
     # The form that would be sent, the plain one, and each that could have been sent before.

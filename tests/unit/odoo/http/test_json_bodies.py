@@ -240,7 +240,9 @@ def test_a_body_is_read_as_by_the_letter(text: str, changes: list[tuple[int, str
 
 
 @pytest.mark.parametrize(
-    ("number", "is_read"), [(10**399, True), (10**400, False), (-(10**398), True), (-(10**399), False)]
+    ("number", "is_read"),
+    [(10**399, True), (10**400, False), (-(10**398), True), (-(10**399), False)],
+    ids=["400 digits", "401 digits", "minus and 399 digits", "minus and 400 digits"],
 )
 def test_a_number_has_at_most_four_hundred_characters(number: int, *, is_read: bool) -> None:
     body = json.dumps({"a": number}).encode()
