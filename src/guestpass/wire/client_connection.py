@@ -667,7 +667,7 @@ class ClientConnection(asyncio.Protocol):
             self._deadline = _NEVER
             self._reception.receive(self, head)
         except RefusedHeadError as error:
-            self._refuse_head(error.reason, str(error))
+            self._refuse_head(Reason(error.reason), str(error))
         return True
 
     def _await_head(self, data: bytes, start: int) -> None:

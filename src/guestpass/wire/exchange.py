@@ -718,7 +718,7 @@ class Exchange:
         """The upstream did not answer as it should; the visitor learns that, the log learns why."""
         self._end()
         self._drop_upstream()
-        if self._owner is None:
+        if self._live is None:
             # Our own application failed, which is nothing that an environment's owner could mend.
             reason = Failure.UNAVAILABLE
         self.client.upstream_failed(reason, self._upstream_at.owner, cause)

@@ -14,7 +14,7 @@ from typing import Final, TypeVar, cast
 
 import httptools
 
-from guestpass.domain.reasons import Reason
+from guestpass.wire.failures import Failure
 
 MAX_HEAD: Final = 64 * 1024
 MAX_TARGET: Final = 16 * 1024
@@ -58,7 +58,7 @@ Field = tuple[bytes, bytes, bytes]
 class RefusedHeadError(Exception):
     """A head that has no single safe meaning. `reason` decides the status; the text says what is wrong."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: Failure, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
 
@@ -578,7 +578,7 @@ def _check_request_line(data: bytes, method: bytes, target: bytes) -> int:
     if data[:line_end] != b"%b %b %b" % (method, target, version):
         raise _bad("The request line must be a method, a target and a version with one space between them.")
     if method in _REFUSED_METHODS:
-        raise RefusedHeadError(Reason.METHOD_NOT_ALLOWED, f"The method {method.decode()} is not served here.")
+        raise RefusedHeadError(Failure.METHOD_NOT_ALLOWED, f"The method {method.decode()} is not served here.")
     if len(target) > MAX_TARGET or _BAD_TARGET.search(target) is not None:
         raise _bad_target(target)
     return version[7] - 48
@@ -586,7 +586,7 @@ def _check_request_line(data: bytes, method: bytes, target: bytes) -> int:
 
 def _bad_target(target: bytes) -> RefusedHeadError:
     if len(target) > MAX_TARGET:
-        return RefusedHeadError(Reason.TARGET_TOO_LONG, f"The address is longer than {MAX_TARGET} bytes.")
+        return RefusedHeadError(Failure.TARGET_TOO_LONG, f"The address is longer than {MAX_TARGET} bytes.")
     return _bad("The address holds a character or a %-escape that no URL can have.")
 
 
@@ -678,12 +678,12 @@ def _unreadable(data: bytes, error: Exception) -> RefusedHeadError:
 
 
 def _too_many_fields() -> RefusedHeadError:
-    return RefusedHeadError(Reason.HEAD_TOO_LARGE, f"The request has more than {MAX_FIELDS} header fields.")
+    return RefusedHeadError(Failure.HEAD_TOO_LARGE, f"The request has more than {MAX_FIELDS} header fields.")
 
 
 def _another_version() -> RefusedHeadError:
-    return RefusedHeadError(Reason.VERSION_NOT_SUPPORTED, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+    return RefusedHeadError(Failure.VERSION_NOT_SUPPORTED, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
 
 
 def _bad(detail: str) -> RefusedHeadError:
-    return RefusedHeadError(Reason.BAD_REQUEST, detail)
+    return RefusedHeadError(Failure.BAD_REQUEST, detail)

@@ -7,7 +7,7 @@ import binascii
 import hashlib
 from typing import Final
 
-from guestpass.domain.reasons import Reason
+from guestpass.wire.failures import Failure
 from guestpass.wire.heads import RefusedHeadError, RequestHead, ResponseHead
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -32,13 +32,13 @@ def is_upgrade(head: RequestHead) -> bool:
     if b"upgrade" not in values or b"upgrade" not in head.connection:
         return False
     if head.has_body:
-        raise RefusedHeadError(Reason.BAD_REQUEST, "A request that asks for an upgrade must not have a body.")
+        raise RefusedHeadError(Failure.BAD_REQUEST, "A request that asks for an upgrade must not have a body.")
     if not names_websocket(head):
         return False
     if head.method != b"GET" or head.minor != 1 or values.get(b"sec-websocket-version") != b"13":
-        raise RefusedHeadError(Reason.BAD_REQUEST, "A WebSocket is asked for by GET, HTTP/1.1 and version 13.")
+        raise RefusedHeadError(Failure.BAD_REQUEST, "A WebSocket is asked for by GET, HTTP/1.1 and version 13.")
     if not _is_key(values.get(b"sec-websocket-key", b"")):
-        raise RefusedHeadError(Reason.BAD_REQUEST, "The Sec-WebSocket-Key is not 16 bytes in base64.")
+        raise RefusedHeadError(Failure.BAD_REQUEST, "The Sec-WebSocket-Key is not 16 bytes in base64.")
     return True
 
 

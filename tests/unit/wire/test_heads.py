@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from guestpass.domain.reasons import Reason
 from guestpass.wire import heads
+from guestpass.wire.failures import Failure
 from guestpass.wire.heads import RefusedHeadError, read_request_head, read_response_head
 
 HOST = b"Host: a.test\r\n"
@@ -21,7 +21,7 @@ def response(line: bytes = b"HTTP/1.1 200 OK", *fields: bytes) -> bytes:
     return line + b"\r\n" + b"".join(field + b"\r\n" for field in fields) + b"\r\n"
 
 
-def refusal(data: bytes) -> Reason:
+def refusal(data: bytes) -> Failure:
     with pytest.raises(RefusedHeadError) as caught:
         read_request_head(data)
     assert str(caught.value).endswith("."), "the text is a sentence for a person"
@@ -152,8 +152,8 @@ def test_an_upgrade_field_changes_nothing_in_how_a_body_is_read(body: tuple[byte
 
 @pytest.mark.parametrize("host", [b"", b"Host:\r\n", b"Host: \t \r\n", HOST + HOST, HOST + b"Host: b.test\r\n"])
 def test_a_request_without_just_one_host_is_bad(host: bytes) -> None:
-    assert refusal(request(host=host)) is Reason.BAD_REQUEST
-    assert refusal(request(b"GET / HTTP/1.0", host=host)) is Reason.BAD_REQUEST
+    assert refusal(request(host=host)) is Failure.BAD_REQUEST
+    assert refusal(request(b"GET / HTTP/1.0", host=host)) is Failure.BAD_REQUEST
 
 
 @pytest.mark.parametrize(
@@ -177,12 +177,12 @@ def test_a_request_without_just_one_host_is_bad(host: bytes) -> None:
     ],
 )
 def test_junk_as_host_is_bad(host: bytes) -> None:
-    assert refusal(request(host=b"Host: " + host + b"\r\n")) is Reason.BAD_REQUEST
+    assert refusal(request(host=b"Host: " + host + b"\r\n")) is Failure.BAD_REQUEST
 
 
 @pytest.mark.parametrize("line", [b"CONNECT a.test:443 HTTP/1.1", b"CONNECT / HTTP/1.1", b"TRACE / HTTP/1.1"])
 def test_connect_and_trace_are_not_allowed(line: bytes) -> None:
-    assert refusal(request(line)) is Reason.METHOD_NOT_ALLOWED
+    assert refusal(request(line)) is Failure.METHOD_NOT_ALLOWED
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_connect_and_trace_are_not_allowed(line: bytes) -> None:
     ],
 )
 def test_a_target_that_names_another_place_or_none_is_bad(target: bytes) -> None:
-    assert refusal(request(b"GET " + target + b" HTTP/1.1")) is Reason.BAD_REQUEST
+    assert refusal(request(b"GET " + target + b" HTTP/1.1")) is Failure.BAD_REQUEST
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_target_that_names_another_place_or_none_is_bad(target: bytes) -> None
     ],
 )
 def test_a_target_with_what_no_url_holds_is_bad(target: bytes) -> None:
-    assert refusal(request(b"GET " + target + b" HTTP/1.1")) is Reason.BAD_REQUEST
+    assert refusal(request(b"GET " + target + b" HTTP/1.1")) is Failure.BAD_REQUEST
 
 
 @pytest.mark.parametrize(
@@ -252,11 +252,11 @@ def test_a_target_with_what_no_url_holds_is_bad(target: bytes) -> None:
     ],
 )
 def test_any_transfer_encoding_but_exactly_chunked_is_bad(fields: tuple[bytes, ...]) -> None:
-    assert refusal(request(b"POST / HTTP/1.1", *fields)) is Reason.BAD_REQUEST
+    assert refusal(request(b"POST / HTTP/1.1", *fields)) is Failure.BAD_REQUEST
 
 
 def test_transfer_encoding_in_http_1_0_is_bad() -> None:
-    assert refusal(request(b"POST / HTTP/1.0", b"Transfer-Encoding: chunked")) is Reason.BAD_REQUEST
+    assert refusal(request(b"POST / HTTP/1.0", b"Transfer-Encoding: chunked")) is Failure.BAD_REQUEST
 
 
 def test_chunked_in_any_case_and_with_blanks_around_it_is_chunked() -> None:
@@ -269,7 +269,7 @@ def test_chunked_in_any_case_and_with_blanks_around_it_is_chunked() -> None:
     ids=lambda value: value[:21],
 )
 def test_a_length_that_is_no_sensible_number_is_bad(value: bytes) -> None:
-    assert refusal(request(b"POST / HTTP/1.1", b"Content-Length: " + value)) is Reason.BAD_REQUEST
+    assert refusal(request(b"POST / HTTP/1.1", b"Content-Length: " + value)) is Failure.BAD_REQUEST
 
 
 def test_a_length_may_have_zeros_before_it_and_blanks_behind_it() -> None:
@@ -279,7 +279,7 @@ def test_a_length_may_have_zeros_before_it_and_blanks_behind_it() -> None:
 @pytest.mark.parametrize("lengths", [(b"3", b"3"), (b"3", b"4")])
 def test_two_lengths_are_bad(lengths: tuple[bytes, ...]) -> None:
     fields = [b"Content-Length: " + length for length in lengths]
-    assert refusal(request(b"POST / HTTP/1.1", *fields)) is Reason.BAD_REQUEST
+    assert refusal(request(b"POST / HTTP/1.1", *fields)) is Failure.BAD_REQUEST
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_two_lengths_are_bad(lengths: tuple[bytes, ...]) -> None:
     ],
 )
 def test_other_versions_are_not_supported(line: bytes) -> None:
-    assert refusal(request(line)) is Reason.VERSION_NOT_SUPPORTED
+    assert refusal(request(line)) is Failure.VERSION_NOT_SUPPORTED
 
 
 @pytest.mark.parametrize(
@@ -322,17 +322,17 @@ def test_other_versions_are_not_supported(line: bytes) -> None:
     ],
 )
 def test_a_first_line_of_another_form_is_bad(line: bytes) -> None:
-    assert refusal(request(line)) is Reason.BAD_REQUEST
+    assert refusal(request(line)) is Failure.BAD_REQUEST
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_empty_lines_before_a_request_are_not_part_of_its_head(count: int) -> None:
-    assert refusal(b"\r\n" * count + request()) is Reason.BAD_REQUEST
+    assert refusal(b"\r\n" * count + request()) is Failure.BAD_REQUEST
 
 
 @pytest.mark.parametrize("before", [b"\r", b"\n", b"\n\n", b"\r\r\n", b"\r\n\n"])
 def test_stray_line_ends_before_a_request_are_bad(before: bytes) -> None:
-    assert refusal(before + request()) is Reason.BAD_REQUEST
+    assert refusal(before + request()) is Failure.BAD_REQUEST
 
 
 @pytest.mark.parametrize(
@@ -355,28 +355,28 @@ def test_stray_line_ends_before_a_request_are_bad(before: bytes) -> None:
     ],
 )
 def test_a_field_that_breaks_the_grammar_is_bad(field: bytes) -> None:
-    assert refusal(request(b"GET / HTTP/1.1", field)) is Reason.BAD_REQUEST
+    assert refusal(request(b"GET / HTTP/1.1", field)) is Failure.BAD_REQUEST
     with pytest.raises(ValueError, match=r"\w"):
         read_response_head(response(b"HTTP/1.1 200 OK", field))
 
 
 def test_a_head_that_is_cut_short_or_followed_by_more_is_bad() -> None:
     whole = request()
-    assert refusal(whole[:-2]) is Reason.BAD_REQUEST
-    assert refusal(whole + whole) is Reason.BAD_REQUEST
-    assert refusal(whole + b"x") is Reason.BAD_REQUEST
+    assert refusal(whole[:-2]) is Failure.BAD_REQUEST
+    assert refusal(whole + whole) is Failure.BAD_REQUEST
+    assert refusal(whole + b"x") is Failure.BAD_REQUEST
 
 
 def test_a_target_over_16_kib_is_too_long() -> None:
     longest = b"/" + b"x" * (16 * 1024 - 1)
     assert read_request_head(request(b"GET " + longest + b" HTTP/1.1")).target == longest
-    assert refusal(request(b"GET /" + b"x" * (16 * 1024) + b" HTTP/1.1")) is Reason.TARGET_TOO_LONG
+    assert refusal(request(b"GET /" + b"x" * (16 * 1024) + b" HTTP/1.1")) is Failure.TARGET_TOO_LONG
 
 
 def test_more_than_200_fields_are_too_many_even_where_they_are_dropped() -> None:
     assert len(read_request_head(request(b"GET / HTTP/1.1", *[b"X: y"] * 199)).fields) == 200
-    assert refusal(request(b"GET / HTTP/1.1", *[b"X: y"] * 200)) is Reason.HEAD_TOO_LARGE
-    assert refusal(request(b"GET / HTTP/1.1", *[b"X_: y"] * 200)) is Reason.HEAD_TOO_LARGE
+    assert refusal(request(b"GET / HTTP/1.1", *[b"X: y"] * 200)) is Failure.HEAD_TOO_LARGE
+    assert refusal(request(b"GET / HTTP/1.1", *[b"X_: y"] * 200)) is Failure.HEAD_TOO_LARGE
 
 
 # Answers
@@ -547,7 +547,7 @@ def test_an_answer_means_the_same_whoever_reads_it(first: bytes, lines: list[byt
 @pytest.mark.parametrize("also", [b"X: 1", _NOT_PLAIN])
 def test_a_coding_with_a_tab_behind_it_is_refused_whoever_reads_it(coding: bytes, also: bytes) -> None:
     """llhttp, and with it half of the web's servers, does not know such a coding: it is no `chunked` there."""
-    assert refusal(request(b"POST / HTTP/1.1", also, b"Transfer-Encoding:" + coding)) is Reason.BAD_REQUEST
+    assert refusal(request(b"POST / HTTP/1.1", also, b"Transfer-Encoding:" + coding)) is Failure.BAD_REQUEST
     with pytest.raises(ValueError, match="Transfer-Encoding"):
         read_response_head(response(b"HTTP/1.1 200 OK", also, b"Transfer-Encoding:" + coding))
     assert read_request_head(request(b"POST / HTTP/1.1", also, b"Transfer-Encoding: \tchunked  ")).chunked
