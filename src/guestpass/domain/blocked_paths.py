@@ -71,6 +71,8 @@ _DOORS: Final = (
     # Odoo's own test suite, which runs in the visitor's browser with the visitor's session.
     _door("/web/tests", prefix=True),
 )
+LONGEST_REMEMBERED: Final = 512
+"""Bytes of a path up to which rules remember what they decided about it: others must not fill the memory."""
 # A path without any of these words leads to none of the doors.
 _SUSPECT = re.compile(rb"database|xmlrpc|json|authenticate|login_upload|become|tests")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -88,6 +90,11 @@ def judge(path: bytes, allow_paths: Sequence[str] = ()) -> Verdict:
     opens what lies at or below it, if it names a shut door itself (so ``/web`` or ``/`` open nothing). The database
     manager and the `db` service stay shut.
     """
+    exceptions = tuple(allow_paths)
+    return _judge_again(path, exceptions) if len(path) <= LONGEST_REMEMBERED else _judge(path, exceptions)
+
+
+def _judge(path: bytes, allow_paths: tuple[str, ...]) -> Verdict:
     if detail := _what_is_wrong(path):
         return Verdict(Ruling.MALFORMED, detail)
     plain = _plain(path)
@@ -98,6 +105,10 @@ def judge(path: bytes, allow_paths: Sequence[str] = ()) -> Verdict:
         if not door.can_open or not _opens(opened, plain):
             return Verdict(Ruling.REFUSED, f"{door.name} is not shared: it is shut for everybody who comes by a link.")
     return PASS
+
+
+# Visitors ask for the same paths again and again.
+_judge_again = lru_cache(maxsize=1024)(_judge)
 
 
 def needs_body_check(path: bytes) -> bool:
@@ -162,6 +173,7 @@ def _opens(opened: list[bytes], plain: bytes) -> bool:
     return any(each == entry or each.startswith(entry + b"/") for entry in opened for each in _readings(plain))
 
 
+@lru_cache(maxsize=256)
 def _readings(plain: bytes) -> tuple[bytes, ...]:
     split = _BEHIND_FIRST.fullmatch(plain)
     return (plain, split[1]) if split else (plain,)

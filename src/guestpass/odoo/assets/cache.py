@@ -128,7 +128,12 @@ and no others. Leaving the context ends the request. Whatever it raises counts a
 
 def is_cacheable(path: bytes, query: bytes = b"") -> bool:
     """Whether a path, as it is forwarded, is in one of the two classes of assets, spelled in the only way we keep."""
-    if query or len(path) > _MAX_PATH or _DOT_SEGMENT.search(path):
+    return not query and len(path) <= _MAX_PATH and _names_asset(path)
+
+
+@lru_cache(maxsize=1024)
+def _names_asset(path: bytes) -> bool:
+    if _DOT_SEGMENT.search(path):
         return False
     return _STATIC.fullmatch(path) is not None or _BUNDLE.fullmatch(path) is not None
 

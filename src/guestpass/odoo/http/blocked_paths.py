@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from guestpass.domain.blocked_paths import (
+    LONGEST_REMEMBERED,
     PASS,
     Ruling,
     Verdict,
@@ -17,6 +18,7 @@ from guestpass.domain.blocked_paths import (
 from guestpass.odoo.http.json_bodies import read_call
 
 __all__ = [
+    "LONGEST_REMEMBERED",
     "PASS",
     "Ruling",
     "Verdict",

@@ -1,4 +1,4 @@
-"""What a visitor whom his link signs in may not do: become somebody else, or get a credential that outlives the link.
+"""What a visitor whom their link signs in may not do: become somebody else, or get a credential that outlives the link.
 
 Odoo guards most of this itself by asking for the password again, which a visitor doesn't know. These rules don't rest
 on that.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final
 
 from guestpass.domain.reasons import Reason
 from guestpass.languages.marks import mark
-from guestpass.odoo.http.blocked_paths import readings
+from guestpass.odoo.http.blocked_paths import LONGEST_REMEMBERED, readings
 from guestpass.wire.heads import RequestHead
 
 NOT_FOR_VISITORS: Final = mark(
@@ -87,12 +88,20 @@ _READERS = re.compile(r"(?:web_)?(?:search_)?read|(?:web_)?(?:name_)?search|fiel
 
 def rule_on_sign_in(method: bytes, path: bytes) -> SignInRuling:
     """Rule on a request's method and path (without its query)."""
+    return _rule_again(method, path) if len(path) <= LONGEST_REMEMBERED else _rule(method, path)
+
+
+def _rule(method: bytes, path: bytes) -> SignInRuling:
     for plain in readings(path):
         if plain in _LEAVING:
             return SignInRuling.LEAVES
         if _SHUT.fullmatch(plain) or (plain == _FORM and method not in (b"GET", b"HEAD")):
             return SignInRuling.REFUSED
     return SignInRuling.PASS
+
+
+# Visitors ask for the same paths again and again.
+_rule_again = lru_cache(maxsize=1024)(_rule)
 
 
 def why_nobody_leaves(head: RequestHead) -> Reason | None:
@@ -110,7 +119,12 @@ def why_nobody_leaves(head: RequestHead) -> Reason | None:
 
 
 def is_own_sign_in(method: bytes, path: bytes) -> bool:
-    """Whether a request is how a person signs in or out himself, which changes nothing but his own session."""
+    """Whether a request is how a person signs in or out themselves, which changes nothing but their own session."""
+    again = len(path) <= LONGEST_REMEMBERED
+    return _is_own_sign_in_again(method, path) if again else _is_own_sign_in(method, path)
+
+
+def _is_own_sign_in(method: bytes, path: bytes) -> bool:
     for plain in readings(path):
         if plain in (_FORM, _SECOND_STEP) and method == b"POST":
             return True
@@ -119,6 +133,9 @@ def is_own_sign_in(method: bytes, path: bytes) -> bool:
         if plain == _SECOND_STEP:
             return True
     return False
+
+
+_is_own_sign_in_again = lru_cache(maxsize=1024)(_is_own_sign_in)
 
 
 def takes_credentials(call: dict[str, Any]) -> bool:

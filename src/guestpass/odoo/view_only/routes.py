@@ -12,10 +12,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from guestpass.odoo.http.blocked_paths import Ruling, judge
+from guestpass.odoo.http.blocked_paths import LONGEST_REMEMBERED, Ruling, judge
 from guestpass.odoo.view_only.calls import is_ruled_by_body
 
 
@@ -33,6 +34,11 @@ def rule_on_route(method: bytes, target: bytes, content_type: bytes, has_body: b
     `target` is the path with its query, `content_type` the field's value, empty where there is none, and `has_body`
     whether the request is framed with one, be it empty.
     """
+    rule = _rule_again if len(target) + len(content_type) <= LONGEST_REMEMBERED else _rule
+    return rule(method, target, content_type, has_body)
+
+
+def _rule(method: bytes, target: bytes, content_type: bytes, has_body: bool) -> RouteRuling:
     path, _, query = target.partition(b"?")
     if judge(path).ruling is not Ruling.PASS:
         return RouteRuling.REFUSED
@@ -42,6 +48,10 @@ def rule_on_route(method: bytes, target: bytes, content_type: bytes, has_body: b
     if method not in (b"GET", b"HEAD") or has_body:
         return RouteRuling.REFUSED
     return RouteRuling.READS if _reads(path, query) else RouteRuling.REFUSED
+
+
+# Visitors ask for the same things again and again.
+_rule_again = lru_cache(maxsize=1024)(_rule)
 
 
 def target_to_read(target: bytes) -> bytes:

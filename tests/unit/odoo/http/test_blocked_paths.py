@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guestpass.domain import blocked_paths
 from guestpass.odoo.http.blocked_paths import (
     PASS,
     Ruling,
@@ -348,3 +349,20 @@ def test_any_letters_may_be_escaped(door: str, places: set[int], language: str) 
         f"%{ord(letter):02x}" if i in places and letter != "/" else letter for i, letter in enumerate(language + door)
     )
     assert judge(spelled.encode()).ruling is Ruling.REFUSED
+
+
+def test_a_path_is_judged_once_and_a_long_one_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    exceptions = ["/jsonrpc"]
+    paths = [b"/web/database/manager", b"/jsonrpc", b"/web/dataset/call_kw", b"/%zz"]
+    before = [judge(path, exceptions) for path in paths]
+    held = blocked_paths._judge_again.cache_info().currsize
+    assert judge(b"/" + b"a" * 600) == PASS
+    assert blocked_paths._judge_again.cache_info().currsize == held
+    monkeypatch.setattr(blocked_paths, "_plain", None)
+    assert [judge(path, exceptions) for path in paths] == before
+
+
+@given(st.lists(st.sampled_from(["/jsonrpc", "/json/*", "/web/database", "/xmlrpc/2/common"]), max_size=3))
+def test_a_path_is_judged_by_the_exceptions_that_it_is_asked_with(exceptions: list[str]) -> None:
+    for path in (b"/jsonrpc", b"/json/1/x", b"/xmlrpc/2/common", b"/web/database/manager"):
+        assert judge(path, exceptions) == blocked_paths._judge(path, tuple(exceptions))

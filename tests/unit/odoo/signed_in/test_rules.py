@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from guestpass.odoo.signed_in import rules
 from guestpass.odoo.signed_in.rules import SignInRuling, is_own_sign_in, rule_on_sign_in, takes_credentials
 
 
@@ -174,3 +175,14 @@ def test_what_uses_or_makes_a_credential_is_recognised(made: dict[str, Any]) -> 
 )
 def test_what_only_speaks_of_one_is_let_go(made: dict[str, Any]) -> None:
     assert not takes_credentials(made)
+
+
+def test_a_path_is_ruled_on_once_and_a_long_one_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [b"/web/session/logout", b"/web/login", b"/web/dataset/call_kw/x/read"]
+    before = [(rule_on_sign_in(b"POST", path), is_own_sign_in(b"POST", path)) for path in paths]
+    held = rules._rule_again.cache_info().currsize
+    assert rule_on_sign_in(b"GET", b"/" + b"a" * 600) is SignInRuling.PASS
+    assert not is_own_sign_in(b"GET", b"/" + b"a" * 600)
+    assert rules._rule_again.cache_info().currsize == held
+    monkeypatch.setattr(rules, "readings", None)
+    assert [(rule_on_sign_in(b"POST", path), is_own_sign_in(b"POST", path)) for path in paths] == before

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guestpass.odoo.view_only import routes
 from guestpass.odoo.view_only.routes import RouteRuling, rule_on_route, target_to_read
 
 JSON = b"application/json"
@@ -381,3 +382,18 @@ def test_any_bytes_are_ruled_on(target: bytes, content_type: bytes, has_body: bo
 )
 def test_a_token_of_the_portal_goes_no_further(target: str, sent: str) -> None:
     assert target_to_read(target.encode()).decode() == sent
+
+
+def test_a_route_is_ruled_on_once_and_a_long_one_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = [("GET", "/shop?search=a", "", False), ("POST", "/web/dataset/call_kw/x/read", "application/json", True)]
+    before = [
+        rule_on_route(method.encode(), target.encode(), kind.encode(), body) for method, target, kind, body in asked
+    ]
+    held = routes._rule_again.cache_info().currsize
+    assert rule_on_route(b"GET", b"/shop?search=" + b"a" * 600, b"", False) is RouteRuling.READS
+    assert routes._rule_again.cache_info().currsize == held
+    monkeypatch.setattr(routes, "judge", None)
+    again = [
+        rule_on_route(method.encode(), target.encode(), kind.encode(), body) for method, target, kind, body in asked
+    ]
+    assert again == before == [RouteRuling.READS, RouteRuling.CALL]
