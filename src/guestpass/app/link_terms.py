@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from guestpass.app.accounts import SignInCredentials
 from guestpass.app.passwords import prepared
+from guestpass.app.terms import Term, check_fields, given_fields, terms_of
 from guestpass.app.unset import UNSET, Unset
 from guestpass.domain.durations import format_duration
 from guestpass.domain.environment import Environment, Kind
@@ -27,53 +28,48 @@ from guestpass.domain.start_path import parse_start_path, refusal_of_start_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewLink:
-    """What an owner gives to make a link; None means not given. `share_type` follows from `password` then.
+class LinkTerms:
+    """What an owner may give of a link; what is UNSET isn't given.
 
     `sign_in_as` is the name of an account of the environment, or credentials of which one is made.
     """
 
-    expires_in: timedelta | None = None
-    expires_at: datetime | None = None
-    label: str | None = None
-    note: str | None = None
-    password: str | None = field(default=None, repr=False)
-    share_type: ShareType | None = None
-    active: bool = True
-    access: Access = Access.FULL
-    sign_in_as: str | SignInCredentials | None = None
-    start_path: str | None = None
-    max_visitors: int | None = None
-    allowed_ips: Sequence[str] = ()
+    label: Annotated[str | Unset | None, Term(_one_line(LABEL_LENGTH), "the label")] = UNSET
+    note: Annotated[str | Unset | None, Term(_lines(NOTE_LENGTH), "the note")] = UNSET
+    expires_in: timedelta | Unset | None = UNSET
+    expires_at: Annotated[datetime | Unset | None, Term(words="until when it works")] = UNSET
+    password: Annotated[str | Unset | None, Term(words="the password", attribute="password_hash")] = field(
+        default=UNSET, repr=False
+    )
+    active: bool | Unset = UNSET
+    access: Annotated[Access | Unset, Term(Access, "what visitors may do")] = UNSET
+    sign_in_as: Annotated[
+        str | SignInCredentials | Unset | None, Term(words="who visitors are signed in as", attribute="account")
+    ] = UNSET
+    start_path: Annotated[str | Unset | None, Term(parse_start_path, "where visitors land")] = UNSET
+    max_visitors: Annotated[int | Unset | None, Term(_max_visitors, "how many are let in")] = UNSET
+    allowed_ips: Annotated[
+        Sequence[str] | Unset | None, Term(parse_allowed_ips, "the networks that visitors may come from", empty=())
+    ] = UNSET
 
     def given(self) -> dict[str, Any]:
-        """The fields by name."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        """The fields that are given, by name."""
+        return given_fields(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinkChange:
-    """What an owner wants changed; a field that is UNSET stays as it is.
+class NewLink(LinkTerms):
+    """What an owner gives to make a link. Its type follows from the password where `share_type` is None."""
+
+    share_type: ShareType | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkChange(LinkTerms):
+    """What an owner wants changed; the rest stays as it is.
 
     A `password` of None makes a link that opens without one. `active` False deactivates, True opens again.
     """
-
-    expires_in: timedelta | Unset = UNSET
-    expires_at: datetime | Unset = UNSET
-    label: str | Unset | None = UNSET
-    note: str | Unset | None = UNSET
-    password: str | Unset | None = field(default=UNSET, repr=False)
-    active: bool | Unset = UNSET
-    access: Access | Unset = UNSET
-    sign_in_as: str | SignInCredentials | Unset | None = UNSET
-    start_path: str | Unset | None = UNSET
-    max_visitors: int | Unset | None = UNSET
-    allowed_ips: Sequence[str] | Unset = UNSET
-
-    def given(self) -> dict[str, Any]:
-        """The fields to change, by name."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {name: value for name, value in values.items() if value is not UNSET}
 
 
 def check_terms(
@@ -81,37 +77,29 @@ def check_terms(
 ) -> dict[str, Any]:
     """The attributes of a link that follow from what was given, by name; raises Invalid with every wrong field.
 
-    Left out are those that need more than a look: `password`, `active`, `access` and `sign_in_as`. `errors` are some
-    that were found before.
+    Left out are those that need more than a look: `password`, `active` and `sign_in_as`. `errors` are some that were
+    found before.
     """
-    checked: dict[str, Any] = {}
-    errors = list(errors)
-
-    def attempt(name: str, external: str, check: Callable[[Any], Any]) -> None:
-        if name in given:
-            try:
-                checked[name] = check(given[name]) if given[name] is not None else None
-            except ValueError as error:
-                errors.append(FieldError(external, str(error)))
-
+    found = list(errors)
     password = given.get("password")
     if password is not None and len(prepared(password).encode()) not in PASSWORD_BYTES:
-        errors.append(FieldError("password", "must be 8 to 1024 bytes long"))
-    attempt("label", "label", _label)
-    attempt("note", "note", _note)
-    if given.get("expires_in") is not None and given.get("expires_at") is not None:
-        errors.append(FieldError("expiresAt", "can't be given beside expiresIn; choose one of them"))
-    elif given.get("expires_at") is not None:
-        attempt("expires_at", "expiresAt", lambda at: _expires_at(at, now, longest))
+        found.append(FieldError("password", "must be 8 to 1024 bytes long"))
+
+    def end(at: datetime) -> datetime:
+        if given.get("expires_in") is not None:
+            raise ValueError("can't be given beside expiresIn; choose one of them")
+        return _expires_at(at, now, longest)
+
+    terms = dict(LINK_TERMS)
+    if given.get("expires_at") is not None:
+        terms["expires_at"] = Term(end)
     elif given.get("expires_in") is not None:
-        attempt("expires_in", "expiresIn", lambda lifetime: _expires_in(lifetime, longest))
-        if (lifetime := checked.pop("expires_in", None)) is not None:
-            checked["expires_at"] = now + lifetime
-    attempt("start_path", "startPath", parse_start_path)
-    attempt("max_visitors", "maxVisitors", _max_visitors)
-    attempt("allowed_ips", "allowedIPs", parse_allowed_ips)
-    if errors:
-        raise Invalid(errors)
+        terms["expires_in"] = Term(lambda lifetime: _expires_in(lifetime, longest))
+    checked = check_fields(given, terms, found)
+    if found:
+        raise Invalid(found)
+    if (lifetime := checked.pop("expires_in", None)) is not None:
+        checked["expires_at"] = now + lifetime
     return checked
 
 
@@ -134,9 +122,10 @@ def check_for_environment(given: Mapping[str, Any], environment: Environment) ->
 
 def type_errors(new: NewLink) -> list[FieldError]:
     """What is wrong where a new link's type doesn't fit its password."""
-    if new.share_type is ShareType.PASSWORD and new.password is None:
+    password = new.given().get("password")
+    if new.share_type is ShareType.PASSWORD and password is None:
         return [FieldError("password", "is needed for a link of shareType password")]
-    if new.share_type is ShareType.TOKEN and new.password is not None:
+    if new.share_type is ShareType.TOKEN and password is not None:
         return [FieldError("shareType", "must be password, or not given, when a password is given")]
     return []
 
@@ -145,21 +134,31 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _CONTROL_BUT_LINES: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
-def _label(text: str) -> str | None:
-    if len(text) > LABEL_LENGTH:
-        raise ValueError(f"must be at most {LABEL_LENGTH} characters")
-    if _CONTROL.search(text):
-        raise ValueError("must not hold control characters")
-    return text.strip() or None
+def _one_line(longest: int) -> Callable[[str], str | None]:
+    """Check a text of one line, of so many characters at most."""
+
+    def check(text: str) -> str | None:
+        if len(text) > longest:
+            raise ValueError(f"must be at most {longest} characters")
+        if _CONTROL.search(text):
+            raise ValueError("must not hold control characters")
+        return text.strip() or None
+
+    return check
 
 
-def _note(text: str) -> str | None:
-    text = text.replace("\r\n", "\n").strip()
-    if len(text) > NOTE_LENGTH:
-        raise ValueError(f"must be at most {NOTE_LENGTH} characters")
-    if _CONTROL_BUT_LINES.search(text):
-        raise ValueError("must not hold control characters, but for line breaks and tabs")
-    return text or None
+def _lines(longest: int) -> Callable[[str], str | None]:
+    """Check a text of several lines, of so many characters at most."""
+
+    def check(text: str) -> str | None:
+        text = text.replace("\r\n", "\n").strip()
+        if len(text) > longest:
+            raise ValueError(f"must be at most {longest} characters")
+        if _CONTROL_BUT_LINES.search(text):
+            raise ValueError("must not hold control characters, but for line breaks and tabs")
+        return text or None
+
+    return check
 
 
 def _expires_in(lifetime: timedelta, longest: timedelta) -> timedelta:
@@ -180,3 +179,6 @@ def _max_visitors(number: int) -> int:
     if not 1 <= number <= MAX_VISITORS:
         raise ValueError(f"must be from 1 to {MAX_VISITORS}")
     return number
+
+
+LINK_TERMS: Final[Mapping[str, Term]] = terms_of(LinkTerms)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from guestpass.app.accounts import AccountService, SignInCredentials, warnings_of
-from guestpass.app.link_terms import LinkChange, NewLink, check_for_environment, check_terms, type_errors
+from guestpass.app.link_terms import LINK_TERMS, LinkChange, NewLink, check_for_environment, check_terms, type_errors
 from guestpass.app.lookup import existing_environment, existing_link
 from guestpass.app.paging import PAGE, Page, check_limit, read_cursor, write_cursor
 from guestpass.app.passwords import prepared, suggest_password
@@ -30,7 +30,7 @@ from guestpass.app.turns import owner
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.account import Account
 from guestpass.domain.environment import EnvironmentKey
-from guestpass.domain.errors import FieldError, Invalid
+from guestpass.domain.errors import FieldError, Invalid, external_name
 from guestpass.domain.finding import Finding
 from guestpass.domain.link import (
     DEFAULT_LIFETIME,
@@ -162,16 +162,17 @@ class LinkService:
         """
         who.require(Scope.SHARES_WRITE)
         given, now = new.given(), self._clock.now()
-        terms = self._check(new, now)
-        terms.setdefault("expires_at", now + min(DEFAULT_LIFETIME, self._longest))
+        terms = {"label": None, "expires_at": None} | self._check(new, now)
+        terms["expires_at"] = terms["expires_at"] or now + min(DEFAULT_LIFETIME, self._longest)
+        password, sign_in_as = given.get("password"), given.get("sign_in_as")
         key = EnvironmentKey(who.org, environment_id)
         async with self._store.reading() as work:
             check_for_environment(given, await existing_environment(work, key))
-            if isinstance(new.sign_in_as, str):
-                await _named_account(work, key, new.sign_in_as)
-        account_name = await self._account_name(who, key, new.sign_in_as)
+            if isinstance(sign_in_as, str):
+                await _named_account(work, key, sign_in_as)
+        account_name = await self._account_name(who, key, sign_in_as)
         # The slow hash is made outside the write transaction, so that it never holds the lock.
-        password_hash = await self._hasher.hash(prepared(new.password), who.org) if new.password is not None else None
+        password_hash = await self._hasher.hash(prepared(password), who.org) if password is not None else None
         link = ShareLink(
             id=_new_id(self._entropy),
             environment=key,
@@ -180,8 +181,7 @@ class LinkService:
             version=1,
             created_at=now,
             created_by=who.sub,
-            deactivated_at=None if new.active else now,
-            access=new.access,
+            deactivated_at=None if given.get("active", True) else now,
             account=account_name,
             **terms,
         )
@@ -274,8 +274,6 @@ class LinkService:
                 await self._hasher.hash(prepared(given["password"]), who.org) if given["password"] else None
             )
             terms["share_type"] = _share_type(terms["password_hash"])
-        if "access" in given:
-            terms["access"] = given["access"]
         async with self._store.writing(owner(who)) as work:
             before, now = await existing_link(work, key, id), self._clock.now()
             if check is not None:
@@ -425,18 +423,10 @@ class LinkService:
 
 
 _CREDENTIALS: Final = ("login", "password", "allowAdmin")
-# What a history calls the attributes of a link that can be changed.
 _CHANGED: Final[Mapping[str, str]] = {
-    "label": "label",
-    "note": "note",
-    "expires_at": "expiresAt",
-    "password_hash": "password",
-    "access": "access",
-    "account": "signInAs",
-    "start_path": "startPath",
-    "max_visitors": "maxVisitors",
-    "allowed_ips": "allowedIPs",
+    term.attribute or name: external_name(name) for name, term in LINK_TERMS.items() if term.words
 }
+"""What a history calls the attributes of a link that can be changed."""
 _KEY_TYPES: Final[Mapping[LinkSort, type[datetime | str | int]]] = {
     LinkSort.CREATED: datetime,
     LinkSort.EXPIRES: datetime,

@@ -6,21 +6,19 @@ A command so means the same in both places: the API's own models say what it mea
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
 from guestpass.app.accounts import SignInCredentials
 from guestpass.app.environments import NewEnvironment
 from guestpass.app.links import LinkSearch, NewLink
-from guestpass.app.unset import UNSET
-from guestpass.web.api.shapes import external_name
+from guestpass.app.terms import given_fields
+from guestpass.domain.errors import external_name
 
 
 def as_body(new: NewEnvironment | NewLink | SignInCredentials | LinkSearch) -> dict[str, Any]:
     """What was given, in the API's form; what was not is left out."""
-    values = {each.name: getattr(new, each.name) for each in fields(new)}
-    return as_patch({name: value for name, value in values.items() if value is not None and value != ()})
+    return as_patch({name: value for name, value in given_fields(new).items() if value is not None and value != ()})
 
 
 def as_account(credentials: SignInCredentials, name: str | None) -> dict[str, Any]:
@@ -40,7 +38,7 @@ def as_query(search: LinkSearch) -> dict[str, Any]:
 
 def as_patch(values: Mapping[str, Any]) -> dict[str, Any]:
     """The same of a change, in which None takes something away."""
-    return {external_name(name): _plain(name, value) for name, value in values.items() if value is not UNSET}
+    return {external_name(name): _plain(name, value) for name, value in values.items()}
 
 
 def _plain(name: str, value: object) -> object:

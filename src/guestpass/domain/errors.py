@@ -6,6 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 
+def external_name(attribute: str) -> str:
+    """What owners call an attribute, in the API and wherever an error names it: camelCase."""
+    if attribute == "allowed_ips":
+        return "allowedIPs"
+    first, *others = attribute.split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """One thing that is wrong with what somebody gave us.

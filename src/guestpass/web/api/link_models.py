@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
@@ -12,6 +14,7 @@ from guestpass.app.link_terms import LinkChange, NewLink
 from guestpass.app.links import MANY, SEARCH_LENGTH, LinkSearch, ManyDeactivated, OwnedLink
 from guestpass.app.paging import LONGEST_PAGE, PAGE, Page
 from guestpass.app.ports import LinkSort
+from guestpass.domain.errors import external_name
 from guestpass.domain.link import (
     LABEL_LENGTH,
     MAX_VISITORS,
@@ -33,7 +36,6 @@ from guestpass.web.api.shapes import (
     Given,
     ResponseModel,
     blank_as_none,
-    external_name,
     left_out,
     read_duration,
     read_moment,
@@ -157,21 +159,8 @@ class LinkRequest(Given):
 
     def as_new_link(self) -> NewLink:
         """The same for the use case."""
-        who = self.sign_in_as
-        return NewLink(
-            expires_in=self.expires_in,
-            expires_at=self.expires_at,
-            label=self.label,
-            note=self.note,
-            password=self.password,
-            share_type=self.share_type,
-            active=self.active is not False,
-            access=self.access or Access.FULL,
-            sign_in_as=who.as_credentials() if isinstance(who, SignInRequest) else who,
-            start_path=self.start_path,
-            max_visitors=self.max_visitors,
-            allowed_ips=self.allowed_ips or (),
-        )
+        given = {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
+        return NewLink(**_plain(given))
 
 
 class LinkPatch(Given):
@@ -207,12 +196,14 @@ class LinkPatch(Given):
 
     def as_change(self) -> LinkChange:
         """The same for the use case."""
-        given = {name: getattr(self, name) for name in self.model_fields_set}
-        if isinstance(who := given.get("sign_in_as"), SignInRequest):
-            given["sign_in_as"] = who.as_credentials()
-        if "allowed_ips" in given:
-            given["allowed_ips"] = given["allowed_ips"] or ()
-        return LinkChange(**given)
+        return LinkChange(**_plain({name: getattr(self, name) for name in self.model_fields_set}))
+
+
+def _plain(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields by name, as the use case has them."""
+    return {
+        name: value.as_credentials() if isinstance(value, SignInRequest) else value for name, value in given.items()
+    }
 
 
 class LinksQuery(Asked):
@@ -325,28 +316,15 @@ class ShareLinkBody(ResponseModel):
     def of(cls, owned: OwnedLink) -> ShareLinkBody:
         """The link as its owner sees it."""
         link = owned.link
+        values = {each.name: getattr(link, each.name) for each in fields(link) if each.name in cls.model_fields}
         return cls(
-            id=link.id,
+            **values,
             environment_id=link.environment.id,
-            share_type=link.share_type,
-            label=link.label,
-            note=link.note,
             url=owned.url,
             status=owned.status,
-            created_at=link.created_at,
-            created_by=link.created_by,
-            expires_at=link.expires_at,
-            deactivated_at=link.deactivated_at,
-            last_opened_at=link.last_opened_at,
-            visits=link.visits,
-            visitors=link.visitors,
             visitors_now=owned.visitors_now,
-            access=link.access,
             sign_in_as=SignInAsBody.of(owned),
-            start_path=link.start_path,
-            max_visitors=link.max_visitors,
             places_taken=owned.places_taken if link.max_visitors is not None else None,
-            allowed_ips=list(link.allowed_ips),
             warnings=[WarningBody.of(each) for each in owned.warnings],
         )
 

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic.alias_generators import to_camel
 
 from guestpass.app.paging import CURSOR_LENGTH, LONGEST_PAGE, PAGE
 from guestpass.domain.durations import parse_duration
+from guestpass.domain.errors import external_name
 from guestpass.domain.text import flaw_of
 
 DURATION: Final = r"([0-9]{1,19}(\.[0-9]{0,18})?|\.[0-9]{1,18})(ns|us|µs|μs|ms|s|m|h|d)"
@@ -69,11 +69,6 @@ def read_required_moment(value: object) -> datetime:
     if (moment := read_moment(value)) is None:
         raise ValueError("must not be null")
     return moment
-
-
-def external_name(name: str) -> str:
-    """How the API calls a field."""
-    return "allowedIPs" if name == "allowed_ips" else to_camel(name)
 
 
 def tidy_schema(schema: dict[str, Any]) -> None:

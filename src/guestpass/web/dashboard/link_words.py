@@ -7,22 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from guestpass.app.link_terms import LINK_TERMS
+from guestpass.domain.errors import external_name
 from guestpass.domain.link import EventKind, LinkEvent
 from guestpass.domain.reasons import Reason
 from guestpass.domain.visit import Refusal
 from guestpass.web.texts import NOTICES
 
-_FIELDS: Final = {
-    "label": "the label",
-    "note": "the note",
-    "expiresAt": "until when it works",
-    "password": "the password",
-    "access": "what visitors may do",
-    "signInAs": "who visitors are signed in as",
-    "startPath": "where visitors land",
-    "maxVisitors": "how many are let in",
-    "allowedIPs": "the networks that visitors may come from",
-}
+_FIELDS: Final = {external_name(name): term.words for name, term in LINK_TERMS.items()}
 _EVENTS: Final[Mapping[str, str]] = {
     EventKind.CREATED: "made the link",
     EventKind.DEACTIVATED: "paused it",
