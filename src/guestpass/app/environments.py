@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from guestpass.app.environment_check import CheckReport
 from guestpass.app.paging import Page, check_limit, read_cursor, write_cursor
 from guestpass.app.ports import Announcer, ChangeKind, Clock, Entropy, EnvironmentCheck, RefusedCall, Store, UnitOfWork
+from guestpass.app.terms import Term, check_fields, given_fields, terms_of
 from guestpass.app.turns import owner
 from guestpass.app.unset import UNSET, Unset
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.environment import (
-    DEFAULT_MAX_CONCURRENT,
     DEFAULT_RESPONSE_TIMEOUT,
     ID_PATTERN,
     Environment,
@@ -35,49 +35,41 @@ _BY_NAME: Final = "environments"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewEnvironment:
-    """What an owner gives to register an environment; `body_limit` in bytes, None for the kind's own."""
+class EnvironmentTerms:
+    """What an owner may give of an environment; what is UNSET isn't given. `body_limit` is in bytes."""
+
+    name: Annotated[str | Unset, Term(_text(200))] = UNSET
+    description: Annotated[str | Unset | None, Term(_text(2000, lines=True))] = UNSET
+    maintenance: Annotated[str | Unset | None, Term(_text(2000, lines=True))] = UNSET
+    url: Annotated[str | Unset, Term(parse_upstream_url)] = UNSET
+    websocket_url: Annotated[str | Unset | None, Term(parse_upstream_url)] = UNSET
+    kind: Annotated[Kind | Unset, Term(Kind)] = UNSET
+    tls_verify: Annotated[bool | Unset, Term(bool)] = UNSET
+    body_limit: Annotated[int | Unset | None, Term(_body_limit)] = UNSET
+    response_timeout: Annotated[timedelta | Unset, Term(_response_timeout)] = UNSET
+    public_url: Annotated[str | Unset | None, Term(parse_public_url)] = UNSET
+    database: Annotated[str | Unset | None, Term(_text(63))] = UNSET
+    allow_paths: Annotated[Sequence[str] | Unset, Term(parse_allowed_paths)] = UNSET
+    max_concurrent: Annotated[int | Unset, Term(_max_concurrent)] = UNSET
+    read_only_allow: Annotated[Sequence[str] | Unset, Term(parse_read_only_allow)] = UNSET
+
+    def given(self) -> dict[str, Any]:
+        """The fields that are given, by name."""
+        return given_fields(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEnvironment(EnvironmentTerms):
+    """What an owner gives to register an environment; the `id` is made from the name where it is None."""
 
     name: str
     url: str
     id: str | None = None
-    websocket_url: str | None = None
-    kind: Kind = Kind.ODOO
-    description: str | None = None
-    tls_verify: bool = True
-    body_limit: int | None = None
-    response_timeout: timedelta = DEFAULT_RESPONSE_TIMEOUT
-    maintenance: str | None = None
-    public_url: str | None = None
-    database: str | None = None
-    allow_paths: Sequence[str] = ()
-    max_concurrent: int = DEFAULT_MAX_CONCURRENT
-    read_only_allow: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EnvironmentChange:
-    """What an owner wants changed; a field that is UNSET stays as it is."""
-
-    name: str | Unset = UNSET
-    url: str | Unset = UNSET
-    websocket_url: str | Unset | None = UNSET
-    kind: Kind | Unset = UNSET
-    description: str | Unset | None = UNSET
-    tls_verify: bool | Unset = UNSET
-    body_limit: int | Unset = UNSET
-    response_timeout: timedelta | Unset = UNSET
-    maintenance: str | Unset | None = UNSET
-    public_url: str | Unset | None = UNSET
-    database: str | Unset | None = UNSET
-    allow_paths: Sequence[str] | Unset = UNSET
-    max_concurrent: int | Unset = UNSET
-    read_only_allow: Sequence[str] | Unset = UNSET
-
-    def given(self) -> dict[str, Any]:
-        """The fields to change, by name."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if value is not UNSET}
+class EnvironmentChange(EnvironmentTerms):
+    """What an owner wants changed; the rest stays as it is."""
 
 
 class EnvironmentService:
@@ -290,54 +282,52 @@ def _seen_by_look(environment: Environment) -> tuple[object, ...]:
     return (*_address(environment), environment.public_url, environment.database)
 
 
+# What a new environment has where its owner gives nothing and the attribute has no default.
+_NEW: Final[Mapping[str, Any]] = {
+    "websocket_url": None,
+    "kind": Kind.ODOO,
+    "description": None,
+    "tls_verify": True,
+    "body_limit": None,
+    "response_timeout": DEFAULT_RESPONSE_TIMEOUT,
+    "maintenance": None,
+}
+
+
 def _checked_new(new: NewEnvironment) -> dict[str, Any]:
     """What a new environment consists of, besides its id; raises Invalid with every field that is wrong."""
-    values = {field.name: getattr(new, field.name) for field in fields(new) if field.name != "id"}
-    checked = _checked(values, new.id)
+    checked = {**_NEW, **_checked(new.given(), new.id)}
     if checked["body_limit"] is None:
-        checked["body_limit"] = new.kind.default_body_limit
+        checked["body_limit"] = checked["kind"].default_body_limit
     return checked
 
 
-def _checked(values: Mapping[str, Any], id: str | None) -> dict[str, Any]:
-    """The values in their stored form; raises Invalid with every field that can't be."""
-    checked, errors = dict(values), []
-
-    def attempt(field: str, external: str, check: Callable[[Any], Any]) -> None:
-        if field in checked and checked[field] is not None:
-            try:
-                checked[field] = check(checked[field])
-            except ValueError as error:
-                errors.append(FieldError(external, str(error)))
-
+def _checked(given: Mapping[str, Any], id: str | None) -> dict[str, Any]:
+    """The fields as they are stored; raises Invalid with every field that is wrong."""
+    errors = []
     if id is not None and not ID_PATTERN.fullmatch(id):
         errors.append(FieldError("id", "must be 1 to 63 of a-z, 0-9 and -"))
-    attempt("name", "name", lambda name: _text(name, 200))
-    attempt("description", "description", lambda text: _text(text, 2000, lines=True))
-    attempt("maintenance", "maintenance", lambda text: _text(text, 2000, lines=True))
-    attempt("url", "url", parse_upstream_url)
-    attempt("websocket_url", "websocketUrl", parse_upstream_url)
-    attempt("body_limit", "bodyLimit", _body_limit)
-    attempt("response_timeout", "responseTimeout", _response_timeout)
-    attempt("public_url", "publicUrl", parse_public_url)
-    attempt("database", "database", lambda name: _text(name, 63))
-    attempt("allow_paths", "allowPaths", parse_allowed_paths)
-    attempt("max_concurrent", "maxConcurrent", _max_concurrent)
-    attempt("read_only_allow", "readOnlyAllow", parse_read_only_allow)
+    checked = check_fields(given, ENVIRONMENT_TERMS, errors)
     if errors:
         raise Invalid(errors)
     return checked
 
 
-def _text(text: str, longest: int, *, lines: bool = False) -> str:
-    text = text.strip()
-    if not text:
-        raise ValueError("must not be empty")
-    if len(text) > longest:
-        raise ValueError(f"must be at most {longest} characters")
-    if re.search(r"[\x00-\x08\x0b-\x1f\x7f]" if lines else r"[\x00-\x1f\x7f]", text.replace("\r\n", "\n")):
-        raise ValueError("must not hold control characters")
-    return text
+def _text(longest: int, *, lines: bool = False) -> Callable[[str], str]:
+    """Check a text of so many characters at most, of one line or of several."""
+    control = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]" if lines else r"[\x00-\x1f\x7f]")
+
+    def check(text: str) -> str:
+        text = text.strip()
+        if not text:
+            raise ValueError("must not be empty")
+        if len(text) > longest:
+            raise ValueError(f"must be at most {longest} characters")
+        if control.search(text.replace("\r\n", "\n")):
+            raise ValueError("must not hold control characters")
+        return text
+
+    return check
 
 
 def _body_limit(size: int) -> int:
@@ -356,3 +346,6 @@ def _response_timeout(duration: timedelta) -> timedelta:
     if not timedelta(seconds=1) <= duration <= timedelta(hours=24):
         raise ValueError("must be from 1s to 24h")
     return duration
+
+
+ENVIRONMENT_TERMS: Final[Mapping[str, Term]] = terms_of(EnvironmentTerms)

@@ -7,8 +7,9 @@ use cases check.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import (
     AfterValidator,
@@ -170,9 +171,8 @@ class EnvironmentRequest(Given):
 
     def as_new_environment(self) -> NewEnvironment:
         """The same for the use case."""
-        given = {name: getattr(self, name) for name in type(self).model_fields}
-        given["maintenance"] = self.maintenance.message if self.maintenance is not None else None
-        return NewEnvironment(**{name: value for name, value in given.items() if value is not None})
+        given = {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
+        return NewEnvironment(**_plain(given))
 
 
 class EnvironmentPatch(Given):
@@ -203,10 +203,12 @@ class EnvironmentPatch(Given):
 
     def as_change(self) -> EnvironmentChange:
         """The same for the use case."""
-        given = {name: getattr(self, name) for name in self.model_fields_set}
-        if isinstance(message := given.get("maintenance"), Maintenance):
-            given["maintenance"] = message.message
-        return EnvironmentChange(**given)
+        return EnvironmentChange(**_plain({name: getattr(self, name) for name in self.model_fields_set}))
+
+
+def _plain(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields by name, as the use case has them."""
+    return {name: value.message if isinstance(value, Maintenance) else value for name, value in given.items()}
 
 
 class LoginRequest(Given):
@@ -273,29 +275,12 @@ class EnvironmentBody(ResponseModel):
     def of(cls, environment: Environment, findings: Sequence[Finding]) -> EnvironmentBody:
         """The environment as its owner sees it."""
         message = environment.maintenance
-        return cls(
-            id=environment.id,
-            name=environment.name,
-            url=environment.url,
-            websocket_url=environment.websocket_url,
-            kind=environment.kind,
-            description=environment.description,
-            tls_verify=environment.tls_verify,
-            body_limit=environment.body_limit,
-            # Seconds lose nothing and are understood by every reader of Go durations, which days are not.
-            response_timeout=f"{environment.response_timeout.total_seconds():.6f}".rstrip("0").rstrip(".") + "s",
-            maintenance=MaintenanceBody(message=message) if message is not None else None,
-            created_at=environment.created_at,
-            created_by=environment.created_by,
-            public_url=environment.public_url,
-            database=environment.database,
-            allow_paths=list(environment.allow_paths),
-            max_concurrent=environment.max_concurrent,
-            read_only_allow=list(environment.read_only_allow),
-            odoo_version=environment.odoo_version,
-            checked_at=environment.checked_at,
-            findings=[FindingBody.of(each) for each in findings],
-        )
+        values = {each.name: getattr(environment, each.name) for each in fields(environment)}
+        # Seconds lose nothing and are understood by every reader of Go durations, which days are not.
+        values["response_timeout"] = f"{environment.response_timeout.total_seconds():.6f}".rstrip("0").rstrip(".") + "s"
+        values["maintenance"] = MaintenanceBody(message=message) if message is not None else None
+        values["findings"] = [FindingBody.of(each) for each in findings]
+        return cls(id=environment.id, **{name: value for name, value in values.items() if name in cls.model_fields})
 
 
 class EnvironmentsQuery(Asked):
