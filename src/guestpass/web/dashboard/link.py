@@ -19,7 +19,7 @@ from guestpass.domain.reasons import Reason
 from guestpass.web.api.paths import EnvironmentId, LinkId, VisitorId
 from guestpass.web.dashboard.dialogs import done
 from guestpass.web.dashboard.forms import Filled, SentForm
-from guestpass.web.dashboard.link_forms import TERMS, read_term, values_of
+from guestpass.web.dashboard.link_forms import FOR_OWNERS, FOR_VISITORS, TERM_FIELDS, TERMS, read_term, values_of
 from guestpass.web.dashboard.link_words import agent, tell_event, tell_refusal
 from guestpass.web.dashboard.links import Cursor, link_path, link_topics
 from guestpass.web.dashboard.pages import go, is_partial, render
@@ -324,7 +324,14 @@ async def _terms_values(
     accounts: list[Account] = []
     if editing == "visitors" and environment is not None and environment.kind is Kind.ODOO:
         accounts = await services.api.accounts.list_all(owner.principal, environment.id)
-    return {"editing": editing, "form": form or Filled.now(values_of(owned.link)), "accounts": accounts}
+    return {
+        "editing": editing,
+        "form": form or Filled.now(values_of(owned.link)),
+        "accounts": accounts,
+        "for_owners": FOR_OWNERS,
+        "for_visitors": FOR_VISITORS,
+        "term_fields": TERM_FIELDS,
+    }
 
 
 async def _visits(

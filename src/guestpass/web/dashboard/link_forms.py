@@ -4,26 +4,132 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from guestpass.app.link_terms import LinkChange, NewLink
 from guestpass.app.unset import UNSET
 from guestpass.domain.durations import parse_duration
-from guestpass.domain.errors import FieldError, Invalid
-from guestpass.domain.link import Access, ShareLink, ShareType
+from guestpass.domain.errors import FieldError, Invalid, external_name
+from guestpass.domain.link import LABEL_LENGTH, NOTE_LENGTH, Access, ShareLink, ShareType
+from guestpass.domain.start_path import START_PATH_LENGTH
 from guestpass.web.dashboard.forms import Form, Reading, whole_number
 
 LIFETIMES: Final = {"24h": "24 hours", "7d": "7 days", "30d": "30 days"}
 """What is offered at a click, by the API's notation."""
 BY_DATE: Final = "date"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """A field of a link, as a control of forms and as a line of the link's settings.
+
+    In forms it has `label` and `hint`. In the settings it has `heading`, `nothing` stands there for no value, and its
+    button says that it edits `what`. `term` names it in the path of its own form. `attributes` are further ones of the
+    HTML element; with `rows` it is a textarea.
+    """
+
+    attribute: str
+    label: str
+    hint: str
+    term: str
+    heading: str
+    what: str
+    nothing: str = "none"
+    placeholder: str = ""
+    rows: int = 0
+    mono: bool = False
+    attributes: Mapping[str, str | int] = field(default_factory=dict)
+    read: Callable[[Form, Reading, str], Any] = lambda form, _, name: form.optional(name)
+
+    @property
+    def name(self) -> str:
+        """What the API calls it."""
+        return external_name(self.attribute)
+
+    def value(self, link: ShareLink) -> object:
+        """What its control shows of a link."""
+        value = getattr(link, self.attribute)
+        return "\n".join(value) if isinstance(value, tuple) else value
+
+
+FOR_OWNERS: Final = (
+    Control(
+        attribute="label",
+        label="Label",
+        hint="What you call it. Visitors never see it.",
+        term="label",
+        heading="Label",
+        what="the label",
+        placeholder="For the auditors",
+        attributes={"maxlength": LABEL_LENGTH},
+    ),
+    Control(
+        attribute="note",
+        label="Note",
+        hint="For you and your colleagues.",
+        term="note",
+        heading="Note",
+        what="the note",
+        rows=2,
+        attributes={"maxlength": NOTE_LENGTH},
+    ),
+)
+"""What visitors never see."""
+FOR_VISITORS: Final = (
+    Control(
+        attribute="start_path",
+        label="Where visitors land",
+        hint="A path of the environment.",
+        term="start",
+        heading="They land at",
+        what="where they land",
+        nothing="/",
+        placeholder="/odoo/crm",
+        mono=True,
+        attributes={"maxlength": START_PATH_LENGTH},
+    ),
+    Control(
+        attribute="max_visitors",
+        label="Most visitors",
+        hint="So many browsers are let in; who was let in stays in.",
+        term="limit",
+        heading="Most visitors",
+        what="the number of visitors",
+        nothing="any number",
+        placeholder="any number",
+        attributes={"inputmode": "numeric"},
+        read=lambda _, reading, name: reading.read(name, whole_number),
+    ),
+    Control(
+        attribute="allowed_ips",
+        label="Networks that may open it",
+        hint="Addresses and networks, one a line. Left empty: from anywhere.",
+        term="networks",
+        heading="From",
+        what="the networks",
+        nothing="anywhere",
+        placeholder="198.51.100.0/24",
+        rows=2,
+        mono=True,
+        read=lambda form, _, name: [part for part in re.split(r"[\s,;]+", form.raw(name)) if part],
+    ),
+)
+"""What visitors notice."""
+CONTROLS: Final = (*FOR_OWNERS, *FOR_VISITORS)
 SHARE_FIELDS: Final = (
-    "who", "password", "lifetime", "expiresOn", "expiresAt", "signInAs", "access", "label", "note", "startPath",
-    "maxVisitors", "allowedIPs",
+    "who", "password", "lifetime", "expiresOn", "expiresAt", "signInAs", "access", *(each.name for each in CONTROLS),
 )  # fmt: skip
 """What the share dialog shows. `who` and `lifetime` are its own, the others have the API's names."""
 LIFETIME_FIELDS: Final = ("lifetime", "expiresOn", "expiresAt", "active")
 PASSWORD_FIELDS: Final = ("who", "password")
+TERMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "visitors": ("signInAs", "access"),
+    **{each.term: (each.name,) for each in CONTROLS},
+}
+"""What is changed in place on a link's page, each with the fields of its form."""
+TERM_FIELDS: Final = tuple(name for names in TERMS.values() for name in names)
 
 
 def offered_lifetimes(longest: timedelta) -> dict[str, str]:
@@ -42,20 +148,11 @@ def read_new_link(form: Form) -> NewLink:
     reading = Reading(form)
     password = _password(form, reading)
     lifetime = _lifetime(form, reading)
-    access, limit = _access(form, reading), reading.read("maxVisitors", whole_number)
+    access = _access(form, reading)
+    values = {each.attribute: each.read(form, reading, each.name) for each in CONTROLS}
     if reading.errors:
         raise Invalid(reading.errors)
-    return NewLink(
-        **lifetime,
-        label=form.optional("label"),
-        note=form.optional("note"),
-        password=password,
-        access=access,
-        sign_in_as=form.optional("signInAs"),
-        start_path=form.optional("startPath"),
-        max_visitors=limit,
-        allowed_ips=_networks(form),
-    )
+    return NewLink(**lifetime, **values, password=password, access=access, sign_in_as=form.optional("signInAs"))
 
 
 def read_extension(form: Form) -> LinkChange:
@@ -81,7 +178,10 @@ def read_password(form: Form) -> LinkChange:
 def read_term(name: str, form: Form) -> LinkChange:
     """What the form of one of TERMS changes; raises Invalid."""
     reading = Reading(form)
-    values = {_READ[field][0]: _READ[field][1](form, reading) for field in form.changed(TERMS[name])}
+    values = {}
+    for each in form.changed(TERMS[name]):
+        attribute, read = _READ[each]
+        values[attribute] = read(form, reading, each)
     if reading.errors:
         raise Invalid(reading.errors)
     return LinkChange(**values)
@@ -90,25 +190,11 @@ def read_term(name: str, form: Form) -> LinkChange:
 def values_of(link: ShareLink) -> dict[str, object]:
     """What the forms of TERMS show of a link."""
     return {
-        "label": link.label,
-        "note": link.note,
+        **{each.name: each.value(link) for each in FOR_OWNERS},
         "signInAs": link.account,
         "access": Access.READ_ONLY.value if link.access is Access.READ_ONLY else None,
-        "startPath": link.start_path,
-        "maxVisitors": link.max_visitors,
-        "allowedIPs": "\n".join(link.allowed_ips),
+        **{each.name: each.value(link) for each in FOR_VISITORS},
     }
-
-
-TERMS: Final[Mapping[str, tuple[str, ...]]] = {
-    "label": ("label",),
-    "note": ("note",),
-    "visitors": ("signInAs", "access"),
-    "start": ("startPath",),
-    "limit": ("maxVisitors",),
-    "networks": ("allowedIPs",),
-}
-"""What is changed in place on a link's page, each with the fields of its form."""
 
 
 def _password(form: Form, reading: Reading) -> str | None:
@@ -150,17 +236,9 @@ def _access(form: Form, reading: Reading) -> Access:
         return Access.FULL
 
 
-def _networks(form: Form) -> list[str]:
-    return [part for part in re.split(r"[\s,;]+", form.raw("allowedIPs")) if part]
-
-
-_READ: Final[Mapping[str, tuple[str, Callable[[Form, Reading], Any]]]] = {
-    "label": ("label", lambda form, _: form.optional("label")),
-    "note": ("note", lambda form, _: form.optional("note")),
-    "signInAs": ("sign_in_as", lambda form, _: form.optional("signInAs")),
-    "access": ("access", _access),
-    "startPath": ("start_path", lambda form, _: form.optional("startPath")),
-    "maxVisitors": ("max_visitors", lambda _, reading: reading.read("maxVisitors", whole_number)),
-    "allowedIPs": ("allowed_ips", lambda form, _: _networks(form)),
+_READ: Final[Mapping[str, tuple[str, Callable[[Form, Reading, str], Any]]]] = {
+    "signInAs": ("sign_in_as", lambda form, _, name: form.optional(name)),
+    "access": ("access", lambda form, reading, _: _access(form, reading)),
+    **{each.name: (each.attribute, each.read) for each in CONTROLS},
 }
 """What each field is called by the use case, and how it is read."""

@@ -23,6 +23,7 @@ from guestpass.languages.language import LANGUAGES, language_for
 from guestpass.web.api.paths import EnvironmentId, LinkId
 from guestpass.web.dashboard.forms import Filled, SentForm
 from guestpass.web.dashboard.link_forms import (
+    CONTROLS,
     PASSWORD_FIELDS,
     SHARE_FIELDS,
     offered_lifetimes,
@@ -221,4 +222,5 @@ async def _share(
         lifetimes=offered_lifetimes(services.api.links.longest),
         form=form,
         fields=SHARE_FIELDS,
+        controls=CONTROLS,
     )
