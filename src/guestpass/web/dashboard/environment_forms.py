@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -19,19 +20,13 @@ from guestpass.domain.environment import (
     parse_public_url,
     parse_upstream_url,
 )
-from guestpass.domain.errors import AlreadyExists, FieldError, Invalid
+from guestpass.domain.errors import AlreadyExists, FieldError, Invalid, external_name
 from guestpass.web.api.paths import EnvironmentId
 from guestpass.web.dashboard.forms import Filled, Form, Reading, SentForm, whole_number
 from guestpass.web.dashboard.pages import go, render
 from guestpass.web.dashboard.services import Services
 from guestpass.web.dashboard.sessions import Changing, Looking
 from guestpass.web.dashboard.words import parse_size, size
-
-FIELDS: Final = (
-    "name", "id", "url", "kind", "websocketUrl", "publicUrl", "database", "description", "tlsVerify", "bodyLimit",
-    "responseTimeout", "maxConcurrent", "allowPaths", "readOnlyAllow",
-)  # fmt: skip
-"""What the forms show, by the API's names."""
 
 router = APIRouter()
 
@@ -40,7 +35,7 @@ router = APIRouter()
 async def show_new(request: Request, owner: Looking) -> Response:
     """The form for a new environment."""
     del owner
-    return render(request, "add_environment.html", form=Filled(_DEFAULTS))
+    return render(request, "add_environment.html", form=Filled(_DEFAULTS), fields=_NAMES_OF_NEW)
 
 
 @router.post("/add-environment")
@@ -56,7 +51,8 @@ async def add(request: Request, owner: Changing, services: Services, form: SentF
         await services.reachability.look_at(environment)
         said = f"{environment.name} is added. Links can lead to it now."
         return go(request, f"/environments/{environment.id}", owner=owner, said=said)
-    return render(request, "add_environment.html", status=422, form=Filled.refused(form, FIELDS, errors))
+    filled = Filled.refused(form, _NAMES_OF_NEW, errors)
+    return render(request, "add_environment.html", status=422, form=filled, fields=_NAMES_OF_NEW)
 
 
 @router.post("/check-environment")
@@ -73,7 +69,8 @@ async def try_out(request: Request, owner: Changing, services: Services, form: S
 async def show_settings(request: Request, owner: Looking, env_id: EnvironmentId, services: Services) -> Response:
     """The form with what is so now."""
     glance, _ = await services.overview.one(owner.principal, env_id)
-    return render(request, "environment_settings.html", glance=glance, form=Filled.now(_values(glance.environment)))
+    filled = Filled.now(_values(glance.environment))
+    return render(request, "environment_settings.html", glance=glance, form=filled, fields=_NAMES)
 
 
 @router.post("/environments/{envId}/settings")
@@ -83,14 +80,14 @@ async def change(
     """Save what the form changes of what it showed."""
 
     def check(now: Environment) -> None:
-        form.check_meanwhile(form.changed(_READ), _values(now))
+        form.check_meanwhile(form.changed(_NAMES), _values(now))
 
     try:
         environment = await services.api.environments.change(owner.principal, env_id, _change(form), check=check)
     except Invalid as refused:
         glance, _ = await services.overview.one(owner.principal, env_id)
-        filled = Filled.refused(form, tuple(_READ), refused.errors, _values(glance.environment))
-        return render(request, "environment_settings.html", status=422, glance=glance, form=filled)
+        filled = Filled.refused(form, _NAMES, refused.errors, _values(glance.environment))
+        return render(request, "environment_settings.html", status=422, glance=glance, form=filled, fields=_NAMES)
     await services.reachability.look_at(environment)
     return go(request, f"/environments/{env_id}/settings", owner=owner, said="Saved.")
 
@@ -103,24 +100,6 @@ _DEFAULTS: Final = {
 }
 
 
-def _values(environment: Environment) -> dict[str, object]:
-    return {
-        "name": environment.name,
-        "url": environment.url,
-        "kind": environment.kind.value,
-        "websocketUrl": environment.websocket_url,
-        "publicUrl": environment.public_url,
-        "database": environment.database,
-        "description": environment.description,
-        "tlsVerify": environment.tls_verify,
-        "bodyLimit": size(environment.body_limit),
-        "responseTimeout": format_duration(environment.response_timeout),
-        "maxConcurrent": environment.max_concurrent,
-        "allowPaths": "\n".join(environment.allow_paths),
-        "readOnlyAllow": "\n".join(environment.read_only_allow),
-    }
-
-
 def _kind(text: str) -> Kind:
     try:
         return Kind(text)
@@ -128,28 +107,60 @@ def _kind(text: str) -> Kind:
         raise ValueError("must be odoo or web") from None
 
 
-_READ: Final[Mapping[str, tuple[str, Callable[[Form, Reading], Any]]]] = {
-    "name": ("name", lambda form, _: form.text("name")),
-    "url": ("url", lambda form, reading: reading.read("url", parse_upstream_url) or form.text("url")),
-    "kind": ("kind", lambda _, reading: reading.read("kind", _kind)),
-    "websocketUrl": ("websocket_url", lambda _, reading: reading.read("websocketUrl", parse_upstream_url)),
-    "publicUrl": ("public_url", lambda _, reading: reading.read("publicUrl", parse_public_url)),
-    "database": ("database", lambda form, _: form.optional("database")),
-    "description": ("description", lambda form, _: form.optional("description")),
-    "tlsVerify": ("tls_verify", lambda form, _: form.checked("tlsVerify")),
-    "bodyLimit": ("body_limit", lambda _, reading: reading.read("bodyLimit", parse_size)),
-    "responseTimeout": ("response_timeout", lambda _, reading: reading.read("responseTimeout", parse_duration)),
-    "maxConcurrent": ("max_concurrent", lambda _, reading: reading.read("maxConcurrent", whole_number)),
-    "allowPaths": ("allow_paths", lambda form, _: form.lines("allowPaths")),
-    "readOnlyAllow": ("read_only_allow", lambda form, _: form.lines("readOnlyAllow")),
+def _optional(form: Form, _: Reading, name: str) -> str | None:
+    return form.optional(name)
+
+
+def _parsed(parse: Callable[[str], Any]) -> Callable[[Form, Reading, str], Any]:
+    return lambda _, reading, name: reading.read(name, parse)
+
+
+_READ: Final[Mapping[str, Callable[[Form, Reading, str], Any]]] = {
+    "name": lambda form, _, name: form.text(name),
+    "url": lambda form, reading, name: reading.read(name, parse_upstream_url) or form.text(name),
+    "kind": _parsed(_kind),
+    "websocket_url": _parsed(parse_upstream_url),
+    "public_url": _parsed(parse_public_url),
+    "database": _optional,
+    "description": _optional,
+    "tls_verify": lambda form, _, name: form.checked(name),
+    "body_limit": _parsed(parse_size),
+    "response_timeout": _parsed(parse_duration),
+    "max_concurrent": _parsed(whole_number),
+    "allow_paths": lambda form, _, name: form.lines(name),
+    "read_only_allow": lambda form, _, name: form.lines(name),
 }
-"""What each field is called by the use case, and how it is read."""
+"""How the forms' fields are read, by the use case's names."""
+_NAMES: Final = tuple(external_name(attribute) for attribute in _READ)
+_NAMES_OF_NEW: Final = ("id", *(name for name in _NAMES if name != "readOnlyAllow"))
+"""What is asked for when an environment is added: what view-only links may call besides is seen later."""
+
+
+def _values(environment: Environment) -> dict[str, object]:
+    """What the forms show of an environment."""
+    return {external_name(attribute): _shown(attribute, getattr(environment, attribute)) for attribute in _READ}
+
+
+def _shown(attribute: str, value: object) -> object:
+    match value:
+        case tuple():
+            return "\n".join(value)
+        case timedelta():
+            return format_duration(value)
+        case int() if attribute == "body_limit":
+            return size(value)
+        case _:
+            return value
 
 
 def _read(form: Form) -> dict[str, Any]:
     """What the form changes by the use case's names, None where it is empty; raises Invalid for what can't be read."""
     reading = Reading(form)
-    values = {name: read(form, reading) for field, (name, read) in _READ.items() if form.changes(field)}
+    values = {
+        attribute: read(form, reading, external_name(attribute))
+        for attribute, read in _READ.items()
+        if form.changes(external_name(attribute))
+    }
     if reading.errors:
         raise Invalid(reading.errors)
     return values
