@@ -49,9 +49,9 @@ class EnvironmentTerms:
     response_timeout: Annotated[timedelta | Unset, Term(_response_timeout)] = UNSET
     public_url: Annotated[str | Unset | None, Term(parse_public_url)] = UNSET
     database: Annotated[str | Unset | None, Term(_text(63))] = UNSET
-    allow_paths: Annotated[Sequence[str] | Unset, Term(parse_allowed_paths)] = UNSET
+    allow_paths: Annotated[Sequence[str] | Unset, Term(parse_allowed_paths, empty=())] = UNSET
     max_concurrent: Annotated[int | Unset, Term(_max_concurrent)] = UNSET
-    read_only_allow: Annotated[Sequence[str] | Unset, Term(parse_read_only_allow)] = UNSET
+    read_only_allow: Annotated[Sequence[str] | Unset, Term(parse_read_only_allow, empty=())] = UNSET
 
     def given(self) -> dict[str, Any]:
         """The fields that are given, by name."""

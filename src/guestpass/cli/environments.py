@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
@@ -15,7 +14,9 @@ from guestpass.cli import output
 from guestpass.cli.clearing import clear_option, cleared
 from guestpass.cli.connection import Backend, work
 from guestpass.cli.durations import duration
+from guestpass.cli.environment_options import CLEARABLE, OfAny, OfOdoo, OfViewOnly, environment_fields
 from guestpass.cli.lookup import find_environment
+from guestpass.cli.option_groups import with_groups
 from guestpass.cli.options import ORG, AsJSON, EnvironmentName, Org, Yes
 from guestpass.cli.session import confirm
 from guestpass.domain.durations import format_duration, parse_duration
@@ -30,54 +31,12 @@ from guestpass.web.api.models import EnvironmentBody, EnvironmentsBody, RefusedC
 app = typer.Typer(help="Environments: the running applications that links lead to.", no_args_is_help=True)
 
 _LOOKING = "Looking at the environment"
-_WebsocketUrl = Annotated[
-    str | None, typer.Option("--websocket-url", metavar="URL", help="Where /websocket goes, if not to URL.")
-]
-_Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="A note for owners.")]
 _BODY_LIMIT = f"{Kind.ODOO.default_body_limit} for odoo, {Kind.WEB.default_body_limit} for web"
-_PublicUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--public-url", metavar="URL", help="How people reach it without a share link: for odoo, its web.base.url."
-    ),
-]
-_Database = Annotated[
-    str | None, typer.Option("--database", metavar="NAME", help="The Odoo database, where the server has several.")
-]
-_AllowPaths = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--allow-path",
-        metavar="PATH",
-        help="A path of Odoo that is refused by default and shall be let through, such as /jsonrpc: a door that "
-        "does not end with the link. May be given several times.",
-    ),
-]
-_ReadOnlyAllow = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--read-only-allow",
-        metavar="MODEL/METHOD",
-        help="A method that view-only links may call besides those of Odoo that are known to read, such as "
-        "sale.order/get_dashboard_figures. May be given several times.",
-    ),
-]
-
-
-CLEARABLE: Final[Mapping[str, tuple[str, Any]]] = {
-    "websocket-url": ("websocket_url", None),
-    "description": ("description", None),
-    "maintenance": ("maintenance", None),
-    "public-url": ("public_url", None),
-    "database": ("database", None),
-    "allow-path": ("allow_paths", ()),
-    "read-only-allow": ("read_only_allow", ()),
-}
-"""What can be taken away, by the option that gives it."""
 Clearable = StrEnum("Clearable", {each: each for each in CLEARABLE})  # type: ignore[misc]
 
 
 @app.command("add")
+@with_groups
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What people call it.", show_default=False)],
     url: Annotated[
@@ -89,8 +48,8 @@ def add(
     kind: Annotated[
         Kind, typer.Option("--kind", metavar="KIND", help="Which rules apply behind its links: odoo or web.")
     ] = Kind.ODOO,
-    websocket_url: _WebsocketUrl = None,
-    description: _Description = None,
+    *,
+    of_any: OfAny,
     tls_verify: Annotated[
         bool, typer.Option("--tls-verify/--insecure", help="Whether an https environment's certificate is checked.")
     ] = True,
@@ -108,16 +67,14 @@ def add(
             show_default=format_duration(DEFAULT_RESPONSE_TIMEOUT),
         ),
     ] = None,
-    public_url: _PublicUrl = None,
-    database: _Database = None,
-    allow_paths: _AllowPaths = None,
+    of_odoo: OfOdoo,
     max_concurrent: Annotated[
         int,
         typer.Option(
             "--max-concurrent", metavar="NUMBER", help="How many requests Odoo gets at a time: twice its workers."
         ),
     ] = DEFAULT_MAX_CONCURRENT,
-    read_only_allow: _ReadOnlyAllow = None,
+    of_view_only: OfViewOnly,
     org: Org = ORG,
     as_json: AsJSON = False,
 ) -> None:
@@ -126,17 +83,12 @@ def add(
         name=name,
         url=url,
         id=id,
-        websocket_url=websocket_url,
         kind=kind,
-        description=description,
         tls_verify=tls_verify,
         body_limit=body_limit,
         response_timeout=response_timeout if response_timeout is not None else DEFAULT_RESPONSE_TIMEOUT,
-        public_url=public_url,
-        database=database,
-        allow_paths=allow_paths or (),
         max_concurrent=max_concurrent,
-        read_only_allow=read_only_allow or (),
+        **environment_fields(of_any, of_odoo, of_view_only),
     )
 
     async def register(backend: Backend) -> EnvironmentBody:
@@ -215,6 +167,7 @@ def check(environment_name: EnvironmentName, org: Org = ORG, as_json: AsJSON = F
 
 
 @app.command("edit")
+@with_groups
 def edit(
     environment_name: EnvironmentName,
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="What people call it.")] = None,
@@ -225,8 +178,8 @@ def edit(
     kind: Annotated[
         Kind | None, typer.Option("--kind", metavar="KIND", help="Which rules apply behind its links: odoo or web.")
     ] = None,
-    websocket_url: _WebsocketUrl = None,
-    description: _Description = None,
+    *,
+    of_any: OfAny,
     tls_verify: Annotated[
         bool | None,
         typer.Option("--tls-verify/--insecure", help="Whether an https environment's certificate is checked."),
@@ -247,16 +200,14 @@ def edit(
         str | None,
         typer.Option("--maintenance", metavar="TEXT", help="What visitors see in place of the environment."),
     ] = None,
-    public_url: _PublicUrl = None,
-    database: _Database = None,
-    allow_paths: _AllowPaths = None,
+    of_odoo: OfOdoo,
     max_concurrent: Annotated[
         int | None,
         typer.Option(
             "--max-concurrent", metavar="NUMBER", help="How many requests Odoo gets at a time: twice its workers."
         ),
     ] = None,
-    read_only_allow: _ReadOnlyAllow = None,
+    of_view_only: OfViewOnly,
     clear: Annotated[list[Clearable] | None, clear_option(CLEARABLE)] = None,
     org: Org = ORG,
     as_json: AsJSON = False,
@@ -266,14 +217,6 @@ def edit(
     What may be given several times replaces all that was there. Where the change is about how the environment is
     reached, it is looked at again.
     """
-    may_be_absent = {
-        "websocket_url": websocket_url,
-        "description": description,
-        "maintenance": maintenance,
-        "public_url": public_url,
-        "database": database,
-    }
-    lists = {"allow_paths": allow_paths, "read_only_allow": read_only_allow}
     others = {
         "name": name,
         "url": url,
@@ -284,8 +227,10 @@ def edit(
         "max_concurrent": max_concurrent,
     }
     given: dict[str, Any] = {field: value for field, value in others.items() if value is not None}
-    given |= {field: value or None for field, value in may_be_absent.items() if value is not None}
-    given |= {field: [each for each in values if each] for field, values in lists.items() if values}
+    optional = environment_fields(of_any, of_odoo, of_view_only) | (
+        {} if maintenance is None else {"maintenance": maintenance}
+    )
+    given |= {field: _without_empty_texts(value) for field, value in optional.items()}
     given |= cleared(clear or (), CLEARABLE, given)
 
     async def change(backend: Backend) -> tuple[EnvironmentBody, EnvironmentBody]:
@@ -341,6 +286,10 @@ def remove(environment_name: EnvironmentName, org: Org = ORG, yes: Yes = False, 
         output.print_json({"removed": id})
         return
     typer.echo(f"The environment {id} is removed.")
+
+
+def _without_empty_texts(value: str | list[str]) -> str | list[str] | None:
+    return [each for each in value if each] if isinstance(value, list) else value or None
 
 
 def _state(environment: EnvironmentBody) -> str:

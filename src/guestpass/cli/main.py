@@ -9,6 +9,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from guestpass.cli import environment_options, link_options, options
 from guestpass.cli.application import app
 from guestpass.cli.session import WRONG, Stopped
 from guestpass.cli.stopping import say, stopping
@@ -25,7 +26,8 @@ def run(arguments: list[str]) -> int:
     """Run one command and return its exit status."""
     if any("\udc80" <= character <= "\udcff" for argument in arguments for character in argument):
         return say(WRONG, "The arguments must be valid text in the locale's encoding, which should be UTF-8.")
-    return stopping(lambda: _command(arguments))
+    names = {**options.NAMES, **environment_options.NAMES, **link_options.NAMES}
+    return stopping(lambda: _command(arguments), names)
 
 
 def _command(arguments: list[str]) -> object:

@@ -39,5 +39,16 @@ LinkNames = Annotated[
         metavar="LINK...", help=f"{_LINK_HELP} Several may be given.", show_default=False, autocompletion=complete_link
     ),
 ]
-Label = Annotated[str | None, typer.Option("--label", metavar="TEXT", help="What you call the link.")]
-Note = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="A note for owners; visitors never see it.")]
+NAMES = {
+    "expiresIn": "--expires",
+    "expiresAt": "--expires",
+    "search": "--search",
+    "expiringWithin": "--expiring",
+    "shareType": "--type",
+    "id": "--id",
+    "name": "NAME",
+    "url": "URL",
+    "login": "LOGIN",
+    "allowAdmin": "--allow-admin",
+}
+"""Options and arguments by the API's names for what they say; those of links and environments have theirs."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
@@ -15,32 +15,25 @@ from guestpass.cli import output
 from guestpass.cli.clearing import clear_option, cleared, require_given_or_cleared
 from guestpass.cli.connection import Backend, work
 from guestpass.cli.durations import Until, until
+from guestpass.cli.link_options import CLEARABLE, ForOwners, ForVisitorsChanged, link_fields
 from guestpass.cli.lookup import find_link
-from guestpass.cli.options import ORG, AsJSON, Label, LinkName, Note, Org, Yes
+from guestpass.cli.option_groups import with_groups
+from guestpass.cli.options import ORG, AsJSON, LinkName, Org, Yes
 from guestpass.cli.passwords import MakePassword, Password, PasswordCommand, choose_password
 from guestpass.cli.sending import QR, MessageIn, print_link
 from guestpass.cli.session import WRONG, Stopped, confirm
 from guestpass.domain.errors import Invalid
-from guestpass.domain.link import Access, Status
+from guestpass.domain.link import Status
 from guestpass.system import SystemClock
 from guestpass.web.api.link_models import ShareLinkBody
 
 app = typer.Typer()
 
-CLEARABLE: Final[Mapping[str, tuple[str, Any]]] = {
-    "label": ("label", None),
-    "note": ("note", None),
-    "password": ("password", None),
-    "start": ("start_path", None),
-    "sign-in-as": ("sign_in_as", None),
-    "max-visitors": ("max_visitors", None),
-    "allow-ip": ("allowed_ips", ()),
-}
-"""What can be taken away, by the option that gives it."""
 Clearable = StrEnum("Clearable", {each: each for each in CLEARABLE})  # type: ignore[misc]
 
 
 @app.command("edit", cls=PasswordCommand)
+@with_groups
 def edit(
     link_name: LinkName,
     expires: Annotated[
@@ -52,30 +45,11 @@ def edit(
             help="How long the link works from now on, such as 24h or 7d, or until when, such as 2026-03-31.",
         ),
     ] = None,
-    label: Label = None,
-    note: Note = None,
+    *,
+    for_owners: ForOwners,
     password: Password = None,
     make_password: MakePassword = False,
-    start: Annotated[str | None, typer.Option("--start", metavar="PATH", help="Where visitors land.")] = None,
-    sign_in_as: Annotated[
-        str | None,
-        typer.Option("--sign-in-as", metavar="NAME", help="The account that visitors are signed in to Odoo as."),
-    ] = None,
-    view_only: Annotated[
-        bool | None, typer.Option("--view-only/--full", help="Whether visitors of an Odoo may change anything.")
-    ] = None,
-    max_visitors: Annotated[
-        str | None,
-        typer.Option("--max-visitors", metavar="NUMBER", help="How many browsers are let in."),
-    ] = None,
-    allow_ip: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--allow-ip",
-            metavar="NETWORK",
-            help="An address or network that visitors may come from. May be given several times.",
-        ),
-    ] = None,
+    for_visitors: ForVisitorsChanged,
     clear: Annotated[list[Clearable] | None, clear_option(CLEARABLE)] = None,
     org: Org = ORG,
     as_json: AsJSON = False,
@@ -86,27 +60,20 @@ def edit(
     What may be given several times replaces all that was there. A new password must be typed by visitors who are in,
     too.
     """
-    require_given_or_cleared(password=password, sign_in_as=sign_in_as, max_visitors=max_visitors, allow_ip=allow_ip)
+    require_given_or_cleared(
+        password=password,
+        sign_in_as=for_visitors.sign_in_as,
+        max_visitors=for_visitors.max_visitors,
+        allow_ip=for_visitors.allow_ip,
+    )
     password, made = choose_password(password, make=make_password)
-    given: dict[str, Any] = {
-        name: value or None
-        for name, value in {
-            "label": label,
-            "note": note,
-            "password": password,
-            "start_path": start,
-            "sign_in_as": sign_in_as,
-        }.items()
-        if value is not None
-    }
+    given = link_fields(for_owners, for_visitors)
+    if password is not None:
+        given["password"] = password or None
     if expires is not None:
         given |= expires.fields()
-    if view_only is not None:
-        given["access"] = Access.READ_ONLY if view_only else Access.FULL
-    if max_visitors is not None:
-        given["max_visitors"] = _number(max_visitors)
-    if allow_ip:
-        given["allowed_ips"] = allow_ip
+    if "max_visitors" in given:
+        given["max_visitors"] = _number(given["max_visitors"])
     given |= cleared(clear or (), CLEARABLE, given)
     if not given:
         raise Stopped(WRONG, "Say what to change; `guestpass share edit --help` has what can be.")

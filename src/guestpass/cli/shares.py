@@ -16,8 +16,10 @@ from guestpass.cli.clearing import require_given
 from guestpass.cli.completion import complete_environment
 from guestpass.cli.connection import Backend, work
 from guestpass.cli.durations import Until, duration, until
+from guestpass.cli.link_options import ForOwners, ForVisitors, link_fields
 from guestpass.cli.lookup import all_links, find_environment, find_link, find_links
-from guestpass.cli.options import ORG, AsJSON, EnvironmentName, Label, LinkName, LinkNames, Note, Org, Yes
+from guestpass.cli.option_groups import values_of, with_groups
+from guestpass.cli.options import ORG, AsJSON, EnvironmentName, LinkName, LinkNames, Org, Yes
 from guestpass.cli.passwords import MakePassword, Password, PasswordCommand, choose_password
 from guestpass.cli.sending import QR, MessageIn, WithPassword, draw_qr, print_link
 from guestpass.cli.session import confirm
@@ -29,6 +31,7 @@ app = typer.Typer()
 
 
 @app.command("create", cls=PasswordCommand)
+@with_groups
 def create(
     environment: EnvironmentName,
     expires: Annotated[
@@ -41,8 +44,8 @@ def create(
             show_default="7d, or MAX_LINK_LIFETIME if that is less",
         ),
     ] = None,
-    label: Label = None,
-    note: Note = None,
+    *,
+    for_owners: ForOwners,
     password: Password = None,
     make_password: MakePassword = False,
     share_type: Annotated[
@@ -54,43 +57,7 @@ def create(
             show_default="password if one is given, else token",
         ),
     ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            "--start", metavar="PATH", help="Where visitors land, such as /odoo/crm.", show_default="the first page"
-        ),
-    ] = None,
-    sign_in_as: Annotated[
-        str | None,
-        typer.Option(
-            "--sign-in-as",
-            metavar="NAME",
-            help="The account (`guestpass account add`) that visitors are signed in to Odoo as.",
-            show_default="they sign in themselves",
-        ),
-    ] = None,
-    view_only: Annotated[
-        bool,
-        typer.Option(
-            "--view-only",
-            help="Visitors of an Odoo may look and change nothing. A guard: Odoo's access rights are the boundary.",
-        ),
-    ] = False,
-    max_visitors: Annotated[
-        int | None,
-        typer.Option(
-            "--max-visitors", metavar="NUMBER", help="How many browsers are let in.", show_default="any number"
-        ),
-    ] = None,
-    allow_ip: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--allow-ip",
-            metavar="NETWORK",
-            help="An address or network (CIDR) that visitors may come from; others are refused. May be given several "
-            "times.",
-        ),
-    ] = None,
+    for_visitors: ForVisitors,
     qr: QR = False,
     message: MessageIn = None,
     with_password: WithPassword = False,
@@ -100,27 +67,17 @@ def create(
     """Make a share link and print its URL."""
     if with_password and message is None:
         raise typer.BadParameter("is about the message, so it needs --message", param_hint="--with-password")
-    require_given(password=password, sign_in_as=sign_in_as, allow_ip=allow_ip)
+    require_given(password=password, sign_in_as=for_visitors.sign_in_as, allow_ip=for_visitors.allow_ip)
     make = make_password or (share_type is ShareType.PASSWORD and password is None)
     password, made = choose_password(password, make=make)
     if with_password and password is None:
         raise typer.BadParameter("needs a password: give --password too", param_hint="--with-password")
-    new = NewLink(
-        expires_in=expires.lifetime if expires is not None else None,
-        expires_at=expires.moment if expires is not None else None,
-        label=label,
-        note=note,
-        password=password,
-        share_type=share_type,
-        access=Access.READ_ONLY if view_only else Access.FULL,
-        sign_in_as=sign_in_as,
-        start_path=start,
-        max_visitors=max_visitors,
-        allowed_ips=allow_ip or (),
-    )
+    given = link_fields(for_owners, for_visitors) | {"password": password, "share_type": share_type}
+    if expires is not None:
+        given |= expires.fields()
 
     async def make_link(backend: Backend) -> ShareLinkBody:
-        return await backend.create_link(await find_environment(backend, environment), new)
+        return await backend.create_link(await find_environment(backend, environment), NewLink(**given))
 
     link = work(org, make_link)
     print_link(link, as_json=as_json, qr=qr, language=message, made=made, password=password if with_password else None)
@@ -247,8 +204,7 @@ def show(
         [
             ("id", link.id),
             ("environment", link.environment_id),
-            ("label", link.label or "-"),
-            ("note", link.note or "-"),
+            *((name, getattr(link, name) or "-") for name in values_of(ForOwners())),
             ("type", link.share_type.value),
             ("access", "view-only" if link.access is Access.READ_ONLY else "full"),
             ("signed in as", _signed_in_as(link)),

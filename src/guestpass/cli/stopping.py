@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from guestpass.app.instance import AnotherKey
 from guestpass.cli.session import REFUSED, WRONG, Stopped
@@ -13,42 +14,12 @@ from guestpass.settings import SettingsError
 
 _STOPPED_BY_INTERRUPT = 130  # 128 and the number of SIGINT, as shells count.
 
-# The names that the API has for what these options say.
-_OPTIONS = {
-    "expiresIn": "--expires",
-    "expiresAt": "--expires",
-    "note": "--note",
-    "startPath": "--start",
-    "maxVisitors": "--max-visitors",
-    "allowedIPs": "--allow-ip",
-    "search": "--search",
-    "expiringWithin": "--expiring",
-    "shareType": "--type",
-    "password": "--password",
-    "label": "--label",
-    "id": "--id",
-    "name": "NAME",
-    "url": "URL",
-    "websocketUrl": "--websocket-url",
-    "maintenance": "--maintenance",
-    "kind": "--kind",
-    "description": "--description",
-    "bodyLimit": "--body-limit",
-    "responseTimeout": "--response-timeout",
-    "publicUrl": "--public-url",
-    "database": "--database",
-    "allowPaths": "--allow-path",
-    "maxConcurrent": "--max-concurrent",
-    "readOnlyAllow": "--read-only-allow",
-    "access": "--view-only",
-    "signInAs": "--sign-in-as",
-    "login": "LOGIN",
-    "allowAdmin": "--allow-admin",
-}
 
+def stopping(action: Callable[[], object], names: Mapping[str, str] = MappingProxyType({})) -> int:
+    """Do it and return the exit status; whatever stops it is said on standard error.
 
-def stopping(action: Callable[[], object]) -> int:
-    """Do it and return the exit status; whatever stops it is said on standard error."""
+    `names` are what a field of the API is called here, where that is something else.
+    """
     try:
         status = action()
     except KeyboardInterrupt:
@@ -60,7 +31,7 @@ def stopping(action: Callable[[], object]) -> int:
     except (AnotherKey, DataDirectoryUnusable) as error:
         return say(WRONG, str(error))
     except Invalid as error:
-        return say(WRONG, *(f"{_OPTIONS.get(each.field, each.field)} {each.message}." for each in error.errors))
+        return say(WRONG, *(f"{names.get(each.field, each.field)} {each.message}." for each in error.errors))
     except GuestpassError as error:
         return say(REFUSED, str(error))
     return status if isinstance(status, int) else 0

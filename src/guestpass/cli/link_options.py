@@ -1,0 +1,121 @@
+"""The options that say what a link is like, and which of its fields each is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from guestpass.app.link_terms import LINK_TERMS
+from guestpass.cli.option_groups import option_of, values_of
+from guestpass.domain.errors import external_name
+from guestpass.domain.link import Access
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForOwners:
+    """What visitors never see."""
+
+    label: Annotated[str | None, typer.Option("--label", metavar="TEXT", help="What you call the link.")] = None
+    note: Annotated[
+        str | None, typer.Option("--note", metavar="TEXT", help="A note for owners; visitors never see it.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForVisitors:
+    """What visitors of a new link notice."""
+
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--start", metavar="PATH", help="Where visitors land, such as /odoo/crm.", show_default="the first page"
+        ),
+    ] = None
+    sign_in_as: Annotated[
+        str | None,
+        typer.Option(
+            "--sign-in-as",
+            metavar="NAME",
+            help="The account (`guestpass account add`) that visitors are signed in to Odoo as.",
+            show_default="they sign in themselves",
+        ),
+    ] = None
+    view_only: Annotated[
+        bool,
+        typer.Option(
+            "--view-only",
+            help="Visitors of an Odoo may look and change nothing. A guard: Odoo's access rights are the boundary.",
+        ),
+    ] = False
+    max_visitors: Annotated[
+        int | None,
+        typer.Option(
+            "--max-visitors", metavar="NUMBER", help="How many browsers are let in.", show_default="any number"
+        ),
+    ] = None
+    allow_ip: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-ip",
+            metavar="NETWORK",
+            help="An address or network (CIDR) that visitors may come from; others are refused. May be given several "
+            "times.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForVisitorsChanged:
+    """What visitors of a link notice that is changed."""
+
+    start: Annotated[str | None, typer.Option("--start", metavar="PATH", help="Where visitors land.")] = None
+    sign_in_as: Annotated[
+        str | None,
+        typer.Option("--sign-in-as", metavar="NAME", help="The account that visitors are signed in to Odoo as."),
+    ] = None
+    view_only: Annotated[
+        bool | None, typer.Option("--view-only/--full", help="Whether visitors of an Odoo may change anything.")
+    ] = None
+    max_visitors: Annotated[
+        str | None,
+        typer.Option("--max-visitors", metavar="NUMBER", help="How many browsers are let in."),
+    ] = None
+    allow_ip: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-ip",
+            metavar="NETWORK",
+            help="An address or network that visitors may come from. May be given several times.",
+        ),
+    ] = None
+
+
+_FIELDS: Final = {"start": "start_path", "view_only": "access", "allow_ip": "allowed_ips"}
+"""The fields of a link whose options have other names."""
+
+
+def link_fields(*groups: DataclassInstance) -> dict[str, Any]:
+    """What was given, by the field of a link; an empty text is none."""
+    values = {_FIELDS.get(name, name): value for name, value in values_of(*groups).items()}
+    if values.get("access") is not None:
+        values["access"] = Access.READ_ONLY if values["access"] else Access.FULL
+    return {name: None if value == "" else value for name, value in values.items() if value is not None and value != []}
+
+
+_OF_OWNERS, _OF_VISITORS = ([each.name for each in fields(group)] for group in (ForOwners, ForVisitorsChanged))
+CLEARABLE: Final[Mapping[str, tuple[str, Any]]] = {
+    option_of(name).removeprefix("--"): (field, LINK_TERMS[field].empty)
+    for name in (*_OF_OWNERS, "password", *_OF_VISITORS)
+    if (field := _FIELDS.get(name, name)) != "access"
+}
+"""The fields that can be taken away, by the option that gives them, with what is left then."""
+NAMES: Final = {
+    external_name(_FIELDS.get(name, name)): option_of(name) for name in (*_OF_OWNERS, "password", *_OF_VISITORS)
+}
+"""The options by the API's names for what they say."""
