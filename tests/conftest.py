@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Generator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.markers import MARKERS, markers_of, set_current
 from tests.operate.certificates import serving, write_pair
 
 # A plugin, so that one server and one migration serve every folder that tests against PostgreSQL.
@@ -22,3 +24,25 @@ def speaks_tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
     folder = tmp_path_factory.mktemp("certificate")
     write_pair(folder / "certificate.pem", folder / "key.pem")
     return serving(folder / "certificate.pem", folder / "key.pem")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker, meaning in MARKERS.items():
+        config.addinivalue_line("markers", f"{marker}: {meaning}")
+
+
+@pytest.hookimpl(tryfirst=True)  # Before `-m` looks at them.
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function):
+            for marker in markers_of(item):
+                item.add_marker(marker)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    set_current(marker.name for marker in item.iter_markers())
+    try:
+        return (yield)
+    finally:
+        set_current(None)

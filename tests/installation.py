@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx2
 from tests import preloaded
+from tests.markers import starts
 from tests.ports import free_ports
 
 START_SECONDS = 120.0
@@ -109,6 +110,7 @@ class Installation:
         assert answer.status_code == 200, answer.text
 
 
+@starts("slow")
 @asynccontextmanager
 async def installation(
     *,

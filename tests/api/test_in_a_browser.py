@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import httpx2
 import pytest
-from playwright.async_api import Route, async_playwright, expect
+from playwright.async_api import Route, expect
 from tests.api.face import REQUEST_ID, Face
+from tests.applications.browser import chromium
 
 from guestpass.app.notices import Notice
 from guestpass.domain.reasons import Reason
@@ -24,11 +25,7 @@ async def test_a_visitor_types_a_wrong_password_and_then_the_right_one(face: Fac
         rendered = face.services.notices.render(notice)
         await route.fulfill(status=rendered.status, headers=dict(rendered.fields), body=rendered.body)
 
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
+    async with chromium() as browser:
         context = await browser.new_context(
             extra_http_headers={"x-guestpass-page": "1", "x-guestpass-request-id": REQUEST_ID}
         )
@@ -55,6 +52,5 @@ async def test_a_visitor_types_a_wrong_password_and_then_the_right_one(face: Fac
         await expect(page).to_have_url(share_url)
         [cookie] = await context.cookies()
         assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("__Host-Http-guestpass", True, "Lax")
-        await browser.close()
 
     assert [text for text in complaints if "Content Security Policy" in text] == []

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
+from tests.markers import starts
 
 # Tests may run as root, where Chromium's sandbox can't; the rest keeps it from calling home.
 _ARGUMENTS = [
@@ -22,6 +23,7 @@ _ARGUMENTS = [
 expect.set_options(timeout=30_000)
 
 
+@starts("browser")
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
     """A headless Chromium with a profile of its own."""

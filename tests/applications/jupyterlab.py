@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.applications.processes import ROOT, running
+from tests.markers import starts
 
 _PYTHON = ROOT / ".venv-jupyterlab" / "bin" / "python"
 NOTEBOOK = "visit.ipynb"
@@ -31,6 +32,7 @@ class JupyterLab:
     notebook: str
 
 
+@starts("applications", "slow")
 @contextmanager
 def running_jupyterlab(folder: Path, port: int, *, hostnames: Sequence[str] = ()) -> Iterator[JupyterLab]:
     """JupyterLab on `port`, with `folder` as its home.

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tests.markers import starts
+
 ROOT = Path(__file__).parents[2]
 READY_WITHIN = 90.0
 GONE_WITHIN = 15.0
@@ -31,6 +33,7 @@ def reserved_port() -> Iterator[int]:
         yield holder.getsockname()[1]
 
 
+@starts("slow")
 @contextmanager
 def running(
     command: Sequence[str],
@@ -65,6 +68,7 @@ def running(
             process.wait()
 
 
+@starts("slow")
 @contextmanager
 def running_sample(folder: Path, *, name: str = "Harbour Supplies") -> Iterator[str]:
     """The bundled sample application; gives its URL. `name` is what its pages call it."""

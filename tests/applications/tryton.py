@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.applications.processes import reserved_port, running
+from tests.markers import starts
 
 # Debian's packages belong to Debian's own interpreter.
 _PYTHON = "/usr/bin/python3"
@@ -27,6 +28,7 @@ class Tryton:
     password: str
 
 
+@starts("applications", "slow")
 @contextmanager
 def running_tryton(folder: Path) -> Iterator[Tryton]:
     """A Tryton server with a fresh SQLite database in `folder`."""

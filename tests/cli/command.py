@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import preloaded
+from tests.markers import starts
 
 # What a user types, with an interpreter of its own; `Guestpass` spares itself that.
 COMMAND = [sys.executable, "-m", "guestpass"]
@@ -39,6 +40,7 @@ class Guestpass:
         ours = {"GUESTPASS_DATA_DIR": str(self.data_dir), **self.variables, **variables}
         return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(self.data_dir.parent), **ours}
 
+    @starts("slow")
     def run(self, *arguments: str, stdin: str = "", **variables: str) -> Result:
         process = preloaded.run(arguments, self.environ(**variables), stdin)
         # No way through the program may end in a traceback or in a warning.

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx2
 from tests.cli.command import COMMAND, Guestpass
+from tests.markers import starts
 from tests.ports import free_ports
 
 START_SECONDS = 120
@@ -34,6 +35,7 @@ class Server:
         return {"GUESTPASS_URL": self.admin_url, "GUESTPASS_TOKEN": self.token(*options)}
 
 
+@starts("slow")
 @contextmanager
 def serving(folder: Path, **variables: str) -> Iterator[Server]:
     """Run `guestpass serve` until the block ends, with these variables besides."""

@@ -15,6 +15,7 @@ from tests.applications.processes import FINDING_EXAMPLES, running
 from tests.machines.guest import Guest, enter
 from tests.machines.machine import Machine
 from tests.machines.places import Places, two_machines
+from tests.markers import starts
 from tests.ports import free_ports
 from tests.postgres.cluster import Cluster, own_folder
 from websockets.asyncio.client import connect
@@ -82,6 +83,7 @@ async def statuses(guests: list[Guest]) -> list[int]:
         return [await guest.ask(client) for guest in guests]
 
 
+@starts("applications", "slow")
 @asynccontextmanager
 async def running_site(folder: Path) -> AsyncIterator[Site]:
     """All of it, with an environment called `sample`; the machines began at once, with an empty database."""

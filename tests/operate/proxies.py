@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.gateway.raw_client import RawClient
 from tests.links.waiting import until
+from tests.markers import starts
 from tests.operate.certificates import trusting, write_pair
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -39,6 +40,7 @@ class Proxy:
         )
 
 
+@starts("applications", "slow")
 @asynccontextmanager
 async def nginx(folder: Path, *, port: int, plain_port: int, public_port: int) -> AsyncIterator[Proxy]:
     """Debian's nginx, in front of the public listener; it has files of its operator's that only it may name."""
@@ -77,6 +79,7 @@ async def nginx(folder: Path, *, port: int, plain_port: int, public_port: int) -
         yield Proxy(port, trusting(certificate))
 
 
+@starts("slow")
 @asynccontextmanager
 async def caddy(folder: Path, *, port: int, plain_port: int, public_port: int, admin_port: int) -> AsyncIterator[Proxy]:
     """Caddy, which asks the admin listener before it makes a certificate; it makes it itself instead of fetching it."""

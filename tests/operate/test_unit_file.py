@@ -7,6 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
 from tests.operate.proxies import DEPLOY
 
 from guestpass.settings import Source, load
@@ -14,6 +15,7 @@ from guestpass.settings import Source, load
 UNIT = DEPLOY / "guestpass.service"
 
 
+@pytest.mark.applications
 def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
     # Its program is installed elsewhere, and systemd looks whether it is there.
     unit = tmp_path / "guestpass.service"

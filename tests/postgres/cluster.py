@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
+from tests.markers import starts
 from tests.ports import free_ports
 
 READY_WITHIN: Final = 90.0
@@ -83,6 +84,7 @@ class Cluster:
         user, password = quote(USER, safe=""), quote(PASSWORD, safe="")
         return f"postgresql+psycopg://{user}:{password}@{host or self.host}:{port or self.port}/{database}"
 
+    @starts("applications", "slow")
     def make(self) -> None:
         """Make the files, with a superuser who needs no password on the socket and our user who needs one."""
         secret = self.folder / "password"

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests import preloaded
+from tests.markers import starts
 from tests.ports import free_ports
 
 _READY_WITHIN = 120.0
@@ -176,6 +177,7 @@ def _of(found: list[dict[str, Any]], login: str | None) -> list[dict[str, Any]]:
     return found if login is None else [each for each in found if each["login"] == login]
 
 
+@starts("slow")
 @contextmanager
 def running_odoo(**options: Any) -> Iterator[Odoo]:
     """A double of its own on free ports; `options` are those of the command line (``workers=0, list_db=False``)."""
