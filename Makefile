@@ -9,10 +9,16 @@ COMPILED_TESTS := tests/unit/wire tests/unit/gateway tests/unit/odoo tests/gatew
   tests/hostile/test_responses.py tests/hostile/fuzz tests/odoo/test_sign_in.py \
   --ignore tests/unit/odoo/signed_in/test_exchange.py --ignore tests/unit/gateway/test_context.py
 
-.PHONY: run test check test-compiled wheel lock bench bench-short texts docs screenshots clean help
+# More than there are cores, since many tests wait for what a server or a browser does.
+TESTERS ?= $(shell echo $$(( $$(nproc) + 1 )))
+# A fresh checkout would be compiled anew by each of the hundreds of processes that tests start.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: run quick test check test-compiled wheel lock bench bench-short texts docs screenshots clean help
 
 help:
 	@echo "make run    start Guestpass with a sample application and two links"
+	@echo "make quick  within a minute: what make check does, and the tests that need no server, browser or application"
 	@echo "make test   formatting, lint, types, import rules and every test"
 	@echo "make check  the same without the tests"
 	@echo "make wheel  a wheel for this machine with the gateway compiled, in dist/, once its tests have passed"
@@ -25,11 +31,14 @@ help:
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m examples.demo
 
+quick: check
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not browser and not applications" tests/unit tests/suite tests/docs
+
 # Files in their order, folder by folder: xdist would begin with those of most tests, which starts the servers of every
 # folder at once and leaves the browsers, few tests and long ones, to one worker at the end.
 test: check
 	@$(BIN)/python tests/install_applications.py
-	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations 30
+	@$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder --durations 30
 
 # What the wire sees, once more with the compiled gateway; no wheel is made where it fails. It takes three minutes, which is
 # why it is no part of `make test`. Left out is what puts mocks where the compiled gateway wants its own classes.

@@ -255,7 +255,7 @@ async def test_a_link_is_open_to_the_last_instant(directory: LinkCache) -> None:
         {"version": 4},
         {"expires_at": NOON - timedelta(seconds=1)},
         {"access": "readOnly"},
-        {"allowed_ips": "192.0.2.7"},
+        {"allowed_ips": ("192.0.2.7",)},
     ],
 )
 async def test_what_ends_a_link_or_its_passes_cuts_what_is_open(
@@ -301,7 +301,7 @@ async def test_networks_are_known_at_once_and_their_removal_cuts_nothing(
     entry = await directory.load(LINK_ID)
     assert entry is not None
     assert entry.admits("203.0.113.9")
-    await change_link(store, allowed_ips="192.0.2.7\n2001:db8::/32")
+    await change_link(store, allowed_ips=("192.0.2.7", "2001:db8::/32"))
     await directory.apply([of_link()])
     addresses = ["192.0.2.7", "192.0.2.8", "::ffff:192.0.2.7", "2001:db8:1::2", "2001:db9::1", "unknown", ""]
     assert [entry.admits(address) for address in addresses] == [True, False, True, True, False, False, False]

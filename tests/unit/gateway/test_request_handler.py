@@ -68,7 +68,9 @@ async def test_a_share_url_that_memory_does_not_know_is_worked_out_once_too(work
     assert worked_out == {"hash": 1, "checksum": 1}
 
 
-@pytest.mark.parametrize("token", ["gp_mistyped", TOKEN[:-1] + ("a" if TOKEN[-1] != "a" else "b")])
+@pytest.mark.parametrize(
+    "token", ["gp_mistyped", TOKEN[:-1] + ("a" if TOKEN[-1] != "a" else "b")], ids=["too short", "one letter is wrong"]
+)
 async def test_what_is_no_token_is_refused_in_the_same_turn(token: str) -> None:
     async with playing() as book:
         answer = await _answers_at_once(book, f"GET /share/{token} HTTP/1.1".encode(), _HOST, *_BROWSER)
