@@ -20,6 +20,8 @@ from guestpass.app.public_urls import PublicUrls
 from guestpass.app.sign_outs import SignOuts
 from guestpass.app.token_revocation import TokenRevocation
 from guestpass.data_directory import Secrets, make_secrets, read_secrets, whereabouts
+from guestpass.gateway.address_policy import AddressPolicy
+from guestpass.keepalive import probe_when_silent
 from guestpass.outbound.check import EnvironmentChecker
 from guestpass.outbound.http_client import HttpClient
 from guestpass.outbound.odoo_sign_in import OdooSignIn
@@ -37,7 +39,7 @@ from guestpass.storage.location import DatabaseUnusable, locate
 from guestpass.storage.migrate import DatabaseState, database_state, require_current, upgrade
 from guestpass.storage.open_files import require_own_log
 from guestpass.system import SystemClock, SystemEntropy
-from guestpass.wire.connector import AddressPolicy, Connector
+from guestpass.wire.connector import Connector
 from guestpass.wire.resolver import Resolver
 
 
@@ -133,7 +135,7 @@ def _assemble(
         deny=settings.upstream_deny,
         own_listeners=[(listen.host, listen.port) for listen in (settings.listen, settings.admin_listen)],
     )
-    connector = Connector(policy, Resolver())
+    connector = Connector(policy, Resolver(), set_options=probe_when_silent)
     prober, door, sealer = (
         EnvironmentChecker(connector, entropy),
         OdooSignIn(HttpClient(connector)),

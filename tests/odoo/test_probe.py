@@ -13,9 +13,10 @@ from tests.storage.samples import make_environment
 
 from guestpass.app.environment_check import CheckReport
 from guestpass.domain.environment import BusPlace, Environment, Kind
+from guestpass.gateway.address_policy import AddressPolicy
 from guestpass.outbound.check import EnvironmentChecker
 from guestpass.system import SystemEntropy
-from guestpass.wire.connector import AddressPolicy, Connector
+from guestpass.wire.connector import Connector
 from guestpass.wire.resolver import Resolver
 
 OWN_NAME = "https://odoo.example.com"

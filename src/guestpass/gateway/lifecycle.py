@@ -29,6 +29,7 @@ from guestpass.gateway.cookies import CookieReader
 from guestpass.gateway.entry_tickets import EntryTickets
 from guestpass.gateway.limits import Limits
 from guestpass.gateway.peers import TrustedProxies
+from guestpass.gateway.upstreams import upstream_of
 from guestpass.odoo.assets.cache import AssetCache
 from guestpass.odoo.fairness.spool import SpoolRoom
 from guestpass.odoo.profile import OdooProfile
@@ -37,7 +38,7 @@ from guestpass.storage.outages import OUTAGES, cause_of
 from guestpass.telemetry import Faults
 from guestpass.wire.client_connection import WRITE_BUFFER, ClientConnection
 from guestpass.wire.connector import Connector
-from guestpass.wire.descriptors import require_descriptor
+from guestpass.wire.descriptors import NoDescriptorError, require_descriptor
 from guestpass.wire.heads import RequestHead
 from guestpass.wire.pool import Pool, Upstream
 from guestpass.wire.run_queue import RunQueue
@@ -183,9 +184,9 @@ class Gateway:
         if pair is None:
             if len(self._upstreams) > 10_000:
                 self._upstreams.clear()
-            plain = Upstream.of_environment(environment, environment.url)
+            plain = upstream_of(environment, environment.url)
             websocket = environment.websocket_upstream
-            pair = (plain, Upstream.of_environment(environment, websocket) if websocket else plain)
+            pair = (plain, upstream_of(environment, websocket) if websocket else plain)
             self._upstreams[key] = pair
         return pair
 
@@ -348,7 +349,7 @@ class Gateway:
         """Without a free descriptor the system closes whatever arrives, and nothing else tells of it."""
         try:
             require_descriptor()
-        except DescriptorsUsedUp as error:
+        except NoDescriptorError as error:
             self._tell_of_descriptors(error)
         if self._lacked_descriptors:
             self._lacked_descriptors = False
@@ -356,7 +357,7 @@ class Gateway:
             self._looked_for_idle_at = 0.0
             self._make_room()
 
-    def _tell_of_descriptors(self, error: DescriptorsUsedUp) -> None:
+    def _tell_of_descriptors(self, error: NoDescriptorError | DescriptorsUsedUp) -> None:
         """There was none for somebody; the sweep lets go of those that nobody needs at the moment."""
         self._lacked_descriptors = True
         self.faults.tell(
@@ -391,7 +392,7 @@ class Gateway:
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except DescriptorsUsedUp as error:
+        except (NoDescriptorError, DescriptorsUsedUp) as error:
             self._tell_of_descriptors(error)
         except OUTAGES as error:
             self.faults.tell("database_unavailable", cause=cause_of(error))

@@ -27,6 +27,7 @@ from guestpass.gateway.head_rewriting import (
     request_head,
     whole_request_head,
 )
+from guestpass.gateway.upstreams import origin_of
 from guestpass.languages.language import language_for
 from guestpass.odoo.assets.bodies import GoneError
 from guestpass.odoo.assets.cache import AssetCache, AssetKey, Fetch, FetchedAsset, is_cacheable
@@ -42,6 +43,7 @@ from guestpass.odoo.fairness.fair_queue import RequestQueue
 from guestpass.odoo.fairness.intake import BodyIntake, CallRefusal, Examined
 from guestpass.odoo.fairness.outflow import SpooledOutflow
 from guestpass.odoo.fairness.spool import IN_MEMORY, SpoolRoom
+from guestpass.odoo.findings import X_SENDFILE
 from guestpass.odoo.http.blocked_paths import needs_body_check
 from guestpass.odoo.http.file_filter import FileFilter
 from guestpass.odoo.http.jsonrpc_errors import answered, ending, is_call, is_json, upload_too_large, user_error
@@ -66,9 +68,8 @@ from guestpass.odoo.signed_in.session_cookie import with_session
 from guestpass.odoo.signed_in.session_filter import SessionFilter, SessionUse
 from guestpass.odoo.view_only.calls import Refused
 from guestpass.odoo.view_only.routes import RouteRuling, rule_on_route, target_to_read
-from guestpass.outbound.findings import X_SENDFILE
 from guestpass.signing.passes import pass_name
-from guestpass.wire.connector import Connector, UpstreamOrigin
+from guestpass.wire.connector import Connector
 from guestpass.wire.exchange import Exchange
 from guestpass.wire.heads import RequestHead
 from guestpass.wire.pool import Holder
@@ -404,7 +405,7 @@ class OdooProfile:
         def fetch(fields: Sequence[tuple[bytes, bytes]]) -> AbstractAsyncContextManager[FetchedAsset]:
             return fetched(
                 self._connector,
-                UpstreamOrigin.of(environment),
+                origin_of(environment),
                 _name_of(environment),
                 path,
                 fields,

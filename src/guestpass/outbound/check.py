@@ -11,9 +11,10 @@ from guestpass.app.environment_check import CheckReport
 from guestpass.app.ports import Entropy
 from guestpass.domain.environment import Environment, Kind
 from guestpass.domain.finding import Finding
+from guestpass.gateway.upstreams import origin_of
 from guestpass.outbound.http_client import HttpClient, NoAnswerError, NotAllowedError
 from guestpass.outbound.odoo_check import GEVENT_PORT, OdooCheck
-from guestpass.wire.connector import Connector, UpstreamOrigin
+from guestpass.wire.connector import Connector
 
 PROBE_SECONDS: Final = 20.0
 """How long all that is asked of one environment may take together."""
@@ -62,7 +63,7 @@ class EnvironmentChecker:
             if environment.kind is Kind.ODOO:
                 return await self._look_at_odoo(environment)
             async with asyncio.timeout(self._seconds):
-                await self._asker.reach(UpstreamOrigin.of(environment))
+                await self._asker.reach(origin_of(environment))
         except NotAllowedError:
             return _nothing_new(environment, ADDRESS_REFUSED)
         except TimeoutError:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 from weakref import WeakValueDictionary
 
+from guestpass.domain.errors import DescriptorsUsedUp
 from guestpass.wire.chunked import BrokenChunkError, ChunkedDecoder
 from guestpass.wire.connector import (
     AddressRefusedError,
@@ -19,6 +20,7 @@ from guestpass.wire.connector import (
     UnreachableError,
     UpstreamOrigin,
 )
+from guestpass.wire.descriptors import NoDescriptorError
 from guestpass.wire.heads import MAX_HEAD, MAX_INTERIM, Field, ResponseHead, read_response_head
 
 MAX_BODY: Final = 256 * 1024
@@ -82,6 +84,8 @@ class HttpClient:
                         return await connection.reply
                     finally:
                         connection.end()
+            except NoDescriptorError as error:
+                raise DescriptorsUsedUp(str(error)) from None
             except AddressRefusedError as error:
                 raise NotAllowedError("no environment may be at that address") from error
             except UnreachableError as error:
@@ -95,6 +99,8 @@ class HttpClient:
             try:
                 async with asyncio.timeout(self._seconds):
                     connection = await self._connector.connect(origin, lambda: _Conversation(b"", wants_body=False))
+            except NoDescriptorError as error:
+                raise DescriptorsUsedUp(str(error)) from None
             except AddressRefusedError as error:
                 raise NotAllowedError("no environment may be at that address") from error
             except UnreachableError as error:

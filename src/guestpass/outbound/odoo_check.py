@@ -20,10 +20,11 @@ from guestpass.app.ports import Entropy
 from guestpass.domain.environment import BusPlace, Environment, parse_public_url
 from guestpass.domain.errors import DescriptorsUsedUp
 from guestpass.domain.finding import Finding
+from guestpass.gateway.upstreams import origin_of
+from guestpass.odoo import findings
 from guestpass.odoo.http.json_bodies import read_little
 from guestpass.odoo.http.requests import fixed_name
 from guestpass.odoo.http.responses import is_hollow
-from guestpass.outbound import findings
 from guestpass.outbound.http_client import HttpClient, HttpResponse, NoAnswerError
 from guestpass.wire.connector import UpstreamOrigin
 from guestpass.wire.websocket_handshake import is_accepted
@@ -282,7 +283,7 @@ class OdooCheck:
         return await self._asker.ask(origin, head.encode() + sent, body=body)
 
     def _at(self, url: str) -> UpstreamOrigin:
-        return UpstreamOrigin.of(self._environment, url)
+        return origin_of(self._environment, url)
 
     def _take_session(self, reply: HttpResponse) -> None:
         for lower, _, value in reply.fields:

@@ -6,10 +6,10 @@ import json
 from typing import Any, Final
 
 from guestpass.domain.environment import OdooAddress
+from guestpass.gateway.upstreams import origin_at
 from guestpass.odoo.http.json_bodies import read_little
 from guestpass.odoo.http.requests import fixed_name
 from guestpass.outbound.http_client import HttpClient, HttpResponse
-from guestpass.wire.connector import UpstreamOrigin
 
 _OUR_ADDRESS: Final = "127.0.0.1"
 # Who signs in is told of each company and currency that there is.
@@ -21,7 +21,7 @@ class OdooClient:
 
     def __init__(self, at: OdooAddress, asker: HttpClient, *, address: str | None = None) -> None:
         self._asker = asker
-        self._origin = UpstreamOrigin.at(at.url, at.environment.org, tls_verify=at.tls_verify)
+        self._origin = origin_at(at.url, at.environment.org, tls_verify=at.tls_verify)
         self._name = fixed_name(public_url=None, canonical_url=at.called, url=at.url)
         self._address = address or _OUR_ADDRESS
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from guestpass.domain.environment import Environment
+from guestpass.gateway.upstreams import origin_of
 from guestpass.outbound.http_client import HttpClient, NoAnswerError
-from guestpass.wire.connector import Connector, UpstreamOrigin
+from guestpass.wire.connector import Connector
 
 
 class ReachabilityChecker:
@@ -16,7 +17,7 @@ class ReachabilityChecker:
     async def why_unreachable(self, environment: Environment) -> str | None:
         """Why no connection can be made; None where one can, with a certificate that is accepted for https."""
         try:
-            await self._asker.reach(UpstreamOrigin.of(environment))
+            await self._asker.reach(origin_of(environment))
         except NoAnswerError as error:
             return str(error)
         return None

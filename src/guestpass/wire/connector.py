@@ -1,41 +1,34 @@
-"""Connect to upstreams: names resolved, every address checked, all attempts together bounded in time."""
+"""Connect to upstreams: resolve names, check every address, and bound all attempts together in time."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Final, TypeVar
-from urllib.parse import urlsplit
+from typing import Final, Protocol, TypeVar
 
-from guestpass.domain.environment import DEFAULT_ORG, Environment
-from guestpass.gateway.peers import Network
-from guestpass.keepalive import probe_when_silent
 from guestpass.wire.descriptors import raise_if_used_up, require_descriptor
-from guestpass.wire.embedded_addresses import meanings
 from guestpass.wire.resolver import Resolver, UnresolvedError
 from guestpass.wire.run_queue import RunQueue
 from guestpass.wire.upstream_tls import connect_with_tls
 
 CONNECT_TIMEOUT: Final = 10.0
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 P = TypeVar("P", bound=asyncio.Protocol)
 
 
 class UnreachableError(Exception):
-    """No connection could be made; the text is for the operator's log."""
+    """No connection was made; the text is for the operator's log."""
 
 
 class AddressRefusedError(UnreachableError):
-    """No address of the host may be connected to."""
+    """The policy allows none of the host's addresses."""
 
 
 class CertificateRefusedError(UnreachableError):
-    """Somebody answers, with a certificate that is not accepted; `why` is in OpenSSL's words."""
+    """The host's certificate is not accepted; `why` is OpenSSL's text."""
 
     def __init__(self, text: str, why: str) -> None:
         super().__init__(text)
@@ -44,61 +37,43 @@ class CertificateRefusedError(UnreachableError):
 
 @dataclass(frozen=True, slots=True)
 class UpstreamOrigin:
-    """Where an upstream listens; `tls` is None for plain http, else whether its certificate is verified.
+    """Where an upstream listens.
 
-    `org` is whose environment it is: names are looked up for each organisation apart.
+    `tls` is None for plain http, else whether to verify the certificate. `org` is the organisation whose environment it
+    is; names are looked up for each organisation separately.
     """
 
     host: str
     port: int
     tls: bool | None
-    org: str = DEFAULT_ORG
-
-    @classmethod
-    def of(cls, environment: Environment, url: str | None = None) -> UpstreamOrigin:
-        """The origin of one of the environment's addresses, a checked ``http(s)://host[:port]``."""
-        return cls.at(environment.url if url is None else url, environment.key.org, tls_verify=environment.tls_verify)
-
-    @classmethod
-    def at(cls, url: str, org: str, *, tls_verify: bool) -> UpstreamOrigin:
-        """The origin of such an address of an organisation's."""
-        parts = urlsplit(url)
-        port = parts.port if parts.port is not None else _DEFAULT_PORTS[parts.scheme]
-        return cls(parts.hostname or "", port, tls_verify if parts.scheme == "https" else None, org)
+    org: str = ""
 
 
-class AddressPolicy:
-    """Which addresses may be connected to: UPSTREAM_ALLOW, then UPSTREAM_DENY, and never our own listeners."""
-
-    def __init__(
-        self, *, allow: Sequence[Network], deny: Sequence[Network], own_listeners: Sequence[tuple[str, int]]
-    ) -> None:
-        self._allow = tuple(allow)
-        self._deny = tuple(deny)
-        self._own = tuple((ip_address(host), port) for host, port in own_listeners)
+class Policy(Protocol):
+    """Decide which addresses may be connected to."""
 
     def refusal(self, address: str, port: int) -> str | None:
-        """Why the address must not be connected to, or None."""
-        for meant in meanings(ip_address(address.partition("%")[0])):
-            for own, own_port in self._own:
-                if port == own_port and (meant == own or (own.is_unspecified and _is_local(meant))):
-                    return "it is one of our own listeners"
-            if any(meant in network for network in self._allow):
-                continue
-            if any(meant in network for network in self._deny):
-                return "GUESTPASS_UPSTREAM_DENY names it"
-        return None
+        """Why the address must not be connected to; None if it may be."""
+        ...
 
 
 class Connector:
-    """Opens connections to origins. The policy is applied to the very address that is connected to.
+    """Open connections to origins.
 
-    All of a process share one resolver, since it bounds the threads.
+    The policy is asked about the very address that is connected to, not about its name. `set_options` is given each
+    connected socket. Share one resolver in a process, since it bounds the threads.
     """
 
-    def __init__(self, policy: AddressPolicy, resolver: Resolver) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        resolver: Resolver,
+        *,
+        set_options: Callable[[socket.socket], None] = lambda _: None,
+    ) -> None:
         self._policy = policy
         self._resolver = resolver
+        self._set_options = set_options
 
     @cached_property
     def _verifying(self) -> ssl.SSLContext:
@@ -119,7 +94,7 @@ class Connector:
         return RunQueue(asyncio.get_running_loop())
 
     async def connect(self, origin: UpstreamOrigin, factory: Callable[[], P]) -> P:
-        """A connected protocol within CONNECT_TIMEOUT seconds; raises UnreachableError and DescriptorsUsedUp."""
+        """Return a connected protocol within CONNECT_TIMEOUT seconds; raises UnreachableError and NoDescriptorError."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 return await self._connect(origin, factory)
@@ -155,7 +130,7 @@ class Connector:
                         run_queue=self._run_queue,
                     )
                 if not transport.is_closing():
-                    probe_when_silent(transport.get_extra_info("socket"))
+                    self._set_options(transport.get_extra_info("socket"))
             except (OSError, ssl.SSLError) as error:
                 raise_if_used_up(error)
                 if isinstance(error, ssl.SSLCertVerificationError):
@@ -172,14 +147,3 @@ class Connector:
             return await self._resolver.addresses(origin.host, origin.org)
         except UnresolvedError as error:
             raise UnreachableError(f"{origin.host} can't be resolved: {error}") from None
-
-
-def _is_local(address: IPv4Address | IPv6Address) -> bool:
-    """Whether the address is one of this machine's: only those can be bound."""
-    family = socket.AF_INET if isinstance(address, IPv4Address) else socket.AF_INET6
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((str(address), 0))
-        except OSError:
-            return False
-    return True

@@ -1,4 +1,4 @@
-"""Whether this process may open one more file or socket: where not, nobody else is to blame for what fails."""
+"""Tell a lack of file descriptors from an upstream's failure."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import errno
 import os
 from typing import Final
 
-from guestpass.domain.errors import DescriptorsUsedUp
-
 _USED_UP: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
 
-def require_descriptor() -> None:
-    """Raise DescriptorsUsedUp where none can be had.
+class NoDescriptorError(Exception):
+    """The process or the machine has no free file descriptor; the text is the system's."""
 
-    The resolver and OpenSSL read files and make sockets of their own, and say something else where they can't.
+
+def require_descriptor() -> None:
+    """Raise NoDescriptorError if no file can be opened.
+
+    The resolver and OpenSSL open files and sockets themselves, and report another error where that fails.
     """
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))
@@ -23,6 +25,6 @@ def require_descriptor() -> None:
 
 
 def raise_if_used_up(error: OSError) -> None:
-    """Raise DescriptorsUsedUp where it was this that went wrong: the process or the machine has as many as it may."""
+    """Raise NoDescriptorError if the error is EMFILE or ENFILE."""
     if error.errno in _USED_UP:
-        raise DescriptorsUsedUp(os.strerror(error.errno)) from None
+        raise NoDescriptorError(os.strerror(error.errno)) from None

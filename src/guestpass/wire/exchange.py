@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from guestpass.domain.errors import DescriptorsUsedUp
 from guestpass.wire.chunked import LAST_CHUNK, BrokenChunkError, ChunkedDecoder, frame
 from guestpass.wire.client_connection import ClientConnection
 from guestpass.wire.connector import UnreachableError
+from guestpass.wire.descriptors import NoDescriptorError
 from guestpass.wire.failures import Failure
 from guestpass.wire.heads import MAX_HEAD, MAX_INTERIM, RequestHead, ResponseHead, read_response_head
 from guestpass.wire.pool import Holder, Upstream
@@ -423,7 +423,7 @@ class Exchange:
             if self._phase != _OVER:
                 self.fail(Failure.UPSTREAM_UNREACHABLE, str(error))
             return
-        except DescriptorsUsedUp as error:
+        except NoDescriptorError as error:
             # Whoever runs this tells the operator; nothing is known of the environment.
             if self._phase != _OVER:
                 self.fail(Failure.UNAVAILABLE, str(error))

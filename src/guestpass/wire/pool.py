@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from guestpass.domain.environment import Environment
 from guestpass.wire.connector import CONNECT_TIMEOUT, Connector, UnreachableError, UpstreamOrigin
 from guestpass.wire.descriptors import raise_if_used_up
 from guestpass.wire.upstream_connection import FULL, SLOW, UpstreamConnection
@@ -37,11 +36,6 @@ class Upstream:
     owner: str
     revision: int
     at: UpstreamOrigin | Path
-
-    @classmethod
-    def of_environment(cls, environment: Environment, url: str) -> Upstream:
-        """The upstream behind one of the environment's addresses."""
-        return cls(str(environment.key), environment.revision, UpstreamOrigin.of(environment, url))
 
 
 class _Kept:
@@ -100,7 +94,7 @@ class Pool:
         return None
 
     async def connect(self, upstream: Upstream) -> UpstreamConnection:
-        """A new connection; raises UnreachableError and DescriptorsUsedUp."""
+        """A new connection; raises UnreachableError and NoDescriptorError."""
         if isinstance(upstream.at, UpstreamOrigin):
             return await self._connector.connect(upstream.at, self._new)
         try:

@@ -17,8 +17,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Final
 
-from guestpass.domain.errors import DescriptorsUsedUp
-from guestpass.wire.descriptors import require_descriptor
+from guestpass.wire.descriptors import NoDescriptorError, require_descriptor
 
 PATIENCE: Final = 10.0
 """For how long a name is waited for, in seconds."""
@@ -90,7 +89,7 @@ class Resolver:
     async def addresses(self, host: str, org: str) -> list[str]:
         """The host's addresses, for one of the organisation's environments.
 
-        Raises UnresolvedError, and DescriptorsUsedUp where it is this process that can't ask.
+        Raises UnresolvedError, and NoDescriptorError where it is this process that can't ask.
         """
         if "%" not in host:
             with suppress(ValueError):
@@ -204,7 +203,7 @@ class Resolver:
         name.failure = failure
         if failure[0] is NoAddressError:
             name.addresses = []
-        if failure[0] is not DescriptorsUsedUp:
+        if failure[0] is not NoDescriptorError:
             pause = FAILED_SECONDS * 2 ** max(0, name.unanswered - 1)
             name.ask_again_at = now + min(pause, PATIENCE)
 
@@ -218,7 +217,7 @@ def _failure_of(error: OSError) -> tuple[type[Exception], str]:
     """What the system's failure means: it says that there is no such name where it could not even ask, too."""
     try:
         require_descriptor()
-    except DescriptorsUsedUp as lack:
-        return DescriptorsUsedUp, str(lack)
+    except NoDescriptorError as lack:
+        return NoDescriptorError, str(lack)
     has_none = isinstance(error, socket.gaierror) and error.errno in _NO_ADDRESS
     return NoAddressError if has_none else UnresolvedError, error.strerror or str(error)

@@ -26,6 +26,7 @@ from guestpass.app.visitor_slots import VisitorSlots
 from guestpass.domain.environment import Environment, EnvironmentKey, Kind
 from guestpass.domain.link import ShareLink, ShareType
 from guestpass.domain.visit import AddressDetail
+from guestpass.gateway.address_policy import AddressPolicy
 from guestpass.gateway.admission import Admission
 from guestpass.gateway.hosts import HostTable
 from guestpass.gateway.lifecycle import Gateway
@@ -40,7 +41,7 @@ from guestpass.signing.tokens import SealedTokens
 from guestpass.system import SystemClock, SystemEntropy
 from guestpass.web.notices import Notices
 from guestpass.wire.client_connection import ClientConnection
-from guestpass.wire.connector import AddressPolicy, Connector, UnreachableError, UpstreamOrigin
+from guestpass.wire.connector import Connector, UnreachableError, UpstreamOrigin
 from guestpass.wire.resolver import Resolver
 
 P = TypeVar("P", bound=asyncio.Protocol)

@@ -15,11 +15,12 @@ from tests.unit.wire.descriptors import no_descriptor
 from guestpass.app.ports import NotSignedOut
 from guestpass.domain.environment import Environment, Kind, OdooAddress
 from guestpass.domain.errors import DescriptorsUsedUp
+from guestpass.gateway.address_policy import AddressPolicy
 from guestpass.outbound.check import EnvironmentChecker
 from guestpass.outbound.http_client import AT_ONCE, MAX_BODY, HttpClient, NoAnswerError, NotAllowedError
 from guestpass.outbound.odoo_sign_in import OdooSignIn
 from guestpass.outbound.reachability_check import ReachabilityChecker
-from guestpass.wire.connector import AddressPolicy, Connector, UpstreamOrigin
+from guestpass.wire.connector import Connector, UpstreamOrigin
 from guestpass.wire.resolver import Resolver
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

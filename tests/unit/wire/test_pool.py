@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from guestpass.wire.connector import AddressPolicy, Connector, UpstreamOrigin
+from guestpass.gateway.address_policy import AddressPolicy
+from guestpass.wire.connector import Connector, UpstreamOrigin
 from guestpass.wire.pool import Holder, Pool, Upstream
 from guestpass.wire.resolver import Resolver
 from guestpass.wire.upstream_connection import UpstreamConnection

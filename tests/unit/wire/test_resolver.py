@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from tests.unit.wire.descriptors import no_descriptor
 
-from guestpass.domain.errors import DescriptorsUsedUp
+from guestpass.wire.descriptors import NoDescriptorError
 from guestpass.wire.resolver import THREADS, NoAddressError, Resolver, UnresolvedError
 
 
@@ -277,7 +277,7 @@ async def test_a_name_that_could_not_be_asked_for_without_a_descriptor_is_asked_
 ) -> None:
     names.is_down = True
     resolving = Resolver(names.look_up)
-    with no_descriptor(), pytest.raises(DescriptorsUsedUp):
+    with no_descriptor(), pytest.raises(NoDescriptorError):
         await resolving.addresses("odoo", "a")
     names.is_down = False
     assert await resolving.addresses("odoo", "a") == ["10.0.0.1"]

@@ -6,10 +6,11 @@ import asyncio
 
 import pytest
 
+from guestpass.gateway.address_policy import AddressPolicy
 from guestpass.odoo.assets.fetching import BrokenAnswerError, fetched
 from guestpass.odoo.fairness.fair_queue import RequestQueue
 from guestpass.odoo.http.requests import FixedName
-from guestpass.wire.connector import AddressPolicy, Connector, UpstreamOrigin
+from guestpass.wire.connector import Connector, UpstreamOrigin
 from guestpass.wire.heads import MAX_HEAD, MAX_INTERIM
 from guestpass.wire.resolver import Resolver
 

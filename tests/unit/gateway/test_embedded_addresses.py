@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from guestpass.wire.embedded_addresses import meanings
+from guestpass.gateway.embedded_addresses import meanings
 
 
 @pytest.mark.parametrize(

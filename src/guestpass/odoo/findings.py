@@ -1,7 +1,6 @@
-"""What a look at an Odoo may find, in words for its owner.
+"""Findings about an Odoo, in words for its owner.
 
-Nothing that the Odoo says of itself is repeated here: whoever may register an address must not read through us what
-answers there.
+Never quote what the Odoo answers: anybody who may register an address could read through us what listens there.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""IPv4 addresses that IPv6 addresses stand for, since that is where a translator or tunnel sends the packets.
+"""Find the IPv4 addresses embedded in IPv6 addresses: a translator or tunnel sends the packets there.
 
-Which of these a network has, nobody can tell from here, so every meaning counts. A prefix of an operator's own (as for
-6rd, or RFC 6052's network-specific ones) looks like any other: only its operator can name it in UPSTREAM_DENY.
+Which translators a network has can't be known here, so every reading counts. An operator's own prefix (6rd, or a
+network-specific one of RFC 6052) looks like any other address; the operator has to name it in UPSTREAM_DENY.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ISATAP: Final = frozenset({b"\0\0\x5e\xfe", b"\x02\0\x5e\xfe"})
 
 
 def meanings(address: IPv4Address | IPv6Address) -> set[IPv4Address | IPv6Address]:
-    """All addresses that packets to this one may reach: itself, and what it embeds."""
+    """All addresses that packets to this one may reach: itself and those it embeds."""
     plain = plain_address(address)
     if isinstance(plain, IPv4Address):
         return {plain}
@@ -42,13 +42,13 @@ def meanings(address: IPv4Address | IPv6Address) -> set[IPv4Address | IPv6Addres
 def _embedded(address: IPv6Address, octets: bytes) -> list[IPv4Address]:
     last = IPv4Address(octets[12:])
     if address in _LOCAL_NAT64:
-        # What is read at the wrong place begins with zero as a rule, which leads nowhere.
+        # Read with the wrong prefix length, the octets mostly begin with zero, which is no address of a host.
         read = [bytes(octets[place] for place in places) for places in _PLACES]
         return [IPv4Address(each) for each in read if each[0]] or [last]
     if address in _6TO4:
         return [IPv4Address(octets[2:6])]
     if address in _TEREDO:
-        # The server, and the client with each bit turned over (RFC 4380, section 4).
+        # The server's address, and the client's with every bit inverted (RFC 4380, section 4).
         return [IPv4Address(octets[4:8]), IPv4Address(bytes(octet ^ 0xFF for octet in octets[12:]))]
     # The unspecified address and loopback are no IPv4-compatible ones.
     if not address.is_unspecified and not address.is_loopback and any(address in network for network in _BEFORE_LAST):
