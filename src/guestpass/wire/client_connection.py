@@ -18,7 +18,7 @@ from guestpass.domain.reasons import Reason
 from guestpass.gateway.admission import wants_page
 from guestpass.gateway.oversized_cookies import shed
 from guestpass.wire.heads import MAX_HEAD, MAX_TARGET, RefusedHeadError, RequestHead, read_request_head
-from guestpass.wire.response_heads import date_field, status_line
+from guestpass.wire.response_heads import STATUS_LINES, date_field
 from guestpass.wire.roles import Live, Serving
 from guestpass.wire.run_queue import UNITS_A_STEP
 from guestpass.wire.socket_queues import UNREAD, UNSENT, has_bytes
@@ -444,7 +444,7 @@ class ClientConnection(asyncio.Protocol):
         close = close or (head is not None and names_websocket(head))
         keep_alive = head is not None and head.keep_alive and not (close or unread or self.gateway.draining)
         lines = [
-            status_line(rendered.status),
+            STATUS_LINES[rendered.status],
             date_field(),
             *(f"{name}: {value}\r\n".encode("latin-1") for name, value in rendered.fields),
             *extra,

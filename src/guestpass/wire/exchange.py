@@ -13,9 +13,10 @@ from guestpass.wire.client_connection import ClientConnection
 from guestpass.wire.connector import UnreachableError
 from guestpass.wire.descriptors import NoDescriptorError
 from guestpass.wire.failures import Failure
-from guestpass.wire.heads import MAX_HEAD, MAX_INTERIM, RequestHead, ResponseHead, read_response_head
+from guestpass.wire.heads import RequestHead, ResponseHead
 from guestpass.wire.pool import Holder, Upstream
-from guestpass.wire.response_heads import informational_head, status_line, switching_head
+from guestpass.wire.response_heads import STATUS_LINES, informational_head, switching_head
+from guestpass.wire.response_reader import CHUNKED, COUNTED, NO_BODY, UNTIL_CLOSE, BrokenResponseError, ResponseReader
 from guestpass.wire.roles import RequestOwner, Runtime
 from guestpass.wire.stages import Gate, Intake, Outflow, ResponseFilter, ResponseRewriter, Socket
 from guestpass.wire.steps import Steps
@@ -34,21 +35,9 @@ _INTAKE: Final = 1  # a stage takes the request, and nothing was sent
 _WAITING: Final = 2  # for its turn
 _HEAD: Final = 3  # the request is on its way, the response's head has not arrived
 _HELD: Final = 4  # it has, and the response is held back
-_COUNTED: Final = 5  # its body is `_left` bytes
-_CHUNKED: Final = 6  # its body is decoded by `_decoder`
-_UNTIL_CLOSE: Final = 7  # its body ends with the connection
-_ANSWERED: Final = 8  # all of it has arrived, and the client has yet to take some
-_OVER: Final = 9
-
-
-def _ends_where_it_says(head: ResponseHead, request: RequestHead) -> bool:
-    """Whether the next bytes on an upstream's connection can only be the next response's."""
-    if head.status == 204:
-        # It must not tell of a body (RFC 9110, section 8.6); who does may send it yet.
-        return not (head.chunked or head.content_length)
-    # A server whose response to GET would end with its connection closes it behind the response to HEAD too, though
-    # that does not say so.
-    return request.method != b"HEAD" or head.status == 304 or head.chunked or head.content_length is not None
+_BODY: Final = 5  # its body arrives
+_ANSWERED: Final = 6  # all of it has arrived, and the client has yet to take some
+_OVER: Final = 7
 
 
 class Exchange:
@@ -65,10 +54,8 @@ class Exchange:
         "_body_left",
         "_body_limit",
         "_body_size",
-        "_buffer",
         "_chunks",
         "_closes_client",
-        "_decoder",
         "_end_behind_held",
         "_filter",
         "_gate",
@@ -76,18 +63,16 @@ class Exchange:
         "_held",
         "_held_since",
         "_holder",
-        "_informational",
         "_intake",
         "_is_held",
         "_is_large",
-        "_left",
         "_live",
         "_outflow",
         "_owner",
         "_phase",
+        "_reader",
         "_request_head",
         "_response_timeout",
-        "_reusable",
         "_reused",
         "_rewriter",
         "_runtime",
@@ -96,12 +81,12 @@ class Exchange:
         "_steps",
         "_streams_events",
         "_tunnel",
-        "_untouched",
         "_upgrade",
         "_upstream_at",
         "client",
         "request",
         "request_done",
+        "takes_bytes",
         "upstream",
         "visitor",
     )
@@ -131,6 +116,7 @@ class Exchange:
         self.upstream: UpstreamConnection | None = None
         has_body = request.has_body
         self.request_done = not has_body
+        self.takes_bytes = has_body  # what the client sends next belongs to the request's body
         self.visitor = owner.visitor if owner is not None else None
         self._runtime = runtime
         self._request_head = request_head
@@ -159,15 +145,10 @@ class Exchange:
         self._held_since = 0.0
         # The response
         self._reused = False
-        self._untouched = True  # no byte of it has arrived
-        self._reusable = False
-        self._buffer = b""
-        self._informational = 0
+        self._reader: ResponseReader | None = None  # once a byte of it has arrived
         self._tunnel: Tunnel | None = None  # what took its place
         self._held: bytearray | None = None
         self._end_behind_held: tuple[Exception | None] | None = None
-        self._left = 0
-        self._decoder: ChunkedDecoder | None = None
         self._steps: Steps | None = None
         self._chunks = False  # for the client
         self._is_large = False
@@ -180,11 +161,6 @@ class Exchange:
         return self._phase == _OVER
 
     @property
-    def takes_bytes(self) -> bool:
-        """Whether what the client sends next belongs to the request's body."""
-        return not self.request_done
-
-    @property
     def is_endless(self) -> bool:
         """Whether it has no end of its own that a shutdown could wait for."""
         return self._streams_events
@@ -192,7 +168,7 @@ class Exchange:
     @property
     def takes_steps(self) -> bool:
         """Whether more of the response's chunks are wanted."""
-        return self._phase == _CHUNKED
+        return self._phase == _BODY
 
     def begin(self) -> None:
         """Send the request, over an idle connection where there is one."""
@@ -308,24 +284,20 @@ class Exchange:
 
     def from_upstream(self, data: bytes) -> None:
         """Take bytes of the response."""
-        phase = self._phase
-        if phase == _COUNTED:
-            if len(data) > self._left:
-                # Bytes behind the response that nobody asked for: the connection has lost its meaning.
-                self._reusable = False
-                data = data[: self._left]
-            self._left -= len(data)
-            self._deliver(data)
-            if not self._left:
+        phase, reader = self._phase, self._reader
+        if phase == _BODY and reader is not None:
+            if self._steps is not None:
+                self._steps.take(data)
+                return
+            payload = reader.read_body(data)
+            if payload:
+                self._deliver(payload)
+            if reader.is_complete:
                 self._finish()
         elif phase == _HEAD:
-            self._untouched = False
-            self._read_head(self._buffer + data if self._buffer else data)
-        elif phase == _UNTIL_CLOSE:
-            self._deliver(data)
-        elif phase == _CHUNKED:
-            assert self._steps is not None  # noqa: S101 - set together with the phase
-            self._steps.take(data)
+            if reader is None:
+                reader = self._reader = ResponseReader(self.request.method)
+            self._read_head(reader, data)
         elif phase == _HELD:
             assert self._held is not None  # noqa: S101 - set together with the phase
             self._held += data
@@ -340,7 +312,7 @@ class Exchange:
         if phase == _HELD:
             self._end_behind_held = (error,)
             self._more_is_held(ended=True)
-        elif phase == _UNTIL_CLOSE and error is None:
+        elif phase == _BODY and error is None and self._reader is not None and self._reader.framing == UNTIL_CLOSE:
             self._finish()
         elif phase != _HEAD:
             # The visitor must not take half a response for a whole one.
@@ -384,10 +356,12 @@ class Exchange:
             end = min(len(data), start + self._body_left)
             self._body_left -= end - start
             self.request_done = self._body_left == 0
+            self.takes_bytes = not self.request_done
             return data[start:end], end
         before = decoder.units
         pieces = decoder.feed(data, start)
         self.request_done = decoder.done
+        self.takes_bytes = not decoder.done
         # In one piece: thousands of pieces of a byte each would take fifty times their room.
         payload = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._body_size += len(payload)
@@ -463,38 +437,28 @@ class Exchange:
             self.client_takes_no_more()
 
     def _may_repeat(self) -> bool:
-        return self._reused and self._untouched and self.request.method in _REPEATABLE and not self._has_body
+        return self._reused and self._reader is None and self.request.method in _REPEATABLE and not self._has_body
 
     # Reading the response
 
-    def _read_head(self, data: bytes) -> None:
-        while True:
-            end = data.find(b"\r\n\r\n")
-            if end < 0 and len(data) <= MAX_HEAD:
-                self._buffer = data
-                return
-            if end < 0 or end > MAX_HEAD:
-                self.fail(Failure.UPSTREAM_BROKEN, f"its answer's head is larger than {MAX_HEAD} bytes")
-                return
-            try:
-                head = read_response_head(data[: end + 4])
-            except ValueError as error:
-                self.fail(Failure.UPSTREAM_BROKEN, f"its answer is refused: {error}")
-                return
-            data = data[end + 4 :]
-            if head.status >= 200 or head.status == 101:
-                self._buffer = b""
-                if self._filter is not None:
-                    self._filter.take(self, head, data)
-                else:
-                    self.pass_on(head, data)
-                return
-            self._informational += 1
-            if self._informational > MAX_INTERIM:
-                self.fail(Failure.UPSTREAM_BROKEN, f"it sent more than {MAX_INTERIM} interim answers")
-                return
-            if self.request.minor == 1:
-                self.client.write(informational_head(head))
+    def _read_head(self, reader: ResponseReader, data: bytes) -> None:
+        try:
+            head = reader.next_head(data)
+            while head is not None and reader.head is None:
+                if self.request.minor == 1:
+                    self.client.write(informational_head(head))
+                head = reader.next_head(b"")
+        except BrokenResponseError as error:
+            self.fail(Failure.UPSTREAM_BROKEN, str(error))
+            return
+        if head is None:
+            return
+        if self._filter is not None:
+            self._filter.take(self, head, reader.rest)
+        elif head.status == 101:
+            self._switch(head, reader.rest)
+        else:
+            self._start_response(head, reader.rest)
 
     def hold(self, data: bytes, *, pause: bool) -> None:
         """Keep the response back, `data` and what follows; with `pause` the upstream is not read meanwhile."""
@@ -521,7 +485,7 @@ class Exchange:
     def discard_response(self) -> None:
         """Drop the connection and what was held of its response: the request is going to be sent again."""
         self._phase = _HEAD
-        self._held = self._end_behind_held = None
+        self._reader = self._held = self._end_behind_held = None
         self._reused = False
         self._drop_upstream()
 
@@ -533,11 +497,15 @@ class Exchange:
             self._start_response(head, data)
 
     def _start_response(self, head: ResponseHead, data: bytes) -> None:
-        client, outflow = self.client, self._outflow
-        lines = [status_line(head.status), *self._rewriter.fields(head)]
+        client, reader, outflow = self.client, self._reader, self._outflow
+        assert reader is not None  # noqa: S101 - it has read the head
+        lines = [STATUS_LINES[head.status], *self._rewriter.fields(head)]
         recodes = outflow is not None and outflow.recodes
-        lines.append(self._frame_response(head, recodes=recodes))
-        self._reusable = head.keep_alive and _ends_where_it_says(head, self.request)
+        is_plain = reader.framing == NO_BODY or (reader.framing == COUNTED and not recodes)
+        if not is_plain:
+            self._frame_anew(head, lines)
+        elif not recodes and head.content_length is not None and head.status != 204:
+            lines.append(b"Content-Length: %d\r\n" % head.content_length)
         if not self.request_done:
             # A response before the request's end: what is left of the body may never come.
             self._closes_client = True
@@ -549,74 +517,62 @@ class Exchange:
         lines.append(b"\r\n")
         client.set_deadline(None)
         client.answered = True
-        head_bytes = b"".join(lines)
-        if self._phase == _COUNTED and not recodes and len(data) <= self._left:
-            # One system call for all that is here: most responses are small and arrive whole.
-            client.write_parts(head_bytes, data)
-            self._left -= len(data)
-            self._is_large = self._left > 0 or len(data) > _SMALL
-            if not self._left:
-                self._finish()
-            elif outflow is not None:
-                outflow.begin(self, chunked=False, in_pieces=False, waits=False)
+        self._phase = _BODY
+        if not is_plain:
+            client.write(b"".join(lines))
+            self._begin_body(reader, data)
             return
+        # One system call for all that is here: most responses are small and arrive whole.
+        payload = reader.read_body(data) if data else data
+        client.write_parts(b"".join(lines), payload)
+        self._is_large = not reader.is_complete or len(payload) > _SMALL
+        if reader.is_complete:
+            self._finish()
+        elif outflow is not None:
+            outflow.begin(self, chunked=False, in_pieces=False, waits=False)
+
+    def _begin_body(self, reader: ResponseReader, data: bytes) -> None:
+        """Pass on a body that is framed anew."""
         self._is_large = True
-        client.write(head_bytes)
-        if outflow is not None:
-            outflow.begin(self, chunked=self._chunks, in_pieces=self._phase > _COUNTED, waits=self._streams_events)
-        if data or (self._phase == _COUNTED and not self._left):
+        if reader.framing == CHUNKED:
+            self._steps = Steps(self, self._runtime.run_queue, self.upstream)
+        if self._outflow is not None:
+            in_pieces = reader.framing != COUNTED
+            self._outflow.begin(self, chunked=self._chunks, in_pieces=in_pieces, waits=self._streams_events)
+        if data or reader.is_complete:
             self.from_upstream(data)
 
-    def _frame_response(self, head: ResponseHead, *, recodes: bool) -> bytes:
-        """Find how long the response's body is; returns the field line that says that to the client.
-
-        Where a stage `recodes` the body, its length is known when the last byte has been made.
-        """
-        request, length = self.request, head.content_length
-        if request.method == b"HEAD" or head.status in (204, 304):
-            self._phase = _COUNTED
-            return b"" if length is None or head.status == 204 or recodes else b"Content-Length: %d\r\n" % length
-        if length is not None:
-            self._phase = _COUNTED
-            self._left = length
-            if not recodes:
-                return b"Content-Length: %d\r\n" % length
-        elif head.chunked:
-            self._phase = _CHUNKED
-            self._decoder = ChunkedDecoder()
-            self._steps = Steps(self, self._runtime.run_queue, self.upstream)
-        else:
-            self._phase = _UNTIL_CLOSE
-        if length is None:
+    def _frame_anew(self, head: ResponseHead, lines: list[bytes]) -> None:
+        """Say where a body ends whose length is known when its last byte has been made."""
+        if head.content_length is None:
             self._streams_events = any(
                 lower == b"content-type" and value.lower().startswith(b"text/event-stream")
                 for lower, _, value in head.fields
             )
-        if request.minor == 1:
+        if self.request.minor == 1:
             self._chunks = True
-            return b"Transfer-Encoding: chunked\r\n"
-        # HTTP/1.0 knows no other end of such a body than the connection's.
-        self._closes_client = True
-        return b""
+            lines.append(b"Transfer-Encoding: chunked\r\n")
+        else:
+            # HTTP/1.0 knows no other end of such a body than the connection's.
+            self._closes_client = True
 
     def take_step(self, data: bytes, start: int) -> int:
         """Pass on the payload of one step of chunks; returns where it ends."""
-        decoder = self._decoder
-        assert decoder is not None  # noqa: S101 - set together with the phase
-        before = decoder.units
+        reader = self._reader
+        assert reader is not None  # noqa: S101 - it has read the head
+        before = reader.units
         try:
-            pieces = decoder.feed(data, start)
-        except BrokenChunkError:
+            payload = reader.read_body(data, start)
+        except BrokenResponseError:
             self.cut()
             return len(data)
-        if pieces:
-            self._deliver(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-        if decoder.done:
-            self._reusable = self._reusable and decoder.position == len(data)
+        if payload:
+            self._deliver(payload)
+        if reader.is_complete:
             self._finish()
-        elif not self.client.charge((decoder.units - before) // 2):
+        elif not self.client.charge((reader.units - before) // 2):
             self.cut()
-        return decoder.position
+        return reader.position
 
     def _deliver(self, data: bytes) -> None:
         """Pass a piece of the response's body to the client."""
@@ -650,8 +606,16 @@ class Exchange:
     # Ends
 
     def _finish(self) -> None:
-        """The upstream response is complete."""
-        self._release_upstream()
+        """The upstream response is complete: its connection is free for the next request, or closed."""
+        self._phase = _ANSWERED
+        connection, self.upstream = self.upstream, None
+        if connection is not None:
+            connection.exchange = None
+            is_sent = self.request_done if self._intake is None else self._intake.is_sent
+            if self._reader is not None and self._reader.is_reusable and is_sent and not self._upgrade:
+                self._runtime.pool.give_back(self._upstream_at, self._holder, connection)
+            else:
+                connection.close()
         outflow = self._outflow
         if outflow is None:
             if self._chunks:
@@ -670,18 +634,6 @@ class Exchange:
             self.client.hold_tail()
         self.client.exchange_over(keep_alive=not self._closes_client, request_done=self.request_done)
 
-    def _release_upstream(self) -> None:
-        """Free the connection for the next request, or close it."""
-        self._phase = _ANSWERED
-        connection, self.upstream = self.upstream, None
-        if connection is not None:
-            connection.exchange = None
-            is_sent = self.request_done if self._intake is None else self._intake.is_sent
-            if self._reusable and is_sent and not self._upgrade:
-                self._runtime.pool.give_back(self._upstream_at, self._holder, connection)
-            else:
-                connection.close()
-
     def _leave_gate(self) -> None:
         gate, self._gate = self._gate, None
         if gate is not None:
@@ -695,7 +647,8 @@ class Exchange:
             self._intake.close()
         if self._outflow is not None:
             self._outflow.close()
-        self._leave_gate()
+        if self._gate is not None:
+            self._leave_gate()
 
     def _drop_upstream(self) -> None:
         connection, self.upstream = self.upstream, None

@@ -72,8 +72,11 @@ class Pool:
             return None
         idle = kept.by_holder.get(holder)
         while idle:
-            connection = _take_from(idle, preferred)
-            if connection is None:
+            if preferred is None and not idle[-1].signs_in:
+                connection = idle.pop()
+            elif (chosen := _take_from(idle, preferred)) is not None:
+                connection = chosen
+            else:
                 return None
             kept.count -= 1
             if connection.lost:
@@ -113,7 +116,8 @@ class Pool:
         kept = self._idle.get(upstream)
         if kept is None:
             kept = self._idle[upstream] = _Kept()
-        connection.resume_reading(SLOW | FULL)
+        if connection.pausing:
+            connection.resume_reading(SLOW | FULL)
         connection.idle_since = self._loop.time()
         idle = kept.by_holder.pop(holder, None) or []
         idle.append(connection)

@@ -9,26 +9,22 @@ from typing import Final
 
 from guestpass.wire.heads import ResponseHead
 
-_STATUS_LINES: Final = {
+STATUS_LINES: Final = {
     status: b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode() if status in set(HTTPStatus) else b"")
     for status in range(100, 600)
 }
+"""The first line of a response by its status; the phrase is the standard one or empty, never the upstream's."""
 
 
 def informational_head(head: ResponseHead) -> bytes:
     """A 1xx head for the visitor: only what RFC 8297 and the like use, never a cookie."""
     lines = [b"Link: %b\r\n" % value for lower, _, value in head.fields if lower == b"link"]
-    return status_line(head.status) + b"".join(lines) + b"\r\n"
+    return STATUS_LINES[head.status] + b"".join(lines) + b"\r\n"
 
 
 def switching_head(lines: list[bytes]) -> bytes:
     """The 101 that turns a client's connection into a WebSocket, with these field lines."""
-    return b"".join([status_line(101), b"Upgrade: websocket\r\nConnection: Upgrade\r\n", *lines, b"\r\n"])
-
-
-def status_line(status: int) -> bytes:
-    """The first line of a response; the reason phrase is the standard one or empty, never the upstream's."""
-    return _STATUS_LINES[status]
+    return b"".join([STATUS_LINES[101], b"Upgrade: websocket\r\nConnection: Upgrade\r\n", *lines, b"\r\n"])
 
 
 _date: tuple[int, bytes] = (0, b"")

@@ -8,7 +8,7 @@ from guestpass.odoo.assets.files import PIECE
 from guestpass.odoo.assets.responses import AssetResponse
 from guestpass.wire.client_connection import ClientConnection
 from guestpass.wire.heads import RequestHead
-from guestpass.wire.response_heads import status_line
+from guestpass.wire.response_heads import STATUS_LINES
 from guestpass.wire.roles import RequestOwner, Runtime
 
 
@@ -47,7 +47,7 @@ class AssetExchange:
         client.set_deadline(None)
         client.answered = True
         head = self._reply.head
-        lines = [status_line(head.status), *self._answer.fields(head)]
+        lines = [STATUS_LINES[head.status], *self._answer.fields(head)]
         if head.content_length is not None:
             lines.append(b"Content-Length: %d\r\n" % head.content_length)
         if not self._keeps:
