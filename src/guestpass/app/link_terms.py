@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
@@ -15,16 +15,9 @@ from guestpass.app.unset import UNSET, Unset
 from guestpass.domain.durations import format_duration
 from guestpass.domain.environment import Environment, Kind
 from guestpass.domain.errors import FieldError, Invalid
-from guestpass.domain.link import (
-    LABEL_LENGTH,
-    MAX_VISITORS,
-    NOTE_LENGTH,
-    PASSWORD_BYTES,
-    Access,
-    ShareType,
-)
+from guestpass.domain.link import PASSWORD_BYTES, Access, ShareType
 from guestpass.domain.networks import parse_allowed_ips
-from guestpass.domain.start_path import parse_start_path, refusal_of_start_path
+from guestpass.domain.start_path import START_PATH_LENGTH, parse_start_path, refusal_of_start_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +27,8 @@ class LinkTerms:
     `sign_in_as` is the name of an account of the environment, or credentials of which one is made.
     """
 
-    label: Annotated[str | Unset | None, Term(_one_line(LABEL_LENGTH), "the label")] = UNSET
-    note: Annotated[str | Unset | None, Term(_lines(NOTE_LENGTH), "the note")] = UNSET
+    label: Annotated[str | Unset | None, _one_line(200, "the label")] = UNSET
+    note: Annotated[str | Unset | None, _lines(2000, "the note")] = UNSET
     expires_in: timedelta | Unset | None = UNSET
     expires_at: Annotated[datetime | Unset | None, Term(words="until when it works")] = UNSET
     password: Annotated[str | Unset | None, Term(words="the password", attribute="password_hash")] = field(
@@ -46,8 +39,10 @@ class LinkTerms:
     sign_in_as: Annotated[
         str | SignInCredentials | Unset | None, Term(words="who visitors are signed in as", attribute="account")
     ] = UNSET
-    start_path: Annotated[str | Unset | None, Term(parse_start_path, "where visitors land")] = UNSET
-    max_visitors: Annotated[int | Unset | None, Term(_max_visitors, "how many are let in")] = UNSET
+    start_path: Annotated[str | Unset | None, Term(parse_start_path, "where visitors land", most=START_PATH_LENGTH)] = (
+        UNSET
+    )
+    max_visitors: Annotated[int | Unset | None, _number(100_000, "how many are let in")] = UNSET
     allowed_ips: Annotated[
         Sequence[str] | Unset | None, Term(parse_allowed_ips, "the networks that visitors may come from", empty=())
     ] = UNSET
@@ -134,8 +129,8 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _CONTROL_BUT_LINES: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
-def _one_line(longest: int) -> Callable[[str], str | None]:
-    """Check a text of one line, of so many characters at most."""
+def _one_line(longest: int, words: str) -> Term:
+    """A text of one line, of so many characters at most."""
 
     def check(text: str) -> str | None:
         if len(text) > longest:
@@ -144,11 +139,11 @@ def _one_line(longest: int) -> Callable[[str], str | None]:
             raise ValueError("must not hold control characters")
         return text.strip() or None
 
-    return check
+    return Term(check, words, most=longest)
 
 
-def _lines(longest: int) -> Callable[[str], str | None]:
-    """Check a text of several lines, of so many characters at most."""
+def _lines(longest: int, words: str) -> Term:
+    """A text of several lines, of so many characters at most."""
 
     def check(text: str) -> str | None:
         text = text.replace("\r\n", "\n").strip()
@@ -158,7 +153,18 @@ def _lines(longest: int) -> Callable[[str], str | None]:
             raise ValueError("must not hold control characters, but for line breaks and tabs")
         return text or None
 
-    return check
+    return Term(check, words, most=longest)
+
+
+def _number(greatest: int, words: str) -> Term:
+    """A number from one to the greatest."""
+
+    def check(number: int) -> int:
+        if not 1 <= number <= greatest:
+            raise ValueError(f"must be from 1 to {greatest}")
+        return number
+
+    return Term(check, words, most=greatest)
 
 
 def _expires_in(lifetime: timedelta, longest: timedelta) -> timedelta:
@@ -173,12 +179,6 @@ def _expires_at(at: datetime, now: datetime, longest: timedelta) -> datetime:
     if not now < at <= now + longest:
         raise ValueError(f"must be in the future, and at most {format_duration(longest)} from now")
     return at.astimezone(UTC)
-
-
-def _max_visitors(number: int) -> int:
-    if not 1 <= number <= MAX_VISITORS:
-        raise ValueError(f"must be from 1 to {MAX_VISITORS}")
-    return number
 
 
 LINK_TERMS: Final[Mapping[str, Term]] = terms_of(LinkTerms)

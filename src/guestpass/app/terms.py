@@ -19,12 +19,14 @@ class Term:
 
     `check` returns the value as it is stored; it raises ValueError with a sentence for the person who wrote it. None
     where that takes more than a look. `words` are what a history calls the field, empty where it never does. `empty` is
-    what is stored for null. `attribute` is where it is stored, if not under its own name.
+    what is stored for null. `most` is the greatest number that there may be, or number of characters. `attribute` is
+    where it is stored, if not under its own name.
     """
 
     check: Callable[[Any], Any] | None = None
     words: str = ""
     empty: object = None
+    most: int | None = None
     attribute: str | None = None
 
 

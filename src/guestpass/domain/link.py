@@ -10,11 +10,7 @@ from unicodedata import normalize
 from guestpass.domain.environment import EnvironmentKey
 
 DEFAULT_LIFETIME = timedelta(hours=168)
-LABEL_LENGTH = 200
-NOTE_LENGTH = 2000
 PASSWORD_BYTES = range(8, 1025)
-MAX_VISITORS = 100_000
-"""The highest number of visitors that a link may be limited to."""
 VISIT_SILENCE = timedelta(minutes=30)
 _NO_LABEL = "\U0010ffff"  # The highest character there is.
 

@@ -10,15 +10,12 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
-from guestpass.app.link_terms import LinkChange, NewLink
+from guestpass.app.link_terms import LINK_TERMS, LinkChange, NewLink
 from guestpass.app.links import MANY, SEARCH_LENGTH, LinkSearch, ManyDeactivated, OwnedLink
 from guestpass.app.paging import LONGEST_PAGE, PAGE, Page
 from guestpass.app.ports import LinkSort
 from guestpass.domain.errors import external_name
 from guestpass.domain.link import (
-    LABEL_LENGTH,
-    MAX_VISITORS,
-    NOTE_LENGTH,
     PASSWORD_BYTES,
     Access,
     ShareType,
@@ -51,10 +48,17 @@ _EXPIRES_IN = Field(
 _EXPIRES_AT = Field(
     description="Until when the link works, in place of `expiresIn`.", examples=["2026-03-31T18:00:00Z"]
 )
-_LABEL = Field(description="What the owner calls the link.", examples=["For the auditors"])
-_NOTE = Field(
-    description="A note for owners; visitors never see it.", examples=["Asked for by Anna, until the audit is over."]
-)
+_Label = Annotated[
+    Annotated[str, Field(max_length=LINK_TERMS["label"].most)] | None,
+    Field(description="What the owner calls the link.", examples=["For the auditors"]),
+]
+_Note = Annotated[
+    Annotated[str, Field(max_length=LINK_TERMS["note"].most)] | None,
+    Field(
+        description="A note for owners; visitors never see it.",
+        examples=["Asked for by Anna, until the audit is over."],
+    ),
+]
 _ACTIVE = Field(
     description="False: the link opens nothing until it is switched on again, with the same URL.", examples=[True]
 )
@@ -82,9 +86,7 @@ _DURATION_SCHEMA: Final = {"pattern": rf"^({DURATION})+$"}
 _MOMENT_SCHEMA: Final = {"format": "date-time"}
 _PASSWORD_SCHEMA: Final = {"format": "password", "minLength": 2, "maxLength": PASSWORD_BYTES[-1]}
 _PATH_SCHEMA: Final = {"pattern": "^(/[!-~]*)?$", "maxLength": START_PATH_LENGTH}
-_Label = Annotated[str, Field(max_length=LABEL_LENGTH)]
-_Note = Annotated[str, Field(max_length=NOTE_LENGTH)]
-_MaxVisitors = Annotated[int, Field(ge=1, le=MAX_VISITORS)]
+_MaxVisitors = Annotated[int, Field(ge=1, le=LINK_TERMS["max_visitors"].most)]
 _AllowedIPs = Annotated[
     list[Annotated[str, Field(min_length=2, max_length=ALLOWED_IP_LENGTH)]], Field(max_length=ALLOWED_IPS)
 ]
@@ -109,8 +111,8 @@ class LinkRequest(Given):
         _schema("string", "null", **_MOMENT_SCHEMA),
         _EXPIRES_AT,
     ] = None
-    label: Annotated[_Label | None, BeforeValidator(blank_as_none), _LABEL] = None
-    note: Annotated[_Note | None, BeforeValidator(blank_as_none), _NOTE] = None
+    label: Annotated[_Label, BeforeValidator(blank_as_none)] = None
+    note: Annotated[_Note, BeforeValidator(blank_as_none)] = None
     password: Annotated[
         str | None,
         BeforeValidator(blank_as_none),
@@ -175,8 +177,8 @@ class LinkPatch(Given):
     expires_at: Annotated[
         datetime, PlainValidator(read_required_moment), _schema("string", **_MOMENT_SCHEMA), _EXPIRES_AT
     ] = left_out()
-    label: Annotated[_Label | None, _LABEL] = None
-    note: Annotated[_Note | None, _NOTE] = None
+    label: _Label = None
+    note: _Note = None
     password: Annotated[
         str | None,
         _schema("string", "null", **_PASSWORD_SCHEMA),

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from guestpass.app.link_terms import LinkChange, NewLink
+from guestpass.app.link_terms import LINK_TERMS, LinkChange, NewLink
 from guestpass.app.unset import UNSET
 from guestpass.domain.durations import parse_duration
 from guestpass.domain.errors import FieldError, Invalid, external_name
-from guestpass.domain.link import LABEL_LENGTH, NOTE_LENGTH, Access, ShareLink, ShareType
-from guestpass.domain.start_path import START_PATH_LENGTH
+from guestpass.domain.link import Access, ShareLink, ShareType
 from guestpass.web.dashboard.forms import Form, Reading, whole_number
 
 LIFETIMES: Final = {"24h": "24 hours", "7d": "7 days", "30d": "30 days"}
@@ -40,7 +39,7 @@ class Control:
     placeholder: str = ""
     rows: int = 0
     mono: bool = False
-    attributes: Mapping[str, str | int] = field(default_factory=dict)
+    attributes: Mapping[str, str | int | None] = field(default_factory=dict)
     read: Callable[[Form, Reading, str], Any] = lambda form, _, name: form.optional(name)
 
     @property
@@ -63,7 +62,7 @@ FOR_OWNERS: Final = (
         heading="Label",
         what="the label",
         placeholder="For the auditors",
-        attributes={"maxlength": LABEL_LENGTH},
+        attributes={"maxlength": LINK_TERMS["label"].most},
     ),
     Control(
         attribute="note",
@@ -73,7 +72,7 @@ FOR_OWNERS: Final = (
         heading="Note",
         what="the note",
         rows=2,
-        attributes={"maxlength": NOTE_LENGTH},
+        attributes={"maxlength": LINK_TERMS["note"].most},
     ),
 )
 """What visitors never see."""
@@ -88,7 +87,7 @@ FOR_VISITORS: Final = (
         nothing="/",
         placeholder="/odoo/crm",
         mono=True,
-        attributes={"maxlength": START_PATH_LENGTH},
+        attributes={"maxlength": LINK_TERMS["start_path"].most},
     ),
     Control(
         attribute="max_visitors",
