@@ -38,19 +38,19 @@ _BY_NAME: Final = "environments"
 class EnvironmentTerms:
     """What an owner may give of an environment; what is UNSET isn't given. `body_limit` is in bytes."""
 
-    name: Annotated[str | Unset, Term(_text(200))] = UNSET
-    description: Annotated[str | Unset | None, Term(_text(2000, lines=True))] = UNSET
-    maintenance: Annotated[str | Unset | None, Term(_text(2000, lines=True))] = UNSET
+    name: Annotated[str | Unset, _text(200)] = UNSET
+    description: Annotated[str | Unset | None, _text(2000, lines=True)] = UNSET
+    maintenance: Annotated[str | Unset | None, _text(2000, lines=True)] = UNSET
     url: Annotated[str | Unset, Term(parse_upstream_url)] = UNSET
     websocket_url: Annotated[str | Unset | None, Term(parse_upstream_url)] = UNSET
     kind: Annotated[Kind | Unset, Term(Kind)] = UNSET
     tls_verify: Annotated[bool | Unset, Term(bool)] = UNSET
-    body_limit: Annotated[int | Unset | None, Term(_body_limit)] = UNSET
+    body_limit: Annotated[int | Unset | None, _number(2**50, "a number of bytes")] = UNSET
     response_timeout: Annotated[timedelta | Unset, Term(_response_timeout)] = UNSET
     public_url: Annotated[str | Unset | None, Term(parse_public_url)] = UNSET
-    database: Annotated[str | Unset | None, Term(_text(63))] = UNSET
+    database: Annotated[str | Unset | None, _text(63)] = UNSET
     allow_paths: Annotated[Sequence[str] | Unset, Term(parse_allowed_paths, empty=())] = UNSET
-    max_concurrent: Annotated[int | Unset, Term(_max_concurrent)] = UNSET
+    max_concurrent: Annotated[int | Unset, _number(1000, "a number of requests")] = UNSET
     read_only_allow: Annotated[Sequence[str] | Unset, Term(parse_read_only_allow, empty=())] = UNSET
 
     def given(self) -> dict[str, Any]:
@@ -313,8 +313,8 @@ def _checked(given: Mapping[str, Any], id: str | None) -> dict[str, Any]:
     return checked
 
 
-def _text(longest: int, *, lines: bool = False) -> Callable[[str], str]:
-    """Check a text of so many characters at most, of one line or of several."""
+def _text(longest: int, *, lines: bool = False) -> Term:
+    """A text of so many characters at most, of one line or of several."""
     control = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]" if lines else r"[\x00-\x1f\x7f]")
 
     def check(text: str) -> str:
@@ -327,19 +327,18 @@ def _text(longest: int, *, lines: bool = False) -> Callable[[str], str]:
             raise ValueError("must not hold control characters")
         return text
 
-    return check
+    return Term(check, most=longest)
 
 
-def _body_limit(size: int) -> int:
-    if not 1 <= size <= 2**50:
-        raise ValueError("must be a number of bytes from 1 to 1125899906842624")
-    return size
+def _number(greatest: int, what: str) -> Term:
+    """A number from one to the greatest."""
 
+    def check(number: int) -> int:
+        if not 1 <= number <= greatest:
+            raise ValueError(f"must be {what} from 1 to {greatest}")
+        return number
 
-def _max_concurrent(number: int) -> int:
-    if not 1 <= number <= 1000:
-        raise ValueError("must be a number of requests from 1 to 1000")
-    return number
+    return Term(check, most=greatest)
 
 
 def _response_timeout(duration: timedelta) -> timedelta:

@@ -19,7 +19,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from guestpass.app.environments import EnvironmentChange, NewEnvironment
+from guestpass.app.environments import ENVIRONMENT_TERMS, EnvironmentChange, NewEnvironment
 from guestpass.app.paging import Page
 from guestpass.app.ports import RefusedCall
 from guestpass.domain.environment import (
@@ -59,15 +59,19 @@ def _environment_id(value: str) -> str:
 class Maintenance(Given):
     """Visitors see a page with this message in place of the environment."""
 
-    message: Annotated[str, Field(min_length=1, max_length=2000, examples=["Back at 14:00."])]
+    message: Annotated[
+        str, Field(min_length=1, max_length=ENVIRONMENT_TERMS["maintenance"].most, examples=["Back at 14:00."])
+    ]
 
 
-_NAME = Field(min_length=1, max_length=200, description="What people call it.", examples=["Staging"])
-_DESCRIPTION = Field(min_length=1, max_length=2000, description="A note for owners.")
+_NAME = Field(
+    min_length=1, max_length=ENVIRONMENT_TERMS["name"].most, description="What people call it.", examples=["Staging"]
+)
+_DESCRIPTION = Field(min_length=1, max_length=ENVIRONMENT_TERMS["description"].most, description="A note for owners.")
 _TLS_VERIFY = Field(description="Whether an https environment's certificate is checked. Default true.")
 _BODY_LIMIT = Field(
     ge=1,
-    le=2**50,
+    le=ENVIRONMENT_TERMS["body_limit"].most,
     description=f"Longest request body, in bytes. Default {Kind.ODOO.default_body_limit} for kind `odoo`, "
     f"{Kind.WEB.default_body_limit} for `web`.",
 )
@@ -101,7 +105,7 @@ _PUBLIC_URL = Field(
 )
 _DATABASE = Field(
     min_length=1,
-    max_length=63,
+    max_length=ENVIRONMENT_TERMS["database"].most,
     description="The Odoo database that links lead to, where the server has several.",
     examples=["staging"],
 )
@@ -133,7 +137,7 @@ _ReadOnlyAllow = list[
 ]
 _MAX_CONCURRENT = Field(
     ge=1,
-    le=1000,
+    le=ENVIRONMENT_TERMS["max_concurrent"].most,
     description="How many requests Odoo gets at a time (kind `odoo` only); the others wait in turns that are fair "
     f"among visitors. Twice the number of Odoo's workers is right. Default {DEFAULT_MAX_CONCURRENT}.",
     examples=[DEFAULT_MAX_CONCURRENT],

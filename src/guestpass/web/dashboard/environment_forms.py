@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -11,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from guestpass.app.environments import EnvironmentChange, NewEnvironment
+from guestpass.app.overview import EnvironmentSummary
 from guestpass.domain.durations import format_duration, parse_duration
 from guestpass.domain.environment import (
     DEFAULT_MAX_CONCURRENT,
@@ -22,7 +22,16 @@ from guestpass.domain.environment import (
 )
 from guestpass.domain.errors import AlreadyExists, FieldError, Invalid, external_name
 from guestpass.web.api.paths import EnvironmentId
-from guestpass.web.dashboard.forms import Filled, Form, Reading, SentForm, whole_number
+from guestpass.web.dashboard.forms import (
+    Control,
+    Filled,
+    Form,
+    Reading,
+    SentForm,
+    parsed_by,
+    read_lines,
+    whole_number,
+)
 from guestpass.web.dashboard.pages import go, render
 from guestpass.web.dashboard.services import Services
 from guestpass.web.dashboard.sessions import Changing, Looking
@@ -35,7 +44,7 @@ router = APIRouter()
 async def show_new(request: Request, owner: Looking) -> Response:
     """The form for a new environment."""
     del owner
-    return render(request, "add_environment.html", form=Filled(_DEFAULTS), fields=_NAMES_OF_NEW)
+    return _page_of_new(request, Filled(_DEFAULTS))
 
 
 @router.post("/add-environment")
@@ -51,8 +60,7 @@ async def add(request: Request, owner: Changing, services: Services, form: SentF
         await services.reachability.look_at(environment)
         said = f"{environment.name} is added. Links can lead to it now."
         return go(request, f"/environments/{environment.id}", owner=owner, said=said)
-    filled = Filled.refused(form, _NAMES_OF_NEW, errors)
-    return render(request, "add_environment.html", status=422, form=filled, fields=_NAMES_OF_NEW)
+    return _page_of_new(request, Filled.refused(form, _NAMES_OF_NEW, errors), status=422)
 
 
 @router.post("/check-environment")
@@ -69,8 +77,7 @@ async def try_out(request: Request, owner: Changing, services: Services, form: S
 async def show_settings(request: Request, owner: Looking, env_id: EnvironmentId, services: Services) -> Response:
     """The form with what is so now."""
     glance, _ = await services.overview.one(owner.principal, env_id)
-    filled = Filled.now(_values(glance.environment))
-    return render(request, "environment_settings.html", glance=glance, form=filled, fields=_NAMES)
+    return _settings_page(request, glance, Filled.now(_values(glance.environment)))
 
 
 @router.post("/environments/{envId}/settings")
@@ -87,9 +94,25 @@ async def change(
     except Invalid as refused:
         glance, _ = await services.overview.one(owner.principal, env_id)
         filled = Filled.refused(form, _NAMES, refused.errors, _values(glance.environment))
-        return render(request, "environment_settings.html", status=422, glance=glance, form=filled, fields=_NAMES)
+        return _settings_page(request, glance, filled, status=422)
     await services.reachability.look_at(environment)
     return go(request, f"/environments/{env_id}/settings", owner=owner, said="Saved.")
+
+
+def _page_of_new(request: Request, form: Filled, status: int = 200) -> Response:
+    return render(request, "add_environment.html", status=status, form=form, fields=_NAMES_OF_NEW, controls=CONTROLS)
+
+
+def _settings_page(request: Request, glance: EnvironmentSummary, form: Filled, status: int = 200) -> Response:
+    return render(
+        request,
+        "environment_settings.html",
+        status=status,
+        glance=glance,
+        form=form,
+        fields=_NAMES,
+        controls=CONTROLS,
+    )
 
 
 _DEFAULTS: Final = {
@@ -107,50 +130,93 @@ def _kind(text: str) -> Kind:
         raise ValueError("must be odoo or web") from None
 
 
-def _optional(form: Form, _: Reading, name: str) -> str | None:
-    return form.optional(name)
-
-
-def _parsed(parse: Callable[[str], Any]) -> Callable[[Form, Reading, str], Any]:
-    return lambda _, reading, name: reading.read(name, parse)
-
-
+CONTROLS: Final[Mapping[str, tuple[Control, ...]]] = {
+    "paired": (
+        Control(
+            attribute="public_url",
+            label="Its public address",
+            hint="How people reach it without a link: for Odoo its web.base.url.",
+            placeholder="https://odoo.example.com",
+            mono=True,
+            read=parsed_by(parse_public_url),
+        ),
+        Control(
+            attribute="websocket_url",
+            label="WebSocket address",
+            hint="Only where /websocket is answered elsewhere and was not found.",
+            placeholder="http://10.0.0.5:8072",
+            mono=True,
+            read=parsed_by(parse_upstream_url),
+        ),
+        Control(
+            attribute="body_limit",
+            label="Largest upload",
+            hint="Such as 256 MiB. Left empty: 256 MiB for Odoo, 2 GiB for others.",
+            read=parsed_by(parse_size),
+            show=size,
+        ),
+        Control(
+            attribute="response_timeout",
+            label="Longest wait",
+            hint="For the beginning of an answer: such as 720s or 12m.",
+            read=parsed_by(parse_duration),
+            show=format_duration,
+        ),
+    ),
+    "paired_of_odoo": (
+        Control(attribute="database", label="Odoo database", hint="Only where the server has several.", mono=True),
+        Control(
+            attribute="max_concurrent",
+            label="Requests at a time",
+            hint="Twice the number of Odoo's workers.",
+            attributes={"inputmode": "numeric"},
+            read=parsed_by(whole_number),
+        ),
+    ),
+    "for_owners": (Control(attribute="description", label="Note for owners", hint="Visitors never see it.", rows=2),),
+    "of_odoo": (
+        Control(
+            attribute="allow_paths",
+            label="Shut doors of Odoo to open again",
+            hint="One path a line, such as /jsonrpc. Each is a door that doesn't end with the link.",
+            rows=2,
+            mono=True,
+            read=read_lines,
+        ),
+    ),
+    "of_view_only": (
+        Control(
+            attribute="read_only_allow",
+            label="Methods that view-only links may call",
+            hint="One model/method a line. Allow what only reads: whoever has such a link can call it with any "
+            "arguments.",
+            rows=2,
+            mono=True,
+            read=read_lines,
+        ),
+    ),
+}
+"""The plain fields, by where they stand in the forms; those for view-only links are not asked for at first."""
+_PLAIN: Final = tuple(each for some in CONTROLS.values() for each in some)
 _READ: Final[Mapping[str, Callable[[Form, Reading, str], Any]]] = {
     "name": lambda form, _, name: form.text(name),
     "url": lambda form, reading, name: reading.read(name, parse_upstream_url) or form.text(name),
-    "kind": _parsed(_kind),
-    "websocket_url": _parsed(parse_upstream_url),
-    "public_url": _parsed(parse_public_url),
-    "database": _optional,
-    "description": _optional,
+    "kind": parsed_by(_kind),
     "tls_verify": lambda form, _, name: form.checked(name),
-    "body_limit": _parsed(parse_size),
-    "response_timeout": _parsed(parse_duration),
-    "max_concurrent": _parsed(whole_number),
-    "allow_paths": lambda form, _, name: form.lines(name),
-    "read_only_allow": lambda form, _, name: form.lines(name),
+    **{each.attribute: each.read for each in _PLAIN},
 }
 """How the forms' fields are read, by the use case's names."""
 _NAMES: Final = tuple(external_name(attribute) for attribute in _READ)
-_NAMES_OF_NEW: Final = ("id", *(name for name in _NAMES if name != "readOnlyAllow"))
-"""What is asked for when an environment is added: what view-only links may call besides is seen later."""
+_NAMES_OF_NEW: Final = (
+    "id",
+    *(name for name in _NAMES if name not in {each.name for each in CONTROLS["of_view_only"]}),
+)
 
 
 def _values(environment: Environment) -> dict[str, object]:
     """What the forms show of an environment."""
-    return {external_name(attribute): _shown(attribute, getattr(environment, attribute)) for attribute in _READ}
-
-
-def _shown(attribute: str, value: object) -> object:
-    match value:
-        case tuple():
-            return "\n".join(value)
-        case timedelta():
-            return format_duration(value)
-        case int() if attribute == "body_limit":
-            return size(value)
-        case _:
-            return value
+    own = {name: getattr(environment, attribute) for name, attribute in zip(_NAMES, _READ, strict=True)}
+    return own | {each.name: each.value(environment) for each in _PLAIN}
 
 
 def _read(form: Form) -> dict[str, Any]:

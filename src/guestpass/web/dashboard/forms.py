@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Final, TypeVar
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
 from fastapi import Depends
@@ -13,7 +13,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.types import Message
 
-from guestpass.domain.errors import FieldError, Invalid
+from guestpass.domain.errors import FieldError, Invalid, external_name
 from guestpass.web.bodies import LONGEST_BODY, malformed, media_type, read_body, wrong_media_type
 from guestpass.web.problems import ProblemRaised
 
@@ -168,6 +168,53 @@ class Reading:
         except ValueError as error:
             self.errors.append(FieldError(name, str(error)))
             return None
+
+
+def read_text(form: Form, _: Reading, name: str) -> str | None:
+    """A field as it is; None where it is empty."""
+    return form.optional(name)
+
+
+def read_lines(form: Form, _: Reading, name: str) -> list[str]:
+    """The lines of a field that aren't empty."""
+    return form.lines(name)
+
+
+def parsed_by(parse: Callable[[str], Value]) -> Callable[[Form, Reading, str], Value | None]:
+    """How a field is read that is no plain text."""
+    return lambda _, reading, name: reading.read(name, parse)
+
+
+def _as_text(value: object) -> object:
+    return "\n".join(value) if isinstance(value, tuple) else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """A field that is a text in a form; with `rows` it is a textarea, with `mono` nothing that people say.
+
+    `attribute` is its name for use cases, `attributes` are further ones of its HTML element. `read` takes it from a
+    form, and `show` is what the form shows of its value.
+    """
+
+    attribute: str
+    label: str
+    hint: str
+    placeholder: str = ""
+    rows: int = 0
+    mono: bool = False
+    attributes: Mapping[str, str | int | None] = field(default_factory=dict)
+    read: Callable[[Form, Reading, str], Any] = read_text
+    show: Callable[[Any], object] = _as_text
+
+    @property
+    def name(self) -> str:
+        """What the API calls it."""
+        return external_name(self.attribute)
+
+    def value(self, of: object) -> object:
+        """What its control shows of a link or an environment."""
+        return self.show(getattr(of, self.attribute))
 
 
 def _as_sent(value: object) -> str:

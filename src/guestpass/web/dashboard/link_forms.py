@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from guestpass.app.link_terms import LINK_TERMS, LinkChange, NewLink
 from guestpass.app.unset import UNSET
 from guestpass.domain.durations import parse_duration
-from guestpass.domain.errors import FieldError, Invalid, external_name
+from guestpass.domain.errors import FieldError, Invalid
 from guestpass.domain.link import Access, ShareLink, ShareType
-from guestpass.web.dashboard.forms import Form, Reading, whole_number
+from guestpass.web.dashboard.forms import Control, Form, Reading, parsed_by, read_text, whole_number
 
 LIFETIMES: Final = {"24h": "24 hours", "7d": "7 days", "30d": "30 days"}
 """What is offered at a click, by the API's notation."""
@@ -21,40 +21,21 @@ BY_DATE: Final = "date"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Control:
+class LinkControl(Control):
     """A field of a link, as a control of forms and as a line of the link's settings.
 
-    In forms it has `label` and `hint`. In the settings it has `heading`, `nothing` stands there for no value, and its
-    button says that it edits `what`. `term` names it in the path of its own form. `attributes` are further ones of the
-    HTML element; with `rows` it is a textarea.
+    In the settings it has `heading`, `nothing` stands there for no value, and its button says that it edits `what`.
+    `term` names it in the path of its own form.
     """
 
-    attribute: str
-    label: str
-    hint: str
     term: str
     heading: str
     what: str
     nothing: str = "none"
-    placeholder: str = ""
-    rows: int = 0
-    mono: bool = False
-    attributes: Mapping[str, str | int | None] = field(default_factory=dict)
-    read: Callable[[Form, Reading, str], Any] = lambda form, _, name: form.optional(name)
-
-    @property
-    def name(self) -> str:
-        """What the API calls it."""
-        return external_name(self.attribute)
-
-    def value(self, link: ShareLink) -> object:
-        """What its control shows of a link."""
-        value = getattr(link, self.attribute)
-        return "\n".join(value) if isinstance(value, tuple) else value
 
 
 FOR_OWNERS: Final = (
-    Control(
+    LinkControl(
         attribute="label",
         label="Label",
         hint="What you call it. Visitors never see it.",
@@ -64,7 +45,7 @@ FOR_OWNERS: Final = (
         placeholder="For the auditors",
         attributes={"maxlength": LINK_TERMS["label"].most},
     ),
-    Control(
+    LinkControl(
         attribute="note",
         label="Note",
         hint="For you and your colleagues.",
@@ -77,7 +58,7 @@ FOR_OWNERS: Final = (
 )
 """What visitors never see."""
 FOR_VISITORS: Final = (
-    Control(
+    LinkControl(
         attribute="start_path",
         label="Where visitors land",
         hint="A path of the environment.",
@@ -89,7 +70,7 @@ FOR_VISITORS: Final = (
         mono=True,
         attributes={"maxlength": LINK_TERMS["start_path"].most},
     ),
-    Control(
+    LinkControl(
         attribute="max_visitors",
         label="Most visitors",
         hint="So many browsers are let in; who was let in stays in.",
@@ -99,9 +80,9 @@ FOR_VISITORS: Final = (
         nothing="any number",
         placeholder="any number",
         attributes={"inputmode": "numeric"},
-        read=lambda _, reading, name: reading.read(name, whole_number),
+        read=parsed_by(whole_number),
     ),
-    Control(
+    LinkControl(
         attribute="allowed_ips",
         label="Networks that may open it",
         hint="Addresses and networks, one a line. Left empty: from anywhere.",
@@ -236,7 +217,7 @@ def _access(form: Form, reading: Reading) -> Access:
 
 
 _READ: Final[Mapping[str, tuple[str, Callable[[Form, Reading, str], Any]]]] = {
-    "signInAs": ("sign_in_as", lambda form, _, name: form.optional(name)),
+    "signInAs": ("sign_in_as", read_text),
     "access": ("access", lambda form, reading, _: _access(form, reading)),
     **{each.name: (each.attribute, each.read) for each in CONTROLS},
 }
