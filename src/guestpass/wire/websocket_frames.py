@@ -5,7 +5,7 @@ Where a frame ends and no message is under way, a frame of ours may be put in.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 from guestpass.wire.run_queue import UNITS_A_STEP
 
@@ -21,12 +21,31 @@ _DATA: Final = frozenset({TEXT, BINARY})
 _RESERVED: Final = 0x70
 
 
+class FrameReader(Protocol):
+    """Reads what the frames of one direction carry. Once it `has_stopped`, what follows is not read."""
+
+    has_stopped: bool
+
+    def begin(self, opcode: int, length: int) -> None:
+        """A frame with a payload of so many bytes begins."""
+        ...
+
+    def take(self, data: bytes, start: int, end: int) -> None:
+        """Take a piece of the frame's payload, masked as it came."""
+        ...
+
+    def end(self, opcode: int, mask: bytes, *, final: bool) -> int:
+        """The frame is complete; returns what reading it cost, in frames."""
+        ...
+
+
 class Frames:
-    """Follows one direction: `masked` says whether its frames must be masked (a client's are, a server's are not).
+    """Follow one direction: `masked` says whether its frames must be masked (a client's are, a server's are not).
 
     With `extensions` the reserved bits may be set, since an extension that was negotiated may use them; where frames
-    begin and end they don't change. `feed` stops at `position`: at the end of the data, or where it has followed enough
-    frames for one step. `units` counts the frames, and what reading one costs besides.
+    begin and end they don't change. A `reader` reads what the frames carry. `feed` stops at `position`: at the end of
+    the data, or where it has followed enough frames for one step. `units` counts the frames, and what reading one costs
+    besides.
     """
 
     __slots__ = (
@@ -39,19 +58,21 @@ class Frames:
         "_masked",
         "_need",
         "_opcode",
+        "_reader",
         "closing",
         "lost",
         "position",
         "units",
     )
 
-    def __init__(self, *, masked: bool, extensions: bool = False) -> None:
+    def __init__(self, *, masked: bool, extensions: bool = False, reader: FrameReader | None = None) -> None:
         self.closing = False  # a Close has begun: nothing may follow it
         self.lost = False  # the bytes are no frames: nothing that follows has a certain meaning
         self.position = 0
         self.units = 0
         self._masked = masked
         self._extensions = extensions
+        self._reader = reader
         self._head = bytearray()  # of the frame that begins
         self._need = 2  # bytes that its head has, as far as is known
         self._left = 0  # bytes that its payload still has
@@ -76,7 +97,8 @@ class Frames:
         while position < end and not self.lost and self.units < last:
             if self._left:
                 piece = min(self._left, end - position)
-                self._take(data, position, position + piece)
+                if self._reader is not None:
+                    self._reader.take(data, position, position + piece)
                 self._left -= piece
                 position += piece
             else:
@@ -137,13 +159,18 @@ class Frames:
             self.closing = True
         elif self._opcode not in CONTROL:
             self._in_message = True
-
-    def _take(self, data: bytes, start: int, end: int) -> None:
-        """Take a piece of the present frame's payload."""
+        reader = self._reader
+        if reader is not None:
+            reader.begin(self._opcode, length)
+            self.lost = reader.has_stopped
 
     def _end_frame(self) -> None:
         if self._opcode not in CONTROL and self._final:
             self._in_message = False
+        reader = self._reader
+        if reader is not None:
+            self.units += reader.end(self._opcode, self._mask, final=self._final)
+            self.lost = reader.has_stopped
 
 
 def close_frame(code: int, reason: str = "") -> bytes:

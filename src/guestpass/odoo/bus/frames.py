@@ -9,7 +9,7 @@ Extensions must not have been negotiated.
 from __future__ import annotations
 
 import json
-from typing import Final
+from typing import Final, Protocol
 
 from guestpass.app.ports import Entropy
 from guestpass.odoo.http.json_bodies import read_call
@@ -24,73 +24,98 @@ _MOST_VALUES: Final = 10_000
 _BYTES_A_UNIT: Final = 1024
 
 
-class _TextFrames(Frames):
-    """Follows one direction and reads its messages of text: `_limit` says how much of one is kept."""
+class _Messages(Protocol):
+    """Who reads whole messages of text."""
 
-    __slots__ = ("_payload", "_text")
+    has_stopped: bool
 
-    _limit: int
+    def read(self, text: bytes) -> None:
+        """Take a complete message."""
+        ...
 
-    def __init__(self, *, masked: bool) -> None:
-        super().__init__(masked=masked)
-        self._payload: bytearray | None = None  # of a frame of text that is kept
+    def pass_over(self) -> None:
+        """A message is too long to be kept."""
+        ...
+
+    def control(self, opcode: int, payload: bytes) -> None:
+        """Take a control frame."""
+        ...
+
+    def binary(self) -> None:
+        """A message that is no text begins."""
+        ...
+
+
+class _TextReader:
+    """Gives the messages of text in one direction to `messages`, and keeps `limit` bytes of one at most."""
+
+    __slots__ = ("_limit", "_messages", "_payload", "_reads_control", "_text", "has_stopped")
+
+    def __init__(self, messages: _Messages, limit: int, *, reads_control: bool = False) -> None:
+        self._messages = messages
+        self._limit = limit
+        self._reads_control = reads_control
+        self._payload: bytearray | None = None  # of a frame that is kept
         self._text: bytearray | None = None  # of a message that is kept; None where it is not or no longer
+        self.has_stopped = False
 
-    def _begin_frame(self, first: int, length: int) -> None:
-        super()._begin_frame(first, length)
+    def begin(self, opcode: int, length: int) -> None:
+        """Keep the payload of frames that belong to a message of text."""
         self._payload = None
-        if self._opcode == TEXT:
+        if opcode in CONTROL:
+            if self._reads_control:
+                self._payload = bytearray()
+            return
+        if opcode == TEXT:
             self._text = bytearray()
-        if self._text is not None and self._opcode not in CONTROL:
+        elif opcode == BINARY:
+            self._messages.binary()
+        if self._text is not None:
             if len(self._text) + length > self._limit:
                 self._text = None
-                self._pass_over()
+                self._messages.pass_over()
             else:
                 self._payload = bytearray()
+        self.has_stopped = self._messages.has_stopped
 
-    def _take(self, data: bytes, start: int, end: int) -> None:
+    def take(self, data: bytes, start: int, end: int) -> None:
+        """Keep a piece."""
         if self._payload is not None:
             self._payload += data[start:end]
 
-    def _end_frame(self) -> None:
-        if self._opcode in CONTROL:
-            return
-        if self._text is not None and self._payload is not None:
-            self._text += _unmask(self._payload, self._mask) if self._mask else self._payload
-        self._payload = None
-        super()._end_frame()
-        if not self._final:
-            return
+    def end(self, opcode: int, mask: bytes, *, final: bool) -> int:
+        """Give a message on that is complete."""
+        payload, self._payload = self._payload, None
+        if payload is not None and mask:
+            payload = bytearray(_unmask(payload, mask))
+        if opcode in CONTROL:
+            if payload is not None:
+                self._messages.control(opcode, bytes(payload))
+            return 0
+        if self._text is not None and payload is not None:
+            self._text += payload
+        if not final:
+            return 0
         text, self._text = self._text, None
-        if text is not None:
-            self.units += len(text) // _BYTES_A_UNIT
-            self._read(bytes(text))
-
-    def _read(self, text: bytes) -> None:
-        """Take a complete message of text."""
-        raise NotImplementedError
-
-    def _pass_over(self) -> None:
-        """A message of text is too long to be kept."""
+        if text is None:
+            return 0
+        self._messages.read(bytes(text))
+        self.has_stopped = self._messages.has_stopped
+        return len(text) // _BYTES_A_UNIT
 
 
-class ServerFrames(_TextFrames):
-    """What a bus says to its client.
+class _Notifications:
+    """What a bus says: see `ServerFrames`."""
 
-    `last_id` is the id of the last notification that was read, the one from which the client will go on; `unsure`
-    says that one went by since that was too long to be read.
-    """
-
-    __slots__ = ("last_id", "unsure")
-
-    _limit = MAX_MESSAGE
+    __slots__ = ("has_stopped", "last_id", "unsure")
 
     def __init__(self) -> None:
-        super().__init__(masked=False)
+        self.has_stopped = False
         self.last_id: int | None = None
         self.unsure = False
 
-    def _read(self, text: bytes) -> None:
+    def read(self, text: bytes) -> None:
+        """Read the last notification's id."""
         if _holds_many_values(text):
             # What does not end as a list does is none, and its client reads nothing in it either.
             self.unsure = self.unsure or text.rstrip().endswith(b"]")
@@ -102,22 +127,48 @@ class ServerFrames(_TextFrames):
             self.last_id = found
             self.unsure = False
 
-    def _pass_over(self) -> None:
+    def pass_over(self) -> None:
+        """It may have been a list of notifications."""
         self.unsure = True
 
+    def control(self, opcode: int, payload: bytes) -> None:
+        """Nothing is read in control frames."""
 
-class ClientFrames(_TextFrames):
-    """What a client says to the bus: `last` is where its latest subscription wants to go on."""
+    def binary(self) -> None:
+        """A bus says nothing in binary that its client reads."""
 
-    __slots__ = ("last",)
 
-    _limit = MAX_SUBSCRIPTION
+class ServerFrames(Frames):
+    """What a bus says to its client."""
+
+    __slots__ = ("_notifications",)
 
     def __init__(self) -> None:
-        super().__init__(masked=True)
+        self._notifications = _Notifications()
+        super().__init__(masked=False, reader=_TextReader(self._notifications, MAX_MESSAGE))
+
+    @property
+    def last_id(self) -> int | None:
+        """The id of the last notification that was read, the one from which the client will go on."""
+        return self._notifications.last_id
+
+    @property
+    def unsure(self) -> bool:
+        """Whether a notification has gone by since that was too long to be read."""
+        return self._notifications.unsure
+
+
+class _Subscriptions:
+    """What a client says: see `ClientFrames`."""
+
+    __slots__ = ("has_stopped", "last")
+
+    def __init__(self) -> None:
+        self.has_stopped = False
         self.last: int | None = None
 
-    def _read(self, text: bytes) -> None:
+    def read(self, text: bytes) -> None:
+        """Read from where a subscription goes on."""
         if b"subscribe" not in text or _holds_many_values(text):
             return
         event = _json(text)
@@ -128,50 +179,44 @@ class ClientFrames(_TextFrames):
         if found is not None:
             self.last = found
 
+    def pass_over(self) -> None:
+        """No client subscribes at such length."""
 
-class ViewOnlyFrames(_TextFrames):
-    """What a client may say to the bus that only looks: subscriptions and control frames, each written anew.
+    def control(self, opcode: int, payload: bytes) -> None:
+        """Nothing is read in control frames."""
 
-    Its presence, and what else Odoo's own client sends by itself, is left out in silence. `refused` is a sentence for
-    the Close (1008) of a socket on which something came that the client never sends; nothing passes from then on.
-    `entropy` gives the mask of each frame (section 5.3).
-    """
+    def binary(self) -> None:
+        """No subscription is binary."""
 
-    __slots__ = ("_entropy", "_passing", "refused")
 
-    _limit = MAX_SUBSCRIPTION
+class ClientFrames(Frames):
+    """What a client says to the bus."""
+
+    __slots__ = ("_subscriptions",)
+
+    def __init__(self) -> None:
+        self._subscriptions = _Subscriptions()
+        super().__init__(masked=True, reader=_TextReader(self._subscriptions, MAX_SUBSCRIPTION))
+
+    @property
+    def last(self) -> int | None:
+        """Where the latest subscription wants to go on."""
+        return self._subscriptions.last
+
+
+class _Looks:
+    """What a client may say that only looks: see `ViewOnlyFrames`."""
+
+    __slots__ = ("_entropy", "has_stopped", "passing", "refused")
 
     def __init__(self, entropy: Entropy) -> None:
-        super().__init__(masked=True)
-        self.refused: str | None = None
         self._entropy = entropy
-        self._passing = bytearray()
+        self.has_stopped = False
+        self.passing = bytearray()
+        self.refused: str | None = None
 
-    def pass_on(self, data: bytes) -> bytes:
-        """The bytes for Odoo in the place of these; empty where they complete nothing that passes."""
-        at = 0
-        while at < len(data):
-            self.feed(data, at)
-            at = self.position
-        if self.lost and self.refused is None:
-            self.refused = "These are no frames of a client."
-        passing = bytes(self._passing)
-        self._passing.clear()
-        return passing
-
-    def _begin_frame(self, first: int, length: int) -> None:
-        super()._begin_frame(first, length)
-        if self._opcode in CONTROL:
-            self._payload = bytearray()
-        elif self._opcode == BINARY:
-            self._refuse("Binary messages are not accepted.")
-
-    def _end_frame(self) -> None:
-        if self._opcode in CONTROL and self._payload is not None:
-            self._pass(self._opcode, _unmask(self._payload, self._mask))
-        super()._end_frame()
-
-    def _read(self, text: bytes) -> None:
+    def read(self, text: bytes) -> None:
+        """Pass a subscription on."""
         try:
             event = read_call(text, _MOST_VALUES)
         except ValueError:
@@ -186,16 +231,60 @@ class ViewOnlyFrames(_TextFrames):
         subscription = {"event_name": "subscribe", "data": {"channels": channels, "last": last}}
         self._pass(TEXT, json.dumps(subscription, separators=(",", ":")).encode())
 
-    def _pass_over(self) -> None:
+    def pass_over(self) -> None:
+        """Refuse what is too long to be read."""
         self._refuse(f"A message has at most {MAX_SUBSCRIPTION // 1024} KiB.")
 
+    def control(self, opcode: int, payload: bytes) -> None:
+        """Pass a control frame on."""
+        self._pass(opcode, payload)
+
+    def binary(self) -> None:
+        """Refuse what the client never sends."""
+        self._refuse("Binary messages are not accepted.")
+
     def _refuse(self, words: str) -> None:
-        self.lost = True
+        self.has_stopped = True
         self.refused = words
 
     def _pass(self, opcode: int, payload: bytes) -> None:
         mask = self._entropy.bytes(4)
-        self._passing += frame_head(opcode, len(payload), MASKED) + mask + _unmask(bytearray(payload), mask)
+        self.passing += frame_head(opcode, len(payload), MASKED) + mask + _unmask(bytearray(payload), mask)
+
+
+class ViewOnlyFrames:
+    """What a client may say to the bus that only looks: subscriptions and control frames, each written anew.
+
+    Its presence, and what else Odoo's own client sends by itself, is left out in silence. `entropy` gives the mask of
+    each frame (section 5.3).
+    """
+
+    __slots__ = ("_frames", "_looks")
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._looks = _Looks(entropy)
+        self._frames = Frames(masked=True, reader=_TextReader(self._looks, MAX_SUBSCRIPTION, reads_control=True))
+
+    @property
+    def refused(self) -> str | None:
+        """A sentence for the Close (1008) of a socket on which something came that the client never sends.
+
+        Nothing passes from then on.
+        """
+        return self._looks.refused
+
+    def pass_on(self, data: bytes) -> bytes:
+        """The bytes for Odoo in the place of these; empty where they complete nothing that passes."""
+        frames, looks = self._frames, self._looks
+        at = 0
+        while at < len(data):
+            frames.feed(data, at)
+            at = frames.position
+        if frames.lost and looks.refused is None:
+            looks.refused = "These are no frames of a client."
+        passing = bytes(looks.passing)
+        looks.passing.clear()
+        return passing
 
 
 def resume_id(server: ServerFrames, client: ClientFrames) -> int | None:
