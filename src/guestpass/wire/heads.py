@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import httptools
 
@@ -141,7 +141,7 @@ class FieldBlock:
     def __init__(self) -> None:
         self.passed_on: bytes | None = None
         self.translated: tuple[object, bytes, bool, bytes] | None = None
-        self.variants: tuple[object, object] | None = None
+        self.variants: tuple[Any, Any] | None = None
 
 
 _BLOCKS: dict[bytes, FieldBlock] = {}
@@ -284,6 +284,14 @@ class ResponseHead:
             lower, name, _ = fields[block.length_at]
             fields[block.length_at] = (lower, name, b"%d" % (self.content_length or 0))
         return fields
+
+    def first(self, name: bytes) -> bytes:
+        """Return the value of the first field of this name (lower case), other than Date and Content-Length, or b""."""
+        block = self.block
+        for lower, _, value in self.fields if block is None else block.fields:
+            if lower == name:
+                return value
+        return b""
 
     def with_fields(self, fields: list[Field]) -> ResponseHead:
         """The same head with other fields."""
@@ -436,7 +444,14 @@ def read_response_head(data: bytes) -> ResponseHead:
         date = _LINES[data[date_at + 2 : date_end]]
     if length_at >= 0:
         length = data[length_begin:length_end]
-    if block is _UNFIT or (date_at >= 0 and date is None) or (length is not None and not _is_plain_length(length)):
+    if (
+        block is _UNFIT
+        or (date_at >= 0 and date is None)
+        or (
+            length is not None
+            and (not length.isdigit() or len(length) > 19 or (length.startswith(b"0") and length != b"0"))
+        )
+    ):
         return _read_new_response_head(data)
     head = ResponseHead()
     head.block = block
@@ -501,10 +516,6 @@ def _read_response_block(rest: bytes, *, cuts_date: bool, cuts_length: bool) -> 
     if names.count(b"transfer-encoding") > 1 or not block.connection.isdisjoint({b"date", b"content-length"}):
         return _UNFIT
     return block
-
-
-def _is_plain_length(value: bytes) -> bool:
-    return value.isdigit() and len(value) <= 19 and (len(value) == 1 or not value.startswith(b"0"))
 
 
 def _read_new_response_head(data: bytes) -> ResponseHead:

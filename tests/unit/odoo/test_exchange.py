@@ -6,12 +6,15 @@ import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.unit.gateway import playbook
 from tests.unit.gateway.playbook import LINK_ID, PASS, Playbook, Wire, playing, request
 
 from guestpass.domain.environment import Kind
+from guestpass.odoo.fairness import intake, outflow
+from guestpass.odoo.fairness.spool import Spool, SpoolRoom
 
 GET = request(b"GET /odoo HTTP/1.1")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -148,6 +151,99 @@ async def test_an_odoo_that_answers_before_it_has_the_whole_body_is_used_no_more
         # All of it was sent, so this one is.
         assert _body(said) == b"ok"
         assert await _ask(book) is upstream
+
+
+class _Counted(Spool):
+    made = 0
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        _Counted.made += 1
+
+
+@pytest.fixture
+def spools(monkeypatch: pytest.MonkeyPatch) -> type[_Counted]:
+    monkeypatch.setattr(intake, "Spool", _Counted)
+    monkeypatch.setattr(outflow, "Spool", _Counted)
+    _Counted.made = 0
+    return _Counted
+
+
+@pytest.mark.parametrize(
+    ("fields", "came", "goes_on"),
+    [
+        ((b"Content-Length: 2",), b"hi", b"hi"),
+        ((b"Transfer-Encoding: chunked",), b"2\r\nhi\r\n0\r\n\r\n", b"hi"),
+        ((b"Transfer-Encoding: chunked",), b"0\r\n\r\n", b""),
+    ],
+    ids=["counted", "chunked", "empty"],
+)
+async def test_a_small_body_that_comes_in_one_piece_needs_no_spool(
+    monkeypatch: pytest.MonkeyPatch,
+    spools: type[_Counted],
+    fields: tuple[bytes, ...],
+    came: bytes,
+    goes_on: bytes,
+) -> None:
+    async with _odoo(monkeypatch) as book:
+        upstream = await _ask(book, post(*fields, body=came))
+        assert b"\r\nContent-Length: %d\r\n" % len(goes_on) in upstream.written
+        assert upstream.written.endswith(b"\r\n\r\n" + goes_on)
+        assert _body(await _say(book, upstream, OK)) == b"ok"
+        assert spools.made == 0
+
+
+@pytest.fixture
+def rooms(monkeypatch: pytest.MonkeyPatch) -> list[SpoolRoom]:
+    """The one room of the playbook, once it plays."""
+    made: list[SpoolRoom] = []
+
+    def make(*given: Any, **named: Any) -> SpoolRoom:
+        made.append(SpoolRoom(*given, **named))
+        return made[-1]
+
+    monkeypatch.setattr(playbook, "SpoolRoom", make)
+    return made
+
+
+async def test_a_body_that_waits_for_its_turn_counts_for_its_visitor(
+    monkeypatch: pytest.MonkeyPatch, spools: type[_Counted], rooms: list[SpoolRoom]
+) -> None:
+    async with _odoo(monkeypatch, at_once=1) as book:
+        first = await _ask(book)
+        other = book.connect()
+        other.deliver(post(b"Content-Length: 2", body=b"hi"))
+        await book.settle()
+        assert (spools.made, rooms[0]._taken) == (1, 2)
+        first.take()
+        await _say(book, first, OK)
+        sent = book.upstreams[-1].written
+        assert b"POST /upload " in sent
+        assert sent.endswith(b"\r\n\r\nhi")
+        assert rooms[0]._taken == 0
+
+
+async def test_a_body_that_must_wait_and_finds_no_room_is_503(
+    monkeypatch: pytest.MonkeyPatch, rooms: list[SpoolRoom]
+) -> None:
+    async with _odoo(monkeypatch, at_once=1) as book:
+        first = await _ask(book)
+        rooms[0]._total = 1
+        other = book.connect()
+        other.deliver(post(b"Content-Length: 2", body=b"hi"))
+        await book.settle()
+        assert _status(other.written) == 503
+        first.take()
+        await _say(book, first, OK)
+        assert b"POST" not in first.written
+
+
+async def test_a_longer_body_goes_into_the_spool(monkeypatch: pytest.MonkeyPatch, spools: type[_Counted]) -> None:
+    async with _odoo(monkeypatch) as book:
+        monkeypatch.setattr(intake, "SHORT", 1)
+        upstream = await _ask(book, post(b"Content-Length: 2", body=b"hi"))
+        assert upstream.written.endswith(b"\r\n\r\nhi")
+        assert spools.made == 1
 
 
 # Turns

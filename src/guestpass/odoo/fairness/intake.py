@@ -13,7 +13,7 @@ from guestpass.odoo.fairness.examinations import BodyFinding, Question
 from guestpass.odoo.fairness.examiner import SECONDS as EXAMINE_SECONDS
 from guestpass.odoo.fairness.examiner import Examination, Examiner, NotExaminedError
 from guestpass.odoo.fairness.spool import Holder, Spool, SpoolRoom
-from guestpass.odoo.http.json_bodies import is_little
+from guestpass.odoo.http.json_bodies import SHORT, is_little
 from guestpass.wire.run_queue import UNITS_A_STEP
 from guestpass.wire.stages import ExchangeControl
 from guestpass.wire.upstream_connection import UpstreamConnection
@@ -69,6 +69,7 @@ class BodyIntake:
         "_examiner",
         "_exchange",
         "_holder",
+        "_is_composed",
         "_plan",
         "_room",
         "_runtime",
@@ -88,6 +89,7 @@ class BodyIntake:
         self._spool: Spool | None = None
         self._examination: Examination | None = None  # while the body is looked at beside the event loop
         self._body: bytes | None = None  # what is sent, where it is not in the spool's file
+        self._is_composed = False  # its turn has come
         self._takes_more: asyncio.Event | None = None
 
     @property
@@ -118,6 +120,8 @@ class BodyIntake:
         if exchange is None:
             return
         if spool is None:
+            if exchange.request_done and self._take_whole(exchange, payload):
+                return
             spool = self._spool = Spool(self._room, self._holder, self._runtime.spawn, self._relieved)
         if payload and not spool.put(payload):
             self._refuse_for_room(exchange)
@@ -126,6 +130,33 @@ class BodyIntake:
             exchange.client.pause_for_upstream()
         if exchange.request_done:
             self._examine(exchange)
+
+    def _take_whole(self, exchange: ExchangeControl, body: bytes) -> bool:
+        """Send a small body that came in one piece, without the spool unless it has to wait for its turn.
+
+        Returns whether that was done: a body that takes long to look at goes into the spool first.
+        """
+        question = self._plan.question
+        if question is None:
+            if len(body) > SHORT:
+                return False
+        elif not is_little(body):
+            return False
+        self._body = body
+        if question is None:
+            exchange.proceed()
+        else:
+            self._go_on(exchange, question.answer(body))
+        if not (self._is_composed or exchange.is_over):
+            self._keep(exchange)
+        return True
+
+    def _keep(self, exchange: ExchangeControl) -> None:
+        """Count a body that waits for its turn among what its visitor has in the spool."""
+        body, self._body = self._body, None
+        self._spool = Spool(self._room, self._holder, self._runtime.spawn, self._relieved)
+        if body and not self._spool.put(body):
+            self._refuse_for_room(exchange)
 
     def _relieved(self) -> None:
         """The spool has caught up with its file, or lost it."""
@@ -211,6 +242,8 @@ class BodyIntake:
         elif isinstance(examined, bytes):
             if self._spool is not None:
                 self._spool.replace(examined)
+            else:
+                self._body = examined
             exchange.proceed()
         elif isinstance(examined, CallRefusal):
             exchange.refuse(examined.reason, examined.detail, read=True)
@@ -225,6 +258,7 @@ class BodyIntake:
         exchange, spool = self._exchange, self._spool
         if exchange is None:
             return None
+        self._is_composed = True
         if self._body is None:
             if spool is None:
                 self._body = b""
@@ -234,9 +268,9 @@ class BodyIntake:
                 # Where its session has ended, it is sent under another one.
                 self._runtime.spawn(self._gather(exchange, spool))
                 return None
-        if spool is None:
-            return self._plan.compose(None)
-        return self._plan.compose(spool.pending if self._body is None else len(self._body))
+        if self._body is not None:
+            return self._plan.compose(len(self._body) if self._body or exchange.request.has_body else None)
+        return self._plan.compose(None if spool is None else spool.pending)
 
     async def _gather(self, exchange: ExchangeControl, spool: Spool) -> None:
         pieces = []

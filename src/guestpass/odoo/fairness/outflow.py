@@ -69,7 +69,7 @@ class SpooledOutflow:
         if self._chunked:
             self._write(LAST_CHUNK)
         self._finished = True
-        return not self._keeps
+        return self._spool is None or not self._keeps
 
     @property
     def _keeps(self) -> bool:

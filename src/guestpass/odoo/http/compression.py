@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 from itertools import islice
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 
 import brotli  # type: ignore[import-untyped]
 import zstandard
@@ -283,21 +283,19 @@ def choose(found: int, length: int | None, request: RequestHead) -> Variant:
     """
     if found == FORBIDS or length == 0:
         return AS_IT_CAME
-    shrinks, grows = _variants_for(request)
-    return shrinks if found == SHRINKS and (length is None or length > MIN_LENGTH) else grows
-
-
-def _variants_for(request: RequestHead) -> tuple[Variant, Variant]:
-    """Return what becomes of answers that shrink and of others; worked out once for requests with the same fields."""
+    # Worked out once for requests with the same fields.
     block = request.block
+    variants = block.variants
     if request.values is not block.values:
-        return _choose_variants(request.values)
-    if block.variants is None:
-        block.variants = _choose_variants(request.values)
-    return cast("tuple[Variant, Variant]", block.variants)
+        variants = _choose_variants(request.values)
+    elif variants is None:
+        variants = block.variants = _choose_variants(request.values)
+    variant: Variant = variants[0 if found == SHRINKS and (length is None or length > MIN_LENGTH) else 1]
+    return variant
 
 
 def _choose_variants(values: Mapping[bytes, bytes]) -> tuple[Variant, Variant]:
+    """Return what becomes of answers that shrink, and of others."""
     # Another origin that can make a visitor's browser ask for pages, such as a link beside this one, could guess
     # secrets in them from how well they compress together with what it put into the request (the BREACH attack).
     if (

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from guestpass.domain.reasons import Reason
 from guestpass.odoo.http.response_filter import OdooResponse
+from guestpass.odoo.http.responses import HIDES_FILE
 from guestpass.wire.heads import ResponseHead
 from guestpass.wire.stages import ExchangeControl
 
@@ -21,7 +22,8 @@ class FileFilter:
 
     def take(self, exchange: ExchangeControl, head: ResponseHead, data: bytes) -> None:
         """Pass the response on, or fail it."""
-        if not self.fails(exchange, head):
+        block = head.block
+        if (block is not None and HIDES_FILE.isdisjoint(block.names)) or not self.fails(exchange, head):
             exchange.pass_on(head, data)
 
     def more(self, held: bytearray, *, ended: bool) -> None:

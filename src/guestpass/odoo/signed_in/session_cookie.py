@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -38,9 +37,7 @@ def without_session(head: ResponseHead) -> ResponseHead:
     kept = [each for each in head.fields if not (each[0] == b"set-cookie" and _sets_session(each[2]))]
     if len(kept) == len(head.fields):
         return head
-    seen = copy.copy(head)
-    seen.fields = kept
-    return seen
+    return head.with_fields(kept)
 
 
 def _sets_session(set_cookie: bytes) -> bool:

@@ -134,6 +134,8 @@ class SessionFilter:
 
     def _session_of(self, head: ResponseHead) -> tuple[bytes | None, ResponseHead]:
         """The id that the response moves the session to, if it does, and the head for the visitor."""
+        if head.block is not None:
+            return None, head  # Nothing that sets a cookie is shared.
         id, current = session_set_by(head.fields), self._use.current
         moves = current is not None and id is not None and id != current.id
         return (id if moves else None), without_session(head)
@@ -184,9 +186,8 @@ def _leads_to_login(head: ResponseHead) -> bool:
     """Whether Odoo sends the visitor to its login form, as it does where nobody is signed in."""
     if head.status not in (301, 302, 303, 307, 308):
         return False
-    location = next((value for lower, _, value in head.fields if lower == b"location"), b"")
     try:
-        path = urlsplit(location.decode("latin-1")).path.encode("latin-1")
+        path = urlsplit(head.first(b"location").decode("latin-1")).path.encode("latin-1")
     except ValueError:
         return False
     return is_path(path, _LOGIN)
@@ -194,13 +195,12 @@ def _leads_to_login(head: ResponseHead) -> bool:
 
 def _may_say_expired(request: RequestHead, head: ResponseHead) -> bool:
     """Whether the body can be a JSON-RPC error, so that it has to be read before it is passed on."""
-    kind = next((value for lower, _, value in head.fields if lower == b"content-type"), b"")
     return (
         request.method == b"POST"
         and head.status == 200
         and head.content_length is not None
         and 0 < head.content_length <= _LONGEST_ERROR
-        and kind.partition(b";")[0].strip().lower() == b"application/json"
+        and head.first(b"content-type").partition(b";")[0].strip().lower() == b"application/json"
     )
 
 
