@@ -238,7 +238,7 @@ def test_a_terminal_of_80_columns_is_wide_enough(server: Server, arguments: tupl
 
 
 def test_who_waits_at_a_terminal_sees_what_for(server: Server) -> None:
-    assert "Looking at the environment" in on_a_terminal(server.beside, "env", "check", "harbour")
+    assert "Checking the environment" in on_a_terminal(server.beside, "env", "check", "harbour")
     assert "Looking" not in server.beside.succeed("env", "check", "harbour").err
 
 

@@ -71,8 +71,8 @@ async def test_a_refused_method_is_opened_with_one_click_and_shut_again(owner: O
                 if "res.partner/write" in page and "res.partner/get_figures" in page:
                     break
                 page = await owner.see(path)
-            assert "Open only what reads." in page
-            assert "res.partner/write 1 time just now writes, so it stays shut" in page
+            assert "Allow only what reads." in page
+            assert "res.partner/write 1 time just now writes, so it stays refused" in page
             answer = await owner.send(f"{path}/open", method="res.partner/write")
             assert answer.status_code == 422
             assert "can't open methods that write" in words(answer)

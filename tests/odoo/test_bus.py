@@ -93,7 +93,7 @@ async def test_five_minutes_before_the_end_odoo_itself_seems_to_say_so(
         async with asyncio.timeout(15):
             while True:
                 [*_, message] = json.loads(await socket.recv())
-                if message["message"]["payload"].get("title") == "Shared link":
+                if message["message"]["payload"].get("title") == "Share link":
                     break
                 known = message["id"]
         assert message["id"] == known, "the client goes on from this id, so it must be one that it has seen"
@@ -115,4 +115,4 @@ async def test_a_link_with_much_time_left_says_nothing(visitor: Visitor) -> None
         visitor.odoo.notify("simple_notification", {"message": "the last one"})
         while "the last one" not in heard:
             heard += str(await socket.recv())
-        assert "Shared link" not in heard
+        assert "Share link" not in heard

@@ -58,8 +58,8 @@ def _with_loss(found: tuple[Finding, ...], lost: Unreachable | None) -> tuple[Fi
     finding = Finding(
         code="unreachable",
         detail=f"The environment can't be used: {lost.why}. Visitors get an error page.",
-        remedy="Start it, or correct url; it must be reachable from the machine that Guestpass runs on. It is looked "
-        "at every minute.",
+        remedy="Start it, or correct url; it must be reachable from the machine that Guestpass runs on. It is checked "
+        "every minute.",
         at=lost.since,
     )
     return (finding, *found)

@@ -35,7 +35,7 @@ def doctor(as_json: AsJSON = False) -> None:
     """Check settings, database, addresses and environments.
 
     Each check is ok, a warning or a problem, with the remedy; the exit status is 1 where there is a problem. Beside the
-    server it looks at everything; with GUESTPASS_URL at the server from where you are.
+    server it checks everything; with GUESTPASS_URL, the server as you reach it.
     """
     server = named_server()
     checks = _look_from_elsewhere(server) if server is not None else _look_at_all()

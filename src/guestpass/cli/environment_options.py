@@ -44,8 +44,8 @@ class OfOdoo:
         typer.Option(
             "--allow-path",
             metavar="PATH",
-            help="A path of Odoo that is refused by default and shall be let through, such as /jsonrpc: a door that "
-            "does not end with the link. May be given several times.",
+            help="A blocked path of Odoo to allow, such as /jsonrpc: whoever has a link can then try Odoo's passwords "
+            "there. May be given several times.",
         ),
     ] = None
 

@@ -30,7 +30,7 @@ from guestpass.web.api.models import EnvironmentBody, EnvironmentsBody, RefusedC
 
 app = typer.Typer(help="Environments: the running applications that links lead to.", no_args_is_help=True)
 
-_LOOKING = "Looking at the environment"
+_LOOKING = "Checking the environment"
 _BODY_LIMIT = f"{Kind.ODOO.default_body_limit} for odoo, {Kind.WEB.default_body_limit} for web"
 Clearable = StrEnum("Clearable", {each: each for each in CLEARABLE})  # type: ignore[misc]
 
@@ -78,7 +78,7 @@ def add(
     org: Org = ORG,
     as_json: AsJSON = False,
 ) -> None:
-    """Register a running application, look at it, and say what its owner should know."""
+    """Register a running application, check it, and say what its owner should know."""
     new = NewEnvironment(
         name=name,
         url=url,
@@ -152,7 +152,7 @@ def show(environment_name: EnvironmentName, org: Org = ORG, as_json: AsJSON = Fa
 
 @app.command("check")
 def check(environment_name: EnvironmentName, org: Org = ORG, as_json: AsJSON = False) -> None:
-    """Look at an environment again, and say what its owner should know."""
+    """Check an environment again, and say what its owner should know."""
 
     async def look(backend: Backend) -> EnvironmentBody:
         return await backend.check_environment(await find_environment(backend, environment_name))
@@ -215,7 +215,7 @@ def edit(
     """Change what is given and leave the rest; --clear takes away what an environment need not have.
 
     What may be given several times replaces all that was there. Where the change is about how the environment is
-    reached, it is looked at again.
+    reached, it is checked again.
     """
     others = {
         "name": name,
@@ -249,9 +249,9 @@ def edit(
 
 @app.command("refused-calls")
 def list_refused_calls(environment_name: EnvironmentName, org: Org = ORG, as_json: AsJSON = False) -> None:
-    """List which methods view-only links refused, most often first.
+    """List the refused calls of view-only links, most often first.
 
-    One that only reads is opened with `guestpass env edit ENV --read-only-allow MODEL/METHOD`.
+    Allow one that only reads with `guestpass env edit ENV --read-only-allow MODEL/METHOD`.
     """
 
     async def read(backend: Backend) -> RefusedCallsBody:

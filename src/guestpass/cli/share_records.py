@@ -55,7 +55,7 @@ def why(
     """Say why a link does not open.
 
     Tells what stands in the way now, and who was turned away lately. Each refusal has the id that the visitor's page
-    showed as the request. Looks at the environment too.
+    showed as the request. Checks the environment too.
     """
 
     async def ask(backend: Backend) -> _Case:
@@ -121,7 +121,7 @@ def history(
 
 
 async def _look(backend: Backend, environment_id: str) -> EnvironmentBody | None:
-    """The environment as it is at this moment; as it was at the last look where we may not ask for another."""
+    """The environment as it is at this moment; as the last check found it if the token may not ask for another."""
     try:
         return await backend.check_environment(environment_id)
     except Forbidden:

@@ -103,7 +103,9 @@ def _judge(path: bytes, allow_paths: tuple[str, ...]) -> Verdict:
     opened = [entry for entry in map(_exception, allow_paths) if entry and _doors_at(entry)]
     for door in _doors_at(plain):
         if not door.can_open or not _opens(opened, plain):
-            return Verdict(Ruling.REFUSED, f"{door.name} is not shared: it is shut for everybody who comes by a link.")
+            return Verdict(
+                Ruling.REFUSED, f"{door.name} is not shared: it is blocked for everybody who comes by a link."
+            )
     return PASS
 
 

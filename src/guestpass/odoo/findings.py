@@ -28,7 +28,7 @@ CHECK_INCOMPLETE: Final = Finding(
 SEVERAL_DATABASES: Final = Finding(
     code="several_databases",
     detail="Odoo does not know which of its databases is meant, and shows visitors the list in which one is chosen. "
-    "That list is shut behind links, so they see an error.",
+    "That list is blocked behind links, so they see an error.",
     remedy="Set database, or publicUrl where Odoo's dbfilter goes by the host; or leave one database to the server.",
 )
 UNKNOWN_DATABASE: Final = Finding(
@@ -38,14 +38,14 @@ UNKNOWN_DATABASE: Final = Finding(
 )
 DATABASE_MANAGER_OPEN: Final = Finding(
     code="database_manager_open",
-    detail="Odoo's database manager is on. It is shut behind links, but whoever reaches Odoo in another way can guess "
+    detail="Odoo's database manager is on. It is blocked behind links, but whoever reaches Odoo directly can guess "
     "the master password there, and download or delete whole databases.",
     remedy="Set list_db = False in Odoo's configuration, and an admin_passwd that is not the default.",
 )
 DATABASE_LISTING_OPEN: Final = Finding(
     code="database_listing_open",
     detail="Odoo tells everybody the names of its databases, which is half of what it takes to download one. It is "
-    "shut behind links, but not for whoever reaches Odoo in another way.",
+    "blocked behind links, but not for whoever reaches Odoo in another way.",
     remedy="Set list_db = False in Odoo's configuration.",
 )
 BASE_URL_UNKNOWN: Final = Finding(

@@ -72,7 +72,7 @@ NOTICES: Final[dict[Reason, Words]] = {
     Reason.LINK_EXPIRED: Words(
         mark("This link has expired"),
         mark(
-            "Shared links work for a limited time, and this one's is over. Ask the person who sent it to you for a "
+            "A share link works for a limited time, and this one's is over. Ask the person who sent it to you for a "
             "new one."
         ),
         "The share link has expired.",
@@ -139,7 +139,7 @@ NOTICES: Final[dict[Reason, Words]] = {
     Reason.SWITCH_LINK: Words(
         mark("Switch to this link?"),
         mark(
-            "This browser has another shared link open, and only one can be open at a time. Switching closes the "
+            "This browser has another share link open, and only one can be open at a time. Switching closes the "
             "other one; what you have not saved there is lost."
         ),
         "The browser holds a pass of another share link: confirm with POST /share/{token}.",
@@ -152,7 +152,7 @@ NOTICES: Final[dict[Reason, Words]] = {
     Reason.EMBEDDED: Words(
         mark("Open this link in its own tab"),
         mark(
-            "To protect you, shared links don't open inside another page. Copy the link into your browser's address "
+            "To protect you, a share link doesn't open inside another page. Copy the link into your browser's address "
             "bar."
         ),
         "A share link does not open inside a frame.",
@@ -215,7 +215,7 @@ NOTICES: Final[dict[Reason, Words]] = {
         "The request's head did not arrive in time.",
     ),
     Reason.SERVICE_WORKER: Words(
-        mark("Not available through a shared link"),
+        mark("Not available through a share link"),
         mark("Offline features of this application are switched off here. Everything else works."),
         "Service workers are not served where links share one origin.",
     ),
@@ -265,7 +265,7 @@ NOTICES: Final[dict[Reason, Words]] = {
     Reason.NOT_SHARED: Words(
         mark("This part isn't shared"),
         mark("The link that was sent to you opens the application, but not this part of it."),
-        "This path is shut for everybody who comes by a link.",
+        "This path is blocked for everybody who comes by a link.",
     ),
     Reason.VIEW_ONLY: Words(
         mark("This link is view-only"),

@@ -234,8 +234,8 @@ async def test_an_expired_link_is_opened_again_by_a_new_end_only(links: LinkServ
         (
             {"start_path": "/web/database/manager"},
             {
-                "startPath": "can't be opened by visitors. /web/database is not shared: it is shut for everybody who "
-                "comes by a link. Choose another path"
+                "startPath": "can't be opened by visitors. /web/database is not shared: it is blocked for everybody "
+                "who comes by a link. Choose another path"
             },
         ),
         ({"allowed_ips": ["anywhere"]}, ["allowedIPs"]),

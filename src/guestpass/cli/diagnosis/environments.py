@@ -25,7 +25,7 @@ async def look_at_environments(looks: Sequence[tuple[str, Look]]) -> list[Check]
             try:
                 return _checks(name, await at())
             except Forbidden as error:
-                return [warning(name, f"It was not looked at. {error}", "Use a token that may change environments.")]
+                return [warning(name, f"It was not checked. {error}", "Use a token that may change environments.")]
 
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(look(name, at)) for name, at in looks]

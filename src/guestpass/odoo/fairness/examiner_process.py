@@ -20,7 +20,7 @@ CPU_SECONDS: Final = 5
 MEMORY: Final = 1024 * 1024 * 1024
 """Bytes of address space, for 32 MiB of text with characters of four bytes, and what is made of it."""
 
-_TOO_MUCH: Final = BodyFinding(Outcome.UNREADABLE, text="The body of a call is too large to be looked at.")
+_TOO_MUCH: Final = BodyFinding(Outcome.UNREADABLE, text="The body of a call is too large to be examined.")
 
 
 def main() -> None:

@@ -192,11 +192,11 @@ class BodyIntake:
             return
         pending = 0 if spool is None else spool.pending
         if pending > self._plan.longest_examined:
-            exchange.refuse(Reason.NOT_SHARED, "The body is larger than what can be looked at.")
+            exchange.refuse(Reason.NOT_SHARED, "The body is too large to be examined.")
         elif (spool is None or spool.is_in_memory) and is_little(body := b"" if spool is None else spool.peek()):
             self._go_on(exchange, question.answer(body))
         elif not exchange.client.charge(UNITS_A_STEP * (1 + pending // _EXAMINED_LIKE_A_REQUEST), also_address=True):
-            exchange.refuse(Reason.TOO_MANY_REQUESTS, "Too many long calls have been looked at.")
+            exchange.refuse(Reason.TOO_MANY_REQUESTS, "Too many long calls have been examined.")
         else:
             exchange.client.set_deadline(EXAMINE_SECONDS)
             self._examination = Examination(self._holder[1])

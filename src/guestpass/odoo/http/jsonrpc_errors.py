@@ -17,7 +17,7 @@ from guestpass.odoo.http.blocked_paths import is_json_api
 
 WARN_BEFORE: Final = 300.0
 """How long before a link's end, in seconds, people who work in Odoo are told of it."""
-_WARNING_TITLE: Final = mark("Shared link")
+_WARNING_TITLE: Final = mark("Share link")
 
 _CALL_TYPES: Final = frozenset({b"application/json", b"application/json-rpc"})
 _FIELDS: Final = (

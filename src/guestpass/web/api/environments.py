@@ -71,7 +71,7 @@ async def create_environment(
 ) -> EnvironmentBody:
     """Registers a running application, so that links can lead to it. Needs the scope `environments:write`.
 
-    It is looked at before the answer, within half a minute: what was found stands in `findings`, and never prevents
+    It is checked before the answer, within half a minute: what was found stands in `findings`, and never prevents
     the registration.
     """
     environment = await services.environments.add(who, body.as_new_environment())
@@ -110,7 +110,7 @@ async def change_environment(
     """Changes the given fields. A new url keeps links and passes. Needs the scope `environments:write`.
 
     Visitors whom their link signs in to Odoo are signed in anew after another url, database or publicUrl. Where the
-    change is about how the environment is reached, it is looked at as when it was registered.
+    change is about how the environment is reached, it is checked as when it was registered.
     """
     return await _shown(await services.environments.change(who, env_id, body.as_change()), services)
 
@@ -119,11 +119,11 @@ async def change_environment(
     "/{envId}/check",
     operation_id="checkEnvironment",
     response_description="The environment with what was found.",
-    summary="Look at an environment again",
+    summary="Check an environment again",
     responses=problems(401, 403, 404, 500),
 )
 async def check_environment(who: EnvironmentsWriter, env_id: EnvironmentId, services: Services) -> EnvironmentBody:
-    """Looks at the environment as at its registration, within half a minute. Needs the scope `environments:write`."""
+    """Checks the environment as at its registration, within half a minute. Needs the scope `environments:write`."""
     return await _shown(await services.environments.check(who, env_id), services)
 
 
@@ -131,7 +131,7 @@ async def check_environment(who: EnvironmentsWriter, env_id: EnvironmentId, serv
     "/{envId}/refused-calls",
     operation_id="listRefusedCalls",
     response_description="The methods.",
-    summary="List what view-only links refused",
+    summary="List the refused calls of view-only links",
     responses=problems(401, 403, 404, 500),
 )
 async def list_refused_calls(who: EnvironmentsReader, env_id: EnvironmentId, services: Services) -> RefusedCallsBody:

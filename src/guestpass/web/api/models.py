@@ -111,9 +111,8 @@ _DATABASE = Field(
 )
 _ALLOW_PATHS = Field(
     max_length=ALLOWED_PATHS,
-    description="Paths of Odoo that are refused by default and shall be let through, with all below them: each is a "
-    "door to Odoo that does not end with the link. The database manager and its services can't be opened. Default: "
-    "none.",
+    description="Blocked paths of Odoo that are allowed, with all below them: whoever has a link can then try Odoo's "
+    "passwords there. The database manager and its services stay blocked. Default: none.",
     examples=[["/jsonrpc"]],
 )
 _AllowPaths = list[
@@ -267,9 +266,9 @@ class EnvironmentBody(ResponseModel):
     allow_paths: list[str]
     max_concurrent: int = Field(examples=[DEFAULT_MAX_CONCURRENT])
     read_only_allow: list[str] = Field(description="As `model/method`.")
-    odoo_version: str | None = Field(description="As Odoo told it at the last look.", examples=["18.0"])
+    odoo_version: str | None = Field(description="As Odoo told it at the last check.", examples=["18.0"])
     checked_at: datetime | None = Field(
-        description="When it was last looked at: at registration, after a change of how it is reached, or when asked."
+        description="When it was last checked: at registration, after a change of how it is reached, or when asked."
     )
     findings: list[FindingBody] = Field(
         description="What was found then, what visitors met with since, and what follows from how it is served."

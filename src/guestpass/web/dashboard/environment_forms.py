@@ -177,8 +177,8 @@ CONTROLS: Final[Mapping[str, tuple[Control, ...]]] = {
     "of_odoo": (
         Control(
             attribute="allow_paths",
-            label="Shut doors of Odoo to open again",
-            hint="One path a line, such as /jsonrpc. Each is a door that doesn't end with the link.",
+            label="Blocked paths to allow",
+            hint="One path a line, such as /jsonrpc. Whoever has a link can then try Odoo's passwords there.",
             rows=2,
             mono=True,
             read=read_lines,

@@ -1,4 +1,4 @@
-"""What view-only links refused, and what is opened for them."""
+"""What view-only links refused, and what they may call besides."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ router = APIRouter(prefix="/environments/{envId}/view-only")
 
 @router.get("")
 async def show_view_only(request: Request, owner: Looking, env_id: EnvironmentId, services: Services) -> Response:
-    """Refused methods, each with a button that opens it; and those that are open."""
+    """Show refused calls, each with a button that allows it, and the methods that are allowed."""
     glance, _ = await services.overview.one(owner.principal, env_id)
     calls = await services.api.environments.refused_calls(owner.principal, env_id)
     opened = glance.environment.read_only_allow
@@ -49,7 +49,7 @@ async def open_method(
     except Invalid as refused:
         # The list was right before, so what is wrong is the method.
         reasons = "; ".join(error.message for error in refused.errors)
-        raise Invalid.one(method[:200] or "method", f"can't be opened: it {reasons}") from None
+        raise Invalid.one(method[:200] or "method", f"can't be allowed: it {reasons}") from None
     return go(request, f"/environments/{env_id}/view-only", owner=owner, said=f"View-only links may now call {method}.")
 
 
@@ -64,13 +64,13 @@ async def close_method(
 
 
 class _ChangedMeanwhile(Exception):
-    """Somebody else has opened or shut a method in the same moment."""
+    """Somebody else has changed the list at the same moment."""
 
 
 async def _change(
     services: DashboardServices, owner: Owner, env_id: str, make: Callable[[Sequence[str]], Sequence[str]]
 ) -> None:
-    """Put what is made of the methods that are open in their place; raises Invalid."""
+    """Replace the allowed methods by what `make` makes of them; raises Invalid."""
     while True:
         opened = (await services.api.environments.get(owner.principal, env_id)).read_only_allow
 

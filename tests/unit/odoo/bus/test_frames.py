@@ -23,7 +23,7 @@ from guestpass.odoo.bus.frames import (
 )
 from guestpass.wire.websocket_frames import Frames, close_frame
 
-OURS = notification(137, "Shared link", "This share link expires in 5 minutes.")
+OURS = notification(137, "Share link", "This share link expires in 5 minutes.")
 
 
 def bus(*ids: object) -> str:
