@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 COMPILED := .venv-compiled
 COMPILED_TESTS := tests/unit/wire tests/unit/gateway tests/unit/odoo tests/gateway tests/hostile/test_corpus.py tests/hostile/test_requests.py \
   tests/hostile/test_responses.py tests/hostile/fuzz tests/odoo/test_sign_in.py \
-  --ignore tests/unit/odoo/signed_in/test_exchange.py --ignore tests/unit/gateway/test_context.py
+  --ignore tests/unit/odoo/signed_in/test_session_filter.py --ignore tests/unit/gateway/test_context.py
 
 # More than there are cores, since many tests wait for what a server or a browser does.
 TESTERS ?= $(shell echo $$(( $$(nproc) + 1 )))
