@@ -15,9 +15,10 @@ import socket
 import sys
 from collections.abc import Callable
 
-from guestpass.cli.stopping import stopping
-from guestpass.forking import LOADED, read_order
-from guestpass.settings import load
+from guestpass.cli.stopping import say, stopping
+from guestpass.forking import GO_ON, LOADED, Plan, ending, read_order, refusal
+from guestpass.settings import Settings, SettingsError, load
+from guestpass.tls import Pair
 
 
 def main() -> int:
@@ -29,20 +30,31 @@ def main() -> int:
     parser.add_argument("--line", type=int, required=True, help="the descriptor of the supervisor's socket")
     parser.add_argument("--prepare", action="store_true", help="make what is missing and upgrade the database first")
     parser.add_argument("--once", action="store_true", help="become the first worker, instead of forking it")
+    parser.add_argument("--refuse", action="store_true", help="tell the supervisor which settings can't be used")
     return stopping(lambda: _run(parser.parse_args()))
 
 
 def _run(given: argparse.Namespace) -> int:
     # What is loaded stays. And where a collection frees memory in between, each worker fills it anew for itself.
     gc.disable()
-    settings = load().settings
-    from guestpass import worker_process  # noqa: PLC0415 - loaded once the collector rests, and the settings are right
-
-    if given.prepare and (status := _in_child(lambda: worker_process.prepare(settings))) != 0:
-        return status
-    preloaded = worker_process.preload(settings)
-    gc.freeze()
     line = socket.socket(fileno=given.line)
+    try:
+        settings = _usable_settings()
+    except SettingsError as error:
+        if not given.refuse:
+            raise
+        line.sendall(refusal(error))
+        return 2
+    line.sendall(_plan(settings).line())
+    from guestpass import worker_process  # noqa: PLC0415 - it takes long, and the supervisor is busy meanwhile
+
+    if not line.recv(len(GO_ON)):
+        return 0
+    preparing = _fork_child(lambda: worker_process.prepare(settings)) if given.prepare else None
+    preloaded = worker_process.preload(settings)
+    if preparing is not None and (status := _end_of(preparing)) != 0:
+        return status
+    gc.freeze()
     line.sendall(LOADED)
     while (asked := read_order(line)) is not None:
         order, descriptors = asked
@@ -66,13 +78,40 @@ def _run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _in_child(work: Callable[[], int]) -> int:
-    """Do it in a process of its own, whose memory ends with it; returns the exit status."""
+def _usable_settings() -> Settings:
+    """The settings as they are now, with a certificate that can be used; raises SettingsError."""
+    settings = load().settings
+    if (pair := Pair.of(settings)) is not None:
+        pair.load()
+    return settings
+
+
+def _plan(settings: Settings) -> Plan:
+    return Plan(
+        listen=settings.listen,
+        admin_listen=settings.admin_listen,
+        workers=settings.workers,
+        drain=settings.drain.total_seconds(),
+        public_url=settings.public_url,
+        admin_url=settings.admin_url,
+        link_domain=settings.link_domain,
+        log_format=settings.log_format.value,
+    )
+
+
+def _fork_child(work: Callable[[], int]) -> int:
+    """Do it in a process of its own, whose memory ends with it; returns the process's id."""
     pid = os.fork()
     if pid == 0:
         gc.enable()
         raise SystemExit(work())
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return pid
+
+
+def _end_of(pid: int) -> int:
+    """Wait for a child and return its exit status."""
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return status if status >= 0 else say(1, f"What prepares DATA_DIR and the database was ended by {ending(status)}.")
 
 
 def _fork_orphan() -> int:

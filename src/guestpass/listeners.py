@@ -6,14 +6,40 @@ import errno
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 from guestpass.domain.errors import GuestpassError
 from guestpass.keepalive import probe_when_silent
-from guestpass.settings import Listen, Settings, variable
 
+_PUBLIC: Final = "GUESTPASS_LISTEN"
+_ADMIN: Final = "GUESTPASS_ADMIN_LISTEN"
 BACKLOG: Final = 1024
 """Connections that wait to be accepted, at most, on one listener."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to accept connections: an IP address (without brackets) and a TCP port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+class Addresses(Protocol):
+    """Where visitors and owners are served."""
+
+    @property
+    def listen(self) -> Listen:
+        """For visitors."""
+
+    @property
+    def admin_listen(self) -> Listen:
+        """For owners."""
 
 
 class ListenerUnusable(GuestpassError):
@@ -21,30 +47,30 @@ class ListenerUnusable(GuestpassError):
 
 
 @contextmanager
-def listening(settings: Settings) -> Iterator[tuple[socket.socket, socket.socket]]:
+def listening(at: Addresses) -> Iterator[tuple[socket.socket, socket.socket]]:
     """The public and the admin listener of a process that has them to itself; raises ListenerUnusable."""
     with (
-        closing(_bound(settings.listen, "listen")) as public,
-        closing(_bound(settings.admin_listen, "admin_listen")) as admin,
+        closing(_bound(at.listen, _PUBLIC)) as public,
+        closing(_bound(at.admin_listen, _ADMIN)) as admin,
     ):
         yield public, admin
 
 
 @contextmanager
-def sharing(settings: Settings, count: int) -> Iterator[list[tuple[socket.socket, socket.socket]]]:
+def sharing(at: Addresses, count: int) -> Iterator[list[tuple[socket.socket, socket.socket]]]:
     """`count` pairs of listeners on the same two addresses, among which Linux spreads the connections.
 
     The first pair listens already, so that another server finds the addresses taken; each other pair begins to when
     its worker does. Raises ListenerUnusable.
     """
     with ExitStack() as stack:
-        for listen, name in ((settings.listen, "listen"), (settings.admin_listen, "admin_listen")):
+        for listen, name in ((at.listen, _PUBLIC), (at.admin_listen, _ADMIN)):
             # With SO_REUSEPORT a second server of the same user would be let in, and get half of the visitors.
             _bound(listen, name).close()
         pairs = [
             (
-                stack.enter_context(closing(_bound(settings.listen, "listen", shared=True))),
-                stack.enter_context(closing(_bound(settings.admin_listen, "admin_listen", shared=True))),
+                stack.enter_context(closing(_bound(at.listen, _PUBLIC, shared=True))),
+                stack.enter_context(closing(_bound(at.admin_listen, _ADMIN, shared=True))),
             )
             for _ in range(count)
         ]
@@ -54,7 +80,7 @@ def sharing(settings: Settings, count: int) -> Iterator[list[tuple[socket.socket
 
 
 def _bound(listen: Listen, name: str, *, shared: bool = False) -> socket.socket:
-    """A bound socket; raises ListenerUnusable."""
+    """A bound socket for the setting of this name; raises ListenerUnusable."""
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -68,7 +94,7 @@ def _bound(listen: Listen, name: str, *, shared: bool = False) -> socket.socket:
         listener.setblocking(False)
     except OSError as error:
         listener.close()
-        another = f"set {variable(name)} to another address."
+        another = f"set {name} to another address."
         match error.errno:
             case errno.EADDRINUSE:
                 why = f"something else listens there: end that, or {another}"
@@ -78,5 +104,5 @@ def _bound(listen: Listen, name: str, *, shared: bool = False) -> socket.socket:
                 why = f"this user may not listen there (ports below 1024 are for root alone): {another}"
             case _:
                 why = f"nothing can listen there ({error.strerror or error}): {another}"
-        raise ListenerUnusable(f"{variable(name)} is {listen}, and {why}") from None
+        raise ListenerUnusable(f"{name} is {listen}, and {why}") from None
     return listener

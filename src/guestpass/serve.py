@@ -25,7 +25,6 @@ from guestpass.settings import Settings
 from guestpass.storage.pruning import Pruning
 from guestpass.storage.retention import VisitRetention
 from guestpass.storage.write_watch import WriteWatch
-from guestpass.system import SystemClock
 from guestpass.tls import Certificate, Pair, warn_of_expiry
 from guestpass.tls_listener import TlsListener
 from guestpass.wire.client_connection import ClientConnection
@@ -36,7 +35,6 @@ Started = Callable[[Core], Awaitable[None]]
 """Called once when everything listens."""
 
 
-_Work = Callable[[], Coroutine[Any, Any, None]]
 # How long the end of a worker waits for what is being written, where the database does not answer.
 _QUIET_SECONDS: Final = 5.0
 
@@ -71,6 +69,8 @@ class WorkerPlace:
     admin: socket.socket
     workers: int
     desk: Path
+    speaks_for_all: bool = True
+    """Whether it is this one that logs what concerns the whole server."""
 
 
 def run(settings: Settings, started: Started) -> int:
@@ -110,10 +110,7 @@ async def _serve_alone(settings: Settings, place: WorkerPlace, preloaded: Preloa
         )
         await started(core)
 
-    def beside() -> Coroutine[Any, Any, None]:
-        return warn_of_expiry(lambda: Pair.of(settings), SystemClock())
-
-    await _serve(settings, place, preloaded, Orders(), tell, beside)
+    await _serve(settings, place, preloaded, Orders(), tell)
     log.info("stopped")
 
 
@@ -124,12 +121,17 @@ async def _serve_supervised(settings: Settings, place: WorkerPlace, preloaded: P
     async def tell(_core: Core) -> None:
         says.write(READY)
 
-    await _serve(settings, place, preloaded, orders, tell, lambda: orders.listen(said))
+    await _serve(settings, place, preloaded, orders, tell, orders.listen(said))
     says.close()
 
 
 async def _serve(
-    settings: Settings, place: WorkerPlace, preloaded: Preloaded, orders: Orders, started: Started, beside: _Work
+    settings: Settings,
+    place: WorkerPlace,
+    preloaded: Preloaded,
+    orders: Orders,
+    started: Started,
+    *beside: Coroutine[Any, Any, None],
 ) -> None:
     pair = Pair.of(settings)
     certificate = Certificate(pair) if pair is not None else None
@@ -149,9 +151,11 @@ async def _serve(
                     is_ready=lambda: not orders.stopping.is_set(),
                     tasks=tasks,
                 )
-                background = [tasks.create_task(beside())]
+                background = [tasks.create_task(each) for each in beside]
                 if certificate is not None:
                     background.append(tasks.create_task(certificate.watch()))
+                if pair is not None and place.speaks_for_all:
+                    background.append(tasks.create_task(warn_of_expiry(pair, core.clock)))
                 await _work(worker, place, certificate, orders, tasks, started)
                 for task in background:
                     task.cancel()

@@ -1,6 +1,6 @@
 """One small process that keeps the listeners and as many equal workers as there are cores.
 
-It knows the settings and nothing of links, so there is little in it that could fail. Each slot has a pair of
+It knows sockets and processes and nothing of links, so there is little in it that could fail. Each slot has a pair of
 listeners that stays open for the supervisor's whole life: a connection that waits in one outlives the worker that
 would have taken it, and the slot's next worker takes it instead.
 """
@@ -13,19 +13,16 @@ import signal
 import socket
 import sys
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from guestpass import telemetry
 from guestpass.app.installation_findings import admin_beside_visitors
 from guestpass.app.public_urls import PublicUrls
 from guestpass.children import Child, Children, adopt_orphans
-from guestpass.forking import READY, RETIRE, ForkServer, NotStartedError, Order, ending
-from guestpass.listeners import sharing
-from guestpass.settings import Settings, SettingsError, load
-from guestpass.system import SystemClock
-from guestpass.tls import Pair, warn_of_expiry
+from guestpass.forking import READY, RETIRE, ForkServer, NotStartedError, Order, Plan, Refused, ending
+from guestpass.listeners import ListenerUnusable, sharing
 
 FORKS: Final = sys.platform == "linux"
 """Whether workers are forked. Elsewhere each is a program of its own: libraries of macOS don't bear a fork, and nothing
@@ -39,20 +36,15 @@ _TERMINAL_SECONDS: Final = 5.0
 """How often we look for our terminal, and how soon after its end the SIGHUP comes that says so."""
 
 
-def supervise(settings: Settings, workers: int | None = None) -> int:
+def supervise(workers: int | None = None) -> int:
     """Serve with so many workers (WORKERS where None) until SIGTERM, SIGINT or the end of the terminal.
 
-    Returns the exit status. Raises ListenerUnusable for an address that is taken, and CertificateUnusable. What only a
-    worker can find out, the first one says itself; its exit status is then ours.
+    Returns the exit status. Raises ListenerUnusable for an address that is taken. What else prevents a start the fork
+    server or the first worker says itself; its exit status is then ours.
     """
-    telemetry.configure(settings.log_format.value)
-    if (pair := Pair.of(settings)) is not None:
-        pair.load()
-    with (
-        sharing(settings, workers or settings.workers) as listeners,
-        tempfile.TemporaryDirectory(prefix="guestpass-") as folder,
-    ):
-        return asyncio.run(Supervisor(settings, listeners, Path(folder)).run())
+    # Until it is known what LOG_FORMAT says.
+    telemetry.configure("console" if sys.stderr.isatty() else "json")
+    return asyncio.run(Supervisor(workers).run())
 
 
 @dataclass(slots=True)
@@ -93,12 +85,15 @@ class _Slot:
 
 
 class Supervisor:
-    """Keeps a worker in each slot. `listeners` has a pair for each slot, `folder` is for the workers' sockets."""
+    """Keeps a worker in each of so many slots, or in as many as WORKERS says where it is None."""
 
-    def __init__(self, settings: Settings, listeners: list[tuple[socket.socket, socket.socket]], folder: Path) -> None:
-        self._settings = settings
-        self._folder = folder
-        self._slots = [_Slot(number, public, admin) for number, (public, admin) in enumerate(listeners)]
+    def __init__(self, workers: int | None) -> None:
+        self._workers = workers
+        self._plan: Plan
+        self._drain_seconds = 0.0
+        self._folder = ""
+        self._slots: list[_Slot] = []
+        self._unusable: ListenerUnusable | None = None
         self._log = telemetry.logger("guestpass.supervisor")
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Event()
@@ -122,50 +117,69 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGHUP, hang_up)
         self._children = Children()
         self._forks = FORKS and adopt_orphans()
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                work = [tasks.create_task(each) for each in (self._work(), self._watch_terminal())]
-                await self._stopping.wait()
-                for task in work:
-                    task.cancel()
-        finally:
-            await self._end_all()
+        with ExitStack() as resources:
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    work = [tasks.create_task(each) for each in (self._work(resources), self._watch_terminal())]
+                    await self._stopping.wait()
+                    for task in work:
+                        task.cancel()
+            finally:
+                await self._end_all()
+        if self._unusable is not None:
+            raise self._unusable
         return self._status
 
-    async def _work(self) -> None:
-        first = self._slots[0]
+    async def _work(self, resources: ExitStack) -> None:
         try:
-            # Alone, since it says what prevents a start.
-            fork_server = await self._start_fork_server(prepares=True)
-            first.worker = await self._start(first, fork_server)
+            await self._begin(resources)
+        except ListenerUnusable as error:
+            self._unusable = error
+            self._stopping.set()
+            return
         except NotStartedError as error:
             self._status = error.status if error.status is not None and error.status > 0 else 1
             if self._status != error.status:
                 self._log.error("worker_not_started", ended=str(error))
             self._stopping.set()
             return
-        self._fork_server = fork_server
         async with asyncio.TaskGroup() as tasks:
             for slot in self._slots:
                 tasks.create_task(self._keep(slot))
             if self._forks:
                 tasks.create_task(self._keep_fork_server())
-            tasks.create_task(warn_of_expiry(lambda: Pair.of(self._settings), SystemClock()))
             for slot in self._slots:
                 await slot.filled.wait()
-            settings = self._settings
-            beside = admin_beside_visitors(settings.admin_url, PublicUrls(settings.public_url, settings.link_domain))
+            plan = self._plan
+            beside = admin_beside_visitors(plan.admin_url, PublicUrls(plan.public_url, plan.link_domain))
             if beside is not None:
                 self._log.warning(beside.code, effect=beside.detail, remedy=beside.remedy)
             self._log.info(
                 "serving",
-                public_url=settings.public_url,
-                admin_url=settings.admin_url,
-                link_domain=settings.link_domain,
+                public_url=plan.public_url,
+                admin_url=plan.admin_url,
+                link_domain=plan.link_domain,
                 workers=len(self._slots),
             )
             _notify("READY=1")
             await self._reload_when_asked(tasks)
+
+    async def _begin(self, resources: ExitStack) -> None:
+        """Take the addresses and start the first worker; raises ListenerUnusable and NotStartedError."""
+        fork_server = await self._start_fork_server("--prepare")
+        plan = self._plan = fork_server.plan
+        self._drain_seconds = plan.drain
+        telemetry.configure(plan.log_format)
+        # Before anything is made: a second server on the same addresses must leave no trace.
+        listeners = resources.enter_context(sharing(plan, self._workers or plan.workers))
+        self._folder = resources.enter_context(tempfile.TemporaryDirectory(prefix="guestpass-"))
+        self._slots = [_Slot(number, public, admin) for number, (public, admin) in enumerate(listeners)]
+        await fork_server.load()
+        # Alone, since it says what else prevents a start.
+        first = self._slots[0]
+        first.worker = await self._start(first, fork_server)
+        if self._forks:
+            self._fork_server = fork_server
 
     async def _watch_terminal(self) -> None:
         """Notice where it ends without a SIGHUP, as after a shell's `exit`: who sends one later wants new workers."""
@@ -222,7 +236,7 @@ class Supervisor:
     async def _living_fork_server(self) -> ForkServer:
         """What forks workers: the one that there is, or a new one where it has died. Raises NotStartedError."""
         if not self._forks:
-            return await self._start_fork_server()
+            return await self._load_fork_server()
         async with self._fork_server_lock:
             if self._fork_server is not None and not self._fork_server.is_usable:
                 self._log.error(
@@ -230,57 +244,60 @@ class Supervisor:
                 )
                 self._fork_server = None
             if self._fork_server is None:
-                self._fork_server = await self._start_fork_server()
+                self._fork_server = await self._load_fork_server()
             return self._fork_server
 
-    async def _start_fork_server(self, *, prepares: bool = False) -> ForkServer:
-        return await ForkServer.start(self._children, prepares=prepares, once=not self._forks)
+    async def _start_fork_server(self, *options: str) -> ForkServer:
+        return await ForkServer.start(self._children, *options, *([] if self._forks else ["--once"]))
+
+    async def _load_fork_server(self) -> ForkServer:
+        fork_server = await self._start_fork_server()
+        await fork_server.load()
+        return fork_server
 
     async def _reload_when_asked(self, tasks: asyncio.TaskGroup) -> None:
         while True:
             await self._reloading.wait()
             self._reloading.clear()
-            if not self._read_settings():
+            try:
+                new = await self._start_fork_server("--prepare", "--refuse")
+                self._take_plan(new)
+            except Refused as error:
+                self._log.error("reload_refused", cause=str(error), effect="the workers go on as they are")
+                continue
+            except NotStartedError as error:
+                self._tell_not_replaced(self._slots[0], error)
                 continue
             self._log.info("replacing_workers", workers=len(self._slots))
-            if await self._replace_all(tasks):
+            if await self._replace_all(new, tasks):
                 self._log.info("workers_replaced", workers=len(self._slots))
 
-    def _read_settings(self) -> bool:
-        """Take the settings as they are now; False, and a line in the log, where no worker could start with them."""
-        before, refused = self._settings, ""
-        try:
-            settings = load().settings
-            if (pair := Pair.of(settings)) is not None:
-                pair.load()
-        except SettingsError as error:
-            refused = str(error)
-        else:
-            if (settings.listen, settings.admin_listen) != (before.listen, before.admin_listen):
-                refused = "GUESTPASS_LISTEN or GUESTPASS_ADMIN_LISTEN has changed, which needs a restart."
-        if refused:
-            self._log.error("reload_refused", cause=refused, effect="the workers go on as they are")
-            return False
-        if settings.workers != before.workers:
+    def _take_plan(self, fork_server: ForkServer) -> None:
+        """Go on with the settings of a new fork server; raises Refused, and ends it, where they need a restart."""
+        before, plan = self._plan, fork_server.plan
+        if (plan.listen, plan.admin_listen) != (before.listen, before.admin_listen):
+            fork_server.end()
+            raise Refused("GUESTPASS_LISTEN or GUESTPASS_ADMIN_LISTEN has changed, which needs a restart.")
+        if plan.workers != before.workers:
             self._log.warning("workers_not_changed", cause="another number of workers needs a restart")
-        self._settings = settings
-        return True
+        self._plan, self._drain_seconds = plan, plan.drain
 
-    async def _replace_all(self, tasks: asyncio.TaskGroup) -> bool:
-        """Put new workers into all slots, with the code and the settings of this moment; False where one failed."""
+    async def _replace_all(self, new: ForkServer, tasks: asyncio.TaskGroup) -> bool:
+        """Put workers of a new fork server into all slots; False where one failed."""
         first, *others = self._slots
         try:
-            new = await self._start_fork_server(prepares=True)
+            await new.load()
         except NotStartedError as error:
             self._tell_not_replaced(first, error)
             return False
         if not await self._replace(first, new, tasks):
             new.end()
             return False
-        async with self._fork_server_lock:
-            old, self._fork_server = self._fork_server, new
-        if old is not None:
-            old.end()
+        if self._forks:
+            async with self._fork_server_lock:
+                old, self._fork_server = self._fork_server, new
+            if old is not None:
+                old.end()
         for slot in others:
             if not await self._replace(slot, None, tasks):
                 return False
@@ -307,7 +324,7 @@ class Supervisor:
 
     async def _start(self, slot: _Slot, fork_server: ForkServer) -> _Worker:
         """Start a worker and wait until it is ready; raises NotStartedError."""
-        order = Order(slot=slot.number, workers=len(self._slots), folder=str(self._folder))
+        order = Order(slot=slot.number, workers=len(self._slots), folder=self._folder)
         ours, theirs = socket.socketpair()
         try:
             with theirs:
@@ -347,7 +364,7 @@ class Supervisor:
     async def _await_end(self, child: Child) -> None:
         """Wait for a process that was told to end; one that hangs is killed."""
         try:
-            async with asyncio.timeout(self._settings.drain.total_seconds() + _KILL_SECONDS):
+            async with asyncio.timeout(self._drain_seconds + _KILL_SECONDS):
                 await child.wait()
         except TimeoutError:
             self._log.error("worker_killed", pid=child.pid, cause="it did not end in time")

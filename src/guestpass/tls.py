@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -132,15 +131,15 @@ class Certificate:
         connection.context = self._current
 
 
-async def warn_of_expiry(current: Callable[[], Pair | None], clock: SystemClock) -> None:
+async def warn_of_expiry(pair: Pair, clock: SystemClock) -> None:
     """Say so once a day when the certificate has less than two weeks left, until cancelled."""
     log = telemetry.logger("guestpass.tls")
     while True:
-        pair, expires_at = current(), None
+        expires_at = None
         # Whoever reads it for its connections says what is wrong with it.
         with contextlib.suppress(CertificateUnusable):
-            expires_at = None if pair is None else pair.expires_at()
-        if pair is not None and expires_at is not None and (left := expires_at - clock.now()) < CERTIFICATE_ENDS_SOON:
+            expires_at = pair.expires_at()
+        if expires_at is not None and (left := expires_at - clock.now()) < CERTIFICATE_ENDS_SOON:
             log.warning(
                 "certificate_expires" if left > timedelta() else "certificate_expired",
                 expires_at=expires_at.isoformat(),

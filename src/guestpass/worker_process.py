@@ -66,6 +66,7 @@ def work(
         admin=admin,
         workers=order.workers,
         desk=Path(order.folder) / f"{os.getpid()}.sock",
+        speaks_for_all=order.slot == 0,
     )
     with installation():
         return serve.work(settings, place, preloaded, line)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from tests.cli.command import Result
 
-from guestpass.cli.main import run
+from guestpass.cli.commands import run
 
 
 @dataclass(frozen=True)

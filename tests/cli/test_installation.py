@@ -108,7 +108,7 @@ def test_a_first_start_in_somebody_elses_directory_makes_nothing(bare: Guestpass
 _AS_A_STRANGER = """
 import os, pwd, sys
 import guestpass.wiring
-from guestpass.cli.main import run
+from guestpass.cli.commands import run
 if os.geteuid() == 0:
     os.setgroups([])
     os.setuid(pwd.getpwnam("nobody").pw_uid)

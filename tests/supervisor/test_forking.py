@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from tests.faults.owner import ignore_broken
 from tests.gateway.raw_client import RawClient
 from tests.gateway.shared import sharing
 from tests.installation import Installation, installation
@@ -47,6 +48,7 @@ async def _kill_worker(server: Installation) -> int:
     client.send(b"GET /healthz HTTP/1.1\r\nHost: localhost:%d\r\n\r\n" % server.admin_port)
     assert (await Kept(client).patiently()).status == 200
     await client.close()
+    await ignore_broken(server.client)
     [new] = worker_ids(server)
     assert new != old
     return new
@@ -91,6 +93,7 @@ async def test_where_worker_and_fork_server_die_together_both_are_replaced(lone:
     for each in (fork_server, worker):
         os.kill(each, signal.SIGKILL)
     await until_gone(worker, fork_server)
+    await ignore_broken(lone.client)
     async with answering() as url, sharing(lone) as share:
         shared = await share(url)
         assert (await shared.ask(b"GET /quick HTTP/1.1")).status == 200

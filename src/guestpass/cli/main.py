@@ -1,45 +1,36 @@
-"""The command `guestpass`: run what was asked for, and end with an exit status."""
+"""The command `guestpass`."""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import NoReturn
 
-import typer
-from typer.exceptions import TyperException
-
-from guestpass.cli import environment_options, link_options, options
-from guestpass.cli.application import app
-from guestpass.cli.session import WRONG, Stopped
-from guestpass.cli.stopping import say, stopping
-
 
 def main() -> NoReturn:
-    """The command `guestpass`."""
+    """Run what was asked for and end with its exit status."""
     # What we make (the database and its companions above all) is nobody else's to read.
     os.umask(0o077)
-    sys.exit(run(sys.argv[1:]))
+    match sys.argv[1:]:
+        case ["serve"]:
+            status = _serve(None)
+        case ["serve", "--workers", number] if re.fullmatch(r"[1-9][0-9]?", number):
+            status = _serve(int(number))
+        case arguments:
+            from guestpass.cli.commands import run  # noqa: PLC0415 - see `_serve`
+
+            status = run(arguments)
+    sys.exit(status)
 
 
-def run(arguments: list[str]) -> int:
-    """Run one command and return its exit status."""
-    if any("\udc80" <= character <= "\udcff" for argument in arguments for character in argument):
-        return say(WRONG, "The arguments must be valid text in the locale's encoding, which should be UTF-8.")
-    names = {**options.NAMES, **environment_options.NAMES, **link_options.NAMES}
-    return stopping(lambda: _command(arguments), names)
+def _serve(workers: int | None) -> int:
+    """Do what the command `serve` does, without what reads arguments: that would be half of the supervisor's memory."""
+    from guestpass.domain.errors import GuestpassError  # noqa: PLC0415 - the other commands need no sockets and signals
+    from guestpass.supervisor import supervise  # noqa: PLC0415
 
-
-def _command(arguments: list[str]) -> object:
-    """Let typer read the arguments and run the command, and put what it raises into words that all know."""
     try:
-        return typer.main.get_command(app).main(args=arguments, prog_name="guestpass", standalone_mode=False)
-    except TyperException as error:
-        # Where a command is left out, the message is the whole help.
-        if error.format_message().startswith("Usage:"):
-            typer.echo(error.format_message(), err=True)
-            return WRONG
-        # The words of what reads the arguments, without those that only programmers know.
-        raise Stopped(error.exit_code, error.format_message().replace("Value error, ", "")) from None
-    except typer.Abort:
-        raise KeyboardInterrupt from None
+        return supervise(workers)
+    except GuestpassError as error:
+        print(f"guestpass: {error}", file=sys.stderr)  # noqa: T201 - the command's way to speak
+        return 1

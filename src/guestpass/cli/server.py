@@ -41,7 +41,7 @@ def serve(
     """
     from guestpass.supervisor import supervise  # noqa: PLC0415 - the other commands need no sockets and signals
 
-    raise typer.Exit(supervise(load().settings, workers))
+    raise typer.Exit(supervise(workers))
 
 
 def show_settings(as_json: AsJSON = False) -> None:

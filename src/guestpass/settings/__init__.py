@@ -4,6 +4,7 @@ Settings are read once, by `load`, and passed down. A variable ``GUESTPASS_<NAME
 file, the file before the default.
 """
 
+from guestpass.listeners import Listen
 from guestpass.settings.loading import (
     CONFIG_HELP,
     CONFIG_VARIABLE,
@@ -17,7 +18,7 @@ from guestpass.settings.loading import (
     variable,
 )
 from guestpass.settings.model import DEFAULT_DENY, PREFIX, SECRETS, Settings, SettingsError
-from guestpass.settings.parsers import MAX_WORKERS, Listen, LogFormat, Network, parse_database_url, without_passwords
+from guestpass.settings.parsers import MAX_WORKERS, LogFormat, Network, parse_database_url, without_passwords
 
 __all__ = [
     "CONFIG_HELP",

@@ -15,10 +15,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from guestpass.domain.visit import AddressDetail
+from guestpass.listeners import Listen
 from guestpass.settings.cores import usable_cores
 from guestpass.settings.parsers import (
     POSTGRES_SCHEMES,
-    Listen,
     LogFormat,
     Network,
     parse_address_detail,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
@@ -19,6 +18,7 @@ from guestpass.domain.durations import parse_duration
 from guestpass.domain.ip_addresses import plain_address, plain_network, written_address
 from guestpass.domain.urls import split_url
 from guestpass.domain.visit import AddressDetail
+from guestpass.listeners import Listen
 
 SECRET_LENGTH = 32
 
@@ -38,17 +38,6 @@ class LogFormat(StrEnum):
 
     CONSOLE = "console"
     JSON = "json"
-
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """Where to accept connections: an IP address (without brackets) and a TCP port."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{_bracketed(self.host)}:{self.port}"
 
 
 def parse_data_dir(value: object) -> Path:

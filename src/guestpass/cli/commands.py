@@ -1,0 +1,34 @@
+"""Run the command that was asked for, and end with an exit status."""
+
+from __future__ import annotations
+
+import typer
+from typer.exceptions import TyperException
+
+from guestpass.cli import environment_options, link_options, options
+from guestpass.cli.application import app
+from guestpass.cli.session import WRONG, Stopped
+from guestpass.cli.stopping import say, stopping
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit status."""
+    if any("\udc80" <= character <= "\udcff" for argument in arguments for character in argument):
+        return say(WRONG, "The arguments must be valid text in the locale's encoding, which should be UTF-8.")
+    names = {**options.NAMES, **environment_options.NAMES, **link_options.NAMES}
+    return stopping(lambda: _command(arguments), names)
+
+
+def _command(arguments: list[str]) -> object:
+    """Let typer read the arguments and run the command, and put what it raises into words that all know."""
+    try:
+        return typer.main.get_command(app).main(args=arguments, prog_name="guestpass", standalone_mode=False)
+    except TyperException as error:
+        # Where a command is left out, the message is the whole help.
+        if error.format_message().startswith("Usage:"):
+            typer.echo(error.format_message(), err=True)
+            return WRONG
+        # The words of what reads the arguments, without those that only programmers know.
+        raise Stopped(error.exit_code, error.format_message().replace("Value error, ", "")) from None
+    except typer.Abort:
+        raise KeyboardInterrupt from None
