@@ -1,4 +1,4 @@
-"""Ask an Odoo for an asset on our own account: nothing of any visitor is in the request."""
+"""Fetch assets from an Odoo with requests of our own, which hold nothing of any visitor."""
 
 from __future__ import annotations
 
@@ -11,67 +11,62 @@ from typing import Final, cast
 from guestpass.odoo.assets.cache import FetchedAsset
 from guestpass.odoo.fairness.fair_queue import RequestQueue
 from guestpass.odoo.http.requests import FixedName
-from guestpass.wire.chunked import ChunkedDecoder
 from guestpass.wire.connector import Connector, UpstreamOrigin
-from guestpass.wire.heads import MAX_HEAD, MAX_INTERIM, ResponseHead, read_response_head
+from guestpass.wire.response_reader import BrokenResponseError, ResponseReader
 
-_END: Final = b"\r\n\r\n"
 _HELD: Final = 1024 * 1024
+"""Bytes that may wait to be read before the connection is paused."""
 
 
-class BrokenAnswerError(Exception):
-    """The answer is not whole, or no answer at all."""
-
-
-class _Reading(asyncio.Protocol):
-    """Bytes as they come, at most some _HELD of them ahead of who reads."""
+class _Connection(asyncio.Protocol):
+    """Buffer what arrives, and pause the connection where about _HELD bytes wait."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._pieces: deque[bytes] = deque()
         self._held = 0
-        self._more = asyncio.Event()
-        self._over = False
+        self._changed = asyncio.Event()
+        self._has_ended = False
         self._error: Exception | None = None
-        self._paused = False
+        self._is_paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Hold the bytes, and the upstream where there are many."""
+        """Buffer the bytes."""
         self._pieces.append(data)
         self._held += len(data)
-        self._more.set()
-        if self._held > _HELD and not self._paused:
-            self._paused = True
+        self._changed.set()
+        if self._held > _HELD and not self._is_paused:
+            self._is_paused = True
             self.transport.pause_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Nothing more will come."""
-        self._over, self._error = True, error
-        self._more.set()
+        """Note the end."""
+        self._has_ended, self._error = True, error
+        self._changed.set()
 
     async def read(self) -> bytes:
-        """The next bytes; empty at a clean end. Raises BrokenAnswerError where the connection broke."""
-        while not self._pieces and not self._over:
-            self._more.clear()
-            await self._more.wait()
+        """Return the next bytes; empty at the end. Raises BrokenResponseError if the connection broke."""
+        while not self._pieces and not self._has_ended:
+            self._changed.clear()
+            await self._changed.wait()
         if self._pieces:
             data = self._pieces.popleft()
             self._held -= len(data)
-            if self._paused and not self._held:
-                self._paused = False
+            if self._is_paused and not self._held:
+                self._is_paused = False
                 self.transport.resume_reading()
             return data
         if self._error is not None:
-            raise BrokenAnswerError(str(self._error))
+            raise BrokenResponseError(str(self._error))
         return b""
 
 
 class _Turn:
-    """Waits for a turn among the visitors' requests; fetches are for all of them, so they are nobody's."""
+    """Wait for a turn among the visitors' requests; a fetch is for all of them, so it counts for none."""
 
     visitor = None
 
@@ -94,80 +89,52 @@ async def fetched(
     address: bytes,
     turns: RequestQueue,
 ) -> AsyncIterator[FetchedAsset]:
-    """Odoo's answer to a GET of `path` with the fixed name and `fields`.
+    """Send a GET of `path` with the fixed name and `fields`, and yield the response.
 
-    `address` is what Odoo's log shows as the client. Raises UnreachableError and BrokenAnswerError.
+    `address` is the client's in Odoo's log. Raises UnreachableError, NoDescriptorError and BrokenResponseError.
     """
     turn = _Turn()
     if not turns.enter(turn):
-        raise BrokenAnswerError("too many requests wait")
-    reading = None
+        raise BrokenResponseError("too many requests wait")
+    connection = None
     try:
         await turn.came.wait()
-        reading = await connector.connect(origin, _Reading)
+        connection = await connector.connect(origin, _Connection)
         lines = b"".join(b"%b: %b\r\n" % field for field in fields)
-        reading.transport.write(
+        connection.transport.write(
             b"GET %b HTTP/1.1\r\nHost: %b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Host: %b\r\nX-Forwarded-Proto: %b\r\n"
             b"Accept-Encoding: identity\r\nAccept: */*\r\nConnection: close\r\n%b\r\n"
             % (path, name.host, address, name.host, name.scheme, lines)
         )
-        head, rest = await _read_head(reading)
-        yield FetchedAsset(head, _body(head, rest, reading))
+        reader = ResponseReader(b"GET")
+        head = None
+        while head is None:
+            head = reader.final_head(await _read_or_end(reader, connection))
+        if head.status == 101:
+            raise BrokenResponseError("it switched protocols without being asked")
+        yield FetchedAsset(head, _body(reader, connection))
     finally:
         turns.leave(turn)
-        if reading is not None:
-            reading.transport.abort()
+        if connection is not None:
+            connection.transport.abort()
 
 
-async def _read_head(reading: _Reading) -> tuple[ResponseHead, bytes]:
-    data = b""
-    interim = 0
-    while True:
-        end = data.find(_END)
-        if 0 <= end <= MAX_HEAD:
-            try:
-                head = read_response_head(data[: end + len(_END)])
-            except ValueError as error:
-                raise BrokenAnswerError(str(error)) from None
-            data = data[end + len(_END) :]
-            if head.status >= 200:
-                return head, data
-            interim += 1
-            if interim > MAX_INTERIM:
-                raise BrokenAnswerError(f"more than {MAX_INTERIM} interim answers")
-            continue
-        if len(data) > MAX_HEAD:
-            raise BrokenAnswerError("an endless head")
-        more = await reading.read()
-        if not more:
-            raise BrokenAnswerError("no answer")
-        data += more
+async def _body(reader: ResponseReader, connection: _Connection) -> AsyncIterator[bytes]:
+    """Yield the body until it is complete; raises BrokenResponseError if it ends before."""
+    data, at = reader.rest, 0
+    while not reader.is_complete:
+        if at < len(data):
+            yield reader.read_body(data, at)
+            at = reader.position
+            if at < len(data):
+                await asyncio.sleep(0)  # others first: each byte of payload may be a chunk
+        else:
+            data, at = await _read_or_end(reader, connection), 0
 
 
-async def _body(head: ResponseHead, data: bytes, reading: _Reading) -> AsyncIterator[bytes]:
-    """The body; ends where it is complete and raises BrokenAnswerError where it is not."""
-    decoder = ChunkedDecoder() if head.chunked else None
-    left = head.content_length
-    while True:
-        if decoder is not None:
-            at = 0
-            while at < len(data) and not decoder.done:
-                yield b"".join(decoder.feed(data, at))
-                at = decoder.position
-                await asyncio.sleep(0)  # others first: a byte of payload may be a chunk
-            if decoder.done:
-                return
-        elif left is not None:
-            data = data[:left]
-            left -= len(data)
-            if data:
-                yield data
-            if not left:
-                return
-        elif data:
-            yield data
-        data = await reading.read()
-        if not data:
-            if decoder is None and left is None:
-                return
-            raise BrokenAnswerError("the body was cut off")
+async def _read_or_end(reader: ResponseReader, connection: _Connection) -> bytes:
+    """Return the next bytes; empty if the end of the connection completes the response. Raises BrokenResponseError."""
+    data = await connection.read()
+    if not data:
+        reader.end()
+    return data

@@ -7,12 +7,13 @@ import asyncio
 import pytest
 
 from guestpass.gateway.address_policy import AddressPolicy
-from guestpass.odoo.assets.fetching import BrokenAnswerError, fetched
+from guestpass.odoo.assets.fetching import fetched
 from guestpass.odoo.fairness.fair_queue import RequestQueue
 from guestpass.odoo.http.requests import FixedName
 from guestpass.wire.connector import Connector, UpstreamOrigin
 from guestpass.wire.heads import MAX_HEAD, MAX_INTERIM
 from guestpass.wire.resolver import Resolver
+from guestpass.wire.response_reader import BrokenResponseError
 
 INTERIM = b"HTTP/1.1 103 Early Hints\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nasset"
@@ -41,6 +42,11 @@ async def test_some_interim_answers_are_passed_over() -> None:
     assert await fetch(INTERIM * MAX_INTERIM + ANSWER) == b"asset"
 
 
+async def test_a_switch_of_protocols_that_nobody_asked_for_is_no_answer() -> None:
+    with pytest.raises(BrokenResponseError, match="switched protocols"):
+        await fetch(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n" + ANSWER)
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -50,5 +56,5 @@ async def test_some_interim_answers_are_passed_over() -> None:
     ids=["more of them", "a head that is too large"],
 )
 async def test_no_more_of_a_head_is_read_than_there_may_be(said: bytes) -> None:
-    with pytest.raises(BrokenAnswerError):
+    with pytest.raises(BrokenResponseError):
         await fetch(said)
