@@ -19,7 +19,7 @@ async def _nothing() -> None:
     pass
 
 
-class PlayedDoor:
+class FakeAuthenticator:
     """Knows some users, and refuses everybody while `refusal` is set.
 
     `tried` are logins, passwords and addresses in order, `sessions` those that nobody ended. `meanwhile` runs while
@@ -58,6 +58,6 @@ class PlayedDoor:
         self.sessions.discard(session_id)
 
 
-def sign_outs(store: Store, clock: Clock, door: PlayedDoor, sealer: Sealer | None = None) -> SignOuts:
+def sign_outs(store: Store, clock: Clock, authenticator: FakeAuthenticator, sealer: Sealer | None = None) -> SignOuts:
     """Opens what the tests' `KEYS` sealed, where no other sealer is given."""
-    return SignOuts(store, sealer or SealedSecrets(KEYS, SystemEntropy()), door, clock, SystemEntropy())
+    return SignOuts(store, sealer or SealedSecrets(KEYS, SystemEntropy()), authenticator, clock, SystemEntropy())

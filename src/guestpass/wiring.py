@@ -20,10 +20,12 @@ from guestpass.app.public_urls import PublicUrls
 from guestpass.app.sign_outs import SignOuts
 from guestpass.app.token_revocation import TokenRevocation
 from guestpass.data_directory import Secrets, make_secrets, read_secrets, whereabouts
+from guestpass.domain.environment import Kind
 from guestpass.gateway.address_policy import AddressPolicy
 from guestpass.keepalive import probe_when_silent
-from guestpass.outbound.check import EnvironmentChecker
+from guestpass.outbound.check import ConnectionChecker, EnvironmentChecker
 from guestpass.outbound.http_client import HttpClient
+from guestpass.outbound.odoo_check import OdooChecker
 from guestpass.outbound.odoo_sign_in import OdooSignIn
 from guestpass.settings import Settings, variable
 from guestpass.signing.bearer import BearerTokens
@@ -54,7 +56,7 @@ class Core:
     entropy: SystemEntropy
     vault: SealedTokens
     sealer: SealedSecrets
-    door: OdooSignIn
+    authenticator: OdooSignIn
     sign_outs: SignOuts
     hasher: Argon2Hasher
     passes: PassSigner
@@ -136,13 +138,11 @@ def _assemble(
         own_listeners=[(listen.host, listen.port) for listen in (settings.listen, settings.admin_listen)],
     )
     connector = Connector(policy, Resolver(), set_options=probe_when_silent)
-    prober, door, sealer = (
-        EnvironmentChecker(connector, entropy),
-        OdooSignIn(HttpClient(connector)),
-        SealedSecrets(keys, entropy),
-    )
-    sign_outs = SignOuts(database, sealer, door, clock, entropy)
-    accounts = AccountService(database, announcer, sealer, door, sign_outs, clock)
+    http = HttpClient(connector)
+    checker = EnvironmentChecker({Kind.WEB: ConnectionChecker(http), Kind.ODOO: OdooChecker(http, entropy)})
+    authenticator, sealer = OdooSignIn(HttpClient(connector)), SealedSecrets(keys, entropy)
+    sign_outs = SignOuts(database, sealer, authenticator, clock, entropy)
+    accounts = AccountService(database, announcer, sealer, authenticator, sign_outs, clock)
     return Core(
         settings=settings,
         keys=keys,
@@ -151,7 +151,7 @@ def _assemble(
         entropy=entropy,
         vault=vault,
         sealer=sealer,
-        door=door,
+        authenticator=authenticator,
         sign_outs=sign_outs,
         hasher=hasher,
         passes=PassSigner(keys, entropy),
@@ -172,7 +172,7 @@ def _assemble(
             database, announcer, vault, hasher, addresses, accounts, clock, entropy, longest=settings.max_link_lifetime
         ),
         records=LinkRecords(database, announcer, clock, settings.visitor_addresses),
-        environments=EnvironmentService(database, announcer, clock, entropy, prober),
+        environments=EnvironmentService(database, announcer, clock, entropy, checker),
         accounts=accounts,
         branding=BrandingService(database, announcer, clock),
         findings=Findings(database, addresses),

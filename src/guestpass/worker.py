@@ -37,7 +37,8 @@ from guestpass.gateway.rate_limiter import LocalRate
 from guestpass.gateway.request_handler import RequestHandler, decide_admin
 from guestpass.odoo.assets.cache import AssetCache
 from guestpass.odoo.fairness.spool import SpoolRoom
-from guestpass.outbound.reachability_check import ReachabilityChecker
+from guestpass.outbound.check import ConnectionChecker
+from guestpass.outbound.http_client import HttpClient
 from guestpass.settings import Settings
 from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.feed import Feed, open_feed
@@ -140,7 +141,7 @@ def build_worker(
     sessions = VisitorSessions(
         core.database,
         core.sealer,
-        core.door,
+        core.authenticator,
         core.sign_outs,
         DatabaseBudget(core.database, core.clock, SIGN_INS, "sign-in"),
         core.clock,
@@ -250,7 +251,7 @@ def build_worker(
     reachability = Reachability(
         core.database,
         announcer,
-        ReachabilityChecker(core.connector),
+        ConnectionChecker(HttpClient(core.connector)),
         core.environments,
         DatabaseBudget(core.database, core.clock, ROUNDS, "reachability"),
         core.clock,

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 import uvicorn
-from tests.doors import PlayedDoor, sign_outs
-from tests.probing import NotingProber
+from tests.authenticators import FakeAuthenticator, sign_outs
+from tests.environment_checks import RecordingCheck
 from tests.storage.migrated import new_database
 from tests.storage.samples import visit_log
 
@@ -76,8 +76,8 @@ class Face:
     database_url: str
     clock: SettableClock
     services: WebServices
-    prober: NotingProber
-    door: PlayedDoor
+    checker: RecordingCheck
+    authenticator: FakeAuthenticator
     ready: list[bool] = field(default_factory=lambda: [True])
 
     def token(self, *, scopes: frozenset[Scope] = ALL_SCOPES, org: str = "default", sub: str = "olga") -> str:
@@ -123,7 +123,7 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
     keys = Keys.from_secret("another secret of the tests, just as long")
     database, vault, hasher = Database(database_url, clock), SealedTokens(keys, entropy), Argon2Hasher()
     addresses = PublicUrls(PUBLIC_URL, link_domain)
-    ready, prober, door = [True], NotingProber(), PlayedDoor()
+    ready, checker, authenticator = [True], RecordingCheck(), FakeAuthenticator()
     visits = visit_log(database, clock, agent_of=_user_agents().read)
     tries = PasswordTries(
         database,
@@ -132,7 +132,9 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
         of_link="5/hour",
     )
     sealer = SealedSecrets(keys, entropy)
-    accounts = AccountService(database, Silence(), sealer, door, sign_outs(database, clock, door, sealer), clock)
+    accounts = AccountService(
+        database, Silence(), sealer, authenticator, sign_outs(database, clock, authenticator, sealer), clock
+    )
 
     async def is_ready() -> bool:
         return ready[0]
@@ -141,7 +143,7 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
         links=LinkService(database, Silence(), vault, hasher, addresses, accounts, clock, entropy, longest=LONGEST),
         password_tries=tries,
         records=LinkRecords(database, Silence(), clock, AddressDetail.SHORTENED),
-        environments=EnvironmentService(database, Silence(), clock, entropy, prober),
+        environments=EnvironmentService(database, Silence(), clock, entropy, checker),
         accounts=accounts,
         branding=BrandingService(database, Silence(), clock),
         findings=Findings(database, addresses),
@@ -181,7 +183,7 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
             time.sleep(0.005)
         try:
             port = listener.getsockname()[1]
-            yield Face(f"http://127.0.0.1:{port}", database_url, clock, services, prober, door, ready)
+            yield Face(f"http://127.0.0.1:{port}", database_url, clock, services, checker, authenticator, ready)
         finally:
             server.should_exit = True
             thread.join(20)

@@ -46,7 +46,7 @@ async def test_an_account_from_its_first_day_to_its_last(owner: httpx2.AsyncClie
     assert (added.status_code, added.json()) == (201, SHOWN)
     listed = await owner.get(ACCOUNTS)
     assert listed.json() == {"accounts": [SHOWN], "total": 1}
-    face.door.passwords["demo"] = "a new one"
+    face.authenticator.passwords["demo"] = "a new one"
     renewed = await owner.post(ACCOUNTS, json={"name": "demo", "login": "demo", "password": "a new one"})
     assert (renewed.status_code, renewed.json()) == (200, SHOWN)
     for answer in (added, listed, renewed):
@@ -98,7 +98,7 @@ async def test_what_cannot_be_accepted_is_named_and_not_kept(
 
 async def test_the_way_in_is_named_where_it_is_what_is_wrong(owner: httpx2.AsyncClient, face: Face) -> None:
     for refusal, field in ((SignInRefusal.DATABASE, "database"), (SignInRefusal.UNREACHABLE, "url")):
-        face.door.refusal = refusal
+        face.authenticator.refusal = refusal
         assert list(_errors(await owner.post(ACCOUNTS, json=DEMO))) == [field]
         assert list(_errors(await owner.post(SHARES, json={"signInAs": DEMO}))) == [field]
 

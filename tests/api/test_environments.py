@@ -174,10 +174,10 @@ async def test_paths_that_can_not_be_opened_are_refused_with_the_reason(
 async def test_what_a_look_found_is_shown_and_looked_for_again(face: Face, owner: httpx2.AsyncClient) -> None:
     first = Finding("unreachable", "Nothing answers.", "Start it.")
     second = Finding("base_url_unknown", "Nobody knows.", "Say it.")
-    face.prober.report = CheckReport(findings=(first,))
+    face.checker.report = CheckReport(findings=(first,))
     added = await owner.post("/api/environments", json={"id": "odoo", "name": "Odoo", "url": "http://10.0.0.5"})
     face.clock.time += timedelta(hours=1)
-    face.prober.report = CheckReport(odoo_version="18.0", findings=(second, first))
+    face.checker.report = CheckReport(odoo_version="18.0", findings=(second, first))
     checked = await owner.post("/api/environments/odoo/check")
 
     assert added.status_code == 201
@@ -283,7 +283,7 @@ async def test_what_was_found_and_what_follows_from_the_set_up_are_shown_togethe
     face: Face, owner: httpx2.AsyncClient
 ) -> None:
     await owner.post("/api/environments", json={"id": "one", "name": "One", "url": "http://10.0.0.5"})
-    face.prober.report = CheckReport(findings=(Finding("unreachable", "x", "y"),))
+    face.checker.report = CheckReport(findings=(Finding("unreachable", "x", "y"),))
     second = await owner.post("/api/environments", json={"id": "two", "name": "Two", "url": "http://10.0.0.6"})
 
     assert [each["code"] for each in second.json()["findings"]] == ["unreachable", "shared_origin"]

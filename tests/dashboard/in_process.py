@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx2
 from fastapi.routing import iter_route_contexts
+from tests.authenticators import FakeAuthenticator
 from tests.dashboard.owner import NAVIGATION
-from tests.doors import PlayedDoor
-from tests.probing import NotingProber
+from tests.environment_checks import RecordingCheck
 
 from guestpass.app import handover
 from guestpass.domain.access import Principal
@@ -66,8 +66,8 @@ async def dashboard(database_url: str, folder: Path) -> AsyncIterator[Dashboard]
     prepare(settings)
     announcer = OwnAnnouncer()
     core = build_core(settings, announcer)
-    core.environments._prober = NotingProber()
-    core.accounts._door = PlayedDoor()
+    core.environments._checker = RecordingCheck()
+    core.accounts._authenticator = FakeAuthenticator()
     async with asyncio.TaskGroup() as tasks:
         worker = build_worker(
             core,

@@ -84,7 +84,7 @@ def test_every_call_has_an_example(document: dict[str, Any]) -> None:
 
 
 async def test_the_owners_examples_are_accepted(face: Face, document: dict[str, Any]) -> None:
-    face.door.passwords["demo"] = PASSWORD
+    face.authenticator.passwords["demo"] = PASSWORD
     lines = examples()
     async with face.owner() as owner, face.client() as nobody:
         for number, call in enumerate(documented_calls(document)):

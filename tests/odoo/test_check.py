@@ -1,4 +1,4 @@
-"""What a look at an Odoo finds, and that it leaves nothing behind in it."""
+"""What a check of an Odoo finds, and that it leaves nothing behind in it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from tests.doubles.odoo import Odoo, running_odoo
+from tests.environment_checks import environment_checker
 from tests.storage.samples import make_environment
 
 from guestpass.app.environment_check import CheckReport
 from guestpass.domain.environment import BusPlace, Environment, Kind
 from guestpass.gateway.address_policy import AddressPolicy
-from guestpass.outbound.check import EnvironmentChecker
 from guestpass.system import SystemEntropy
 from guestpass.wire.connector import Connector
 from guestpass.wire.resolver import Resolver
@@ -38,15 +38,15 @@ def environment(url: str, **fields: Any) -> Environment:
     return make_environment(url=url, **unknown | fields)
 
 
-async def look(odoo: Odoo | str, fields: dict[str, Any] | None = None, **options: Any) -> CheckReport:
-    """Look at it; `options` are fields as well, or `deny` (a network) and `gevent_port`."""
+async def check(odoo: Odoo | str, fields: dict[str, Any] | None = None, **options: Any) -> CheckReport:
+    """Check it; `options` are fields as well, or `deny` (a network) and `gevent_port`."""
     fields = {**(fields or {}), **options}
     deny, gevent_port = fields.pop("deny", ""), fields.pop("gevent_port", 0)
     url = odoo if isinstance(odoo, str) else odoo.url
     port = gevent_port or (odoo.gevent_port if isinstance(odoo, Odoo) else 8072)
     denied = [ip_network(deny)] if deny else []
     connector = Connector(AddressPolicy(allow=[], deny=denied, own_listeners=[]), Resolver())
-    return await EnvironmentChecker(connector, SystemEntropy(), gevent_port=port).probe(environment(url, **fields))
+    return await environment_checker(connector, SystemEntropy(), gevent_port=port).check(environment(url, **fields))
 
 
 def codes(report: CheckReport) -> list[str]:
@@ -54,7 +54,7 @@ def codes(report: CheckReport) -> list[str]:
 
 
 async def test_a_prefork_odoo_as_it_comes(odoo: Odoo) -> None:
-    report = await look(odoo)
+    report = await check(odoo)
     assert report.odoo_version == "18.0"
     assert report.canonical_url == f"http://localhost:{odoo.port}"
     assert (report.websocket, report.found_websocket_url) == (BusPlace.GEVENT, odoo.websocket_url)
@@ -68,7 +68,7 @@ async def test_a_prefork_odoo_as_it_comes(odoo: Odoo) -> None:
 
 async def test_nothing_is_found_at_an_odoo_that_is_set_up_well() -> None:
     with running_odoo(list_db=False, base_url=OWN_NAME, workers=0) as odoo:
-        report = await look(odoo, public_url=OWN_NAME)
+        report = await check(odoo, public_url=OWN_NAME)
         assert report.findings == ()
         assert (report.websocket, report.found_websocket_url) == (BusPlace.SAME, None)
         assert report.canonical_url == OWN_NAME
@@ -81,7 +81,7 @@ async def test_odoo_is_called_by_the_name_that_visitors_will_call_it_by(odoo: Od
         ("https://www.example.com", {"canonical_url": "https://www.example.com"}),
     ):
         odoo.forget()
-        await look(odoo, fields)
+        await check(odoo, fields)
         seen = odoo.requests()
         scheme, _, host = name.partition("://")
         assert len(seen) > 6
@@ -96,7 +96,7 @@ async def test_odoo_is_called_by_the_name_that_visitors_will_call_it_by(odoo: Od
 
 async def test_a_look_changes_nothing_in_odoo(odoo: Odoo) -> None:
     before = odoo.base_url
-    await look(odoo, public_url=OWN_NAME)
+    await check(odoo, public_url=OWN_NAME)
     assert odoo.base_url == before
     assert [session for session in odoo.state()["sessions"] if session["uid"] is not None] == []
     pages = [request["target"] for request in odoo.requests() if request["method"] == "POST"]
@@ -104,44 +104,44 @@ async def test_a_look_changes_nothing_in_odoo(odoo: Odoo) -> None:
 
 
 async def test_the_gevent_port_is_not_taken_for_granted(odoo: Odoo) -> None:
-    nothing = await look(odoo, gevent_port=1)
+    nothing = await check(odoo, gevent_port=1)
     assert (nothing.websocket, nothing.found_websocket_url) == (BusPlace.NONE, None)
     assert "websocket_not_found" in codes(nothing)
     # Something that answers there, and is no bus.
-    other = await look(odoo, gevent_port=odoo.control_port)
+    other = await check(odoo, gevent_port=odoo.control_port)
     assert (other.websocket, other.found_websocket_url) == (BusPlace.NONE, None)
 
 
 async def test_the_owners_word_about_the_bus_wins_and_is_tried(odoo: Odoo) -> None:
-    right = await look(odoo, websocket_url=odoo.websocket_url)
+    right = await check(odoo, websocket_url=odoo.websocket_url)
     assert (right.websocket, right.found_websocket_url) == (BusPlace.CONFIGURED, None)
     assert not [code for code in codes(right) if code.startswith("websocket")]
-    wrong = await look(odoo, websocket_url=odoo.url)
+    wrong = await check(odoo, websocket_url=odoo.url)
     assert (wrong.websocket, wrong.found_websocket_url) == (BusPlace.CONFIGURED, None)
     assert "websocket_unanswered" in codes(wrong)
-    gone = await look(odoo, websocket_url="http://127.0.0.1:1")
+    gone = await check(odoo, websocket_url="http://127.0.0.1:1")
     assert "websocket_unanswered" in codes(gone)
     assert "check_incomplete" not in codes(gone)
 
 
 async def test_several_databases_are_told_until_one_is_named() -> None:
     with running_odoo(databases="alpha,beta", list_db=False, proxy_mode=False) as odoo:
-        unnamed = await look(odoo)
+        unnamed = await check(odoo)
         assert "several_databases" in codes(unnamed)
         assert unnamed.odoo_version == "18.0"
-        named = await look(odoo, database="beta")
+        named = await check(odoo, database="beta")
         assert not {"several_databases", "unknown_database"} & set(codes(named))
         # Without a database neither pages nor the bus would answer.
         assert named.canonical_url == f"http://localhost:{odoo.port}"
         assert named.websocket is BusPlace.GEVENT
         assert "forwarding_ignored" in codes(named)
-        assert "unknown_database" in codes(await look(odoo, database="gamma"))
+        assert "unknown_database" in codes(await check(odoo, database="gamma"))
 
 
 async def test_a_database_that_goes_by_the_host_is_found_under_the_public_name() -> None:
     with running_odoo(databases="alpha,beta", dbfilter="^%d$", workers=0) as odoo:
-        assert "several_databases" in codes(await look(odoo))
-        known = await look(odoo, public_url="https://beta.example.com")
+        assert "several_databases" in codes(await check(odoo))
+        known = await check(odoo, public_url="https://beta.example.com")
         assert "several_databases" not in codes(known)
         assert known.websocket is BusPlace.SAME
 
@@ -159,7 +159,7 @@ async def test_what_is_set_up_otherwise_is_found_with_its_remedy(
     options: dict[str, Any], fields: dict[str, Any], code: str
 ) -> None:
     with running_odoo(**options) as odoo:
-        found = {finding.code: finding for finding in (await look(odoo, **fields)).findings}
+        found = {finding.code: finding for finding in (await check(odoo, **fields)).findings}
         assert code in found
         assert len(found[code].remedy) > 20
         others = {"forwarding_ignored", "x_sendfile", "base_url_differs"} - {code}
@@ -168,7 +168,7 @@ async def test_what_is_set_up_otherwise_is_found_with_its_remedy(
 
 async def test_a_database_manager_that_is_switched_off_is_no_finding() -> None:
     with running_odoo(list_db=False) as odoo:
-        assert not {"database_manager_open", "database_listing_open"} & set(codes(await look(odoo)))
+        assert not {"database_manager_open", "database_listing_open"} & set(codes(await check(odoo)))
 
 
 async def test_what_was_known_stays_while_nothing_answers() -> None:
@@ -176,7 +176,7 @@ async def test_what_was_known_stays_while_nothing_answers() -> None:
         "odoo_version": "18.0", "canonical_url": OWN_NAME, "websocket_on": BusPlace.GEVENT,
         "found_websocket_url": "http://127.0.0.1:8072",
     }  # fmt: skip
-    report = await look("http://127.0.0.1:1", known)
+    report = await check("http://127.0.0.1:1", known)
     assert codes(report) == ["unreachable"]
     assert (report.odoo_version, report.canonical_url) == ("18.0", OWN_NAME)
     assert (report.websocket, report.found_websocket_url) == (BusPlace.GEVENT, "http://127.0.0.1:8072")
@@ -186,7 +186,7 @@ async def test_what_was_known_stays_while_nothing_answers() -> None:
 async def test_a_question_without_an_answer_spoils_no_other(odoo: Odoo) -> None:
     odoo.trouble("/web/login", cut=True)
     try:
-        report = await look(odoo, canonical_url=OWN_NAME)
+        report = await check(odoo, canonical_url=OWN_NAME)
     finally:
         odoo.release()
     assert report.odoo_version == "18.0"
@@ -196,10 +196,10 @@ async def test_a_question_without_an_answer_spoils_no_other(odoo: Odoo) -> None:
 
 async def test_an_odoo_that_is_slow_is_not_waited_for_longer_than_allowed(odoo: Odoo) -> None:
     connector = Connector(AddressPolicy(allow=[], deny=[], own_listeners=[]), Resolver())
-    prober = EnvironmentChecker(connector, SystemEntropy(), gevent_port=odoo.gevent_port, seconds=1.0)
+    checker = environment_checker(connector, SystemEntropy(), gevent_port=odoo.gevent_port, seconds=1.0)
     odoo.trouble("/web/login", held=True)
     try:
-        report = await prober.probe(environment(odoo.url, canonical_url=OWN_NAME))
+        report = await checker.check(environment(odoo.url, canonical_url=OWN_NAME))
     finally:
         odoo.release()
     assert report.odoo_version == "18.0"
@@ -209,7 +209,7 @@ async def test_an_odoo_that_is_slow_is_not_waited_for_longer_than_allowed(odoo: 
 
 async def test_an_address_that_is_denied_is_not_connected_to(odoo: Odoo) -> None:
     odoo.forget()
-    report = await look(odoo, deny="127.0.0.0/8")
+    report = await check(odoo, deny="127.0.0.0/8")
     assert codes(report) == ["address_refused"]
     assert "UPSTREAM_ALLOW" in report.findings[0].remedy
     assert odoo.requests() == []
@@ -217,9 +217,9 @@ async def test_an_address_that_is_denied_is_not_connected_to(odoo: Odoo) -> None
 
 async def test_a_web_environment_is_connected_to_and_asked_nothing(odoo: Odoo) -> None:
     odoo.forget()
-    assert (await look(odoo, kind=Kind.WEB)) == CheckReport()
+    assert (await check(odoo, kind=Kind.WEB)) == CheckReport()
     assert odoo.requests() == []
-    assert codes(await look("http://127.0.0.1:1", kind=Kind.WEB)) == ["unreachable"]
+    assert codes(await check("http://127.0.0.1:1", kind=Kind.WEB)) == ["unreachable"]
 
 
 Answers = Callable[[str], bytes]
@@ -249,22 +249,22 @@ class Other:
         writer.close()
 
 
-async def look_at_other(answers: Answers, *, gevent_port: int = 1) -> tuple[CheckReport, list[str]]:
+async def check_other(answers: Answers, *, gevent_port: int = 1) -> tuple[CheckReport, list[str]]:
     other = Other(answers)
     async with await asyncio.start_server(other.serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        report = await look(f"http://127.0.0.1:{port}", gevent_port=gevent_port)
+        report = await check(f"http://127.0.0.1:{port}", gevent_port=gevent_port)
     return report, other.targets
 
 
-async def test_an_odoo_is_asked_two_things_at_a_time_however_many_look() -> None:
+async def test_an_odoo_is_asked_two_things_at_a_time_however_many_checks_run() -> None:
     other = Other(older, seconds=0.05)
-    prober = EnvironmentChecker(
+    checker = environment_checker(
         Connector(AddressPolicy(allow=[], deny=[], own_listeners=[]), Resolver()), SystemEntropy()
     )
     async with await asyncio.start_server(other.serve, "127.0.0.1", 0) as server:
-        looked_at = environment(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        reports = await asyncio.gather(*(prober.probe(looked_at) for _ in range(4)))
+        checked = environment(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        reports = await asyncio.gather(*(checker.check(checked) for _ in range(4)))
     assert [report.odoo_version for report in reports] == ["15.0"] * 4
     assert other.most_at_once == 2
 
@@ -272,7 +272,7 @@ async def test_an_odoo_is_asked_two_things_at_a_time_however_many_look() -> None
 async def test_an_odoo_without_a_website_says_nothing_of_its_base_url_whatever_is_set() -> None:
     other = Other(older)
     async with await asyncio.start_server(other.serve, "127.0.0.1", 0) as server:
-        report = await look(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", public_url=OWN_NAME)
+        report = await check(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", public_url=OWN_NAME)
     assert report.canonical_url is None
     assert "base_url_unknown" in codes(report)
 
@@ -299,7 +299,7 @@ SECRET = "the-secret-of-an-internal-page"
     ],
 )
 async def test_what_is_no_odoo_is_told_without_its_words(answer: bytes, code: str) -> None:
-    report, targets = await look_at_other(lambda _: answer)
+    report, targets = await check_other(lambda _: answer)
     assert codes(report) == [code]
     assert SECRET not in repr(report)
     assert len(targets) <= 3
@@ -312,7 +312,7 @@ async def test_no_redirect_is_followed() -> None:
             return plain("200 OK", '{"jsonrpc": "2.0", "id": 1, "result": {"server_version": "17.0+e"}}')
         return plain("303 See Other", "", "Location: /elsewhere")
 
-    report, targets = await look_at_other(answers)
+    report, targets = await check_other(answers)
     assert report.odoo_version == "17.0+e"
     assert "/elsewhere" not in targets
 
@@ -328,13 +328,13 @@ def older(target: str) -> bytes:
 
 async def test_an_older_odoo_is_asked_for_its_longpolling() -> None:
     with running_odoo(version="15.0") as odoo:
-        report, targets = await look_at_other(older, gevent_port=odoo.gevent_port)
+        report, targets = await check_other(older, gevent_port=odoo.gevent_port)
         assert (report.websocket, report.found_websocket_url) == (BusPlace.GEVENT, odoo.websocket_url)
         assert report.odoo_version == "15.0"
         assert not [target for target in targets if target.startswith("/websocket")]
         [polled] = odoo.requests("/longpolling/poll")
         assert polled["port"] == "evented"
-    report, _ = await look_at_other(older)
+    report, _ = await check_other(older)
     assert "websocket_not_found" in codes(report)
 
 
@@ -358,6 +358,6 @@ async def test_only_an_origin_counts_as_a_canonical_address(link: str, canonical
             return plain("200 OK", '{"status": "pass"}')
         return plain("200 OK", f"<html><head>{link}</head></html>") if target == "/" else plain("404 Not Found")
 
-    report, _ = await look_at_other(answers)
+    report, _ = await check_other(answers)
     assert report.canonical_url == canonical
     assert "base_url_unknown" in codes(report)

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.installation import Installation
-from tests.odoo.test_probe import Other, plain
+from tests.odoo.test_check import Other, plain
 from tests.odoo.visitor import NAVIGATION
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve

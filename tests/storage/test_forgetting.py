@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import MetaData, select
-from tests.doors import PlayedDoor
+from tests.authenticators import FakeAuthenticator
 from tests.storage.hearing import counting
 from tests.storage.samples import (
     KEY,
@@ -68,14 +68,14 @@ class Installation:
         self.database, self.clock = database, clock
         self.rounds = Pruning(database, clock)
         self.retention = VisitRetention(database, clock, KEPT)
-        sealer, door, entropy = (
+        sealer, authenticator, entropy = (
             SealedSecrets(Keys.from_secret("s" * 32), SystemEntropy()),
-            PlayedDoor(),
+            FakeAuthenticator(),
             SystemEntropy(),
         )
         self.sign_ins = DatabaseBudget(database, clock, SIGN_INS, "sign-in")
-        self.sign_outs = SignOuts(database, sealer, door, clock, entropy)
-        self.sessions = VisitorSessions(database, sealer, door, self.sign_outs, self.sign_ins, clock, entropy)
+        self.sign_outs = SignOuts(database, sealer, authenticator, clock, entropy)
+        self.sessions = VisitorSessions(database, sealer, authenticator, self.sign_outs, self.sign_ins, clock, entropy)
         self.tries = PasswordTries(database, clock, of_address="10/15minute", of_link="60/hour")
         self.log = visit_log(
             database,

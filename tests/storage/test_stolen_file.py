@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.doors import PlayedDoor, sign_outs
+from tests.authenticators import FakeAuthenticator, sign_outs
 from tests.storage.samples import LINK_ID, SetClock, keep, make_environment
 
 from guestpass.app.accounts import AccountService, SignInCredentials
@@ -40,8 +40,8 @@ async def test_the_files_hold_neither_a_token_nor_a_password_nor_the_key(
     await keep(database, make_environment())
     entropy, hasher = SystemEntropy(), Argon2Hasher()
     vault = SealedTokens(Keys.from_secret(SECRET), entropy)
-    feed, door = SQLiteFeed(database, nothing, nothing), PlayedDoor()
-    door.passwords["anna"] = OF_ODOO
+    feed, authenticator = SQLiteFeed(database, nothing, nothing), FakeAuthenticator()
+    authenticator.passwords["anna"] = OF_ODOO
     sealer = SealedSecrets(Keys.from_secret(SECRET), entropy)
     service = LinkService(
         store=database,
@@ -49,7 +49,9 @@ async def test_the_files_hold_neither_a_token_nor_a_password_nor_the_key(
         vault=vault,
         hasher=hasher,
         addresses=PublicUrls("https://share.example.com"),
-        accounts=AccountService(database, feed, sealer, door, sign_outs(database, clock, door, sealer), clock),
+        accounts=AccountService(
+            database, feed, sealer, authenticator, sign_outs(database, clock, authenticator, sealer), clock
+        ),
         clock=clock,
         entropy=entropy,
         longest=timedelta(days=365),

@@ -140,14 +140,14 @@ class AccountService:
         store: Store,
         announcer: Announcer,
         sealer: Sealer,
-        door: OdooAuthenticator,
+        authenticator: OdooAuthenticator,
         sign_outs: SignOuts,
         clock: Clock,
     ) -> None:
         self._store = store
         self._announcer = announcer
         self._sealer = sealer
-        self._door = door
+        self._authenticator = authenticator
         self._sign_outs = sign_outs
         self._clock = clock
 
@@ -234,7 +234,7 @@ class AccountService:
     async def _try(self, environment: Environment, login: str, credentials: SignInCredentials) -> SignedIn:
         """Sign in once and out again; raises Invalid where Odoo says no, or says that it is an administrator."""
         try:
-            signed_in = await self._door.sign_in(environment, login, credentials.password, address=None)
+            signed_in = await self._authenticator.sign_in(environment, login, credentials.password, address=None)
         except SignInRefused as refused:
             words = _REFUSALS[refused.refusal]
             raise Invalid.one(words.field, words.message.format(told=refused)) from None

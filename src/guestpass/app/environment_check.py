@@ -1,4 +1,4 @@
-"""What a look at an environment tells."""
+"""The result of checking an environment."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from guestpass.domain.finding import Finding
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
-    """What is known of an environment after a look at it; what that could not tell is as it was before.
+    """What is known of an environment after a check; what the check could not find out is as it was before.
 
-    None is not known. `canonical_url` is the origin that its pages call their own, `found_websocket_url` where the
-    bus was found beside it.
+    None means unknown. `canonical_url` is the origin that its pages call canonical, `found_websocket_url` where its bus
+    was found if not at its own address.
     """
 
     odoo_version: str | None = None

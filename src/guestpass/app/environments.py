@@ -80,13 +80,13 @@ class EnvironmentService:
     """
 
     def __init__(
-        self, store: Store, announcer: Announcer, clock: Clock, entropy: Entropy, prober: EnvironmentCheck
+        self, store: Store, announcer: Announcer, clock: Clock, entropy: Entropy, checker: EnvironmentCheck
     ) -> None:
         self._store = store
         self._announcer = announcer
         self._clock = clock
         self._entropy = entropy
-        self._prober = prober
+        self._checker = checker
 
     async def list_all(self, who: Principal) -> list[Environment]:
         """Every environment of the principal's organisation, by name."""
@@ -143,7 +143,7 @@ class EnvironmentService:
         """Look at an environment that is not registered; raises Invalid with each wrong field. Nothing is kept."""
         who.require(Scope.ENVIRONMENTS_WRITE)
         environment = self._new(who, new.id or id_from_name(new.name) or "environment", _checked_new(new))
-        return environment, await self._prober.probe(environment)
+        return environment, await self._checker.check(environment)
 
     async def change(
         self,
@@ -240,7 +240,7 @@ class EnvironmentService:
 
     async def _look_at(self, who: Principal, environment: Environment) -> Environment:
         """Probe outside of any transaction, keep what is found, and return the environment as it is then."""
-        report = await self._prober.probe(environment)
+        report = await self._checker.check(environment)
         async with self._store.writing(owner(who)) as work:
             now = await work.environments.get(environment.key)
             if now is None or now.created_at != environment.created_at:

@@ -883,18 +883,18 @@ class Announcer(Protocol):
 
 
 class EnvironmentCheck(Protocol):
-    """Looks at a running application from outside, as a visitor could."""
+    """Check an environment from outside, as a visitor could."""
 
-    async def probe(self, environment: Environment) -> CheckReport:
-        """Look, within half a minute; what can't be reached is a finding. Raises DescriptorsUsedUp."""
+    async def check(self, environment: Environment) -> CheckReport:
+        """Check within half a minute; an environment that can't be reached is a finding. Raises DescriptorsUsedUp."""
         ...
 
 
 class ReachabilityCheck(Protocol):
-    """Connects to a running application, and says nothing to it."""
+    """Connect to an environment and send nothing."""
 
     async def why_unreachable(self, environment: Environment) -> str | None:
-        """Why no connection can be made, in words for the owner; None where one can. Raises DescriptorsUsedUp."""
+        """Why no connection can be made, in words for the owner; None if one can. Raises DescriptorsUsedUp."""
         ...
 
 
@@ -923,10 +923,10 @@ class NotSignedOut(GuestpassError):
 
 
 class OdooAuthenticator(Protocol):
-    """Signs people in to an environment's Odoo, and out."""
+    """Sign users in to an environment's Odoo, and out."""
 
     async def sign_in(self, environment: Environment, login: str, password: str, *, address: str | None) -> SignedIn:
-        """A session of its own for this user; `address` is the visitor's, as Odoo's throttle and log see it.
+        """Return a new session of the user; `address` is the visitor's, for Odoo's throttle and log.
 
         Raises SignInRefused and DescriptorsUsedUp.
         """

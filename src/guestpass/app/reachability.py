@@ -38,7 +38,7 @@ class Reachability:
         self,
         store: Store,
         announcer: Announcer,
-        reacher: ReachabilityCheck,
+        checker: ReachabilityCheck,
         environments: EnvironmentService,
         rounds: Budget,
         clock: Clock,
@@ -47,7 +47,7 @@ class Reachability:
     ) -> None:
         self._store = store
         self._announcer = announcer
-        self._reacher = reacher
+        self._checker = checker
         self._environments = environments
         self._rounds = rounds
         self._clock = clock
@@ -84,7 +84,7 @@ class Reachability:
 
     async def look_at(self, environment: Environment) -> None:
         """Connect once; where that changes what was known, write it down and let open pages know."""
-        why = await self._reacher.why_unreachable(environment)
+        why = await self._checker.why_unreachable(environment)
         async with self._store.reading() as work:
             known = await work.reachabilities.get(environment.key)
         if known is None and why is None:

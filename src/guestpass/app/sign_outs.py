@@ -46,10 +46,12 @@ def session_context(link_id: str, visitor: str) -> str:
 class SignOuts:
     """Ends sessions at the Odoos where they were made."""
 
-    def __init__(self, store: Store, sealer: Sealer, door: OdooAuthenticator, clock: Clock, entropy: Entropy) -> None:
+    def __init__(
+        self, store: Store, sealer: Sealer, authenticator: OdooAuthenticator, clock: Clock, entropy: Entropy
+    ) -> None:
         self._store = store
         self._sealer = sealer
-        self._door = door
+        self._authenticator = authenticator
         self._clock = clock
         self._entropy = entropy
         self._remembered: deque[tuple[OdooAddress, str]] = deque()
@@ -65,7 +67,7 @@ class SignOuts:
         """End a session that nobody has written down: now, or later where Odoo does not listen."""
         with self.ending_what_fails(at, id):
             try:
-                await self._door.sign_out(at, id)
+                await self._authenticator.sign_out(at, id)
             except NotSignedOut:
                 async with self._store.writing(BACKGROUND) as work:
                     await self.record(work, at, id)
@@ -149,7 +151,7 @@ class SignOuts:
     async def _tell_remembered(self, at: OdooAddress) -> None:
         with suppress(NotSignedOut):
             for each in [each for each in self._remembered if each[0] == at]:
-                await self._door.sign_out(*each)
+                await self._authenticator.sign_out(*each)
                 self._forget(each)
 
     def _forget(self, remembered: tuple[OdooAddress, str]) -> None:
@@ -169,7 +171,7 @@ class SignOuts:
             for each in few:
                 if (id := self._opened(each)) is not None:
                     try:
-                        await self._door.sign_out(at, id)
+                        await self._authenticator.sign_out(at, id)
                     except NotSignedOut as error:
                         failed.append((each, error))
                         if not error.answered:

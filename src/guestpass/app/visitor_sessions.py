@@ -101,7 +101,7 @@ class VisitorSessions:
         self,
         store: Store,
         sealer: Sealer,
-        door: OdooAuthenticator,
+        authenticator: OdooAuthenticator,
         sign_outs: SignOuts,
         budget: Budget,
         clock: Clock,
@@ -109,7 +109,7 @@ class VisitorSessions:
     ) -> None:
         self._store = store
         self._sealer = sealer
-        self._door = door
+        self._authenticator = authenticator
         self._sign_outs = sign_outs
         self._budget = budget
         self._clock = clock
@@ -356,7 +356,7 @@ class VisitorSessions:
             raise NoSession(refusal)
         password = self._sealer.open(account.sealed_password, password_context(key, account.name))
         try:
-            signed_in = await self._door.sign_in(environment, account.login, password, address=address)
+            signed_in = await self._authenticator.sign_in(environment, account.login, password, address=address)
         except SignInRefused as refused:
             if refused.refusal is SignInRefusal.UNREACHABLE:
                 raise NoSession(Reason.UPSTREAM_UNREACHABLE) from None

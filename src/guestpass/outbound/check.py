@@ -1,23 +1,21 @@
-"""Look at environments: whether they can be reached, and what their owners should know about them."""
+"""Check environments: whether they can be reached, and what their owners should know about them."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Protocol
 
 import structlog
 
 from guestpass.app.environment_check import CheckReport
-from guestpass.app.ports import Entropy
 from guestpass.domain.environment import Environment, Kind
 from guestpass.domain.finding import Finding
 from guestpass.gateway.upstreams import origin_of
-from guestpass.outbound.http_client import HttpClient, NoAnswerError, NotAllowedError
-from guestpass.outbound.odoo_check import GEVENT_PORT, OdooCheck
-from guestpass.wire.connector import Connector
+from guestpass.outbound.http_client import AddressNotAllowedError, HttpClient, NoResponseError
 
-PROBE_SECONDS: Final = 20.0
-"""How long all that is asked of one environment may take together."""
+CHECK_SECONDS: Final = 20.0
+"""How long all requests of one check may take together."""
 
 ADDRESS_REFUSED: Final = Finding(
     code="address_refused",
@@ -37,56 +35,60 @@ def unreachable(why: str) -> Finding:
     )
 
 
-class EnvironmentChecker:
-    """The Prober: web environments are only connected to, Odoo is asked some questions that need no login."""
+class Checker(Protocol):
+    """Check environments of one kind."""
 
-    def __init__(
-        self,
-        connector: Connector,
-        entropy: Entropy,
-        *,
-        gevent_port: int = GEVENT_PORT,
-        seconds: float = PROBE_SECONDS,
-        asker: HttpClient | None = None,
-    ) -> None:
-        self._asker = asker or HttpClient(connector)
-        self._entropy = entropy
-        self._gevent_port = gevent_port
+    async def check(self, environment: Environment) -> CheckReport:
+        """Check within CHECK_SECONDS; raises NoResponseError and DescriptorsUsedUp."""
+        ...
+
+
+class ConnectionChecker:
+    """Connect to an environment and send nothing: the check of kind web, and the product's ReachabilityCheck."""
+
+    def __init__(self, http: HttpClient, *, seconds: float = CHECK_SECONDS) -> None:
+        self._http = http
         self._seconds = seconds
 
-    async def probe(self, environment: Environment) -> CheckReport:
-        """Look for PROBE_SECONDS at most; never raises for what the environment does or says.
-
-        Raises DescriptorsUsedUp, which says nothing of the environment.
-        """
+    async def check(self, environment: Environment) -> CheckReport:
+        """Report nothing if a connection can be made; raises NoResponseError and DescriptorsUsedUp."""
         try:
-            if environment.kind is Kind.ODOO:
-                return await self._look_at_odoo(environment)
             async with asyncio.timeout(self._seconds):
-                await self._asker.reach(origin_of(environment))
-        except NotAllowedError:
-            return _nothing_new(environment, ADDRESS_REFUSED)
+                await self._http.connect(origin_of(environment))
         except TimeoutError:
-            return _nothing_new(environment, unreachable(f"it was not reached within {self._seconds:g} s"))
-        except NoAnswerError as error:
+            raise NoResponseError(f"it was not reached within {self._seconds:g} s") from None
+        return CheckReport()
+
+    async def why_unreachable(self, environment: Environment) -> str | None:
+        """Why no connection can be made, TLS included; None if one can. Raises DescriptorsUsedUp."""
+        try:
+            await self._http.connect(origin_of(environment))
+        except NoResponseError as error:
+            return str(error)
+        return None
+
+
+class EnvironmentChecker:
+    """The product's EnvironmentCheck: choose the checker by kind, and report an environment that can't be reached."""
+
+    def __init__(self, checkers: Mapping[Kind, Checker]) -> None:
+        self._checkers = checkers
+
+    async def check(self, environment: Environment) -> CheckReport:
+        """Check the environment; whatever it does or answers becomes part of the report. Raises DescriptorsUsedUp."""
+        try:
+            return await self._checkers[environment.kind].check(environment)
+        except AddressNotAllowedError:
+            return _known_before(environment, ADDRESS_REFUSED)
+        except NoResponseError as error:
             structlog.get_logger("guestpass.gateway").info(
                 "environment_unreachable", environment=str(environment.key), cause=str(error.__cause__ or error)
             )
-            return _nothing_new(environment, unreachable(str(error)))
-        return CheckReport()
-
-    async def _look_at_odoo(self, environment: Environment) -> CheckReport:
-        look = OdooCheck(environment, self._asker, self._entropy, gevent_port=self._gevent_port)
-        try:
-            async with asyncio.timeout(self._seconds):
-                await look.run()
-        except TimeoutError:
-            look.is_incomplete = True
-        return look.report()
+            return _known_before(environment, unreachable(str(error)))
 
 
-def _nothing_new(environment: Environment, finding: Finding) -> CheckReport:
-    """What was known stays: it is the same address, and whatever is there may be back in a minute."""
+def _known_before(environment: Environment, finding: Finding) -> CheckReport:
+    """Keep what was known: the address is the same, and the environment may be back in a minute."""
     return CheckReport(
         odoo_version=environment.odoo_version,
         canonical_url=environment.canonical_url,

@@ -1,18 +1,18 @@
-"""Ask an upstream something ourselves: one small request, and as much of the answer as is needed.
+"""Send small HTTP requests of our own to upstreams.
 
-What is sent to upstreams for visitors has its own way; this is for looking at an environment. It goes through the
-connector, so what must not be reached is not reached here either.
+They go through the connector, so what visitors' requests must not reach is not reached here either.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, cast
 from weakref import WeakValueDictionary
 
 from guestpass.domain.errors import DescriptorsUsedUp
-from guestpass.wire.chunked import BrokenChunkError, ChunkedDecoder
 from guestpass.wire.connector import (
     AddressRefusedError,
     CertificateRefusedError,
@@ -21,29 +21,29 @@ from guestpass.wire.connector import (
     UpstreamOrigin,
 )
 from guestpass.wire.descriptors import NoDescriptorError
-from guestpass.wire.heads import MAX_HEAD, MAX_INTERIM, Field, ResponseHead, read_response_head
+from guestpass.wire.heads import Field, ResponseHead
+from guestpass.wire.response_reader import BrokenResponseError, ResponseReader
 
 MAX_BODY: Final = 256 * 1024
-"""How much of an answer's body is read, in bytes; what lies behind is not waited for."""
-ANSWER_SECONDS: Final = 10.0
-AT_ONCE: Final = 2
+"""Bytes of a response's body that are read; the rest is not waited for."""
+RESPONSE_SECONDS: Final = 10.0
+CONNECTIONS: Final = 2
 """An organisation's connections to one upstream at a time: an Odoo may have no more workers than that."""
 
-_END: Final = b"\r\n\r\n"
 _MAX_CHUNK_LINES: Final = 8192
 
 
-class NoAnswerError(Exception):
-    """There was no usable answer. The text says why, for an owner: it names neither addresses nor what was said."""
+class NoResponseError(Exception):
+    """There was no usable response. The text is for an owner: it quotes neither addresses nor the upstream."""
 
 
-class NotAllowedError(NoAnswerError):
-    """The address is one that this installation does not connect to."""
+class AddressNotAllowedError(NoResponseError):
+    """This installation does not connect to the address."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An answer; of a long body, `body` is the beginning."""
+    """A response; of a long body, `body` is the beginning."""
 
     head: ResponseHead
     body: bytes
@@ -55,182 +55,141 @@ class HttpResponse:
 
     @property
     def fields(self) -> list[Field]:
-        """Its fields, in order."""
+        """The fields, in order."""
         return self.head.fields
 
     def value(self, lower_name: bytes) -> bytes:
-        """The first field of that name; empty where there is none."""
+        """The value of the first field of that name; empty without one."""
         return next((value for lower, _, value in self.fields if lower == lower_name), b"")
 
 
 class HttpClient:
-    """Asks upstreams, each over AT_ONCE connections of an organisation at most; none is kept."""
+    """Send each request on its own connection, at most CONNECTIONS of an organisation to one upstream at a time."""
 
-    def __init__(self, connector: Connector, *, answer_seconds: float = ANSWER_SECONDS) -> None:
+    def __init__(self, connector: Connector, *, response_seconds: float = RESPONSE_SECONDS) -> None:
         self._connector = connector
-        self._seconds = answer_seconds
-        self._turns: WeakValueDictionary[tuple[str, str, int], asyncio.Semaphore] = WeakValueDictionary()
+        self._seconds = response_seconds
+        self._limits: WeakValueDictionary[tuple[str, str, int], asyncio.Semaphore] = WeakValueDictionary()
 
-    async def ask(self, origin: UpstreamOrigin, request: bytes, *, body: bool = True) -> HttpResponse:
-        """Send a request's bytes and return the answer, its head alone without `body`; raises NoAnswerError.
+    async def send(self, origin: UpstreamOrigin, request: bytes, *, body: bool = True) -> HttpResponse:
+        """Send a request and return its response, without waiting for its body unless `body` is true.
 
-        Raises DescriptorsUsedUp too, as the connector does.
+        Raises NoResponseError and DescriptorsUsedUp.
         """
-        async with self._turn(origin):
-            try:
+        async with self._limit(origin):
+            with _errors_for_owner(f"it did not answer within {self._seconds:g} s"):
                 async with asyncio.timeout(self._seconds):
-                    connection = await self._connector.connect(origin, lambda: _Conversation(request, wants_body=body))
+                    connection = await self._connector.connect(origin, lambda: _Connection(request, reads_body=body))
                     try:
-                        return await connection.reply
+                        return await connection.response
                     finally:
                         connection.end()
-            except NoDescriptorError as error:
-                raise DescriptorsUsedUp(str(error)) from None
-            except AddressRefusedError as error:
-                raise NotAllowedError("no environment may be at that address") from error
-            except UnreachableError as error:
-                raise NoAnswerError(_why(error)) from error
-            except TimeoutError:
-                raise NoAnswerError(f"it did not answer within {self._seconds:g} s") from None
 
-    async def reach(self, origin: UpstreamOrigin) -> None:
-        """Connect, shake hands where it is https, and say nothing; raises NoAnswerError."""
-        async with self._turn(origin):
-            try:
+    async def connect(self, origin: UpstreamOrigin) -> None:
+        """Connect, with a TLS handshake for https, and send nothing; raises NoResponseError and DescriptorsUsedUp."""
+        async with self._limit(origin):
+            with _errors_for_owner(f"there was no connection within {self._seconds:g} s"):
                 async with asyncio.timeout(self._seconds):
-                    connection = await self._connector.connect(origin, lambda: _Conversation(b"", wants_body=False))
-            except NoDescriptorError as error:
-                raise DescriptorsUsedUp(str(error)) from None
-            except AddressRefusedError as error:
-                raise NotAllowedError("no environment may be at that address") from error
-            except UnreachableError as error:
-                raise NoAnswerError(_why(error)) from error
-            except TimeoutError:
-                raise NoAnswerError(f"there was no connection within {self._seconds:g} s") from None
-            connection.leave()
+                    connection = await self._connector.connect(origin, lambda: _Connection(b"", reads_body=False))
+            connection.close()
 
-    def _turn(self, origin: UpstreamOrigin) -> asyncio.Semaphore:
-        # Behind one proxy may be the Odoos of many: one that hangs must not hold up another organisation's.
+    def _limit(self, origin: UpstreamOrigin) -> asyncio.Semaphore:
+        # One proxy may stand before the Odoos of several organisations: one that hangs must not block the others.
         at = (origin.org, origin.host, origin.port)
-        turn = self._turns.get(at)
-        if turn is None:
-            turn = self._turns[at] = asyncio.Semaphore(AT_ONCE)
-        return turn
+        limit = self._limits.get(at)
+        if limit is None:
+            limit = self._limits[at] = asyncio.Semaphore(CONNECTIONS)
+        return limit
 
 
-class _Conversation(asyncio.Protocol):
-    """One request and its answer. The request leaves with the connection: a silent one would hold a worker."""
+@contextmanager
+def _errors_for_owner(timed_out: str) -> Iterator[None]:
+    """Turn what the connector raises into errors whose text an owner may read."""
+    try:
+        yield
+    except NoDescriptorError as error:
+        raise DescriptorsUsedUp(str(error)) from None
+    except AddressRefusedError as error:
+        raise AddressNotAllowedError("no environment may be at that address") from error
+    except CertificateRefusedError as error:
+        raise NoResponseError(f"its certificate is not accepted ({error.why})") from error
+    except UnreachableError as error:
+        raise NoResponseError("no connection can be made") from error
+    except TimeoutError:
+        raise NoResponseError(timed_out) from None
 
-    def __init__(self, request: bytes, *, wants_body: bool) -> None:
+
+class _Connection(asyncio.Protocol):
+    """One request and its response. The request leaves at once: a silent connection would occupy a worker of Odoo's."""
+
+    def __init__(self, request: bytes, *, reads_body: bool) -> None:
         self._request = request
-        self._has_no_body = request.startswith(b"HEAD ") or not wants_body
+        self._reads_body = reads_body
         self._transport: asyncio.Transport | None = None
-        self._buffer = b""
-        self._head: ResponseHead | None = None
+        self._reader = ResponseReader(request.partition(b" ")[0])
         self._body = bytearray()
-        self._decoder: ChunkedDecoder | None = None
-        self._interim = 0
-        self._is_whole = False
-        self.reply: asyncio.Future[HttpResponse] = asyncio.get_running_loop().create_future()
+        self.response: asyncio.Future[HttpResponse] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask at once."""
+        """Send the request."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, until it is enough."""
-        if self.reply.done():
+        """Read the response until it is complete or long enough."""
+        if self.response.done():
             return
         try:
-            self._take(data)
-        except (ValueError, BrokenChunkError):
+            self._read(data)
+        except BrokenResponseError:
             self._fail("what it answers is not valid HTTP")
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The end of the connection ends a body that has no other."""
-        if self.reply.done():
+        """Conclude, or fail where the response is incomplete."""
+        if self.response.done():
             return
-        head = self._head
-        if head is None or error is not None or head.chunked or head.content_length is not None:
+        try:
+            self._reader.end()
+        except BrokenResponseError as broken:
+            error = error or broken
+        if error is not None:
             self._fail("it ended the connection before its answer was complete")
         else:
-            self._conclude(head)
+            self._conclude()
 
     def end(self) -> None:
-        """Let go of the connection; in the middle of an answer as well, which is then not waited for."""
-        if self._is_whole:
-            self.leave()
+        """Close the connection; abort it in the middle of a response."""
+        if self._reader.is_complete or (self._reader.head is not None and not self._reads_body):
+            self.close()
         elif self._transport is not None:
             self._transport.abort()
 
-    def leave(self) -> None:
-        """Close the connection in good order."""
-        if not self.reply.done():
-            self.reply.cancel()
+    def close(self) -> None:
+        """Close the connection in order."""
+        if not self.response.done():
+            self.response.cancel()
         if self._transport is not None:
             self._transport.close()
 
-    def _take(self, data: bytes) -> None:
-        head = self._head
-        if head is None:
-            self._buffer += data
-            head = self._read_head()
-            if head is None:
+    def _read(self, data: bytes) -> None:
+        reader, body = self._reader, self._body
+        if reader.head is None:
+            if reader.final_head(data) is None:
                 return
-            self._head, data, self._buffer = head, self._buffer, b""
-            if self._has_no_body or head.status in (101, 204, 304) or head.content_length == 0:
-                self._is_whole = True
-                self._conclude(head)
-                return
-            self._decoder = ChunkedDecoder() if head.chunked else None
-        length = head.content_length
-        if self._decoder is not None:
-            self._decode(self._decoder, data)
-        elif length is None or len(self._body) + len(data) < length:
-            self._body += data
-        else:
-            self._body += data[: length - len(self._body)]
-            self._is_whole = True
-        if self._is_whole or len(self._body) > MAX_BODY:
-            del self._body[MAX_BODY:]
-            self._conclude(head)
-
-    def _decode(self, decoder: ChunkedDecoder, data: bytes) -> None:
-        """Read chunks; raises ValueError for too many, since all that arrives together is read in one turn."""
+            data = reader.rest
         at = 0
-        while at < len(data) and not decoder.done and len(self._body) <= MAX_BODY:
-            self._body += b"".join(decoder.feed(data, at))
-            at = decoder.position
-            if decoder.units > _MAX_CHUNK_LINES:
-                raise ValueError("too many small chunks")
-        self._is_whole = decoder.done
+        while self._reads_body and at < len(data) and not reader.is_complete and len(body) <= MAX_BODY:
+            body += reader.read_body(data, at)
+            at = reader.position
+            if reader.units > _MAX_CHUNK_LINES:
+                # All that arrives together is read in one turn of the loop.
+                raise BrokenResponseError("too many small chunks")
+        if reader.is_complete or not self._reads_body or len(body) > MAX_BODY:
+            del body[MAX_BODY:]
+            self._conclude()
 
-    def _read_head(self) -> ResponseHead | None:
-        """The final head, with what follows it left in the buffer; raises ValueError."""
-        while (end := self._buffer.find(_END)) >= 0:
-            if end > MAX_HEAD:
-                break
-            head = read_response_head(self._buffer[: end + 4])
-            self._buffer = self._buffer[end + 4 :]
-            if head.status >= 200 or head.status == 101:
-                return head
-            self._interim += 1
-            if self._interim > MAX_INTERIM:
-                raise ValueError("too many interim answers")
-        if len(self._buffer) > MAX_HEAD:
-            raise ValueError("the head is too large")
-        return None
-
-    def _conclude(self, head: ResponseHead) -> None:
-        self.reply.set_result(HttpResponse(head, bytes(self._body)))
+    def _conclude(self) -> None:
+        self.response.set_result(HttpResponse(cast("ResponseHead", self._reader.head), bytes(self._body)))
 
     def _fail(self, why: str) -> None:
-        self.reply.set_exception(NoAnswerError(why))
-
-
-def _why(error: UnreachableError) -> str:
-    """In words for the owner, who knows his certificate and not our network."""
-    if isinstance(error, CertificateRefusedError):
-        return f"its certificate is not accepted ({error.why})"
-    return "no connection can be made"
+        self.response.set_exception(NoResponseError(why))

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.doors import PlayedDoor, sign_outs
+from tests.authenticators import FakeAuthenticator, sign_outs
 from tests.storage.migrated import new_database
 from tests.storage.samples import CountedEntropy, SetClock, keep, make_environment
 from tests.unit.app.announcer import NotingAnnouncer
@@ -42,14 +42,18 @@ async def hasher() -> PlainHasher:
 
 
 @pytest.fixture
-def door() -> PlayedDoor:
-    return PlayedDoor()
+def authenticator() -> FakeAuthenticator:
+    return FakeAuthenticator()
 
 
 @pytest.fixture
-def accounts(database: Database, announcer: NotingAnnouncer, clock: SetClock, door: PlayedDoor) -> AccountService:
+def accounts(
+    database: Database, announcer: NotingAnnouncer, clock: SetClock, authenticator: FakeAuthenticator
+) -> AccountService:
     sealer = SealedSecrets(KEYS, CountedEntropy())
-    return AccountService(database, announcer, sealer, door, sign_outs(database, clock, door, sealer), clock)
+    return AccountService(
+        database, announcer, sealer, authenticator, sign_outs(database, clock, authenticator, sealer), clock
+    )
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.doors import PlayedDoor, sign_outs
+from tests.authenticators import FakeAuthenticator, sign_outs
 from tests.storage.samples import KEY, NOON, CountedEntropy, SetClock, keep, make_environment, make_link
 from tests.unit.app.announcer import NotingAnnouncer
 
@@ -26,19 +26,23 @@ CHANGED = ["environment:default/staging"]
 
 
 @pytest.fixture
-def door() -> PlayedDoor:
-    return PlayedDoor()
+def authenticator() -> FakeAuthenticator:
+    return FakeAuthenticator()
 
 
 @pytest.fixture
-async def service(database: Database, announcer: NotingAnnouncer, clock: SetClock, door: PlayedDoor) -> AccountService:
+async def service(
+    database: Database, announcer: NotingAnnouncer, clock: SetClock, authenticator: FakeAuthenticator
+) -> AccountService:
     await keep(
         database,
         make_environment(),
         make_environment(EnvironmentKey("default", "other")),
         make_environment(EnvironmentKey("default", "site"), kind=Kind.WEB),
     )
-    return AccountService(database, announcer, SEALER, door, sign_outs(database, clock, door, SEALER), clock)
+    return AccountService(
+        database, announcer, SEALER, authenticator, sign_outs(database, clock, authenticator, SEALER), clock
+    )
 
 
 async def refused(call: Awaitable[object]) -> dict[str, str]:
@@ -52,7 +56,7 @@ def password_of(account: Account) -> str:
 
 
 async def test_credentials_that_odoo_accepts_become_an_account(
-    service: AccountService, door: PlayedDoor, announcer: NotingAnnouncer
+    service: AccountService, authenticator: FakeAuthenticator, announcer: NotingAnnouncer
 ) -> None:
     account = await service.put(OLGA, "staging", DEMO)
     assert account == Account(
@@ -71,8 +75,8 @@ async def test_credentials_that_odoo_accepts_become_an_account(
     assert await service.get(OLGA, "staging", "demo") == account
     assert await service.list_all(OLGA, "other") == []
     assert announcer.announced == [CHANGED]
-    assert door.tried == [("demo", "demo's own", None)]
-    assert door.sessions == set()
+    assert authenticator.tried == [("demo", "demo's own", None)]
+    assert authenticator.sessions == set()
 
 
 async def test_a_password_is_bound_to_its_account(service: AccountService) -> None:
@@ -94,13 +98,13 @@ async def test_a_password_is_bound_to_its_account(service: AccountService) -> No
 )
 async def test_what_odoo_refuses_is_not_kept_and_the_cause_is_named(
     service: AccountService,
-    door: PlayedDoor,
+    authenticator: FakeAuthenticator,
     announcer: NotingAnnouncer,
     refusal: SignInRefusal,
     field: str,
     said: str,
 ) -> None:
-    door.refusal = refusal
+    authenticator.refusal = refusal
     [(named, message)] = (await refused(service.put(OLGA, "staging", DEMO))).items()
     assert named == field
     assert said in message
@@ -109,7 +113,7 @@ async def test_what_odoo_refuses_is_not_kept_and_the_cause_is_named(
 
 
 async def test_an_administrator_is_taken_only_on_purpose_and_with_a_warning(
-    service: AccountService, door: PlayedDoor
+    service: AccountService, authenticator: FakeAuthenticator
 ) -> None:
     admin = SignInCredentials(login="admin", password="admin's own")
     [(field, message)] = (await refused(service.put(OLGA, "staging", admin))).items()
@@ -119,7 +123,7 @@ async def test_an_administrator_is_taken_only_on_purpose_and_with_a_warning(
     account = await service.put(OLGA, "staging", replace(admin, allow_admin=True))
     assert account.is_admin
     assert [warning.code for warning in warnings_of(account)] == ["admin_account"]
-    assert door.sessions == set()
+    assert authenticator.sessions == set()
 
 
 async def test_permission_for_an_administrator_makes_nobody_one(service: AccountService) -> None:
@@ -128,19 +132,25 @@ async def test_permission_for_an_administrator_makes_nobody_one(service: Account
     assert warnings_of(account) == ()
 
 
-async def test_only_visitors_of_an_odoo_are_signed_in(service: AccountService, door: PlayedDoor) -> None:
+async def test_only_visitors_of_an_odoo_are_signed_in(
+    service: AccountService, authenticator: FakeAuthenticator
+) -> None:
     assert list(await refused(service.put(OLGA, "site", DEMO))) == ["kind"]
-    assert door.tried == []
+    assert authenticator.tried == []
 
 
 async def test_new_credentials_take_the_place_of_refused_ones(
-    service: AccountService, database: Database, door: PlayedDoor, clock: SetClock, announcer: NotingAnnouncer
+    service: AccountService,
+    database: Database,
+    authenticator: FakeAuthenticator,
+    clock: SetClock,
+    announcer: NotingAnnouncer,
 ) -> None:
     before = await service.put(OLGA, "staging", DEMO)
     async with database.writing() as work:
         assert await work.accounts.refuse(KEY, "demo", 1, NOON, SignInRefusal.CREDENTIALS)
     clock.advance(timedelta(hours=1))
-    door.passwords["demo"] = "a new one"
+    authenticator.passwords["demo"] = "a new one"
     after = await service.put(OTTO, "staging", replace(DEMO, password="a new one"), name="demo")
     assert after == replace(before, sealed_password=after.sealed_password, revision=2)
     assert password_of(after) == "a new one"
@@ -161,11 +171,11 @@ async def test_an_account_goes_on_as_another_user_where_its_name_is_given(servic
     assert (account.login, account.revision) == ("second", 2)
 
 
-async def test_without_a_name_the_login_decides(service: AccountService, door: PlayedDoor) -> None:
-    door.passwords |= {"Anna@example.com": "one", "anna-example.com": "two", "anna/example.com": "three"}
+async def test_without_a_name_the_login_decides(service: AccountService, authenticator: FakeAuthenticator) -> None:
+    authenticator.passwords |= {"Anna@example.com": "one", "anna-example.com": "two", "anna/example.com": "three"}
 
     async def put(login: str) -> tuple[str, int]:
-        credentials = SignInCredentials(login=login, password=door.passwords[login])
+        credentials = SignInCredentials(login=login, password=authenticator.passwords[login])
         account = await service.put(OLGA, "staging", credentials)
         return account.name, account.revision
 
@@ -177,9 +187,11 @@ async def test_without_a_name_the_login_decides(service: AccountService, door: P
     assert await put("demo") == ("auditor", 2)
 
 
-async def test_a_name_made_of_the_longest_login_is_a_name(service: AccountService, door: PlayedDoor) -> None:
+async def test_a_name_made_of_the_longest_login_is_a_name(
+    service: AccountService, authenticator: FakeAuthenticator
+) -> None:
     for login in ("x" * 200, "x" * 199):
-        door.passwords[login] = "own"
+        authenticator.passwords[login] = "own"
         account = await service.put(OLGA, "staging", SignInCredentials(login=login, password="own"))
         await service.put(OLGA, "staging", SignInCredentials(login=login, password="own"), name=account.name)
     assert len(await service.list_all(OLGA, "staging")) == 2
@@ -202,31 +214,31 @@ async def test_a_name_made_of_the_longest_login_is_a_name(service: AccountServic
     ],
 )
 async def test_what_cannot_be_is_named_and_not_tried(
-    service: AccountService, door: PlayedDoor, given: dict[str, Any], name: str | None, field: str
+    service: AccountService, authenticator: FakeAuthenticator, given: dict[str, Any], name: str | None, field: str
 ) -> None:
     assert list(await refused(service.put(OLGA, "staging", replace(DEMO, **given), name=name))) == [field]
-    assert door.tried == []
+    assert authenticator.tried == []
 
 
 async def test_the_database_is_free_while_odoo_thinks(
-    service: AccountService, database: Database, door: PlayedDoor
+    service: AccountService, database: Database, authenticator: FakeAuthenticator
 ) -> None:
     async def write() -> None:
         async with database.writing() as work:
             assert await work.environments.remove(EnvironmentKey("default", "other"))
 
-    door.meanwhile = write
+    authenticator.meanwhile = write
     assert (await service.put(OLGA, "staging", DEMO)).revision == 1
 
 
 async def test_an_environment_that_goes_while_odoo_thinks_is_not_found(
-    service: AccountService, database: Database, door: PlayedDoor, announcer: NotingAnnouncer
+    service: AccountService, database: Database, authenticator: FakeAuthenticator, announcer: NotingAnnouncer
 ) -> None:
     async def remove() -> None:
         async with database.writing() as work:
             await work.environments.remove(KEY)
 
-    door.meanwhile = remove
+    authenticator.meanwhile = remove
     with pytest.raises(NotFound, match="no environment 'staging'"):
         await service.put(OLGA, "staging", DEMO)
     assert announcer.announced == []
@@ -234,13 +246,13 @@ async def test_an_environment_that_goes_while_odoo_thinks_is_not_found(
 
 @pytest.mark.parametrize("changed", [{"revision": 5, "url": "http://10.0.0.6:8069"}, {"database": "live"}])
 async def test_what_was_tried_at_another_address_is_not_kept(
-    service: AccountService, database: Database, door: PlayedDoor, changed: dict[str, Any]
+    service: AccountService, database: Database, authenticator: FakeAuthenticator, changed: dict[str, Any]
 ) -> None:
     async def move() -> None:
         async with database.writing() as work:
             await work.environments.update(make_environment(**changed))
 
-    door.meanwhile = move
+    authenticator.meanwhile = move
     assert list(await refused(service.put(OLGA, "staging", DEMO))) == ["url"]
     assert await service.list_all(OLGA, "staging") == []
 

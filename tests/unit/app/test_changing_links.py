@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from tests.doors import PlayedDoor
+from tests.authenticators import FakeAuthenticator
 from tests.storage.samples import KEY, NOON, SetClock
 from tests.unit.app.announcer import NotingAnnouncer
 from tests.unit.app.link_service import (
@@ -320,14 +320,14 @@ async def test_a_view_only_link_does_not_open_again_where_nobody_keeps_it_to_tha
 
 
 async def test_only_credentials_need_the_scope_for_accounts_too(
-    links: LinkService, accounts: AccountService, door: PlayedDoor
+    links: LinkService, accounts: AccountService, authenticator: FakeAuthenticator
 ) -> None:
     made = await make(links)
     await accounts.put(OLGA, "staging", DEMO)
     sharer = Principal("sue", scopes=frozenset({Scope.SHARES_WRITE}))
     with pytest.raises(Forbidden, match=Scope.ENVIRONMENTS_WRITE):
         await links.change(sharer, "staging", made.link.id, LinkChange(sign_in_as=ADMIN))
-    assert len(door.tried) == 1
+    assert len(authenticator.tried) == 1
     changed = await links.change(sharer, "staging", made.link.id, LinkChange(sign_in_as="demo"))
     assert changed.link.account == "demo"
 

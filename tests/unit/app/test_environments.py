@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.probing import NotingProber
+from tests.environment_checks import RecordingCheck
 from tests.storage.samples import (
     KEY,
     LINK_ID,
@@ -49,15 +49,15 @@ REPORT = CheckReport(
 
 
 @pytest.fixture
-def prober() -> NotingProber:
-    return NotingProber()
+def checker() -> RecordingCheck:
+    return RecordingCheck()
 
 
 @pytest.fixture
 def service(
-    database: Database, announcer: NotingAnnouncer, clock: SetClock, prober: NotingProber
+    database: Database, announcer: NotingAnnouncer, clock: SetClock, checker: RecordingCheck
 ) -> EnvironmentService:
-    return EnvironmentService(database, announcer, clock, CountedEntropy(), prober)
+    return EnvironmentService(database, announcer, clock, CountedEntropy(), checker)
 
 
 @pytest.fixture
@@ -279,9 +279,9 @@ async def test_what_is_absent_or_another_organisations_is_not_found(
 
 
 async def test_what_a_look_finds_is_kept_with_its_time(
-    service: EnvironmentService, prober: NotingProber, findings: Findings, clock: SetClock
+    service: EnvironmentService, checker: RecordingCheck, findings: Findings, clock: SetClock
 ) -> None:
-    prober.report = REPORT
+    checker.report = REPORT
     added = await service.add(OLGA, new())
     assert (added.odoo_version, added.canonical_url) == ("18.0", "https://www.example.com")
     assert (added.websocket_on, added.websocket_upstream) == (BusPlace.GEVENT, "http://10.0.0.5:8072")
@@ -290,53 +290,53 @@ async def test_what_a_look_finds_is_kept_with_its_time(
     assert await findings.of([added]) == {added.key: (FINDING,)}
 
     clock.advance(timedelta(hours=1))
-    prober.report = replace(REPORT, odoo_version="19.0", findings=())
+    checker.report = replace(REPORT, odoo_version="19.0", findings=())
     checked = await service.check(OLGA, "staging")
     assert checked == replace(added, odoo_version="19.0", checked_at=NOON + timedelta(hours=1))
     assert await service.get(OLGA, "staging") == checked
     assert await findings.of([checked]) == {checked.key: ()}
-    assert [each.key for each in prober.probed] == [added.key] * 2
+    assert [each.key for each in checker.checked] == [added.key] * 2
 
 
 async def test_a_new_address_is_looked_at_and_nothing_of_the_old_one_is_left(
     database: Database, announcer: NotingAnnouncer, clock: SetClock, findings: Findings
 ) -> None:
-    prober = NotingProber()
-    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober)
-    prober.report = REPORT
+    checker = RecordingCheck()
+    service = EnvironmentService(database, announcer, clock, CountedEntropy(), checker)
+    checker.report = REPORT
     await service.add(OLGA, new())
-    prober.report = CheckReport()
+    checker.report = CheckReport()
     changed = await service.change(OLGA, "staging", EnvironmentChange(url="http://10.0.0.6:8069"))
     # Already while the new one is looked at.
-    assert prober.probed[-1].url == "http://10.0.0.6:8069"
-    assert prober.probed[-1].websocket_upstream is None
-    assert prober.probed[-1].canonical_url is None
+    assert checker.checked[-1].url == "http://10.0.0.6:8069"
+    assert checker.checked[-1].websocket_upstream is None
+    assert checker.checked[-1].canonical_url is None
     assert (changed.odoo_version, changed.websocket_on) == (None, None)
     assert await findings.of([changed]) == {changed.key: ()}
 
 
 @pytest.mark.parametrize("given", [{"name": "Another"}, {"max_concurrent": 3}, {"allow_paths": ["/jsonrpc"]}, {}])
 async def test_nothing_is_looked_at_for_what_a_look_does_not_depend_on(
-    service: EnvironmentService, prober: NotingProber, findings: Findings, given: dict[str, Any]
+    service: EnvironmentService, checker: RecordingCheck, findings: Findings, given: dict[str, Any]
 ) -> None:
-    prober.report = REPORT
+    checker.report = REPORT
     added = await service.add(OLGA, new())
-    prober.report = CheckReport()
+    checker.report = CheckReport()
     changed = await service.change(OLGA, "staging", EnvironmentChange(**given))
     assert (changed.websocket_upstream, changed.checked_at) == (added.websocket_upstream, NOON)
     assert await findings.of([changed]) == {changed.key: (FINDING,)}
-    assert len(prober.probed) == 1
+    assert len(checker.checked) == 1
 
 
-class Interrupted(NotingProber):
+class Interrupted(RecordingCheck):
     """While it looks, somebody else changes something."""
 
     def __init__(self) -> None:
         super().__init__()
         self.meanwhile: Callable[[], Awaitable[object]] | None = None
 
-    async def probe(self, environment: Environment) -> CheckReport:
-        report = await super().probe(environment)
+    async def check(self, environment: Environment) -> CheckReport:
+        report = await super().check(environment)
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile is not None:
             await meanwhile()
@@ -346,15 +346,15 @@ class Interrupted(NotingProber):
 async def test_a_report_is_not_kept_for_what_changed_during_the_look(
     database: Database, announcer: NotingAnnouncer, clock: SetClock, findings: Findings
 ) -> None:
-    prober = Interrupted()
-    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober)
+    checker = Interrupted()
+    service = EnvironmentService(database, announcer, clock, CountedEntropy(), checker)
     await service.add(OLGA, new())
 
     async def move() -> None:
-        prober.report = CheckReport()
+        checker.report = CheckReport()
         await service.change(OLGA, "staging", EnvironmentChange(url="http://10.0.0.6:8069"))
 
-    prober.report, prober.meanwhile = REPORT, move
+    checker.report, checker.meanwhile = REPORT, move
     checked = await service.check(OLGA, "staging")
     assert checked == await service.get(OLGA, "staging")
     assert (checked.url, checked.odoo_version) == ("http://10.0.0.6:8069", None)
@@ -364,11 +364,11 @@ async def test_a_report_is_not_kept_for_what_changed_during_the_look(
 async def test_other_changes_during_a_look_stay(
     database: Database, announcer: NotingAnnouncer, clock: SetClock
 ) -> None:
-    prober = Interrupted()
-    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober)
+    checker = Interrupted()
+    service = EnvironmentService(database, announcer, clock, CountedEntropy(), checker)
     await service.add(OLGA, new())
-    prober.report = REPORT
-    prober.meanwhile = lambda: service.change(OLGA, "staging", EnvironmentChange(maintenance="Back soon"))
+    checker.report = REPORT
+    checker.meanwhile = lambda: service.change(OLGA, "staging", EnvironmentChange(maintenance="Back soon"))
     checked = await service.check(OLGA, "staging")
     assert (checked.maintenance, checked.odoo_version) == ("Back soon", "18.0")
     assert checked == await service.get(OLGA, "staging")
@@ -377,22 +377,22 @@ async def test_other_changes_during_a_look_stay(
 async def test_an_environment_that_is_removed_during_a_look_stays_gone(
     database: Database, announcer: NotingAnnouncer, clock: SetClock, findings: Findings
 ) -> None:
-    prober = Interrupted()
-    service = EnvironmentService(database, announcer, clock, CountedEntropy(), prober)
-    prober.report = REPORT
+    checker = Interrupted()
+    service = EnvironmentService(database, announcer, clock, CountedEntropy(), checker)
+    checker.report = REPORT
 
     async def replace_it() -> None:
         await service.remove(OLGA, "staging")
         clock.advance(timedelta(seconds=1))
-        prober.report = CheckReport()
+        checker.report = CheckReport()
         await service.add(OLGA, new())
 
-    prober.meanwhile = lambda: service.remove(OLGA, "staging")
+    checker.meanwhile = lambda: service.remove(OLGA, "staging")
     await service.add(OLGA, new())
     assert await service.list_all(OLGA) == []
 
-    prober.meanwhile = replace_it
-    prober.report = REPORT
+    checker.meanwhile = replace_it
+    checker.report = REPORT
     await service.add(OLGA, new())
     [other] = await service.list_all(OLGA)
     assert (other.odoo_version, await findings.of([other])) == (None, {other.key: ()})
@@ -431,9 +431,9 @@ async def test_an_odoo_stays_one_while_links_promise_what_only_an_odoo_keeps(
 
 
 async def test_an_account_that_odoo_refused_is_found_until_it_is_accepted(
-    service: EnvironmentService, findings: Findings, database: Database, prober: NotingProber
+    service: EnvironmentService, findings: Findings, database: Database, checker: RecordingCheck
 ) -> None:
-    prober.report = REPORT
+    checker.report = REPORT
     staging, other = await service.add(OLGA, new()), await service.add(OLGA, new(id="other"))
     account = Account(KEY, "auditor", "anna", b"sealed", is_admin=False, revision=1, created_at=NOON, created_by="olga")
     async with database.writing() as work:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.doors import PlayedDoor
+from tests.authenticators import FakeAuthenticator
 from tests.storage.samples import NOON, SetClock, keep, make_environment
 from tests.unit.app.announcer import NotingAnnouncer
 from tests.unit.app.link_service import (
@@ -280,10 +280,10 @@ async def test_an_account_that_there_is_not_is_answered_with_those_that_there_ar
 
 
 async def test_credentials_become_an_account_once_and_are_renewed_after_that(
-    links: LinkService, accounts: AccountService, door: PlayedDoor
+    links: LinkService, accounts: AccountService, authenticator: FakeAuthenticator
 ) -> None:
     first = await make(links, sign_in_as=DEMO)
-    door.passwords["demo"] = "a new one"
+    authenticator.passwords["demo"] = "a new one"
     second = await make(links, sign_in_as=SignInCredentials(login="demo", password="a new one"))
     [account] = await accounts.list_all(OLGA, "staging")
     assert (account.name, account.login, account.revision) == ("demo", "demo", 2)
@@ -307,17 +307,21 @@ async def test_wrong_credentials_make_neither_an_account_nor_a_link(
     assert await links.list_all(OLGA, "staging") == []
 
 
-async def test_what_is_wrong_with_the_environment_keeps_its_name(links: LinkService, door: PlayedDoor) -> None:
-    door.refusal = SignInRefusal.DATABASE
+async def test_what_is_wrong_with_the_environment_keeps_its_name(
+    links: LinkService, authenticator: FakeAuthenticator
+) -> None:
+    authenticator.refusal = SignInRefusal.DATABASE
     assert list(await refused(make(links, sign_in_as=DEMO))) == ["database"]
 
 
-async def test_credentials_are_not_tried_for_a_link_that_cannot_be(links: LinkService, door: PlayedDoor) -> None:
+async def test_credentials_are_not_tried_for_a_link_that_cannot_be(
+    links: LinkService, authenticator: FakeAuthenticator
+) -> None:
     assert list(await refused(make(links, sign_in_as=DEMO, label="x" * 201))) == ["label"]
-    assert door.tried == []
+    assert authenticator.tried == []
 
 
-async def test_what_only_an_odoo_has_is_named(links: LinkService, door: PlayedDoor) -> None:
+async def test_what_only_an_odoo_has_is_named(links: LinkService, authenticator: FakeAuthenticator) -> None:
     given: dict[str, Any]
     for given, fields in (
         ({"access": Access.READ_ONLY}, ["access"]),
@@ -325,7 +329,7 @@ async def test_what_only_an_odoo_has_is_named(links: LinkService, door: PlayedDo
         ({"access": Access.READ_ONLY, "sign_in_as": DEMO}, ["access", "signInAs"]),
     ):
         assert list(await refused(make(links, "site", **given))) == fields
-    assert door.tried == []
+    assert authenticator.tried == []
     assert (await make(links, "site", access=Access.FULL)).link.access is Access.FULL
 
 
@@ -362,13 +366,13 @@ async def test_an_account_that_goes_while_a_password_is_hashed_is_not_used(
 
 
 async def test_only_credentials_need_the_scope_for_accounts_too(
-    links: LinkService, accounts: AccountService, door: PlayedDoor
+    links: LinkService, accounts: AccountService, authenticator: FakeAuthenticator
 ) -> None:
     await accounts.put(OLGA, "staging", DEMO)
     sharer = Principal("sue", scopes=frozenset({Scope.SHARES_WRITE}))
     with pytest.raises(Forbidden, match=Scope.ENVIRONMENTS_WRITE):
         await links.create(sharer, "staging", NewLink(sign_in_as=ADMIN))
-    assert len(door.tried) == 1
+    assert len(authenticator.tried) == 1
     assert (await links.create(sharer, "staging", NewLink(sign_in_as="demo"))).link.account == "demo"
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.probing import NotingProber
+from tests.environment_checks import RecordingCheck
 from tests.storage.samples import KEY, CountedEntropy, SetClock, keep, make_environment
 from tests.unit.app.announcer import NotingAnnouncer
 
@@ -22,7 +22,7 @@ from guestpass.storage.database import Database
 LOST = Finding(code="unreachable", detail="It is gone.", remedy="Start it.")
 
 
-class PlayedReacher:
+class PlayedReachability:
     """Says of each environment what a test wants, and notes whom it was asked about."""
 
     def __init__(self) -> None:
@@ -40,13 +40,13 @@ class Setting:
     def __init__(self, database: Database, clock: SetClock, announcer: NotingAnnouncer) -> None:
         self.database = database
         self.clock = clock
-        self.reacher = PlayedReacher()
-        self.prober = NotingProber()
-        self.environments = EnvironmentService(database, announcer, clock, CountedEntropy(), self.prober)
+        self.reachability_check = PlayedReachability()
+        self.checker = RecordingCheck()
+        self.environments = EnvironmentService(database, announcer, clock, CountedEntropy(), self.checker)
         self.watch = Reachability(
             database,
             announcer,
-            self.reacher,
+            self.reachability_check,
             self.environments,
             DatabaseBudget(database, clock, ROUNDS, "reachability"),
             clock,
@@ -69,23 +69,23 @@ async def setting(database: Database, clock: SetClock, announcer: NotingAnnounce
 
 async def test_everything_that_can_be_reached_leaves_no_trace(setting: Setting) -> None:
     await setting.watch.look_at_all()
-    assert sorted(setting.reacher.asked) == ["staging", "theirs"]
+    assert sorted(setting.reachability_check.asked) == ["staging", "theirs"]
     assert await setting.known() is None
     assert await setting.changes() == 0
 
 
 async def test_since_when_and_why_is_kept_from_the_first_failure_on(setting: Setting) -> None:
     began = setting.clock.now()
-    setting.reacher.why["staging"] = "no connection can be made"
+    setting.reachability_check.why["staging"] = "no connection can be made"
     await setting.watch.look_at_all()
     setting.clock.advance(timedelta(hours=3))
-    setting.reacher.why["staging"] = "there was no connection within 10 s"
+    setting.reachability_check.why["staging"] = "there was no connection within 10 s"
     await setting.watch.look_at_all()
     assert await setting.known() == Unreachable(began, "no connection can be made")
     assert await setting.known(EnvironmentKey("acme", "theirs")) is None
     # Open pages hear of it once.
     assert await setting.changes() == 1
-    setting.reacher.why.clear()
+    setting.reachability_check.why.clear()
     await setting.watch.look_at_all()
     assert await setting.known() is None
     assert await setting.changes() == 2
@@ -94,13 +94,13 @@ async def test_since_when_and_why_is_kept_from_the_first_failure_on(setting: Set
 async def test_what_was_found_while_nothing_answered_is_found_anew(setting: Setting) -> None:
     async with setting.database.writing() as work:
         await work.environments.set_findings(KEY, [LOST])
-    setting.reacher.why["staging"] = "no connection can be made"
+    setting.reachability_check.why["staging"] = "no connection can be made"
     await setting.watch.look_at_all()
-    assert setting.prober.probed == []
-    setting.reacher.why.clear()
-    setting.prober.report = CheckReport(odoo_version="18.0")
+    assert setting.checker.checked == []
+    setting.reachability_check.why.clear()
+    setting.checker.report = CheckReport(odoo_version="18.0")
     await setting.watch.look_at_all()
-    assert [environment.id for environment in setting.prober.probed] == ["staging"]
+    assert [environment.id for environment in setting.checker.checked] == ["staging"]
     async with setting.database.reading() as work:
         assert await work.environments.findings("default") == {}
 
@@ -109,13 +109,13 @@ async def test_what_came_back_before_the_watch_missed_it_is_found_anew(setting: 
     """Somebody registers an Odoo and starts it a moment later."""
     async with setting.database.writing() as work:
         await work.environments.set_findings(KEY, [LOST])
-    setting.prober.report = CheckReport(odoo_version="18.0")
+    setting.checker.report = CheckReport(odoo_version="18.0")
     await setting.watch.look_at_all()
     async with setting.database.reading() as work:
         assert await work.environments.findings("default") == {}
-    assert [environment.id for environment in setting.prober.probed] == ["staging"]
+    assert [environment.id for environment in setting.checker.checked] == ["staging"]
     await setting.watch.look_at_all()
-    assert len(setting.prober.probed) == 1
+    assert len(setting.checker.checked) == 1
 
 
 async def test_who_asks_what_is_known_hears_that_it_was_lost(setting: Setting) -> None:
@@ -125,25 +125,25 @@ async def test_who_asks_what_is_known_hears_that_it_was_lost(setting: Setting) -
         environment = await work.environments.get(KEY)
     assert environment is not None
     lost_at = setting.clock.now()
-    setting.reacher.why["staging"] = "no connection can be made"
+    setting.reachability_check.why["staging"] = "no connection can be made"
     await setting.watch.look_at_all()
     setting.clock.advance(timedelta(hours=3))
     [finding] = (await findings.of([environment]))[KEY]
     assert (finding.code, finding.at) == ("unreachable", lost_at)
     assert "no connection can be made" in finding.detail
     # What a look found says it already, with its own remedy.
-    setting.prober.report = CheckReport(findings=(LOST,))
+    setting.checker.report = CheckReport(findings=(LOST,))
     await setting.environments.check(Principal("anna"), "staging")
     assert (await findings.of([environment]))[KEY] == (LOST,)
     assert await setting.known() == Unreachable(lost_at, "no connection can be made")
-    setting.prober.report = CheckReport(odoo_version="18.0")
+    setting.checker.report = CheckReport(odoo_version="18.0")
     await setting.environments.check(Principal("anna"), "staging")
     assert await setting.known() is None
     assert (await findings.of([environment]))[KEY] == ()
 
 
 async def test_another_address_begins_anew(setting: Setting) -> None:
-    setting.reacher.why["staging"] = "no connection can be made"
+    setting.reachability_check.why["staging"] = "no connection can be made"
     await setting.watch.look_at_all()
     change = EnvironmentChange(url="http://10.0.0.6:8069")
     await setting.environments.change(Principal("olga"), "staging", change)
@@ -151,7 +151,7 @@ async def test_another_address_begins_anew(setting: Setting) -> None:
 
 
 async def test_what_was_seen_of_an_older_address_is_not_written(setting: Setting) -> None:
-    setting.reacher.why["staging"] = "no connection can be made"
+    setting.reachability_check.why["staging"] = "no connection can be made"
     before = make_environment()
     await setting.environments.change(Principal("olga"), "staging", EnvironmentChange(url="http://10.0.0.6:8069"))
     await setting.watch.look_at(before)

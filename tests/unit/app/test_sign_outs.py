@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 from structlog.testing import capture_logs
-from tests.doors import PlayedDoor, sign_outs
+from tests.authenticators import FakeAuthenticator, sign_outs
 from tests.storage.samples import KEY, NOON, SetClock, make_environment
 from tests.storage.waiting import until
 from tests.unit.app.stopping_store import FailingStore
@@ -28,13 +28,13 @@ TICK = timedelta(microseconds=1)
 
 
 @pytest.fixture
-def door() -> PlayedDoor:
-    return PlayedDoor()
+def authenticator() -> FakeAuthenticator:
+    return FakeAuthenticator()
 
 
 @pytest.fixture
-def teller(database: Database, clock: SetClock, door: PlayedDoor) -> SignOuts:
-    return sign_outs(database, clock, door)
+def teller(database: Database, clock: SetClock, authenticator: FakeAuthenticator) -> SignOuts:
+    return sign_outs(database, clock, authenticator)
 
 
 async def end(database: Database, teller: SignOuts, *ids: str, at: OdooAddress = HERE) -> None:
@@ -54,17 +54,19 @@ async def next_due(database: Database) -> datetime:
         return due_at
 
 
-def told(door: PlayedDoor) -> list[str]:
-    return [id for _, id in door.told]
+def told(authenticator: FakeAuthenticator) -> list[str]:
+    return [id for _, id in authenticator.told]
 
 
 async def test_each_session_is_told_where_it_was_made_and_forgotten(
-    database: Database, door: PlayedDoor, teller: SignOuts
+    database: Database, authenticator: FakeAuthenticator, teller: SignOuts
 ) -> None:
     await end(database, teller, *map(str, range(12)))
     await end(database, teller, "elsewhere", at=THERE)
     await teller.tell_due()
-    assert sorted(door.told, key=str) == sorted([*((HERE, str(n)) for n in range(12)), (THERE, "elsewhere")], key=str)
+    assert sorted(authenticator.told, key=str) == sorted(
+        [*((HERE, str(n)) for n in range(12)), (THERE, "elsewhere")], key=str
+    )
     assert await left(database) == 0
 
 
@@ -76,93 +78,93 @@ async def test_no_id_lies_readable_in_the_table(database: Database, teller: Sign
 
 
 async def test_an_odoo_that_does_not_listen_is_told_again_after_growing_pauses(
-    database: Database, clock: SetClock, door: PlayedDoor, teller: SignOuts
+    database: Database, clock: SetClock, authenticator: FakeAuthenticator, teller: SignOuts
 ) -> None:
     await end(database, teller, "one", "two")
-    door.closed.add(HERE.url)
+    authenticator.closed.add(HERE.url)
     pauses: list[timedelta] = []
     for number in range(15):
         await teller.tell_due()
-        assert len(door.told) == number + 1, "the others there are not tried in vain"
+        assert len(authenticator.told) == number + 1, "the others there are not tried in vain"
         due_at = await next_due(database)
         pauses.append(due_at - clock.now())
         clock.time = due_at - TICK
         await teller.tell_due()
-        assert len(door.told) == number + 1
+        assert len(authenticator.told) == number + 1
         clock.time = due_at
     assert pauses[:3] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
     assert pauses[-1] == LONGEST_PAUSE
-    door.closed.clear()
-    door.told.clear()
+    authenticator.closed.clear()
+    authenticator.told.clear()
     await teller.tell_due()
-    assert sorted(told(door)) == ["one", "two"]
+    assert sorted(told(authenticator)) == ["one", "two"]
     assert await left(database) == 0
 
 
 async def test_an_odoo_that_hangs_holds_up_nobody_else(database: Database, clock: SetClock) -> None:
     waits = asyncio.Event()
 
-    class HangingDoor(PlayedDoor):
+    class HangingDoor(FakeAuthenticator):
         async def sign_out(self, at: OdooAddress, session_id: str) -> None:
             if at == HERE:
                 await waits.wait()
             await super().sign_out(at, session_id)
 
-    door = HangingDoor()
-    teller = sign_outs(database, clock, door)
+    authenticator = HangingDoor()
+    teller = sign_outs(database, clock, authenticator)
     await end(database, teller, "first", "second")
     async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(teller.run())
         await end(database, teller, *map(str, range(60)), at=THERE)
         teller.wake()
-        await until(lambda: len(door.told) == 60)
+        await until(lambda: len(authenticator.told) == 60)
         # Neither does it hold up what ends there later.
         await end(database, teller, "later", at=THERE)
-        await until(lambda: "later" in told(door))
-        assert "first" not in told(door)
+        await until(lambda: "later" in told(authenticator))
+        assert "first" not in told(authenticator)
         waits.set()
-        await until(lambda: {"first", "second"} <= set(told(door)))
+        await until(lambda: {"first", "second"} <= set(told(authenticator)))
         running.cancel()
 
 
 async def test_a_worker_that_dies_loses_no_sign_out(
-    database: Database, clock: SetClock, door: PlayedDoor, teller: SignOuts
+    database: Database, clock: SetClock, authenticator: FakeAuthenticator, teller: SignOuts
 ) -> None:
     await end(database, teller, "one")
     async with database.writing() as work:
         assert await work.odoo_sign_outs.claim(HERE, now=NOON, until=NOON + CLAIM, limit=5)
     await teller.tell_due()
-    assert door.told == []
+    assert authenticator.told == []
     clock.advance(CLAIM)
     await teller.tell_due()
-    assert told(door) == ["one"]
+    assert told(authenticator) == ["one"]
 
 
-async def test_of_two_workers_one_tells(database: Database, clock: SetClock, door: PlayedDoor) -> None:
-    both = [sign_outs(database, clock, door) for _ in range(2)]
+async def test_of_two_workers_one_tells(database: Database, clock: SetClock, authenticator: FakeAuthenticator) -> None:
+    both = [sign_outs(database, clock, authenticator) for _ in range(2)]
     await end(database, both[0], *map(str, range(30)))
     await asyncio.gather(*(each.tell_due() for each in both))
-    assert sorted(told(door)) == sorted(map(str, range(30)))
+    assert sorted(told(authenticator)) == sorted(map(str, range(30)))
 
 
 async def test_a_session_that_odoo_refuses_to_end_keeps_no_other_from_it(
-    database: Database, clock: SetClock, door: PlayedDoor, teller: SignOuts
+    database: Database, clock: SetClock, authenticator: FakeAuthenticator, teller: SignOuts
 ) -> None:
-    door.refusing.add("refused")
+    authenticator.refusing.add("refused")
     await end(database, teller, "refused", "next")
     await teller.tell_due()
-    assert told(door) == ["refused", "next"]
+    assert told(authenticator) == ["refused", "next"]
     assert await left(database) == 1
-    door.refusing.clear()
+    authenticator.refusing.clear()
     clock.advance(FIRST_PAUSE)
     await teller.tell_due()
     assert await left(database) == 0
 
 
 async def test_after_a_week_it_is_given_up_with_one_line_in_the_log(
-    database: Database, clock: SetClock, door: PlayedDoor, teller: SignOuts
+    database: Database, clock: SetClock, authenticator: FakeAuthenticator, teller: SignOuts
 ) -> None:
-    door.closed.add(HERE.url)
+    authenticator.closed.add(HERE.url)
     await end(database, teller, *map(str, range(9)))
     clock.time = NOON + TOLD_FOR - TICK
     with capture_logs() as logs:
@@ -176,10 +178,10 @@ async def test_after_a_week_it_is_given_up_with_one_line_in_the_log(
 
 
 async def test_no_more_are_kept_for_one_odoo_than_a_bound(
-    database: Database, door: PlayedDoor, teller: SignOuts, monkeypatch: pytest.MonkeyPatch
+    database: Database, authenticator: FakeAuthenticator, teller: SignOuts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("guestpass.app.sign_outs.KEPT_FOR_ADDRESS", 3)
-    door.closed.add(HERE.url)
+    authenticator.closed.add(HERE.url)
     await end(database, teller, *map(str, range(9)))
     await end(database, teller, *map(str, range(9)), at=replace(THERE, url=HERE.url))
     await teller.tell_due()
@@ -187,12 +189,12 @@ async def test_no_more_are_kept_for_one_odoo_than_a_bound(
 
 
 async def test_what_another_key_sealed_is_forgotten(
-    database: Database, door: PlayedDoor, teller: SignOuts, clock: SetClock
+    database: Database, authenticator: FakeAuthenticator, teller: SignOuts, clock: SetClock
 ) -> None:
     async with database.writing() as work:
         await work.odoo_sign_outs.add(HERE, "a" * 16, "bert", b"sealed by nobody", clock.now())
     await teller.tell_due()
-    assert door.told == []
+    assert authenticator.told == []
     assert await left(database) == 0
 
 
@@ -205,35 +207,39 @@ async def lose(teller: SignOuts, id: str) -> None:
 
 
 async def test_what_can_not_be_written_down_is_told_from_memory(
-    database: Database, clock: SetClock, door: PlayedDoor
+    database: Database, clock: SetClock, authenticator: FakeAuthenticator
 ) -> None:
-    teller = sign_outs(FailingStore(database), clock, door)
-    door.closed.add(HERE.url)
+    teller = sign_outs(FailingStore(database), clock, authenticator)
+    authenticator.closed.add(HERE.url)
     await lose(teller, "one")
     for _ in range(2):
         await teller.tell_due()
-    door.closed.clear()
+    authenticator.closed.clear()
     for _ in range(2):
         await teller.tell_due()
-    assert told(door) == ["one"] * 3, "it is told again and again until it was heard"
+    assert told(authenticator) == ["one"] * 3, "it is told again and again until it was heard"
 
 
-async def test_it_is_written_down_as_soon_as_that_can_be(database: Database, clock: SetClock, door: PlayedDoor) -> None:
+async def test_it_is_written_down_as_soon_as_that_can_be(
+    database: Database, clock: SetClock, authenticator: FakeAuthenticator
+) -> None:
     store = FailingStore(database)
-    teller = sign_outs(store, clock, door)
-    door.closed.add(HERE.url)
+    teller = sign_outs(store, clock, authenticator)
+    authenticator.closed.add(HERE.url)
     await lose(teller, "one")
     store.failing = False
     await teller.write_down()
     assert await left(database) == 1
-    door.closed.clear()
-    await sign_outs(database, clock, door).tell_due()
-    assert told(door) == ["one"]
+    authenticator.closed.clear()
+    await sign_outs(database, clock, authenticator).tell_due()
+    assert told(authenticator) == ["one"]
 
 
-async def test_memory_holds_so_many_and_no_more(database: Database, clock: SetClock, door: PlayedDoor) -> None:
+async def test_memory_holds_so_many_and_no_more(
+    database: Database, clock: SetClock, authenticator: FakeAuthenticator
+) -> None:
     store = FailingStore(database)
-    teller = sign_outs(store, clock, door)
+    teller = sign_outs(store, clock, authenticator)
     for number in range(REMEMBERED + 5):
         await lose(teller, str(number))
     store.failing = False
@@ -242,10 +248,10 @@ async def test_memory_holds_so_many_and_no_more(database: Database, clock: SetCl
 
 
 async def test_a_session_that_nobody_wrote_down_is_ended_now_or_later(
-    database: Database, door: PlayedDoor, teller: SignOuts
+    database: Database, authenticator: FakeAuthenticator, teller: SignOuts
 ) -> None:
     await teller.end(HERE, "now")
-    assert (told(door), await left(database)) == (["now"], 0)
-    door.closed.add(HERE.url)
+    assert (told(authenticator), await left(database)) == (["now"], 0)
+    authenticator.closed.add(HERE.url)
     await teller.end(HERE, "later")
     assert await left(database) == 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert
-from tests.doors import PlayedDoor, sign_outs
+from tests.authenticators import FakeAuthenticator, sign_outs
 from tests.storage.samples import (
     KEY,
     LINK_ID,
@@ -70,8 +70,8 @@ class RunningClock(SetClock):
 
 
 @pytest.fixture
-def door() -> PlayedDoor:
-    return PlayedDoor()
+def authenticator() -> FakeAuthenticator:
+    return FakeAuthenticator()
 
 
 @pytest.fixture
@@ -100,21 +100,21 @@ class Worker(VisitorSessions):
 
 
 def worker_over(
-    database: Database, store: Store, door: PlayedDoor, clock: Clock, sealer: SealedSecrets = SEALER
+    database: Database, store: Store, authenticator: FakeAuthenticator, clock: Clock, sealer: SealedSecrets = SEALER
 ) -> Worker:
     budget = DatabaseBudget(database, clock, SIGN_INS, "sign-ins")
-    return Worker(store, sealer, door, sign_outs(store, clock, door, sealer), budget, clock, ENTROPY)
+    return Worker(store, sealer, authenticator, sign_outs(store, clock, authenticator, sealer), budget, clock, ENTROPY)
 
 
 @pytest.fixture
-def worker(database: Database, door: PlayedDoor, clock: SetClock) -> Worker:
-    return worker_over(database, database, door, clock)
+def worker(database: Database, authenticator: FakeAuthenticator, clock: SetClock) -> Worker:
+    return worker_over(database, database, authenticator, clock)
 
 
 @pytest.fixture
-def second(database: Database, door: PlayedDoor, clock: SetClock) -> Worker:
+def second(database: Database, authenticator: FakeAuthenticator, clock: SetClock) -> Worker:
     """Another worker's, over the same database and before the same Odoo."""
-    return worker_over(database, database, door, clock)
+    return worker_over(database, database, authenticator, clock)
 
 
 async def row_of(store: Store, visitor: str = "bert") -> OdooSession | None:
@@ -146,9 +146,9 @@ async def refusal(worker: Worker, entry: LinkEntry = ENTRY, visitor: str = "bert
     return refused.value.reason
 
 
-async def replace_credentials(store: Store, door: PlayedDoor, password: str) -> LinkEntry:
+async def replace_credentials(store: Store, authenticator: FakeAuthenticator, password: str) -> LinkEntry:
     """The owner gives the account another password; returns what the directory makes of it."""
-    door.passwords["demo"] = password
+    authenticator.passwords["demo"] = password
     account = demo(revision=2, password=password)
     await keep(store, account)
     return LinkEntry(ENTRY.link, ENTRY.environment, account=account)
@@ -158,14 +158,14 @@ async def replace_credentials(store: Store, door: PlayedDoor, password: str) -> 
 
 
 async def test_a_visitor_is_signed_in_once_and_his_session_is_kept_sealed(
-    worker: Worker, database: Database, door: PlayedDoor
+    worker: Worker, database: Database, authenticator: FakeAuthenticator
 ) -> None:
     assert worker.peek(ENTRY, "bert") is None
     session = await worker.obtain(ENTRY, "bert", ADDRESS)
     assert session == VisitorSession(b"session 1", 1, "anna", 1, ENTRY.link.version, ENTRY.environment)
     assert worker.peek(ENTRY, "bert") == session
     assert await worker.obtain(ENTRY, "bert", ADDRESS) == session
-    assert door.tried == [("demo", "demo's own", ADDRESS)]
+    assert authenticator.tried == [("demo", "demo's own", ADDRESS)]
     row = await row_of(database)
     assert row is not None
     assert row.sealed is not None
@@ -174,10 +174,10 @@ async def test_a_visitor_is_signed_in_once_and_his_session_is_kept_sealed(
     assert await kinds_of_changes(database) == [f"{ChangeKind.ODOO_SESSION}:{LINK_ID}/bert"]
 
 
-async def test_each_visitor_has_a_session_of_his_own(worker: Worker, door: PlayedDoor) -> None:
+async def test_each_visitor_has_a_session_of_his_own(worker: Worker, authenticator: FakeAuthenticator) -> None:
     ids = [(await worker.obtain(ENTRY, visitor, ADDRESS)).id for visitor in ("bert", "carl", "bert")]
     assert ids == [b"session 1", b"session 2", b"session 1"]
-    assert door.sessions == {"session 1", "session 2"}
+    assert authenticator.sessions == {"session 1", "session 2"}
 
 
 async def test_a_sealed_session_opens_for_its_visitor_only(worker: Worker, database: Database) -> None:
@@ -191,66 +191,68 @@ async def test_a_sealed_session_opens_for_its_visitor_only(worker: Worker, datab
 
 
 async def test_a_worker_that_starts_anew_goes_on_with_what_is_kept(
-    worker: Worker, second: Worker, door: PlayedDoor
+    worker: Worker, second: Worker, authenticator: FakeAuthenticator
 ) -> None:
     session = await worker.obtain(ENTRY, "bert", ADDRESS)
     assert await second.obtain(ENTRY, "bert", ADDRESS) == session
-    assert len(door.tried) == 1
+    assert len(authenticator.tried) == 1
 
 
 async def test_what_another_secret_key_sealed_is_replaced(
-    worker: Worker, database: Database, door: PlayedDoor, clock: SetClock
+    worker: Worker, database: Database, authenticator: FakeAuthenticator, clock: SetClock
 ) -> None:
     await worker.obtain(ENTRY, "bert", ADDRESS)
     account = replace(demo(), sealed_password=OTHER_SEALER.seal("demo's own", password_context(KEY, "anna")))
     await keep(database, account)
     entry = LinkEntry(ENTRY.link, ENTRY.environment, account=account)
-    other = worker_over(database, database, door, clock, OTHER_SEALER)
+    other = worker_over(database, database, authenticator, clock, OTHER_SEALER)
     assert (await other.obtain(entry, "bert", ADDRESS)).id == b"session 2"
 
 
 OTHER_SEALER = SealedSecrets(Keys.from_secret("t" * 32), CountedEntropy())
 
 
-async def test_many_requests_at_once_wait_for_one_sign_in(worker: Worker, door: PlayedDoor) -> None:
+async def test_many_requests_at_once_wait_for_one_sign_in(worker: Worker, authenticator: FakeAuthenticator) -> None:
     sessions = await asyncio.gather(*(worker.obtain(ENTRY, "bert", ADDRESS) for _ in range(20)))
-    assert len(door.tried) == 1
+    assert len(authenticator.tried) == 1
     assert {session.id for session in sessions} == {b"session 1"}
 
 
-async def test_a_link_without_an_account_signs_nobody_in(worker: Worker, door: PlayedDoor) -> None:
+async def test_a_link_without_an_account_signs_nobody_in(worker: Worker, authenticator: FakeAuthenticator) -> None:
     entry = LinkEntry(ENTRY.link, ENTRY.environment, account=None)
     assert await refusal(worker, entry) is Reason.SIGN_IN_REFUSED
-    assert door.tried == []
+    assert authenticator.tried == []
 
 
 # Two workers.
 
 
 async def test_of_two_workers_one_signs_in_and_the_other_waits_for_it(
-    worker: Worker, database: Database, door: PlayedDoor, clock: SetClock
+    worker: Worker, database: Database, authenticator: FakeAuthenticator, clock: SetClock
 ) -> None:
-    at_the_door, let_in = asyncio.Event(), asyncio.Event()
+    at_the_authenticator, let_in = asyncio.Event(), asyncio.Event()
 
-    async def wait_at_the_door() -> None:
-        at_the_door.set()
+    async def wait_at_the_authenticator() -> None:
+        at_the_authenticator.set()
         await let_in.wait()
 
-    door.meanwhile = wait_at_the_door
+    authenticator.meanwhile = wait_at_the_authenticator
     seen = StoppingStore(database)
-    waiting = worker_over(database, seen, door, clock)
+    waiting = worker_over(database, seen, authenticator, clock)
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         first = group.create_task(worker.obtain(ENTRY, "bert", ADDRESS))
-        await at_the_door.wait()
+        await at_the_authenticator.wait()
         other = group.create_task(waiting.obtain(ENTRY, "bert", ADDRESS))
         # It looks again only after it has seen that somebody else is about to sign in.
         await until(lambda: seen.reads >= 2)
         let_in.set()
     assert first.result() == other.result()
-    assert len(door.tried) == 1
+    assert len(authenticator.tried) == 1
 
 
-async def test_a_rotation_is_everybodys(worker: Worker, second: Worker, database: Database, door: PlayedDoor) -> None:
+async def test_a_rotation_is_everybodys(
+    worker: Worker, second: Worker, database: Database, authenticator: FakeAuthenticator
+) -> None:
     before = await worker.obtain(ENTRY, "bert", ADDRESS)
     assert await second.obtain(ENTRY, "bert", ADDRESS) == before
     await worker.moved(LINK_ID, "bert", before, b"the next")
@@ -258,11 +260,11 @@ async def test_a_rotation_is_everybodys(worker: Worker, second: Worker, database
     await tell(database, second)
     assert second.peek(ENTRY, "bert") is None
     assert (await second.obtain(ENTRY, "bert", ADDRESS)).id == b"the next"
-    assert len(door.tried) == 1
+    assert len(authenticator.tried) == 1
 
 
 async def test_who_meets_an_ended_session_reads_again_before_he_signs_in_anew(
-    worker: Worker, second: Worker, door: PlayedDoor
+    worker: Worker, second: Worker, authenticator: FakeAuthenticator
 ) -> None:
     before = await worker.obtain(ENTRY, "bert", ADDRESS)
     await second.obtain(ENTRY, "bert", ADDRESS)
@@ -270,21 +272,23 @@ async def test_who_meets_an_ended_session_reads_again_before_he_signs_in_anew(
     # No change has told the second worker: Odoo has, by not knowing the id any more.
     after = await second.obtain(ENTRY, "bert", ADDRESS, instead_of=before)
     assert after.id == b"the next"
-    assert len(door.tried) == 1
+    assert len(authenticator.tried) == 1
 
 
-async def test_a_session_that_odoo_ended_is_replaced_once(worker: Worker, second: Worker, door: PlayedDoor) -> None:
+async def test_a_session_that_odoo_ended_is_replaced_once(
+    worker: Worker, second: Worker, authenticator: FakeAuthenticator
+) -> None:
     ended = await worker.obtain(ENTRY, "bert", ADDRESS)
     await second.obtain(ENTRY, "bert", ADDRESS)
     renewed = await asyncio.gather(
         *(each.obtain(ENTRY, "bert", ADDRESS, instead_of=ended) for each in (worker, second, worker, second))
     )
     assert {(session.id, session.revision) for session in renewed} == {(b"session 2", 2)}
-    assert len(door.tried) == 2
+    assert len(authenticator.tried) == 2
 
 
 async def test_of_two_rotations_the_first_that_is_written_counts(
-    worker: Worker, second: Worker, door: PlayedDoor
+    worker: Worker, second: Worker, authenticator: FakeAuthenticator
 ) -> None:
     before = await worker.obtain(ENTRY, "bert", ADDRESS)
     await second.obtain(ENTRY, "bert", ADDRESS)
@@ -292,7 +296,7 @@ async def test_of_two_rotations_the_first_that_is_written_counts(
     await second.moved(LINK_ID, "bert", before, b"too late")
     assert second.peek(ENTRY, "bert") is None
     assert (await second.obtain(ENTRY, "bert", ADDRESS)).id == b"first"
-    assert len(door.tried) == 1
+    assert len(authenticator.tried) == 1
 
 
 async def test_a_rotation_does_not_bring_back_what_was_ended(
@@ -322,62 +326,66 @@ async def claim_and_die(store: Store, clock: Clock) -> None:
 
 
 async def test_the_claim_of_a_worker_that_died_runs_out(
-    worker: Worker, database: Database, door: PlayedDoor, clock: SetClock
+    worker: Worker, database: Database, authenticator: FakeAuthenticator, clock: SetClock
 ) -> None:
     await claim_and_die(database, clock)
     clock.advance(CLAIM)
     assert (await worker.obtain(ENTRY, "bert", ADDRESS)).id == b"session 1"
-    assert len(door.tried) == 1
+    assert len(authenticator.tried) == 1
 
 
 async def test_until_then_a_visitor_waits_for_a_while_and_is_told_to_try_again(
-    database: Database, door: PlayedDoor
+    database: Database, authenticator: FakeAuthenticator
 ) -> None:
     clock = RunningClock()
     await claim_and_die(database, clock)
-    assert await refusal(worker_over(database, database, door, clock)) is Reason.UNAVAILABLE
+    assert await refusal(worker_over(database, database, authenticator, clock)) is Reason.UNAVAILABLE
     assert NOON + WAIT <= clock.time < NOON + CLAIM
-    assert door.tried == []
+    assert authenticator.tried == []
 
 
 async def test_who_took_too_long_gives_his_session_back(
-    worker: Worker, second: Worker, door: PlayedDoor, clock: SetClock
+    worker: Worker, second: Worker, authenticator: FakeAuthenticator, clock: SetClock
 ) -> None:
     async def dawdle() -> None:
-        if len(door.tried) == 1:
+        if len(authenticator.tried) == 1:
             clock.advance(CLAIM)
             await second.obtain(ENTRY, "bert", ADDRESS)
 
-    door.meanwhile = dawdle
+    authenticator.meanwhile = dawdle
     assert await refusal(worker) is Reason.UNAVAILABLE
-    assert door.sessions == {"session 2"}
+    assert authenticator.sessions == {"session 2"}
     assert (await worker.obtain(ENTRY, "bert", ADDRESS)).id == b"session 2"
-    assert len(door.tried) == 2
+    assert len(authenticator.tried) == 2
 
 
-async def test_a_mistake_in_the_midst_of_a_sign_in_leaves_no_claim(worker: Worker, door: PlayedDoor) -> None:
+async def test_a_mistake_in_the_midst_of_a_sign_in_leaves_no_claim(
+    worker: Worker, authenticator: FakeAuthenticator
+) -> None:
     async def stumble() -> None:
-        if len(door.tried) == 1:
+        if len(authenticator.tried) == 1:
             raise OSError("stumbled")
 
-    door.meanwhile = stumble
+    authenticator.meanwhile = stumble
     with pytest.raises(OSError, match="stumbled"):
         await worker.obtain(ENTRY, "bert", ADDRESS)
     assert (await worker.obtain(ENTRY, "bert", ADDRESS)).revision == 1
 
 
-async def test_who_goes_away_in_the_midst_of_a_sign_in_leaves_no_claim(worker: Worker, door: PlayedDoor) -> None:
-    at_the_door = asyncio.Event()
+async def test_who_goes_away_in_the_midst_of_a_sign_in_leaves_no_claim(
+    worker: Worker, authenticator: FakeAuthenticator
+) -> None:
+    at_the_authenticator = asyncio.Event()
 
     async def wait_forever() -> None:
-        if len(door.tried) == 1:
-            at_the_door.set()
+        if len(authenticator.tried) == 1:
+            at_the_authenticator.set()
             await asyncio.Event().wait()
 
-    door.meanwhile = wait_forever
+    authenticator.meanwhile = wait_forever
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         task = group.create_task(worker.obtain(ENTRY, "bert", ADDRESS))
-        await at_the_door.wait()
+        await at_the_authenticator.wait()
         task.cancel()
     assert (await worker.obtain(ENTRY, "bert", ADDRESS)).revision == 1
 
@@ -389,9 +397,14 @@ async def test_who_goes_away_in_the_midst_of_a_sign_in_leaves_no_claim(worker: W
     "why", [SignInRefusal.CREDENTIALS, SignInRefusal.SECOND_FACTOR, SignInRefusal.DATABASE, SignInRefusal.THROTTLED]
 )
 async def test_an_account_that_odoo_refuses_is_tried_once_a_minute_by_all_workers_for_all_visitors(
-    worker: Worker, second: Worker, database: Database, door: PlayedDoor, clock: SetClock, why: SignInRefusal
+    worker: Worker,
+    second: Worker,
+    database: Database,
+    authenticator: FakeAuthenticator,
+    clock: SetClock,
+    why: SignInRefusal,
 ) -> None:
-    door.refusal = why
+    authenticator.refusal = why
     assert await refusal(worker) is Reason.SIGN_IN_REFUSED
     refused = await account_of(database)
     assert (refused.refused_at, refused.refusal) == (NOON, why)
@@ -402,66 +415,72 @@ async def test_an_account_that_odoo_refuses_is_tried_once_a_minute_by_all_worker
         for time in (NOON, NOON + RETRY_REFUSED):
             clock.time = time
             assert await refusal(each, entry, f"visitor {number}") is Reason.SIGN_IN_REFUSED
-    assert len(door.tried) == 1
+    assert len(authenticator.tried) == 1
 
     clock.time = NOON + RETRY_REFUSED + TICK
     reasons = await asyncio.gather(*(refusal(each, told, f"v{n}") for n in range(3) for each in (worker, second)))
     assert set(reasons) == {Reason.SIGN_IN_REFUSED}
-    assert len(door.tried) == 2
+    assert len(authenticator.tried) == 2
     assert (await account_of(database)).refused_at == clock.time
 
     clock.advance(RETRY_REFUSED + TICK)
-    door.refusal = None
+    authenticator.refusal = None
     assert (await second.obtain(told, "bert", ADDRESS)).revision == 1
     accepted = await account_of(database)
     assert (accepted.refused_at, accepted.refusal) == (None, None)
     assert (await worker.obtain(ENTRY, "carl", ADDRESS)).revision == 1
 
 
-async def test_a_crowd_makes_fewer_failures_than_odoo_bears(worker: Worker, second: Worker, door: PlayedDoor) -> None:
-    door.refusal = SignInRefusal.CREDENTIALS
+async def test_a_crowd_makes_fewer_failures_than_odoo_bears(
+    worker: Worker, second: Worker, authenticator: FakeAuthenticator
+) -> None:
+    authenticator.refusal = SignInRefusal.CREDENTIALS
     reasons = await asyncio.gather(*(refusal((worker, second)[n % 2], ENTRY, f"visitor {n}") for n in range(40)))
     assert set(reasons) == {Reason.SIGN_IN_REFUSED}
-    # With the fifth Odoo shuts its door to everybody.
-    assert len(door.tried) < 5
+    # With the fifth Odoo shuts its authenticator to everybody.
+    assert len(authenticator.tried) < 5
 
 
 async def test_who_became_an_administrator_is_signed_out_again(
-    worker: Worker, database: Database, door: PlayedDoor
+    worker: Worker, database: Database, authenticator: FakeAuthenticator
 ) -> None:
-    door.admins.add("demo")
+    authenticator.admins.add("demo")
     assert await refusal(worker) is Reason.SIGN_IN_REFUSED
-    assert door.sessions == set()
+    assert authenticator.sessions == set()
     assert (await account_of(database)).refusal is SignInRefusal.ADMINISTRATOR
     await keep(database, account := demo(is_admin=True))
     await worker.obtain(LinkEntry(ENTRY.link, ENTRY.environment, account=account), "bert", ADDRESS)
 
 
-async def test_a_refusal_costs_nothing_of_the_budget(worker: Worker, door: PlayedDoor, clock: SetClock) -> None:
-    door.refusal = SignInRefusal.CREDENTIALS
+async def test_a_refusal_costs_nothing_of_the_budget(
+    worker: Worker, authenticator: FakeAuthenticator, clock: SetClock
+) -> None:
+    authenticator.refusal = SignInRefusal.CREDENTIALS
     for _ in range(100):
         assert await refusal(worker) is Reason.SIGN_IN_REFUSED
-    door.refusal = None
+    authenticator.refusal = None
     clock.advance(RETRY_REFUSED + TICK)
     await worker.obtain(ENTRY, "bert", ADDRESS)
 
 
-async def test_an_odoo_that_is_not_there_is_no_refusal(worker: Worker, database: Database, door: PlayedDoor) -> None:
-    door.refusal = SignInRefusal.UNREACHABLE
+async def test_an_odoo_that_is_not_there_is_no_refusal(
+    worker: Worker, database: Database, authenticator: FakeAuthenticator
+) -> None:
+    authenticator.refusal = SignInRefusal.UNREACHABLE
     assert await refusal(worker) is Reason.UPSTREAM_UNREACHABLE
     assert (await account_of(database)).refused_at is None
-    door.refusal = None
+    authenticator.refusal = None
     await worker.obtain(ENTRY, "bert", ADDRESS)
 
 
 async def test_sign_ins_have_a_budget_for_each_link_and_address(
-    worker: Worker, second: Worker, database: Database, door: PlayedDoor, clock: SetClock
+    worker: Worker, second: Worker, database: Database, authenticator: FakeAuthenticator, clock: SetClock
 ) -> None:
     for number in range(60):
         await (worker, second)[number % 2].obtain(ENTRY, f"visitor {number}", ADDRESS)
     assert await refusal(worker) is Reason.SIGN_INS_USED_UP
     assert await refusal(second) is Reason.SIGN_INS_USED_UP
-    assert len(door.tried) == 60
+    assert len(authenticator.tried) == 60
     # Who has a session keeps it, and another address and another link have budgets of their own.
     assert (await worker.obtain(ENTRY, "visitor 0", ADDRESS)).revision == 1
     await worker.obtain(ENTRY, "bert", "192.0.2.8")
@@ -475,12 +494,12 @@ async def test_sign_ins_have_a_budget_for_each_link_and_address(
 
 
 async def test_a_visit_that_ends_is_told_to_odoo_and_leaves_the_others(
-    worker: Worker, second: Worker, database: Database, door: PlayedDoor
+    worker: Worker, second: Worker, database: Database, authenticator: FakeAuthenticator
 ) -> None:
     await worker.obtain(ENTRY, "bert", ADDRESS)
     await worker.obtain(ENTRY, "carl", ADDRESS)
     await second.end(ENTRY, "bert")
-    assert door.sessions == {"session 2"}
+    assert authenticator.sessions == {"session 2"}
     assert await row_of(database) is None
     await tell(database, worker)
     assert worker.peek(ENTRY, "bert") is None
@@ -489,74 +508,76 @@ async def test_a_visit_that_ends_is_told_to_odoo_and_leaves_the_others(
 
 
 async def test_a_visit_that_ends_during_a_sign_in_leaves_no_session(
-    worker: Worker, second: Worker, database: Database, door: PlayedDoor
+    worker: Worker, second: Worker, database: Database, authenticator: FakeAuthenticator
 ) -> None:
     async def leave() -> None:
         await second.end(ENTRY, "bert")
 
-    door.meanwhile = leave
+    authenticator.meanwhile = leave
     assert await refusal(worker) is Reason.UNAVAILABLE
-    assert door.sessions == set()
+    assert authenticator.sessions == set()
     assert await row_of(database) is None
 
 
 async def test_sessions_of_replaced_credentials_do_not_go_on(
-    worker: Worker, database: Database, door: PlayedDoor
+    worker: Worker, database: Database, authenticator: FakeAuthenticator
 ) -> None:
     await worker.obtain(ENTRY, "bert", ADDRESS)
-    entry = await replace_credentials(database, door, "another")
+    entry = await replace_credentials(database, authenticator, "another")
     assert worker.peek(entry, "bert") is None
     session = await worker.obtain(entry, "bert", ADDRESS)
     assert (session.id, session.account_revision) == (b"session 2", 2)
-    assert door.sessions == {"session 2"}, "Odoo is told of the end of the one that was replaced"
+    assert authenticator.sessions == {"session 2"}, "Odoo is told of the end of the one that was replaced"
 
 
 async def test_sessions_of_replaced_credentials_end_also_where_nobody_comes_back(
-    worker: Worker, database: Database, door: PlayedDoor
+    worker: Worker, database: Database, authenticator: FakeAuthenticator
 ) -> None:
     await worker.obtain(ENTRY, "bert", ADDRESS)
     assert await worker.end_finished() == 0
-    entry = await replace_credentials(database, door, "another")
+    entry = await replace_credentials(database, authenticator, "another")
     await worker.obtain(entry, "carl", ADDRESS)
     assert await worker.end_finished() == 1
-    assert door.sessions == {"session 2"}
+    assert authenticator.sessions == {"session 2"}
     assert await row_of(database) is None
     assert await row_of(database, "carl") is not None
 
 
 async def test_a_sign_in_under_way_outlasts_the_end_of_the_session_that_it_replaces(
-    worker: Worker, second: Worker, database: Database, door: PlayedDoor
+    worker: Worker, second: Worker, database: Database, authenticator: FakeAuthenticator
 ) -> None:
     await worker.obtain(ENTRY, "bert", ADDRESS)
-    entry = await replace_credentials(database, door, "another")
+    entry = await replace_credentials(database, authenticator, "another")
 
     async def sweep() -> None:
         await second.end_finished()
 
-    door.meanwhile = sweep
+    authenticator.meanwhile = sweep
     assert (await worker.obtain(entry, "bert", ADDRESS)).id == b"session 2"
-    assert door.sessions == {"session 2"}
+    assert authenticator.sessions == {"session 2"}
 
 
 async def test_a_worker_that_has_not_heard_of_new_credentials_does_not_try_the_old_ones(
-    worker: Worker, database: Database, door: PlayedDoor
+    worker: Worker, database: Database, authenticator: FakeAuthenticator
 ) -> None:
-    entry = await replace_credentials(database, door, "another")
+    entry = await replace_credentials(database, authenticator, "another")
     assert await refusal(worker, ENTRY) is Reason.UNAVAILABLE
-    assert door.tried == []
+    assert authenticator.tried == []
     await worker.obtain(entry, "bert", ADDRESS)
 
 
-async def test_an_account_that_is_gone_signs_nobody_in(worker: Worker, database: Database, door: PlayedDoor) -> None:
+async def test_an_account_that_is_gone_signs_nobody_in(
+    worker: Worker, database: Database, authenticator: FakeAuthenticator
+) -> None:
     async with database.writing() as work:
         assert await work.accounts.remove(KEY, "anna")
     assert await refusal(worker) is Reason.UNAVAILABLE
-    assert door.tried == []
+    assert authenticator.tried == []
 
 
 @pytest.mark.parametrize("how", ["deactivated", "expired", "removed"])
 async def test_sessions_end_with_their_link_and_odoo_is_told(
-    worker: Worker, second: Worker, database: Database, door: PlayedDoor, clock: SetClock, how: str
+    worker: Worker, second: Worker, database: Database, authenticator: FakeAuthenticator, clock: SetClock, how: str
 ) -> None:
     await keep(database, other := make_link("b" * 16, account="anna", expires_at=NOON + timedelta(days=30)))
     await worker.obtain(ENTRY, "bert", ADDRESS)
@@ -571,42 +592,48 @@ async def test_sessions_end_with_their_link_and_odoo_is_told(
         clock.time = ENTRY.link.expires_at
     assert await second.end_finished() == 1
     assert await second.end_finished() == 0
-    assert door.sessions == {"session 2"}
+    assert authenticator.sessions == {"session 2"}
     assert await row_of(database) is None
 
 
-async def test_a_link_of_another_version_signs_its_visitors_in_anew(worker: Worker, door: PlayedDoor) -> None:
+async def test_a_link_of_another_version_signs_its_visitors_in_anew(
+    worker: Worker, authenticator: FakeAuthenticator
+) -> None:
     await worker.obtain(ENTRY, "bert", ADDRESS)
     link = replace(ENTRY.link, version=ENTRY.link.version + 1)
     entry = LinkEntry(link, ENTRY.environment, account=demo())
     assert worker.peek(entry, "bert") is None
     assert (await worker.obtain(entry, "bert", ADDRESS)).id == b"session 2"
-    assert door.sessions == {"session 2"}
+    assert authenticator.sessions == {"session 2"}
 
 
-async def test_nobody_is_signed_in_to_an_environment_that_was_removed(database: Database, door: PlayedDoor) -> None:
+async def test_nobody_is_signed_in_to_an_environment_that_was_removed(
+    database: Database, authenticator: FakeAuthenticator
+) -> None:
     clock = RunningClock()
-    worker = worker_over(database, database, door, clock)
+    worker = worker_over(database, database, authenticator, clock)
     await worker.obtain(ENTRY, "bert", ADDRESS)
     async with database.writing() as work:
         assert await work.environments.remove(KEY)
     assert await row_of(database) is None
     worker.forget_all()
     assert await refusal(worker) is Reason.UNAVAILABLE
-    assert len(door.tried) == 1
+    assert len(authenticator.tried) == 1
 
 
-async def test_many_sessions_end_a_few_at_a_time(worker: Worker, database: Database, door: PlayedDoor) -> None:
+async def test_many_sessions_end_a_few_at_a_time(
+    worker: Worker, database: Database, authenticator: FakeAuthenticator
+) -> None:
     for number in range(60):
         await worker.obtain(ENTRY, f"visitor {number}", f"192.0.2.{number}")
     async with database.writing() as work:
         assert await work.links.deactivate(LINK_ID, NOON)
     assert [await worker.end_finished() for _ in range(3)] == [50, 10, 0]
-    assert door.sessions == set()
+    assert authenticator.sessions == set()
 
 
 async def test_the_session_of_a_preview_ends_with_it_and_not_with_the_link(
-    worker: Worker, second: Worker, clock: SetClock, door: PlayedDoor
+    worker: Worker, second: Worker, clock: SetClock, authenticator: FakeAuthenticator
 ) -> None:
     over = clock.now() + timedelta(minutes=15)
     await worker.obtain(ENTRY, "preview-olga", ADDRESS, ends_at=over)
@@ -615,7 +642,7 @@ async def test_the_session_of_a_preview_ends_with_it_and_not_with_the_link(
     assert await second.end_finished() == 0
     clock.time = over
     assert await second.end_finished() == 1
-    assert door.sessions == {"session 2"}
+    assert authenticator.sessions == {"session 2"}
 
 
 # Many sessions, of which few end.
@@ -642,7 +669,7 @@ async def crowded(database: Database) -> Database:
 
 @pytest.mark.parametrize("how", ["deactivated", "expired", "removed"])
 async def test_what_a_link_ends_with_ends_in_the_next_round_however_many_others_there_are(
-    worker: Worker, second: Worker, crowded: Database, door: PlayedDoor, clock: SetClock, how: str
+    worker: Worker, second: Worker, crowded: Database, authenticator: FakeAuthenticator, clock: SetClock, how: str
 ) -> None:
     await worker.obtain(ENTRY, "bert", ADDRESS)
     async with crowded.writing() as work:
@@ -656,18 +683,18 @@ async def test_what_a_link_ends_with_ends_in_the_next_round_however_many_others_
         clock.time = ENTRY.link.expires_at
     await tell(crowded, second)
     assert await second.end_finished() == 1
-    assert door.sessions == set()
+    assert authenticator.sessions == set()
 
 
 async def test_an_end_that_was_not_heard_of_is_met_with_by_and_by(
-    worker: Worker, second: Worker, crowded: Database, door: PlayedDoor
+    worker: Worker, second: Worker, crowded: Database, authenticator: FakeAuthenticator
 ) -> None:
     await worker.obtain(ENTRY, "bert", ADDRESS)
     assert await second.end_finished() == 0
     async with crowded.writing() as work:
         assert await work.links.deactivate(LINK_ID, NOON)
     assert [await second.end_finished() for _ in range(2)] == [0, 1]
-    assert door.sessions == set()
+    assert authenticator.sessions == set()
     await worker.obtain(ENTRY, "carl", ADDRESS)
     assert [await second.end_finished() for _ in range(3)] == [0, 0, 1], "it begins anew at the end"
 
@@ -685,10 +712,10 @@ async def test_where_more_end_than_a_round_ends_the_others_are_not_forgotten(
 
 
 async def test_a_round_that_fails_forgets_no_end(
-    worker: Worker, crowded: Database, door: PlayedDoor, clock: SetClock
+    worker: Worker, crowded: Database, authenticator: FakeAuthenticator, clock: SetClock
 ) -> None:
     store = FailingStore(crowded)
-    sweeping = worker_over(crowded, store, door, clock)
+    sweeping = worker_over(crowded, store, authenticator, clock)
     await worker.obtain(ENTRY, "bert", ADDRESS)
     async with crowded.writing() as work:
         assert await work.links.deactivate(LINK_ID, NOON)
@@ -696,10 +723,10 @@ async def test_a_round_that_fails_forgets_no_end(
     await tell(crowded, sweeping)
     with pytest.raises(OSError, match="full"):
         await sweeping.end_finished()
-    assert door.sessions == {"session 1"}
+    assert authenticator.sessions == {"session 1"}
     store.failing = False
     assert await sweeping.end_finished() == 1
-    assert door.sessions == set()
+    assert authenticator.sessions == set()
 
 
 async def test_a_round_that_ends_nothing_keeps_no_writer_waiting(worker: Worker, crowded: Database) -> None:
@@ -730,26 +757,31 @@ def entry() -> LinkEntry:
 
 @pytest.mark.parametrize("fields", ELSEWHERE)
 async def test_a_session_is_used_where_it_was_made_and_nowhere_else(
-    worker: Worker, second: Worker, database: Database, door: PlayedDoor, entry: LinkEntry, fields: dict[str, Any]
+    worker: Worker,
+    second: Worker,
+    database: Database,
+    authenticator: FakeAuthenticator,
+    entry: LinkEntry,
+    fields: dict[str, Any],
 ) -> None:
     await worker.obtain(entry, "bert", ADDRESS)
     await move(database, entry, **fields)
     for each in (worker, second):
         assert each.peek(entry, "bert") is None
         assert (await each.obtain(entry, "bert", ADDRESS)).id == b"session 2"
-    assert door.told == [(ENTRY.environment.odoo_address, "session 1")]
+    assert authenticator.told == [(ENTRY.environment.odoo_address, "session 1")]
 
 
 @pytest.mark.parametrize("fields", ELSEWHERE)
 async def test_a_worker_that_has_not_heard_of_the_change_uses_no_session_of_the_other_odoo(
     worker: Worker,
     database: Database,
-    door: PlayedDoor,
+    authenticator: FakeAuthenticator,
     clock: SetClock,
     entry: LinkEntry,
     fields: dict[str, Any],
 ) -> None:
-    second = worker_over(database, reading := StoppingStore(database), door, clock)
+    second = worker_over(database, reading := StoppingStore(database), authenticator, clock)
     late = LinkEntry(ENTRY.link, ENTRY.environment, account=demo())
     await move(database, entry, **fields)
     assert (await worker.obtain(entry, "bert", ADDRESS)).id == b"session 1"
@@ -761,34 +793,40 @@ async def test_a_worker_that_has_not_heard_of_the_change_uses_no_session_of_the_
         late.environment = entry.environment
     assert waiting.result().id == b"session 1"
     assert seen.result().environment == entry.environment
-    assert len(door.tried) == 2, "nobody was signed in at the former one"
+    assert len(authenticator.tried) == 2, "nobody was signed in at the former one"
 
 
 @pytest.mark.parametrize("heard", [True, False])
 @pytest.mark.parametrize("fields", ELSEWHERE)
 async def test_a_sign_in_under_way_ends_where_it_was_made(
-    worker: Worker, database: Database, door: PlayedDoor, entry: LinkEntry, fields: dict[str, Any], *, heard: bool
+    worker: Worker,
+    database: Database,
+    authenticator: FakeAuthenticator,
+    entry: LinkEntry,
+    fields: dict[str, Any],
+    *,
+    heard: bool,
 ) -> None:
     async def move_meanwhile() -> None:
-        if len(door.tried) == 1:
+        if len(authenticator.tried) == 1:
             await move(database, entry, heard=heard, **fields)
 
-    door.meanwhile = move_meanwhile
+    authenticator.meanwhile = move_meanwhile
     assert await refusal(worker, entry) is Reason.UNAVAILABLE
-    assert door.told == [(ENTRY.environment.odoo_address, "session 1")]
-    assert door.sessions == set()
+    assert authenticator.told == [(ENTRY.environment.odoo_address, "session 1")]
+    assert authenticator.sessions == set()
     assert await row_of(database) is None
 
 
 async def test_a_session_that_moved_while_it_was_ended_ends_too(
-    worker: Worker, database: Database, door: PlayedDoor, entry: LinkEntry
+    worker: Worker, database: Database, authenticator: FakeAuthenticator, entry: LinkEntry
 ) -> None:
     before = await worker.obtain(entry, "bert", ADDRESS)
     await move(database, entry, url="http://10.0.0.9:8069")
     await worker.moved(LINK_ID, "bert", before, b"the next")
     await worker.end_finished()
     at = ENTRY.environment.odoo_address
-    assert sorted(door.told, key=str) == sorted([(at, "session 1"), (at, "the next")], key=str)
+    assert sorted(authenticator.told, key=str) == sorted([(at, "session 1"), (at, "the next")], key=str)
 
 
 # Sessions that nobody can write down.
@@ -797,75 +835,77 @@ async def test_a_session_that_moved_while_it_was_ended_ends_too(
 class ClosingStore(FailingStore):
     """Can be written until Odoo has answered."""
 
-    def __init__(self, store: Database, door: PlayedDoor) -> None:
+    def __init__(self, store: Database, authenticator: FakeAuthenticator) -> None:
         super().__init__(store)
         self.failing = False
-        door.meanwhile = self.close
+        authenticator.meanwhile = self.close
 
     async def close(self) -> None:
         self.failing = True
 
 
 async def test_a_sign_in_that_can_not_be_written_down_leaves_no_session(
-    database: Database, door: PlayedDoor, clock: SetClock
+    database: Database, authenticator: FakeAuthenticator, clock: SetClock
 ) -> None:
     worker = VisitorSessions(
-        store := ClosingStore(database, door),
+        store := ClosingStore(database, authenticator),
         SEALER,
-        door,
-        teller := sign_outs(store, clock, door, SEALER),
+        authenticator,
+        teller := sign_outs(store, clock, authenticator, SEALER),
         DatabaseBudget(database, clock, SIGN_INS, "sign-ins"),
         clock,
         ENTROPY,
     )
     with pytest.raises(OSError, match="full"):
         await worker.obtain(ENTRY, "bert", ADDRESS)
-    assert door.sessions == {"session 1"}
+    assert authenticator.sessions == {"session 1"}
     await teller.tell_due()
-    assert door.sessions == set()
+    assert authenticator.sessions == set()
 
 
 async def test_who_goes_away_when_odoo_has_answered_leaves_no_session(
-    database: Database, door: PlayedDoor, clock: SetClock
+    database: Database, authenticator: FakeAuthenticator, clock: SetClock
 ) -> None:
     answered = asyncio.Event()
 
     class Stopped(FailingStore):
         @asynccontextmanager
         async def writing(self, turn: Turn = VISITORS) -> AsyncIterator[UnitOfWork]:
-            if door.sessions and not answered.is_set():
+            if authenticator.sessions and not answered.is_set():
                 answered.set()
                 await asyncio.Event().wait()
             async with database.writing(turn) as work:
                 yield work
 
-    worker = worker_over(database, Stopped(database), door, clock)
+    worker = worker_over(database, Stopped(database), authenticator, clock)
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         task = group.create_task(worker.obtain(ENTRY, "bert", ADDRESS))
         await answered.wait()
         task.cancel()
-    assert door.sessions == set()
-    assert told_ids(door) == ["session 1"]
+    assert authenticator.sessions == set()
+    assert told_ids(authenticator) == ["session 1"]
 
 
 async def test_a_moved_session_that_can_not_be_written_down_ends(
-    worker: Worker, database: Database, door: PlayedDoor, clock: SetClock
+    worker: Worker, database: Database, authenticator: FakeAuthenticator, clock: SetClock
 ) -> None:
     before = await worker.obtain(ENTRY, "bert", ADDRESS)
     store = FailingStore(database)
-    late = worker_over(database, store, door, clock)
+    late = worker_over(database, store, authenticator, clock)
     with pytest.raises(OSError, match="full"):
         await late.moved(LINK_ID, "bert", before, b"the next")
     store.failing = False
     await late.end_finished()
-    assert told_ids(door) == ["the next"]
+    assert told_ids(authenticator) == ["the next"]
 
 
-async def test_a_session_that_odoo_seems_to_have_ended_is_ended(worker: Worker, door: PlayedDoor) -> None:
+async def test_a_session_that_odoo_seems_to_have_ended_is_ended(
+    worker: Worker, authenticator: FakeAuthenticator
+) -> None:
     before = await worker.obtain(ENTRY, "bert", ADDRESS)
     await worker.obtain(ENTRY, "bert", ADDRESS, instead_of=before)
-    assert door.sessions == {"session 2"}
+    assert authenticator.sessions == {"session 2"}
 
 
-def told_ids(door: PlayedDoor) -> list[str]:
-    return [id for _, id in door.told]
+def told_ids(authenticator: FakeAuthenticator) -> list[str]:
+    return [id for _, id in authenticator.told]

@@ -1,4 +1,4 @@
-"""What is made of an upstream's answer to a question of ours, and when no more of it is waited for."""
+"""What is made of an upstream's response to a request of ours, and when no more of it is waited for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
+from tests.environment_checks import environment_checker
 from tests.storage.samples import CountedEntropy, make_environment
 from tests.unit.wire.descriptors import no_descriptor
 
@@ -16,10 +17,9 @@ from guestpass.app.ports import NotSignedOut
 from guestpass.domain.environment import Environment, Kind, OdooAddress
 from guestpass.domain.errors import DescriptorsUsedUp
 from guestpass.gateway.address_policy import AddressPolicy
-from guestpass.outbound.check import EnvironmentChecker
-from guestpass.outbound.http_client import AT_ONCE, MAX_BODY, HttpClient, NoAnswerError, NotAllowedError
+from guestpass.outbound.check import ConnectionChecker
+from guestpass.outbound.http_client import CONNECTIONS, MAX_BODY, AddressNotAllowedError, HttpClient, NoResponseError
 from guestpass.outbound.odoo_sign_in import OdooSignIn
-from guestpass.outbound.reachability_check import ReachabilityChecker
 from guestpass.wire.connector import Connector, UpstreamOrigin
 from guestpass.wire.resolver import Resolver
 
@@ -27,9 +27,9 @@ Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 REQUEST = b"GET / HTTP/1.1\r\nHost: odoo\r\n\r\n"
 
 
-def asker(*, deny: str = "192.0.2.0/24", seconds: float = 10.0) -> HttpClient:
+def http_client(*, deny: str = "192.0.2.0/24", seconds: float = 10.0) -> HttpClient:
     policy = AddressPolicy(allow=[], deny=[ip_network(deny)], own_listeners=[])
-    return HttpClient(Connector(policy, Resolver()), answer_seconds=seconds)
+    return HttpClient(Connector(policy, Resolver()), response_seconds=seconds)
 
 
 @asynccontextmanager
@@ -79,8 +79,8 @@ def saying(answer: bytes, *, at_a_time: int = 1 << 20, then_stay: bool = False) 
 )
 async def test_a_body_is_read_whole_however_it_ends_and_arrives(answer: bytes, stays: bool, at_a_time: int) -> None:
     async with serving(saying(answer, at_a_time=at_a_time, then_stay=stays)) as origin:
-        reply = await asker().ask(origin, REQUEST)
-    assert (reply.status, reply.body) == (200, b"hello")
+        response = await http_client().send(origin, REQUEST)
+    assert (response.status, response.body) == (200, b"hello")
 
 
 @pytest.mark.parametrize(
@@ -94,14 +94,14 @@ async def test_a_body_is_read_whole_however_it_ends_and_arrives(answer: bytes, s
 )
 async def test_where_there_is_no_body_none_is_waited_for(request_line: bytes, answer: bytes, status: int) -> None:
     async with serving(saying(answer, then_stay=True)) as origin:
-        reply = await asker().ask(origin, request_line + b"\r\nHost: odoo\r\n\r\n")
-    assert (reply.status, reply.body) == (status, b"")
+        response = await http_client().send(origin, request_line + b"\r\nHost: odoo\r\n\r\n")
+    assert (response.status, response.body) == (status, b"")
 
 
 async def test_the_head_alone_can_be_asked_for() -> None:
     async with serving(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nX-A: b\r\n\r\n", then_stay=True)) as origin:
-        reply = await asker().ask(origin, REQUEST, body=False)
-    assert (reply.value(b"x-a"), reply.value(b"x-b")) == (b"b", b"")
+        response = await http_client().send(origin, REQUEST, body=False)
+    assert (response.value(b"x-a"), response.value(b"x-b")) == (b"b", b"")
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 999999999", b"Transfer-Encoding: chunked", b"Connection: close"])
@@ -119,10 +119,10 @@ async def test_of_a_long_body_only_the_beginning_is_read(framing: bytes) -> None
             gone.set()
 
     async with serving(script) as origin:
-        reply = await asker().ask(origin, REQUEST)
+        response = await http_client().send(origin, REQUEST)
         async with asyncio.timeout(10):
             await gone.wait()
-    assert reply.body == b"x" * MAX_BODY
+    assert response.body == b"x" * MAX_BODY
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,8 @@ async def test_of_a_long_body_only_the_beginning_is_read(framing: bytes) -> None
 )
 async def test_what_is_no_answer_is_told_in_words_of_ours(answer: bytes, said: str) -> None:
     async with serving(saying(answer)) as origin:
-        with pytest.raises(NoAnswerError, match=said) as caught:
-            await asker().ask(origin, REQUEST)
+        with pytest.raises(NoResponseError, match=said) as caught:
+            await http_client().send(origin, REQUEST)
     assert "OpenSSH" not in str(caught.value)
 
 
@@ -152,19 +152,19 @@ async def test_what_hangs_for_one_organisation_holds_up_no_other_behind_the_same
     async def script(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal asked
         asked += 1
-        if asked == AT_ONCE:
+        if asked == CONNECTIONS:
             all_hang.set()
-        if asked <= AT_ONCE:
+        if asked <= CONNECTIONS:
             await hanging.wait()
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
-    one = asker()
+    one = http_client()
     async with serving(script) as origin, asyncio.TaskGroup() as tasks:
-        for _ in range(AT_ONCE):
-            tasks.create_task(one.ask(replace(origin, org="agency"), REQUEST))
+        for _ in range(CONNECTIONS):
+            tasks.create_task(one.send(replace(origin, org="agency"), REQUEST))
         await all_hang.wait()
-        waiting = tasks.create_task(one.ask(replace(origin, org="agency"), REQUEST))
-        assert (await one.ask(replace(origin, org="another"), REQUEST)).status == 200
+        waiting = tasks.create_task(one.send(replace(origin, org="agency"), REQUEST))
+        assert (await one.send(replace(origin, org="another"), REQUEST)).status == 200
         assert not waiting.done()
         hanging.set()
         assert (await waiting).status == 200
@@ -180,20 +180,20 @@ async def test_an_upstream_that_says_nothing_is_let_go() -> None:
             gone.set()
 
     async with serving(script) as origin:
-        with pytest.raises(NoAnswerError, match=r"did not answer within 0\.2 s"):
-            await asker(seconds=0.2).ask(origin, REQUEST)
+        with pytest.raises(NoResponseError, match=r"did not answer within 0\.2 s"):
+            await http_client(seconds=0.2).send(origin, REQUEST)
         async with asyncio.timeout(10):
             await gone.wait()
 
 
 async def test_where_nothing_listens_that_is_said_at_once() -> None:
     for call in (
-        asker().ask(UpstreamOrigin("127.0.0.1", 1, None), REQUEST),
-        asker().reach(UpstreamOrigin("127.0.0.1", 1, None)),
+        http_client().send(UpstreamOrigin("127.0.0.1", 1, None), REQUEST),
+        http_client().connect(UpstreamOrigin("127.0.0.1", 1, None)),
     ):
-        with pytest.raises(NoAnswerError, match="no connection can be made") as caught:
+        with pytest.raises(NoResponseError, match="no connection can be made") as caught:
             await call
-        assert not isinstance(caught.value, NotAllowedError)
+        assert not isinstance(caught.value, AddressNotAllowedError)
 
 
 async def test_what_must_not_be_connected_to_is_not() -> None:
@@ -203,13 +203,16 @@ async def test_what_must_not_be_connected_to_is_not() -> None:
         asked.set()
 
     async with serving(script) as origin:
-        for call in (asker(deny="127.0.0.0/8").ask(origin, REQUEST), asker(deny="127.0.0.0/8").reach(origin)):
-            with pytest.raises(NotAllowedError):
+        for call in (
+            http_client(deny="127.0.0.0/8").send(origin, REQUEST),
+            http_client(deny="127.0.0.0/8").connect(origin),
+        ):
+            with pytest.raises(AddressNotAllowedError):
                 await call
     assert not asked.is_set()
 
 
-async def test_reaching_says_nothing() -> None:
+async def test_connecting_sends_nothing() -> None:
     received: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -217,34 +220,34 @@ async def test_reaching_says_nothing() -> None:
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        await asker().reach(UpstreamOrigin("127.0.0.1", server.sockets[0].getsockname()[1], None))
+        await http_client().connect(UpstreamOrigin("127.0.0.1", server.sockets[0].getsockname()[1], None))
         async with asyncio.timeout(10):
             assert await received.get() == b""
 
 
 async def _reach(environment: Environment) -> None:
-    await ReachabilityChecker(_connector()).why_unreachable(environment)
+    await ConnectionChecker(HttpClient(_connector())).why_unreachable(environment)
 
 
-async def _look(environment: Environment) -> None:
-    await EnvironmentChecker(_connector(), CountedEntropy()).probe(environment)
+async def _check(environment: Environment) -> None:
+    await environment_checker(_connector(), CountedEntropy()).check(environment)
 
 
 async def _sign_in(environment: Environment) -> None:
-    await OdooSignIn(asker()).sign_in(environment, "demo", "demo", address=None)
+    await OdooSignIn(http_client()).sign_in(environment, "demo", "demo", address=None)
 
 
 def _connector() -> Connector:
     return Connector(AddressPolicy(allow=[], deny=[], own_listeners=[]), Resolver())
 
 
-@pytest.mark.parametrize("ask", [_reach, _look, _sign_in])
+@pytest.mark.parametrize("request_something", [_reach, _check, _sign_in])
 @pytest.mark.parametrize("kind", [Kind.WEB, Kind.ODOO])
 async def test_without_descriptors_nothing_is_found_out_about_an_environment(
-    ask: Callable[[Environment], Awaitable[None]], kind: Kind
+    request_something: Callable[[Environment], Awaitable[None]], kind: Kind
 ) -> None:
     with no_descriptor(), pytest.raises(DescriptorsUsedUp):
-        await ask(make_environment(kind=kind))
+        await request_something(make_environment(kind=kind))
 
 
 @pytest.mark.parametrize(("status", "ends"), [(303, True), (200, True), (404, False), (502, False)])
@@ -260,10 +263,10 @@ async def test_a_session_is_ended_under_the_name_where_it_was_made(status: int, 
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         at = OdooAddress(make_environment().key, url, "https://odoo.example.com", tls_verify=True)
         if ends:
-            await OdooSignIn(asker()).sign_out(at, "the-id")
+            await OdooSignIn(http_client()).sign_out(at, "the-id")
         else:
             with pytest.raises(NotSignedOut) as failed:
-                await OdooSignIn(asker()).sign_out(at, "the-id")
+                await OdooSignIn(http_client()).sign_out(at, "the-id")
             assert failed.value.answered
     [head] = received
     lines = head.decode().split("\r\n")
@@ -277,6 +280,6 @@ async def test_an_address_that_is_denied_by_now_is_told_nothing() -> None:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         at = OdooAddress(make_environment().key, url, url, tls_verify=True)
         with pytest.raises(NotSignedOut) as failed:
-            await OdooSignIn(asker(deny="127.0.0.0/8")).sign_out(at, "the-id")
+            await OdooSignIn(http_client(deny="127.0.0.0/8")).sign_out(at, "the-id")
     assert not failed.value.answered
     assert reached == []
