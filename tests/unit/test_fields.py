@@ -105,7 +105,7 @@ def test_each_field_of_an_environment_can_be_given_in_every_way() -> None:
     assert set(EnvironmentPatch.model_fields) == terms
     assert cleared_by(EnvironmentPatch) == nullable(EnvironmentPatch)
     # Maintenance has a page of its own.
-    assert set(environment_forms._READ) == terms - {"maintenance"}
+    assert set(environment_forms.FIELDS) == external(terms - {"maintenance"})
     # A name and a URL are arguments, and whether to verify a certificate is a pair of options.
     assert external(terms - {"name", "url", "tls_verify"}) == set(environment_options.NAMES)
 

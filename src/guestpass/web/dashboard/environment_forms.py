@@ -60,7 +60,7 @@ async def add(request: Request, owner: Changing, services: Services, form: SentF
         await services.reachability.look_at(environment)
         said = f"{environment.name} is added. Links can lead to it now."
         return go(request, f"/environments/{environment.id}", owner=owner, said=said)
-    return _page_of_new(request, Filled.refused(form, _NAMES_OF_NEW, errors), status=422)
+    return _page_of_new(request, Filled.refused(form, FIELDS_OF_NEW, errors), status=422)
 
 
 @router.post("/check-environment")
@@ -87,20 +87,20 @@ async def change(
     """Save what the form changes of what it showed."""
 
     def check(now: Environment) -> None:
-        form.check_meanwhile(form.changed(_NAMES), _values(now))
+        form.check_meanwhile(form.changed(FIELDS), _values(now))
 
     try:
         environment = await services.api.environments.change(owner.principal, env_id, _change(form), check=check)
     except Invalid as refused:
         glance, _ = await services.overview.one(owner.principal, env_id)
-        filled = Filled.refused(form, _NAMES, refused.errors, _values(glance.environment))
+        filled = Filled.refused(form, FIELDS, refused.errors, _values(glance.environment))
         return _settings_page(request, glance, filled, status=422)
     await services.reachability.look_at(environment)
     return go(request, f"/environments/{env_id}/settings", owner=owner, said="Saved.")
 
 
 def _page_of_new(request: Request, form: Filled, status: int = 200) -> Response:
-    return render(request, "add_environment.html", status=status, form=form, fields=_NAMES_OF_NEW, controls=CONTROLS)
+    return render(request, "add_environment.html", status=status, form=form, fields=FIELDS_OF_NEW, controls=CONTROLS)
 
 
 def _settings_page(request: Request, glance: EnvironmentSummary, form: Filled, status: int = 200) -> Response:
@@ -110,7 +110,7 @@ def _settings_page(request: Request, glance: EnvironmentSummary, form: Filled, s
         status=status,
         glance=glance,
         form=form,
-        fields=_NAMES,
+        fields=FIELDS,
         controls=CONTROLS,
     )
 
@@ -206,16 +206,16 @@ _READ: Final[Mapping[str, Callable[[Form, Reading, str], Any]]] = {
     **{each.attribute: each.read for each in _PLAIN},
 }
 """How the forms' fields are read, by the use case's names."""
-_NAMES: Final = tuple(external_name(attribute) for attribute in _READ)
-_NAMES_OF_NEW: Final = (
+FIELDS: Final = tuple(external_name(attribute) for attribute in _READ)
+FIELDS_OF_NEW: Final = (
     "id",
-    *(name for name in _NAMES if name not in {each.name for each in CONTROLS["of_view_only"]}),
+    *(name for name in FIELDS if name not in {each.name for each in CONTROLS["of_view_only"]}),
 )
 
 
 def _values(environment: Environment) -> dict[str, object]:
     """What the forms show of an environment."""
-    own = {name: getattr(environment, attribute) for name, attribute in zip(_NAMES, _READ, strict=True)}
+    own = {name: getattr(environment, attribute) for name, attribute in zip(FIELDS, _READ, strict=True)}
     return own | {each.name: each.value(environment) for each in _PLAIN}
 
 
