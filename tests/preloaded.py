@@ -7,6 +7,7 @@ reads while it starts (``PYTHON...``, the locale, ``LD_...``) is not read again:
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import gc
 import importlib
@@ -32,7 +33,7 @@ from typing import NoReturn
 _LARGEST_REQUEST = 1_000_000
 _DESCRIPTORS = 4
 # The programs that can be run, by the module whose ``main`` each is.
-_PROGRAMS = {"guestpass": "guestpass.cli.main", "odoo": "tests.doubles.odoo.__main__"}
+_PROGRAMS = {"guestpass": "guestpass.cli.main", "alone": "tests.alone", "odoo": "tests.doubles.odoo.__main__"}
 # What commands import when they need it, beside what is in `guestpass` itself.
 _IMPORTED_LATE = ("alembic.command", "alembic.script", "brotli", "psycopg", "segno", "truststore")
 
@@ -49,6 +50,15 @@ class Process:
         """Whether its exit status can be read without waiting."""
         return bool(select.select([self._answers], [], [], 0)[0])
 
+    async def ending(self) -> None:
+        """Return once it has ended."""
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self._answers, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(self._answers)
+
     def wait(self, timeout: float) -> int:
         """The exit status of the command, less than 0 if a signal ended it; raises TimeoutError once it is killed."""
         with self._answers:
@@ -58,6 +68,37 @@ class Process:
             except TimeoutError:
                 os.kill(self.pid, signal.SIGKILL)
                 raise
+
+
+class Server:
+    """A program that was started and serves, with what asyncio's processes have; one at a time may wait for it."""
+
+    def __init__(self, process: Process) -> None:
+        self.pid = process.pid
+        self._process = process
+        self._status: int | None = None
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit status, less than 0 if a signal ended it; None while it runs."""
+        if self._status is None and self._process.has_ended:
+            self._status = self._process.wait(0)
+        return self._status
+
+    async def wait(self) -> int:
+        """Its exit status, once it has ended."""
+        while (status := self.returncode) is None:
+            await self._process.ending()
+        return status
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal."""
+        if self.returncode is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it without a word to it."""
+        self.send_signal(signal.SIGKILL)
 
 
 def start(
@@ -76,6 +117,12 @@ def start(
     with theirs:
         socket.send_fds(_preloaded(), [request.encode()], [stdin, stdout, stderr, theirs.fileno()])
     return Process(int(ours.recv(16)), ours)
+
+
+def start_server(program: str, environ: Mapping[str, str], log: int) -> Server:
+    """Start a program without arguments that reads nothing and writes to the descriptor `log`."""
+    with Path(os.devnull).open("rb") as nothing:
+        return Server(start([], environ, nothing.fileno(), log, log, program))
 
 
 def run(

@@ -38,5 +38,5 @@ async def lone(certificates: Path) -> AsyncIterator[Installation]:
     async with AsyncExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SSL_CERT_FILE", str(certificates / "trusted"))
-            running = await stack.enter_async_context(installation())
+            running = await stack.enter_async_context(installation(workers=1))
         yield running

@@ -58,7 +58,7 @@ async def server(clock: Clock) -> AsyncIterator[Installation]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PYTHONPATH", path.rstrip(os.pathsep))
             patch.setenv("CLOCK_SET_BY", str(clock.file))
-            running = await stack.enter_async_context(installation(password_tries="3/15minute"))
+            running = await stack.enter_async_context(installation(workers=1, password_tries="3/15minute"))
         yield running
 
 

@@ -27,7 +27,7 @@ async def named(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple
     """One worker, and the server of names that it asks."""
     async with (
         serving_names(tmp_path_factory.mktemp("names")) as (names, before),
-        installation(before=before) as server,
+        installation(workers=1, before=before) as server,
     ):
         yield server, names
 

@@ -66,6 +66,7 @@ async def site() -> AsyncIterator[Site]:
         wire = await stack.enter_async_context(wire_to(cluster.port))
         server = await stack.enter_async_context(
             installation(
+                workers=1,
                 database_url=cluster.url("share", port=wire.port),
                 secret_key=SECRET,
                 jwt_secret=f"another one: {SECRET}",

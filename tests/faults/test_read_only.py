@@ -26,7 +26,7 @@ from tests.supervisor.upstream import answering
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def writable() -> AsyncIterator[Installation]:
     """One worker, whose disk can be made read-only."""
-    async with installation(before=OWN_MOUNTS) as running:
+    async with installation(workers=1, before=OWN_MOUNTS) as running:
         yield running
 
 

@@ -30,7 +30,7 @@ async def _refuses_connections(server: Installation) -> None:
 
 
 async def test_a_request_in_flight_is_answered_and_then_the_process_ends(upstream: RawUpstream) -> None:
-    async with installation() as server, sharing(server) as share:
+    async with installation(workers=1) as server, sharing(server) as share:
         shared = await share(upstream)
         waiting, streaming, idle = [await shared.connect() for _ in range(3)]
         idle.send(b"GET / HTTP/1.1\r\nHost: " + shared.host + b"\r\n\r\n")
@@ -69,7 +69,7 @@ async def _websocket(shared: Shared, upstream: RawUpstream) -> tuple[RawClient, 
 
 
 async def test_websockets_and_event_streams_end_as_soon_as_nothing_else_is_under_way(upstream: RawUpstream) -> None:
-    async with installation() as server, sharing(server) as share:
+    async with installation(workers=1) as server, sharing(server) as share:
         shared = await share(upstream)
         socket, end = await _websocket(shared, upstream)
         events, waiting = await shared.connect(), await shared.connect()
@@ -101,7 +101,7 @@ async def test_websockets_and_event_streams_end_as_soon_as_nothing_else_is_under
 
 
 async def test_a_websocket_is_closed_between_two_messages_and_not_within_one(upstream: RawUpstream) -> None:
-    async with installation() as server, sharing(server) as share:
+    async with installation(workers=1) as server, sharing(server) as share:
         shared = await share(upstream)
         socket, end = await _websocket(shared, upstream)
         end.send(b"\x01\x03one\x80\x09tw")
@@ -116,7 +116,7 @@ async def test_a_websocket_is_closed_between_two_messages_and_not_within_one(ups
 
 
 async def test_a_websocket_whose_message_never_ends_is_closed_with_the_drain(upstream: RawUpstream) -> None:
-    async with installation(drain="1s") as server, sharing(server) as share:
+    async with installation(workers=1, drain="1s") as server, sharing(server) as share:
         shared = await share(upstream)
         socket, end = await _websocket(shared, upstream)
         end.send(b"\x81\x7dno end")
@@ -136,7 +136,7 @@ async def _close_code(socket: RawClient) -> int:
 
 
 async def test_an_upload_in_flight_is_finished(upstream: RawUpstream) -> None:
-    async with installation() as server, sharing(server) as share:
+    async with installation(workers=1) as server, sharing(server) as share:
         shared = await share(upstream)
         client = await shared.connect()
         client.send(shared.request(b"POST /upload HTTP/1.1", b"Content-Length: 8", body=b"half"))
@@ -153,7 +153,7 @@ async def test_an_upload_in_flight_is_finished(upstream: RawUpstream) -> None:
 
 
 async def test_a_pipelined_request_that_had_not_begun_is_not_begun(upstream: RawUpstream) -> None:
-    async with installation() as server, sharing(server) as share:
+    async with installation(workers=1) as server, sharing(server) as share:
         shared = await share(upstream)
         client = await shared.connect()
         client.send(shared.get(b"/1") + shared.get(b"/2"))

@@ -76,7 +76,7 @@ async def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp(request.param)
     port, plain_port = free_ports(2)
     async with installation(
-        link_domain="links.test", public_url=f"https://share.test:{port}", trusted_proxies="127.0.0.1"
+        workers=1, link_domain="links.test", public_url=f"https://share.test:{port}", trusted_proxies="127.0.0.1"
     ) as server:
         listens: dict[str, int] = {"port": port, "plain_port": plain_port, "public_port": server.public_port}
         if request.param == "nginx":
@@ -183,7 +183,7 @@ async def test_nginx_does_not_let_who_is_behind_it_choose_its_files(tmp_path: Pa
 async def test_caddy_has_no_certificate_for_a_link_that_there_is_not(tmp_path: Path) -> None:
     port, plain_port = free_ports(2)
     async with (
-        installation(link_domain="links.test", public_url=f"https://share.test:{port}") as server,
+        installation(workers=1, link_domain="links.test", public_url=f"https://share.test:{port}") as server,
         caddy(
             tmp_path, port=port, plain_port=plain_port, public_port=server.public_port, admin_port=server.admin_port
         ) as proxy,

@@ -84,7 +84,9 @@ async def secured(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sec
     folder = tmp_path_factory.mktemp("tls")
     certificate, key = folder / "cert.pem", folder / "key.pem"
     write_pair(certificate, key, days=5)
-    async with installation(trust=trusting(certificate), tls_cert=str(certificate), tls_key=str(key)) as server:
+    async with installation(
+        workers=1, trust=trusting(certificate), tls_cert=str(certificate), tls_key=str(key)
+    ) as server:
         yield Secured(server, certificate, key)
 
 
@@ -244,7 +246,7 @@ async def test_a_shutdown_waits_for_slow_readers(tmp_path: Path, upstream: RawUp
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     write_pair(certificate, key)
     server = await stack.enter_async_context(
-        installation(trust=trusting(certificate), tls_cert=str(certificate), tls_key=str(key), drain="60s")
+        installation(workers=1, trust=trusting(certificate), tls_cert=str(certificate), tls_key=str(key), drain="60s")
     )
     opened = await open_link(Secured(server, certificate, key), upstream, stack)
     silent = await RawClient.connect(server.public_port)

@@ -34,7 +34,7 @@ async def _walk(page: Page) -> None:
 
 
 async def test_visitor_walks_signs_and_uploads(visitor: BrowserContext, harbour: str) -> None:
-    async with installation(link_domain="localhost") as server:
+    async with installation(workers=1, link_domain="localhost") as server:
         page = await visitor.new_page()
         errors = collect_errors(page)
         await open_link(page, await _share(server, harbour))
@@ -61,7 +61,7 @@ async def test_visitor_walks_signs_and_uploads(visitor: BrowserContext, harbour:
 
 
 async def test_login_survives_a_reload_and_scripts_cannot_read_it(visitor: BrowserContext, harbour: str) -> None:
-    async with installation() as server:
+    async with installation(workers=1) as server:
         page = await visitor.new_page()
         await open_link(page, await _share(server, harbour))
         await page.get_by_role("link", name="Log in").click()
@@ -79,7 +79,7 @@ async def test_login_survives_a_reload_and_scripts_cannot_read_it(visitor: Brows
 
 @pytest.mark.parametrize("link_domain", [None, "localhost"], ids=["one-origin", "own-origin"])
 async def test_live_page_ends_with_its_link(visitor: BrowserContext, harbour: str, link_domain: str | None) -> None:
-    async with installation(link_domain=link_domain) as server:
+    async with installation(workers=1, link_domain=link_domain) as server:
         link = await _share(server, harbour)
         page = await visitor.new_page()
         await open_link(page, link)
@@ -101,7 +101,7 @@ async def test_live_page_ends_with_its_link(visitor: BrowserContext, harbour: st
 async def test_service_workers_live_only_on_an_origin_of_their_own(
     visitor: BrowserContext, harbour: str, link_domain: str | None, state: str, answer: str
 ) -> None:
-    async with installation(link_domain=link_domain) as server:
+    async with installation(workers=1, link_domain=link_domain) as server:
         page = await visitor.new_page()
         await open_link(page, await _share(server, harbour))
         await page.get_by_role("link", name="A service worker").click()

@@ -33,7 +33,7 @@ CHANGED = "from guestpass import forking, supervisor; {}; from guestpass.cli.app
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def lone() -> AsyncIterator[Installation]:
-    async with installation(drain="8s") as running:
+    async with installation(workers=1, drain="8s") as running:
         await until_said(running, "serving")
         yield running
 
@@ -101,7 +101,7 @@ async def test_where_worker_and_fork_server_die_together_both_are_replaced(lone:
 
 async def test_a_fork_server_that_hangs_is_killed_and_replaced() -> None:
     program = ("-c", CHANGED.format("forking._FORK_SECONDS = 0.5"))
-    async with installation(program=program) as running:
+    async with installation(workers=1, program=program) as running:
         await until_said(running, "serving")
         os.kill(fork_server_id(running), signal.SIGSTOP)
         await _kill_worker(running)

@@ -27,7 +27,7 @@ async def lone(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Instal
     """One worker, with a settings file: when it is replaced, its drain has just begun."""
     file = tmp_path_factory.mktemp("settings") / "guestpass.toml"
     file.write_text(SETTINGS, encoding="utf-8")
-    async with installation(config=str(file)) as running:
+    async with installation(workers=1, config=str(file)) as running:
         yield running
 
 

@@ -59,7 +59,7 @@ class Program:
 async def _running(program: Program) -> AsyncIterator[Installation]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(program.site))
-        async with installation(drain="8s") as running:
+        async with installation(workers=1, drain="8s") as running:
             await until_said(running, "serving")
             yield running
 
