@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 from tests import preloaded
 from tests.markers import starts
-from tests.ports import free_ports
+from tests.ports import reserved_ports
 from tests.storage.migrated import new_database
 
 START_SECONDS = 120.0
@@ -135,8 +135,7 @@ async def installation(
     `trust` is what its certificate is checked with, where it has one; `before` is what its command begins with, and
     `program` what the interpreter is given.
     """
-    with TemporaryDirectory(prefix="guestpass-test-") as folder:
-        public_port, admin_port = free_ports(2)
+    with TemporaryDirectory(prefix="guestpass-test-") as folder, reserved_ports(2) as [public_port, admin_port]:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("GUESTPASS_")}
         environ |= {
             "GUESTPASS_DATA_DIR": f"{folder}/data",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,23 +13,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.markers import starts
+from tests.ports import reserved_ports
 
 ROOT = Path(__file__).parents[2]
 READY_WITHIN = 90.0
 GONE_WITHIN = 15.0
 FINDING_EXAMPLES = {"PYTHONPATH": str(ROOT)}  # the environment of a process that runs one: they are not installed
-
-
-@contextmanager
-def reserved_port() -> Iterator[int]:
-    """A free loopback port that nobody else is given while the block runs.
-
-    It is bound but does not listen, so a server that sets SO_REUSEADDR (all here do) can still bind it.
-    """
-    with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.bind(("127.0.0.1", 0))
-        yield holder.getsockname()[1]
 
 
 @starts("slow")
@@ -72,7 +60,7 @@ def running(
 @contextmanager
 def running_sample(folder: Path, *, name: str = "Harbour Supplies") -> Iterator[str]:
     """The bundled sample application; gives its URL. `name` is what its pages call it."""
-    with reserved_port() as port:
+    with reserved_ports(1) as [port]:
         url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "examples.sample.serve", "--port", str(port), "--name", name]
         with running(command, ready=f"{url}/", log=folder / f"sample-{port}.log", environment=FINDING_EXAMPLES):

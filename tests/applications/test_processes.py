@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from pathlib import Path
 
 import pytest
-from tests.applications.processes import reserved_port, running
+from tests.applications.processes import running
+from tests.ports import reserved_ports
 
 
 def test_process_that_stops_early_is_reported_with_its_log(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_process_that_stops_early_is_reported_with_its_log(tmp_path: Path) -> No
 
 
 def test_process_is_gone_after_its_block_even_when_that_fails(tmp_path: Path) -> None:
-    with reserved_port() as port:
+    with reserved_ports(1) as [port]:
         command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)]
         with (
             pytest.raises(ZeroDivisionError),
@@ -28,8 +28,3 @@ def test_process_is_gone_after_its_block_even_when_that_fails(tmp_path: Path) ->
             raise ZeroDivisionError
     with pytest.raises(ProcessLookupError):
         os.kill(process.pid, 0)
-
-
-def test_reserved_port_is_not_given_to_others() -> None:
-    with reserved_port() as port, socket.socket() as other, pytest.raises(OSError, match="in use"):
-        other.bind(("127.0.0.1", port))

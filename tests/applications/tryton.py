@@ -10,8 +10,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.applications.processes import reserved_port, running
+from tests.applications.processes import running
 from tests.markers import starts
+from tests.ports import reserved_ports
 
 # Debian's packages belong to Debian's own interpreter.
 _PYTHON = "/usr/bin/python3"
@@ -40,7 +41,7 @@ def running_tryton(folder: Path) -> Iterator[Tryton]:
     databases.mkdir()
     # Tryton takes only databases that exist as a file.
     (databases / f"{database}.sqlite").touch()
-    with reserved_port() as port:
+    with reserved_ports(1) as [port]:
         configuration = folder / "trytond.conf"
         configuration.write_text(
             f"[database]\nuri = sqlite://\npath = {databases}\n[web]\nlisten = 127.0.0.1:{port}\nroot = {_WEB_CLIENT}\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx2
 from tests.cli.command import COMMAND, Guestpass
 from tests.markers import starts
-from tests.ports import free_ports
+from tests.ports import reserve_ports
 
 START_SECONDS = 120
 
@@ -39,7 +39,7 @@ class Server:
 @contextmanager
 def serving(folder: Path, **variables: str) -> Iterator[Server]:
     """Run `guestpass serve` until the block ends, with these variables besides."""
-    public, admin = free_ports(2)
+    public, admin = reserve_ports(2)
     command = Guestpass(
         folder / "data",
         {

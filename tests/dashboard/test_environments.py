@@ -11,7 +11,7 @@ from tests.dashboard.owner import Owner, signed_in, words
 from tests.doubles.odoo.handle import Odoo
 from tests.installation import Installation
 from tests.odoo.visitor import NAVIGATION
-from tests.ports import free_ports
+from tests.ports import reserve_ports
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -36,7 +36,7 @@ async def test_the_list_says_what_runs_whether_it_answers_and_who_is_there(
     server = owner.server
     await server.add_environment(id="listed-odoo", name="Listed Odoo", url=odoo.url, kind="odoo")
     await server.add_environment(id="listed-web", name="Listed web", url=sample, kind="web")
-    gone = f"http://127.0.0.1:{free_ports(1)[0]}"
+    gone = f"http://127.0.0.1:{reserve_ports(1)[0]}"
     await server.add_environment(id="listed-gone", name="Listed gone", url=gone, kind="web")
     links = [await server.create_link("listed-web") for _ in range(3)]
     await server.deactivate("listed-web", links[2]["id"])
@@ -57,7 +57,7 @@ async def test_the_list_says_what_runs_whether_it_answers_and_who_is_there(
 async def test_the_list_is_searched_and_paged(server: Installation) -> None:
     async with signed_in(server, "--sub", "eva", "--org", "many") as eva:
         bearer = (await server.command("token", "--sub", "eva", "--org", "many")).strip()
-        gone = f"http://127.0.0.1:{free_ports(1)[0]}"
+        gone = f"http://127.0.0.1:{reserve_ports(1)[0]}"
         async with httpx2.AsyncClient(base_url=server.admin_url, headers={"Authorization": f"Bearer {bearer}"}) as api:
             for number in range(53):
                 body = {"id": f"many-{number:03}", "name": f"Shop {number:03}", "url": gone, "kind": "web"}
@@ -91,7 +91,7 @@ async def test_an_address_is_checked_before_anything_is_saved(owner: Owner, odoo
     said = await owner.send("/check-environment", name="New", url=odoo.url, kind="odoo", tlsVerify="true")
     assert said.status_code == 200
     assert f"Odoo 18.0 answers at {odoo.url}" in words(said)
-    gone = f"http://127.0.0.1:{free_ports(1)[0]}"
+    gone = f"http://127.0.0.1:{reserve_ports(1)[0]}"
     assert "can't be used" in words(await owner.send("/check-environment", name="New", url=gone, kind="web"))
     own = f"http://127.0.0.1:{owner.server.admin_port}"
     assert "does not connect to that address" in words(
@@ -192,7 +192,7 @@ async def test_a_removal_says_what_it_ends_and_wants_the_id_typed(owner: Owner, 
 
 async def test_a_check_finds_what_has_come_back(owner: Owner, sample: str) -> None:
     server = owner.server
-    gone = f"http://127.0.0.1:{free_ports(1)[0]}"
+    gone = f"http://127.0.0.1:{reserve_ports(1)[0]}"
     page = await owner.change("/add-environment", name="Comes back", url=gone, kind="web")
     assert "Not reachable for less than a minute" in page
     assert "Visitors get an error page" in page

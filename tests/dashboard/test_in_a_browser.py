@@ -13,7 +13,7 @@ from tests.applications.axe import OF_COLOURS, find_barriers
 from tests.applications.browser import chromium, collect_errors
 from tests.installation import Installation, installation
 from tests.odoo.visitor import NAVIGATION
-from tests.ports import free_ports
+from tests.ports import reserve_ports
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PHONE, DESK = (390, 844), (1280, 800)
@@ -82,7 +82,7 @@ async def test_nothing_keeps_anybody_from_using_a_page(browser: Browser, sample:
             buttons = page.get_by_role("link", name="Add")
             above, within = [await buttons.nth(each).evaluate("each => each.offsetHeight") for each in range(2)]
             assert above == within, "what it teaches to click looks like the same button elsewhere"
-            gone = f"http://127.0.0.1:{free_ports(1)[0]}"
+            gone = f"http://127.0.0.1:{reserve_ports(1)[0]}"
             await server.add_environment(id="shop", name="Harbour shop", url=sample, kind="web")
             await server.add_environment(id="gone", name="Old production", url=gone, kind="odoo")
             await server.create_link("shop", label="Press")
@@ -140,7 +140,7 @@ async def test_an_address_is_checked_while_the_form_is_filled_in(browser: Browse
             await page.get_by_role("link", name="Add your first environment").click()
             await page.get_by_label("Name", exact=True).fill("Shop")
             await page.get_by_label("Another web application").check()
-            await page.get_by_label("Address", exact=True).fill(f"http://127.0.0.1:{free_ports(1)[0]}")
+            await page.get_by_label("Address", exact=True).fill(f"http://127.0.0.1:{reserve_ports(1)[0]}")
             await page.keyboard.press("Tab")
             await expect(page.locator("#check")).to_contain_text("can't be used")
             await page.get_by_label("Address", exact=True).fill(sample)

@@ -25,7 +25,7 @@ from tests.applications.browser import chromium
 from tests.applications.processes import running_sample
 from tests.doubles.odoo.handle import running_odoo
 from tests.installation import Installation, installation
-from tests.ports import free_ports
+from tests.ports import reserve_ports
 
 from guestpass.app.ports import Activity, Origin
 from guestpass.storage import tables
@@ -72,7 +72,7 @@ async def take_all() -> None:
 
 async def _fill(server: Installation, odoo: str, websocket: str, shop: str, training: str) -> dict[str, Any]:
     """Environments, links and a week of visits; returns the link that is looked at closely."""
-    gone = f"http://127.0.0.1:{free_ports(1)[0]}"
+    gone = f"http://127.0.0.1:{reserve_ports(1)[0]}"
     await server.add_environment(
         id="client-staging", name="Client staging", url=odoo, websocketUrl=websocket, kind="odoo"
     )

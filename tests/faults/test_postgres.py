@@ -18,7 +18,7 @@ from tests.gateway.raw_client import Answer, RawClient
 from tests.gateway.shared import Shared, sharing
 from tests.installation import Installation, installation
 from tests.links.waiting import until
-from tests.ports import free_ports
+from tests.ports import reserve_ports
 from tests.postgres.cluster import PASSWORD, Cluster, own_folder, running_cluster
 from tests.postgres.wire import COMMIT, Loss, Wire, wire_to
 from tests.supervisor.upstream import answering, echoing
@@ -212,7 +212,7 @@ async def test_a_standby_that_takes_over_serves_the_same_visitors(site: Site, ur
         shared = await share(url)
         visitor, heard = Visitor(shared), Heard(site.server)
         with own_folder() as folder:
-            [port] = free_ports(1)
+            [port] = reserve_ports(1)
             standby = await asyncio.to_thread(site.cluster.copy_to, folder, port)
             await asyncio.to_thread(standby.start, until_writable=False)
             primary = site.cluster

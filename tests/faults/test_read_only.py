@@ -19,7 +19,7 @@ from tests.gateway.shared import sharing
 from tests.installation import Installation, installation
 from tests.links.waiting import until
 from tests.odoo.visitor import opened
-from tests.ports import free_ports
+from tests.ports import reserve_ports
 from tests.supervisor.upstream import answering
 
 
@@ -51,7 +51,7 @@ def on_read_only_disk(folder: Path, command: list[str]) -> list[str]:
 def test_a_start_on_a_read_only_disk_names_the_file_and_leaves_all_as_it_is(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    public, admin = free_ports(2)
+    public, admin = reserve_ports(2)
     environ = os.environ | {
         "GUESTPASS_DATA_DIR": str(data),
         "GUESTPASS_LISTEN": f"127.0.0.1:{public}",

@@ -12,7 +12,7 @@ from tests.gateway.raw_client import BrokenOffError
 from tests.gateway.raw_upstream import raw_upstream
 from tests.gateway.shared import OK, Shared, sharing
 from tests.installation import Installation
-from tests.ports import free_ports
+from tests.ports import reserve_ports
 from tests.supervisor.upstream import answering
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -32,7 +32,7 @@ async def _findings(lone: Installation, shared: Shared) -> dict[str, str]:
 async def test_one_that_is_killed_fails_its_own_visitors_and_serves_again_when_it_is_back(
     lone: Installation,
 ) -> None:
-    application = Application(*free_ports(1))
+    application = Application(*reserve_ports(1))
     await application.start()
     async with answering() as url, sharing(lone) as share:
         others, shared = await share(url, name="Others"), await share(application.url, name="Killed")

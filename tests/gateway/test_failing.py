@@ -15,7 +15,7 @@ from tests.gateway.raw_client import Answer, BrokenOffError
 from tests.gateway.raw_upstream import RawUpstream, UpstreamEnd
 from tests.gateway.shared import OK, Share, Shared, exchange, sharing
 from tests.installation import Installation, installation
-from tests.ports import free_ports
+from tests.ports import reserve_ports
 from tests.supervisor.processes import worker_ids
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -275,7 +275,7 @@ async def test_an_upload_to_an_environment_that_dies_is_502(share: Share, upstre
 
 @pytest.mark.parametrize("page", [False, True])
 async def test_an_environment_that_is_down_is_502_and_the_log_says_why(share: Share, page: bool) -> None:
-    [port] = free_ports(1)
+    [port] = reserve_ports(1)
     shared = await share(f"http://127.0.0.1:{port}")
     mode = b"Sec-Fetch-Mode: " + (b"navigate" if page else b"cors")
     answer = await shared.ask(b"GET / HTTP/1.1", mode)

@@ -22,7 +22,7 @@ from tests.hostile.secrets import forms_of, leaks
 from tests.installation import Installation, installation
 from tests.links.played_upstream import PlayedUpstream, played_upstream
 from tests.odoo.visitor import NAVIGATION
-from tests.ports import free_ports
+from tests.ports import reserve_ports
 
 
 class Run:
@@ -101,7 +101,7 @@ async def visit(run: Run, upstream: PlayedUpstream) -> None:
     nonsense = b"HTTP/1.1 200 OK\r\nSet-Cookie : login=%b\r\nContent-Length: 2\r\n\r\nok"
     said = run.word("upstream's nonsense")
     async with broken_upstream(nonsense % said.encode()) as broken:
-        urls = {"fine": upstream.url, "gone": f"http://127.0.0.1:{free_ports(1)[0]}", "broken": broken}
+        urls = {"fine": upstream.url, "gone": f"http://127.0.0.1:{reserve_ports(1)[0]}", "broken": broken}
         for name, url in urls.items():
             await server.add_environment(id=name, name=name, url=url, kind="web")
             link = await server.create_link(name)

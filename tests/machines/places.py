@@ -17,7 +17,7 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextma
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from tests.ports import free_ports
+from tests.ports import reserve_ports
 from tests.postgres.wire import wire_to
 
 POSTGRES_PORT: Final = 5432
@@ -174,17 +174,18 @@ class _Cable:
 @asynccontextmanager
 async def loopback() -> AsyncIterator[Places]:
     """Each on a loopback address of its own, with a wire from each machine to the database."""
-    database_port, *ports = free_ports(5)
+    [database_port] = reserve_ports(1)
     async with AsyncExitStack() as stack:
         machines = []
         for host in ("127.0.0.2", "127.0.0.3"):
             wire = await stack.enter_async_context(wire_to(database_port))
+            public_port, admin_port = reserve_ports(2, host)
             machines.append(
                 Place(
                     run=[],
                     host=host,
-                    public_port=ports.pop(),
-                    admin_port=ports.pop(),
+                    public_port=public_port,
+                    admin_port=admin_port,
                     neighbour="127.0.0.1",
                     database_host="127.0.0.1",
                     database_port=wire.port,

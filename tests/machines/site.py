@@ -16,7 +16,7 @@ from tests.machines.guest import Guest, enter
 from tests.machines.machine import Machine
 from tests.machines.places import Places, two_machines
 from tests.markers import starts
-from tests.ports import free_ports
+from tests.ports import reserve_ports
 from tests.postgres.cluster import Cluster, own_folder
 from websockets.asyncio.client import connect
 
@@ -90,7 +90,7 @@ async def running_site(folder: Path) -> AsyncIterator[Site]:
     async with AsyncExitStack() as stack:
         places = await stack.enter_async_context(two_machines())
         cluster = await asyncio.to_thread(stack.enter_context, _database(places))
-        public_port, admin_port = free_ports(2)
+        public_port, admin_port = reserve_ports(2)
         names = f"127.0.0.1:{public_port}", f"localhost:{admin_port}"
         one, two = (_machine(cluster, places, number, folder, names) for number in (0, 1))
         for machine in (one, two):
@@ -157,7 +157,7 @@ def _load_balancer(places: Places, folder: Path, names: tuple[str, str]) -> Iter
 
 @contextmanager
 def _sample(places: Places, folder: Path) -> Iterator[str]:
-    [port] = free_ports(1)
+    [port] = reserve_ports(1, places.upstream_host)
     url = f"http://{places.upstream_host}:{port}"
     command = [sys.executable, "-m", "examples.sample.serve", "--host", places.upstream_host, "--port", str(port)]
     with running(command, ready=f"{url}/", log=folder / "sample.log", environment=FINDING_EXAMPLES):

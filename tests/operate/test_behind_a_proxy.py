@@ -15,7 +15,7 @@ from tests.gateway.raw_client import RawClient
 from tests.gateway.raw_upstream import RawUpstream, raw_upstream
 from tests.installation import Installation, installation
 from tests.operate.proxies import INTERNAL, SECRET, Proxy, caddy, nginx
-from tests.ports import free_ports
+from tests.ports import reserve_ports
 from tests.supervisor.upstream import answering, echoing
 from websockets.asyncio.client import connect
 
@@ -74,7 +74,7 @@ class Opened:
 @pytest_asyncio.fixture(scope="module", loop_scope="session", params=["nginx", "caddy"])
 async def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     folder = tmp_path_factory.mktemp(request.param)
-    port, plain_port = free_ports(2)
+    port, plain_port = reserve_ports(2)
     async with installation(
         workers=1, link_domain="links.test", public_url=f"https://share.test:{port}", trusted_proxies="127.0.0.1"
     ) as server:
@@ -165,7 +165,7 @@ async def test_no_environment_gets_a_file_of_the_operators_served(
 
 
 async def test_nginx_does_not_let_who_is_behind_it_choose_its_files(tmp_path: Path) -> None:
-    port, plain_port = free_ports(2)
+    port, plain_port = reserve_ports(2)
     async with (
         raw_upstream() as upstream,
         nginx(tmp_path, port=port, plain_port=plain_port, public_port=upstream.port) as proxy,
@@ -181,7 +181,7 @@ async def test_nginx_does_not_let_who_is_behind_it_choose_its_files(tmp_path: Pa
 
 
 async def test_caddy_has_no_certificate_for_a_link_that_there_is_not(tmp_path: Path) -> None:
-    port, plain_port = free_ports(2)
+    port, plain_port = reserve_ports(2)
     async with (
         installation(workers=1, link_domain="links.test", public_url=f"https://share.test:{port}") as server,
         caddy(

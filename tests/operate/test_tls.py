@@ -21,7 +21,7 @@ from tests.gateway.raw_upstream import RawUpstream, UpstreamEnd, raw_upstream
 from tests.installation import Installation, installation
 from tests.links.waiting import until
 from tests.operate.certificates import trusting, write_pair
-from tests.ports import free_ports
+from tests.ports import reserve_ports
 from tests.supervisor.processes import said, until_said
 
 in_the_session = pytest.mark.asyncio(loop_scope="session")
@@ -393,7 +393,7 @@ def test_a_pair_that_cannot_be_used_is_said_at_the_start(
 ) -> None:
     for name in "ab":
         write_pair(tmp_path / f"{name}.pem", tmp_path / f"{name}.key")
-    public, admin = free_ports(2)
+    public, admin = reserve_ports(2)
     paths = {"TLS_CERT": certificate, "TLS_KEY": key}
     variables = {"LISTEN": f"127.0.0.1:{public}", "ADMIN_LISTEN": f"127.0.0.1:{admin}"} | {
         name: str(tmp_path / path) for name, path in paths.items() if path

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 from tests.markers import starts
-from tests.ports import free_ports
+from tests.ports import reserved_ports
 
 READY_WITHIN: Final = 90.0
 USER: Final = "guest pass"
@@ -181,8 +181,8 @@ def own_folder() -> Iterator[Path]:
 @contextmanager
 def running_cluster(**settings: str) -> Iterator[Cluster]:
     """A server that runs; `settings` are PostgreSQL's."""
-    with own_folder() as folder:
-        cluster = Cluster(folder, *free_ports(1), settings=settings)
+    with own_folder() as folder, reserved_ports(1) as [port]:
+        cluster = Cluster(folder, port, settings=settings)
         cluster.make()
         cluster.start()
         try:

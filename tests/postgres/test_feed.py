@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from structlog.testing import capture_logs
-from tests.ports import free_ports
+from tests.ports import reserve_ports
 from tests.postgres.cluster import Cluster, own_folder, running_cluster
 from tests.postgres.databases import Databases
 from tests.postgres.wire import wire_to
@@ -246,7 +246,7 @@ async def test_a_server_that_took_over_without_the_newest_commits_makes_everybod
     with running_cluster() as primary, own_folder() as folder:
         primary.create("share")
         await asyncio.to_thread(migrate.upgrade, primary.url("share"))
-        [port] = free_ports(1)
+        [port] = reserve_ports(1)
         standby = primary.copy_to(folder, port)
         async with AsyncExitStack() as stack:
             standby.start(until_writable=False)

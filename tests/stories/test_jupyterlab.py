@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from playwright.async_api import BrowserContext, Page, WebSocket
 from tests.applications.browser import collect_errors
 from tests.applications.jupyterlab import JupyterLab, running_jupyterlab
-from tests.applications.processes import reserved_port
 from tests.installation import Installation, installation
+from tests.ports import reserved_ports
 from tests.stories import jupyterlab as client
 from tests.stories.visitor import expect_ended, open_link
 
@@ -26,7 +26,7 @@ async def shared_jupyterlab(
 ) -> AsyncIterator[tuple[dict[str, Any], JupyterLab]]:
     """A link and the JupyterLab behind it, which is started last: it must know by which name visitors will call it."""
     folder.mkdir()  # noqa: ASYNC240  # nobody else waits on this loop meanwhile
-    with reserved_port() as port:
+    with reserved_ports(1) as [port]:
         environment = await server.add_environment(name=name, url=f"http://127.0.0.1:{port}", kind="web")
         link = await server.create_link(environment["id"])
         domain = server.environ.get("GUESTPASS_LINK_DOMAIN")

@@ -10,7 +10,7 @@ from io import BytesIO
 from PIL import Image
 from playwright.async_api import Browser, BrowserContext, expect
 from tests.installation import installation
-from tests.ports import free_ports
+from tests.ports import reserve_ports
 from tests.stories.conftest import PATIENCE
 
 NAME = "Hafen & Söhne"
@@ -77,7 +77,7 @@ async def test_an_environment_that_comes_back_is_shown_by_itself(browser: Browse
         writer.close()
 
     async with installation() as server:
-        [port] = free_ports(1)
+        [port] = reserve_ports(1)
         environment = await server.add_environment(name="Harbour", url=f"http://127.0.0.1:{port}", kind="web")
         link = await server.create_link(environment["id"])
         page = await (await german_phone(browser)).new_page()

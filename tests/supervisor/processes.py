@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests import preloaded
 from tests.installation import Installation
 from tests.links.waiting import until
 
@@ -15,6 +16,8 @@ SECONDS = 90.0
 
 def worker_ids(server: Installation) -> list[int]:
     """The process ids of the workers that live, also of those that only finish what they had begun."""
+    if isinstance(server.process, preloaded.Server):
+        return [server.process.pid]
     return [child for child in children(server.process.pid) if _name(child).startswith("guestpass-w")]
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.cli.command import COMMAND, Guestpass
 from tests.gateway.raw_client import RawClient
 from tests.installation import Installation, installation
-from tests.ports import free_ports
+from tests.ports import reserve_ports
 from tests.supervisor.processes import fork_server_id, is_alive, said, until_gone, until_said, worker_ids
 from tests.terminals import PATIENCE, Shown, await_end, children, terminal
 
@@ -41,7 +41,7 @@ def test_a_second_server_is_refused_and_leaves_no_trace(server: Installation, tm
 
 
 def test_an_address_that_is_not_this_machines_is_named(tmp_path: Path) -> None:
-    here, elsewhere = free_ports(2)
+    here, elsewhere = reserve_ports(2)
     addresses = {"GUESTPASS_LISTEN": f"127.0.0.1:{here}", "GUESTPASS_ADMIN_LISTEN": f"192.0.2.1:{elsewhere}"}
     told = Guestpass(tmp_path / "data", addresses).refuse(1, "serve")
     assert "GUESTPASS_ADMIN_LISTEN is 192.0.2.1:" in told
@@ -51,7 +51,7 @@ def test_an_address_that_is_not_this_machines_is_named(tmp_path: Path) -> None:
 
 def alone(tmp_path: Path) -> dict[str, str]:
     """The environment of a server with one worker."""
-    public, admin = free_ports(2)
+    public, admin = reserve_ports(2)
     return {name: value for name, value in os.environ.items() if not name.startswith("GUESTPASS_")} | {
         "GUESTPASS_DATA_DIR": str(tmp_path),
         "GUESTPASS_LISTEN": f"127.0.0.1:{public}",
@@ -157,7 +157,7 @@ async def test_all_processes_end_when_their_supervisor_is_killed() -> None:
 
 
 def test_a_start_that_must_fail_says_why_once(tmp_path: Path) -> None:
-    public, admin = free_ports(2)
+    public, admin = reserve_ports(2)
     guestpass = Guestpass(
         tmp_path / "data", {"GUESTPASS_LISTEN": f"127.0.0.1:{public}", "GUESTPASS_ADMIN_LISTEN": f"127.0.0.1:{admin}"}
     )
@@ -173,7 +173,7 @@ def test_systemd_hears_when_it_serves_and_when_it_stops(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(address))
         manager.settimeout(120)
-        public, admin = free_ports(2)
+        public, admin = reserve_ports(2)
         variables = {"LISTEN": f"127.0.0.1:{public}", "ADMIN_LISTEN": f"127.0.0.1:{admin}", "WORKERS": "1"}
         guestpass = Guestpass(tmp_path / "data", {f"GUESTPASS_{name}": value for name, value in variables.items()})
         process = subprocess.Popen(

@@ -15,7 +15,7 @@ from typing import Any
 
 from tests import preloaded
 from tests.markers import starts
-from tests.ports import free_ports
+from tests.ports import reserved_ports
 
 _READY_WITHIN = 120.0
 _GONE_WITHIN = 60.0
@@ -181,11 +181,7 @@ def _of(found: list[dict[str, Any]], login: str | None) -> list[dict[str, Any]]:
 @contextmanager
 def running_odoo(**options: Any) -> Iterator[Odoo]:
     """A double of its own on free ports; `options` are those of the command line (``workers=0, list_db=False``)."""
-    with TemporaryDirectory(prefix="odoo-double-") as folder:
-        port, gevent_port, control_port = (
-            options.pop(name, free)
-            for name, free in zip(("port", "gevent_port", "control_port"), free_ports(3), strict=True)
-        )
+    with TemporaryDirectory(prefix="odoo-double-") as folder, reserved_ports(3) as [port, gevent_port, control_port]:
         arguments = []
         ports = {"port": port, "gevent_port": gevent_port, "control_port": control_port}
         for name, value in {**ports, **options}.items():

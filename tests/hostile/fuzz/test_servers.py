@@ -13,7 +13,7 @@ import pytest
 from tests.gateway.shared import Shared, sharing
 from tests.hostile.fuzz.echo import application
 from tests.installation import Installation
-from tests.ports import free_ports
+from tests.ports import reserve_ports
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -57,7 +57,7 @@ async def _werkzeug() -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def _gunicorn() -> AsyncIterator[str]:
-    [port] = free_ports(1)
+    [port] = reserve_ports(1)
     command = ("-m", "gunicorn", "-k", "gthread", "--threads", "4", "--no-control-socket", "-b", f"127.0.0.1:{port}")
     process = await asyncio.create_subprocess_exec(sys.executable, *command, "tests.hostile.fuzz.echo:application")
     try:
