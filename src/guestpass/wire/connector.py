@@ -77,8 +77,8 @@ class Connector:
 
     @cached_property
     def _verifying(self) -> ssl.SSLContext:
-        # Reading all authorities takes longer than most commands do, and few of them connect to anything. Where their
-        # files can't be opened OpenSSL says nothing, and would trust nobody from then on.
+        # Made when needed: loading all authorities takes longer than most commands, and few of them connect. Where
+        # OpenSSL can't open the files it reports nothing, and would trust no certificate from then on.
         require_descriptor()
         return ssl.create_default_context()
 

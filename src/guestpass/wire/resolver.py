@@ -1,8 +1,8 @@
-"""Resolve names as the system does, without any name or organisation keeping the others waiting.
+"""Resolve names as the system does, so that no name and no organisation blocks the others.
 
-Only getaddrinfo knows the system's way (nsswitch, /etc/hosts, mDNS), and it can't be stopped: a server of names that is
-silent holds a thread for as long as resolv.conf says. So threads are many, each name has one of them at most, and each
-organisation has a share.
+Only getaddrinfo resolves as the system is configured (nsswitch, /etc/hosts, mDNS), and it can't be cancelled: a silent
+DNS server holds a thread for as long as resolv.conf says. So there are many threads, at most one for each name, and
+each organisation gets a share of them.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from typing import Final
 from guestpass.wire.descriptors import NoDescriptorError, require_descriptor
 
 PATIENCE: Final = 10.0
-"""For how long a name is waited for, in seconds."""
+"""Seconds to wait for a look-up."""
 FRESH_SECONDS: Final = 5.0
-"""For how long an answer is used without asking anew, so that a name that moves is followed soon."""
+"""Seconds to use an answer without looking up again: short, to follow a name that moves."""
 STALE_SECONDS: Final = 300.0
-"""For how long an answer may be used where asking anew fails or takes long (RFC 8767)."""
+"""Seconds to use an answer where another look-up fails or takes long (RFC 8767)."""
 STALE_AFTER: Final = 1.8
-"""For how long a newer answer is waited for before that, in seconds: RFC 8767, section 5, recommends it."""
+"""Seconds to wait for the new answer before that, as RFC 8767, section 5, recommends."""
 FAILED_SECONDS: Final = 1.0
-"""For how long a failure is remembered; twice as long, up to PATIENCE, after each further one that took PATIENCE."""
+"""Seconds to remember a failure; doubled, up to PATIENCE, after each further one that took PATIENCE."""
 THREADS: Final = 256
-"""How many look-ups there are at a time. An organisation has at most a quarter as many as are left for others."""
+"""Concurrent look-ups. An organisation gets at most a quarter as many as are left for the others."""
 _PARTS: Final = 4
 _NAMES: Final = 256
-"""How many names of one organisation are remembered."""
-# Answers, unlike those that say that nobody could be asked.
+"""Names of one organisation to remember."""
+# These are answers; other errors mean that no server could be asked.
 _NO_ADDRESS: Final = frozenset({socket.EAI_NONAME, socket.EAI_NODATA})
 
 LookUp = Callable[[str], list[str]]
@@ -45,33 +45,33 @@ class UnresolvedError(Exception):
 
 
 class NoAddressError(UnresolvedError):
-    """The name has no address, which is an answer: an older one counts no more."""
+    """The name has no address: an answer, which replaces older ones."""
 
 
 def look_up(host: str) -> list[str]:
-    """The host's addresses, in the system's order; blocks, and raises OSError and UnicodeError."""
+    """Return the host's addresses in the system's order. Blocks; raises OSError and UnicodeError."""
     return [str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
 
 
 @dataclass(slots=True, eq=False)
 class _Name:
-    """What is known of a name, and what waits for an answer: `asking` is None when nobody does any more."""
+    """What is known of a name. `pending` is the look-up that is waited for; None where nobody waits any more."""
 
     host: str
     share: _Share
     addresses: list[str] = field(default_factory=list)
-    found_at: float = 0.0
+    answered_at: float = 0.0
     failure: tuple[type[Exception], str] | None = None
-    ask_again_at: float = 0.0
+    retry_at: float = 0.0
     unanswered: int = 0
-    asking: asyncio.Future[None] | None = None
-    asked_at: float = 0.0
-    is_held: bool = False  # by a thread, or by the queue for one
+    pending: asyncio.Future[None] | None = None
+    started_at: float = 0.0
+    is_busy: bool = False  # looked up by a thread, or queued for one
 
 
 @dataclass(slots=True, eq=False)
 class _Share:
-    """One organisation's names, those of them that wait for a thread, and how many threads the others have."""
+    """One organisation's names, the queue of those that wait for a thread, and the number of its threads."""
 
     names: dict[str, _Name] = field(default_factory=dict)
     queue: deque[_Name] = field(default_factory=deque)
@@ -79,7 +79,7 @@ class _Share:
 
 
 class Resolver:
-    """Remembers addresses, for each organisation apart, and looks up what it doesn't know."""
+    """Look up addresses and remember them, for each organisation separately."""
 
     def __init__(self, look_up: LookUp = look_up) -> None:
         self._look_up = look_up
@@ -87,9 +87,9 @@ class Resolver:
         self._threads = 0
 
     async def addresses(self, host: str, org: str) -> list[str]:
-        """The host's addresses, for one of the organisation's environments.
+        """Return the host's addresses for an environment of the organisation.
 
-        Raises UnresolvedError, and NoDescriptorError where it is this process that can't ask.
+        Raises UnresolvedError, and NoDescriptorError if this process can't open a socket to ask.
         """
         if "%" not in host:
             with suppress(ValueError):
@@ -98,22 +98,22 @@ class Resolver:
         loop = asyncio.get_running_loop()
         now = loop.time()
         name = self._name(host, org, now)
-        if name.addresses and name.failure is None and now < name.found_at + FRESH_SECONDS:
+        if name.addresses and name.failure is None and now < name.answered_at + FRESH_SECONDS:
             return name.addresses
-        if now >= name.found_at + STALE_SECONDS:
+        if now >= name.answered_at + STALE_SECONDS:
             name.addresses = []
-        if not name.is_held and now >= name.ask_again_at:
-            self._ask(loop, name)
-        if name.asking is not None:
-            enough = max(0.0, name.asked_at + STALE_AFTER - now) if name.addresses else None
-            await asyncio.wait((name.asking,), timeout=enough)
+        if not name.is_busy and now >= name.retry_at:
+            self._start_look_up(loop, name)
+        if name.pending is not None:
+            enough = max(0.0, name.started_at + STALE_AFTER - now) if name.addresses else None
+            await asyncio.wait((name.pending,), timeout=enough)
         if name.addresses:
             return name.addresses
         kind, why = name.failure or (UnresolvedError, "it has no address")
         raise kind(why)
 
     def _name(self, host: str, org: str, now: float) -> _Name:
-        """What is known of the name; forgets others where there are many."""
+        """Return the record of the name; forget others where there are too many."""
         share = self._shares.get(org)
         if share is None:
             share = self._shares[org] = _Share()
@@ -123,21 +123,21 @@ class Resolver:
                 share.names = {
                     known.host: known
                     for known in share.names.values()
-                    if known.is_held or now < max(known.ask_again_at, known.found_at + FRESH_SECONDS)
+                    if known.is_busy or now < max(known.retry_at, known.answered_at + FRESH_SECONDS)
                 }
             name = share.names[host] = _Name(host, share)
         return name
 
-    def _ask(self, loop: asyncio.AbstractEventLoop, name: _Name) -> None:
-        """Have a thread look the name up, when its organisation may have one more."""
-        asking = name.asking = loop.create_future()
-        name.asked_at, name.is_held = loop.time(), True
-        loop.call_later(PATIENCE, self._give_up, name, asking)
+    def _start_look_up(self, loop: asyncio.AbstractEventLoop, name: _Name) -> None:
+        """Look the name up in a thread, as soon as its organisation may have one more."""
+        pending = name.pending = loop.create_future()
+        name.started_at, name.is_busy = loop.time(), True
+        loop.call_later(PATIENCE, self._give_up, name, pending)
         name.share.queue.append(name)
         self._start(loop)
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Give threads to those who wait, to one of each organisation at a time."""
+        """Start threads for waiting names, round robin over the organisations."""
         waiting = [share for share in self._shares.values() if share.queue]
         while waiting := [share for share in waiting if share.queue and self._has_room(share)]:
             for share in waiting:
@@ -152,18 +152,18 @@ class Resolver:
         self._threads += 1
         try:
             threading.Thread(target=self._run, args=(loop, name), name="resolver", daemon=True).start()
-        except RuntimeError as error:  # The machine has no thread left.
-            # Not now: `_start` is at work, and it begins with what `_end` leaves.
+        except RuntimeError as error:  # the machine has no thread left
+            # Later, since `_end` calls `_start`, which is running.
             loop.call_soon(self._end, loop, name, (UnresolvedError, str(error)))
 
     def _run(self, loop: asyncio.AbstractEventLoop, name: _Name) -> None:
-        """Ask, in a thread, and let the loop know; it may be gone by then."""
+        """Look up, in a thread, and report to the loop, which may be closed by then."""
         outcome: list[str] | tuple[type[Exception], str]
         try:
             outcome = list(dict.fromkeys(self._look_up(name.host))) or (NoAddressError, "it has no address")
         except OSError as error:
             outcome = _failure_of(error)
-        except Exception as error:  # noqa: BLE001 - UnicodeError for what can't be a name; whoever waits must be told
+        except Exception as error:  # noqa: BLE001 - UnicodeError for what can't be a name; whoever waits must be woken
             outcome = (UnresolvedError, str(error))
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(self._end, loop, name, outcome)
@@ -171,33 +171,33 @@ class Resolver:
     def _end(
         self, loop: asyncio.AbstractEventLoop, name: _Name, outcome: list[str] | tuple[type[Exception], str]
     ) -> None:
-        """The thread is free; an answer counts whenever it comes."""
+        """Free the thread and take its answer, however late it comes."""
         name.share.threads -= 1
         self._threads -= 1
-        name.is_held = False
-        if name.asking is not None:
+        name.is_busy = False
+        if name.pending is not None:
             name.unanswered = 0
         if isinstance(outcome, list):
-            name.addresses, name.found_at, name.failure = outcome, loop.time(), None
-            name.ask_again_at = 0.0
+            name.addresses, name.answered_at, name.failure = outcome, loop.time(), None
+            name.retry_at = 0.0
         else:
             self._fail(name, outcome, loop.time())
-        self._tell(name)
+        self._wake(name)
         self._start(loop)
 
-    def _give_up(self, name: _Name, asking: asyncio.Future[None]) -> None:
-        """Wait no longer; its thread can't be stopped, and until it ends the name has no other."""
-        if name.asking is not asking:
+    def _give_up(self, name: _Name, pending: asyncio.Future[None]) -> None:
+        """Stop waiting. The thread can't be stopped, and the name gets no other until it ends."""
+        if name.pending is not pending:
             return
         now = asyncio.get_running_loop().time()
         if name in name.share.queue:
             name.share.queue.remove(name)
-            name.is_held = False
+            name.is_busy = False
             name.failure = (UnresolvedError, "too many other names of its organisation are being looked up")
         else:
             name.unanswered += 1
             self._fail(name, (UnresolvedError, f"no answer within {PATIENCE:g} s"), now)
-        self._tell(name)
+        self._wake(name)
 
     def _fail(self, name: _Name, failure: tuple[type[Exception], str], now: float) -> None:
         name.failure = failure
@@ -205,16 +205,16 @@ class Resolver:
             name.addresses = []
         if failure[0] is not NoDescriptorError:
             pause = FAILED_SECONDS * 2 ** max(0, name.unanswered - 1)
-            name.ask_again_at = now + min(pause, PATIENCE)
+            name.retry_at = now + min(pause, PATIENCE)
 
-    def _tell(self, name: _Name) -> None:
-        if name.asking is not None:
-            name.asking.set_result(None)
-            name.asking = None
+    def _wake(self, name: _Name) -> None:
+        if name.pending is not None:
+            name.pending.set_result(None)
+            name.pending = None
 
 
 def _failure_of(error: OSError) -> tuple[type[Exception], str]:
-    """What the system's failure means: it says that there is no such name where it could not even ask, too."""
+    """What getaddrinfo's error means: it reports an unknown name also where it could not open a socket."""
     try:
         require_descriptor()
     except NoDescriptorError as lack:

@@ -90,7 +90,7 @@ class UpstreamConnection(asyncio.Protocol):
     @property
     def has_unread_bytes(self) -> bool:
         """Whether bytes have arrived that were not read yet, be it by the kernel or by TLS."""
-        return has_bytes(self._socket, UNREAD) or bool(self._transport.get_extra_info("has_sealed"))
+        return has_bytes(self._socket, UNREAD) or bool(self._transport.get_extra_info("has_encrypted"))
 
     @property
     def has_ended(self) -> bool:

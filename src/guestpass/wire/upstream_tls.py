@@ -1,4 +1,4 @@
-"""TLS to upstreams: a connection that is there once its handshake is complete."""
+"""Connect to upstreams with TLS."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def connect_with_tls(
     server_hostname: str,
     run_queue: RunQueue,
 ) -> tuple[asyncio.Transport, P]:
-    """A connection whose handshake is complete; raises OSError, of which ssl.SSLError is one."""
+    """Return a connection whose handshake is complete; raises OSError, ssl.SSLError included."""
     loop = asyncio.get_running_loop()
     protocol = factory()
     secured = TlsTransport(loop, run_queue, context, protocol, server_hostname=server_hostname)

@@ -211,11 +211,11 @@ def test_records_take_turns_however_little_is_in_each(tmp_path: Path) -> None:
         turns = 0
         while len(side.received) < count:
             # Who keeps the connection for another request must know that this answer goes on.
-            assert not side.pieces or side.transport.get_extra_info("has_sealed")
+            assert not side.pieces or side.transport.get_extra_info("has_encrypted")
             turns += 1
             await asyncio.sleep(0)
         assert turns >= count // RECORDS_AT_ONCE
-        assert not side.transport.get_extra_info("has_sealed")
+        assert not side.transport.get_extra_info("has_encrypted")
 
     run(test, tmp_path)
 
