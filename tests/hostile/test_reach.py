@@ -263,7 +263,7 @@ async def test_another_spelling_of_a_denied_address_is_the_same_address(
     assert denied.reached == []
 
 
-async def test_a_look_at_an_odoo_follows_no_redirect(
+async def test_a_check_of_an_odoo_follows_no_redirect(
     guarded: Installation, upstream: PlayedUpstream, nobody: Canary, denied: Canary
 ) -> None:
     upstream.status = "303 See Other"

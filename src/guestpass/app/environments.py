@@ -75,8 +75,8 @@ class EnvironmentChange(EnvironmentTerms):
 class EnvironmentService:
     """The use cases around environments; every call acts for a principal within its organisation.
 
-    Whoever registers an environment, or changes how it is reached, hears what a look at it has found: what was
-    given is committed before that, and stands whatever is found.
+    An environment that is registered, or changed in how it is reached, is checked, and the findings are returned. It
+    is committed before the check, and stays whatever is found.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class EnvironmentService:
         return ()
 
     async def try_out(self, who: Principal, new: NewEnvironment) -> tuple[Environment, CheckReport]:
-        """Look at an environment that is not registered; raises Invalid with each wrong field. Nothing is kept."""
+        """Check an environment that is not registered; raises Invalid with each wrong field. Nothing is stored."""
         who.require(Scope.ENVIRONMENTS_WRITE)
         environment = self._new(who, new.id or id_from_name(new.name) or "environment", _checked_new(new))
         return environment, await self._checker.check(environment)
@@ -203,7 +203,7 @@ class EnvironmentService:
             return await work.environments.refused_calls(key)
 
     async def check(self, who: Principal, id: str) -> Environment:
-        """Look at an environment again; what is found replaces what was found before."""
+        """Check an environment again; what is found replaces what was found before."""
         who.require(Scope.ENVIRONMENTS_WRITE)
         async with self._store.reading() as work:
             environment = await work.environments.get(EnvironmentKey(who.org, id))
@@ -239,7 +239,7 @@ class EnvironmentService:
             )
 
     async def _look_at(self, who: Principal, environment: Environment) -> Environment:
-        """Probe outside of any transaction, keep what is found, and return the environment as it is then."""
+        """Check outside of any transaction, store what is found, and return the environment as it is then."""
         report = await self._checker.check(environment)
         async with self._store.writing(owner(who)) as work:
             now = await work.environments.get(environment.key)
@@ -259,7 +259,7 @@ class EnvironmentService:
             await work.environments.update(after)
             await work.environments.set_findings(after.key, report.findings)
             if not any(finding.code in OUT_OF_REACH for finding in report.findings):
-                # It has just answered, whatever the watch knows that looks once a minute.
+                # It has just answered, whatever the last round of `Reachability` found.
                 await work.reachabilities.regain(after.key)
             await work.changes.append(ChangeKind.ENVIRONMENT, str(after.key))
         await self._announcer.announce()
@@ -278,7 +278,7 @@ def _address(environment: Environment) -> tuple[object, ...]:
 
 
 def _seen_by_look(environment: Environment) -> tuple[object, ...]:
-    """What decides on what a look at the environment finds."""
+    """The fields that decide what a check of the environment finds."""
     return (*_address(environment), environment.public_url, environment.database)
 
 

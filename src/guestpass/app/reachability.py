@@ -1,4 +1,4 @@
-"""Know whether environments can be reached, before a visitor finds out."""
+"""Check whether environments can be reached, before a visitor finds out."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.errors import NotFound
 
 INTERVAL_S: Final = 60.0
-"""How often each environment is looked at, in seconds."""
+"""Seconds between two checks of an environment."""
 ROUNDS: Final = "1/50second"
-"""How many rounds all workers make together: the first one to wake makes it for the others."""
-AT_ONCE: Final = 8
-"""How many are looked at at the same time."""
-READ_AT_ONCE: Final = 100
-"""How many are in memory for that."""
+"""Rounds of all workers together: the first one to wake makes it for the others."""
+CONCURRENT_CHECKS: Final = 8
+PAGE: Final = 100
+"""Environments to read from the database at a time."""
 UNREACHABLE: Final = "unreachable"
-"""The code of what a look finds where nothing answers."""
+"""The finding of a check where nothing answers."""
 _log = structlog.get_logger(__name__)
 
 
 class Reachability:
-    """Connects to every environment now and then, and writes down where that begins or ends to fail.
+    """Connect to every environment once in a while, and record where that begins to fail or works again.
 
-    It only connects and says nothing, so an environment notices next to nothing of it.
+    Nothing is sent over the connections, so environments hardly notice.
     """
 
     def __init__(
@@ -54,42 +53,42 @@ class Reachability:
         self._interval = interval
 
     async def run(self) -> None:
-        """Look at all of them, again and again, until cancelled; they were just looked at when they were added."""
+        """Check all of them after each interval, until cancelled."""
         while True:
             await asyncio.sleep(self._interval)
             try:
                 if await self._rounds.spend("all") is None:
-                    await self.look_at_all()
-            except Exception:  # noqa: BLE001 - whatever the database raises, looking goes on
+                    await self.check_all()
+            except Exception:  # noqa: BLE001 - whatever the database raises, the checks go on
                 _log.exception("environments_not_checked", retry_seconds=self._interval)
 
-    async def look_at_all(self) -> None:
-        """Look at each environment of all organisations once."""
+    async def check_all(self) -> None:
+        """Check each environment of all organisations once."""
         last: EnvironmentKey | None = None
-        turns = asyncio.Semaphore(AT_ONCE)
+        turns = asyncio.Semaphore(CONCURRENT_CHECKS)
 
-        async def look(environment: Environment) -> None:
+        async def check(environment: Environment) -> None:
             async with turns:
-                await self.look_at(environment)
+                await self.check(environment)
 
         while True:
             async with self._store.reading() as work:
-                environments = await work.reachabilities.candidates(after=last, limit=READ_AT_ONCE)
+                environments = await work.reachabilities.candidates(after=last, limit=PAGE)
             if not environments:
                 return
             async with asyncio.TaskGroup() as tasks:
                 for environment in environments:
-                    tasks.create_task(look(environment))
+                    tasks.create_task(check(environment))
             last = environments[-1].key
 
-    async def look_at(self, environment: Environment) -> None:
-        """Connect once; where that changes what was known, write it down and let open pages know."""
+    async def check(self, environment: Environment) -> None:
+        """Connect once; record a change, and notify open pages of it."""
         why = await self._checker.why_unreachable(environment)
         async with self._store.reading() as work:
             known = await work.reachabilities.get(environment.key)
         if known is None and why is None:
-            # It was down when somebody looked, and is back before the watch saw that.
-            await self._look_closer(environment.key)
+            # A check found it down, and it is back before a round noticed.
+            await self._check_fully(environment.key)
         if (known is None) == (why is None):
             return
         async with self._store.writing(BACKGROUND) as work:
@@ -104,13 +103,13 @@ class Reachability:
                 await work.changes.append(ChangeKind.ENVIRONMENT, str(environment.key))
         await self._announcer.announce()
         if why is None:
-            await self._look_closer(environment.key)
+            await self._check_fully(environment.key)
 
-    async def _look_closer(self, key: EnvironmentKey) -> None:
-        """It is back: what was found while nothing answered says nothing about it."""
+    async def _check_fully(self, key: EnvironmentKey) -> None:
+        """Check an environment that is back, if its last check found it unreachable."""
         async with self._store.reading() as work:
             findings = (await work.environments.findings(key.org, id=key.id)).get(key, ())
         if any(finding.code == UNREACHABLE for finding in findings):
-            # It may have been removed meanwhile.
+            # It may have been removed in the meantime.
             with contextlib.suppress(NotFound):
                 await self._environments.check(Principal("guestpass", key.org), key.id)

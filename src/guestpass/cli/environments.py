@@ -30,7 +30,7 @@ from guestpass.web.api.models import EnvironmentBody, EnvironmentsBody, RefusedC
 
 app = typer.Typer(help="Environments: the running applications that links lead to.", no_args_is_help=True)
 
-_LOOKING = "Checking the environment"
+_CHECKING = "Checking the environment"
 _BODY_LIMIT = f"{Kind.ODOO.default_body_limit} for odoo, {Kind.WEB.default_body_limit} for web"
 Clearable = StrEnum("Clearable", {each: each for each in CLEARABLE})  # type: ignore[misc]
 
@@ -94,7 +94,7 @@ def add(
     async def register(backend: Backend) -> EnvironmentBody:
         return await backend.add_environment(new)
 
-    environment = work(org, register, doing=_LOOKING)
+    environment = work(org, register, doing=_CHECKING)
     if as_json:
         output.print_json(environment)
     else:
@@ -154,10 +154,10 @@ def show(environment_name: EnvironmentName, org: Org = ORG, as_json: AsJSON = Fa
 def check(environment_name: EnvironmentName, org: Org = ORG, as_json: AsJSON = False) -> None:
     """Check an environment again, and say what its owner should know."""
 
-    async def look(backend: Backend) -> EnvironmentBody:
+    async def check_it(backend: Backend) -> EnvironmentBody:
         return await backend.check_environment(await find_environment(backend, environment_name))
 
-    environment = work(org, look, doing=_LOOKING)
+    environment = work(org, check_it, doing=_CHECKING)
     if as_json:
         output.print_json(environment)
         return
@@ -237,7 +237,7 @@ def edit(
         before = await backend.environment(await find_environment(backend, environment_name))
         return before, await backend.change_environment(before.id, EnvironmentChange(**given))
 
-    before, environment = work(org, change, doing=_LOOKING)
+    before, environment = work(org, change, doing=_CHECKING)
     if as_json:
         output.print_json(environment)
     else:

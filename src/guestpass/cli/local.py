@@ -69,7 +69,7 @@ class LocalBackend:
         return await self._shown(await self._core.environments.get(self._who, id))
 
     async def add_environment(self, new: NewEnvironment) -> EnvironmentBody:
-        """Register one and look at it."""
+        """Register an environment and check it."""
         body = self._read(EnvironmentRequest, as_body(new))
         return await self._shown(await self._core.environments.add(self._who, body.as_new_environment()))
 
@@ -79,7 +79,7 @@ class LocalBackend:
         return await self._shown(await self._core.environments.change(self._who, id, body.as_change()))
 
     async def check_environment(self, id: str) -> EnvironmentBody:
-        """Look at it again."""
+        """Check it again."""
         return await self._shown(await self._core.environments.check(self._who, id))
 
     async def remove_environment(self, id: str) -> None:

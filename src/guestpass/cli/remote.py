@@ -28,7 +28,7 @@ from guestpass.web.api.link_models import DeactivatedBody, FoundLinksBody, Share
 from guestpass.web.api.models import EnvironmentBody, EnvironmentsBody, RefusedCallsBody
 from guestpass.web.api.record_models import HistoryBody, PasswordTriesBody, RefusalsBody, VisitorsBody
 
-# The server may look at an environment for half a minute before it answers.
+# The server may check an environment for half a minute before it answers.
 _TIMEOUT: Final = httpx2.Timeout(60.0, connect=10.0)
 _ENVIRONMENTS: Final = "/api/environments"
 _LINKS: Final = "/api/share-links"

@@ -94,7 +94,7 @@ class Environment:
     change: open streams of an older revision are closed, links and passes are kept. `moves` is how often it became
     another Odoo (see `is_same_odoo`): no HttpOnly cookie of one is sent to the next.
 
-    What the last look at it found: `odoo_version`, `canonical_url` (what its pages call their own address),
+    What the last check found: `odoo_version`, `canonical_url` (what its pages call their own address),
     `websocket_on` and `found_websocket_url`; None is not known. `checked_at` is when that was.
     """
 

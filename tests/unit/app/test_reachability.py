@@ -68,7 +68,7 @@ async def setting(database: Database, clock: SetClock, announcer: NotingAnnounce
 
 
 async def test_everything_that_can_be_reached_leaves_no_trace(setting: Setting) -> None:
-    await setting.watch.look_at_all()
+    await setting.watch.check_all()
     assert sorted(setting.reachability_check.asked) == ["staging", "theirs"]
     assert await setting.known() is None
     assert await setting.changes() == 0
@@ -77,16 +77,16 @@ async def test_everything_that_can_be_reached_leaves_no_trace(setting: Setting) 
 async def test_since_when_and_why_is_kept_from_the_first_failure_on(setting: Setting) -> None:
     began = setting.clock.now()
     setting.reachability_check.why["staging"] = "no connection can be made"
-    await setting.watch.look_at_all()
+    await setting.watch.check_all()
     setting.clock.advance(timedelta(hours=3))
     setting.reachability_check.why["staging"] = "there was no connection within 10 s"
-    await setting.watch.look_at_all()
+    await setting.watch.check_all()
     assert await setting.known() == Unreachable(began, "no connection can be made")
     assert await setting.known(EnvironmentKey("acme", "theirs")) is None
     # Open pages hear of it once.
     assert await setting.changes() == 1
     setting.reachability_check.why.clear()
-    await setting.watch.look_at_all()
+    await setting.watch.check_all()
     assert await setting.known() is None
     assert await setting.changes() == 2
 
@@ -95,11 +95,11 @@ async def test_what_was_found_while_nothing_answered_is_found_anew(setting: Sett
     async with setting.database.writing() as work:
         await work.environments.set_findings(KEY, [LOST])
     setting.reachability_check.why["staging"] = "no connection can be made"
-    await setting.watch.look_at_all()
+    await setting.watch.check_all()
     assert setting.checker.checked == []
     setting.reachability_check.why.clear()
     setting.checker.report = CheckReport(odoo_version="18.0")
-    await setting.watch.look_at_all()
+    await setting.watch.check_all()
     assert [environment.id for environment in setting.checker.checked] == ["staging"]
     async with setting.database.reading() as work:
         assert await work.environments.findings("default") == {}
@@ -110,11 +110,11 @@ async def test_what_came_back_before_the_watch_missed_it_is_found_anew(setting: 
     async with setting.database.writing() as work:
         await work.environments.set_findings(KEY, [LOST])
     setting.checker.report = CheckReport(odoo_version="18.0")
-    await setting.watch.look_at_all()
+    await setting.watch.check_all()
     async with setting.database.reading() as work:
         assert await work.environments.findings("default") == {}
     assert [environment.id for environment in setting.checker.checked] == ["staging"]
-    await setting.watch.look_at_all()
+    await setting.watch.check_all()
     assert len(setting.checker.checked) == 1
 
 
@@ -126,7 +126,7 @@ async def test_who_asks_what_is_known_hears_that_it_was_lost(setting: Setting) -
     assert environment is not None
     lost_at = setting.clock.now()
     setting.reachability_check.why["staging"] = "no connection can be made"
-    await setting.watch.look_at_all()
+    await setting.watch.check_all()
     setting.clock.advance(timedelta(hours=3))
     [finding] = (await findings.of([environment]))[KEY]
     assert (finding.code, finding.at) == ("unreachable", lost_at)
@@ -144,7 +144,7 @@ async def test_who_asks_what_is_known_hears_that_it_was_lost(setting: Setting) -
 
 async def test_another_address_begins_anew(setting: Setting) -> None:
     setting.reachability_check.why["staging"] = "no connection can be made"
-    await setting.watch.look_at_all()
+    await setting.watch.check_all()
     change = EnvironmentChange(url="http://10.0.0.6:8069")
     await setting.environments.change(Principal("olga"), "staging", change)
     assert await setting.known() is None
@@ -154,7 +154,7 @@ async def test_what_was_seen_of_an_older_address_is_not_written(setting: Setting
     setting.reachability_check.why["staging"] = "no connection can be made"
     before = make_environment()
     await setting.environments.change(Principal("olga"), "staging", EnvironmentChange(url="http://10.0.0.6:8069"))
-    await setting.watch.look_at(before)
+    await setting.watch.check(before)
     assert await setting.known() is None
 
 

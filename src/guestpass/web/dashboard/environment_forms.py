@@ -49,7 +49,7 @@ async def show_new(request: Request, owner: Looking) -> Response:
 
 @router.post("/add-environment")
 async def add(request: Request, owner: Changing, services: Services, form: SentForm) -> Response:
-    """Register it; whatever a look at it finds, it is registered then."""
+    """Register the environment, whatever its check finds."""
     try:
         environment = await services.api.environments.add(owner.principal, _new(form))
     except Invalid as refused:
@@ -57,7 +57,7 @@ async def add(request: Request, owner: Changing, services: Services, form: SentF
     except AlreadyExists:
         errors = (FieldError("id", "is taken; choose another"),)
     else:
-        await services.reachability.look_at(environment)
+        await services.reachability.check(environment)
         said = f"{environment.name} is added. Links can lead to it now."
         return go(request, f"/environments/{environment.id}", owner=owner, said=said)
     return _page_of_new(request, Filled.refused(form, FIELDS_OF_NEW, errors), status=422)
@@ -95,7 +95,7 @@ async def change(
         glance, _ = await services.overview.one(owner.principal, env_id)
         filled = Filled.refused(form, FIELDS, refused.errors, _values(glance.environment))
         return _settings_page(request, glance, filled, status=422)
-    await services.reachability.look_at(environment)
+    await services.reachability.check(environment)
     return go(request, f"/environments/{env_id}/settings", owner=owner, said="Saved.")
 
 

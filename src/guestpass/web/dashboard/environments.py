@@ -62,9 +62,9 @@ async def show_head(request: Request, owner: Looking, env_id: EnvironmentId, ser
 
 @router.post("/environments/{envId}/check")
 async def check(request: Request, owner: Changing, env_id: EnvironmentId, services: Services) -> Response:
-    """Look at the environment now."""
+    """Check the environment now."""
     environment = await services.api.environments.check(owner.principal, env_id)
-    await services.reachability.look_at(environment)
+    await services.reachability.check(environment)
     if is_partial(request):
         return await show_head(request, owner, env_id, services)
     return go(request, f"/environments/{env_id}", owner=owner, said="Checked just now.")
