@@ -13,14 +13,12 @@ from guestpass.app.ports import Clock, PasswordHasher, SlotResult, Store, TokenV
 from guestpass.app.visitor_slots import TooManyNewcomers, VisitorSlots
 from guestpass.app.visits import VisitLog
 from guestpass.domain.errors import GuestpassError, TooManyWaiting
-from guestpass.domain.link import ShareLink, Status
+from guestpass.domain.link import ShareLink
 from guestpass.domain.networks import counted_as, is_within, read_networks
-from guestpass.domain.reasons import Reason
+from guestpass.domain.reasons import WHY_ENDED, Reason
 from guestpass.domain.visitor_pass import VisitorPass
 
 _OF_PASSWORDS: Final = {Reason.PASSWORD_WRONG, Reason.TRIES_USED_UP}
-_ENDED: Final = {Status.DEACTIVATED: Reason.LINK_DEACTIVATED, Status.EXPIRED: Reason.LINK_EXPIRED}
-
 # Seconds between looks at tries that others are making, ten together: as long as those are waited for.
 _PAUSES: Final = (0.02, 0.04, 0.08, 0.16, 0.2, *(0.5 for _ in range(19)))
 
@@ -205,7 +203,7 @@ class PasswordLogin:
     async def _open_link(self, work: UnitOfWork, token: str, client_address: str) -> ShareLink:
         """The link, where it lets in who comes from this address; raises OpeningRefused."""
         link = await self._link(work, token)
-        if (ended := _ENDED.get(link.status(self._clock.now()))) is not None:
+        if (ended := WHY_ENDED.get(link.status(self._clock.now()))) is not None:
             raise OpeningRefused(ended, link)
         # The ladder has looked at the public listener; here comes in what the owners' brings too.
         if link.allowed_ips and not is_within(client_address, read_networks(link.allowed_ips)):

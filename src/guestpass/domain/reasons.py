@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
+from typing import Final
+
+from guestpass.domain.link import ShareLink, Status
 
 
 class Reason(StrEnum):
@@ -53,3 +58,17 @@ class Reason(StrEnum):
     TOO_BUSY = "too_busy"
     # Ourselves
     UNAVAILABLE = "unavailable"
+
+
+WHY_ENDED: Final[Mapping[Status, Reason]] = {
+    Status.DEACTIVATED: Reason.LINK_DEACTIVATED,
+    Status.EXPIRED: Reason.LINK_EXPIRED,
+}
+"""Why a link in this state opens nothing."""
+
+
+def ended_at(link: ShareLink, reason: Reason) -> datetime | None:
+    """When the link ended, where the reason is that it has."""
+    if reason is Reason.LINK_EXPIRED:
+        return link.expires_at
+    return link.deactivated_at if reason is Reason.LINK_DEACTIVATED else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Final
 from urllib.parse import quote
@@ -17,7 +16,7 @@ from starlette.types import Message
 from guestpass.app.notices import Notice
 from guestpass.app.password_login import OpeningRefused, VisitorGone
 from guestpass.domain.errors import FieldError
-from guestpass.domain.reasons import Reason
+from guestpass.domain.reasons import Reason, ended_at
 from guestpass.domain.visitor_pass import VisitorPass
 from guestpass.signing.passes import COOKIE_NAMES, PassSigner, kept_pass_name, pass_cookie
 from guestpass.web.api.models import LoginRequest
@@ -146,19 +145,11 @@ async def _refuse(services: WebServices, refusal: OpeningRefused, token: str, fa
             detail=PASSWORD_MISSING if missing else None,
             languages=facts.languages,
             branding=await services.branding.of_org(link.environment.org) if link is not None and facts.page else None,
-            ended_at=_ended_at(refusal),
+            ended_at=ended_at(link, refusal.reason) if link is not None else None,
             retry_after=refusal.retry_after,
         )
     )
     return answer(422 if missing else rendered.status, rendered.fields, rendered.body)
-
-
-def _ended_at(refusal: OpeningRefused) -> datetime | None:
-    if refusal.link is None:
-        return None
-    if refusal.reason is Reason.LINK_EXPIRED:
-        return refusal.link.expires_at
-    return refusal.link.deactivated_at if refusal.reason is Reason.LINK_DEACTIVATED else None
 
 
 def _passes(request: Request, signer: PassSigner, *, kept: bool = True) -> list[VisitorPass]:
