@@ -197,22 +197,23 @@ async def _work(
             worker.sessions.run(),
             worker.core.sign_outs.run(),
             worker.reachability.run(),
-            worker.gateway.sweep(),
-            worker.gateway.odoo.assets.run(),
+            worker.gateway.lifecycle.sweep(),
+            worker.assets.run(),
         )
     ]
     # What has been made by now stays. Each full collection of garbage would look through it, and nobody would be served
     # for a fifth of a second.
     gc.freeze()
     servers = [
-        await _accept(worker, reception, listener, certificate)
-        for reception, listener in ((worker.public, place.public), (worker.admin, place.admin))
+        await _accept(worker, handler, listener, certificate)
+        for handler, listener in ((worker.public, place.public), (worker.admin, place.admin))
     ]
     await started(worker.core)
     await orders.leaving.wait()
     for server in servers:
         server.close()
-    await worker.gateway.drain(worker.core.settings.drain.total_seconds(), orders.stopping)
+    await worker.gateway.lifecycle.drain(worker.core.settings.drain.total_seconds(), orders.stopping)
+    worker.gateway.services.profiles.close()
     worker.desk.should_exit = True
     await desk
     with suppress(TimeoutError):
@@ -228,15 +229,16 @@ async def _work(
 
 
 async def _accept(
-    worker: Worker, reception: RequestHandler, listener: socket.socket, certificate: Certificate | None
+    worker: Worker, handler: RequestHandler, listener: socket.socket, certificate: Certificate | None
 ) -> asyncio.Server | TlsListener:
-    gateway = worker.gateway
+    lifecycle = worker.gateway.lifecycle
 
     def connection() -> ClientConnection:
-        arrived = ClientConnection(gateway, reception)
-        gateway.await_arrival(arrived)
+        arrived = lifecycle.new_connection(handler)
+        lifecycle.await_arrival(arrived)
         return arrived
 
     if certificate is not None:
-        return TlsListener(gateway, listener, certificate.context, lambda: ClientConnection(gateway, reception))
+        runtime, context = worker.gateway.runtime, certificate.context
+        return TlsListener(runtime, lifecycle, listener, context, lambda: lifecycle.new_connection(handler))
     return await asyncio.get_running_loop().create_server(connection, sock=listener, backlog=BACKLOG)

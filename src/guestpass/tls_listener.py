@@ -9,10 +9,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from guestpass.gateway.lifecycle import Gateway
+from guestpass.gateway.lifecycle import Lifecycle
 from guestpass.listeners import BACKLOG
 from guestpass.tls import HANDSHAKE_SECONDS
 from guestpass.wire.client_connection import RESET, ClientConnection
+from guestpass.wire.runtime import Runtime
 from guestpass.wire.tls_transport import TlsTransport
 
 _AT_ONCE: Final = 64
@@ -30,16 +31,18 @@ class TlsListener:
 
     def __init__(
         self,
-        gateway: Gateway,
+        runtime: Runtime,
+        lifecycle: Lifecycle,
         listener: socket.socket,
         context: ssl.SSLContext,
         make: Callable[[], ClientConnection],
     ) -> None:
-        self._gateway = gateway
+        self._lifecycle = lifecycle
+        self._run_queue = runtime.run_queue
         self._listener = listener
         self._context = context
         self._make = make
-        self._loop = asyncio.get_running_loop()
+        self._loop = runtime.loop
         self._is_open = True
         listener.setblocking(False)
         listener.listen(BACKLOG)
@@ -71,14 +74,14 @@ class TlsListener:
 
     def _receive(self, connection: socket.socket, peer: str) -> None:
         client = self._make()
-        if not self._gateway.lets_shake_hands(client, peer, lambda: self._shake_hands(client, connection)):
+        if not self._lifecycle.lets_shake_hands(client, peer, lambda: self._shake_hands(client, connection)):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             connection.close()
 
     async def _shake_hands(self, client: ClientConnection, connection: socket.socket) -> None:
         """Let the client's connection stand when its handshake is complete."""
         connection.setblocking(False)
-        secured = TlsTransport(self._loop, self._gateway.run_queue, self._context, client)
+        secured = TlsTransport(self._loop, self._run_queue, self._context, client)
         try:
             # Who speaks no TLS, falls silent or goes away is no news.
             with suppress(OSError):
@@ -88,4 +91,4 @@ class TlsListener:
         finally:
             if not client.has_arrived:
                 secured.abort()
-            self._gateway.handshake_over(client)
+            self._lifecycle.handshake_over(client)

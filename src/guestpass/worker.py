@@ -28,13 +28,13 @@ from guestpass.app.visitor_sessions import SIGN_INS, VisitorSessions
 from guestpass.app.visitor_slots import FREED_PER_ADDRESS, ONCE, PLACES_GIVEN, VisitorSlots
 from guestpass.app.visits import NEWCOMERS_PER_ADDRESS, NEWCOMERS_PER_LINK, VisitLog
 from guestpass.domain.finding import Finding
-from guestpass.gateway.admission import Admission
+from guestpass.gateway.admission import Admission, decide_admin
 from guestpass.gateway.hosts import HostTable
-from guestpass.gateway.lifecycle import Gateway
-from guestpass.gateway.limits import Limits, LimitSettings, connections_for
+from guestpass.gateway.limits import LimitSettings, connections_for
 from guestpass.gateway.peers import TrustedProxies
 from guestpass.gateway.rate_limiter import LocalRate
-from guestpass.gateway.request_handler import RequestHandler, decide_admin
+from guestpass.gateway.request_handler import RequestHandler
+from guestpass.gateway_wiring import Gateway, build_gateway
 from guestpass.odoo.assets.cache import AssetCache
 from guestpass.odoo.fairness.spool import SpoolRoom
 from guestpass.outbound.check import ConnectionChecker
@@ -91,6 +91,7 @@ class Worker:
     sessions: VisitorSessions
     reachability: Reachability
     gateway: Gateway
+    assets: AssetCache
     public: RequestHandler
     admin: RequestHandler
     desk: ApplicationServer
@@ -168,33 +169,33 @@ def build_worker(
         return core.database.lost is not None or time.monotonic() - feed.known_until > grace
 
     proxies = TrustedProxies(settings.trusted_proxies)
-    gateway = Gateway(
-        addresses=core.addresses,
-        directory=directory,
+    gateway = build_gateway(
+        tasks,
+        public_urls=core.addresses,
+        link_cache=directory,
         visits=visits,
-        places=places,
+        slots=places,
+        sessions=sessions,
         previews=DatabaseBudget(core.database, core.clock, ONCE, "preview"),
         entries=DatabaseBudget(core.database, core.clock, ONCE, "entry"),
         passes=core.passes,
         notices=notices,
         connector=core.connector,
         proxies=proxies,
-        crowd=Limits(_caps(settings, workers), proxies, time.time),
-        shows=settings.visitor_addresses,
-        desk=desk_path,
-        spool=SpoolRoom(
+        limits=_limits(settings, workers),
+        addresses=settings.visitor_addresses,
+        application=desk_path,
+        room=SpoolRoom(
             settings.data_dir / "spool",
             total=-(-settings.spool_limit // workers),
             per_visitor=settings.spool_limit_per_visitor,
             memory=settings.buffer_limit,
         ),
         assets=assets,
-        sessions=sessions,
         entropy=core.entropy,
         workers=workers,
         time=core.clock.timestamp,
         is_out_of_date=is_out_of_date,
-        tasks=tasks,
     )
     admission = Admission(core.addresses, api_on_public=settings.api_on_public)
     own_scheme = "http" if settings.tls_cert is None else "https"
@@ -273,13 +274,14 @@ def build_worker(
         sessions=sessions,
         reachability=reachability,
         gateway=gateway,
-        public=RequestHandler(gateway, public_hosts, admission.decide, opens_links=True),
-        admin=RequestHandler(gateway, admin_hosts, decide_admin, opens_links=False),
+        assets=assets,
+        public=RequestHandler(gateway.services, public_hosts, admission.decide, opens_links=True),
+        admin=RequestHandler(gateway.services, admin_hosts, decide_admin, opens_links=False),
         desk=ApplicationServer(Dispatch(preloaded.api, preloaded.dashboard), desk_path),
     )
 
 
-def _caps(settings: Settings, workers: int) -> LimitSettings:
+def _limits(settings: Settings, workers: int) -> LimitSettings:
     guesses = limits.parse(settings.unknown_tokens)
     each = -(-guesses.amount // workers)
     return LimitSettings(

@@ -30,20 +30,17 @@ class LinkEntry:
     `http_only` are the cookie names that the environment is known to set HttpOnly. `live` are the exchanges
     and tunnels that end when the link does. `account` is whom visitors are signed in as, None where the link names
     nobody or the account is gone. `ended` are the visitors whose passes open nothing any more. `expires_at` is the
-    link's end in Unix seconds; `kind`, `allow_paths` and `maintenance` are the environment's, copied since every
-    request asks for them.
+    link's end in Unix seconds; `maintenance` is the environment's, copied since every request asks for it.
     """
 
     __slots__ = (
         "_networks",
         "account",
-        "allow_paths",
         "ended",
         "environment",
         "expires_at",
         "gone",
         "http_only",
-        "kind",
         "link",
         "live",
         "maintenance",
@@ -74,8 +71,6 @@ class LinkEntry:
         """Write what is true now into the entry."""
         self.link = link
         self.environment = environment
-        self.kind = environment.kind
-        self.allow_paths = environment.allow_paths
         self.maintenance = environment.maintenance
         self.http_only = http_only
         self.account = account

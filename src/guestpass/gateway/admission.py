@@ -1,249 +1,43 @@
-"""Decide about a request: plain facts in, Forward, Desk, Redirect, HandOver, TakePlace, Arrive or Reply out.
+"""Decide about a request: plain facts in, a decision out.
 
 Pure, one ordered ladder; whatever no rung allows is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
+from guestpass.app.link_cache import LinkEntry
 from guestpass.app.public_urls import PublicUrls
-from guestpass.domain.environment import Kind
-from guestpass.domain.link import ShareLink, ShareType, Status
-from guestpass.domain.reasons import Reason
-from guestpass.domain.visitor_pass import EntryTicket, VisitorPass
+from guestpass.domain.link import ShareType, Status
+from guestpass.domain.reasons import WHY_ENDED, Reason
+from guestpass.domain.visitor_pass import VisitorPass
+from guestpass.gateway.decisions import (
+    Answer,
+    Application,
+    Arrive,
+    Decision,
+    Forward,
+    HandOver,
+    Redirect,
+    RequestFacts,
+    TakeSlot,
+)
 from guestpass.gateway.hosts import HostKind, RequestedHost
-from guestpass.gateway.paths import PathKind, Route, is_api
-from guestpass.odoo.http.blocked_paths import Ruling, judge
+from guestpass.gateway.paths import PathKind, is_api
 from guestpass.wire.heads import RequestHead
 
 SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
-
-
-class KnownLink(Protocol):
-    """What the ladder must know of a link."""
-
-    @property
-    def link(self) -> ShareLink:
-        """The link itself."""
-        ...
-
-    @property
-    def kind(self) -> Kind:
-        """What runs behind it, and so which doors are shut."""
-        ...
-
-    @property
-    def allow_paths(self) -> Sequence[str]:
-        """Which of those doors are opened again."""
-        ...
-
-    @property
-    def maintenance(self) -> str | None:
-        """The owner's message while the environment is in maintenance."""
-        ...
-
-    @property
-    def ended(self) -> Collection[str]:
-        """The visitors whose visits the owner has ended: their passes open nothing."""
-        ...
-
-    def admits(self, address: str) -> bool:
-        """Whether visitors may come from this address."""
-        ...
-
-    def status_at(self, now: float) -> Status:
-        """The link's state at `now` (Unix seconds)."""
-        ...
-
-
-@dataclass(slots=True, init=False)
-class RequestFacts:
-    """All that the decision rests on.
-
-    `own_pass` is the visitor's pass as far as it counts on this host, with the link that it names (`own_link`, None
-    where that is gone). `shared_link` is the link of the token in the path or of `ticket`, None
-    for an unknown token, and `was_replaced` says that a rotation retired it. `preview` is the pass that an owner's
-    ticket in the query stands for, `ticket` what leads from PUBLIC_URL's host to a link's own. `address` is the
-    visitor's, `named` the host as they named it, `is_bot` that a program looks at the link because somebody sent it.
-    `is_out_of_date` says that nobody could ask the database for so long that links may have ended meanwhile.
-    """
-
-    head: RequestHead
-    host: RequestedHost
-    route: Route
-    now: float
-    upgrade: bool
-    own_pass: VisitorPass | None
-    own_link: KnownLink | None
-    shared_link: KnownLink | None
-    was_replaced: bool
-    preview: VisitorPass | None
-    ticket: EntryTicket | None
-    address: str
-    named: bytes
-    is_bot: bool
-    is_out_of_date: bool
-
-    # Written out, as in `Visitor`.
-    def __init__(
-        self,
-        head: RequestHead,
-        host: RequestedHost,
-        route: Route,
-        now: float,
-        upgrade: bool = False,
-        *,
-        own_pass: VisitorPass | None = None,
-        own_link: KnownLink | None = None,
-        shared_link: KnownLink | None = None,
-        was_replaced: bool = False,
-        preview: VisitorPass | None = None,
-        ticket: EntryTicket | None = None,
-        address: str = "",
-        named: bytes = b"",
-        is_bot: bool = False,
-        is_out_of_date: bool = False,
-    ) -> None:
-        self.head = head
-        self.host = host
-        self.route = route
-        self.now = now
-        self.upgrade = upgrade
-        self.own_pass = own_pass
-        self.own_link = own_link
-        self.shared_link = shared_link
-        self.was_replaced = was_replaced
-        self.preview = preview
-        self.ticket = ticket
-        self.address = address
-        self.named = named
-        self.is_bot = is_bot
-        self.is_out_of_date = is_out_of_date
-
-    @property
-    def navigates(self) -> bool:
-        """Whether a browser navigates."""
-        return wants_page(self.head)
-
-    @property
-    def no_link(self) -> Reason:
-        """Why the token in the path opens nothing."""
-        return Reason.LINK_REPLACED if self.was_replaced else Reason.UNKNOWN_LINK
-
-
-@dataclass(slots=True, init=False)
-class Forward:
-    """Send it to the link's environment as `target`.
-
-    `opening` says that this opens the link, `new_pass` that a pass for it is set.
-    """
-
-    link: KnownLink
-    target: bytes
-    opening: bool
-    new_pass: bool
-
-    # Written out, as in `Visitor`.
-    def __init__(self, link: KnownLink, target: bytes, *, opening: bool = False, new_pass: bool = False) -> None:
-        self.link = link
-        self.target = target
-        self.opening = opening
-        self.new_pass = new_pass
-
-
-@dataclass(frozen=True, slots=True)
-class Application:
-    """The ASGI application answers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Redirect:
-    """Answer with a redirect.
-
-    `opening` is the link that this opens, `new_pass` says that a pass for it is set; `leaves` is the link that
-    the browser leaves, with all that it kept of it.
-    """
-
-    status: int
-    location: bytes
-    opening: KnownLink | None = None
-    new_pass: bool = False
-    leaves: KnownLink | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HandOver:
-    """Let a browser in on PUBLIC_URL's host, and send it to the link's own host with a ticket and its `query`.
-
-    `new_pass` says that it gets a pass, which is remembered here for the next time.
-    """
-
-    link: KnownLink
-    query: bytes
-    new_pass: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class TakeSlot:
-    """Open a link that lets so many visitors in, if there is room: then go on with a new pass.
-
-    With `preview` its owner looks, once, and takes no place; `leaves` is then another preview, which ends.
-    """
-
-    link: KnownLink
-    then: Redirect | HandOver
-    preview: VisitorPass | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Arrive:
-    """On a link's own host, redirect to `location` with the pass that a ticket stands for, if it works for once.
-
-    `holds_pass` says that the browser has a pass for it already, and needs neither.
-    """
-
-    link: KnownLink
-    ticket: EntryTicket
-    location: bytes
-    holds_pass: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Refuse, or ask for something: `link` is the one concerned, for its history; `detail` is for the person."""
-
-    reason: Reason
-    link: KnownLink | None = None
-    detail: str | None = None
-
-
-Decision = Forward | Application | Redirect | HandOver | TakeSlot | Arrive | Answer
-
 # A member of an enumeration costs a look-up in its class each time.
 _MAIN, _LINK, _FORMER, _UNKNOWN = HostKind.MAIN, HostKind.LINK, HostKind.FORMER, HostKind.UNKNOWN
 _OPEN, _LOGIN, _ENTER, _PROXY, _API = PathKind.OPEN, PathKind.LOGIN, PathKind.ENTER, PathKind.PROXY, PathKind.API
 _MISSPELT: Final = PathKind.MISSPELT
-_DESK: Final = Application()
-_ENDED: Final = {Status.DEACTIVATED: Reason.LINK_DEACTIVATED, Status.EXPIRED: Reason.LINK_EXPIRED}
+_APPLICATION: Final = Application()
 
 
-def wants_page(head: RequestHead) -> bool:
-    """Whether a browser navigates, so that a page is the right answer (Fetch Metadata, W3C).
-
-    Where no Sec-Fetch field came (plain http off localhost, old Safari), it is a GET that says
-    ``Upgrade-Insecure-Requests: 1`` or names text/html first. A form's POST has no other sign than the latter.
-    """
-    values = head.values
-    mode = values.get(b"sec-fetch-mode")
-    if mode is not None:
-        return mode == b"navigate"
-    if b"sec-fetch-site" in values or b"sec-fetch-dest" in values or head.method not in (b"GET", b"POST"):
-        return False
-    first = values.get(b"accept", b"").partition(b",")[0].partition(b";")[0].strip().lower()
-    return first == b"text/html" or (head.method == b"GET" and values.get(b"upgrade-insecure-requests") == b"1")
+def decide_admin(facts: RequestFacts) -> Decision:
+    """The ladder of the admin listener: under its own name everything is the application's."""
+    return _APPLICATION if facts.host.kind is _MAIN else Answer(Reason.UNKNOWN_HOST)
 
 
 class Admission:
@@ -263,7 +57,7 @@ class Admission:
         # The API authorises by bearer tokens, which no foreign page can add, so Origin says nothing there.
         alone = self._own_origins or facts.own_pass is None
         if host.kind is _MAIN and self._api_on_public and is_api(route, head.path, alone=alone):
-            return _DESK
+            return _APPLICATION
         # Whether anything is still as it was is not known any more.
         if facts.is_out_of_date:
             return Answer(Reason.UNAVAILABLE)
@@ -400,7 +194,7 @@ class Admission:
             return Answer(Reason.PASSWORD_NEEDED, shared)
         return self._let_in(facts, shared, holds_pass=holds_pass)
 
-    def _let_in(self, facts: RequestFacts, shared: KnownLink, *, holds_pass: bool) -> Decision:
+    def _let_in(self, facts: RequestFacts, shared: LinkEntry, *, holds_pass: bool) -> Decision:
         head = facts.head
         if shared.maintenance is not None:
             return Answer(Reason.MAINTENANCE, shared, shared.maintenance)
@@ -423,7 +217,7 @@ class Admission:
         return Redirect(303, _landing(shared, head.query), opening=shared if opening else None, new_pass=grants)
 
     def _confirmed(
-        self, facts: RequestFacts, shared: KnownLink, other: KnownLink | None, *, holds_pass: bool
+        self, facts: RequestFacts, shared: LinkEntry, other: LinkEntry | None, *, holds_pass: bool
     ) -> Decision:
         """A button was pressed on one of our pages: to leave another link, or to take a place at this one."""
         limited = shared.link.max_visitors is not None and shared.link.share_type is ShareType.TOKEN
@@ -443,9 +237,9 @@ class Admission:
         return Redirect(303, facts.head.path + facts.head.query, leaves=other)
 
     @staticmethod
-    def _refused_at(shared: KnownLink, facts: RequestFacts, *, from_anywhere: bool = False) -> Answer | None:
+    def _refused_at(shared: LinkEntry, facts: RequestFacts, *, from_anywhere: bool = False) -> Answer | None:
         """Why a link that exists is not for this visitor at this moment."""
-        if ended := _ENDED.get(shared.status_at(facts.now)):
+        if ended := WHY_ENDED.get(shared.status_at(facts.now)):
             return Answer(ended, shared)
         if not from_anywhere and not shared.admits(facts.address):
             return Answer(Reason.ADDRESS_REFUSED, shared)
@@ -466,7 +260,7 @@ class Admission:
             return refused
         if facts.navigates and self._other_live_link(facts) is not None:
             return Answer(Reason.SWITCH_LINK, shared)
-        return _DESK
+        return _APPLICATION
 
     def _pass_through(self, facts: RequestFacts, target: bytes) -> Decision:
         link, host = facts.own_link, facts.host
@@ -474,22 +268,15 @@ class Admission:
             return Answer(Reason.PASS_MISSING)
         if host.kind is _LINK and not _is_host_of(host, link):
             return Answer(Reason.PASS_MISSING)
-        if ended := _ENDED.get(link.status_at(facts.now)):
+        if ended := WHY_ENDED.get(link.status_at(facts.now)):
             return Answer(ended, link)
         if not link.admits(facts.address):
             return Answer(Reason.ADDRESS_REFUSED, link)
         if link.maintenance is not None:
             return Answer(Reason.MAINTENANCE, link, link.maintenance)
-        # Some doors of Odoo are shut for whoever comes by a link: its database manager above all.
-        if link.kind is Kind.ODOO:
-            verdict = judge(target.partition(b"?")[0], link.allow_paths)
-            if verdict.ruling is Ruling.MALFORMED:
-                return Answer(Reason.BAD_REQUEST, link, verdict.detail)
-            if verdict.ruling is Ruling.REFUSED:
-                return Answer(Reason.NOT_SHARED, link, verdict.detail)
         return Forward(link, target)
 
-    def _other_live_link(self, facts: RequestFacts) -> KnownLink | None:
+    def _other_live_link(self, facts: RequestFacts) -> LinkEntry | None:
         """The link that this browser has open on the one origin, where it is not the one that it asks for."""
         own, shared = facts.own_link, facts.shared_link
         if self._own_origins or own is None or not _opens(facts.own_pass, own):
@@ -499,7 +286,7 @@ class Admission:
         return own if own.status_at(facts.now) is Status.ACTIVE else None
 
 
-def _opens(visitor_pass: VisitorPass | None, known: KnownLink) -> bool:
+def _opens(visitor_pass: VisitorPass | None, known: LinkEntry) -> bool:
     """Whether the pass is one of this link's present version; whether the link is open is another question."""
     link = known.link
     return (
@@ -510,7 +297,7 @@ def _opens(visitor_pass: VisitorPass | None, known: KnownLink) -> bool:
     )
 
 
-def _is_host_of(host: RequestedHost, known: KnownLink) -> bool:
+def _is_host_of(host: RequestedHost, known: LinkEntry) -> bool:
     """Whether it is the link's own host of its present version."""
     return host.link_id == known.link.id and host.link_version == known.link.version
 
@@ -524,7 +311,7 @@ def _is_by_a_page(head: RequestHead) -> bool:
     return head.values.get(b"sec-fetch-site", b"none") != b"none"
 
 
-def _landing(known: KnownLink, query: bytes) -> bytes:
+def _landing(known: LinkEntry, query: bytes) -> bytes:
     """Where who opens the link goes: where its owner wants him, else to the root with the query that he brought."""
     start = known.link.start_path
     return start.encode() if start is not None else b"/" + query

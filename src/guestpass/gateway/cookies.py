@@ -52,7 +52,7 @@ class CookieJar:
     by us: nobody is refused for what a script has put into their browser.
     """
 
-    __slots__ = ("_a_kept_pass", "_last", "_raw", "_signer", "_tags", "passes")
+    __slots__ = ("_a_kept_pass", "_last", "_raw", "_signer", "_tag", "passes")
 
     def __init__(
         self, raw: bytes, signer: PassSigner, a_pass: re.Pattern[bytes], a_kept_pass: re.Pattern[bytes]
@@ -66,16 +66,16 @@ class CookieJar:
             if visitor_pass is not None:
                 passes[visitor_pass] = None
         self.passes = tuple(passes)
-        self._tags: dict[tuple[VisitorPass, int], bytes] = {}
+        self._tag: tuple[VisitorPass, int, bytes] | None = None
         self._last: tuple[bytes, frozenset[bytes], bytes] | None = None
 
     def tag_of(self, visitor_pass: VisitorPass, moves: int) -> bytes:
-        """The cookie tag of a pass in this jar, once its environment has moved so many times; made once."""
-        key = visitor_pass, moves
-        tag = self._tags.get(key)
-        if tag is None:
-            tag = self._tags[key] = self._signer.cookie_tag(visitor_pass, moves).encode()
-        return tag
+        """The cookie tag of a pass in this jar whose environment has moved so many times; the last is remembered."""
+        last = self._tag
+        if last is None or last[0] is not visitor_pass or last[1] != moves:
+            tag = self._signer.cookie_tag(visitor_pass, moves).encode()
+            last = self._tag = (visitor_pass, moves, tag)
+        return last[2]
 
     def kept(self, link_id: str) -> list[VisitorPass]:
         """The passes that are remembered for this link, as in `passes`; of those that neighbours plant only some."""

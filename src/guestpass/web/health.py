@@ -15,16 +15,16 @@ router = APIRouter(tags=["Health"])
 
 
 class Health(BaseModel):
-    """Liveness: answering means alive."""
+    """Always the same: whoever can answer is well."""
 
     status: Literal["ok"] = "ok"
 
 
 class Readiness(BaseModel):
-    """`degraded` while visitors are served but changes can fail; `detail` says why."""
+    """`degraded` where visitors are served and changes can fail; `detail` says why then."""
 
     status: Literal["ok", "degraded"] = "ok"
-    detail: str | None = Field(default=None, description="Why changes can fail, where the status is `degraded`.")
+    detail: str | None = Field(default=None, description="Why changes can fail.")
 
 
 @router.get(

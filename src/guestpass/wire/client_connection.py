@@ -6,29 +6,21 @@ import asyncio
 import re
 import socket
 import struct
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol, cast
 
 from mypy_extensions import mypyc_attr
 
-from guestpass.app.link_cache import LinkEntry
-from guestpass.app.notices import Notice, NoticeRenderer, RenderedNotice
-from guestpass.domain.reasons import Reason
-from guestpass.gateway.admission import wants_page
-from guestpass.gateway.oversized_cookies import shed
+from guestpass.wire.failures import Failure
 from guestpass.wire.heads import MAX_HEAD, MAX_TARGET, RefusedHeadError, RequestHead, read_request_head
 from guestpass.wire.response_heads import STATUS_LINES, date_field
-from guestpass.wire.roles import Live, Serving
+from guestpass.wire.roles import Live, RequestOwner, Serving
 from guestpass.wire.run_queue import UNITS_A_STEP
+from guestpass.wire.runtime import Runtime
 from guestpass.wire.socket_queues import UNREAD, UNSENT, has_bytes
 from guestpass.wire.upstream_connection import UpstreamConnection
 from guestpass.wire.websocket_handshake import names_websocket
 from guestpass.wire.write_buffer import WriteBuffer
-
-if TYPE_CHECKING:
-    from guestpass.gateway.context import Admitted
-    from guestpass.gateway.lifecycle import Gateway
 
 HEAD_TIMEOUT: Final = 10.0
 # How long one goes on to read what nobody wants any more: after the client's last byte, and in all. Whoever sends a
@@ -49,30 +41,77 @@ _BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 _NO_METHOD = re.compile(rb"[^A-Za-z]")
 
 
-class Receiving(Protocol):
-    """Who decides what becomes of a request."""
+class ConnectionHandler(Protocol):
+    """Who handles what arrives on a client's connection."""
 
     def receive(self, client: ClientConnection, head: RequestHead) -> None:
         """Answer a request, or begin an exchange; raises RefusedHeadError."""
         ...
 
+    def refuse_head(
+        self,
+        client: ClientConnection,
+        head: RequestHead | None,
+        reason: str,
+        detail: str,
+        *,
+        request_id: str | None = None,
+    ) -> None:
+        """Refuse a request whose head can't be understood, or not served, and end the connection behind it."""
+        ...
+
+    def refuse_large_head(self, client: ClientConnection, data: bytes, reason: str, detail: str) -> None:
+        """Refuse a head that is too large, of which `data` is the beginning."""
+        ...
+
+    def log_slow_request(self, client: ClientConnection, cause: str) -> str:
+        """Log that a request takes too long to arrive; returns the id under which."""
+        ...
+
+    def log_slow_client(self, client: ClientConnection, cause: str) -> None:
+        """Log that a client is cut, which was too slow to take what it has asked for."""
+        ...
+
+
+class Connections(Protocol):
+    """Who keeps the connections of a worker's clients."""
+
+    def lets_in(self, connection: ClientConnection) -> bool:
+        """Take a new connection; False where there must be no more."""
+        ...
+
+    def forget(self, connection: ClientConnection) -> None:
+        """Let go of a connection that has ended."""
+        ...
+
+    def stops_reading(self, connection: ClientConnection) -> None:
+        """Note that a client does not take what it has asked for."""
+        ...
+
+    def reads_again(self, connection: ClientConnection) -> None:
+        """Note that it takes more."""
+        ...
+
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class ClientConnection(asyncio.Protocol):
-    """A client's end. `answered` says that the head of an answer to the present request has gone out.
+    """A client's end; `patience` are the seconds for which it may keep one waiting.
 
-    `has_arrived` says that the connection stands. `is_starting` is true while what serves the present request begins,
-    so that nothing has been waited for since it was decided. `unsent` are the bytes that waited for the client when the
-    sweep last came by, and `stuck_since` is when it last took any.
+    `answered` says that the head of an answer to the present request has gone out. `has_arrived` says that the
+    connection stands. `is_starting` is true while what serves the present request begins, so that nothing has been
+    waited for since it was decided. `unsent` are the bytes that waited for the client when the sweep last
+    came by, and `stuck_since` is when it last took any.
     """
 
     __slots__ = (
         "_backlog",
         "_closing",
+        "_connections",
         "_counted",
         "_deadline",
         "_eof",
         "_exchange",
+        "_handler",
         "_head",
         "_is_hurried",
         "_is_queued",
@@ -84,20 +123,18 @@ class ClientConnection(asyncio.Protocol):
         "_out",
         "_owner",
         "_pausing",
-        "_reception",
         "_scanned",
         "_start",
         "_tail_of",
         "_waiting",
         "_was_served",
         "_work",
-        "address",
         "answered",
-        "gateway",
         "has_arrived",
         "is_starting",
-        "notices",
+        "patience",
         "peer",
+        "runtime",
         "signs_in_on",
         "stuck_since",
         "transport",
@@ -109,14 +146,16 @@ class ClientConnection(asyncio.Protocol):
     _UPSTREAM: Final = 1
     _FULL: Final = 2
 
-    def __init__(self, gateway: Gateway, reception: Receiving) -> None:
-        self.gateway = gateway
-        self._reception = reception
-        self.notices: NoticeRenderer = gateway.notices  # how the present request's client is told things
+    def __init__(
+        self, runtime: Runtime, connections: Connections, handler: ConnectionHandler, *, patience: float
+    ) -> None:
+        self.runtime = runtime
+        self._connections = connections
+        self._handler = handler
+        self.patience = patience
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
-        self._out = WriteBuffer(gateway.outbox)
+        self._out = WriteBuffer(runtime.flush_queue)
         self.peer = ""
-        self.address = ""  # the client's, also behind a proxy, once a request has said so
         self._counted = False
         self._was_served = False
         self.unsent = 0
@@ -127,10 +166,10 @@ class ClientConnection(asyncio.Protocol):
         self._is_queued = False  # for the next step
         self._is_taking = False  # the exchange takes what has arrived, and may leave some of it
         self._exchange: Serving | None = None
-        self._head: RequestHead | None = None
-        self._owner: Admitted | None = None  # of the present request, once it is served
+        self._owner: RequestOwner | None = None  # whoever let the present request through
         self._work = 0  # chunks and frames of its that nobody was charged for yet
         self.is_starting = False
+        self._head: RequestHead | None = None
         self._is_tls = False
         self._left: Callable[[], None] | None = None  # told where the client leaves before it had the answer
         self.has_arrived = False
@@ -157,10 +196,10 @@ class ClientConnection(asyncio.Protocol):
         self.has_arrived = True
         self._is_tls = transport.get_extra_info("ssl_object") is not None
         peer = transport.get_extra_info("peername")
-        self.peer = self.address = peer[0].partition("%")[0] if peer else ""
-        now = self.stuck_since = self.gateway.loop.time()
+        self.peer = peer[0].partition("%")[0] if peer else ""
+        now = self.stuck_since = self.runtime.loop.time()
         self._deadline = now + HEAD_TIMEOUT
-        self._counted = self.gateway.lets_in(self)
+        self._counted = self._connections.lets_in(self)
         if not self._counted:
             self.abort()
 
@@ -170,7 +209,7 @@ class ClientConnection(asyncio.Protocol):
             if self._lingered > _LINGER_BYTES:
                 self.abort()
             else:
-                self._deadline = min(self.gateway.loop.time() + _LINGER_SECONDS, self._linger_until)
+                self._deadline = min(self.runtime.loop.time() + _LINGER_SECONDS, self._linger_until)
             return
         if self._backlog:
             self._backlog = self._backlog[self._start :] + data
@@ -199,7 +238,7 @@ class ClientConnection(asyncio.Protocol):
         if error is not None or self._exchange is not None:
             self._tell_left()
         if self._counted:
-            self.gateway.forget(self)
+            self._connections.forget(self)
         self._let_go_of_tail()
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
@@ -207,13 +246,13 @@ class ClientConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.write_paused = True
-        self.gateway.stops_reading(self)
+        self._connections.stops_reading(self)
         if self._exchange is not None:
             self._exchange.client_takes_no_more()
 
     def resume_writing(self) -> None:
         self.write_paused = False
-        self.gateway.reads_again(self)
+        self._connections.reads_again(self)
         if self._exchange is not None:
             self._exchange.client_takes_more()
         elif self._backlog:
@@ -229,14 +268,9 @@ class ClientConnection(asyncio.Protocol):
         """Send a head and what is there of its body."""
         self._out.write_parts(head, data)
 
-    @property
-    def patience(self) -> float:
-        """For how many seconds the client may keep us waiting, once its request's head has arrived."""
-        return self.gateway.crowd.caps.patience
-
     def set_deadline(self, seconds: float | None) -> None:
         """Let the sweep end what is under way after so many seconds without another call; None for never."""
-        self._deadline = _NEVER if seconds is None else self.gateway.loop.time() + seconds
+        self._deadline = _NEVER if seconds is None else self.runtime.loop.time() + seconds
 
     def pause_for_upstream(self) -> None:
         """Read no more of the body until the upstream has taken what there is."""
@@ -262,33 +296,13 @@ class ClientConnection(asyncio.Protocol):
             return True
         return has_bytes(self.transport.get_extra_info("socket"), UNSENT)
 
-    def charge(self, units: int, *, also_address: bool = False) -> bool:
-        """Count chunks or frames for the present request's owner; False where they are too many.
-
-        With `also_address` they count for the client's address too.
-        """
-        requests, self._work = divmod(self._work + units, UNITS_A_STEP)
-        if not requests:
-            return True
-        owner, crowd = self._owner, self.gateway.crowd
-        wait = crowd.take_request_of(owner.entry.link.id, cost=requests) if owner is not None else None
-        if wait is None and also_address:
-            wait = crowd.take_request(self.address, cost=requests)
-        if wait is None:
-            return True
-        self.gateway.tell_of_client(
-            "too_much_work", self.address, cause="endless small chunks or frames, or long bodies that are looked at"
-        )
-        return False
-
     def hold_tail(self) -> None:
-        """The end of an answer is still to be sent: if its link ends before that, so must this connection."""
-        owner = self._owner
-        if owner is None:
-            return
+        """Keep the connection among what is open: the end of an answer is still to be sent, and may have to be cut."""
         self._let_go_of_tail()
-        self._tail_of, self.visitor = owner.live, owner.visitor
-        owner.live.add(self)
+        owner = self._owner
+        if owner is not None and owner.live is not None:
+            self._tail_of, self.visitor = owner.live, owner.visitor
+            self._tail_of.add(self)
 
     def cut(self) -> None:
         """The link of the answer that is still being sent has ended."""
@@ -320,42 +334,36 @@ class ClientConnection(asyncio.Protocol):
         self.linger()
 
     def refuse(self, reason: str, detail: str | None, *, read: bool = False, request_id: str | None = None) -> None:
-        """The request turned out to be wrong while its body arrived or, with `read`, when it had been read."""
+        """Answer that the request turned out to be wrong while its body arrived or, with `read`, when it was read."""
         self._exchange = None
-        if self.answered:
+        if self.answered or self._owner is None:
             self.abort()
         else:
-            self.reply(Reason(reason), detail=detail, request_id=request_id, close=not read, read=read)
+            self._owner.refuse(reason, detail, close=not read, read=read, request_id=request_id)
 
-    def answer_instead(self, rendered: RenderedNotice) -> None:
+    def answer_instead(self, status: int, fields: Sequence[tuple[str, str]], body: bytes) -> None:
         """Answer a request that has been read to its end and goes nowhere."""
         self._exchange = None
-        self.answer(rendered, read=True)
+        self.answer(status, fields, body, read=True)
 
-    def upstream_failed(self, reason: str, environment: str, cause: str) -> None:
-        """The upstream did not answer as it should."""
+    def upstream_failed(self, reason: str, upstream: str, cause: str) -> None:
+        """Answer that the upstream did not answer as it should."""
         exchange, self._exchange = self._exchange, None
-        link = self._owner.entry if self._owner is not None else None
-        request_id = self.gateway.next_request_id()
-        # An id is free again when its environment is removed; what the next one of that id fails in is another fault.
-        made_at = link.environment.created_at if link is not None else None
-        self.gateway.faults.tell(
-            reason,
-            environment,
-            made_at,
-            request_id=request_id,
-            environment=environment,
-            cause=cause,
-            answered=self.answered,
-        )
-        if self.answered or self._closing:
+        unread = exchange is not None and not exchange.request_done
+        if self._owner is None:
             self.abort()
         else:
-            unread = exchange is not None and not exchange.request_done
-            seen = self._head is not None and wants_page(self._head)
-            self.reply(Reason(reason), request_id=request_id, close=unread, link=link, turns_away=seen)
+            self._owner.upstream_failed(reason, upstream, cause, close=unread)
 
-    # What the reception uses
+    def charge(self, units: int, *, also_address: bool = False) -> bool:
+        """Count chunks or frames for the present request's owner; False where they are too many.
+
+        With `also_address` they count for the client's address too.
+        """
+        requests, self._work = divmod(self._work + units, UNITS_A_STEP)
+        return not requests or self._owner is None or self._owner.charge(requests, also_address=also_address)
+
+    # What the handler uses
 
     @property
     def is_open(self) -> bool:
@@ -365,7 +373,7 @@ class ClientConnection(asyncio.Protocol):
     def wait(self) -> None:
         """The decision needs a look-up; nothing further is read meanwhile."""
         self._waiting = True
-        self._deadline = self.gateway.loop.time() + _LONGEST_WAIT
+        self._deadline = self.runtime.loop.time() + _LONGEST_WAIT
 
     def tell_if_left(self, told: Callable[[], None]) -> None:
         """Have it told, once, that the client closed its side before the answer to the present request, or reset it.
@@ -379,8 +387,8 @@ class ClientConnection(asyncio.Protocol):
         if told is not None:
             told()
 
-    def start(self, exchange: Serving, owner: Admitted | None = None) -> None:
-        """Let an exchange serve the present request, which is the owner's."""
+    def start(self, exchange: Serving, owner: RequestOwner) -> None:
+        """Let an exchange serve the present request, which `owner` let through."""
         self._waiting = False
         self._owner = owner
         self._work = 0
@@ -393,47 +401,15 @@ class ClientConnection(asyncio.Protocol):
             self._take_step()
         self.is_starting = False
 
-    def reply(
+    def answer(
         self,
-        reason: Reason,
+        status: int,
+        fields: Sequence[tuple[str, str]],
+        body: bytes = b"",
         *,
-        token: str | None = None,
-        query: str = "",
-        detail: str | None = None,
-        request_id: str | None = None,
+        extra: Iterable[bytes] = (),
         close: bool = False,
         read: bool = False,
-        extra: Sequence[bytes] = (),
-        link: LinkEntry | None = None,
-        turns_away: bool = False,
-        retry_after: float | None = None,
-    ) -> None:
-        """Answer the present request with a notice; `extra` are further field lines.
-
-        `link` is the one that this is about. With `turns_away` its owner sees that a person did not get in.
-        `retry_after` are the seconds until he may.
-        """
-        page = self._head is not None and wants_page(self._head)
-        request_id = request_id or self.gateway.next_request_id()
-        if link is not None and turns_away and self._head is not None:
-            self.gateway.turned_away(link, reason, self.peer, self._head, request_id)
-        notice = Notice(
-            reason=reason,
-            page=page,
-            request_id=request_id,
-            ended_at=_ended_at(link, reason),
-            branding=self.gateway.directory.branding(link) if link is not None else None,
-            token=token,
-            query=query,
-            detail=detail,
-            languages=self._head.languages if self._head is not None else "",
-            repeatable=self._head is not None and self._head.method == b"GET",
-            retry_after=retry_after,
-        )
-        self.answer(self.notices.render(notice), extra=extra, close=close, read=read)
-
-    def answer(
-        self, rendered: RenderedNotice, *, extra: Sequence[bytes] = (), close: bool = False, read: bool = False
     ) -> None:
         """Send a small ready answer; `extra` are further field lines, `read` that the request's body has been read."""
         head = self._head
@@ -442,13 +418,13 @@ class ClientConnection(asyncio.Protocol):
         # What follows a request for a WebSocket may be frames already, meant for a tunnel that is not (RFC 6455,
         # section 4.1, forbids that, and who smuggles does it): it must not be read as requests.
         close = close or (head is not None and names_websocket(head))
-        keep_alive = head is not None and head.keep_alive and not (close or unread or self.gateway.draining)
+        keep_alive = head is not None and head.keep_alive and not (close or unread or self.runtime.draining)
         lines = [
-            STATUS_LINES[rendered.status],
+            STATUS_LINES[status],
             date_field(),
-            *(f"{name}: {value}\r\n".encode("latin-1") for name, value in rendered.fields),
+            *(f"{name}: {value}\r\n".encode("latin-1") for name, value in fields),
             *extra,
-            b"Content-Length: %d\r\n" % len(rendered.body),
+            b"Content-Length: %d\r\n" % len(body),
         ]
         if not keep_alive:
             lines.append(b"Connection: close\r\n")
@@ -456,7 +432,7 @@ class ClientConnection(asyncio.Protocol):
             lines.append(b"Connection: keep-alive\r\n")
         lines.append(b"\r\n")
         if head is None or head.method != b"HEAD":
-            lines.append(rendered.body)
+            lines.append(body)
         self.write(b"".join(lines))
         if self._eof:
             self._tell_left()
@@ -554,18 +530,19 @@ class ClientConnection(asyncio.Protocol):
         self.unsent = unsent
 
     def refuse_slow(self, detail: str) -> None:
-        """The request takes too long to arrive."""
-        request_id = self.gateway.next_request_id()
-        self.gateway.tell_of_client(Reason.HEAD_TIMEOUT.value, self.peer, request_id=request_id, cause=detail)
+        """Answer that the request takes too long to arrive."""
+        request_id = self._handler.log_slow_request(self, detail)
         self._exchange = None
         if self.answered:
             self.abort()
+        elif self._owner is not None:
+            self._owner.refuse(Failure.HEAD_TIMEOUT, detail, close=True, read=False, request_id=request_id)
         else:
-            self.reply(Reason.HEAD_TIMEOUT, detail=detail, request_id=request_id, close=True)
+            self._handler.refuse_head(self, self._head, Failure.HEAD_TIMEOUT, detail, request_id=request_id)
 
     def cut_for_slowness(self, cause: str) -> None:
-        """The client is too slow to take what it has asked for."""
-        self.gateway.tell_of_client("slow_client_cut", self.peer, cause=cause)
+        """Cut a client that is too slow to take what it has asked for."""
+        self._handler.log_slow_client(self, cause)
         self.unsent = 0
         self.abort()
 
@@ -577,11 +554,11 @@ class ClientConnection(asyncio.Protocol):
     # Finding heads
 
     def _await_next(self) -> None:
-        self._head = None
+        self._head = self._owner = None
         self.answered = False
         self._was_served = True
         self._resume(self._UPSTREAM)
-        self._deadline = self.gateway.loop.time() + self.gateway.crowd.caps.patience
+        self._deadline = self.runtime.loop.time() + self.patience
         if self._backlog:
             self._queue()
 
@@ -589,7 +566,7 @@ class ClientConnection(asyncio.Protocol):
         """Take another step in a later turn."""
         if not self._is_queued and not self._closing:
             self._is_queued = True
-            self.gateway.run_queue.add(self)
+            self.runtime.run_queue.add(self)
 
     def run(self) -> None:
         """Take the next step with what has arrived."""
@@ -661,45 +638,38 @@ class ClientConnection(asyncio.Protocol):
             self._backlog, self._start = b"", 0
         self.answered = False
         self._left = None
-        self.notices = self.gateway.notices
         try:
             head = self._head = read_request_head(data[start:end])
             self._deadline = _NEVER
-            self._reception.receive(self, head)
+            self._handler.receive(self, head)
         except RefusedHeadError as error:
-            self._refuse_head(Reason(error.reason), str(error))
+            self._refuse_head(error.reason, str(error))
         return True
 
     def _await_head(self, data: bytes, start: int) -> None:
         size = len(data) - start
         if not self._scanned and size:
             # Time runs from a head's first byte, however slowly the rest drips in.
-            self._deadline = self.gateway.loop.time() + HEAD_TIMEOUT
+            self._deadline = self.runtime.loop.time() + HEAD_TIMEOUT
         is_method = not _NO_METHOD.match(data, start) or (size == 1 and data.endswith(b"\r"))
         if not is_method or _BARE_LINE_END.search(data, start + max(0, self._scanned - 1)):
-            self._refuse_head(Reason.BAD_REQUEST, "This is not an HTTP/1.1 request.")
+            self._refuse_head(Failure.BAD_REQUEST, "This is not an HTTP/1.1 request.")
         elif size > MAX_HEAD:
             self._refuse_large_head(data, start)
         else:
             self._scanned = size
 
     def _refuse_large_head(self, data: bytes, start: int) -> None:
-        domain = (self.gateway.addresses.link_domain or "").encode()
-        shedding = shed(data[start : start + MAX_HEAD], secure=self.gateway.secure, domain=domain)
-        if shedding is not None:
-            self._backlog, self._start = b"", 0
-            target, lines = shedding
-            fields = (("Location", target.decode("latin-1")), ("Cache-Control", "no-store"))
-            self.answer(RenderedNotice(303, fields, b""), extra=lines, close=True)
-            return
+        self._backlog, self._start = b"", 0
         first_line = data.find(b"\r\n", start, start + MAX_TARGET + 1024)
-        reason = Reason.TARGET_TOO_LONG if first_line < 0 else Reason.HEAD_TOO_LARGE
-        self._refuse_head(reason, f"The request's head is larger than {MAX_HEAD} bytes.")
+        reason = Failure.TARGET_TOO_LONG if first_line < 0 else Failure.HEAD_TOO_LARGE
+        detail = f"The request's head is larger than {MAX_HEAD} bytes."
+        self._handler.refuse_large_head(self, data[start : start + MAX_HEAD], reason, detail)
 
-    def _refuse_head(self, reason: Reason, detail: str) -> None:
+    def _refuse_head(self, reason: str, detail: str) -> None:
         # Where the next request would begin is unknown, so this connection ends here.
         self._backlog, self._start = b"", 0
-        self.reply(reason, detail=detail, close=True)
+        self._handler.refuse_head(self, self._head, reason, detail)
 
     def linger(self, seconds: float | None = None) -> None:
         """Close in such a way that what was sent arrives although the client is still sending.
@@ -707,7 +677,7 @@ class ClientConnection(asyncio.Protocol):
         Closing a socket with unread bytes resets it, and a reset overtakes the answer (RFC 9112, section 9.6). With
         `seconds` all is over after so many, whether it arrived or not.
         """
-        now = self.gateway.loop.time()
+        now = self.runtime.loop.time()
         self._closing = True
         self._exchange = None
         self._backlog, self._start = b"", 0
@@ -742,12 +712,3 @@ class ClientConnection(asyncio.Protocol):
         if self._pausing and not self._pausing & ~why and not self._closing:
             self.transport.resume_reading()
         self._pausing &= ~why
-
-
-def _ended_at(link: LinkEntry | None, reason: Reason) -> datetime | None:
-    """When the link ended, for a notice that says that it has."""
-    if link is None:
-        return None
-    if reason is Reason.LINK_EXPIRED:
-        return link.link.expires_at
-    return link.link.deactivated_at if reason is Reason.LINK_DEACTIVATED else None

@@ -5,13 +5,7 @@ Who plays a role is imported by nobody who only needs the role, so that imports 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Protocol
-
-if TYPE_CHECKING:
-    from guestpass.wire.pool import Pool
-    from guestpass.wire.run_queue import RunQueue
+from typing import Protocol
 
 
 class Cuttable(Protocol):
@@ -40,11 +34,11 @@ class Live(Protocol):
 
 
 class RequestOwner(Protocol):
-    """What is known of a request besides its bytes: whose it is, and what it counts for."""
+    """What is known of a request besides its bytes: whose it is, what it counts for, and how its client is told."""
 
     @property
-    def live(self) -> Live:
-        """What is open through the request's link."""
+    def live(self) -> Live | None:
+        """What is open through the request's link, None where it goes through none."""
         ...
 
     @property
@@ -54,6 +48,18 @@ class RequestOwner(Protocol):
 
     def reason(self) -> str | None:
         """Why the request may not go on by what is known now, None where it may; asked after each wait."""
+        ...
+
+    def charge(self, requests: int, *, also_address: bool) -> bool:
+        """Count work as so many requests of the link, and of the client's address; False where that is too much."""
+        ...
+
+    def refuse(self, reason: str, detail: str | None, *, close: bool, read: bool, request_id: str | None) -> None:
+        """Answer that the request turned out to be wrong; `read` says that its body has been read."""
+        ...
+
+    def upstream_failed(self, reason: str, upstream: str, cause: str, *, close: bool) -> None:
+        """Answer that the upstream did not answer as it should."""
         ...
 
 
@@ -128,32 +134,4 @@ class Receiver(Protocol):
 
     def release_client(self) -> None:
         """The upstream takes more."""
-        ...
-
-
-class Runtime(Protocol):
-    """What all exchanges of one worker share."""
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop; kept, since until Python 3.12 each question for the running one is a system call."""
-        ...
-
-    @property
-    def pool(self) -> Pool:
-        """Connections to upstreams."""
-        ...
-
-    @property
-    def run_queue(self) -> RunQueue:
-        """Work that goes on in a later turn of the loop."""
-        ...
-
-    @property
-    def draining(self) -> bool:
-        """Whether this worker ends, so that each response is the last on its connection."""
-        ...
-
-    def spawn(self, work: Coroutine[Any, Any, None], /) -> None:
-        """Run a coroutine that the worker owns."""
         ...

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from guestpass.wire.client_connection import ClientConnection
-from guestpass.wire.roles import RequestOwner, Runtime
+from guestpass.wire.roles import RequestOwner
+from guestpass.wire.runtime import Runtime
 from guestpass.wire.stages import Socket
 from guestpass.wire.steps import Steps
 from guestpass.wire.upstream_connection import UpstreamConnection

@@ -16,13 +16,12 @@ from tests.hostile.fuzz.grammar import pieces
 from tests.unit.gateway.playbook import LINK_ID, Playbook, Wire, playing, request
 
 from guestpass.domain.environment import Kind
-from guestpass.gateway.context import Admitted
-from guestpass.gateway.lifecycle import Gateway
 from guestpass.gateway.request_handler import RequestHandler
-from guestpass.wire.client_connection import ClientConnection
+from guestpass.gateway_wiring import Gateway
+from guestpass.wire.client_connection import ClientConnection, ConnectionHandler
 from guestpass.wire.exchange import Exchange
 from guestpass.wire.heads import RequestHead
-from guestpass.wire.roles import Serving
+from guestpass.wire.roles import RequestOwner, Serving
 from guestpass.wire.upstream_connection import UpstreamConnection
 
 T = TypeVar("T")
@@ -53,21 +52,31 @@ class Accepted:
     exchange: Exchange | None = None
 
 
+class _WatchingHandler:
+    """Handles like another one, and keeps the heads that a watched client has sent."""
+
+    def __init__(self, handler: RequestHandler) -> None:
+        self._handler = handler
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._handler, name)
+
+    def receive(self, client: _WatchedClient, head: RequestHead) -> None:
+        client.accepted.append(Accepted(head))
+        self._handler.receive(client, head)
+
+
 class _WatchedClient(ClientConnection):
     """A client's connection that keeps the heads that it reads and the exchanges that they begin."""
 
-    def __init__(self, gateway: Gateway, reception: RequestHandler) -> None:
-        super().__init__(gateway, self)
-        self._next = reception
+    def __init__(self, gateway: Gateway, handler: RequestHandler) -> None:
+        watching = cast("ConnectionHandler", _WatchingHandler(handler))
+        patience = gateway.services.limits.caps.patience
+        super().__init__(gateway.runtime, gateway.lifecycle, watching, patience=patience)
         self.accepted: list[Accepted] = []
 
-    def receive(self, client: ClientConnection, head: RequestHead) -> None:
-        """In the reception's place, and before it."""
-        self.accepted.append(Accepted(head))
-        self._next.receive(client, head)
-
-    def start(self, exchange: Serving, owner: Admitted | None = None) -> None:
-        if isinstance(exchange, Exchange) and owner is not None:
+    def start(self, exchange: Serving, owner: RequestOwner) -> None:
+        if isinstance(exchange, Exchange) and owner.live is not None:
             self.accepted[-1].exchange = exchange
         super().start(exchange, owner)
 
@@ -92,7 +101,7 @@ class Heard:
 
 def _is(book: Playbook, kind: Kind) -> None:
     """From now on the environment is of that kind."""
-    entry = book.gateway.directory.get(LINK_ID)
+    entry = book.gateway.services.link_cache.get(LINK_ID)
     assert entry is not None
     entry.environment = replace(entry.environment, kind=kind)
 
@@ -105,7 +114,7 @@ async def requests(data: bytes, cuts: Sequence[int], *, early: bool = False, kin
     """Let a client send `data`; the environment answers each request when it is whole, or as soon as it is `early`."""
     async with playing() as book:
         _is(book, kind)
-        connection = _WatchedClient(book.gateway, book.reception)
+        connection = _WatchedClient(book.gateway, book.handler)
         client = Wire(connection)
         for piece in pieces(data, cuts):
             if client.is_closing():

@@ -92,7 +92,7 @@ class Tunnel:
 async def asking(behind: Behind, early: bytes = b"", upgrade: bytes = UPGRADE) -> AsyncIterator[Tunnel]:
     """A visitor who asks for a WebSocket, with bytes glued to the request, and an environment that has heard of it."""
     async with playing() as book:
-        entry = book.gateway.directory.get(LINK_ID)
+        entry = book.gateway.services.link_cache.get(LINK_ID)
         assert entry is not None
         if behind is not Behind.WEB:
             entry.environment = replace(entry.environment, kind=Kind.ODOO)

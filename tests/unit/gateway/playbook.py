@@ -29,10 +29,10 @@ from guestpass.domain.visit import AddressDetail
 from guestpass.gateway.address_policy import AddressPolicy
 from guestpass.gateway.admission import Admission
 from guestpass.gateway.hosts import HostTable
-from guestpass.gateway.lifecycle import Gateway
-from guestpass.gateway.limits import Limits, LimitSettings
+from guestpass.gateway.limits import LimitSettings
 from guestpass.gateway.peers import TrustedProxies
 from guestpass.gateway.request_handler import RequestHandler
+from guestpass.gateway_wiring import Gateway, build_gateway
 from guestpass.odoo.assets.cache import AssetCache
 from guestpass.odoo.fairness.spool import SpoolRoom
 from guestpass.signing.keys import Keys
@@ -40,7 +40,6 @@ from guestpass.signing.passes import PassSigner
 from guestpass.signing.tokens import SealedTokens
 from guestpass.system import SystemClock, SystemEntropy
 from guestpass.web.notices import Notices
-from guestpass.wire.client_connection import ClientConnection
 from guestpass.wire.connector import Connector, UnreachableError, UpstreamOrigin
 from guestpass.wire.resolver import Resolver
 
@@ -252,7 +251,7 @@ class Playbook:
     """One client's wire, and those that the gateway opens to the environment."""
 
     gateway: Gateway
-    reception: RequestHandler
+    handler: RequestHandler
     client: Wire = field(init=False)
 
     def __post_init__(self) -> None:
@@ -260,7 +259,7 @@ class Playbook:
 
     def connect(self) -> Wire:
         """One more client."""
-        return Wire(ClientConnection(self.gateway, self.reception))
+        return Wire(self.gateway.lifecycle.new_connection(self.handler))
 
     @property
     def upstreams(self) -> list[Wire]:
@@ -276,7 +275,7 @@ class Playbook:
 
     def end_link(self) -> None:
         """Cut what is open through the link, as its end does."""
-        entry = self.gateway.directory.get(LINK_ID)
+        entry = self.gateway.services.link_cache.get(LINK_ID)
         assert entry is not None
         entry.cut()
 
@@ -287,48 +286,55 @@ class Playbook:
 
     async def after(self, seconds: float) -> None:
         """Let so much time pass, as far as time limits are concerned."""
-        now = self.gateway.loop.time() + seconds
-        for connection in tuple(self.gateway.connections):
+        now = self.gateway.runtime.loop.time() + seconds
+        for connection in tuple(self.gateway.lifecycle.connections):
             connection.sweep(now)
         await self.settle()
 
 
 @asynccontextmanager
-async def playing(caps: LimitSettings | None = None) -> AsyncIterator[Playbook]:
-    """A gateway with one environment behind one link, and with the default limits where no others are given."""
+async def playing(
+    caps: LimitSettings | None = None,
+    *,
+    sessions: VisitorSessions | None = None,
+    slots: VisitorSlots | None = None,
+) -> AsyncIterator[Playbook]:
+    """A gateway with one environment behind one link, and with the default limits where no others are given.
+
+    Nobody is signed in through the one link unless there are `sessions`.
+    """
     _NETWORK.wires, _NETWORK.is_down, _NETWORK.greeting = [], False, b""
     store, caps = cast("Store", _OneLink()), caps or LimitSettings()
     directory = LinkCache(store, _VAULT, NOW.timestamp)
     await directory.load(LINK_ID)
     async with asyncio.TaskGroup() as tasks:
-        gateway = Gateway(
-            addresses=_ADDRESSES,
-            directory=directory,
+        gateway = build_gateway(
+            tasks,
+            public_urls=_ADDRESSES,
+            link_cache=directory,
             visits=visit_log(store, SystemClock()),
-            places=cast("VisitorSlots", None),
+            slots=cast("VisitorSlots", slots),
+            sessions=cast("VisitorSessions", sessions),
             previews=cast("Budget", None),
             entries=cast("Budget", None),
             passes=_PASSES,
             notices=_NOTICES,
             connector=_NETWORK,
             proxies=_NO_PROXIES,
-            crowd=Limits(caps, _NO_PROXIES, NOW.timestamp),
-            shows=AddressDetail.FULL,
-            desk=Path("nowhere.sock"),
+            limits=caps,
+            addresses=AddressDetail.FULL,
+            application=Path("nowhere.sock"),
+            room=SpoolRoom(Path("nowhere"), total=1024**2, per_visitor=1024**2),
             assets=AssetCache(Path("nowhere"), size_limit=1024**2, threads=ThreadPoolExecutor(1), time=lambda: 0.0),
-            spool=SpoolRoom(Path("nowhere"), total=1024**2, per_visitor=1024**2),
-            # Nobody is signed in through the one link.
-            sessions=cast("VisitorSessions", None),
             entropy=_ENTROPY,
             workers=1,
             time=NOW.timestamp,
             is_out_of_date=lambda: False,
-            tasks=tasks,
         )
         hosts = HostTable(main_url=_ADDRESSES.public_url, on_loopback=False, addresses=_ADDRESSES)
         decide = Admission(_ADDRESSES, api_on_public=False).decide
-        yield Playbook(gateway, RequestHandler(gateway, hosts, decide, opens_links=True))
-        for connection in tuple(gateway.connections):
+        yield Playbook(gateway, RequestHandler(gateway.services, hosts, decide, opens_links=True))
+        for connection in tuple(gateway.lifecycle.connections):
             connection.abort()
     directory.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
 from typing import Any
@@ -11,23 +11,23 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.storage.samples import make_environment
 from tests.unit.gateway.requests import BROWSER, request
 
+from guestpass.app.link_cache import LinkEntry
 from guestpass.app.public_urls import PublicUrls
 from guestpass.domain.environment import EnvironmentKey, Kind
 from guestpass.domain.link import ShareLink, ShareType, Status
-from guestpass.domain.networks import is_within, read_networks
 from guestpass.domain.reasons import Reason
 from guestpass.domain.visitor_pass import EntryTicket, VisitorPass
-from guestpass.gateway.admission import (
-    Admission,
+from guestpass.gateway.admission import Admission
+from guestpass.gateway.decisions import (
     Answer,
     Application,
     Arrive,
     Decision,
     Forward,
     HandOver,
-    KnownLink,
     Redirect,
     RequestFacts,
     TakeSlot,
@@ -35,6 +35,7 @@ from guestpass.gateway.admission import (
 )
 from guestpass.gateway.hosts import HostKind, HostTable
 from guestpass.gateway.paths import PathKind, read_path
+from guestpass.odoo.profile import blocked
 from guestpass.wire.websocket_handshake import is_upgrade
 
 NOW = 1_800_000_000.0
@@ -56,23 +57,41 @@ WEBSOCKET = (
 )
 
 
-@dataclass(frozen=True)
-class Known:
-    """A link as the ladder sees it, in the state that a test wants."""
+class Known(LinkEntry):
+    """A link in the state that a test wants."""
 
-    link: ShareLink
-    state: Status = Status.ACTIVE
-    maintenance: str | None = None
-    kind: Kind = Kind.WEB
-    allow_paths: tuple[str, ...] = ()
-    ended: frozenset[str] = frozenset()
-
-    def admits(self, address: str) -> bool:
-        return not self.link.allowed_ips or is_within(address, read_networks(self.link.allowed_ips))
+    def __init__(
+        self,
+        link: ShareLink,
+        state: Status = Status.ACTIVE,
+        maintenance: str | None = None,
+        kind: Kind = Kind.WEB,
+        allow_paths: tuple[str, ...] = (),
+        ended: frozenset[str] = frozenset(),
+    ) -> None:
+        environment = make_environment(kind=kind, allow_paths=allow_paths, maintenance=maintenance)
+        super().__init__(link, environment, ended=ended)
+        self.state = state
 
     def status_at(self, now: float) -> Status:
         assert now == NOW, "the decision is about the time of the request"
         return self.state
+
+
+def changed(known: Known, **given: Any) -> Known:
+    """The same link in another state."""
+    environment = known.environment
+    return Known(
+        **{
+            "link": known.link,
+            "state": known.state,
+            "maintenance": known.maintenance,
+            "kind": environment.kind,
+            "allow_paths": environment.allow_paths,
+            "ended": known.ended,
+            **given,
+        }
+    )
 
 
 def known(id: str = LINK, share_type: ShareType = ShareType.TOKEN, version: int = 3, **state: Any) -> Known:
@@ -81,7 +100,7 @@ def known(id: str = LINK, share_type: ShareType = ShareType.TOKEN, version: int 
     return Known(link, **state)
 
 
-def pass_of(link: KnownLink, version: int | None = None) -> VisitorPass:
+def pass_of(link: LinkEntry, version: int | None = None) -> VisitorPass:
     return VisitorPass(link.link.id, link.link.version if version is None else version, "visitor", int(NOW))
 
 
@@ -93,8 +112,8 @@ OTHER_LINK = known(OTHER)
 def decide(
     line: str,
     *fields: str,
-    shared: KnownLink | None = None,
-    holds: KnownLink | None = None,
+    shared: LinkEntry | None = None,
+    holds: LinkEntry | None = None,
     visitor_pass: VisitorPass | None = None,
     addresses: PublicUrls = ONE_ORIGIN,
     host: str | None = None,
@@ -117,7 +136,10 @@ def decide(
         shared_link=shared,
         **facts_too,
     )
-    return Admission(addresses, api_on_public=api_on_public).decide(facts)
+    decision = Admission(addresses, api_on_public=api_on_public).decide(facts)
+    if isinstance(decision, Forward) and decision.link.environment.kind is Kind.ODOO:
+        return blocked(decision) or decision
+    return decision
 
 
 def host_for(path: str, addresses: PublicUrls) -> str:
@@ -242,11 +264,11 @@ def test_a_pass_is_set_on_top_level_documents_only(addresses: PublicUrls, destin
     [
         (PASSWORD_LINK, Reason.PASSWORD_NEEDED),
         (None, Reason.UNKNOWN_LINK),
-        (replace(TOKEN_LINK, state=Status.DEACTIVATED), Reason.LINK_DEACTIVATED),
-        (replace(PASSWORD_LINK, state=Status.DEACTIVATED), Reason.LINK_DEACTIVATED),
-        (replace(TOKEN_LINK, state=Status.EXPIRED), Reason.LINK_EXPIRED),
-        (replace(TOKEN_LINK, maintenance="Back at noon"), Reason.MAINTENANCE),
-        (replace(TOKEN_LINK, state=Status.EXPIRED, maintenance="Back at noon"), Reason.LINK_EXPIRED),
+        (changed(TOKEN_LINK, state=Status.DEACTIVATED), Reason.LINK_DEACTIVATED),
+        (changed(PASSWORD_LINK, state=Status.DEACTIVATED), Reason.LINK_DEACTIVATED),
+        (changed(TOKEN_LINK, state=Status.EXPIRED), Reason.LINK_EXPIRED),
+        (changed(TOKEN_LINK, maintenance="Back at noon"), Reason.MAINTENANCE),
+        (changed(TOKEN_LINK, state=Status.EXPIRED, maintenance="Back at noon"), Reason.LINK_EXPIRED),
     ],
 )
 def test_what_does_not_open(
@@ -319,8 +341,8 @@ def test_a_login_comes_from_the_password_page_or_from_no_page_at_all(
     ("link", "expected"),
     [
         (None, Reason.UNKNOWN_LINK),
-        (replace(PASSWORD_LINK, state=Status.DEACTIVATED), Reason.LINK_DEACTIVATED),
-        (replace(PASSWORD_LINK, state=Status.EXPIRED), Reason.LINK_EXPIRED),
+        (changed(PASSWORD_LINK, state=Status.DEACTIVATED), Reason.LINK_DEACTIVATED),
+        (changed(PASSWORD_LINK, state=Status.EXPIRED), Reason.LINK_EXPIRED),
     ],
 )
 def test_a_login_to_what_does_not_open(addresses: PublicUrls, link: Known | None, expected: Reason) -> None:
@@ -364,10 +386,10 @@ def test_whoever_holds_a_pass_reaches_the_environment(
         (None, None, Reason.PASS_MISSING),
         (TOKEN_LINK, 2, Reason.PASS_MISSING),
         (TOKEN_LINK, 4, Reason.PASS_MISSING),
-        (replace(TOKEN_LINK, state=Status.DEACTIVATED), None, Reason.LINK_DEACTIVATED),
-        (replace(TOKEN_LINK, state=Status.EXPIRED), None, Reason.LINK_EXPIRED),
-        (replace(TOKEN_LINK, state=Status.EXPIRED), 2, Reason.PASS_MISSING),
-        (replace(TOKEN_LINK, maintenance="Back at noon"), None, Reason.MAINTENANCE),
+        (changed(TOKEN_LINK, state=Status.DEACTIVATED), None, Reason.LINK_DEACTIVATED),
+        (changed(TOKEN_LINK, state=Status.EXPIRED), None, Reason.LINK_EXPIRED),
+        (changed(TOKEN_LINK, state=Status.EXPIRED), 2, Reason.PASS_MISSING),
+        (changed(TOKEN_LINK, maintenance="Back at noon"), None, Reason.MAINTENANCE),
     ],
 )
 def test_what_a_pass_is_worth_is_decided_by_the_link(
@@ -456,7 +478,7 @@ def test_switching_to_the_link_that_is_open_leaves_nothing() -> None:
 
 @pytest.mark.parametrize("state", [Status.DEACTIVATED, Status.EXPIRED])
 def test_nobody_is_asked_about_a_link_that_has_ended(state: Status) -> None:
-    ended = replace(OTHER_LINK, state=state)
+    ended = changed(OTHER_LINK, state=state)
     decision = decide(f"GET {OPEN}", *BROWSER, shared=TOKEN_LINK, holds=ended)
     assert decision == Redirect(303, b"/", opening=TOKEN_LINK, new_pass=True)
 
@@ -474,7 +496,7 @@ def test_other_clients_switch_directly() -> None:
 
 
 def test_a_link_that_has_ended_is_named_before_anybody_is_asked_to_switch() -> None:
-    ended = replace(TOKEN_LINK, state=Status.EXPIRED)
+    ended = changed(TOKEN_LINK, state=Status.EXPIRED)
     assert reason(decide(f"GET {OPEN}", *BROWSER, shared=ended, holds=OTHER_LINK)) is Reason.LINK_EXPIRED
     assert reason(decide(f"POST {OPEN}", *BROWSER, shared=ended, holds=OTHER_LINK)) is Reason.LINK_EXPIRED
     assert reason(decide(f"POST {OPEN}", *BROWSER, shared=None, holds=OTHER_LINK)) is Reason.UNKNOWN_LINK
@@ -557,7 +579,7 @@ def test_a_program_goes_on_at_the_public_host_with_its_pass_and_without_finds_no
 @pytest.mark.parametrize("host", [LINK_HOST, f"{LINK}.links.example.net", f"{LINK}-2.links.example.net"])
 def test_a_share_url_on_a_links_own_host_leads_to_the_public_host(prefix: str, host: str) -> None:
     url = f"https://{MAIN}/share/{TOKEN}".encode()
-    for link in (TOKEN_LINK, PASSWORD_LINK, replace(TOKEN_LINK, state=Status.EXPIRED)):
+    for link in (TOKEN_LINK, PASSWORD_LINK, changed(TOKEN_LINK, state=Status.EXPIRED)):
         for method, fields in product(("GET", "HEAD"), (BROWSER, ())):
             line = f"{method} {prefix}{OPEN}?a=b"
             decision = decide(line, *fields, shared=link, holds=link, addresses=OWN_ORIGINS, host=host)
@@ -584,7 +606,7 @@ def test_at_the_public_host_other_clients_get_the_content(prefix: str) -> None:
 # From the public host to a link's own
 
 
-def ticket_for(link: KnownLink, **facts: Any) -> EntryTicket:
+def ticket_for(link: LinkEntry, **facts: Any) -> EntryTicket:
     return EntryTicket(replace(pass_of(link), **facts), int(NOW), "nonce")
 
 
@@ -608,7 +630,7 @@ def test_a_ticket_replaces_no_pass_but_by_a_preview() -> None:
             f"GET {ENTER}", *BROWSER, shared=TOKEN_LINK, holds=TOKEN_LINK, ticket=brought, addresses=OWN_ORIGINS
         )
         assert decision == Arrive(TOKEN_LINK, brought, b"/", holds_pass=keeps)
-    ended = replace(TOKEN_LINK, ended=frozenset({"visitor"}))
+    ended = changed(TOKEN_LINK, ended=frozenset({"visitor"}))
     decision = decide(f"GET {ENTER}", shared=ended, holds=ended, ticket=ticket, addresses=OWN_ORIGINS)
     assert decision == Arrive(ended, ticket, b"/", holds_pass=False)
 
@@ -624,7 +646,7 @@ def test_a_ticket_replaces_no_pass_but_by_a_preview() -> None:
         (f"{LINK}-2.links.example.net", TOKEN_LINK, ticket_for(TOKEN_LINK, link_version=2)),
         (LINK_HOST, TOKEN_LINK, ticket_for(TOKEN_LINK, link_version=2)),
         (f"{LINK}-4.links.example.net", TOKEN_LINK, ticket_for(TOKEN_LINK, link_version=4)),
-        (LINK_HOST, replace(TOKEN_LINK, ended=frozenset({"visitor"})), ticket_for(TOKEN_LINK)),
+        (LINK_HOST, changed(TOKEN_LINK, ended=frozenset({"visitor"})), ticket_for(TOKEN_LINK)),
     ],
     ids=["none", "link gone", "other link's", "other host", "first version", "former version", "old", "later", "ended"],
 )
@@ -644,8 +666,8 @@ def test_who_is_in_and_goes_back_to_an_old_ticket_is_still_in() -> None:
 @pytest.mark.parametrize(
     ("link", "fields", "expected"),
     [
-        (replace(TOKEN_LINK, state=Status.DEACTIVATED), BROWSER, Reason.LINK_DEACTIVATED),
-        (replace(TOKEN_LINK, state=Status.EXPIRED), BROWSER, Reason.LINK_EXPIRED),
+        (changed(TOKEN_LINK, state=Status.DEACTIVATED), BROWSER, Reason.LINK_DEACTIVATED),
+        (changed(TOKEN_LINK, state=Status.EXPIRED), BROWSER, Reason.LINK_EXPIRED),
         (TOKEN_LINK, ("Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe"), Reason.EMBEDDED),
         (TOKEN_LINK, ("Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty"), Reason.EMBEDDED),
     ],
@@ -796,7 +818,7 @@ def test_whatever_no_rung_allows_is_refused(
         assert_comes_from_nowhere_else(facts)
 
 
-def assert_serves_there(facts: RequestFacts, addresses: PublicUrls, link: KnownLink) -> None:
+def assert_serves_there(facts: RequestFacts, addresses: PublicUrls, link: LinkEntry) -> None:
     host = facts.host
     if host.kind is HostKind.LINK:
         assert (host.link_id, host.link_version) == (link.link.id, link.link.version)
@@ -806,7 +828,7 @@ def assert_serves_there(facts: RequestFacts, addresses: PublicUrls, link: KnownL
         assert addresses is ONE_ORIGIN or not by_page
 
 
-def assert_opens_rightly(facts: RequestFacts, link: KnownLink | None, *, opening: bool, new_pass: bool) -> None:
+def assert_opens_rightly(facts: RequestFacts, link: LinkEntry | None, *, opening: bool, new_pass: bool) -> None:
     if link is None:
         assert not new_pass
         return
@@ -818,7 +840,7 @@ def assert_opens_rightly(facts: RequestFacts, link: KnownLink | None, *, opening
     assert not opening or (facts.head.method == b"GET" and facts.route.room is PathKind.OPEN)
 
 
-def assert_leaves_rightly(facts: RequestFacts, addresses: PublicUrls, left: KnownLink | None) -> None:
+def assert_leaves_rightly(facts: RequestFacts, addresses: PublicUrls, left: LinkEntry | None) -> None:
     if left is not None:
         assert (addresses, facts.head.method) == (ONE_ORIGIN, b"POST")
         assert left is facts.own_link
@@ -843,7 +865,7 @@ def assert_comes_from_nowhere_else(facts: RequestFacts) -> None:
         assert origin in {None, b"https://" + facts.head.host} or (origin, site) == (b"null", b"same-origin")
 
 
-def holds_pass_of(facts: RequestFacts, link: KnownLink) -> bool:
+def holds_pass_of(facts: RequestFacts, link: LinkEntry) -> bool:
     own = facts.own_pass
     return own is not None and (own.link_id, own.link_version) == (link.link.id, link.link.version)
 
@@ -851,7 +873,7 @@ def holds_pass_of(facts: RequestFacts, link: KnownLink) -> bool:
 # Doors of Odoo
 
 
-ODOO_LINK = replace(TOKEN_LINK, kind=Kind.ODOO)
+ODOO_LINK = changed(TOKEN_LINK, kind=Kind.ODOO)
 
 
 @BOTH_MODES
@@ -875,7 +897,7 @@ def test_odoos_own_doors_are_shut_for_visitors(addresses: PublicUrls, prefix: st
 
 @BOTH_MODES
 def test_a_door_can_be_opened_again_but_not_the_database_manager(addresses: PublicUrls) -> None:
-    opened = replace(ODOO_LINK, allow_paths=("/jsonrpc", "/web/database"))
+    opened = changed(ODOO_LINK, allow_paths=("/jsonrpc", "/web/database"))
     assert decide("POST /jsonrpc", holds=opened, addresses=addresses) == Forward(opened, b"/jsonrpc")
     assert reason(decide("GET /web/database/manager", holds=opened, addresses=addresses)) is Reason.NOT_SHARED
 
@@ -889,7 +911,7 @@ def test_the_rest_of_odoo_is_open(addresses: PublicUrls) -> None:
 @BOTH_MODES
 def test_a_shut_door_tells_nothing_to_who_has_no_pass_and_nothing_after_the_end(addresses: PublicUrls) -> None:
     assert reason(decide("GET /web/database/manager", addresses=addresses)) is Reason.PASS_MISSING
-    ended = replace(ODOO_LINK, state=Status.EXPIRED)
+    ended = changed(ODOO_LINK, state=Status.EXPIRED)
     assert reason(decide("GET /web/database/manager", holds=ended, addresses=addresses)) is Reason.LINK_EXPIRED
 
 
@@ -899,7 +921,7 @@ def test_a_shut_door_tells_nothing_to_who_has_no_pass_and_nothing_after_the_end(
 def limited(share_type: ShareType = ShareType.TOKEN, **fields: Any) -> Known:
     """A token link with such fields."""
     plain = known(share_type=share_type)
-    return replace(plain, link=replace(plain.link, **fields))
+    return changed(plain, link=replace(plain.link, **fields))
 
 
 @BOTH_MODES
@@ -912,7 +934,7 @@ def test_a_token_that_was_replaced_says_so(addresses: PublicUrls) -> None:
 
 @BOTH_MODES
 def test_a_visit_that_was_ended_is_over_and_the_link_opens_anew(addresses: PublicUrls) -> None:
-    link = replace(TOKEN_LINK, ended=frozenset({"visitor"}))
+    link = changed(TOKEN_LINK, ended=frozenset({"visitor"}))
     assert reason(decide("GET /", *BROWSER, holds=link, addresses=addresses)) is Reason.PASS_MISSING
     again = decide(f"GET {OPEN}", *BROWSER, shared=link, holds=link, addresses=addresses)
     assert again == led_in(addresses, link)
@@ -1021,5 +1043,5 @@ def test_no_host_takes_a_place_for_a_bot_from_elsewhere() -> None:
 
 @BOTH_MODES
 def test_a_link_that_is_over_tells_bots_so_too(addresses: PublicUrls) -> None:
-    over = replace(TOKEN_LINK, state=Status.EXPIRED)
+    over = changed(TOKEN_LINK, state=Status.EXPIRED)
     assert reason(decide(f"GET {OPEN}", shared=over, addresses=addresses, is_bot=True)) is Reason.LINK_EXPIRED

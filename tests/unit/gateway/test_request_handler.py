@@ -52,7 +52,7 @@ async def _answers_at_once(book: Playbook, *lines: bytes) -> bytes:
 
 async def test_a_share_url_that_memory_knows_is_answered_in_the_same_turn(worked_out: Counter[str]) -> None:
     async with playing() as book:
-        assert await book.gateway.directory.find(TOKEN) is not None
+        assert await book.gateway.services.link_cache.find(TOKEN) is not None
         worked_out.clear()
         answer = await _answers_at_once(book, _SHARE_URL, _HOST, *_BROWSER)
     assert answer.startswith(b"HTTP/1.1 303")
@@ -79,7 +79,7 @@ async def test_what_is_no_token_is_refused_in_the_same_turn(token: str) -> None:
 
 async def test_an_unknown_token_is_looked_for_once_and_then_refused_in_the_same_turn() -> None:
     async with playing() as book:
-        wrong = book.gateway.directory._vault.new()
-        assert await book.gateway.directory.find(wrong) is None
+        wrong = book.gateway.services.link_cache._vault.new()
+        assert await book.gateway.services.link_cache.find(wrong) is None
         answer = await _answers_at_once(book, f"GET /share/{wrong} HTTP/1.1".encode(), _HOST, *_BROWSER)
     assert answer.startswith(b"HTTP/1.1 404")

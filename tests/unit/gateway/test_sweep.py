@@ -25,7 +25,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def _sweeping(book: Playbook) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(book.gateway.sweep())
+        task = tasks.create_task(book.gateway.lifecycle.sweep())
         yield
         task.cancel()
 
@@ -75,6 +75,6 @@ async def test_a_turn_of_the_sweep_ends_few() -> None:
 
 def _let_time_pass(book: Playbook, crowd: list[Wire]) -> None:
     """Let the time be over that these may take."""
-    for connection in book.gateway.connections:
+    for connection in book.gateway.lifecycle.connections:
         if connection.transport in crowd:
             connection._deadline = 0.0

@@ -319,7 +319,7 @@ def test_byte_by_byte_is_no_exception(turn: Turn) -> None:
 
 async def test_a_look_up_that_never_ends_is_no_connection_for_ever() -> None:
     async with playing() as book:
-        [connection] = book.gateway.connections
+        [connection] = book.gateway.lifecycle.connections
         connection.wait()
         await book.after(299)
         assert not book.client.aborted
@@ -546,7 +546,7 @@ async def test_a_websocket_is_told_to_go_away_where_no_message_is_under_way(
         upstream.deliver(SWITCHED + before)
         await book.settle()
         book.client.take()
-        for connection in tuple(book.gateway.connections):
+        for connection in tuple(book.gateway.lifecycle.connections):
             connection.go_away()
         upstream.deliver(after)
         await book.settle()

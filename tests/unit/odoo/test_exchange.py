@@ -326,7 +326,7 @@ async def test_one_whose_link_has_ended_meanwhile_is_not_sent(monkeypatch: pytes
         other = book.connect()
         other.deliver(request(b"GET /second HTTP/1.1"))
         await book.settle()
-        entry = book.gateway.directory.get(LINK_ID)
+        entry = book.gateway.services.link_cache.get(LINK_ID)
         assert entry is not None
         entry.link = replace(entry.link, deactivated_at=playbook.NOW)
         await _say(book, first, OK)
@@ -400,7 +400,7 @@ async def test_a_visitor_who_leaves_while_a_response_waits_leaves_nothing_behind
         await _say(book, upstream, b"defghi")
         book.client.break_off()
         await book.settle()
-        entry = book.gateway.directory.get(LINK_ID)
+        entry = book.gateway.services.link_cache.get(LINK_ID)
         assert entry is not None
         assert not entry.live
 
@@ -521,7 +521,7 @@ async def test_a_bus_socket_is_closed_in_order(monkeypatch: pytest.MonkeyPatch, 
         elif how == "nothing is said":
             await book.after(90.1)
         else:
-            for connection in tuple(book.gateway.connections):
+            for connection in tuple(book.gateway.lifecycle.connections):
                 connection.go_away()
         await book.settle()
         assert book.client.written.startswith(b"\x88")

@@ -40,13 +40,11 @@ async def test_who_logs_out_is_answered_although_nothing_is_written(
     monkeypatch: pytest.MonkeyPatch, is_away: bool
 ) -> None:
     monkeypatch.setattr(playbook, "_ENVIRONMENT", replace(playbook._ENVIRONMENT, kind=Kind.ODOO))
-    async with playing() as book:
-        entry = book.gateway.directory.get(LINK_ID)
+    sessions = _Sessions(is_away=is_away)
+    async with playing(sessions=cast("VisitorSessions", sessions), slots=cast("VisitorSlots", _Places())) as book:
+        entry = book.gateway.services.link_cache.get(LINK_ID)
         assert entry is not None
         entry.link = replace(entry.link, account="anna")
-        sessions = _Sessions(is_away=is_away)
-        monkeypatch.setattr(book.gateway.odoo, "_sessions", cast("VisitorSessions", sessions))
-        monkeypatch.setattr(book.gateway, "places", cast("VisitorSlots", _Places()))
         book.client.deliver(request(b"GET /web/session/logout HTTP/1.1"))
         await book.settle()
         if not is_away:

@@ -390,7 +390,7 @@ async def test_the_clients_connection_is_kept_as_it_asks(
 async def test_the_answer_of_a_worker_that_ends_is_the_connections_last() -> None:
     async with playing() as book:
         upstream = await _ask(book)
-        book.gateway.draining = True
+        book.gateway.runtime.draining = True
         assert b"Connection: close" in _fields(await _say(book, upstream, OK))
         assert book.client.lost
 

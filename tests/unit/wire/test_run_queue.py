@@ -157,7 +157,7 @@ async def test_who_takes_no_answers_is_no_idle_connection_that_nobody_counts() -
         await book.settle()
         assert book.client.written
         assert book.connect().aborted
-        assert len(book.gateway.connections) == 1
+        assert len(book.gateway.lifecycle.connections) == 1
 
 
 async def test_a_body_of_tiny_chunks_is_read_in_steps_and_arrives_whole() -> None:
@@ -309,9 +309,9 @@ async def test_a_tunnel_is_closed_once_although_it_takes_too_much_work_by_then()
     async with playing(LimitSettings(requests_per_link="10/minute")) as book:
         upstream = await _tunnel(book)
         upstream.deliver(b"\x01\x01a")
-        for connection in book.gateway.connections:
+        for connection in book.gateway.lifecycle.connections:
             connection.go_away()
-        while book.gateway.crowd.take_request_of(LINK_ID) is None:
+        while book.gateway.services.limits.take_request_of(LINK_ID) is None:
             pass
         upstream.deliver(PING * (UNITS_A_STEP - 2) + b"\x80\x01b" + PING * UNITS_A_STEP)
         await book.settle(100)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
+from unittest.mock import Mock
 
 import pytest
 from tests.unit.gateway.playbook import Playbook, Wire, playing
@@ -70,10 +71,12 @@ class Stage:
 @asynccontextmanager
 async def tunnelled(limits: LimitSettings | None = None) -> AsyncIterator[Stage]:
     async with playing(limits) as book:
-        connection = UpstreamConnection(FlushQueue(book.gateway.loop))
+        connection = UpstreamConnection(FlushQueue(book.gateway.runtime.loop))
         upstream, following = Wire(connection), Following()
-        tunnel = Tunnel(cast("ClientConnection", book.client.protocol), book.gateway, connection, None, following)
-        cast("ClientConnection", book.client.protocol).tunnel_opened(tunnel)
+        client, limits_of = cast("ClientConnection", book.client.protocol), book.gateway.services.limits
+        client._owner = Mock(live=None, charge=lambda cost, **_: limits_of.take_request(client.peer, cost=cost) is None)
+        tunnel = Tunnel(client, book.gateway.runtime, connection, None, following)
+        client.tunnel_opened(tunnel)
         tunnel.begin()
         yield Stage(book, upstream, following, tunnel)
         if not tunnel.is_over:

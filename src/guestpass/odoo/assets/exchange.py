@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from guestpass.gateway.context import AdmittedRequest
 from guestpass.gateway.head_rewriting import EnvironmentResponse
 from guestpass.odoo.assets.bodies import Body, GoneError
 from guestpass.odoo.assets.files import PIECE
@@ -9,7 +10,7 @@ from guestpass.odoo.assets.responses import AssetResponse
 from guestpass.wire.client_connection import ClientConnection
 from guestpass.wire.heads import RequestHead
 from guestpass.wire.response_heads import STATUS_LINES
-from guestpass.wire.roles import RequestOwner, Runtime
+from guestpass.wire.runtime import Runtime
 
 
 class AssetExchange:
@@ -26,14 +27,14 @@ class AssetExchange:
         request: RequestHead,
         reply: AssetResponse,
         answer: EnvironmentResponse,
-        owner: RequestOwner,
+        owner: AdmittedRequest,
     ) -> None:
         self._client = client
         self._request = request
         self._reply = reply
         self._answer = answer
         self._runtime = runtime
-        self._live = owner.live
+        self._live = owner.entry.live
         self._sending = False
         self._sent = 0  # of a body in memory
         self._over = False

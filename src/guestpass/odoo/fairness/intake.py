@@ -8,13 +8,14 @@ from typing import Final, Protocol
 
 from guestpass.app.notices import RenderedNotice
 from guestpass.domain.reasons import Reason
-from guestpass.gateway.runtime import Runtime
+from guestpass.gateway.fault_log import FaultLog
 from guestpass.odoo.fairness.examinations import BodyFinding, Question
 from guestpass.odoo.fairness.examiner import SECONDS as EXAMINE_SECONDS
 from guestpass.odoo.fairness.examiner import Examination, Examiner, NotExaminedError
 from guestpass.odoo.fairness.spool import Holder, Spool, SpoolRoom
 from guestpass.odoo.http.json_bodies import SHORT, is_little
 from guestpass.wire.run_queue import UNITS_A_STEP
+from guestpass.wire.runtime import Runtime
 from guestpass.wire.stages import ExchangeControl
 from guestpass.wire.upstream_connection import UpstreamConnection
 
@@ -68,6 +69,7 @@ class BodyIntake:
         "_examination",
         "_examiner",
         "_exchange",
+        "_fault_log",
         "_holder",
         "_is_composed",
         "_plan",
@@ -78,9 +80,16 @@ class BodyIntake:
     )
 
     def __init__(
-        self, runtime: Runtime, plan: RequestPlan, room: SpoolRoom, holder: Holder, examiner: Examiner
+        self,
+        runtime: Runtime,
+        fault_log: FaultLog,
+        plan: RequestPlan,
+        room: SpoolRoom,
+        holder: Holder,
+        examiner: Examiner,
     ) -> None:
         self._runtime = runtime
+        self._fault_log = fault_log
         self._plan = plan
         self._room = room
         self._holder = holder
@@ -171,8 +180,8 @@ class BodyIntake:
     def _refuse_for_room(self, exchange: ExchangeControl) -> None:
         """Refuse a body where the visitor, their link or their address holds as much as it may."""
         _, link, address = self._holder
-        request_id = self._runtime.next_request_id()
-        self._runtime.tell_of_client(
+        request_id = self._fault_log.next_request_id()
+        self._fault_log.of_client(
             "spool_used_up",
             address,
             request_id=request_id,
@@ -224,8 +233,8 @@ class BodyIntake:
             self._refuse_unexamined(self._exchange, error)
 
     def _refuse_unexamined(self, exchange: ExchangeControl, error: NotExaminedError) -> None:
-        request_id = self._runtime.next_request_id()
-        self._runtime.faults.tell(
+        request_id = self._fault_log.next_request_id()
+        self._fault_log.faults.tell(
             "body_not_examined",
             self._holder[1],
             request_id=request_id,
@@ -249,7 +258,7 @@ class BodyIntake:
             exchange.refuse(examined.reason, examined.detail, read=True)
         else:
             exchange.withdraw()
-            exchange.client.answer_instead(examined)
+            exchange.client.answer_instead(examined.status, examined.fields, examined.body)
 
     # Sending
 

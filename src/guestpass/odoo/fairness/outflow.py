@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from guestpass.gateway.runtime import Runtime
 from guestpass.odoo.fairness.spool import Holder, Spool, SpoolRoom
 from guestpass.odoo.http.response_filter import OdooResponse
 from guestpass.wire.chunked import LAST_CHUNK, frame
+from guestpass.wire.runtime import Runtime
 from guestpass.wire.stages import ExchangeControl
 
 

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from guestpass.app.link_cache import LinkEntry
 from guestpass.app.visitor_sessions import NoSession, VisitorSession, VisitorSessions
 from guestpass.domain.reasons import Reason
-from guestpass.gateway.runtime import Runtime
-from guestpass.odoo.fairness.intake import BodyIntake
+from guestpass.gateway.fault_log import FaultLog
 from guestpass.odoo.http.blocked_paths import is_path
 from guestpass.odoo.http.file_filter import FileFilter
 from guestpass.odoo.http.json_bodies import read_little
 from guestpass.odoo.signed_in.session_cookie import session_set_by, without_session
 from guestpass.wire.heads import RequestHead, ResponseHead
+from guestpass.wire.runtime import Runtime
 from guestpass.wire.stages import ExchangeControl
 
 _LOGIN: Final = b"/web/login"
@@ -78,20 +78,35 @@ class SessionUse:
             await self._sessions.moved(self._entry.link.id, self._visitor, self.current, id)
 
 
+class SentRequest(Protocol):
+    """A request that was sent."""
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether all of it is at hand, so that it could be sent once more."""
+        ...
+
+
 class SessionFilter:
-    """What a response says of the session; without an `intake` the request is never repeated.
+    """What a response says of the session; without `sent` the request is never repeated.
 
     `then` is asked as well before a response goes on.
     """
 
-    __slots__ = ("_exchange", "_head", "_intake", "_repeated", "_runtime", "_then", "_use")
+    __slots__ = ("_exchange", "_fault_log", "_head", "_repeated", "_runtime", "_sent", "_then", "_use")
 
     def __init__(
-        self, runtime: Runtime, use: SessionUse, intake: BodyIntake | None = None, then: FileFilter | None = None
+        self,
+        runtime: Runtime,
+        fault_log: FaultLog,
+        use: SessionUse,
+        sent: SentRequest | None = None,
+        then: FileFilter | None = None,
     ) -> None:
         self._runtime = runtime
+        self._fault_log = fault_log
         self._use = use
-        self._intake = intake
+        self._sent = sent
         self._then = then
         self._repeated = False
         self._exchange: ExchangeControl | None = None
@@ -145,7 +160,7 @@ class SessionFilter:
             await self._use.moved(id)
         except Exception:
             # The response is right all the same; the visitor's next request will meet an ended session, and renew it.
-            self._runtime.log.exception("odoo_session_not_written", link=self._use.link_id)
+            self._fault_log.log.exception("odoo_session_not_written", link=self._use.link_id)
         if not exchange.is_over:
             self._release(exchange, head)
 
@@ -156,10 +171,7 @@ class SessionFilter:
     def _may_repeat(self) -> bool:
         """Whether the request could be sent once more, under another session."""
         return (
-            not self._repeated
-            and self._intake is not None
-            and self._intake.is_repeatable
-            and self._use.current is not None
+            not self._repeated and self._sent is not None and self._sent.is_repeatable and self._use.current is not None
         )
 
     def _renew(self, exchange: ExchangeControl) -> None:

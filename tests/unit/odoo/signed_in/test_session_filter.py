@@ -61,7 +61,12 @@ class Stage:
             write_paused=False,
             tunnel_opened=self.open,
         )
-        runtime = cast("Any", SimpleNamespace(spawn=lambda work: self.spawn(tasks, work), log=self.log, draining=False))
+        runtime = cast(
+            "Any",
+            SimpleNamespace(
+                spawn=lambda work: self.spawn(tasks, work), fault_log=SimpleNamespace(log=self.log), draining=False
+            ),
+        )
         runtime.run_queue = Mock()
         runtime.pool = Mock(take=lambda *_, **__: self.upstream)
         runtime.loop = asyncio.get_running_loop()
@@ -75,7 +80,7 @@ class Stage:
         exchange = Exchange(
             cast("Any", self.client), runtime, head, b"", Mock(), answer,
             body_limit=1, response_timeout=1, upgrade=True, owner=Mock(live=entry.live, visitor="bert"),
-            response_filter=SessionFilter(runtime, use), socket=BusSocket(lambda: 3600.0, ""),
+            response_filter=SessionFilter(runtime, runtime.fault_log, use), socket=BusSocket(lambda: 3600.0, ""),
         )  # fmt: skip
         self.serving: Serving = exchange
         exchange.begin()
