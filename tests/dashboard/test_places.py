@@ -31,7 +31,7 @@ async def test_a_link_is_full_while_its_places_are_taken(shown: Dashboard) -> No
         async with core.database.writing() as work:
             for visitor in visitors:
                 until = now + timedelta(minutes=1)
-                taken = await work.visits.take_place(link.id, visitor, version, now, reserved_until=until)
+                taken = await work.places.take_place(link.id, visitor, version, now, reserved_until=until)
                 assert taken is SlotResult.TAKEN
 
     async with shown.signed_in() as web:

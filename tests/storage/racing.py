@@ -96,7 +96,7 @@ async def take_place(database: Database, own: str) -> str | None:
     """The first try of each process is for a visitor whom all know."""
     visitor = "everybody" if own.endswith("_0") else own
     async with database.writing() as work:
-        place = await work.visits.take_place(LINK_ID, visitor, 3, NOON, reserved_until=NOON + timedelta(minutes=1))
+        place = await work.places.take_place(LINK_ID, visitor, 3, NOON, reserved_until=NOON + timedelta(minutes=1))
         return visitor if place in (SlotResult.TAKEN, SlotResult.HELD) else None
 
 

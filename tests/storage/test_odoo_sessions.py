@@ -252,7 +252,7 @@ async def test_a_session_ends_with_its_visit_and_no_other_does(database: Databas
     await sign_in(database, make_session(visitor="eva"))
     async with database.writing() as work:
         await work.visits.record([Activity(LINK_ID, visitor, ((NOON, True),), NOON) for visitor in ("bert", "eva")])
-        assert await work.visits.end(LINK_ID, "bert", NOON)
+        assert await work.places.end(LINK_ID, "bert", NOON)
     assert await end_finished(database) == [BERTS]
     assert await stored(database, "eva") == make_session(visitor="eva")
 

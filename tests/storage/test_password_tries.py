@@ -305,8 +305,8 @@ async def test_who_was_in_before_has_tries_of_their_own(workers: Make) -> None:
 async def test_other_passes_bring_no_tries(workers: Make, worthless: VisitorPass) -> None:
     link = workers()
     async with link.database.writing() as work:
-        await work.visits.take_place(LINK, "ended", 3, NOON, reserved_until=NOON)
-        await work.visits.end(LINK, "ended", NOON)
+        await work.places.take_place(LINK, "ended", 3, NOON, reserved_until=NOON)
+        await work.places.end(LINK, "ended", NOON)
     await link.guess([HERE] * 20)
     assert await link.attempt(RIGHT, passes=[worthless]) is Reason.TRIES_USED_UP
     assert await link.attempt(RIGHT, passes=[worthless, pass_of("anna")]) is None

@@ -38,7 +38,7 @@ async def place_of(
     store: Store, visitor: str, *, at: datetime = NOON, link_id: str = LINK_ID, version: int = VERSION
 ) -> SlotResult:
     async with store.writing() as work:
-        return await work.visits.take_place(link_id, visitor, version, at, reserved_until=at + MINUTE)
+        return await work.places.take_place(link_id, visitor, version, at, reserved_until=at + MINUTE)
 
 
 async def take_all(store: Store, visitors: Sequence[str]) -> list[bool]:
@@ -52,12 +52,12 @@ async def set_limit(store: Store, limit: int | None) -> None:
 
 async def taken(store: Store, at: datetime = NOON) -> int:
     async with store.reading() as work:
-        return (await work.visits.places_taken([LINK_ID, OTHER_ID], at)).get(LINK_ID, 0)
+        return (await work.places.places_taken([LINK_ID, OTHER_ID], at)).get(LINK_ID, 0)
 
 
 async def end(store: Store, visitor: str) -> bool:
     async with store.writing() as work:
-        return await work.visits.end(LINK_ID, visitor, NOON + MINUTE)
+        return await work.places.end(LINK_ID, visitor, NOON + MINUTE)
 
 
 async def record(store: Store, visitor: str, at: datetime, *, opening: bool, version: int | None = VERSION) -> None:
@@ -215,11 +215,11 @@ async def test_only_passes_that_would_open_the_link_are_remembered(database: Dat
     await take_all(database, ["anna", "bert"])
     await end(database, "anna")
     async with database.reading() as work:
-        assert await work.visits.ended(LINK_ID) == {"anna"}
+        assert await work.places.ended(LINK_ID) == {"anna"}
     await renew(database)
     async with database.reading() as work:
-        assert await work.visits.ended(LINK_ID) == frozenset()
-        assert await work.visits.ended_of(LINK_ID, ["anna", "bert"]) == {"anna"}
+        assert await work.places.ended(LINK_ID) == frozenset()
+        assert await work.places.ended_of(LINK_ID, ["anna", "bert"]) == {"anna"}
 
 
 async def test_a_place_whose_pass_does_not_come_back_goes_to_somebody_else(database: Database) -> None:
@@ -230,7 +230,7 @@ async def test_a_place_whose_pass_does_not_come_back_goes_to_somebody_else(datab
     assert await taken(database, NOON + MINUTE) == 1
     assert await place_of(database, "carl", at=NOON + MINUTE) is SlotResult.RECLAIMED
     async with database.reading() as work:
-        assert await work.visits.ended(LINK_ID) == {"bert"}
+        assert await work.places.ended(LINK_ID) == {"bert"}
     assert await place_of(database, "bert", at=NOON + MINUTE) is SlotResult.GONE
     assert not await take(database, "dora", at=NOON + MINUTE), "anna has come back, and carl has a minute"
 
@@ -242,7 +242,7 @@ async def test_a_place_is_kept_as_long_as_nobody_needs_it(database: Database) ->
     assert await place_of(database, "carl", at=NOON + 7 * MINUTE) is SlotResult.RECLAIMED
     assert await place_of(database, "anna", at=NOON + 9 * MINUTE) is SlotResult.HELD
     async with database.reading() as work:
-        assert await work.visits.ended(LINK_ID) == {"bert"}
+        assert await work.places.ended(LINK_ID) == {"bert"}
 
 
 async def test_what_was_reserved_while_the_clock_was_ahead_goes_on_too(database: Database) -> None:
@@ -261,21 +261,21 @@ async def test_as_many_reservations_end_as_are_needed_and_no_more(database: Data
     await set_limit(database, 3)
     assert await place_of(database, "eva", at=NOON + MINUTE) is SlotResult.RECLAIMED
     async with database.reading() as work:
-        assert await work.visits.ended(LINK_ID) == {"anna", "bert"}
+        assert await work.places.ended(LINK_ID) == {"anna", "bert"}
     assert await taken(database) == 3
 
 
 async def test_the_place_of_who_has_left_is_free_at_once(database: Database) -> None:
     await take_all(database, ["anna", "bert"])
     async with database.writing() as work:
-        await work.visits.free_place(LINK_ID, "anna", NOON)
+        await work.places.free_place(LINK_ID, "anna", NOON)
     assert await taken(database) == 1
     # They may have the answer all the same.
     await come_back(database, "anna")
     assert await taken(database) == 2
     async with database.writing() as work:
-        await work.visits.free_place(LINK_ID, "anna", NOON)
-        await work.visits.free_place(LINK_ID, "bert", NOON)
+        await work.places.free_place(LINK_ID, "anna", NOON)
+        await work.places.free_place(LINK_ID, "bert", NOON)
     assert await place_of(database, "carl") is SlotResult.RECLAIMED
     assert not await take(database, "dora")
 
@@ -286,7 +286,7 @@ async def test_the_same_browser_takes_its_place_again(database: Database) -> Non
     assert not await take(database, "carl", at=NOON + MINUTE - SECOND)
     assert await place_of(database, "carl", at=NOON + MINUTE) is SlotResult.RECLAIMED, "which is bert's"
     async with database.reading() as work:
-        assert await work.visits.ended(LINK_ID) == {"bert"}
+        assert await work.places.ended(LINK_ID) == {"bert"}
 
 
 async def test_newcomers_get_so_many_places_in_an_hour_however_soon_they_leave(database: Database) -> None:
@@ -315,28 +315,28 @@ async def test_who_asked_again_keeps_the_place_that_the_first_try_gives_back(dat
     first, again = NOON + MINUTE, NOON + MINUTE + SECOND
     assert await place_of(database, "anna", at=NOON + SECOND) is SlotResult.HELD
     async with database.writing() as work:
-        await work.visits.free_place(LINK_ID, "anna", NOON + SECOND, reserved_until=first)
-        await work.visits.give_place_back(LINK_ID, "anna", reserved_until=first)
+        await work.places.free_place(LINK_ID, "anna", NOON + SECOND, reserved_until=first)
+        await work.places.give_place_back(LINK_ID, "anna", reserved_until=first)
     assert not await take(database, "carl", at=NOON + SECOND)
     async with database.writing() as work:
-        await work.visits.give_place_back(LINK_ID, "anna", reserved_until=again)
-        await work.visits.free_place(LINK_ID, "bert", NOON + SECOND, reserved_until=first)
+        await work.places.give_place_back(LINK_ID, "anna", reserved_until=again)
+        await work.places.free_place(LINK_ID, "bert", NOON + SECOND, reserved_until=first)
     assert await taken(database, NOON + SECOND) == 0
 
 
 async def test_who_leaves_has_ended_also_before_anything_was_told_of_them(database: Database) -> None:
     await take(database, "anna")
     async with database.writing() as work:
-        assert await work.visits.leave(LINK_ID, "anna", VERSION, NOON)
-        assert not await work.visits.leave(LINK_ID, "anna", VERSION, NOON + MINUTE)
-        assert await work.visits.leave(LINK_ID, "bert", VERSION, NOON)
-        assert await work.visits.leave(LINK_ID, "others-x", VERSION, NOON, told_apart=False)
-        assert not await work.visits.leave(LINK_ID, "carl", VERSION - 1, NOON)
+        assert await work.places.leave(LINK_ID, "anna", VERSION, NOON)
+        assert not await work.places.leave(LINK_ID, "anna", VERSION, NOON + MINUTE)
+        assert await work.places.leave(LINK_ID, "bert", VERSION, NOON)
+        assert await work.places.leave(LINK_ID, "others-x", VERSION, NOON, told_apart=False)
+        assert not await work.places.leave(LINK_ID, "carl", VERSION - 1, NOON)
     assert await taken(database) == 0
     await record(database, "bert", NOON, opening=True)
     assert await counted(database) == (1, 1)
     async with database.reading() as work:
-        assert await work.visits.ended(LINK_ID) == {"anna", "bert", "others-x"}
+        assert await work.places.ended(LINK_ID) == {"anna", "bert", "others-x"}
         visitors = await work.visits.visitors(LINK_ID, after=None, limit=9)
         assert await work.visits.count_visitors(LINK_ID) == 2
     assert {each.id: each.ended_at for each in visitors} == {"anna": NOON, "bert": NOON}

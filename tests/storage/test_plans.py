@@ -251,9 +251,9 @@ async def _look(database: Database) -> None:
         await work.accounts.all(KEY)
         await work.accounts.of_org(ORG)
         await work.accounts.links_using(KEY, "anna", now=NOON)
-        await work.visits.ended(LINK_ID)
-        await work.visits.ended_of(LINK_ID, ["visitor1", "other"])
-        await work.visits.places_taken([LINK_ID, "link7"], NOON)
+        await work.places.ended(LINK_ID)
+        await work.places.ended_of(LINK_ID, ["visitor1", "other"])
+        await work.places.places_taken([LINK_ID, "link7"], NOON)
         await work.visits.visitor(LINK_ID, "visitor0")
         for after in (None, (NOON, 5)):
             await work.visits.visitors(LINK_ID, after=after, limit=51)
@@ -335,8 +335,8 @@ async def _write(database: Database) -> None:
             ]
         )
         await _take_places(work)
-        await work.visits.give_place_back("link1", "nobody", reserved_until=NOON)
-        await work.visits.end("link1", "other", NOON)
+        await work.places.give_place_back("link1", "nobody", reserved_until=NOON)
+        await work.places.end("link1", "other", NOON)
         await work.visits.add_events([LinkEvent("link1", NOON, EventKind.CHANGED, "olga", "label")])
         await work.refusals.add([Refusal("link1", NOON, "ended", None, None, None, None)])
         await work.odoo_sessions.claim(replace(session, revision=0), claim="c", now=NOON, until=NOON + DAY)
@@ -372,13 +372,13 @@ async def _sign_out(work: SQLUnitOfWork, at: OdooAddress) -> None:
 
 async def _take_places(work: UnitOfWork) -> None:
     for visitor in ("other", "third"):
-        await work.visits.take_place("link1", visitor, 1, NOON - DAY, reserved_until=NOON)
-    await work.visits.free_place("link1", "other", NOON)
+        await work.places.take_place("link1", visitor, 1, NOON - DAY, reserved_until=NOON)
+    await work.places.free_place("link1", "other", NOON)
     await work.links.update(replace(make_link("link1", environment=KEY), version=1, max_visitors=3))
-    place = await work.visits.take_place("link1", "fourth", 1, NOON, reserved_until=NOON + DAY)
+    place = await work.places.take_place("link1", "fourth", 1, NOON, reserved_until=NOON + DAY)
     assert place is SlotResult.RECLAIMED
-    await work.visits.leave("link1", "fifth", 1, NOON)
-    await work.visits.leave("link1", "sixth", 1, NOON, told_apart=False)
+    await work.places.leave("link1", "fifth", 1, NOON)
+    await work.places.leave("link1", "sixth", 1, NOON, told_apart=False)
 
 
 async def _keep_house(database: Database, clock: SetClock) -> None:

@@ -103,7 +103,7 @@ async def test_one_of_many_workers_removes_and_in_batches(
 async def test_passes_from_before_open_nothing_when_such_a_link_is_resumed(database: Database, clock: SetClock) -> None:
     await visit(database, LINK_ID, "anna")
     async with database.writing() as work:
-        assert await work.visits.end(LINK_ID, "anna", NOON)
+        assert await work.places.end(LINK_ID, "anna", NOON)
         before = await work.changes.last()
     version = (await link_of(database)).version
     clock.time = NOON + DAY + KEPT

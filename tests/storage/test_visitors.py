@@ -125,11 +125,11 @@ async def test_visitors_who_were_seen_at_one_moment_are_on_one_page_each(databas
 async def test_an_ended_visit_is_ended_once(database: Database) -> None:
     await record(database, opening("anna", NOON), opening("bert", NOON), opening("anna", NOON, OTHER_ID))
     async with database.writing() as work:
-        assert await work.visits.end(LINK_ID, "anna", NOON + MINUTE)
-        assert not await work.visits.end(LINK_ID, "anna", NOON + HOUR)
-        assert not await work.visits.end(LINK_ID, "eva", NOON)
-        assert await work.visits.ended(LINK_ID) == {"anna"}
-        assert await work.visits.ended(OTHER_ID) == frozenset()
+        assert await work.places.end(LINK_ID, "anna", NOON + MINUTE)
+        assert not await work.places.end(LINK_ID, "anna", NOON + HOUR)
+        assert not await work.places.end(LINK_ID, "eva", NOON)
+        assert await work.places.ended(LINK_ID) == {"anna"}
+        assert await work.places.ended(OTHER_ID) == frozenset()
     # What she did just before the end may be told after it.
     await record(database, Activity(LINK_ID, "anna", (), NOON + MINUTE))
     assert (await visitor(database, "anna")).ended_at == NOON + MINUTE
@@ -150,7 +150,7 @@ async def test_who_is_there_is_counted_by_link_and_by_environment(database: Data
         Activity(LINK_ID, "bert", (), None, since + SECOND),
     )
     async with database.writing() as work:
-        await work.visits.end(THIRD_ID, "finn", NOON)
+        await work.places.end(THIRD_ID, "finn", NOON)
     async with database.reading() as work:
         ids = [LINK_ID, OTHER_ID, THIRD_ID, *(f"absent{number}" for number in range(1_000))]
         assert await work.visits.live(ids, since) == {LINK_ID: 2, OTHER_ID: 1, THIRD_ID: 1}

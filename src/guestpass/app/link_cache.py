@@ -323,7 +323,7 @@ class LinkCache:
                 names = await work.environments.http_only_cookies(link.environment) if link is not None else ()
                 named = (link.environment, link.account) if link is not None and link.account is not None else None
                 account = await work.accounts.get(*named) if named is not None else None
-                ended = await work.visits.ended(link_id) if link is not None else frozenset()
+                ended = await work.places.ended(link_id) if link is not None else frozenset()
                 branding = await work.brandings.get(link.environment.org) if link is not None else None
             if generation == self._generation:
                 break

@@ -116,7 +116,7 @@ class LinkRecords:
             if visitor == OTHERS or await work.visits.visitor(id, visitor) is None:
                 raise NotFound("visitor", visitor)
             now = self._clock.now()
-            changed = await work.visits.end(id, visitor, now)
+            changed = await work.places.end(id, visitor, now)
             if changed:
                 await work.visits.add_events([LinkEvent(id, now, EventKind.VISIT_ENDED, who.sub, visitor)])
                 await work.changes.append(ChangeKind.LINK, id)

@@ -407,7 +407,7 @@ class LinkService:
         sealed = await work.links.sealed_tokens(ids)
         live = await work.visits.live(ids, now - LIVE)
         limited = [link.id for link in links if link.max_visitors is not None]
-        taken = await work.visits.places_taken(limited, now) if limited else {}
+        taken = await work.places.places_taken(limited, now) if limited else {}
         named = {(account.environment, account.name): account for account in accounts}
         return [
             OwnedLink(

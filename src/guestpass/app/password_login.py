@@ -225,5 +225,5 @@ class PasswordLogin:
 async def _known_visitor(work: UnitOfWork, link: ShareLink, passes: Sequence[VisitorPass]) -> str | None:
     """Who this is, where one of the passes shows that they were in before and their owner has not sent them out."""
     own = [each.visitor for each in passes if each.link_id == link.id and not each.is_preview]
-    ended = await work.visits.ended_of(link.id, own)
+    ended = await work.places.ended_of(link.id, own)
     return next((visitor for visitor in own if visitor not in ended), None)

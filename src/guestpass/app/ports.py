@@ -623,6 +623,46 @@ class Visits(Protocol):
         """
         ...
 
+    async def visitor(self, link_id: str, visitor: str) -> Visitor | None: ...
+
+    async def visitors(self, link_id: str, *, after: tuple[datetime, int] | None, limit: int) -> list[Visitor]:
+        """The first `limit` visitors behind `after` (last seen, number), those seen last first."""
+        ...
+
+    async def count_visitors(self, link_id: str) -> int:
+        """How many visitors `visitors` has, over all."""
+        ...
+
+    async def live(self, link_ids: Sequence[str], since: datetime) -> dict[str, int]:
+        """How many visitors of each link showed a sign of life after `since`; without those that have none."""
+        ...
+
+    async def live_by_environment(self, org: str, since: datetime) -> dict[str, int]:
+        """The same for each of an organisation's environments."""
+        ...
+
+    async def hours(self, link_id: str, since: datetime) -> dict[datetime, int]:
+        """How many visits began in each hour from `since` on, by the hour's beginning; without those that have none."""
+        ...
+
+    async def add_events(self, events: Sequence[LinkEvent]) -> None:
+        """Append to links' histories; events of links that are gone are dropped."""
+        ...
+
+    async def events(self, link_id: str) -> list[LinkEvent]:
+        """A link's history, oldest first."""
+        ...
+
+    async def newest_events(
+        self, link_id: str, *, kinds: Sequence[EventKind], before: tuple[datetime, int] | None, limit: int
+    ) -> list[LinkEvent]:
+        """The newest `limit` events of these kinds that lie before `before` (time, number), newest first."""
+        ...
+
+
+class Places(Protocol):
+    """Where it is kept whom a link has let in, and whose visits have ended."""
+
     async def take_place(
         self, link_id: str, visitor: str, version: int, at: datetime, *, reserved_until: datetime
     ) -> SlotResult:
@@ -667,42 +707,6 @@ class Visits(Protocol):
 
     async def ended_of(self, link_id: str, given: Sequence[str]) -> frozenset[str]:
         """Those of these visitors whose visits were ended, whatever their passes are worth by now."""
-        ...
-
-    async def visitor(self, link_id: str, visitor: str) -> Visitor | None: ...
-
-    async def visitors(self, link_id: str, *, after: tuple[datetime, int] | None, limit: int) -> list[Visitor]:
-        """The first `limit` visitors behind `after` (last seen, number), those seen last first."""
-        ...
-
-    async def count_visitors(self, link_id: str) -> int:
-        """How many visitors `visitors` has, over all."""
-        ...
-
-    async def live(self, link_ids: Sequence[str], since: datetime) -> dict[str, int]:
-        """How many visitors of each link showed a sign of life after `since`; without those that have none."""
-        ...
-
-    async def live_by_environment(self, org: str, since: datetime) -> dict[str, int]:
-        """The same for each of an organisation's environments."""
-        ...
-
-    async def hours(self, link_id: str, since: datetime) -> dict[datetime, int]:
-        """How many visits began in each hour from `since` on, by the hour's beginning; without those that have none."""
-        ...
-
-    async def add_events(self, events: Sequence[LinkEvent]) -> None:
-        """Append to links' histories; events of links that are gone are dropped."""
-        ...
-
-    async def events(self, link_id: str) -> list[LinkEvent]:
-        """A link's history, oldest first."""
-        ...
-
-    async def newest_events(
-        self, link_id: str, *, kinds: Sequence[EventKind], before: tuple[datetime, int] | None, limit: int
-    ) -> list[LinkEvent]:
-        """The newest `limit` events of these kinds that lie before `before` (time, number), newest first."""
         ...
 
 
@@ -835,6 +839,8 @@ class UnitOfWork(Protocol):
     def links(self) -> Links: ...
     @property
     def visits(self) -> Visits: ...
+    @property
+    def places(self) -> Places: ...
     @property
     def refusals(self) -> Refusals: ...
     @property

@@ -57,7 +57,7 @@ class VisitorSlots:
         costs = _costs(link, link.max_visitors, address)
         self._spend(costs)
         async with self._store.writing(visitors_of(link.id)) as work:
-            place = await work.visits.take_place(link.id, visitor, link.version, now, reserved_until=now + RESERVED)
+            place = await work.places.take_place(link.id, visitor, link.version, now, reserved_until=now + RESERVED)
             if place is SlotResult.RECLAIMED:
                 # The passes of those who had it are worth nothing now.
                 await work.changes.append(ChangeKind.LINK, link.id)
@@ -85,12 +85,12 @@ class VisitorSlots:
         if self._freed is None or self._freed.spend(f"{link_id} {counted_as(address)}") is None:
             async with self._store.writing(visitors_of(link_id)) as work:
                 until = taken_at + RESERVED if taken_at is not None else None
-                await work.visits.free_place(link_id, visitor, self._clock.now(), reserved_until=until)
+                await work.places.free_place(link_id, visitor, self._clock.now(), reserved_until=until)
 
     async def give_back(self, link_id: str, visitor: str, taken_at: datetime) -> None:
         """Free the place of a visitor who was refused after all, and never held a pass for it."""
         async with self._store.writing(visitors_of(link_id)) as work:
-            await work.visits.give_place_back(link_id, visitor, reserved_until=taken_at + RESERVED)
+            await work.places.give_place_back(link_id, visitor, reserved_until=taken_at + RESERVED)
 
     async def leave(self, passes: Sequence[VisitorPass]) -> None:
         """End the visits of somebody who logs out or gives up their passes: these open nothing from now on."""
@@ -109,7 +109,7 @@ class VisitorSlots:
         if not told_apart and await work.odoo_sessions.get(link_id, visitor) is None:
             return False
         now = self._clock.now()
-        return await work.visits.leave(link_id, visitor, given_up.link_version, now, told_apart=told_apart)
+        return await work.places.leave(link_id, visitor, given_up.link_version, now, told_apart=told_apart)
 
 
 def _costs(link: ShareLink, places: int, address: str) -> dict[str, int]:

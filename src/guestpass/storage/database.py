@@ -33,6 +33,7 @@ from guestpass.storage.odoo_sessions import SQLOdooSessions
 from guestpass.storage.odoo_sign_outs import SQLOdooSignOuts
 from guestpass.storage.open_files import OpenFiles
 from guestpass.storage.outages import OUTAGES, in_words, is_damage, is_for_reading_only
+from guestpass.storage.places import SQLPlaces
 from guestpass.storage.reachability import SQLReachabilities
 from guestpass.storage.refusals import SQLRefusals
 from guestpass.storage.revoked_tokens import SQLRevokedTokens
@@ -104,6 +105,7 @@ class SQLUnitOfWork:
         self.environments: Final = SQLEnvironments(connection, self.changes)
         self.links: Final = SQLLinks(connection)
         self.visits: Final = SQLVisits(connection)
+        self.places: Final = SQLPlaces(connection)
         self.refusals: Final = SQLRefusals(connection)
         self.accounts: Final = SQLAccounts(connection)
         self.brandings: Final = SQLBrandings(connection)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import groupby, zip_longest
 from operator import itemgetter
 from typing import Any
@@ -21,7 +21,6 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
-    exists,
     false,
     func,
     literal,
@@ -33,17 +32,16 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.dml import ReturningInsert
 
-from guestpass.app.ports import Activity, SlotResult
+from guestpass.app.ports import Activity
 from guestpass.domain.link import VISIT_SILENCE, EventKind, LinkEvent
 from guestpass.domain.visit import OPENINGS_KEPT, OTHERS, Visitor
 from guestpass.storage import dialect
 from guestpass.storage.batch import append_to, rows, told
 from guestpass.storage.links import IDS_PER_QUERY
+from guestpass.storage.places import is_current, is_visitor
 from guestpass.storage.tables import link_events, links, visit_hours, visitors
 
 
@@ -89,89 +87,9 @@ class SQLVisits:
         if counted or further:
             await self._add_to_links(counted, further)
 
-    async def take_place(
-        self, link_id: str, visitor: str, version: int, at: datetime, *, reserved_until: datetime
-    ) -> SlotResult:
-        """Let a visitor in with a pass of this version, where the link has room; see the port for the rules.
-
-        Nobody else writes between these statements.
-        """
-        values = {
-            "of_link": link_id,
-            "of_visitor": visitor,
-            "of_version": version,
-            "start": at,
-            "reserve": reserved_until,
-            "far": at + _FAR_AHEAD,
-        }
-        room = (await self._connection.execute(_ROOM, values)).one_or_none()
-        if room is None:
-            return SlotResult.GONE
-        if room.is_known:
-            is_in = (await self._connection.execute(_RESERVE_AGAIN, values)).rowcount > 0
-            return SlotResult.HELD if is_in else SlotResult.GONE
-        too_many = room.held + 1 - room.max_visitors if room.max_visitors is not None else 0
-        if too_many > room.lapsed:
-            return SlotResult.FULL
-        if too_many > 0:
-            await self._connection.execute(_RECLAIM, {**values, "too_many": too_many})
-        await self._connection.execute(_TAKE_PLACE, values)
-        return SlotResult.RECLAIMED if too_many > 0 else SlotResult.TAKEN
-
-    async def free_place(
-        self, link_id: str, visitor: str, at: datetime, *, reserved_until: datetime | None = None
-    ) -> None:
-        is_reserved = and_(_is(link_id, visitor), visitors.c.reserved_until > at)
-        if reserved_until is not None:
-            is_reserved = and_(is_reserved, visitors.c.reserved_until == reserved_until)
-        await self._connection.execute(update(visitors).where(is_reserved).values(reserved_until=at))
-
-    async def give_place_back(self, link_id: str, visitor: str, *, reserved_until: datetime) -> None:
-        never_came = and_(visitors.c.visits == 0, visitors.c.reserved_until == reserved_until)
-        await self._connection.execute(delete(visitors).where(_is(link_id, visitor), never_came))
-
-    async def places_taken(self, link_ids: Sequence[str], now: datetime) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for first in range(0, len(link_ids), IDS_PER_QUERY):
-            query = select(links.c.id, _TAKEN.label("taken")).where(
-                links.c.id.in_(link_ids[first : first + IDS_PER_QUERY])
-            )
-            rows_found = await self._connection.execute(query, {"start": now, "far": now + _FAR_AHEAD})
-            found.update({row.id: row.taken for row in rows_found if row.taken})
-        return found
-
-    async def end(self, link_id: str, visitor: str, at: datetime) -> bool:
-        is_on = exists(select(links.c.id).where(links.c.id == visitors.c.link_id, _is_current(visitors)))
-        statement = update(visitors).where(_is(link_id, visitor), visitors.c.ended_at.is_(None), is_on)
-        return (await self._connection.execute(statement.values(ended_at=at))).rowcount > 0
-
-    async def leave(self, link_id: str, visitor: str, version: int, at: datetime, *, told_apart: bool = True) -> bool:
-        """The same for whoever leaves by themselves, also where nothing of them was written yet."""
-        values = {"of_link": link_id, "of_visitor": visitor, "of_version": version, "start": at}
-        statement = _LEAVE if told_apart else _LEAVE_UNLISTED
-        return (await self._connection.execute(statement, values)).scalar() is not None
-
-    async def ended(self, link_id: str) -> frozenset[str]:
-        query = (
-            select(visitors.c.visitor)
-            .join(links, links.c.id == visitors.c.link_id)
-            .where(visitors.c.link_id == link_id, visitors.c.ended_at.is_not(None))
-            # Without a version nobody knows for certain that the pass is of a former one.
-            .where(or_(visitors.c.link_version == links.c.version, visitors.c.link_version.is_(None)))
-        )
-        return frozenset((await self._connection.execute(query)).scalars())
-
-    async def ended_of(self, link_id: str, given: Sequence[str]) -> frozenset[str]:
-        if not given:
-            return frozenset()
-        query = select(visitors.c.visitor).where(
-            visitors.c.link_id == link_id, visitors.c.visitor.in_(given), visitors.c.ended_at.is_not(None)
-        )
-        return frozenset((await self._connection.execute(query)).scalars())
-
     async def visitor(self, link_id: str, visitor: str) -> Visitor | None:
         """The visitor, or None."""
-        query = _LISTED.where(_is(link_id, visitor))
+        query = _LISTED.where(is_visitor(link_id, visitor))
         row = (await self._connection.execute(query)).one_or_none()
         return None if row is None else _visitor(row)
 
@@ -389,18 +307,12 @@ def _key(run: _Run) -> tuple[str, str]:
 
 # The statements are built once: they are many in a busy moment, and building one takes longer than running it.
 _OF_LINK = bindparam("of_link", type_=links.c.id.type)
-_OF_VISITOR = bindparam("of_visitor", type_=visitors.c.visitor.type)
-_START = bindparam("start", type_=visitors.c.last_seen.type)
 
 
 def _later(column: ColumnElement[datetime], at: ColumnElement[datetime]) -> ColumnElement[datetime]:
     """The later of both, the other one where one is NULL."""
     return case((or_(column < at, column.is_(None)), at), else_=column)
 
-
-_NEXT_NUMBER = (
-    select(func.coalesce(func.max(visitors.c.number), 0) + 1).where(visitors.c.link_id == _OF_LINK).scalar_subquery()
-)
 
 _RUNS = told(
     link_id=visitors.c.link_id,
@@ -531,114 +443,12 @@ _TELL = (
 )
 
 
-_VERSION = bindparam("of_version", type_=links.c.version.type)
-_RESERVE = bindparam("reserve", type_=visitors.c.reserved_until.type)
-_FAR = bindparam("far", type_=visitors.c.reserved_until.type)
-_FAR_AHEAD = timedelta(hours=1)
-"""More than workers' clocks are apart."""
-
-
-def _is_current(visitor: FromClause) -> ColumnElement[bool]:
-    """Whether a visitor's pass is of the present version of their link, which the query has too; else it is over."""
-    of = visitor.c
-    return case(
-        (of.link_version.is_not(None), of.link_version == links.c.version),
-        else_=or_(links.c.version_since.is_(None), of.first_seen >= links.c.version_since),
-    )
-
-
-def _held(*conditions: Callable[[ReadOnlyColumnCollection[str, Any]], ColumnElement[bool]]) -> ColumnElement[int]:
-    """How many visitors hold a place of the link that the query around this has, and meet the conditions."""
-    of = visitors.alias("holding").c
-    # The rule of `_is_current`, in two parts that are searches in the index.
-    from_before = and_(
-        of.link_version.is_(None), or_(links.c.version_since.is_(None), of.first_seen >= links.c.version_since)
-    )
-    of_version, of_none = (
-        select(func.count())
-        .where(of.link_id == links.c.id, of.ended_at.is_(None), is_current, *(each(of) for each in conditions))
-        .correlate(links)
-        .scalar_subquery()
-        for is_current in (of.link_version == links.c.version, from_before)
-    )
-    return of_version + of_none
-
-
-def _is_lapsed(of: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[bool]:
-    """Whether a place goes on to who needs it; also where it was reserved while the clock was far ahead."""
-    return or_(of.reserved_until <= _START, of.reserved_until > _FAR)
-
-
-_TAKEN = _held(lambda of: or_(of.reserved_until.is_(None), not_(_is_lapsed(of))))
-_ROOM = select(
-    links.c.max_visitors,
-    _held().label("held"),
-    _held(_is_lapsed).label("lapsed"),
-    exists().where(visitors.c.link_id == _OF_LINK, visitors.c.visitor == _OF_VISITOR).label("is_known"),
-).where(links.c.id == _OF_LINK, links.c.version == _VERSION)
-_OF_PASS = and_(
-    visitors.c.link_id == _OF_LINK,
-    visitors.c.ended_at.is_(None),
-    or_(visitors.c.link_version == _VERSION, visitors.c.link_version.is_(None)),
-)
-_RESERVE_AGAIN = (
-    update(visitors)
-    .where(_OF_PASS, visitors.c.visitor == _OF_VISITOR)
-    .values(reserved_until=case((visitors.c.reserved_until.is_(None), null()), else_=_RESERVE))
-)
-_LAPSED = (
-    select(visitors.c.visitor)
-    .where(_OF_PASS, _is_lapsed(visitors.c))
-    .order_by(visitors.c.reserved_until, visitors.c.number)
-    .limit(bindparam("too_many", type_=visitors.c.visits.type))
-)
-_RECLAIM = (
-    update(visitors)
-    .where(visitors.c.link_id == _OF_LINK, visitors.c.visitor.in_(_LAPSED.correlate(None)))
-    .values(ended_at=_START)
-)
-
-
-def _newcomer(**further: ColumnElement[Any]) -> Insert:
-    """Insert a visitor of whom nothing was written yet; nothing where the link is gone or has another version."""
-    row = {
-        "link_id": _OF_LINK,
-        "visitor": _OF_VISITOR,
-        "first_seen": _START,
-        "last_seen": _START,
-        "visits": literal(0, visitors.c.visits.type),
-        "visit_started_at": _START,
-        "visit_opened": false(),
-        "number": _NEXT_NUMBER,
-        "present_at": _START,
-        "link_version": _VERSION,
-        **further,
-    }
-    is_current = exists(select(links.c.id).where(links.c.id == _OF_LINK, links.c.version == _VERSION))
-    return dialect.insert(visitors).from_select(list(row), select(*row.values()).where(is_current))
-
-
-def _leave(**further: ColumnElement[Any]) -> ReturningInsert[int]:
-    return (
-        _newcomer(ended_at=_START, **further)
-        .on_conflict_do_update(
-            index_elements=[visitors.c.link_id, visitors.c.visitor],
-            set_={"ended_at": _START},
-            where=visitors.c.ended_at.is_(None),
-        )
-        .returning(visitors.c.number)
-    )
-
-
-_TAKE_PLACE = _newcomer(reserved_until=_RESERVE)
-_LEAVE = _leave()
-_LEAVE_UNLISTED = _leave(number=literal(0, visitors.c.number.type))
 _IS_LISTED = or_(visitors.c.number > 0, visitors.c.visits > 0, visitors.c.visitor == OTHERS)
 """Not those who left and were not told apart: their rows only say that their passes are worth nothing."""
 _OVER_AT = func.coalesce(
     visitors.c.ended_at,
     case(
-        (_is_current(visitors), null()),
+        (is_current(visitors), null()),
         else_=func.coalesce(links.c.version_since, visitors.c.present_at, visitors.c.last_seen),
     ),
     type_=visitors.c.ended_at.type,
@@ -720,13 +530,9 @@ _KINDS = [kind.value for kind in EventKind]
 _ADD_EVENTS = append_to(link_events, "link_id", "at", "kind", "actor", "detail")
 
 
-def _is(link_id: str, visitor: str) -> ColumnElement[bool]:
-    return and_(visitors.c.link_id == link_id, visitors.c.visitor == visitor)
-
-
 def _live(query: Select[Any], since: datetime) -> Select[Any]:
     """Of visitors and their links; who only looks, or is one of the others, left with a row that is ended."""
-    return query.where(visitors.c.present_at > since, visitors.c.ended_at.is_(None), _is_current(visitors))
+    return query.where(visitors.c.present_at > since, visitors.c.ended_at.is_(None), is_current(visitors))
 
 
 def _event(row: Row[Any]) -> LinkEvent:

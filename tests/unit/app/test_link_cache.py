@@ -316,7 +316,7 @@ async def test_networks_are_known_at_once_and_their_removal_cuts_nothing(
 async def end_visit(store: StoppingStore, visitor: str) -> None:
     async with store.writing() as work:
         await work.visits.record([Activity(LINK_ID, visitor, ((NOON, True),), NOON)])
-        assert await work.visits.end(LINK_ID, visitor, NOON)
+        assert await work.places.end(LINK_ID, visitor, NOON)
 
 
 async def test_an_ended_visit_is_known_and_cut_once_and_no_other_is(directory: LinkCache, store: StoppingStore) -> None:
