@@ -15,16 +15,16 @@ router = APIRouter(tags=["Health"])
 
 
 class Health(BaseModel):
-    """Always the same: whoever can answer is well."""
+    """Liveness: answering means alive."""
 
     status: Literal["ok"] = "ok"
 
 
 class Readiness(BaseModel):
-    """`degraded` where visitors are served and changes can fail; `detail` says why then."""
+    """`degraded` while visitors are served but changes can fail; `detail` says why."""
 
     status: Literal["ok", "degraded"] = "ok"
-    detail: str | None = Field(default=None, description="Why changes can fail.")
+    detail: str | None = Field(default=None, description="Why changes can fail, where the status is `degraded`.")
 
 
 @router.get(

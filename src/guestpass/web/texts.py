@@ -220,7 +220,7 @@ NOTICES: Final[dict[Reason, Words]] = {
         "Service workers are not served where links share one origin.",
     ),
     Reason.VERSION_NOT_SUPPORTED: Words(
-        mark("Your browser speaks another language"),
+        mark("Your browser is too old"),
         mark("Please use a current browser."),
         "Only HTTP/1.0 and HTTP/1.1 are supported.",
     ),

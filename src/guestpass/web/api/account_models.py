@@ -118,7 +118,9 @@ class AccountBody(ResponseModel):
     created_at: datetime = Field(examples=["2026-03-04T05:06:07Z"])
     created_by: str = Field(description="The `sub` of the bearer token that added it.", examples=["olga"])
     refused_at: datetime | None = Field(description="When Odoo last refused it; null while it works.")
-    refusal: SignInRefusal | None = Field(description="Why it did; the environment's findings say it in words.")
+    refusal: SignInRefusal | None = Field(
+        description="Why Odoo refused it; the environment's findings say it in words."
+    )
     warnings: list[WarningBody]
 
     @classmethod

@@ -26,7 +26,10 @@ class InstallationBody(ResponseModel):
     version: str = Field(examples=["1.0.0"])
     public_url: str = Field(examples=["https://share.example.com"])
     link_domain: str | None = Field(description="Null: all links open on `publicUrl`.", examples=["links.example.com"])
-    client_address: str = Field(description="The caller's, as TRUSTED_PROXIES rules.", examples=["192.0.2.7"])
+    client_address: str = Field(
+        description="The caller's address; a proxy's word for it counts if it is in TRUSTED_PROXIES.",
+        examples=["192.0.2.7"],
+    )
     org: str = Field(description="The organisation that the caller acts in.", examples=["default"])
     findings: list[WarningBody] = Field(description="What the operator should know.")
 

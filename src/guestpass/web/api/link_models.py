@@ -298,7 +298,7 @@ class ShareLinkBody(ResponseModel):
     visits: int = Field(description="How often it was opened.", examples=[3])
     visitors: int = Field(description="How many browsers opened it.", examples=[2])
     visitors_now: int = Field(
-        description="How many of them asked for something, or had something open, within the last minute.",
+        description="How many of them requested something, or had something open, within the last minute.",
         examples=[1],
     )
     access: Access = Field(description="What visitors may do.", examples=["full"])
@@ -371,9 +371,11 @@ class LinkIds(Given):
 class DeactivatedBody(ResponseModel):
     """What became of each link."""
 
-    deactivated: list[str] = Field(description="Opened until now.", examples=[["k7nq2w5d3mzr4xta"]])
-    already_deactivated: list[str] = Field(description="Were deactivated before.", examples=[[]])
-    not_found: list[str] = Field(description="Are not there, or not for this caller.", examples=[[]])
+    deactivated: list[str] = Field(description="The links that this has closed.", examples=[["k7nq2w5d3mzr4xta"]])
+    already_deactivated: list[str] = Field(description="The links that were deactivated before.", examples=[[]])
+    not_found: list[str] = Field(
+        description="The ids of links that don't exist, or that the caller may not see.", examples=[[]]
+    )
 
     @classmethod
     def of(cls, many: ManyDeactivated) -> DeactivatedBody:

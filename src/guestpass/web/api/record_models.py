@@ -66,7 +66,10 @@ class HistoryBody(ResponseModel):
 class PasswordTriesBody(ResponseModel):
     """Whether a link's password can be tried from addresses that have failed."""
 
-    locked_until: datetime | None = Field(description="Null: it can.", examples=["2026-03-04T06:06:07Z"])
+    locked_until: datetime | None = Field(
+        description="Until when addresses that have failed can't try again. Null: they can.",
+        examples=["2026-03-04T06:06:07Z"],
+    )
 
 
 class VisitCountBody(ResponseModel):

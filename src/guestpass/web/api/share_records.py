@@ -154,6 +154,6 @@ async def unlock_password(who: SharesWriter, env_id: EnvironmentId, link_id: Lin
 async def list_refusals(who: SharesReader, env_id: EnvironmentId, link_id: LinkId, services: Services) -> RefusalsBody:
     """Returns the last 50 refusals at a link, newest first. Needs the scope `shares:read`.
 
-    A visitor to whom it doesn't open reads a request id on the page; here it tells why.
+    The page of a visitor who was turned away shows a request id; this list says the reason.
     """
     return RefusalsBody.of(await services.records.refusals(who, env_id, link_id))
