@@ -3,67 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from ipaddress import ip_network
 
 import pytest
-from tests.environment_checks import environment_checker
-from tests.storage.samples import CountedEntropy, make_environment
-from tests.unit.wire.descriptors import no_descriptor
+from tests.unit.outbound.upstreams import http_client, saying, serving
 
-from guestpass.app.ports import NotSignedOut
-from guestpass.domain.environment import Environment, Kind, OdooAddress
-from guestpass.domain.errors import DescriptorsUsedUp
-from guestpass.gateway.address_policy import AddressPolicy
-from guestpass.outbound.check import ConnectionChecker
-from guestpass.outbound.http_client import CONNECTIONS, MAX_BODY, AddressNotAllowedError, HttpClient, NoResponseError
-from guestpass.outbound.odoo_sign_in import OdooSignIn
-from guestpass.wire.connector import Connector, UpstreamOrigin
-from guestpass.wire.resolver import Resolver
+from guestpass.outbound.http_client import CONNECTIONS, MAX_BODY, AddressNotAllowedError, NoResponseError
+from guestpass.wire.connector import UpstreamOrigin
 
-Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 REQUEST = b"GET / HTTP/1.1\r\nHost: odoo\r\n\r\n"
-
-
-def http_client(*, deny: str = "192.0.2.0/24", seconds: float = 10.0) -> HttpClient:
-    policy = AddressPolicy(allow=[], deny=[ip_network(deny)], own_listeners=[])
-    return HttpClient(Connector(policy, Resolver()), response_seconds=seconds)
-
-
-@asynccontextmanager
-async def serving(script: Script) -> AsyncIterator[UpstreamOrigin]:
-    """An upstream that follows a script on each connection, from its first request on."""
-    failures: list[BaseException] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await reader.readuntil(b"\r\n\r\n")
-            await script(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        except BaseException as error:
-            failures.append(error)
-            raise
-        finally:
-            writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield UpstreamOrigin("127.0.0.1", server.sockets[0].getsockname()[1], None)
-    assert not failures
-
-
-def saying(answer: bytes, *, at_a_time: int = 1 << 20, then_stay: bool = False) -> Script:
-    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for position in range(0, len(answer), at_a_time):
-            writer.write(answer[position : position + at_a_time])
-            await writer.drain()
-            await asyncio.sleep(0)
-        if then_stay:
-            await reader.read()
-
-    return script
 
 
 @pytest.mark.parametrize("at_a_time", [1, 7, 1 << 20])
@@ -223,63 +171,3 @@ async def test_connecting_sends_nothing() -> None:
         await http_client().connect(UpstreamOrigin("127.0.0.1", server.sockets[0].getsockname()[1], None))
         async with asyncio.timeout(10):
             assert await received.get() == b""
-
-
-async def _reach(environment: Environment) -> None:
-    await ConnectionChecker(HttpClient(_connector())).why_unreachable(environment)
-
-
-async def _check(environment: Environment) -> None:
-    await environment_checker(_connector(), CountedEntropy()).check(environment)
-
-
-async def _sign_in(environment: Environment) -> None:
-    await OdooSignIn(http_client()).sign_in(environment, "demo", "demo", address=None)
-
-
-def _connector() -> Connector:
-    return Connector(AddressPolicy(allow=[], deny=[], own_listeners=[]), Resolver())
-
-
-@pytest.mark.parametrize("request_something", [_reach, _check, _sign_in])
-@pytest.mark.parametrize("kind", [Kind.WEB, Kind.ODOO])
-async def test_without_descriptors_nothing_is_found_out_about_an_environment(
-    request_something: Callable[[Environment], Awaitable[None]], kind: Kind
-) -> None:
-    with no_descriptor(), pytest.raises(DescriptorsUsedUp):
-        await request_something(make_environment(kind=kind))
-
-
-@pytest.mark.parametrize(("status", "ends"), [(303, True), (200, True), (404, False), (502, False)])
-async def test_a_session_is_ended_under_the_name_where_it_was_made(status: int, *, ends: bool) -> None:
-    received: list[bytes] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        received.append(await reader.readuntil(b"\r\n\r\n"))
-        writer.write(b"HTTP/1.1 %d Any\r\nContent-Length: 0\r\n\r\n" % status)
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        at = OdooAddress(make_environment().key, url, "https://odoo.example.com", tls_verify=True)
-        if ends:
-            await OdooSignIn(http_client()).sign_out(at, "the-id")
-        else:
-            with pytest.raises(NotSignedOut) as failed:
-                await OdooSignIn(http_client()).sign_out(at, "the-id")
-            assert failed.value.answered
-    [head] = received
-    lines = head.decode().split("\r\n")
-    assert lines[0] == "GET /web/session/logout HTTP/1.1"
-    assert {"Host: odoo.example.com", "X-Forwarded-Proto: https", "Cookie: session_id=the-id"} <= set(lines)
-
-
-async def test_an_address_that_is_denied_by_now_is_told_nothing() -> None:
-    reached: list[object] = []
-    async with await asyncio.start_server(lambda *both: reached.append(both), "127.0.0.1", 0) as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        at = OdooAddress(make_environment().key, url, url, tls_verify=True)
-        with pytest.raises(NotSignedOut) as failed:
-            await OdooSignIn(http_client(deny="127.0.0.0/8")).sign_out(at, "the-id")
-    assert not failed.value.answered
-    assert reached == []
