@@ -241,7 +241,7 @@ class _OneLink:
         yield SimpleNamespace(
             links=SimpleNamespace(get=link, by_token_hash=by_token_hash),
             environments=SimpleNamespace(get=environment, http_only_cookies=names),
-            visits=SimpleNamespace(ended=names),
+            places=SimpleNamespace(ended=names),
             brandings=SimpleNamespace(get=branding),
         )
 
