@@ -264,8 +264,10 @@ class ClientConnection(asyncio.Protocol):
         """Send bytes of an answer."""
         self._out.write(data)
 
-    def write_parts(self, head: bytes, data: bytes) -> None:
-        """Send a head and what is there of its body."""
+    def respond(self, head: bytes, data: bytes) -> None:
+        """Send a response's head and what is there of its body; from here on no deadline runs."""
+        self.answered = True
+        self._deadline = _NEVER
         self._out.write_parts(head, data)
 
     def set_deadline(self, seconds: float | None) -> None:

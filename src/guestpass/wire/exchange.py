@@ -516,18 +516,20 @@ class Exchange:
         elif self.request.minor == 0:
             lines.append(b"Connection: keep-alive\r\n")
         lines.append(b"\r\n")
-        client.set_deadline(None)
-        client.answered = True
         self._phase = _BODY
         if not is_plain:
-            client.write(b"".join(lines))
+            client.respond(b"".join(lines), b"")
             self._begin_body(reader, data)
             return
         # One system call for all that is here: most responses are small and arrive whole.
-        payload = reader.read_body(data) if data else data
-        client.write_parts(b"".join(lines), payload)
-        self._is_large = not reader.is_complete or len(payload) > _SMALL
-        if reader.is_complete:
+        if len(data) == reader.left:
+            is_whole = True
+        else:
+            data = reader.read_body(data)
+            is_whole = reader.is_complete
+        client.respond(b"".join(lines), data)
+        self._is_large = not is_whole or len(data) > _SMALL
+        if is_whole:
             self._finish()
         elif outflow is not None:
             outflow.begin(self, chunked=False, in_pieces=False, waits=False)

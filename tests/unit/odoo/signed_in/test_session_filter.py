@@ -57,7 +57,7 @@ class Stage:
         self.upstream = Mock()
         self.client = Mock(
             write=self.tell,
-            write_parts=lambda *parts: self.tell(b"".join(parts)),
+            respond=lambda *parts: self.tell(b"".join(parts)),
             write_paused=False,
             tunnel_opened=self.open,
         )
