@@ -116,7 +116,6 @@ async def _cut_when_told(client: RawClient, small: Busy) -> None:
         return "slow_client_cut" in small.server.log
 
     await until(is_told, WAIT_SECONDS)
-    await asyncio.sleep(1)
     with pytest.raises(BrokenOffError):
         await client.read(16 * MIB)
 

@@ -181,7 +181,8 @@ async def test_a_moment_is_quiet_when_all_who_write_or_wait_for_it_are_done(data
             tasks.create_task(write(name))
         await asyncio.sleep(0)
         waiting = tasks.create_task(database.quiet())
-        await asyncio.sleep(0.05)
+        for _ in range(100):
+            await asyncio.sleep(0)
         assert not waiting.done()
         let_go.set()
         await asyncio.wait_for(waiting, 5)

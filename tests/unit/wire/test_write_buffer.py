@@ -98,12 +98,18 @@ async def test_in_a_long_turn_the_first_do_not_wait_for_the_last() -> None:
         assert arrived(ends[-1]) == b"answer"
 
 
+async def turns() -> None:
+    """More of them than a transport takes to write, to end and to close."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize("way", ["end", "close", "abort"])
 async def test_nothing_is_lost_that_was_written_before_an_end(way: str) -> None:
     async with sending(1) as ([one], [end], [transport]):
         one.write(b"the last words")
         getattr(one, way)()
-        await asyncio.sleep(0.01)
+        await turns()
         assert end.recv(100) == b"the last words"
         assert end.recv(100) == b""
         assert transport.is_closing() == (way != "end")
@@ -113,7 +119,7 @@ async def test_what_comes_after_the_end_is_not_sent() -> None:
     async with sending(1) as ([one], [end], _):
         one.close()
         one.write(b"too late")
-        await asyncio.sleep(0.01)
+        await turns()
         assert end.recv(100) == b""
 
 
@@ -123,7 +129,7 @@ def test_a_connection_that_is_lost_meanwhile_keeps_nobody_elses_answer_back() ->
             transport.abort()
             one.write(b"nobody is there any more")
             other.write(b"an answer")
-            await asyncio.sleep(0.01)
+            await turns()
             return arrived(other_end)
 
     # The server's own loop raises where something is written to a transport that is gone.
