@@ -40,7 +40,7 @@ async def test_a_link_without_a_limit_has_room_for_everybody_and_nothing_is_writ
     for number in range(5):
         assert await slots.take(unlimited, f"visitor{number}", HERE, NOON) is SlotResult.TAKEN
     async with database.reading() as work:
-        assert await work.places.taken([LINK_ID], NOON) == {}
+        assert await work.places.places_taken([LINK_ID], NOON) == {}
 
 
 async def test_who_finds_no_room_gets_in_once_somebody_has_left(
