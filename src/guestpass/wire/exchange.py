@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from guestpass.wire.chunked import LAST_CHUNK, BrokenChunkError, ChunkedDecoder, frame
+from guestpass.wire.chunked import LAST_CHUNK, BrokenChunkError, frame
 from guestpass.wire.client_connection import ClientConnection
 from guestpass.wire.connector import UnreachableError
 from guestpass.wire.descriptors import NoDescriptorError
 from guestpass.wire.failures import Failure
 from guestpass.wire.heads import RequestHead, ResponseHead
 from guestpass.wire.pool import Holder, Upstream
+from guestpass.wire.request_body import RequestBody
 from guestpass.wire.response_heads import STATUS_LINES, informational_head, switching_head
 from guestpass.wire.response_reader import CHUNKED, COUNTED, NO_BODY, UNTIL_CLOSE, BrokenResponseError, ResponseReader
 from guestpass.wire.roles import RequestOwner
@@ -25,8 +26,6 @@ from guestpass.wire.tunnel import Tunnel
 from guestpass.wire.upstream_connection import HELD, UpstreamConnection
 from guestpass.wire.websocket_handshake import is_accepted
 
-SLOWEST_BODY: Final = 500
-"""Bytes a second that a body must bring on average, once the client's patience has been used up."""
 _SMALL: Final = 64 * 1024
 _SIGNS_IN_CONNECTION: Final = (b"ntlm", b"negotiate")
 _REPEATABLE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
@@ -50,22 +49,16 @@ class Exchange:
     """
 
     __slots__ = (
-        "_body_began",
-        "_body_decoder",
-        "_body_left",
+        "_body",
         "_body_limit",
-        "_body_size",
         "_chunks",
         "_closes_client",
         "_end_behind_held",
         "_filter",
         "_gate",
-        "_has_body",
         "_held",
-        "_held_since",
         "_holder",
         "_intake",
-        "_is_held",
         "_is_large",
         "_live",
         "_outflow",
@@ -78,7 +71,6 @@ class Exchange:
         "_rewriter",
         "_runtime",
         "_socket",
-        "_stash",
         "_steps",
         "_streams_events",
         "_tunnel",
@@ -135,15 +127,7 @@ class Exchange:
         self._outflow = outflow
         self._socket = socket
         self._phase = _HEAD if intake is None else _INTAKE
-        # The request's body
-        self._has_body = has_body
-        self._body_left = request.content_length or 0
-        self._body_decoder = ChunkedDecoder() if request.chunked else None
-        self._body_size = 0
-        self._body_began = runtime.loop.time() if has_body else 0.0
-        self._stash: list[bytes] = []  # pieces that came before there was a connection
-        self._is_held = False  # the upstream takes no more of it
-        self._held_since = 0.0
+        self._body = RequestBody(request, runtime.loop.time()) if has_body else None
         # The response
         self._reused = False
         self._reader: ResponseReader | None = None  # once a byte of it has arrived
@@ -221,23 +205,32 @@ class Exchange:
 
     def from_client(self, data: bytes, start: int) -> int:
         """Take bytes of the body, as many as one step may; returns where the others begin."""
+        body = self._body
+        if body is None:
+            return start
+        units = body.units
         try:
-            payload, end = self._read_body(data, start)
+            payload = body.read(data, start)
         except BrokenChunkError as error:
             self.refuse(Failure.BAD_REQUEST, f"The request's body is not valid: {error}.")
             return len(data)
-        if self._body_size > self._body_limit:
+        self.request_done = body.is_done
+        self.takes_bytes = not body.is_done
+        if body.units != units and not self.client.charge((body.units - units) // 2, also_address=True):
+            self.refuse(Failure.BAD_REQUEST, "The request's body is not valid: it comes in too many small chunks.")
+            return len(data)
+        if body.size > self._body_limit:
             self.refuse(Failure.BODY_TOO_LARGE, f"The body is larger than {self._body_limit} bytes.")
             return len(data)
-        if self._phase <= _HELD and not self.request_done:
+        if self._phase <= _HELD and not body.is_done:
             self.client.set_deadline(self._body_seconds())
         elif self._phase == _HEAD:
             self.client.set_deadline(self._response_timeout)
         if self._intake is not None:
             self._intake.take(payload)
         else:
-            self._pass_body(payload)
-        return end
+            self._pass_body(body, payload)
+        return body.position
 
     def client_lost(self) -> None:
         """The client is gone: nobody waits for the response."""
@@ -260,7 +253,7 @@ class Exchange:
         """The deadline passed: of a stage, of the response's head, or of the next piece of the body."""
         if self._phase > _HELD:
             self.cut()
-        elif not (self.request_done or self._is_held):
+        elif not (self.request_done or (self._body is not None and self._body.is_held)):
             self._end()
             self._drop_upstream()
             self.client.refuse_slow("The request's body arrived too slowly.")
@@ -330,10 +323,9 @@ class Exchange:
             self._intake.upstream_takes_no_more()
             return
         self.client.pause_for_upstream()
-        if self._phase == _HEAD and not self.request_done:
+        if self._body is not None and self._phase == _HEAD and not self.request_done:
             # It is the upstream now that keeps all waiting, and has the time that it has for a response.
-            self._is_held = True
-            self._held_since = self._runtime.loop.time()
+            self._body.hold(self._runtime.loop.time())
             self.client.set_deadline(self._response_timeout)
 
     def release_client(self) -> None:
@@ -342,53 +334,26 @@ class Exchange:
             self._intake.upstream_takes_more()
             return
         self.client.resume_for_upstream()
-        if self._is_held:
-            self._is_held = False
-            self._body_began += self._runtime.loop.time() - self._held_since
+        if self._body is not None and self._body.is_held:
+            self._body.release(self._runtime.loop.time())
             if self._phase == _HEAD:
                 self.client.set_deadline(self._body_seconds())
 
     # Sending the request
 
-    def _read_body(self, data: bytes, start: int) -> tuple[bytes, int]:
-        """The payload in `data` from `start` on, and where it ends; raises BrokenChunkError."""
-        decoder = self._body_decoder
-        if decoder is None:
-            end = min(len(data), start + self._body_left)
-            self._body_left -= end - start
-            self.request_done = self._body_left == 0
-            self.takes_bytes = not self.request_done
-            return data[start:end], end
-        before = decoder.units
-        pieces = decoder.feed(data, start)
-        self.request_done = decoder.done
-        self.takes_bytes = not decoder.done
-        # In one piece: thousands of pieces of a byte each would take fifty times their room.
-        payload = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        self._body_size += len(payload)
-        if not self.client.charge((decoder.units - before) // 2, also_address=True):
-            raise BrokenChunkError("it comes in too many small chunks")
-        return payload, decoder.position
-
     def _body_seconds(self) -> float:
-        """How long the next piece of the body may take: each wins some time, but the whole must not drip in forever."""
+        """How long the next piece of the body may take."""
         patience = self.client.patience
-        if self._body_decoder is None:
-            received = (self.request.content_length or 0) - self._body_left
-        else:
-            received = self._body_size
-        began = self._body_began
-        return min(patience, began + patience + received / SLOWEST_BODY - self._runtime.loop.time())
+        return patience if self._body is None else self._body.seconds(patience, self._runtime.loop.time())
 
-    def _pass_body(self, payload: bytes) -> None:
-        if self._body_decoder is not None:
-            payload = frame(payload) + (LAST_CHUNK if self.request_done else b"")
-            if not payload:
-                return
+    def _pass_body(self, body: RequestBody, payload: bytes) -> None:
+        sent = body.framed(payload)
+        if not sent:
+            return
         if self.upstream is not None:
-            self.upstream.write(payload)
+            self.upstream.write(sent)
         elif self._phase == _HEAD:
-            self._stash.append(payload)
+            body.stash.append(sent)
             self.client.pause_for_upstream()
 
     async def _connect(self) -> None:
@@ -428,9 +393,9 @@ class Exchange:
             self.client.signs_in_on = connection
         if self._intake is not None:
             self._intake.send(connection, self._request_head)
-        elif self._stash:
-            connection.write(b"".join([self._request_head, *self._stash]))
-            self._stash.clear()
+        elif self._body is not None and self._body.stash:
+            connection.write(b"".join([self._request_head, *self._body.stash]))
+            self._body.stash.clear()
             self.client.resume_for_upstream()
         else:
             connection.write(self._request_head)
@@ -438,7 +403,7 @@ class Exchange:
             self.client_takes_no_more()
 
     def _may_repeat(self) -> bool:
-        return self._reused and self._reader is None and self.request.method in _REPEATABLE and not self._has_body
+        return self._reused and self._reader is None and self.request.method in _REPEATABLE and self._body is None
 
     # Reading the response
 
