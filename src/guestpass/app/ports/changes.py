@@ -1,0 +1,53 @@
+"""What changed, and who hears of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class ChangeKind(StrEnum):
+    """What a row of the `changes` table is about."""
+
+    LINK = "link"
+    VISIT = "visit"  # of a link, whose numbers changed; it concerns nobody but who looks at them
+    ENVIRONMENT = "environment"
+    BRANDING = "branding"
+    ODOO_SESSION = "odoo_session"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something changed; the reader loads the thing itself.
+
+    `id` is a link's id, ``str(EnvironmentKey)``, or a link's id and a visitor's with a slash between them.
+    """
+
+    number: int
+    kind: ChangeKind
+    id: str
+
+
+class ChangeLog(Protocol):
+    """The ordered table of changes by which workers hear of each other's writes."""
+
+    async def append(self, kind: ChangeKind, *ids: str) -> None:
+        """Add changes of a kind, in this order."""
+        ...
+
+    async def after(self, number: int) -> list[Change]:
+        """Changes with a higher number, in order."""
+        ...
+
+    async def last(self) -> int:
+        """The highest number that was ever given out, 0 when none was."""
+        ...
+
+
+class Announcer(Protocol):
+    """Told after a commit that changed something, so that this process's own gateway acts before the caller hears."""
+
+    async def announce(self) -> None:
+        """Return when the changes committed so far have reached this process's directory."""
+        ...
