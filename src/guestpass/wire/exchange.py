@@ -495,6 +495,7 @@ class Exchange:
         client.respond(b"".join(lines), data)
         self._is_large = not is_whole or len(data) > _SMALL
         if is_whole:
+            self._outflow = None  # It was given nothing.
             self._finish()
         elif outflow is not None:
             outflow.begin(self, chunked=False, in_pieces=False, waits=False)

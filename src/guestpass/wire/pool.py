@@ -81,11 +81,12 @@ class Pool:
             kept.count -= 1
             if connection.lost:
                 continue
-            if connection.has_unread_bytes:
-                # Nobody asked for them, so they are no answer to whoever asks now (RFC 9112, section 9.5).
-                connection.abort()
-                continue
-            if not repeatable:
+            if repeatable:
+                if connection.has_unread_bytes:
+                    # Nobody asked for them, so they are no answer to whoever asks now (RFC 9112, section 9.5).
+                    connection.abort()
+                    continue
+            else:
                 if self._loop.time() - connection.idle_since > _FRESH_SECONDS:
                     idle.append(connection)
                     kept.count += 1

@@ -94,8 +94,12 @@ class UpstreamConnection(asyncio.Protocol):
 
     @property
     def has_ended(self) -> bool:
-        """Whether the upstream has closed or broken it by now, also where that was not read yet."""
-        return self._transport.is_closing() or has_ended(self._socket)
+        """Whether the upstream has closed or broken it by now, also where that was not read yet.
+
+        True as well where bytes have arrived, behind which an end can't be seen.
+        """
+        transport = self._transport
+        return transport.is_closing() or has_ended(self._socket) or bool(transport.get_extra_info("has_encrypted"))
 
     def write(self, data: bytes) -> None:
         """Send bytes of a request, or of a tunnel."""

@@ -64,12 +64,15 @@ async def stage() -> AsyncIterator[Stage]:
             end.close()
 
 
-async def test_a_connection_on_which_something_was_said_unasked_is_not_used_again(stage: Stage) -> None:
+@pytest.mark.parametrize("repeatable", [True, False])
+async def test_a_connection_on_which_something_was_said_unasked_is_not_used_again(
+    stage: Stage, *, repeatable: bool
+) -> None:
     [quiet, talking] = await stage.keep(ANNA, 2)
     # No turn of the loop lies between this and the next request, so nobody has read it.
     stage.ends[1].sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nsmuggled")
-    assert stage.take(ANNA) is quiet
-    assert stage.take(ANNA) is None
+    assert stage.take(ANNA, repeatable=repeatable) is quiet
+    assert stage.take(ANNA, repeatable=repeatable) is None
     assert talking.lost
 
 
