@@ -11,7 +11,7 @@ from bench import odoo
 from bench.charts import draw_charts
 from bench.load import LOADS, RATE
 from bench.processes import NotReady
-from bench.report import Row, Verdict, verdicts
+from bench.report import Row, verdicts, wanted
 from bench.workers import ONE, TWO
 
 _BEGIN, _END = "<!-- figures of the proxies: written by `python -m bench docs` -->", "<!-- end of the figures -->"
@@ -68,20 +68,21 @@ def _sections(
     document: Mapping[str, Any], measured: Sequence[Row], titles: Mapping[str, str], charts: Mapping[str, str]
 ) -> list[str]:
     found = verdicts(measured)
+    on = f"({document['machine']['processor']})"
     sections = [
         _when(document, measured),
-        "### What is wanted, and what was reached",
-        _wanted(found),
-        "### What a core does",
+        f"### What is wanted, and what was reached {on}",
+        wanted(found),
+        f"### What a core does {on}",
         _picture(charts, "bench-1k.svg", "Bars: requests of 1 KB that a second of one core is enough for, by proxy"),
         _picture(charts, "bench-bodies.svg", "Bars: gigabytes that a second of one core is enough for, by proxy"),
         *(_work(load.title, [row for row in measured if row.load == load.name], titles) for load in _full_speed()),
-        f"### At {RATE:,} requests a second",
+        f"### At {RATE:,} requests a second {on}",
         _picture(charts, "bench-latency.svg", "Bars: milliseconds until half, and 99 of 100, answers are there"),
         _latency([row for row in measured if row.load == "rate"], titles),
-        "### Guestpass in units of the others",
+        f"### Guestpass in units of the others {on}",
         _ratios(measured, titles),
-        "### Two workers",
+        f"### Two workers {on}",
         _workers(measured, titles),
         "[Every sample](figures/bench.json), as JSON.",
     ]
@@ -107,20 +108,6 @@ def _when(document: Mapping[str, Any], measured: Sequence[Row]) -> str:
         f"{machine['measured_at']}, {machine['cores']} cores of {machine['processor']}, Linux {machine['kernel']},"
         f" Python {machine['python']}. {options['rounds']} rounds of {options['seconds']} s. {quiet}\n\n{versions}."
     )
-
-
-def _wanted(found: Sequence[Verdict]) -> str:
-    lines = ["| what | at least | wanted | reached | by rate | |", "|---|---:|---:|---:|---:|---|"]
-    for verdict in found:
-        target = verdict.target
-        sign = "≤ " if target.kind == "p99" else ""
-        by_rate = "" if verdict.by_rate is None else f"{verdict.by_rate:.2f}"
-        word = {"reached": "wanted is reached", "at least": "at least is reached", "missed": "**missed**"}[verdict.word]
-        lines.append(
-            f"| {target.what} | {sign}{target.at_least:g} | {sign}{target.wanted:g} | {verdict.reached:.2f} | {by_rate}"
-            f" | {word} |"
-        )
-    return "\n".join(lines)
 
 
 def _work(title: str, measured: Sequence[Row], titles: Mapping[str, str]) -> str:

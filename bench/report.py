@@ -108,11 +108,11 @@ class Verdict:
         return "at least" if self.target.is_met(self.reached, self.target.at_least) else "missed"
 
 
-def verdicts(measured: Sequence[Row]) -> list[Verdict]:
+def verdicts(measured: Sequence[Row], targets: Sequence[Target] = TARGETS) -> list[Verdict]:
     """What is wanted, and what was reached, as far as it was measured."""
     by_name = {(row.candidate, row.load): row for row in measured}
     found = []
-    for target in TARGETS:
+    for target in targets:
         own, other = by_name.get(target.own), by_name.get(target.other)
         if own is None or other is None:
             continue
@@ -123,9 +123,39 @@ def verdicts(measured: Sequence[Row]) -> list[Verdict]:
                 found.append(Verdict(target, own.p99_us / other.p99_us, None, is_disturbed))
         elif target.kind == "workers":
             found.append(Verdict(target, rates, None, is_disturbed))
+        elif target.kind == "cost":
+            found.append(Verdict(target, own.cpu_us / other.cpu_us, None, is_disturbed))
         else:
             found.append(Verdict(target, own.per_core / other.per_core, rates, is_disturbed))
     return found
+
+
+def print_verdicts(console: Console, found: Sequence[Verdict]) -> None:
+    """A line for each target."""
+    colours = {"reached": "green", "at least": "yellow", "missed": "red"}
+    for verdict in found:
+        target, word = verdict.target, verdict.word
+        by_rate = "" if verdict.by_rate is None else f" (by rate {verdict.by_rate:.2f})"
+        disturbed = " [yellow]![/]" if verdict.is_disturbed else ""
+        console.print(
+            f"[{colours[word]}]{word:8}[/] {target.what}: {verdict.reached:.2f}{by_rate}, {target.bounds}{disturbed}",
+            highlight=False,
+        )
+
+
+def wanted(found: Sequence[Verdict]) -> str:
+    """The same as a table for the documentation."""
+    lines = ["| what | at least | wanted | reached | by rate | |", "|---|---:|---:|---:|---:|---|"]
+    for verdict in found:
+        target = verdict.target
+        sign = "≤ " if target.less_is_better else ""
+        by_rate = "" if verdict.by_rate is None else f"{verdict.by_rate:.2f}"
+        word = {"reached": "wanted is reached", "at least": "at least is reached", "missed": "**missed**"}[verdict.word]
+        lines.append(
+            f"| {target.what} | {sign}{target.at_least:g} | {sign}{target.wanted:g} | {verdict.reached:.2f} | {by_rate}"
+            f" | {word} |"
+        )
+    return "\n".join(lines)
 
 
 def print_report(console: Console, machine: Mapping[str, str | int], measured: Sequence[Row]) -> None:
@@ -152,15 +182,7 @@ def print_report(console: Console, machine: Mapping[str, str | int], measured: S
             end_section=row is ordered[-1] or ordered[position + 1].load != row.load,
         )
     console.print(table)
-    colours = {"reached": "green", "at least": "yellow", "missed": "red"}
-    for verdict in verdicts(measured):
-        target, word = verdict.target, verdict.word
-        by_rate = "" if verdict.by_rate is None else f" (by rate {verdict.by_rate:.2f})"
-        disturbed = " [yellow]![/]" if verdict.is_disturbed else ""
-        console.print(
-            f"[{colours[word]}]{word:8}[/] {target.what}: {verdict.reached:.2f}{by_rate}, {target.bounds}{disturbed}",
-            highlight=False,
-        )
+    print_verdicts(console, verdicts(measured))
     console.print("x nginx: how many requests the same processor time is enough for, plain nginx being 1.")
     if any(row.is_bound for row in measured):
         console.print(">=: the load's core was busy, so the proxy could have done more; CPU us doesn't depend on that.")

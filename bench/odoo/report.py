@@ -14,7 +14,8 @@ from bench.charts import draw_costs
 from bench.odoo.loads import LOADS
 from bench.odoo.ways import WAYS, base_of
 from bench.plan import Results
-from bench.report import Row, rows
+from bench.report import Row, print_verdicts, rows, verdicts, wanted
+from bench.targets import ODOO_TARGETS
 
 _HEADINGS = ("way", "CPU µs", "x kind web", "x nginx", "requests/s", "samples")
 _NGINX = "nginx"
@@ -33,6 +34,7 @@ def print_report(console: Console, machine: Mapping[str, str | int], measured: S
             table.add_row(load.title, *cells)
         table.add_section()
     console.print(table)
+    print_verdicts(console, verdicts(measured, ODOO_TARGETS))
     console.print("x kind web, x nginx: how many times as much processor time as these; kind web of the same build.")
     if any(row.is_disturbed for row in measured):
         console.print("[yellow]![/]: something else used more than a tenth of a core meanwhile.", highlight=False)
@@ -52,9 +54,12 @@ def markdown(document: Mapping[str, Any]) -> str:
         f"{machine['measured_at']}, {machine['cores']} cores of {machine['processor']}, Linux {machine['kernel']},"
         f" Python {machine['python']}{versions}. {options['rounds']} rounds of {options['seconds']} s. {quiet}"
     )
-    sections = [when, f"![Bars: microseconds of processor time for a page and for a call, by way](figures/{CHART})"]
+    found = verdicts(measured, ODOO_TARGETS)
+    sections = [when, wanted(found)] if found else [when]
+    sections += [f"![Bars: microseconds of processor time for a page and for a call, by way](figures/{CHART})"]
     for load in LOADS.values():
-        lines = [f"| {' | '.join([load.title, *_HEADINGS[1:]])} |", "|---|" + "---:|" * (len(_HEADINGS) - 1)]
+        title = f"{load.title} ({machine['processor']})"
+        lines = [f"| {' | '.join([title, *_HEADINGS[1:]])} |", "|---|" + "---:|" * (len(_HEADINGS) - 1)]
         lines += [f"| {' | '.join(cells)} |" for cells in _cells(load.name, measured)]
         if len(lines) > 2:
             sections.append("\n".join(lines))

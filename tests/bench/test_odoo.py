@@ -16,6 +16,8 @@ from bench.odoo.ways import WAYS, NginxOdoo
 from bench.plan import Results, Samples
 from bench.processes import NotReady
 from bench.publishing import publish_odoo
+from bench.report import rows, verdicts
+from bench.targets import ODOO_TARGETS
 from tests.bench.samples import sample
 
 _CORES = Cores((0,), (0,))
@@ -126,5 +128,21 @@ def test_each_build_is_compared_with_kind_web_of_the_same_build(tmp_path: Path) 
     assert "| kind odoo | 60.0 | 1.50 | 3.00 | 9,000 | 1 |" in text
     assert "| kind odoo, compiled | 50.0 | 2.00 | 2.50 | 9,000 | 1 |" in text
     assert "2 cores of EPYC" in text
+    assert "| kind odoo: call, x kind web | ≤ 1.8 | ≤ 1.5 | 1.50 |  | wanted is reached |" in text
+    assert "| compiled: kind odoo, call per core, x nginx | 0.4 | 0.4 | 0.40 | 1.00 | wanted is reached |" in text
     assert all(f"](figures/{file.name})" in text for file in written[1:])
     assert {file.suffix for file in written[1:]} == {".svg", ".json"}
+
+
+@pytest.mark.parametrize(("cpu_us", "word"), [(60.0, "reached"), (70.0, "at least"), (73.0, "missed")])
+def test_what_a_call_costs_beside_kind_web_is_judged(cpu_us: float, word: str) -> None:
+    measured = Results(
+        {
+            ("web", "call"): Samples([sample("web", "call", cpu_us=40.0)]),
+            ("odoo", "call"): Samples([sample("odoo", "call", cpu_us=cpu_us)]),
+        }
+    )
+    (found,) = verdicts(rows(measured), ODOO_TARGETS)
+    assert found.reached == pytest.approx(cpu_us / 40.0)
+    assert found.word == word
+    assert found.target.bounds == "at most 1.8, wanted 1.5"

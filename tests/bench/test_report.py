@@ -86,7 +86,7 @@ def test_two_workers_are_compared_with_one_of_their_own_by_what_was_answered() -
 
 
 def test_nothing_is_said_about_what_was_not_measured() -> None:
-    assert verdicts(rows(_results(sample(), sample("haproxy")))) == []
+    assert verdicts(rows(_results(sample(), sample("chp")))) == []
 
 
 def test_the_file_has_every_sample_and_says_which_count() -> None:
