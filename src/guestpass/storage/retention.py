@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import bindparam, delete, or_, select, text, update
+from sqlalchemy import Column, ColumnElement, TextClause, bindparam, delete, or_, select, text, update
 
 from guestpass.app.ports import ChangeKind, Clock
 from guestpass.app.turns import BACKGROUND
@@ -104,54 +104,39 @@ class VisitRetention:
         return removed
 
 
+def _batch(
+    column: Column[Any], *conditions: ColumnElement[bool] | TextClause, oldest: Column[Any] | None = None
+) -> ColumnElement[bool]:
+    """Limit a statement to BATCH of the rows that meet the conditions, the oldest first where a time is given."""
+    some = select(column).where(*conditions).limit(BATCH)
+    return column.in_(some if oldest is None else some.order_by(oldest))
+
+
 _OF_LINK = bindparam("of_link", type_=links.c.id.type)
+_BEFORE = bindparam("before", type_=refusals.c.at.type)
+_IS_OF_LINK = link_events.c.link_id == _OF_LINK
 _REMOVE_VISITORS = delete(visitors).where(
-    visitors.c.link_id == _OF_LINK,
-    visitors.c.visitor.in_(select(visitors.c.visitor).where(visitors.c.link_id == _OF_LINK).limit(BATCH)),
+    visitors.c.link_id == _OF_LINK, _batch(visitors.c.visitor, visitors.c.link_id == _OF_LINK)
 )
 _REMOVE_OPENINGS = delete(link_events).where(
-    link_events.c.id.in_(
-        select(link_events.c.id)
-        .where(link_events.c.link_id == _OF_LINK, link_events.c.kind == EventKind.OPENED.value)
-        .limit(BATCH)
+    _batch(link_events.c.id, _IS_OF_LINK, link_events.c.kind == EventKind.OPENED.value)
+)
+_FORGET_DETAILS = update(link_events).values(detail=None)
+_FORGET_ENDED_VISITS = _FORGET_DETAILS.where(
+    _batch(
+        link_events.c.id,
+        _IS_OF_LINK,
+        link_events.c.kind == EventKind.VISIT_ENDED.value,
+        link_events.c.detail.is_not(None),
     )
 )
-_FORGET_ENDED_VISITS = (
-    update(link_events)
-    .where(
-        link_events.c.id.in_(
-            select(link_events.c.id)
-            .where(
-                link_events.c.link_id == _OF_LINK,
-                link_events.c.kind == EventKind.VISIT_ENDED.value,
-                link_events.c.detail.is_not(None),
-            )
-            .limit(BATCH)
-        )
-    )
-    .values(detail=None)
-)
-# A former version wrote them. As the index has the condition, which no parameter meets for SQLite's planner.
-_FORGET_ADDRESSES = (
-    update(link_events)
-    .where(
-        link_events.c.id.in_(
-            select(link_events.c.id)
-            .where(
-                text("kind = 'locked' AND detail IS NOT NULL"),
-                link_events.c.at < bindparam("before", type_=link_events.c.at.type),
-            )
-            .order_by(link_events.c.at)
-            .limit(BATCH)
-        )
-    )
-    .values(detail=None)
-)
-_REMOVE_REFUSALS = delete(refusals).where(
-    refusals.c.id.in_(
-        select(refusals.c.id)
-        .where(refusals.c.at < bindparam("before", type_=refusals.c.at.type))
-        .order_by(refusals.c.at)
-        .limit(BATCH)
+# A former version wrote addresses. The text is the index's condition: SQLite's planner doesn't take a parameter for it.
+_FORGET_ADDRESSES = _FORGET_DETAILS.where(
+    _batch(
+        link_events.c.id,
+        text("kind = 'locked' AND detail IS NOT NULL"),
+        link_events.c.at < _BEFORE,
+        oldest=link_events.c.at,
     )
 )
+_REMOVE_REFUSALS = delete(refusals).where(_batch(refusals.c.id, refusals.c.at < _BEFORE, oldest=refusals.c.at))
