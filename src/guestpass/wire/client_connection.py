@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 import struct
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +11,9 @@ from typing import Final, Protocol, cast
 from mypy_extensions import mypyc_attr
 
 from guestpass.wire.failures import Failure
-from guestpass.wire.heads import MAX_HEAD, MAX_TARGET, RefusedHeadError, RequestHead, read_request_head
+from guestpass.wire.heads import RefusedHeadError, RequestHead, read_request_head
+from guestpass.wire.lingering import SILENT_SECONDS, Lingering
+from guestpass.wire.request_buffer import OversizedHeadError, RequestBuffer
 from guestpass.wire.response_heads import STATUS_LINES, date_field
 from guestpass.wire.roles import Live, RequestOwner, Serving
 from guestpass.wire.run_queue import UNITS_A_STEP
@@ -23,11 +24,6 @@ from guestpass.wire.websocket_handshake import names_websocket
 from guestpass.wire.write_buffer import WriteBuffer
 
 HEAD_TIMEOUT: Final = 10.0
-# How long one goes on to read what nobody wants any more: after the client's last byte, and in all. Whoever sends a
-# whole upload before he looks for an answer must not be reset meanwhile; nginx waits 5 and 30 seconds.
-_LINGER_SECONDS: Final = 2.0
-_LONGEST_LINGER: Final = 30.0
-_LINGER_BYTES: Final = 64 * 1024 * 1024
 _BACKLOG: Final = 64 * 1024
 _LONGEST_WAIT: Final = 300.0
 """Seconds that a look-up, a sign-in or an asset may take; each has shorter limits of its own."""
@@ -36,9 +32,6 @@ WRITE_BUFFER: Final = 1024 * 1024
 """Bytes that wait for a client from which on no more are made ready for it."""
 RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER for a connection that is to break with a reset."""
-# A line end that is no CRLF can't become right by waiting, and neither can a byte that begins no method.
-_BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
-_NO_METHOD = re.compile(rb"[^A-Za-z]")
 
 
 class ConnectionHandler(Protocol):
@@ -104,7 +97,7 @@ class ClientConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_backlog",
+        "_buffer",
         "_closing",
         "_connections",
         "_counted",
@@ -113,18 +106,14 @@ class ClientConnection(asyncio.Protocol):
         "_exchange",
         "_handler",
         "_head",
-        "_is_hurried",
         "_is_queued",
         "_is_taking",
         "_is_tls",
         "_left",
-        "_linger_until",
-        "_lingered",
+        "_lingering",
         "_out",
         "_owner",
         "_pausing",
-        "_scanned",
-        "_start",
         "_tail_of",
         "_waiting",
         "_was_served",
@@ -160,9 +149,7 @@ class ClientConnection(asyncio.Protocol):
         self._was_served = False
         self.unsent = 0
         self.stuck_since = 0.0
-        self._backlog = b""  # what has arrived and was not taken yet, from `_start` on
-        self._start = 0
-        self._scanned = 0  # bytes of it in which no head ends
+        self._buffer = RequestBuffer()
         self._is_queued = False  # for the next step
         self._is_taking = False  # the exchange takes what has arrived, and may leave some of it
         self._exchange: Serving | None = None
@@ -175,9 +162,7 @@ class ClientConnection(asyncio.Protocol):
         self.has_arrived = False
         self._waiting = False  # for a look-up, before there is an exchange
         self._closing = False
-        self._lingered = -1
-        self._linger_until = 0.0
-        self._is_hurried = False
+        self._lingering: Lingering | None = None
         self._eof = False
         self._pausing = 0
         self._deadline = _NEVER
@@ -204,18 +189,13 @@ class ClientConnection(asyncio.Protocol):
             self.abort()
 
     def data_received(self, data: bytes) -> None:
-        if self._lingered >= 0:
-            self._lingered += len(data)
-            if self._lingered > _LINGER_BYTES:
-                self.abort()
+        if self._lingering is not None:
+            if self._lingering.takes(len(data)):
+                self._deadline = self._lingering.deadline(self.runtime.loop.time())
             else:
-                self._deadline = min(self.runtime.loop.time() + _LINGER_SECONDS, self._linger_until)
+                self.abort()
             return
-        if self._backlog:
-            self._backlog = self._backlog[self._start :] + data
-            self._start = 0
-        else:
-            self._backlog = data
+        self._buffer.add(data)
         if self._is_queued:
             self._regulate()
         else:
@@ -255,7 +235,7 @@ class ClientConnection(asyncio.Protocol):
         self._connections.reads_again(self)
         if self._exchange is not None:
             self._exchange.client_takes_more()
-        elif self._backlog:
+        elif self._buffer.data:
             self._queue()
 
     # What exchanges use
@@ -318,7 +298,8 @@ class ClientConnection(asyncio.Protocol):
         self._exchange = None
         if self._eof:
             self._tell_left()
-        self._resume(self._UPSTREAM)
+        if self._pausing:
+            self._resume(self._UPSTREAM)
         # Also when a shutdown has begun since the answer's head promised to keep the connection: the next request may
         # be on its way, and the answer to that one says that it is the last.
         if keep_alive and self._may_ask_more:
@@ -397,7 +378,8 @@ class ClientConnection(asyncio.Protocol):
         self.is_starting = True
         self._exchange = exchange
         # What came during a look-up is taken now; from here on the upstream says how fast it goes.
-        self._resume(self._FULL)
+        if self._pausing:
+            self._resume(self._FULL)
         exchange.begin()
         if self._exchange is exchange and exchange.takes_bytes:
             self._take_step()
@@ -473,7 +455,7 @@ class ClientConnection(asyncio.Protocol):
     @property
     def idleness(self) -> tuple[bool, float] | None:
         """By how much it is missed least, where nothing is under way: first who never asked, then who waits longest."""
-        if self._exchange is not None or self._waiting or self._closing or self._backlog or self._out.unsent:
+        if self._exchange is not None or self._waiting or self._closing or self._buffer.data or self._out.unsent:
             return None
         return self._was_served, self._deadline
 
@@ -487,12 +469,12 @@ class ClientConnection(asyncio.Protocol):
     @property
     def _may_ask_more(self) -> bool:
         """Whether a further request can be there or arrive: also one that was sent before the client said the last."""
-        return bool(self._backlog) or self._is_taking or not self._eof
+        return bool(self._buffer.data) or self._is_taking or not self._eof
 
     @property
     def _sends_more(self) -> bool:
         """Whether the client has sent something that will not be served."""
-        return bool(self._backlog) or self._has_unread_bytes
+        return bool(self._buffer.data) or self._has_unread_bytes
 
     @property
     def _has_unread_bytes(self) -> bool:
@@ -511,12 +493,12 @@ class ClientConnection(asyncio.Protocol):
         self._deadline = _NEVER
         if self._exchange is not None:
             self._exchange.timed_out()
-        elif self._lingered >= 0:
-            self._end_lingering(now)
+        elif self._lingering is not None:
+            self._end_lingering(now, self._lingering)
         elif self._waiting:
             # Whoever was to answer has failed, or it would have done so long ago.
             self.abort()
-        elif self._backlog and not self._closing:
+        elif self._buffer.data and not self._closing:
             self._head = None
             self.refuse_slow(f"The request's head took longer than {HEAD_TIMEOUT:.0f} s.")
         else:
@@ -559,9 +541,10 @@ class ClientConnection(asyncio.Protocol):
         self._head = self._owner = None
         self.answered = False
         self._was_served = True
-        self._resume(self._UPSTREAM)
+        if self._pausing:
+            self._resume(self._UPSTREAM)
         self._deadline = self.runtime.loop.time() + self.patience
-        if self._backlog:
+        if self._buffer.data:
             self._queue()
 
     def _queue(self) -> None:
@@ -583,124 +566,99 @@ class ClientConnection(asyncio.Protocol):
 
     def _take_step(self) -> None:
         """Serve one request of those that have arrived, or pass on as much of a body as one step may."""
-        exchange = self._exchange
-        if exchange is not None and exchange.takes_bytes and self._backlog:
-            data, start, self._backlog, self._start = self._backlog, self._start, b"", 0
-            self._is_taking = True
-            end = exchange.from_client(data, start)
-            self._is_taking = False
-            if end < len(data) and not self._closing:
-                self._backlog, self._start = data, end
-                if self._exchange is None or self._exchange.takes_bytes:
-                    self._queue()
-        elif self._may_serve and self._serve_next() and self._may_serve:
+        exchange, buffer = self._exchange, self._buffer
+        if exchange is not None:
+            if exchange.takes_bytes and buffer.data:
+                self._take_body(exchange)
+        elif self._may_serve and self._serve_next() and buffer.data and self._may_serve:
             self._queue()
-        self._regulate()
+        if self._pausing or buffer.data:
+            self._regulate()
         if self._eof and not self._is_queued and not self._closing and not self._can_finish:
             self.close()
+
+    def _take_body(self, exchange: Serving) -> None:
+        buffer = self._buffer
+        data, start = buffer.data, buffer.start
+        buffer.clear()
+        self._is_taking = True
+        end = exchange.from_client(data, start)
+        self._is_taking = False
+        if end < len(data) and not self._closing:
+            buffer.data, buffer.start = data, end
+            if self._exchange is None or self._exchange.takes_bytes:
+                self._queue()
 
     @property
     def _may_serve(self) -> bool:
         """Whether a request may begin: not before the client has taken the answers that there are."""
-        return bool(self._backlog) and self._exchange is None and not (self._waiting or self.write_paused)
+        return bool(self._buffer.data) and self._exchange is None and not (self._waiting or self.write_paused)
 
     @property
     def _can_finish(self) -> bool:
         """Whether something is under way, or waits, that needs no further byte of the client's."""
         exchange = self._exchange
         if exchange is None:
-            return self._waiting or (self.write_paused and bool(self._backlog))
+            return self._waiting or (self.write_paused and bool(self._buffer.data))
         return exchange.request_done and not exchange.is_endless
 
     def _regulate(self) -> None:
         """Read no further ahead than one backlog."""
-        if len(self._backlog) - self._start > _BACKLOG:
+        if len(self._buffer.data) - self._buffer.start > _BACKLOG:
             self._pause(self._FULL)
         else:
             self._resume(self._FULL)
 
     def _serve_next(self) -> bool:
-        """Serve the first request in the backlog; False where its head is not complete."""
-        data, start = self._backlog, self._start
-        if data.startswith(b"\r\n", start):
-            # RFC 9112, section 2.2: one empty line before a request is forgiven.
-            start += 2
-        end = data.find(b"\r\n\r\n", start + max(0, self._scanned - 3))
-        if end < 0:
-            self._await_head(data, start)
-            return False
-        self._scanned = 0
-        end += 4
-        if end - start > MAX_HEAD:
-            self._refuse_large_head(data, start)
-            return True
-        if end < len(data):
-            self._start = end
-        else:
-            self._backlog, self._start = b"", 0
-        self.answered = False
-        self._left = None
+        """Serve the first request that has arrived; False where its head is not complete."""
+        buffer = self._buffer
+        scanned = buffer.scanned
         try:
-            head = self._head = read_request_head(data[start:end])
+            data = buffer.next_head()
+            if data is None:
+                if not scanned and buffer.scanned:
+                    # Time runs from a head's first byte, however slowly the rest drips in.
+                    self._deadline = self.runtime.loop.time() + HEAD_TIMEOUT
+                return False
+            self.answered = False
+            self._left = None
+            head = self._head = read_request_head(data)
             self._deadline = _NEVER
             self._handler.receive(self, head)
+        except OversizedHeadError as error:
+            # Where the next request would begin is unknown, so this connection ends here.
+            buffer.clear()
+            self._handler.refuse_large_head(self, error.beginning, error.reason, str(error))
         except RefusedHeadError as error:
-            self._refuse_head(error.reason, str(error))
+            buffer.clear()
+            self._handler.refuse_head(self, self._head, error.reason, str(error))
         return True
-
-    def _await_head(self, data: bytes, start: int) -> None:
-        size = len(data) - start
-        if not self._scanned and size:
-            # Time runs from a head's first byte, however slowly the rest drips in.
-            self._deadline = self.runtime.loop.time() + HEAD_TIMEOUT
-        is_method = not _NO_METHOD.match(data, start) or (size == 1 and data.endswith(b"\r"))
-        if not is_method or _BARE_LINE_END.search(data, start + max(0, self._scanned - 1)):
-            self._refuse_head(Failure.BAD_REQUEST, "This is not an HTTP/1.1 request.")
-        elif size > MAX_HEAD:
-            self._refuse_large_head(data, start)
-        else:
-            self._scanned = size
-
-    def _refuse_large_head(self, data: bytes, start: int) -> None:
-        self._backlog, self._start = b"", 0
-        first_line = data.find(b"\r\n", start, start + MAX_TARGET + 1024)
-        reason = Failure.TARGET_TOO_LONG if first_line < 0 else Failure.HEAD_TOO_LARGE
-        detail = f"The request's head is larger than {MAX_HEAD} bytes."
-        self._handler.refuse_large_head(self, data[start : start + MAX_HEAD], reason, detail)
-
-    def _refuse_head(self, reason: str, detail: str) -> None:
-        # Where the next request would begin is unknown, so this connection ends here.
-        self._backlog, self._start = b"", 0
-        self._handler.refuse_head(self, self._head, reason, detail)
 
     def linger(self, seconds: float | None = None) -> None:
         """Close in such a way that what was sent arrives although the client is still sending.
 
-        Closing a socket with unread bytes resets it, and a reset overtakes the answer (RFC 9112, section 9.6). With
-        `seconds` all is over after so many, whether it arrived or not.
+        With `seconds` all is over after so many, whether it arrived or not.
         """
         now = self.runtime.loop.time()
         self._closing = True
         self._exchange = None
-        self._backlog, self._start = b"", 0
-        self._lingered = 0
+        self._buffer.clear()
+        self._lingering = Lingering(now, seconds)
         self._pausing = 0
         self.transport.resume_reading()
-        self._is_hurried = seconds is not None
-        self._linger_until = now + (_LONGEST_LINGER if seconds is None else seconds)
-        self._deadline = min(now + _LINGER_SECONDS, self._linger_until)
+        self._deadline = self._lingering.deadline(now)
         if self._eof:
             self._out.close()
         else:
             self._out.end()
 
-    def _end_lingering(self, now: float) -> None:
+    def _end_lingering(self, now: float, lingering: Lingering) -> None:
         """The client has been silent for long enough, or has sent for too long."""
-        if self._is_hurried:
+        if lingering.is_hurried:
             self.abort()
         elif self.unsent:
             # It takes its time to take the answer. How much of that it has is decided where answers wait for it.
-            self._deadline = now + _LINGER_SECONDS
+            self._deadline = now + SILENT_SECONDS
         else:
             # No reset of ours: the kernel may still hold the answer's end.
             self._out.close()
