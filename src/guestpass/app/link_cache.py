@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 from weakref import WeakValueDictionary
 
-from guestpass.app.ports import Change, ChangeKind, Cuttable, Store, TokenRecord, TokenVault
+from guestpass.app.ports import Change, ChangeKind, EndsWithLink, Store, TokenRecord, TokenVault
 from guestpass.domain.account import Account
 from guestpass.domain.branding import Branding
 from guestpass.domain.environment import Environment, EnvironmentKey
@@ -55,7 +55,7 @@ class LinkEntry:
         account: Account | None = None,
         ended: frozenset[str] = frozenset(),
     ) -> None:
-        self.live: set[Cuttable] = set()
+        self.live: set[EndsWithLink] = set()
         self.timer: asyncio.TimerHandle | None = None
         self.gone = False
         self.set(link, environment, http_only, account, ended)
@@ -188,10 +188,6 @@ class LinkCache:
         was_replaced = entry is None and _is_retired(await self._record(token_hash))
         return TokenLookup(token_hash, is_known=True, entry=entry, was_replaced=was_replaced)
 
-    async def find(self, token: str) -> LinkEntry | None:
-        """The link that a share token opens, None for none; from the database where memory can't tell."""
-        return (await self.look_up(self.recall(token))).entry
-
     async def _find(self, token_hash: bytes) -> LinkEntry | None:
         while True:
             link_id, generation = self._tokens.get(token_hash), self._generation
@@ -220,10 +216,6 @@ class LinkCache:
     async def _opened_by(self, token_hash: bytes) -> str | None:
         record = await self._record(token_hash)
         return record.link_id if record is not None and record.retired_at is None else None
-
-    async def was_replaced(self, token: str) -> bool:
-        """Whether a token that `find` knows no link for once opened one that has another URL now."""
-        return (await self.look_up(self.recall(token))).was_replaced
 
     def present(self) -> Iterator[tuple[str, str]]:
         """The link and the visitor of everything that is open; some more than once."""

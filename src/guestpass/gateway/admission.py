@@ -14,7 +14,6 @@ from guestpass.domain.reasons import WHY_ENDED, Reason
 from guestpass.domain.visitor_pass import VisitorPass
 from guestpass.gateway.decisions import (
     Answer,
-    Application,
     Arrive,
     Decision,
     Forward,
@@ -22,6 +21,7 @@ from guestpass.gateway.decisions import (
     Redirect,
     RequestFacts,
     TakeSlot,
+    ToApplication,
 )
 from guestpass.gateway.hosts import HostKind, RequestedHost
 from guestpass.gateway.paths import PathKind, is_api
@@ -32,7 +32,7 @@ SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 _MAIN, _LINK, _FORMER, _UNKNOWN = HostKind.MAIN, HostKind.LINK, HostKind.FORMER, HostKind.UNKNOWN
 _OPEN, _LOGIN, _ENTER, _PROXY, _API = PathKind.OPEN, PathKind.LOGIN, PathKind.ENTER, PathKind.PROXY, PathKind.API
 _MISSPELT: Final = PathKind.MISSPELT
-_APPLICATION: Final = Application()
+_APPLICATION: Final = ToApplication()
 
 
 def decide_admin(facts: RequestFacts) -> Decision:

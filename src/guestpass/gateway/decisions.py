@@ -108,7 +108,7 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True)
-class Application:
+class ToApplication:
     """The ASGI application answers."""
 
 
@@ -173,7 +173,7 @@ class Answer:
     detail: str | None = None
 
 
-Decision = Forward | Application | Redirect | HandOver | TakeSlot | Arrive | Answer
+Decision = Forward | ToApplication | Redirect | HandOver | TakeSlot | Arrive | Answer
 
 
 def wants_page(head: RequestHead) -> bool:

@@ -15,20 +15,20 @@ _KEPT_SECONDS: Final = 2 * TICKET_SECONDS
 
 
 class EntryTickets:
-    """Each once over all workers by a budget of the database, and by memory while that can't be written.
+    """Spends each ticket once over all workers by a budget in the database, or in memory while that can't be written.
 
-    Then each worker lets it through once: links that opened while the database was there open on, and what could be
-    misused is a ticket of the last minute that somebody read on its way. `tell` is given what the database raised.
+    Then each worker lets it through once: links keep opening, and what could be misused is a ticket of the last minute
+    that somebody intercepted. `failed` is called with what the database raised.
     """
 
-    def __init__(self, budget: Budget, time: Callable[[], float], tell: Callable[[Exception], object]) -> None:
+    def __init__(self, budget: Budget, time: Callable[[], float], failed: Callable[[Exception], object]) -> None:
         self._budget = budget
         self._time = time
-        self._tell = tell
+        self._failed = failed
         self._spent: dict[str, float] = {}
 
     async def spend(self, ticket: EntryTicket) -> bool:
-        """Whether the ticket lets somebody in; from then on it does so no more."""
+        """Spend the ticket; False if it was spent before."""
         now = self._time()
         while self._spent and now - next(iter(self._spent.values())) > _KEPT_SECONDS:
             del self._spent[next(iter(self._spent))]
@@ -39,5 +39,5 @@ class EntryTickets:
             async with asyncio.timeout(_DATABASE_SECONDS):
                 return await self._budget.spend(ticket.nonce) is None
         except Exception as error:  # noqa: BLE001 - whatever the database raises
-            self._tell(error)
+            self._failed(error)
             return True

@@ -24,7 +24,7 @@ _FAREWELL_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 0.1
 _SWEPT_AT_ONCE: Final = 500
 _ENDED_AT_ONCE: Final = 16
-"""To end a connection costs some thirty times as much as to look at one."""
+"""Ending a connection costs about thirty times as much as checking one."""
 _MOST_IDLE: Final = 20
 """When full, close 1 in 20 connections at once."""
 
@@ -56,7 +56,7 @@ class Lifecycle:
         self._drained = asyncio.Event()
         self._looked_for_idle_at = 0.0
         self._lacked_descriptors = False
-        fault_log.descriptors_used_up = self._tell_of_descriptors
+        fault_log.descriptors_used_up = self._log_descriptors
 
     # Accept
 
@@ -65,7 +65,7 @@ class Lifecycle:
         return ClientConnection(self._runtime, self, handler, patience=self._limits.caps.patience)
 
     def lets_in(self, connection: ClientConnection) -> bool:
-        """Take a new connection; False where there must be no more, from its address or at all."""
+        """Accept a new connection; False when its address, or the worker, has too many."""
         # With TLS it was counted when it began to shake hands.
         if self._handshakes.pop(connection, None) is None and not self._count(connection.peer):
             return False
@@ -75,7 +75,7 @@ class Lifecycle:
     def lets_shake_hands(
         self, connection: ClientConnection, peer: str, shake: Callable[[], Coroutine[Any, Any, None]]
     ) -> bool:
-        """Count a connection that begins with a handshake, and run that; False where there must be no more."""
+        """Count a connection and run its TLS handshake; False when its address, or the worker, has too many."""
         if not self._count(peer):
             return False
         if not self._limits.take_handshake(peer):
@@ -86,7 +86,7 @@ class Lifecycle:
         return True
 
     def handshake_over(self, connection: ClientConnection) -> None:
-        """A handshake has ended; where it came to nothing, the connection has too."""
+        """Note that a handshake has ended; if it failed, the connection is no longer counted."""
         if (ended := self._handshakes.pop(connection, None)) is not None:
             self._limits.leave(ended[0])
 
@@ -107,22 +107,22 @@ class Lifecycle:
         return True
 
     def _make_room(self) -> bool:
-        """Let go of some who ask for nothing: first of those who have not even shaken hands, the oldest."""
+        """Close some connections that have no request: first the oldest handshakes, else idle ones."""
         if not self._handshakes:
             return self._close_idle()
         oldest = list(itertools.islice(self._handshakes, max(1, len(self._handshakes) // _MOST_IDLE)))
         for connection in oldest:
             self._give_up(connection)
-        self._tell_of_idle(len(oldest))
+        self._log_idle(len(oldest))
         return True
 
     def _give_up(self, connection: ClientConnection) -> None:
-        """End a handshake."""
+        """Cancel a handshake."""
         self._handshakes[connection][1].cancel()
         self.handshake_over(connection)
 
     def _close_idle(self) -> bool:
-        """Close some of the connections that wait for a request, those first that are missed least."""
+        """Close some of the connections that wait for a request; False when there are none."""
         now = self._loop.time()
         if now - self._looked_for_idle_at < SWEEP_SECONDS:
             return False
@@ -135,10 +135,10 @@ class Lifecycle:
             connection.close_if_idle()
             if not connection.is_open:
                 self.connections.discard(connection)
-        self._tell_of_idle(len(oldest))
+        self._log_idle(len(oldest))
         return True
 
-    def _tell_of_idle(self, count: int) -> None:
+    def _log_idle(self, count: int) -> None:
         self._fault_log.faults.tell(
             "idle_connections_closed",
             count=count,
@@ -164,11 +164,11 @@ class Lifecycle:
                     await asyncio.sleep(0)
                 ended += connection.sweep(now)
             self._limit_unsent()
-            self._look_for_descriptors()
+            self._check_descriptors()
             self._runtime.pool.sweep(now)
 
     def stops_reading(self, connection: ClientConnection) -> None:
-        """A client does not take what it has asked for; look at once whether that is too much of all."""
+        """Note that a client reads no more, and check at once whether too much waits in memory."""
         self._not_reading.add(connection)
         if len(self._not_reading) * WRITE_BUFFER > self._limits.caps.unsent:
             for each in self._not_reading:
@@ -176,11 +176,11 @@ class Lifecycle:
             self._limit_unsent()
 
     def reads_again(self, connection: ClientConnection) -> None:
-        """The client takes more."""
+        """Note that the client reads again."""
         self._not_reading.discard(connection)
 
     def _limit_unsent(self) -> None:
-        """Where too much waits in memory for slow clients, let go of those that took nothing for longest."""
+        """While too much waits in memory for slow clients, cut those that have read nothing for longest."""
         unsent = sum(each.unsent for each in self.connections)
         if unsent <= self._limits.caps.unsent:
             return
@@ -191,20 +191,20 @@ class Lifecycle:
                 unsent -= connection.unsent
                 connection.cut_for_slowness("too much waited in memory for slow clients")
 
-    def _look_for_descriptors(self) -> None:
-        """Without a free descriptor the system closes whatever arrives, and nothing else tells of it."""
+    def _check_descriptors(self) -> None:
+        """Log that no descriptor is free: the system then closes what arrives, without an error of ours."""
         try:
             require_descriptor()
         except NoDescriptorError as error:
-            self._tell_of_descriptors(error)
+            self._log_descriptors(error)
         if self._lacked_descriptors:
             self._lacked_descriptors = False
             self._runtime.pool.close()
             self._looked_for_idle_at = 0.0
             self._make_room()
 
-    def _tell_of_descriptors(self, error: NoDescriptorError | DescriptorsUsedUp) -> None:
-        """There was none for somebody; the sweep lets go of those that nobody needs at the moment."""
+    def _log_descriptors(self, error: NoDescriptorError | DescriptorsUsedUp) -> None:
+        """Log that none was free for a request; the next sweep closes idle connections."""
         self._lacked_descriptors = True
         self._fault_log.faults.tell(
             "descriptors_used_up",
@@ -215,13 +215,13 @@ class Lifecycle:
         )
 
     def _follow_clock(self, now: float) -> None:
-        """Where the machine's clock was set forward, links have ended whose timers run on for long."""
+        """Re-check the links' ends after the clock was set forward: their timers run too long."""
         before, self._clock_ahead = self._clock_ahead, self._runtime.time() - now
         if self._clock_ahead - before >= SWEEP_SECONDS:
             self._link_cache.clock_moved()
 
     def _suspend_when_out_of_date(self) -> None:
-        """End what is open through links that nobody can vouch for; new requests are refused by admission."""
+        """Cut what is open while the link cache is out of date; admission refuses new requests."""
         was_suspended, self._is_suspended = self._is_suspended, self._is_out_of_date()
         if self._is_suspended and not was_suspended:
             self._fault_log.log.error(
@@ -236,7 +236,7 @@ class Lifecycle:
             self._fault_log.log.info("visitors_served_again")
 
     def forget(self, connection: ClientConnection) -> None:
-        """A connection has ended."""
+        """Remove a connection that has ended."""
         self.connections.discard(connection)
         self._not_reading.discard(connection)
         self._limits.leave(connection.peer)
@@ -244,11 +244,11 @@ class Lifecycle:
             self._drained.set()
 
     def await_arrival(self, connection: ClientConnection) -> None:
-        """A connection was accepted; it joins the others in the next turn."""
+        """Remember a connection that was accepted; it is made in the next loop iteration."""
         self._arriving.append((connection, self._loop.time()))
 
     def _forget_arrivals(self, now: float) -> None:
-        """Those that have joined the others, and those that were gone by then."""
+        """Forget those that have been made, and those that were closed before."""
         self._arriving = [
             (connection, since)
             for connection, since in self._arriving
@@ -258,7 +258,7 @@ class Lifecycle:
     # Drain
 
     async def drain(self, seconds: float, stopping: asyncio.Event) -> None:
-        """Let what is under way end, for so long at most; the listeners must have been closed.
+        """Wait until what is under way has ended, so many seconds at most; close the listeners before.
 
         A worker that is replaced has time: a connection that waits for its next request gets an answer to that one
         too, and WebSockets and event streams go on until shortly before the end. When `stopping` is set nobody takes

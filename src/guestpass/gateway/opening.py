@@ -118,7 +118,7 @@ class LinkOpening:
         admitted = AdmittedRequest(request, decision, entry, new_pass.visitor)
         now = datetime.fromtimestamp(facts.now, UTC)
         if decision.preview is None:
-            request.client.tell_if_left(partial(self.free_slot, entry, new_pass.visitor, facts.address, now))
+            request.client.notify_if_left(partial(self.free_slot, entry, new_pass.visitor, facts.address, now))
         admitted.wait()
         self._runtime.spawn(self._await_slot(request, decision, new_pass, admitted, now))
 

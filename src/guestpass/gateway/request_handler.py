@@ -18,7 +18,6 @@ from guestpass.gateway.cookies import EnvironmentCookies
 from guestpass.gateway.credentials import Credentials, without_credentials
 from guestpass.gateway.decisions import (
     Answer,
-    Application,
     Arrive,
     Decision,
     Forward,
@@ -26,6 +25,7 @@ from guestpass.gateway.decisions import (
     Redirect,
     RequestFacts,
     TakeSlot,
+    ToApplication,
 )
 from guestpass.gateway.head_rewriting import ApplicationResponse, EnvironmentResponse, ForwardedVisitor, request_head
 from guestpass.gateway.hosts import HostKind, HostTable
@@ -264,7 +264,7 @@ class RequestHandler:
                 self._forward(request, decision, profile)
         elif isinstance(decision, Answer):
             self.refuse(request, decision)
-        elif isinstance(decision, Application):
+        elif isinstance(decision, ToApplication):
             if not self._is_too_much(request):
                 self._to_application(request)
         else:
@@ -537,7 +537,7 @@ class RequestHandler:
             lines += f"{PAGE}: 1\r\n"
         if is_login and shared is not None and shared.link.max_visitors is not None:
             newcomer = (self._opening.promised(request, shared) or self._opening.new_pass(shared, facts)).visitor
-            client.tell_if_left(partial(self._opening.free_slot, shared, newcomer, facts.address))
+            client.notify_if_left(partial(self._opening.free_slot, shared, newcomer, facts.address))
             lines += f"{VISITOR}: {newcomer}\r\n"
         if not self._opens_links:
             lines += f"{ADMIN}: 1\r\n"

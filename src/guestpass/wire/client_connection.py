@@ -216,7 +216,7 @@ class ClientConnection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._closing = True
         if error is not None or self._exchange is not None:
-            self._tell_left()
+            self._notify_left()
         if self._counted:
             self._connections.forget(self)
         self._let_go_of_tail()
@@ -287,17 +287,17 @@ class ClientConnection(asyncio.Protocol):
             self._tail_of.add(self)
 
     def cut(self) -> None:
-        """The link of the answer that is still being sent has ended."""
+        """Abort if the answer is still being sent: its link has ended."""
         unsent = self.has_unsent_bytes
         self._let_go_of_tail()
         if unsent:
             self.abort()
 
     def exchange_over(self, *, keep_alive: bool, request_done: bool) -> None:
-        """The answer is complete: go on with the next request, or close."""
+        """Go on with the next request, or close: the answer is complete."""
         self._exchange = None
         if self._eof:
-            self._tell_left()
+            self._notify_left()
         if self._pausing:
             self._resume(self._UPSTREAM)
         # Also when a shutdown has begun since the answer's head promised to keep the connection: the next request may
@@ -354,18 +354,18 @@ class ClientConnection(asyncio.Protocol):
         return not self._closing
 
     def wait(self) -> None:
-        """The decision needs a look-up; nothing further is read meanwhile."""
+        """Wait for a look-up; read nothing further meanwhile."""
         self._waiting = True
         self._deadline = self.runtime.loop.time() + _LONGEST_WAIT
 
-    def tell_if_left(self, told: Callable[[], None]) -> None:
-        """Have it told, once, that the client closed its side before the answer to the present request, or reset it.
+    def notify_if_left(self, told: Callable[[], None]) -> None:
+        """Call `told` once if the client closes its side or resets before it has the answer to the present request.
 
         It may have read the answer all the same.
         """
         self._left = told
 
-    def _tell_left(self) -> None:
+    def _notify_left(self) -> None:
         told, self._left = self._left, None
         if told is not None:
             told()
@@ -419,7 +419,7 @@ class ClientConnection(asyncio.Protocol):
             lines.append(body)
         self.write(b"".join(lines))
         if self._eof:
-            self._tell_left()
+            self._notify_left()
         if keep_alive and self._may_ask_more:
             self._await_next()
         elif unread or close or self._sends_more:
@@ -448,13 +448,13 @@ class ClientConnection(asyncio.Protocol):
         return self._exchange is not None and self._exchange.is_endless
 
     def go_away(self) -> None:
-        """This worker ends: end what has no end of its own."""
+        """End what has no end of its own, since this worker stops."""
         if self._exchange is not None and self._exchange.is_endless:
             self._exchange.go_away()
 
     @property
     def idleness(self) -> tuple[bool, float] | None:
-        """By how much it is missed least, where nothing is under way: first who never asked, then who waits longest."""
+        """Sort key of idle connections, those to close first: without a request yet, then waiting longest."""
         if self._exchange is not None or self._waiting or self._closing or self._buffer.data or self._out.unsent:
             return None
         return self._was_served, self._deadline

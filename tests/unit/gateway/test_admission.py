@@ -23,7 +23,6 @@ from guestpass.domain.visitor_pass import EntryTicket, VisitorPass
 from guestpass.gateway.admission import Admission
 from guestpass.gateway.decisions import (
     Answer,
-    Application,
     Arrive,
     Decision,
     Forward,
@@ -31,6 +30,7 @@ from guestpass.gateway.decisions import (
     Redirect,
     RequestFacts,
     TakeSlot,
+    ToApplication,
     wants_page,
 )
 from guestpass.gateway.hosts import HostKind, HostTable
@@ -205,7 +205,7 @@ def test_nobody_is_let_through_on_what_is_out_of_date(addresses: PublicUrls, lin
 
 
 def test_the_api_answers_for_itself_although_links_are_out_of_date() -> None:
-    assert decide("GET /api/environments", is_out_of_date=True) == Application()
+    assert decide("GET /api/environments", is_out_of_date=True) == ToApplication()
 
 
 # Opening
@@ -331,7 +331,7 @@ def test_a_login_comes_from_the_password_page_or_from_no_page_at_all(
     written = [field.format(own=f"https://{MAIN}", host=MAIN) for field in fields]
     decision = decide(f"POST {path}", *written, shared=PASSWORD_LINK, addresses=addresses)
     if allowed:
-        assert decision == Application()
+        assert decision == ToApplication()
     else:
         assert reason(decision) is Reason.FOREIGN_ORIGIN
 
@@ -492,7 +492,7 @@ def test_nobody_is_asked_with_a_pass_that_opens_nothing() -> None:
 def test_other_clients_switch_directly() -> None:
     decision = decide(f"GET {OPEN}", shared=TOKEN_LINK, holds=OTHER_LINK)
     assert decision == Forward(TOKEN_LINK, b"/", opening=True, new_pass=True)
-    assert decide(f"POST {LOGIN}", shared=PASSWORD_LINK, holds=OTHER_LINK) == Application()
+    assert decide(f"POST {LOGIN}", shared=PASSWORD_LINK, holds=OTHER_LINK) == ToApplication()
 
 
 def test_a_link_that_has_ended_is_named_before_anybody_is_asked_to_switch() -> None:
@@ -527,7 +527,7 @@ API_PATHS = pytest.mark.parametrize(
 def test_the_api_on_the_public_host(addresses: PublicUrls, path: str, method: str) -> None:
     for fields in ((), ("Origin: https://evil.test",), ("Service-Worker: script",), BROWSER):
         decision = decide(f"{method} {path}", *fields, holds=TOKEN_LINK, addresses=addresses, host=MAIN)
-        assert decision == Application()
+        assert decision == ToApplication()
 
 
 @API_PATHS
@@ -812,7 +812,7 @@ def test_whatever_no_rung_allows_is_refused(
         )  # fmt: skip
         assert decision.link.status_at(NOW) is Status.ACTIVE
         assert not decision.holds_pass or holds_pass_of(facts, decision.link)
-    elif isinstance(decision, Application):
+    elif isinstance(decision, ToApplication):
         assert_is_for_the_application(facts, api_on_public=api_on_public)
     if not isinstance(decision, Answer):
         assert_comes_from_nowhere_else(facts)

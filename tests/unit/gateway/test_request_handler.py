@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.unit.gateway.playbook import TOKEN, Playbook, playing
 
+from guestpass.app.link_cache import LinkEntry
 from guestpass.signing import tokens
 
 _SHARE_URL = f"GET /share/{TOKEN}?a=1 HTTP/1.1".encode()
@@ -20,6 +21,11 @@ _BROWSER = (b"Sec-Fetch-Mode: navigate", b"Sec-Fetch-Dest: document", b"Sec-Fetc
 
 def _ask(*lines: bytes) -> bytes:
     return b"\r\n".join([*lines, b"", b""])
+
+
+async def _look_up(book: Playbook, token: str) -> LinkEntry | None:
+    links = book.gateway.services.link_cache
+    return (await links.look_up(links.recall(token))).entry
 
 
 @pytest.fixture
@@ -52,7 +58,7 @@ async def _answers_at_once(book: Playbook, *lines: bytes) -> bytes:
 
 async def test_a_share_url_that_memory_knows_is_answered_in_the_same_turn(worked_out: Counter[str]) -> None:
     async with playing() as book:
-        assert await book.gateway.services.link_cache.find(TOKEN) is not None
+        assert await _look_up(book, TOKEN) is not None
         worked_out.clear()
         answer = await _answers_at_once(book, _SHARE_URL, _HOST, *_BROWSER)
     assert answer.startswith(b"HTTP/1.1 303")
@@ -80,6 +86,6 @@ async def test_what_is_no_token_is_refused_in_the_same_turn(token: str) -> None:
 async def test_an_unknown_token_is_looked_for_once_and_then_refused_in_the_same_turn() -> None:
     async with playing() as book:
         wrong = book.gateway.services.link_cache._vault.new()
-        assert await book.gateway.services.link_cache.find(wrong) is None
+        assert await _look_up(book, wrong) is None
         answer = await _answers_at_once(book, f"GET /share/{wrong} HTTP/1.1".encode(), _HOST, *_BROWSER)
     assert answer.startswith(b"HTTP/1.1 404")

@@ -30,7 +30,7 @@ from guestpass.app.ports.owners import DashboardSession, DashboardSessions, Revo
 from guestpass.app.ports.secrets import PasswordHasher, Sealer, SessionTokens, TokenVault
 from guestpass.app.ports.store import Store, UnitOfWork
 from guestpass.app.ports.system import Clock, Entropy, Rate
-from guestpass.app.ports.visits import Activity, Cuttable, Origin, Places, Refusals, SlotResult, Visits
+from guestpass.app.ports.visits import Activity, EndsWithLink, Origin, Places, Refusals, SlotResult, Visits
 
 __all__ = [
     "Accounts",
@@ -46,9 +46,9 @@ __all__ = [
     "Clock",
     "Counter",
     "Counters",
-    "Cuttable",
     "DashboardSession",
     "DashboardSessions",
+    "EndsWithLink",
     "Entropy",
     "EnvironmentCheck",
     "Environments",

@@ -168,7 +168,7 @@ class Refusals(Protocol):
         ...
 
 
-class Cuttable(Protocol):
+class EndsWithLink(Protocol):
     """An open exchange or tunnel that must end when its link does; `visitor` is the identity in the pass."""
 
     @property
