@@ -63,8 +63,8 @@ An authority of your own for https is named in `SSL_CERT_FILE`.
   several is refused with a list of them.
 - **A duration**: `24h`, `7d`, `1h30m`, `2 weeks`, `1 day and 12 hours`; for the end of a link also a day (`2026-03-31`,
   to its end) or a time (`2026-03-31 18:00`), in UTC unless it says its zone.
-- **Nothing**: `--clear password` and its like take away what was given. An empty text (`--label ""`) clears texts alone
-  and is refused for what says who gets in, since a script gives it by mistake. So is an empty line for `--password -`.
+- **Nothing**: `--clear password` and its like remove a value. An empty text (`--label ""`) clears texts only. It is
+  refused for what decides who gets in, since a script may pass it by mistake; so is an empty line for `--password -`.
 - **A visitor**: the number that `guestpass visitors list` shows, or the id.
 
 `guestpass --install-completion` lets the shell complete commands, options, environments and links.

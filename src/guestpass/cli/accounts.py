@@ -48,7 +48,7 @@ def add(
     org: Org = ORG,
     as_json: AsJSON = False,
 ) -> None:
-    """Try the credentials of an Odoo user and keep them; the same again renews a changed password.
+    """Try the credentials of an Odoo user and keep them; run it again to replace a changed password.
 
     The password is asked for, or read from standard input, and kept encrypted. Links of the account go on with it.
     """

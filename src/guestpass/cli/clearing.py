@@ -15,7 +15,7 @@ def clear_option(words: Iterable[str]) -> Any:  # noqa: ANN401 - typer gives its
     return typer.Option(
         _CLEAR,
         metavar="OPTION",
-        help=f"Take away what another option gave: {', '.join(words)}. May be given several times.",
+        help=f"Remove the value of another option: {', '.join(words)}. May be given several times.",
     )
 
 

@@ -71,7 +71,9 @@ def add(
     max_concurrent: Annotated[
         int,
         typer.Option(
-            "--max-concurrent", metavar="NUMBER", help="How many requests Odoo gets at a time: twice its workers."
+            "--max-concurrent",
+            metavar="NUMBER",
+            help="How many requests Odoo gets at a time; twice its workers is good.",
         ),
     ] = DEFAULT_MAX_CONCURRENT,
     of_view_only: OfViewOnly,
@@ -204,7 +206,9 @@ def edit(
     max_concurrent: Annotated[
         int | None,
         typer.Option(
-            "--max-concurrent", metavar="NUMBER", help="How many requests Odoo gets at a time: twice its workers."
+            "--max-concurrent",
+            metavar="NUMBER",
+            help="How many requests Odoo gets at a time; twice its workers is good.",
         ),
     ] = None,
     of_view_only: OfViewOnly,
@@ -212,9 +216,9 @@ def edit(
     org: Org = ORG,
     as_json: AsJSON = False,
 ) -> None:
-    """Change what is given and leave the rest; --clear takes away what an environment need not have.
+    """Change the given fields and leave the rest; --clear removes optional ones.
 
-    What may be given several times replaces all that was there. Where the change is about how the environment is
+    An option that may be given several times replaces the whole list. Where the change is about how the environment is
     reached, it is checked again.
     """
     others = {

@@ -35,7 +35,7 @@ WithPassword = Annotated[
     bool,
     typer.Option(
         "--with-password",
-        help="Put the password into the message too. Better send it another way: apart, one of both opens nothing.",
+        help="Put the password into the message too. It is safer to send it another way: neither opens the link alone.",
     ),
 ]
 

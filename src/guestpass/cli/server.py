@@ -36,8 +36,8 @@ def serve(
     """Serve visitors and owners, until SIGTERM, Ctrl-C or the end of the terminal.
 
     Visitors are served on LISTEN, owners on ADMIN_LISTEN, by one process a core. Makes DATA_DIR, the keys and the
-    database where they are missing, and brings an older database up to date. SIGHUP puts new workers, with the settings
-    and the version of that moment, in the place of those that serve, without a request being cut.
+    database where they are missing, and brings an older database up to date. SIGHUP replaces the workers, with the
+    settings and the version of that moment, without cutting a request.
     """
     from guestpass.supervisor import supervise  # noqa: PLC0415 - the other commands need no sockets and signals
 
@@ -47,8 +47,8 @@ def serve(
 def show_settings(as_json: AsJSON = False) -> None:
     """List every setting, and where it is from.
 
-    Each with its value and what it is for; secrets are hidden. Where one can't be used, those that there are come with
-    their defaults, and then what is wrong.
+    Each with its value and its purpose; secrets are hidden. If one is invalid, all are listed with their defaults, and
+    then what is wrong.
     """
     try:
         loaded = load()

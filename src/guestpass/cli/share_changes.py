@@ -54,11 +54,11 @@ def edit(
     org: Org = ORG,
     as_json: AsJSON = False,
 ) -> None:
-    """Change a link: what is given.
+    """Change the given fields of a link.
 
-    The rest is left alone; --clear takes away what a link need not have. The URL stays, and visitors notice at once.
-    What may be given several times replaces all that was there. A new password must be typed by visitors who are in,
-    too.
+    The rest stays; --clear removes optional fields. The URL stays, and visitors notice at once.
+    An option that may be given several times replaces the whole list. A new password must be typed by visitors who
+    are in, too.
     """
     require_given_or_cleared(
         password=password,
@@ -104,7 +104,7 @@ def extend(
 ) -> None:
     """Let a link work for longer.
 
-    So much longer than it would have; one that has expired, so long from now on.
+    Adds to its present end, or counts from now on if it has expired.
     """
 
     async def prolong(backend: Backend) -> ShareLinkBody:
@@ -167,7 +167,7 @@ def rotate(
 ) -> None:
     """Give a link a new URL and print it.
 
-    Who has the old one reads that it was replaced; visitors who are in are cut off.
+    Whoever opens the old one reads that it was replaced; visitors who are in are cut off.
     """
 
     async def find(backend: Backend) -> ShareLinkBody:

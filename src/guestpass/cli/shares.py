@@ -233,7 +233,7 @@ def show(
 @app.command("deactivate")
 @app.command("pause")
 def pause(link_names: LinkNames, org: Org = ORG, yes: Yes = False, as_json: AsJSON = False) -> None:
-    """Switch links off at once.
+    """Pause links at once.
 
     Their visitors are cut off; `resume` opens a link again, with the same URL. `pause` and `deactivate` are the same.
     Asks first where there are several links.

@@ -194,7 +194,7 @@ class Settings(BaseSettings):
     )
     tls_cert: Annotated[Path | None, BeforeValidator(parse_file), Shown("empty: plain HTTP")] = Field(
         default=None,
-        description="A file with a certificate and those between it and the root (PEM): both listeners then speak TLS. "
+        description="A file with a certificate and its intermediate certificates (PEM): both listeners then speak TLS. "
         "It is read anew when it changes. Leave it unset behind a reverse proxy that does TLS.",
     )
     tls_key: Annotated[
@@ -233,8 +233,8 @@ class Settings(BaseSettings):
     )
     database_grace: Annotated[timedelta, BeforeValidator(parse_grace), Shown("`60s`")] = Field(
         default=timedelta(seconds=60),
-        description="How long visitors are served on what is known when the database can't be read any more; then they "
-        "get 503, and what is open is closed. At least 5s.",
+        description="How long visitors are served from memory while the database can't be read; after that they get "
+        "503, and what is open is closed. At least 5s.",
     )
     former_urls: Annotated[tuple[str, ...], BeforeValidator(parse_former_urls)] = Field(
         default=(),
@@ -248,8 +248,8 @@ class Settings(BaseSettings):
     )
     secret_key: Annotated[Secret, Shown("made on first start, kept in `DATA_DIR/secret_key`")] = Field(
         default=None,
-        description="Protects share tokens and visitors' passes; at least 32 characters. A database belongs to the key "
-        "that it was made with: keep a copy of it with the backups.",
+        description="Protects share tokens and visitors' passes; at least 32 characters. A database works only with "
+        "the key that it was made with: keep a copy of the key, too.",
     )
     max_link_lifetime: Annotated[timedelta, BeforeValidator(parse_lifetime), Shown("`8760h`")] = Field(
         default=timedelta(hours=8760),
@@ -271,8 +271,8 @@ class Settings(BaseSettings):
     )
     visit_details_kept: Annotated[timedelta, BeforeValidator(parse_lifetime), Shown("`90d`")] = Field(
         default=timedelta(days=90),
-        description="How long it is kept who came through a link after the link has ended, and who was turned away "
-        "anywhere, such as 720h or 30d. Totals and the owner's history stay.",
+        description="How long details of visitors are kept after their link has ended, and refusals after they "
+        "happened, such as 720h or 30d. Totals and the owner's history stay.",
     )
     password_tries: Annotated[str, BeforeValidator(parse_rate)] = Field(
         default="10/15minute",
@@ -293,12 +293,13 @@ class Settings(BaseSettings):
     connections: Annotated[int, BeforeValidator(parse_count)] = Field(
         default=20_000,
         description="Connections of clients, at most, to each worker; fewer where the limit of open files (ulimit -n) "
-        "leaves less than two descriptors for each. Past it those are closed that have waited longest for a request.",
+        "leaves less than two descriptors for each. Above that, connections that have waited longest for a request "
+        "are closed.",
     )
     connections_per_address: Annotated[int, BeforeValidator(parse_count)] = Field(
         default=600,
-        description="The same from one address (in IPv6 from one /64), to each worker; further ones are closed. It is "
-        "not for TRUSTED_PROXIES, whose connections are everybody's.",
+        description="The same from one address (in IPv6 from one /64), to each worker; further ones are closed. It "
+        "does not apply to TRUSTED_PROXIES, whose connections carry everybody.",
     )
     requests_per_address: Annotated[str, BeforeValidator(parse_rate)] = Field(
         default="30000/minute",
@@ -329,17 +330,17 @@ class Settings(BaseSettings):
     )
     buffer_limit: Annotated[int, BeforeValidator(parse_size)] = Field(
         default=256 * 1024**2,
-        description="Bytes, at most, that each worker holds in memory for clients that are slow to take their answers; "
-        "past it those are cut that have taken nothing for longest. Uploads to Odoo may take as much again; what is "
-        "more is held on disk.",
+        description="Bytes, at most, that each worker holds in memory for clients that are slow to take their "
+        "answers; above that, clients that have read nothing for longest are cut. Uploads to Odoo may take as much "
+        "again; what is more is held on disk.",
     )
     upstream_allow: Networks = Field(
         default=(),
-        description="Networks that environments may live in although UPSTREAM_DENY holds them.",
+        description="Exceptions to UPSTREAM_DENY: networks that environments may be in.",
     )
     upstream_deny: Networks = Field(
         default=DEFAULT_DENY,
-        description="Networks that environments must not live in, checked for every address at each connection, and "
+        description="Networks that environments must not be in, checked for every address at each connection, and "
         "for the IPv4 address that an IPv6 one embeds. The default holds link-local and metadata addresses, the "
         "unspecified ones, multicast and broadcast; a value replaces it. Guestpass's own listeners are always denied.",
     )
