@@ -1,1 +1,1 @@
-"""Questions of our own to environments: is it there, is it an Odoo, sign in and out."""
+"""Requests of our own to environments: checks, and signing users in to an Odoo and out."""
