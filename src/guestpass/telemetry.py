@@ -11,8 +11,16 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import IO, Final, Literal
 
-import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+# structlog imports rich wherever it is installed, for tracebacks of a kind that we don't have. It takes 4 MB of each
+# process that serves. None says that there is no such module; commands import it later as usual.
+_rich = sys.modules.get("rich")
+sys.modules["rich"] = None  # type: ignore[assignment]
+import structlog  # noqa: E402
+from structlog.typing import EventDict, Processor, WrappedLogger  # noqa: E402
+
+del sys.modules["rich"]
+if _rich is not None:
+    sys.modules["rich"] = _rich
 
 # A net below the rule that nothing secret is logged: share tokens (with the prefix that we give them), JSON Web
 # Tokens, and visitors' passes, wherever in a line they stand.

@@ -31,17 +31,31 @@ _OTHERS = (
 
 def _after_preloading(asked: str) -> Any:
     program = (
-        "import json, sys; from guestpass import worker_process; from guestpass.settings import load; "
+        "import json, sys; from guestpass import fork_server, worker_process; from guestpass.settings import load; "
         f"worker_process.preload(load({{}}).settings); print(json.dumps({asked}))"
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
     return json.loads(told.stdout)
 
 
-@pytest.mark.parametrize("module", ["alembic", "psycopg"])
-def test_a_worker_on_sqlite_does_without(module: str) -> None:
-    """Each takes more than 10 MiB of each process that loads it."""
-    assert _after_preloading(f"{module!r} in sys.modules") is False
+def test_a_worker_on_sqlite_does_without_what_it_does_not_need() -> None:
+    """Alembic and psycopg take more than 10 MiB each, rich 4 MiB."""
+    heavy = ["alembic", "psycopg", "rich", "typer"]
+    assert _after_preloading(f"[name for name in {heavy} if name in sys.modules]") == []
+
+
+@pytest.mark.parametrize("arguments", [["serve"], ["serve", "--workers", "4"]])
+def test_a_supervisor_loads_little(arguments: list[str]) -> None:
+    """It lives for months beside the workers, which load what reads settings and arguments once for all."""
+    program = (
+        "import json, sys; from guestpass import supervisor; from guestpass.cli.main import main; "
+        "supervisor.supervise = lambda workers: print(json.dumps([workers, *sys.modules])) or 0; "
+        f"sys.argv = ['guestpass', *{arguments}]; main()"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    workers, *loaded = json.loads(told.stdout)
+    assert workers == (4 if "--workers" in arguments else None)
+    assert [name for name in ("pydantic", "typer", "rich", "sqlalchemy", "cryptography") if name in loaded] == []
 
 
 def test_all_that_a_worker_may_need_is_loaded_before_it_is_forked() -> None:
