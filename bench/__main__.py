@@ -238,6 +238,12 @@ def _add_scale(modes: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             {"rounds": (5, "starts on each"), "opened": (25_000, "links that are opened before memory is looked at")},
         ),
         (
+            "memory",
+            scale.measure_memory,
+            "one worker and four: memory at rest (PSS), seconds until they serve, and until a killed one is replaced",
+            {"rounds": (5, "starts of each")},
+        ),
+        (
             "sockets",
             scale.measure_sockets,
             "idle WebSockets through one worker: memory for each, and a request beside them",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.installing import install, installed
 from bench.load import LOADS
-from bench.machine import Cores, resident_bytes
+from bench.machine import Cores, workers_among
 from bench.processes import NotReady
 from bench.stage import staged
 
@@ -24,7 +24,7 @@ def draw_flames(candidate: str, output: Path, *, seconds: int, tell: Callable[[s
     with staged([candidate], [LOADS[_LOAD]], Cores.apart(), tell=tell) as stage:
         stage.take(candidate, _LOAD, _WARM_UP_SECONDS)
         pids = [pid for server in stage.candidates[candidate].servers for pid in server.pids]
-        worker = max(pids, key=lambda pid: resident_bytes([pid]))
+        [worker] = workers_among(pids)
         load = threading.Thread(target=stage.take, args=(candidate, _LOAD, seconds + _WARM_UP_SECONDS))
         load.start()
         tell("looking at the worker")

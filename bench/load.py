@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.browser import Fields, Request
 from bench.candidates import Candidate
-from bench.machine import cpu_seconds, machine_busy_seconds, resident_bytes
+from bench.machine import cpu_seconds, machine_busy_seconds, memory_bytes
 from bench.processes import NotReady, Server, find_program, pinned
 from bench.upstream import SIZES, Size
 
@@ -100,7 +100,7 @@ class Sample:
     cpu_us: float
     p50_us: int
     p99_us: int
-    resident_bytes: int
+    memory_bytes: int
     load_core: float
     others: float
 
@@ -164,7 +164,7 @@ def run_load(
         cpu_us=proxy / result["requests"] * 1e6,
         p50_us=result["p50"],
         p99_us=result["p99"],
-        resident_bytes=resident_bytes(pids),
+        memory_bytes=memory_bytes(pids),
         load_core=load / elapsed / len(cores),
         others=max(0.0, after.machine - before.machine - proxy - load) / elapsed,
     )

@@ -69,16 +69,26 @@ def _ticks_of(pid: int) -> int:
     return int(fields[11]) + int(fields[12])
 
 
-def resident_bytes(pids: Iterable[int]) -> int:
-    """Memory in use, summed over the processes; pages that several share are counted for each."""
+def memory_bytes(pids: Iterable[int]) -> int:
+    """Memory of the processes (PSS): a page that several share counts in equal parts for each that has it."""
     total = 0
     for pid in pids:
         try:
-            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         except OSError:
             continue
-        total += pages * os.sysconf("SC_PAGE_SIZE")
+        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
     return total
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory of a process (RSS): a page that it shares counts as if it were its own."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def workers_among(pids: Iterable[int]) -> list[int]:
+    """Those of Guestpass's processes that serve."""
+    return [pid for pid in pids if Path(f"/proc/{pid}/comm").read_text().startswith("guestpass-w")]
 
 
 def machine_busy_seconds() -> float:

@@ -114,12 +114,12 @@ def _work(title: str, measured: Sequence[Row], titles: Mapping[str, str]) -> str
     if not measured:
         return ""
     lines = [
-        f"| {title} | requests/s | CPU µs a request | per core, x nginx plain | RSS MiB | load's core |",
+        f"| {title} | requests/s | CPU µs a request | per core, x nginx plain | PSS MiB | load's core |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     lines += [
         f"| {titles[row.candidate]} | {'≥ ' if row.is_bound else ''}{row.requests_per_second:,.0f} | {row.cpu_us:,.1f}"
-        f" | {_number(row.ratio)} | {row.resident_bytes / 2**20:.0f} | {row.load_core:.0%} |"
+        f" | {_number(row.ratio)} | {row.memory_bytes / 2**20:.0f} | {row.load_core:.0%} |"
         for row in measured
     ]
     return "\n".join(lines)

@@ -40,7 +40,7 @@ class Row:
     ratio: float | None
     p50_us: float
     p99_us: float
-    resident_bytes: int
+    memory_bytes: int
     load_core: float
     samples: int
     thrown_away: int
@@ -83,7 +83,7 @@ def _row(candidate: str, load: str, samples: Samples, results: Results) -> Row:
         ratio=median(sample.cpu_us for sample in base) / cpu if base else None,
         p50_us=middle(lambda sample: sample.p50_us),
         p99_us=middle(lambda sample: sample.p99_us),
-        resident_bytes=max(sample.resident_bytes for sample in samples.counting),
+        memory_bytes=max(sample.memory_bytes for sample in samples.counting),
         load_core=middle(lambda sample: sample.load_core),
         samples=len(samples.counting),
         thrown_away=len(samples.thrown_away),
@@ -164,7 +164,7 @@ def print_report(console: Console, machine: Mapping[str, str | int], measured: S
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("load", no_wrap=True)
     table.add_column("proxy", no_wrap=True)
-    for heading in ("requests/s", "CPU us", "x nginx", "p50 ms", "p99 ms", "RSS MiB", "load core", "samples"):
+    for heading in ("requests/s", "CPU us", "x nginx", "p50 ms", "p99 ms", "PSS MiB", "load core", "samples"):
         table.add_column(heading, justify="right", no_wrap=True)
     ordered = sorted(measured, key=lambda row: list(TITLES).index(row.load))
     for position, row in enumerate(ordered):
@@ -176,7 +176,7 @@ def print_report(console: Console, machine: Mapping[str, str | int], measured: S
             "" if row.ratio is None else f"{row.ratio:.2f}",
             f"{row.p50_us / 1000:.2f}" if row.keeps_up else "late",
             f"{row.p99_us / 1000:.2f}" if row.keeps_up else "late",
-            f"{row.resident_bytes / 2**20:.0f}",
+            f"{row.memory_bytes / 2**20:.0f}",
             f"{row.load_core:.0%}",
             f"{'! ' if row.is_disturbed else ''}{row.samples}",
             end_section=row is ordered[-1] or ordered[position + 1].load != row.load,

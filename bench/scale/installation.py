@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 from sqlalchemy import insert
 
-from bench.machine import resident_bytes
+from bench.machine import resident_bytes, workers_among
 from bench.processes import NotReady, Server, free_ports, pinned
 from guestpass.settings import Settings
 from guestpass.signing.keys import Keys
@@ -140,13 +140,14 @@ class RunningWorker:
 
     @property
     def worker_pid(self) -> int:
-        """The process that serves: where a supervisor runs beside it, the larger of the two."""
-        return max(self._server.pids, key=lambda pid: resident_bytes([pid]))
+        """The process that serves."""
+        [worker] = workers_among(self._server.pids)
+        return worker
 
     @property
     def resident_bytes(self) -> int:
-        """Memory of the worker."""
-        return resident_bytes([self.worker_pid])
+        """Memory of the worker (RSS)."""
+        return resident_bytes(self.worker_pid)
 
     def forget_peak(self) -> None:
         """Let `peak_bytes` begin with what there is now."""

@@ -12,7 +12,7 @@ def sample(
     rate: float = 10_000.0,
     cpu_us: float = 100.0,
     p99_us: int = 2_000,
-    resident_bytes: int = 100 << 20,
+    memory_bytes: int = 100 << 20,
     load_core: float = 0.5,
     others: float = 0.01,
 ) -> Sample:
@@ -24,7 +24,7 @@ def sample(
         cpu_us=cpu_us,
         p50_us=p99_us // 4,
         p99_us=p99_us,
-        resident_bytes=resident_bytes,
+        memory_bytes=memory_bytes,
         load_core=load_core,
         others=others,
     )

@@ -26,13 +26,13 @@ def _verdict(what: str, *taken: Sample) -> Verdict:
 def test_a_row_tells_medians_and_the_most_memory() -> None:
     (row,) = rows(
         _results(
-            sample(rate=9_000, cpu_us=110, p99_us=8_000, resident_bytes=5),
-            sample(rate=100, cpu_us=90, p99_us=900_000, resident_bytes=7),
-            sample(rate=10_000, cpu_us=100, p99_us=4_000, resident_bytes=6),
+            sample(rate=9_000, cpu_us=110, p99_us=8_000, memory_bytes=5),
+            sample(rate=100, cpu_us=90, p99_us=900_000, memory_bytes=7),
+            sample(rate=10_000, cpu_us=100, p99_us=4_000, memory_bytes=6),
         )
     )
     assert (row.requests_per_second, row.cpu_us, row.p99_us, row.samples) == (9_000, 100, 8_000, 3)
-    assert row.resident_bytes == 7
+    assert row.memory_bytes == 7
     assert row.per_core == 10_000
     assert row.ratio is None
 
