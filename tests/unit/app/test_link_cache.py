@@ -546,9 +546,24 @@ async def test_only_so_many_idle_links_are_kept_and_none_that_is_in_use(store: S
     directory.close()
 
 
+class HeldClock:
+    """The time of day, which stands still until it is let go: however long it takes to load a link."""
+
+    def __init__(self) -> None:
+        self.held_at = time.time()
+        self._let_go_at: float | None = None
+
+    def __call__(self) -> float:
+        return self.held_at + (0.0 if self._let_go_at is None else time.monotonic() - self._let_go_at)
+
+    def let_go(self) -> None:
+        self._let_go_at = time.monotonic()
+
+
 async def test_a_link_is_cut_when_its_time_is_over(store: StoppingStore) -> None:
-    directory = LinkCache(store, VAULT, time.time)
-    ends = time.time() + 0.2
+    clock = HeldClock()
+    directory = LinkCache(store, VAULT, clock)
+    ends = clock.held_at + 0.2
     await add(store, OTHER_ID, expires_at=datetime.fromtimestamp(ends, UTC))
     entry = await directory.load(OTHER_ID)
     assert entry is not None
@@ -556,10 +571,11 @@ async def test_a_link_is_cut_when_its_time_is_over(store: StoppingStore) -> None
 
     class Watching(Open):
         def cut(self) -> None:
-            cut_at.append(time.time())
+            cut_at.append(clock())
             was_cut.set()
 
     entry.live.add(Watching())
+    clock.let_go()
     async with asyncio.timeout(10):
         await was_cut.wait()
     assert cut_at[0] >= ends - 1e-3
@@ -569,14 +585,14 @@ async def test_a_link_is_cut_when_its_time_is_over(store: StoppingStore) -> None
 
 async def test_a_wall_clock_that_was_set_back_does_not_cut_early(store: StoppingStore) -> None:
     """The timer runs by another clock; what counts is the time of day when it fires."""
-    shift = 0.0
-    directory = LinkCache(store, VAULT, lambda: time.time() - shift)
-    await add(store, OTHER_ID, expires_at=datetime.fromtimestamp(time.time() + 0.1, UTC))
+    clock = HeldClock()
+    directory = LinkCache(store, VAULT, clock)
+    await add(store, OTHER_ID, expires_at=datetime.fromtimestamp(clock.held_at + 0.1, UTC))
     entry = await directory.load(OTHER_ID)
     assert entry is not None
     open_one, first_timer = Open(), entry.timer
     entry.live.add(open_one)
-    shift = 3600.0
+    clock.held_at -= 3600.0
     async with asyncio.timeout(10):
         while entry.timer is first_timer:  # noqa: ASYNC110 -- the timer sets no event
             await asyncio.sleep(0.005)
