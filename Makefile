@@ -34,8 +34,8 @@ run: $(VENV)/run.stamp
 quick: check
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not browser and not applications" tests/unit tests/suite tests/docs
 
-# Files in their order, folder by folder: xdist would begin with those of most tests, which starts the servers of every
-# folder at once and leaves the browsers, few tests and long ones, to one worker at the end.
+# Files in the order of tests/conftest.py, folder by folder: xdist would begin with those of most tests, which starts the
+# servers of every folder at once and leaves the browsers, few tests and long ones, to one worker at the end.
 test: check
 	@$(BIN)/python tests/install_applications.py
 	@$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder --durations 30

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -10,6 +11,9 @@ from tests.operate.certificates import serving, write_pair
 
 # A plugin, so that one server and one migration serve every folder that tests against PostgreSQL.
 pytest_plugins = ("tests.postgres.databases",)
+
+_TESTS = Path(__file__).parent
+_LONG = ("stories", "supervisor", "machines", "faults", "operate", "cli")
 
 # How long an example takes says more about the machine's other work than about the code. The examples are the same each
 # time, so that a test fails for what was changed; `--hypothesis-profile campaign` looks for others.
@@ -37,6 +41,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if isinstance(item, pytest.Function):
             for marker in markers_of(item):
                 item.add_marker(marker)
+    items.sort(key=_turn_of)
+
+
+def _turn_of(item: pytest.Item) -> int:
+    """The folders with the longest files come first, so that at the end no worker is left alone with one of them."""
+    folder = item.path.relative_to(_TESTS).parts[0]
+    return _LONG.index(folder) if folder in _LONG else len(_LONG)
 
 
 @pytest.hookimpl(wrapper=True)
