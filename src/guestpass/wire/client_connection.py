@@ -625,10 +625,10 @@ class ClientConnection(asyncio.Protocol):
             head = self._head = read_request_head(data)
             self._deadline = _NEVER
             self._handler.receive(self, head)
-        except OversizedHeadError as error:
+        except OversizedHeadError as oversized:
             # Where the next request would begin is unknown, so this connection ends here.
             buffer.clear()
-            self._handler.refuse_large_head(self, error.beginning, error.reason, str(error))
+            self._handler.refuse_large_head(self, oversized.beginning, oversized.reason, str(oversized))
         except RefusedHeadError as error:
             buffer.clear()
             self._handler.refuse_head(self, self._head, error.reason, str(error))

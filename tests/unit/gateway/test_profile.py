@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 from tests.storage.samples import make_environment
+from tests.unit.gateway.requests import request
 
 from guestpass.app.notices import NoticeRenderer
 from guestpass.app.visits import VisitLog
@@ -72,12 +73,13 @@ def test_an_environment_that_was_changed_gets_another_profile() -> None:
     assert (odoo.made, web.made) == ([before], [after])
 
 
-def test_profiles_of_environments_long_gone_are_dropped(monkeypatch: Any) -> None:
-    monkeypatch.setattr("guestpass.gateway.profile._MOST", 2)
+def test_profiles_of_environments_long_gone_are_dropped() -> None:
     profiles, _, odoo, _ = _profiles()
-    environments = [make_environment(kind=Kind.ODOO, revision=number) for number in range(5)]
+    environments = [make_environment(kind=Kind.ODOO, revision=number) for number in range(5000)]
     for environment in environments:
         profiles.of(environment)
+    profiles.of(environments[-1])
+    assert odoo.made == environments
     profiles.of(environments[0])
     assert odoo.made == [*environments, environments[0]]
 
@@ -91,7 +93,7 @@ def test_what_an_environment_sets_http_only_is_learned_for_it() -> None:
 
 def test_whose_link_is_gone_is_told_as_by_the_kind_for_that() -> None:
     profiles, web, odoo, _ = _profiles()
-    head = cast("RequestHead", None)
+    head = request("GET /")
     assert profiles.notices_for(None, head) is odoo.notices
     assert profiles.notices_for(make_environment(kind=Kind.WEB), head) is web.notices
 
