@@ -30,7 +30,8 @@ class LinkEntry:
     `http_only` are the cookie names that the environment is known to set HttpOnly. `live` are the exchanges
     and tunnels that end when the link does. `account` is whom visitors are signed in as, None where the link names
     nobody or the account is gone. `ended` are the visitors whose passes open nothing any more. `expires_at` is the
-    link's end in Unix seconds; `maintenance` is the environment's, copied since every request asks for it.
+    link's end in Unix seconds. `is_restricted` says that not every address may come. `maintenance` is the
+    environment's, copied since every request asks for it.
     """
 
     __slots__ = (
@@ -41,6 +42,7 @@ class LinkEntry:
         "expires_at",
         "gone",
         "http_only",
+        "is_restricted",
         "link",
         "live",
         "maintenance",
@@ -77,6 +79,7 @@ class LinkEntry:
         self.ended = ended
         self.expires_at = link.expires_at.timestamp()
         self._networks = read_networks(link.allowed_ips)
+        self.is_restricted = bool(self._networks)
 
     def admits(self, address: str) -> bool:
         """Whether visitors may come from this address."""

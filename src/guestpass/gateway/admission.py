@@ -55,9 +55,10 @@ class Admission:
         if host.kind is _UNKNOWN:
             return Answer(Reason.UNKNOWN_HOST)
         # The API authorises by bearer tokens, which no foreign page can add, so Origin says nothing there.
-        alone = self._own_origins or facts.own_pass is None
-        if host.kind is _MAIN and self._api_on_public and is_api(route, head.path, alone=alone):
-            return _APPLICATION
+        if host.kind is _MAIN and self._api_on_public and head.path.startswith(b"/api/"):
+            alone = self._own_origins or facts.own_pass is None
+            if is_api(route, head.path, alone=alone):
+                return _APPLICATION
         # Whether anything is still as it was is not known any more.
         if facts.is_out_of_date:
             return Answer(Reason.UNAVAILABLE)
@@ -90,10 +91,21 @@ class Admission:
 
     def _go_through(self, facts: RequestFacts) -> Decision:
         """To the environment of the pass, under its own name for the path or behind ``/s-proxy``."""
+        own, link, host = facts.own_pass, facts.own_link, facts.host
+        if own is None or link is None or not _opens(own, link):
+            return Answer(Reason.PASS_MISSING)
+        if host.kind is _LINK and not _is_host_of(host, link):
+            return Answer(Reason.PASS_MISSING)
+        if ended := WHY_ENDED.get(link.status_at(facts.now)):
+            return Answer(ended, link)
+        if link.is_restricted and not link.admits(facts.address):
+            return Answer(Reason.ADDRESS_REFUSED, link)
+        if link.maintenance is not None:
+            return Answer(Reason.MAINTENANCE, link, link.maintenance)
         route = facts.route
         if route.room is _PROXY and route.path is not None:
-            return self._pass_through(facts, route.path + facts.head.query)
-        return self._pass_through(facts, facts.head.target)
+            return Forward(link, route.path + facts.head.query)
+        return Forward(link, facts.head.target)
 
     def _from_former(self, facts: RequestFacts) -> Decision:
         route, link = facts.route, facts.shared_link
@@ -261,20 +273,6 @@ class Admission:
         if facts.navigates and self._other_live_link(facts) is not None:
             return Answer(Reason.SWITCH_LINK, shared)
         return _APPLICATION
-
-    def _pass_through(self, facts: RequestFacts, target: bytes) -> Decision:
-        link, host = facts.own_link, facts.host
-        if facts.own_pass is None or link is None or not _opens(facts.own_pass, link):
-            return Answer(Reason.PASS_MISSING)
-        if host.kind is _LINK and not _is_host_of(host, link):
-            return Answer(Reason.PASS_MISSING)
-        if ended := WHY_ENDED.get(link.status_at(facts.now)):
-            return Answer(ended, link)
-        if not link.admits(facts.address):
-            return Answer(Reason.ADDRESS_REFUSED, link)
-        if link.maintenance is not None:
-            return Answer(Reason.MAINTENANCE, link, link.maintenance)
-        return Forward(link, target)
 
     def _other_live_link(self, facts: RequestFacts) -> LinkEntry | None:
         """The link that this browser has open on the one origin, where it is not the one that it asks for."""

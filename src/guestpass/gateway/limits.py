@@ -84,7 +84,12 @@ class Limits:
 
         Returns the seconds until there may be another where its address has used up its own.
         """
-        return self._of_address.take(address, cost)
+        grants = self._of_address
+        grant = grants.left.get(address)
+        if grant is not None and grant.left >= cost:
+            grant.left -= cost
+            return None
+        return grants.take(address, cost)
 
     def take_handshake(self, peer: str) -> bool:
         """Count a TLS handshake; False where its address has used up its own."""
@@ -95,7 +100,12 @@ class Limits:
 
         Returns the seconds until there may be another where the link has had too many.
         """
-        return self._of_link.take(link_id, cost)
+        grants = self._of_link
+        grant = grants.left.get(link_id)
+        if grant is not None and grant.left >= cost:
+            grant.left -= cost
+            return None
+        return grants.take(link_id, cost)
 
     def take_guess(self, address: str) -> float | None:
         """Count an unknown token, before the database is asked; the seconds to wait where no look-up is left."""
@@ -113,17 +123,17 @@ class Limits:
 class _Grants:
     """A rate of which each name gets many at once, so that most requests cost one look-up.
 
-    Names with the same `key` share the rate.
+    Names with the same `key` share the rate. `left` is what each name has left of its grants.
     """
 
     def __init__(self, rate: LocalRate, key: Callable[[str], str]) -> None:
         self._rate = rate
         self._key = key
         self._size = _grant_of(rate)
-        self._left: dict[str, _Grant] = {}
+        self.left: dict[str, _Grant] = {}
 
     def take(self, name: str, cost: int) -> float | None:
-        grant = self._left.get(name)
+        grant = self.left.get(name)
         cost = min(cost, self._size)  # Where a name has little it must not be nothing.
         if grant is not None and grant.left >= cost:
             grant.left -= cost
@@ -131,9 +141,9 @@ class _Grants:
         if (wait := self._rate.spend(self._key(name), cost=self._size)) is not None:
             return wait
         if grant is None:
-            if len(self._left) >= _GRANTS:
-                self._left.clear()
-            grant = self._left[name] = _Grant()
+            if len(self.left) >= _GRANTS:
+                self.left.clear()
+            grant = self.left[name] = _Grant()
         grant.left += self._size - cost
         return None
 
