@@ -72,8 +72,8 @@ def check_terms(
 ) -> dict[str, Any]:
     """The attributes of a link that follow from what was given, by name; raises Invalid with every wrong field.
 
-    Left out are those that need more than a look: `password`, `active` and `sign_in_as`. `errors` are some that were
-    found before.
+    Without `password`, `active` and `sign_in_as`, whose attributes need more than the value. `errors` are those that
+    were found before.
     """
     found = list(errors)
     password = given.get("password")

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class Term:
     """Annotates a field that owners may give.
 
-    `check` returns the value as it is stored; it raises ValueError with a sentence for the person who wrote it. None
-    where that takes more than a look. `words` are what a history calls the field, empty where it never does. `empty` is
-    what is stored for null. `most` is the greatest number that there may be, or number of characters. `attribute` is
-    where it is stored, if not under its own name.
+    `check` returns the value as it is stored, and raises ValueError with a sentence for the person who wrote it; it is
+    None where checking needs more than the value. `words` are what a history calls the field, empty where it never
+    does. `empty` is what is stored for null. `most` is the greatest number, or number of characters, that is accepted.
+    `attribute` is where it is stored, if not under its own name.
     """
 
     check: Callable[[Any], Any] | None = None
@@ -47,7 +47,7 @@ def given_fields(form: DataclassInstance) -> dict[str, Any]:
 
 
 def check_fields(given: Mapping[str, Any], terms: Mapping[str, Term], errors: list[FieldError]) -> dict[str, Any]:
-    """Check what can be checked of the given fields; returns it as it is stored, and adds to `errors` what is wrong."""
+    """Check the given fields that have a check; return their values as stored, and append what is wrong to `errors`."""
     checked: dict[str, Any] = {}
     for name, term in terms.items():
         if name in given and term.check is not None:

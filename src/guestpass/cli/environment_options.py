@@ -66,7 +66,7 @@ class OfViewOnly:
 
 
 def environment_fields(*groups: DataclassInstance) -> dict[str, Any]:
-    """What was given, by the field of an environment."""
+    """Return what was given, by the field of an environment."""
     given = {_FIELDS.get(name, name): value for name, value in values_of(*groups).items()}
     return {field: value for field, value in given.items() if value is not None and value != []}
 

@@ -101,7 +101,7 @@ _FIELDS: Final = {"start": "start_path", "view_only": "access", "allow_ip": "all
 
 
 def link_fields(*groups: DataclassInstance) -> dict[str, Any]:
-    """What was given, by the field of a link; an empty text is none."""
+    """Return what was given, by the field of a link; an empty text becomes None."""
     values = {_FIELDS.get(name, name): value for name, value in values_of(*groups).items()}
     if values.get("access") is not None:
         values["access"] = Access.READ_ONLY if values["access"] else Access.FULL

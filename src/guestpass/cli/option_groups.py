@@ -1,4 +1,4 @@
-"""Options that several commands share, as dataclasses: a parameter that is one stands for an option for each field."""
+"""Groups of options as dataclasses: a parameter of such a type stands for one option for each field."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """The command as typer reads it: in place of each dataclass stand the options that are its fields."""
+    """Let typer read a command whose parameters include dataclasses: it sees an option for each of their fields."""
     parameters: list[inspect.Parameter] = []
     groups: dict[str, type[DataclassInstance]] = {}
     hints = get_type_hints(command, include_extras=True)
@@ -40,10 +40,10 @@ def with_groups(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def values_of(*groups: DataclassInstance) -> dict[str, Any]:
-    """What the options of the groups hold, by name."""
+    """Return the values of the groups' options, by name."""
     return {each.name: getattr(group, each.name) for group in groups for each in fields(group)}
 
 
 def option_of(name: str) -> str:
-    """How an option is typed (``max_visitors`` -> ``--max-visitors``)."""
+    """Return an option as it is typed (``max_visitors`` -> ``--max-visitors``)."""
     return f"--{name.replace('_', '-')}"

@@ -191,10 +191,10 @@ def _as_text(value: object) -> object:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """A field that is a text in a form; with `rows` it is a textarea, with `mono` nothing that people say.
+    """A text field of a form; with `rows` it is a textarea, with `mono` it is set in a monospaced font.
 
-    `attribute` is its name for use cases, `attributes` are further ones of its HTML element. `read` takes it from a
-    form, and `show` is what the form shows of its value.
+    `attribute` is its name in use cases, `attributes` are further ones of its HTML element. `read` takes its value from
+    a sent form, `show` turns a stored value into what the form shows.
     """
 
     attribute: str
