@@ -233,7 +233,7 @@ class Exchange:
         return body.position
 
     def client_lost(self) -> None:
-        """The client is gone: nobody waits for the response."""
+        """The client is gone: drop the request."""
         self._end()
         self._drop_upstream()
 
@@ -364,19 +364,19 @@ class Exchange:
                 self.fail(Failure.UPSTREAM_UNREACHABLE, str(error))
             return
         except NoDescriptorError as error:
-            # Whoever runs this tells the operator; nothing is known of the environment.
+            # The task's owner logs it for the operator; it says nothing about the environment.
             if self._phase != _OVER:
                 self.fail(Failure.UNAVAILABLE, str(error))
             raise
         except Exception:
-            # A mistake of ours: whoever runs this logs it, and the visitor must not wait for the response's time limit.
+            # A mistake of ours: the task's owner logs it, and the visitor must not wait for the response's time limit.
             if self._phase != _OVER:
                 self.fail(Failure.UNAVAILABLE, "no connection was made")
             raise
         if self._phase == _OVER:
             connection.abort()
         elif connection.lost:
-            # It said something before it was asked, or closed at once: nobody would tell this exchange of it later.
+            # It said something before it was asked, or closed at once, and would not report that again.
             self.upstream_lost(None)
         elif self._owner is not None and (reason := self._owner.reason()) is not None:
             connection.abort()

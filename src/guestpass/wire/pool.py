@@ -23,12 +23,12 @@ _MAX_IDLE: Final = 256
 """Idle connections to one upstream, of all visitors together."""
 
 Holder = tuple[str, str | None] | None
-"""Who alone uses a connection: a visitor of a link, by the link's id and its own; None for all who come to our desk."""
+"""The only user of a connection: a visitor, by the ids of link and visitor; None for requests to our application."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Upstream:
-    """Where to connect, and for whom: environments never share connections, nor do revisions of one.
+    """An address to connect to, and its owner: environments never share connections, nor do revisions of one.
 
     Compared by identity, which costs a look-up of the pool much less than the hash of its parts.
     """
@@ -39,7 +39,7 @@ class Upstream:
 
 
 class _Kept:
-    """One upstream's idle connections by holder, and how many they are; whoever gave one back last stands last."""
+    """One upstream's idle connections by holder, least recently used first, and their number."""
 
     __slots__ = ("by_holder", "count")
 
@@ -49,7 +49,7 @@ class _Kept:
 
 
 class Pool:
-    """Idle connections by upstream and holder; the last one given back is taken first."""
+    """Idle connections by upstream and holder, reused last in, first out."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, connector: Connector, outbox: FlushQueue) -> None:
         # Kept, since until Python 3.12 each question for the running loop is a system call.
@@ -61,10 +61,10 @@ class Pool:
     def take(
         self, upstream: Upstream, holder: Holder, preferred: UpstreamConnection | None, *, repeatable: bool
     ) -> UpstreamConnection | None:
-        """An idle connection of the holder's: the preferred one, where that is among them.
+        """Return an idle connection of the holder, the preferred one if it is idle; None if there is none.
 
         The upstream may be closing it at this very moment. A request that can't be repeated (RFC 9110, section
-        9.2.2) only gets one that was in use a second ago and whose end has not arrived: once it is sent, nobody could
+        9.2.2) only gets one that was in use a second ago and whose end has not arrived: once it is sent, nobody can
         tell any more whether it was read.
         """
         kept = self._idle.get(upstream)
@@ -83,7 +83,7 @@ class Pool:
                 continue
             if repeatable:
                 if connection.has_unread_bytes:
-                    # Nobody asked for them, so they are no answer to whoever asks now (RFC 9112, section 9.5).
+                    # They are no response to a request that has yet to be sent (RFC 9112, section 9.5).
                     connection.abort()
                     continue
             else:
@@ -98,7 +98,7 @@ class Pool:
         return None
 
     async def connect(self, upstream: Upstream) -> UpstreamConnection:
-        """A new connection; raises UnreachableError and NoDescriptorError."""
+        """Make a connection; raises UnreachableError and NoDescriptorError."""
         if isinstance(upstream.at, UpstreamOrigin):
             return await self._connector.connect(upstream.at, self._new)
         try:
@@ -110,7 +110,7 @@ class Pool:
         return connection
 
     def give_back(self, upstream: Upstream, holder: Holder, connection: UpstreamConnection) -> None:
-        """Keep a connection whose last exchange ended cleanly; where there are too many, another one goes."""
+        """Keep a connection whose last exchange ended cleanly; beyond the limit, close another one."""
         if connection.lost:
             connection.close()
             return
@@ -125,14 +125,14 @@ class Pool:
         kept.by_holder[holder] = idle
         kept.count += 1
         if kept.count > _MAX_IDLE:
-            # Whoever holds more than an equal share gives way, else who has been silent for longest.
+            # Close one of this holder if it has more than an equal share, else the one idle for longest.
             holds_more = len(idle) > 1 and len(idle) * len(kept.by_holder) > _MAX_IDLE
             gives_way = idle if holds_more else next(filter(None, kept.by_holder.values()))
             gives_way.pop(0).close()
             kept.count -= 1
 
     def sweep(self, now: float) -> None:
-        """Close what has been idle for long, or is closed already."""
+        """Close connections that have been idle for IDLE_SECONDS, and forget those that are closed."""
         for upstream, kept in list(self._idle.items()):
             for holder, idle in list(kept.by_holder.items()):
                 still = []
@@ -161,7 +161,7 @@ class Pool:
 
 
 def _take_from(idle: list[UpstreamConnection], preferred: UpstreamConnection | None) -> UpstreamConnection | None:
-    """The preferred one, else the last; where somebody signs in on one, it is left to the client that does."""
+    """Take the preferred one, else the last on which no client signs in: such a one is its client's alone."""
     if preferred is not None and preferred in idle:
         idle.remove(preferred)
         return preferred

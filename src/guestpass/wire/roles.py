@@ -1,6 +1,6 @@
-"""The roles that connections, exchanges and what begins them play for each other.
+"""What connections, exchanges and the owners of requests need of each other, as Protocols.
 
-Who plays a role is imported by nobody who only needs the role, so that imports form no circle.
+A module that needs a role imports it from here instead of the class that plays it, so that imports form no circle.
 """
 
 from __future__ import annotations

@@ -241,7 +241,7 @@ class Socket(Protocol):
 
     @property
     def idle(self) -> str:
-        """What is said when nobody has said anything for long."""
+        """What is said when it has been silent for too long."""
         ...
 
     def follow_upstream(self) -> Frames:

@@ -24,7 +24,7 @@ HELD: Final = 4
 
 
 class UpstreamConnection(asyncio.Protocol):
-    """The upstream's end. While it serves nobody, whatever arrives makes it unusable."""
+    """The upstream's end. If anything arrives while it serves no exchange, it is closed."""
 
     __slots__ = ("_out", "_socket", "_transport", "exchange", "idle_since", "lost", "pausing", "signs_in")
 
@@ -42,7 +42,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
         self._out.begin(self._transport)
-        # Asked for once: a transport makes a new socket object for each who asks.
+        # Asked for once: the transport makes a new socket object each time.
         self._socket = transport.get_extra_info("socket")
 
     def data_received(self, data: bytes) -> None:
@@ -118,7 +118,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.pausing &= ~why
 
     def close(self) -> None:
-        """Close after what is still to be written; who never takes it must not hold a descriptor for ever."""
+        """Close after what is still to be written, or after CLOSE_SECONDS: an upstream may never take it."""
         self.lost = True
         self._out.close()
         if self._out.unsent:

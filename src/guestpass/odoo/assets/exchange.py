@@ -1,4 +1,4 @@
-"""Answer a visitor from the asset cache, as an exchange that has no upstream."""
+"""Send a visitor an asset from the cache: what serves the request then has no upstream."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from guestpass.wire.runtime import Runtime
 
 
 class AssetExchange:
-    """One answer on its way. Like any other it ends with its link."""
+    """One response on its way; it ends with its link, as an exchange does."""
 
     takes_bytes = False
     is_endless = False
@@ -45,8 +45,6 @@ class AssetExchange:
         """Send the head, and the body as fast as the client takes it. The body must have been opened."""
         client, body = self._client, self._reply.body
         self._live.add(self)
-        client.set_deadline(None)
-        client.answered = True
         head = self._reply.head
         lines = [STATUS_LINES[head.status], *self._answer.fields(head)]
         if head.content_length is not None:
@@ -57,18 +55,18 @@ class AssetExchange:
             lines.append(b"Connection: keep-alive\r\n")
         lines.append(b"\r\n")
         if body is None:
-            client.write(b"".join(lines))
+            client.respond(b"".join(lines), b"")
             self._finish()
             return
         memory = body.memory
         if memory is None:
-            client.write(b"".join(lines))
+            client.respond(b"".join(lines), b"")
             self._go_on(body)
         elif len(memory) <= PIECE:
-            client.write(b"".join([*lines, memory]))
+            client.respond(b"".join([*lines, memory]), b"")
             self._finish()
         else:
-            client.write(b"".join(lines))
+            client.respond(b"".join(lines), b"")
             self._send_memory(memory)
 
     def from_client(self, data: bytes, start: int) -> int:  # noqa: ARG002 - as for all that serves
@@ -76,7 +74,7 @@ class AssetExchange:
         return start
 
     def client_lost(self) -> None:
-        """Nobody waits for the rest."""
+        """The client is gone: stop sending."""
         self._end()
 
     def client_takes_no_more(self) -> None:

@@ -70,7 +70,7 @@ class BusSocket:
         return end
 
     def closed(self) -> None:
-        """Warn nobody."""
+        """Cancel the warning."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -79,7 +79,7 @@ class BusSocket:
         self._timer = asyncio.get_running_loop().call_later(min(seconds, 86_400.0), self._warn)
 
     def _warn(self) -> None:
-        """Notify whoever works in Odoo, once: the link may have got more time since this was set."""
+        """Notify the visitor once that the link is about to end; it may have been extended since the timer was set."""
         self._timer = None
         left, tunnel = self._seconds_left(), self._tunnel
         if tunnel is None or tunnel.is_over or left <= 0:

@@ -2,7 +2,7 @@
 
 A tunnel gives what it passes on to `ServerFrames` and `ClientFrames`. The first knows where a frame of ours may be put
 in, both know from where the client will ask the bus to go on; so a message of ours can use the id that it knows.
-Where a visitor may only look, the tunnel passes on what `ViewOnlyFrames` makes of his bytes instead of them.
+With view-only access, the tunnel passes on what `ViewOnlyFrames` makes of the visitor's bytes instead of them.
 Extensions must not have been negotiated.
 """
 

@@ -1,4 +1,4 @@
-"""Take a request whole before an Odoo hears of it: its worker serves one at a time and waits for whoever is slow."""
+"""Take a request whole before an Odoo is sent any of it: its workers serve one at a time and wait for slow clients."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class BodyIntake:
         client, head = exchange.client, exchange.request
         client.set_deadline(client.patience)
         if head.minor == 1 and head.values.get(b"expect", b"").lower() == b"100-continue":
-            # Nobody upstream could say so: Odoo learns of the request when it is whole.
+            # Odoo can't answer this: it is sent the request when the body is whole.
             client.write(_CONTINUE)
 
     def take(self, payload: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Follow the session of a visitor whom a link signs in: it goes up with each request, and never comes down.
+"""Follow the Odoo session of a visitor: it is sent to Odoo with each request, and never to the visitor.
 
 Where Odoo moves a session to another id, that is written down before its response goes on, so that no worker is left
 with an id that is dead. Where Odoo has ended a session, a new one is made and the request repeated: Odoo refused it
@@ -33,7 +33,7 @@ _LONGEST_ERROR: Final = 64 * 1024
 class SessionUse:
     """The session under which one request goes up; `current` is None for a request that makes none.
 
-    `readmit` says why the request may not go on, None where it may: nobody is signed in for one that may not.
+    `readmit` says why the request may not go on, None where it may: no visitor is signed in for one that may not.
     """
 
     __slots__ = ("_address", "_ends_at", "_entry", "_readmit", "_sessions", "_visitor", "current")
@@ -195,7 +195,7 @@ class SessionFilter:
 
 
 def _leads_to_login(head: ResponseHead) -> bool:
-    """Whether Odoo sends the visitor to its login form, as it does where nobody is signed in."""
+    """Whether Odoo sends the visitor to its login form, as it does without a session."""
     if head.status not in (301, 302, 303, 307, 308):
         return False
     try:
