@@ -14,12 +14,13 @@ TESTERS ?= $(shell echo $$(( $$(nproc) + 1 )))
 # A fresh checkout would be compiled anew by each of the hundreds of processes that tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run quick test check test-compiled wheel lock bench bench-short texts docs screenshots clean help
+.PHONY: run quick test coverage check test-compiled wheel lock bench bench-short texts docs screenshots clean help
 
 help:
 	@echo "make run    start Guestpass with a sample application and two links"
 	@echo "make quick  within a minute: what make check does, and the tests that need no server, browser or application"
 	@echo "make test   formatting, lint, types, import rules and every test"
+	@echo "make coverage  the unit tests, and what they do not reach; what they do has a floor"
 	@echo "make check  the same without the tests"
 	@echo "make wheel  a wheel for this machine with the gateway compiled, in dist/, once its tests have passed"
 	@echo "make bench  speed, side by side with what one would use instead; make bench-short for two minutes of it"
@@ -34,11 +35,20 @@ run: $(VENV)/run.stamp
 quick: check
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not browser and not applications" tests/unit tests/suite tests/docs
 
+# Unit tests come first and apart: they say soonest what is wrong, and what they reach has a floor (pyproject.toml).
+#
 # Files in the order of tests/conftest.py, folder by folder: xdist would begin with those of most tests, which starts the
 # servers of every folder at once and leaves the browsers, few tests and long ones, to one worker at the end.
-test: check
+test: check coverage
 	@$(BIN)/python tests/install_applications.py
-	@$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder --durations 30
+	@$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder --durations 30 --ignore tests/unit
+
+coverage: $(VENV)/dev.stamp
+	@mkdir -p build
+	@rm -f build/coverage build/coverage.*
+	@$(BIN)/python -m coverage run -m pytest -q -n auto --dist worksteal tests/unit
+	@$(BIN)/python -m coverage combine -q
+	@$(BIN)/python -m coverage report
 
 # What the wire sees, once more with the compiled gateway; no wheel is made where it fails. It takes three minutes, which is
 # why it is no part of `make test`. Left out is what puts mocks where the compiled gateway wants its own classes.
