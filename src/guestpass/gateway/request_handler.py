@@ -122,8 +122,12 @@ class RequestHandler:
         if route.room is _OPEN or route.room is _ENTER:
             self._read_tickets(facts)
         if self._opens_links and not facts.is_out_of_date:
-            lookup = self._link_cache.recall(route.token) if route.token is not None else None
-            if not self._recall(request, lookup):
+            if route.token is None and facts.ticket is None:
+                lookup, is_known = None, self._choose_pass(request)
+            else:
+                lookup = self._link_cache.recall(route.token) if route.token is not None else None
+                is_known = self._recall(request, lookup)
+            if not is_known:
                 client.wait()
                 self._runtime.spawn(self._look_up(request, lookup))
                 return
