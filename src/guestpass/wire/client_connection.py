@@ -8,8 +8,6 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol, cast
 
-from mypy_extensions import mypyc_attr
-
 from guestpass.wire.failures import Failure
 from guestpass.wire.heads import RefusedHeadError, RequestHead, read_request_head
 from guestpass.wire.lingering import SILENT_SECONDS, Lingering
@@ -86,7 +84,6 @@ class Connections(Protocol):
         ...
 
 
-@mypyc_attr(allow_interpreted_subclasses=True)
 class ClientConnection(asyncio.Protocol):
     """A client's end; `patience` are the seconds for which it may keep one waiting.
 

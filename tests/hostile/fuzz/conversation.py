@@ -15,13 +15,13 @@ from typing import Any, Final, TypeVar, cast
 from tests.hostile.fuzz.grammar import pieces
 from tests.unit.gateway.playbook import LINK_ID, Playbook, Wire, playing, request
 
+from guestpass.app.link_cache import LinkEntry
 from guestpass.domain.environment import Kind
 from guestpass.gateway.request_handler import RequestHandler
-from guestpass.gateway_wiring import Gateway
 from guestpass.wire.client_connection import ClientConnection, ConnectionHandler
 from guestpass.wire.exchange import Exchange
 from guestpass.wire.heads import RequestHead
-from guestpass.wire.roles import RequestOwner, Serving
+from guestpass.wire.roles import Cuttable
 from guestpass.wire.upstream_connection import UpstreamConnection
 
 T = TypeVar("T")
@@ -53,37 +53,31 @@ class Accepted:
 
 
 class _WatchingHandler:
-    """Handles like another one, and keeps the heads that a watched client has sent."""
+    """Handles like another one, and keeps the heads that clients have sent."""
 
-    def __init__(self, handler: RequestHandler) -> None:
+    def __init__(self, handler: RequestHandler, accepted: list[Accepted]) -> None:
         self._handler = handler
+        self._accepted = accepted
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._handler, name)
 
-    def receive(self, client: _WatchedClient, head: RequestHead) -> None:
-        client.accepted.append(Accepted(head))
+    def receive(self, client: ClientConnection, head: RequestHead) -> None:
+        self._accepted.append(Accepted(head))
         self._handler.receive(client, head)
 
 
-class _WatchedClient(ClientConnection):
-    """A client's connection that keeps the heads that it reads and the exchanges that they begin."""
+class _WatchingLive(set[Cuttable]):
+    """What is open through a link; keeps the exchange that the latest head has begun."""
 
-    def __init__(self, gateway: Gateway, handler: RequestHandler) -> None:
-        watching = cast("ConnectionHandler", _WatchingHandler(handler))
-        patience = gateway.services.limits.caps.patience
-        super().__init__(gateway.runtime, gateway.lifecycle, watching, patience=patience)
-        self.accepted: list[Accepted] = []
+    def __init__(self, accepted: list[Accepted]) -> None:
+        super().__init__()
+        self._accepted = accepted
 
-    def start(self, exchange: Serving, owner: RequestOwner) -> None:
-        if isinstance(exchange, Exchange) and owner.live is not None:
-            self.accepted[-1].exchange = exchange
-        super().start(exchange, owner)
-
-    @property
-    def waits(self) -> bool:
-        """Whether more of the last request's body must come."""
-        return self._exchange is not None and not self._exchange.request_done and self.is_open
+    def add(self, each: Cuttable, /) -> None:
+        if isinstance(each, Exchange):
+            self._accepted[-1].exchange = each
+        super().add(each)
 
 
 @dataclass(slots=True)
@@ -99,11 +93,12 @@ class Heard:
     waits: bool = False
 
 
-def _is(book: Playbook, kind: Kind) -> None:
-    """From now on the environment is of that kind."""
+def _is(book: Playbook, kind: Kind) -> LinkEntry:
+    """From now on the environment is of that kind; returns what is known of the link."""
     entry = book.gateway.services.link_cache.get(LINK_ID)
     assert entry is not None
     entry.environment = replace(entry.environment, kind=kind)
+    return entry
 
 
 def _exchange_on(wire: Wire) -> Exchange | None:
@@ -113,17 +108,20 @@ def _exchange_on(wire: Wire) -> Exchange | None:
 async def requests(data: bytes, cuts: Sequence[int], *, early: bool = False, kind: Kind = Kind.WEB) -> Heard:
     """Let a client send `data`; the environment answers each request when it is whole, or as soon as it is `early`."""
     async with playing() as book:
-        _is(book, kind)
-        connection = _WatchedClient(book.gateway, book.handler)
+        accepted: list[Accepted] = []
+        _is(book, kind).live = _WatchingLive(accepted)
+        handler = cast("ConnectionHandler", _WatchingHandler(book.handler, accepted))
+        gateway, patience = book.gateway, book.gateway.services.limits.caps.patience
+        connection = ClientConnection(gateway.runtime, gateway.lifecycle, handler, patience=patience)
         client = Wire(connection)
         for piece in pieces(data, cuts):
             if client.is_closing():
                 break
             client.deliver(piece)
             await _answer_all(book, client, early=early)
-        heard = Heard(
-            connection.accepted, [wire.written for wire in book.upstreams], client.written, waits=connection.waits
-        )
+        last = accepted[-1].exchange if accepted else None
+        waits = last is not None and not (last.is_over or last.request_done) and connection.is_open
+        heard = Heard(accepted, [wire.written for wire in book.upstreams], client.written, waits=waits)
         client.abort()
         await book.settle(_TICKS)
         return heard
