@@ -35,7 +35,7 @@ class Readiness(BaseModel):
     responses=problems(500),
 )
 async def get_health() -> Health:
-    """200 for as long as the process answers at all. Needs no token."""
+    """200 while the process answers at all. Needs no token."""
     return Health()
 
 

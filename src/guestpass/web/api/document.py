@@ -35,11 +35,11 @@ _TAGS: Final = [
     {"name": "Branding", "description": "How the organisation looks to its visitors."},
     {
         "name": "Visitors",
-        "description": "What a visitor's browser uses. On the public address everything here also works without "
-        "`/api` before it; the share URLs that owners send have none.",
+        "description": "The calls that visitors' browsers make. On the public address everything here also works "
+        "without `/api` before it; the share URLs that owners send have none.",
     },
-    {"name": "Installation", "description": "The server itself, for who runs it."},
-    {"name": "Health", "description": "For whatever watches over the process."},
+    {"name": "Installation", "description": "The server itself, for its operator."},
+    {"name": "Health", "description": "For load balancers and monitoring."},
 ]
 _DESCRIPTION: Final = """\
 Owners register environments and make share links with a bearer token; visitors open the links.
@@ -119,7 +119,7 @@ def _answered_by_the_gateway() -> Mapping[str, Any]:
                 "operationId": "openShareLink",
                 "summary": "Access a shared environment",
                 "description": "Public endpoint that validates a share token, sets the visitor's pass and proxies to "
-                "the environment. A navigating browser is sent on to the environment's own address.",
+                "the environment. A browser that navigates is redirected to the environment.",
                 "responses": {
                     "200": _ANYTHING,
                     "303": {"description": "A browser goes on to the environment."},
@@ -132,7 +132,8 @@ def _answered_by_the_gateway() -> Mapping[str, Any]:
                 "tags": ["Visitors"],
                 "operationId": "switchShareLink",
                 "summary": "Switch to this share link",
-                "description": "What the button of the page about switching sends, from the same origin only.",
+                "description": "Confirms a page that asks: to switch to this link, or to take one of its places. From "
+                "the same origin only.",
                 "responses": {
                     "303": {"description": "The browser goes on to the environment."},
                     **failures,

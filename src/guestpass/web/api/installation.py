@@ -44,7 +44,7 @@ class InstallationBody(ResponseModel):
 async def get_installation(
     request: Request, who: Annotated[Principal, Depends(authenticate)], services: Services
 ) -> InstallationBody:
-    """Returns which version answers, under which addresses it gives out links, and what its operator should know.
+    """Returns the version, the addresses that links are made for, and what the operator should know.
 
     Needs a bearer token of any scope.
     """

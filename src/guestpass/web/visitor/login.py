@@ -43,7 +43,7 @@ Token = Annotated[str, Path(description="Share token")]
 @router.post(
     "/api/share/{token}/login",
     operation_id="logIn",
-    summary="Log in to a password-protected share",
+    summary="Log in to a share link with a password",
     status_code=303,
     response_class=Response,
     responses={
@@ -110,7 +110,7 @@ async def log_in(request: Request, token: Token, services: Services) -> Response
 @router.get(
     "/api/share/{token}/login",
     operation_id="leaveLogin",
-    summary="Go back to the share",
+    summary="Go back to the share link",
     status_code=303,
     response_class=Response,
     responses={
@@ -123,7 +123,7 @@ async def log_in(request: Request, token: Token, services: Services) -> Response
 )
 @router.get("/share/{token}/login", include_in_schema=False)
 async def leave_login(request: Request, token: Token) -> Response:
-    """Leads back to the share URL whoever opens the address of a login by hand, after a wrong password for example."""
+    """Redirects to the share URL, for example after a reload of the page that a wrong password showed."""
     return answer(303, (("Location", _share_path(token) + RequestContext.of(request.scope).query), *DATA_FIELDS), b"")
 
 
