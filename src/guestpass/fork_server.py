@@ -56,8 +56,8 @@ def _run(given: argparse.Namespace) -> int:
         return status
     gc.freeze()
     line.sendall(LOADED)
-    while (asked := read_order(line)) is not None:
-        order, descriptors = asked
+    while (request := read_order(line)) is not None:
+        order, descriptors = request
         try:
             pid = 0 if given.once else _fork_orphan()
         except OSError as error:
@@ -116,29 +116,29 @@ def _end_of(pid: int) -> int:
 
 def _fork_orphan() -> int:
     """Fork a process that the supervisor adopts, as its parent ends; returns its id, and 0 in it. Raises OSError."""
-    told, tells = os.pipe()
+    read_end, write_end = os.pipe()
     try:
         between = os.fork()
         if between == 0:
-            _fork_and_leave(tells)
+            _fork_and_leave(write_end)
             return 0
         status = os.waitstatus_to_exitcode(os.waitpid(between, 0)[1])
         if status != 0:
             raise OSError(status, os.strerror(status))
-        return int(os.read(told, 16))
+        return int(os.read(read_end, 16))
     finally:
-        os.close(told)
-        os.close(tells)
+        os.close(read_end)
+        os.close(write_end)
 
 
-def _fork_and_leave(tells: int) -> None:
+def _fork_and_leave(write_end: int) -> None:
     """Fork; returns in the new process alone."""
     try:
         pid = os.fork()
     except OSError as error:
         os._exit(error.errno or 1)
     if pid:
-        os.write(tells, b"%d" % pid)
+        os.write(write_end, b"%d" % pid)
         os._exit(0)
 
 

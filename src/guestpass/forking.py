@@ -60,10 +60,10 @@ class Plan:
     @classmethod
     def read(cls, line: bytes) -> Plan:
         """Read such a line; raises Refused where it says why there is no plan."""
-        said = json.loads(line)
-        if "refused" in said:
-            raise Refused(said["refused"])
-        return cls(**{**said, "listen": Listen(**said["listen"]), "admin_listen": Listen(**said["admin_listen"])})
+        answer = json.loads(line)
+        if "refused" in answer:
+            raise Refused(answer["refused"])
+        return cls(**{**answer, "listen": Listen(**answer["listen"]), "admin_listen": Listen(**answer["admin_listen"])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ class ForkServer:
         server = cls(children.add(process.pid), ours)
         ours.setblocking(False)
         try:
-            server.plan = Plan.read(await server._hear())
+            server.plan = Plan.read(await server._read_line())
         except Refused:
             server.end()
             raise
@@ -130,10 +130,10 @@ class ForkServer:
     async def load(self) -> None:
         """Let it prepare what it is to prepare, and load everything; raises NotStartedError."""
         self._line.sendall(GO_ON)
-        await self._hear()
+        await self._read_line()
         self._line.settimeout(_FORK_SECONDS)
 
-    async def _hear(self) -> bytes:
+    async def _read_line(self) -> bytes:
         """The next line; it is ended where none comes, and then NotStartedError is raised."""
         line = b""
         try:
@@ -195,8 +195,8 @@ def refusal(error: Exception) -> bytes:
 
 def read_order(line: socket.socket) -> tuple[Order, list[int]] | None:
     """The next request with its descriptors; None once the supervisor is gone."""
-    asked, descriptors, _, _ = socket.recv_fds(line, _LONGEST_LINE, 3)
-    return (Order(**json.loads(asked)), descriptors) if asked else None
+    request, descriptors, _, _ = socket.recv_fds(line, _LONGEST_LINE, 3)
+    return (Order(**json.loads(request)), descriptors) if request else None
 
 
 def ending(status: int) -> str:

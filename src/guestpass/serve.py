@@ -53,23 +53,23 @@ class Orders:
         self.stopping.set()
         self.leaving.set()
 
-    async def listen(self, said: asyncio.StreamReader) -> None:
+    async def receive(self, reader: asyncio.StreamReader) -> None:
         """Hear what the supervisor says, until it is gone, which ends the server too."""
-        while line := await said.readline():
+        while line := await reader.readline():
             if line == RETIRE:
                 self.leaving.set()
         self.stop()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerPlace:
+class WorkerSlot:
     """Where a worker serves: its listeners, how many workers share the machine, and a path for its own socket."""
 
     public: socket.socket
     admin: socket.socket
     workers: int
-    desk: Path
-    speaks_for_all: bool = True
+    application: Path
+    logs_for_server: bool = True
     """Whether it is this one that logs what concerns the whole server."""
 
 
@@ -85,21 +85,21 @@ def run(settings: Settings, started: Started) -> int:
         tempfile.TemporaryDirectory(prefix="guestpass-") as folder,
     ):
         prepare(settings)
-        place = WorkerPlace(public=public, admin=admin, workers=1, desk=Path(folder) / "desk.sock")
-        uvloop.run(_serve_alone(settings, place, preload(settings), started))
+        slot = WorkerSlot(public=public, admin=admin, workers=1, application=Path(folder) / "desk.sock")
+        uvloop.run(_serve_alone(settings, slot, preload(settings), started))
     return 0
 
 
-def work(settings: Settings, place: WorkerPlace, preloaded: Preloaded, line: socket.socket) -> int:
+def work(settings: Settings, slot: WorkerSlot, preloaded: Preloaded, line: socket.socket) -> int:
     """Serve as one of several workers until the supervisor at the other end of `line` says otherwise; returns 0.
 
     Raises as `run` does, for what the supervisor has not looked at before.
     """
-    uvloop.run(_serve_supervised(settings, place, preloaded, line))
+    uvloop.run(_serve_supervised(settings, slot, preloaded, line))
     return 0
 
 
-async def _serve_alone(settings: Settings, place: WorkerPlace, preloaded: Preloaded, started: Started) -> None:
+async def _serve_alone(settings: Settings, slot: WorkerSlot, preloaded: Preloaded, started: Started) -> None:
     log = telemetry.logger("guestpass.serve")
 
     async def tell(core: Core) -> None:
@@ -110,24 +110,24 @@ async def _serve_alone(settings: Settings, place: WorkerPlace, preloaded: Preloa
         )
         await started(core)
 
-    await _serve(settings, place, preloaded, Orders(), tell)
+    await _serve(settings, slot, preloaded, Orders(), tell)
     log.info("stopped")
 
 
-async def _serve_supervised(settings: Settings, place: WorkerPlace, preloaded: Preloaded, line: socket.socket) -> None:
+async def _serve_supervised(settings: Settings, slot: WorkerSlot, preloaded: Preloaded, line: socket.socket) -> None:
     orders = Orders()
-    said, says = await asyncio.open_connection(sock=line)
+    reader, writer = await asyncio.open_connection(sock=line)
 
     async def tell(_core: Core) -> None:
-        says.write(READY)
+        writer.write(READY)
 
-    await _serve(settings, place, preloaded, orders, tell, orders.listen(said))
-    says.close()
+    await _serve(settings, slot, preloaded, orders, tell, orders.receive(reader))
+    writer.close()
 
 
 async def _serve(
     settings: Settings,
-    place: WorkerPlace,
+    slot: WorkerSlot,
     preloaded: Preloaded,
     orders: Orders,
     started: Started,
@@ -136,7 +136,7 @@ async def _serve(
     pair = Pair.of(settings)
     certificate = Certificate(pair) if pair is not None else None
     announcer = OwnAnnouncer()
-    with claim_folder(settings.data_dir / "assets", workers=place.workers) as assets:
+    with claim_folder(settings.data_dir / "assets", workers=slot.workers) as assets:
         core = build_core(settings, announcer)
         try:
             await introduce(core)
@@ -145,18 +145,18 @@ async def _serve(
                     core,
                     announcer,
                     preloaded,
-                    desk_path=place.desk,
+                    application_path=slot.application,
                     asset_folder=assets.path,
-                    workers=place.workers,
+                    workers=slot.workers,
                     is_ready=lambda: not orders.stopping.is_set(),
                     tasks=tasks,
                 )
                 background = [tasks.create_task(each) for each in beside]
                 if certificate is not None:
                     background.append(tasks.create_task(certificate.watch()))
-                if pair is not None and place.speaks_for_all:
+                if pair is not None and slot.logs_for_server:
                     background.append(tasks.create_task(warn_of_expiry(pair, core.clock)))
-                await _work(worker, place, certificate, orders, tasks, started)
+                await _work(worker, slot, certificate, orders, tasks, started)
                 for task in background:
                     task.cancel()
         finally:
@@ -177,15 +177,15 @@ async def _leave(core: Core) -> None:
 
 async def _work(
     worker: Worker,
-    place: WorkerPlace,
+    slot: WorkerSlot,
     certificate: Certificate | None,
     orders: Orders,
     tasks: asyncio.TaskGroup,
     started: Started,
 ) -> None:
     await worker.feed.start()
-    desk = tasks.create_task(worker.desk.serve())
-    await worker.desk.listening.wait()
+    application = tasks.create_task(worker.application.serve())
+    await worker.application.listening.wait()
     background = [
         tasks.create_task(work)
         for work in (
@@ -206,7 +206,7 @@ async def _work(
     gc.freeze()
     servers = [
         await _accept(worker, handler, listener, certificate)
-        for handler, listener in ((worker.public, place.public), (worker.admin, place.admin))
+        for handler, listener in ((worker.public, slot.public), (worker.admin, slot.admin))
     ]
     await started(worker.core)
     await orders.leaving.wait()
@@ -214,14 +214,14 @@ async def _work(
         server.close()
     await worker.gateway.lifecycle.drain(worker.core.settings.drain.total_seconds(), orders.stopping)
     worker.gateway.services.profiles.close()
-    worker.desk.should_exit = True
-    await desk
+    worker.application.should_exit = True
+    await application
     with suppress(TimeoutError):
         async with asyncio.timeout(_QUIET_SECONDS):
             await worker.core.database.quiet()
     for task in background:
         task.cancel()
-    worker.directory.close()
+    worker.link_cache.close()
     try:
         await worker.visits.finish()
     except Exception:  # noqa: BLE001 - whatever the database raises, this is a clean end

@@ -162,7 +162,7 @@ class Supervisor:
                 workers=len(self._slots),
             )
             _notify("READY=1")
-            await self._reload_when_asked(tasks)
+            await self._reload_on_request(tasks)
 
     async def _begin(self, resources: ExitStack) -> None:
         """Take the addresses and start the first worker; raises ListenerUnusable and NotStartedError."""
@@ -255,7 +255,7 @@ class Supervisor:
         await fork_server.load()
         return fork_server
 
-    async def _reload_when_asked(self, tasks: asyncio.TaskGroup) -> None:
+    async def _reload_on_request(self, tasks: asyncio.TaskGroup) -> None:
         while True:
             await self._reloading.wait()
             self._reloading.clear()
@@ -266,7 +266,7 @@ class Supervisor:
                 self._log.error("reload_refused", cause=str(error), effect="the workers go on as they are")
                 continue
             except NotStartedError as error:
-                self._tell_not_replaced(self._slots[0], error)
+                self._log_not_replaced(self._slots[0], error)
                 continue
             self._log.info("replacing_workers", workers=len(self._slots))
             if await self._replace_all(new, tasks):
@@ -288,7 +288,7 @@ class Supervisor:
         try:
             await new.load()
         except NotStartedError as error:
-            self._tell_not_replaced(first, error)
+            self._log_not_replaced(first, error)
             return False
         if not await self._replace(first, new, tasks):
             new.end()
@@ -309,7 +309,7 @@ class Supervisor:
             try:
                 new = await self._start(slot, fork_server or await self._living_fork_server())
             except NotStartedError as error:
-                self._tell_not_replaced(slot, error)
+                self._log_not_replaced(slot, error)
                 return False
             old, slot.worker = slot.worker, new
         if old is not None:
@@ -317,7 +317,7 @@ class Supervisor:
             tasks.create_task(self._await_end(old.process))
         return True
 
-    def _tell_not_replaced(self, slot: _Slot, error: NotStartedError) -> None:
+    def _log_not_replaced(self, slot: _Slot, error: NotStartedError) -> None:
         self._log.error(
             "worker_not_replaced", worker=slot.number, ended=str(error), effect="the workers that serve go on"
         )
@@ -333,10 +333,10 @@ class Supervisor:
         except NotStartedError:
             ours.close()
             raise
-        said, line = await asyncio.open_connection(sock=ours)
+        reader, line = await asyncio.open_connection(sock=ours)
         try:
             async with asyncio.timeout(_READY_SECONDS):
-                ready = await said.readline() == READY
+                ready = await reader.readline() == READY
         except TimeoutError:
             ready = False
             process.send_signal(signal.SIGKILL)

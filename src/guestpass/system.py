@@ -36,7 +36,7 @@ class SystemClock:
         wall, at = self._wall(), self._monotonic()
         least = self._last + at - self._at
         if abs(wall - least + self._ahead) >= STEP_S:
-            self._tell_of_step(wall - least + self._ahead)
+            self._log_step(wall - least + self._ahead)
         self._ahead = max(0.0, least - wall)
         self._last, self._at = max(wall, least), at
         return self._last
@@ -45,7 +45,7 @@ class SystemClock:
         """Now, as an aware UTC datetime."""
         return datetime.fromtimestamp(self.timestamp(), UTC)
 
-    def _tell_of_step(self, seconds: float) -> None:
+    def _log_step(self, seconds: float) -> None:
         if seconds > 0:
             self._log.warning("clock_set_forward", seconds=round(seconds), effect="what ends by then has ended")
         else:

@@ -97,42 +97,42 @@ class Faults:
     def __init__(self, log: structlog.stdlib.BoundLogger, time: Callable[[], float] = time.monotonic) -> None:
         self._log = log
         self._time = time
-        self._told: dict[tuple[Hashable, ...], _Told] = {}
+        self._faults: dict[tuple[Hashable, ...], _Fault] = {}
 
-    def tell(self, event: str, *about: Hashable, **values: object) -> None:
+    def warn(self, event: str, *about: Hashable, **values: object) -> None:
         """It failed; what has the same event and is `about` the same is the same fault. `values` go into the line."""
         key, now = (event, *about), self._time()
-        told = self._told.get(key)
-        if told is None:
-            if len(self._told) >= _MOST_FAULTS:
+        fault = self._faults.get(key)
+        if fault is None:
+            if len(self._faults) >= _MOST_FAULTS:
                 # Only what a stranger makes up is so various; the oldest begins anew.
-                del self._told[next(iter(self._told))]
-            self._told[key] = _Told(now, values)
+                del self._faults[next(iter(self._faults))]
+            self._faults[key] = _Fault(now, values)
             self._log.warning(event, **values)
         else:
-            told.again += 1
-            told.values = values
-            self._repeat(event, told, now)
+            fault.again += 1
+            fault.values = values
+            self._repeat(event, fault, now)
 
     def sweep(self) -> None:
         """Say what is still to be said of faults that have ended, and forget them; call it now and then."""
         now = self._time()
-        for key, told in list(self._told.items()):
-            if now - told.at < AGAIN_SECONDS:
+        for key, fault in list(self._faults.items()):
+            if now - fault.at < AGAIN_SECONDS:
                 continue
-            if told.again:
-                self._repeat(str(key[0]), told, now)
+            if fault.again:
+                self._repeat(str(key[0]), fault, now)
             else:
-                del self._told[key]
+                del self._faults[key]
 
-    def _repeat(self, event: str, told: _Told, now: float) -> None:
-        if now - told.at >= AGAIN_SECONDS:
-            self._log.warning(event, again=told.again, **told.values)
-            told.at, told.again = now, 0
+    def _repeat(self, event: str, fault: _Fault, now: float) -> None:
+        if now - fault.at >= AGAIN_SECONDS:
+            self._log.warning(event, again=fault.again, **fault.values)
+            fault.at, fault.again = now, 0
 
 
 @dataclass(slots=True)
-class _Told:
+class _Fault:
     """When a fault was told of, what of, and how often it has happened since."""
 
     at: float

@@ -21,7 +21,7 @@ from guestpass.system import SystemClock
 HANDSHAKE_SECONDS: Final = 10.0
 """How long a client may take for its handshake."""
 
-_LOOK_SECONDS: Final = 1.0
+_POLL_SECONDS: Final = 1.0
 _DAY_SECONDS: Final = 86_400.0
 
 _State = tuple[tuple[int, int, int], ...]
@@ -111,7 +111,7 @@ class Certificate:
         log = telemetry.logger("guestpass.tls")
         changed = False
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
             state = self._pair.state()
             if state != self._seen:
                 # Two files don't change at once, so they are read when they have kept still for a moment.

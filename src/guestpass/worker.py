@@ -85,7 +85,7 @@ class Worker:
     """What serves: the gateway with its memory, the feed that keeps it true, and the application behind it."""
 
     core: Core
-    directory: LinkCache
+    link_cache: LinkCache
     feed: Feed
     visits: VisitLog
     sessions: VisitorSessions
@@ -94,7 +94,7 @@ class Worker:
     assets: AssetCache
     public: RequestHandler
     admin: RequestHandler
-    desk: ApplicationServer
+    application: ApplicationServer
 
 
 def build_worker(
@@ -102,7 +102,7 @@ def build_worker(
     announcer: OwnAnnouncer,
     preloaded: Preloaded,
     *,
-    desk_path: Path,
+    application_path: Path,
     asset_folder: Path,
     workers: int,
     is_ready: Callable[[], bool],
@@ -120,7 +120,7 @@ def build_worker(
         time=time.monotonic,
         recheck=settings.asset_recheck.total_seconds(),
     )
-    directory = LinkCache(core.database, core.vault, core.clock.timestamp, renewed=assets.expire)
+    link_cache = LinkCache(core.database, core.vault, core.clock.timestamp, renewed=assets.expire)
     visits = VisitLog(
         core.database,
         core.clock,
@@ -128,11 +128,11 @@ def build_worker(
         is_refusal=is_refusal,
         agent_of=preloaded.user_agents.read,
         addresses=settings.visitor_addresses,
-        present=directory.present,
+        present=link_cache.present,
         of_address=LocalRate(NEWCOMERS_PER_ADDRESS, time.time),
         of_link=LocalRate(NEWCOMERS_PER_LINK, time.time),
     )
-    places = VisitorSlots(
+    visitor_slots = VisitorSlots(
         core.database,
         announcer,
         core.clock,
@@ -154,12 +154,12 @@ def build_worker(
         # Visits change numbers that nobody but open pages shows, and they are many.
         if ruling := [change for change in changes if change.kind is not ChangeKind.VISIT]:
             sessions.apply(ruling)
-            await directory.apply(ruling)
+            await link_cache.apply(ruling)
         await live.apply(changes)
 
     async def reset() -> None:
         sessions.forget_all()
-        await directory.reset()
+        await link_cache.reset()
         await live.reset()
 
     feed = announcer.feed = open_feed(core.database, apply, reset)
@@ -172,9 +172,9 @@ def build_worker(
     gateway = build_gateway(
         tasks,
         public_urls=core.addresses,
-        link_cache=directory,
+        link_cache=link_cache,
         visits=visits,
-        slots=places,
+        slots=visitor_slots,
         sessions=sessions,
         previews=DatabaseBudget(core.database, core.clock, ONCE, "preview"),
         entries=DatabaseBudget(core.database, core.clock, ONCE, "entry"),
@@ -184,7 +184,7 @@ def build_worker(
         proxies=proxies,
         limits=_limits(settings, workers),
         addresses=settings.visitor_addresses,
-        application=desk_path,
+        application=application_path,
         room=SpoolRoom(
             settings.data_dir / "spool",
             total=-(-settings.spool_limit // workers),
@@ -236,7 +236,9 @@ def build_worker(
         accounts=core.accounts,
         branding=core.branding,
         findings=core.findings,
-        openings=PasswordLogin(core.database, core.vault, core.hasher, core.clock, visits, core.password_tries, places),
+        password_login=PasswordLogin(
+            core.database, core.vault, core.hasher, core.clock, visits, core.password_tries, visitor_slots
+        ),
         bearer=core.bearer,
         revocation=core.revocation,
         passes=core.passes,
@@ -268,7 +270,7 @@ def build_worker(
     )
     return Worker(
         core=core,
-        directory=directory,
+        link_cache=link_cache,
         feed=feed,
         visits=visits,
         sessions=sessions,
@@ -277,7 +279,7 @@ def build_worker(
         assets=assets,
         public=RequestHandler(gateway.services, public_hosts, admission.decide, opens_links=True),
         admin=RequestHandler(gateway.services, admin_hosts, decide_admin, opens_links=False),
-        desk=ApplicationServer(Dispatch(preloaded.api, preloaded.dashboard), desk_path),
+        application=ApplicationServer(Dispatch(preloaded.api, preloaded.dashboard), application_path),
     )
 
 

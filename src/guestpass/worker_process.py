@@ -61,12 +61,12 @@ def work(
     telemetry.configure(settings.log_format.value)
     if order.workers > 1:
         structlog.contextvars.bind_contextvars(worker=order.slot)
-    place = serve.WorkerPlace(
+    slot = serve.WorkerSlot(
         public=public,
         admin=admin,
         workers=order.workers,
-        desk=Path(order.folder) / f"{os.getpid()}.sock",
-        speaks_for_all=order.slot == 0,
+        application=Path(order.folder) / f"{os.getpid()}.sock",
+        logs_for_server=order.slot == 0,
     )
     with installation():
-        return serve.work(settings, place, preloaded, line)
+        return serve.work(settings, slot, preloaded, line)

@@ -147,7 +147,9 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
         accounts=accounts,
         branding=BrandingService(database, Silence(), clock),
         findings=Findings(database, addresses),
-        openings=PasswordLogin(database, vault, hasher, clock, visits, tries, VisitorSlots(database, Silence(), clock)),
+        password_login=PasswordLogin(
+            database, vault, hasher, clock, visits, tries, VisitorSlots(database, Silence(), clock)
+        ),
         bearer=BearerTokens(JWT_SECRET, entropy),
         revocation=TokenRevocation(database, clock),
         passes=PassSigner(keys, entropy),

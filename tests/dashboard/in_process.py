@@ -73,14 +73,14 @@ async def dashboard(database_url: str, folder: Path) -> AsyncIterator[Dashboard]
             core,
             announcer,
             preload(settings),
-            desk_path=folder / "desk.sock",
+            application_path=folder / "desk.sock",
             asset_folder=folder / "assets",
             workers=1,
             is_ready=lambda: True,
             tasks=tasks,
         )
         await worker.feed.start()
-        application: Any = worker.desk.config.app
+        application: Any = worker.application.config.app
         pages = application._dashboard
         routes = iter_route_contexts(pages.routes)
         paths = [each.path for each in routes if each.path is not None and "GET" in (each.methods or ())]

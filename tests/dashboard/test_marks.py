@@ -75,11 +75,11 @@ async def test_what_is_committed_while_a_page_is_made_is_told_to_it(
                 continue
             seen.add(page)
             assert int(mark[1]) == before < int(live.mark), path
-            with live.listen(ANNA.org, mark[1]) as listener:
-                assert RESYNC in await listener.hear(0), path
-            with second.services.live.listen(ANNA.org, mark[1]) as listener:
+            with live.subscribe(ANNA.org, mark[1]) as subscription:
+                assert RESYNC in await subscription.receive(0), path
+            with second.services.live.subscribe(ANNA.org, mark[1]) as subscription:
                 await second.worker.feed.announce()
-                assert "environment:staging" in await listener.hear(0), path
+                assert "environment:staging" in await subscription.receive(0), path
     assert {"/environments", "/environments/{envId}", "/environments/{envId}/links/{linkId}", "/links"} <= seen
     assert len(seen) > 20, seen
 

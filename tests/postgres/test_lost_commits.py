@@ -48,7 +48,7 @@ def happens(log: VisitLog) -> None:
     for _ in range(30):
         log.opened(LINK_ID, "anna", AT, address="192.0.2.7", user_agent="Firefox")
     log.opened(LINK_ID, "bert", AT)
-    assert not log.tell_apart(LINK_ID, "192.0.2.8")
+    assert not log.distinguish(LINK_ID, "192.0.2.8")
     log.refused(LINK_ID, AT, "link_full", "192.0.2.9")
     log.refused_call(KEY, "sale.order", "write", AT)
 

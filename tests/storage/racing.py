@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.storage.samples import KEY, LINK_ID, NOON, make_environment, make_session
 
-from guestpass.app.counters import Limit, Shut, charge
+from guestpass.app.counters import Exhausted, Limit, charge
 from guestpass.app.ports import Activity, RefusedCall, SlotResult
 from guestpass.storage.budgets import DatabaseBudget
 from guestpass.storage.database import Database
@@ -68,7 +68,7 @@ async def end(database: Database, own: str) -> str | None:
 
 async def end_finished(database: Database, _: str) -> list[str]:
     async with database.writing() as work:
-        looked_at = await work.odoo_sessions.look(NOON, after=("", ""), count=100)
+        looked_at = await work.odoo_sessions.scan(NOON, after=("", ""), count=100)
         over = [key for key, is_over in looked_at if is_over][:7]
         return [visitor for _, visitor in await work.odoo_sessions.end_finished(over, NOON)]
 
@@ -128,7 +128,7 @@ async def charge_and_settle(database: Database, own: str) -> str:
     """Each third is right and given back, as right passwords are; who finds all pending looks again."""
     clock, right = SystemClock(), int(own.partition("_")[2]) % 3 == 0
     address, link = Limit("12/hour", "race-address").counter("one"), Limit("100/hour", "race-link").counter("link")
-    while isinstance(charged := await charge(database, clock, [[address, link]], pending=True), Shut):
+    while isinstance(charged := await charge(database, clock, [[address, link]], pending=True), Exhausted):
         if not charged.may_open:
             return "shut"
     async with database.writing() as work:

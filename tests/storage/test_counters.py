@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from tests.storage.racing import race
 from tests.storage.samples import SetClock
 
-from guestpass.app.counters import PENDING, Charge, Limit, Shut, charge, look
+from guestpass.app.counters import PENDING, Charge, Exhausted, Limit, charge, check
 from guestpass.app.ports import Counter
 from guestpass.storage.database import Database
 from guestpass.storage.tables import rate_counters
@@ -26,11 +26,11 @@ class Door:
         self.database = database
         self.clock = clock
 
-    async def charge(self, *ways: Sequence[Counter], pending: bool = False) -> Charge | Shut:
-        return await charge(self.database, self.clock, ways, pending=pending)
+    async def charge(self, *groups: Sequence[Counter], pending: bool = False) -> Charge | Exhausted:
+        return await charge(self.database, self.clock, groups, pending=pending)
 
-    async def charged(self, *ways: Sequence[Counter], pending: bool = False) -> Charge:
-        given = await self.charge(*ways, pending=pending)
+    async def charged(self, *groups: Sequence[Counter], pending: bool = False) -> Charge:
+        given = await self.charge(*groups, pending=pending)
         assert isinstance(given, Charge)
         return given
 
@@ -42,7 +42,7 @@ class Door:
 
     async def spent(self, *counters: Counter) -> list[int]:
         async with self.database.reading() as work:
-            standings = await work.counters.look(counters, self.clock.now())
+            standings = await work.counters.read(counters, self.clock.now())
         return [standings[each].spent for each in counters]
 
 
@@ -54,8 +54,8 @@ def door(database: Database, clock: SetClock) -> Door:
 async def test_all_counters_of_a_way_are_charged_or_none_is(door: Door) -> None:
     for _ in range(3):
         await door.charged([ONE, ALL])
-    assert await door.charge([ONE, ALL]) == Shut(600, may_open=False)
-    assert await door.charge([ALL, ONE, TWO]) == Shut(600, may_open=False)
+    assert await door.charge([ONE, ALL]) == Exhausted(600, may_open=False)
+    assert await door.charge([ALL, ONE, TWO]) == Exhausted(600, may_open=False)
     assert await door.spent(ONE, TWO, ALL) == [3, 0, 3]
 
 
@@ -67,27 +67,27 @@ async def test_where_one_way_is_full_the_next_is_taken(door: Door, clock: SetClo
         await door.charged([ONE], [TWO, ALL])
     assert await door.spent(ONE, TWO, ALL) == [3, 3, 3]
     # The one that opens first counts.
-    assert await door.charge([ONE], [TWO, ALL]) == Shut(360, may_open=False)
+    assert await door.charge([ONE], [TWO, ALL]) == Exhausted(360, may_open=False)
 
 
 async def test_what_is_pending_may_be_given_back_and_what_is_settled_may_not(door: Door) -> None:
     pending = [await door.charged([ONE, ALL], pending=True) for _ in range(3)]
-    assert await door.charge([ONE, ALL], pending=True) == Shut(600, may_open=True)
+    assert await door.charge([ONE, ALL], pending=True) == Exhausted(600, may_open=True)
     assert await door.settle(pending[0], refund=False) == {ONE: 1, ALL: 1}
     assert await door.settle(pending[1], refund=True) == {ONE: 1, ALL: 1}
     again = await door.charged([ONE, ALL], pending=True)
     assert await door.settle(again, refund=False) == {ONE: 2, ALL: 2}
     assert await door.settle(pending[2], refund=False) == {ONE: 3, ALL: 3}
-    assert await door.charge([ONE, ALL], pending=True) == Shut(600, may_open=False)
+    assert await door.charge([ONE, ALL], pending=True) == Exhausted(600, may_open=False)
 
 
 async def test_what_nobody_settles_counts_after_a_while(door: Door, clock: SetClock) -> None:
     for _ in range(3):
         await door.charged([ONE], pending=True)
     clock.advance(PENDING - timedelta(seconds=1))
-    assert await door.charge([ONE]) == Shut(591, may_open=True)
+    assert await door.charge([ONE]) == Exhausted(591, may_open=True)
     clock.advance(timedelta(seconds=1))
-    assert await door.charge([ONE]) == Shut(590, may_open=False)
+    assert await door.charge([ONE]) == Exhausted(590, may_open=False)
 
 
 async def test_what_was_charged_before_a_window_began_anew_is_not_given_back_to_it(door: Door, clock: SetClock) -> None:
@@ -110,7 +110,7 @@ async def test_who_is_refused_keeps_nobody_from_writing(door: Door, open_databas
     for _ in range(3):
         await door.charged([ONE, ALL])
     async with open_database().writing(), door.database.reading() as work:
-        assert await look(work, [[ONE, ALL]], door.clock.now()) == Shut(600, may_open=False)
+        assert await check(work, [[ONE, ALL]], door.clock.now()) == Exhausted(600, may_open=False)
 
 
 async def test_all_counters_of_one_link_are_cleared_and_no_others(door: Door, database: Database) -> None:
@@ -128,7 +128,7 @@ async def test_a_clock_that_was_set_back_shuts_nobody_out_for_longer_than_a_wind
     for _ in range(3):
         await door.charged([ONE, ALL])
     clock.advance(timedelta(days=-30))
-    assert await door.charge([ONE, ALL]) == Shut(600, may_open=False)
+    assert await door.charge([ONE, ALL]) == Exhausted(600, may_open=False)
     clock.advance(timedelta(seconds=600))
     await door.charged([ONE, ALL])
 
@@ -140,7 +140,7 @@ async def test_nothing_is_pending_for_longer_because_a_clock_was_set_back(door: 
     clock.advance(timedelta(days=-30))
     await door.charge([ONE])
     clock.advance(PENDING)
-    assert await door.charge([ONE]) == Shut((timedelta(seconds=600) - PENDING).total_seconds(), may_open=False)
+    assert await door.charge([ONE]) == Exhausted((timedelta(seconds=600) - PENDING).total_seconds(), may_open=False)
 
 
 async def test_several_processes_together_charge_no_more_than_there_is(database_url: str) -> None:

@@ -25,7 +25,7 @@ from tests.storage.samples import (
 )
 from tests.unit.app.announcer import NotingAnnouncer
 
-from guestpass.app.counters import Charge, Limit, Shut
+from guestpass.app.counters import Charge, Exhausted, Limit
 from guestpass.app.link_records import LinkRecords
 from guestpass.app.password_tries import PasswordTries, Trier
 from guestpass.app.ports import ChangeKind, DashboardSession
@@ -96,7 +96,7 @@ class Installation:
         for id in (ENDED, ACTIVE):
             self.log.refused(id, at, "network", ADDRESSES["refused"], request_id=REQUEST, user_agent="as it came")
         for _ in range(2):
-            self.log.tell_apart(ENDED, ADDRESSES["visitor"])
+            self.log.distinguish(ENDED, ADDRESSES["visitor"])
         self.log.found(environment, Finding("unreachable", "It can't be reached.", "Start it."))
         self.log.learned(KEY, "session_id")
         self.log.refused_call(KEY, "sale.order", "write", at)
@@ -120,7 +120,7 @@ class Installation:
         trier = Trier(ENDED, GUESSER)
         while isinstance(charged := await self.tries.charge(trier), Charge):
             await self.tries.settle(trier, charged, right=False)
-        assert isinstance(charged, Shut)
+        assert isinstance(charged, Exhausted)
         assert isinstance(await self.tries.charge(Trier(ENDED, ADDRESSES["visitor"], VISITORS[0])), Charge)
 
     async def _sign_in(self) -> None:
@@ -135,7 +135,7 @@ class Installation:
         """One round of what workers do in the background."""
         while await self.sessions.end_finished():
             pass
-        await self.sign_outs.tell_due()
+        await self.sign_outs.end_due()
         await self.retention.remove()
         await self.rounds.prune()
 

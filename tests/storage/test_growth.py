@@ -44,8 +44,8 @@ class Door:
 
     def let_in(self, address: str, at: float = START) -> str:
         """Somebody new opens the link; returns the visitor in the pass that they get."""
-        told_apart = self.log.tell_apart(LINK_ID, address)
-        visitor = self._passes.issue(LINK_ID, 3, int(at), told_apart=told_apart).visitor
+        distinguished = self.log.distinguish(LINK_ID, address)
+        visitor = self._passes.issue(LINK_ID, 3, int(at), distinguished=distinguished).visitor
         self.log.opened(LINK_ID, visitor, at, address=address, user_agent="curl/8")
         return visitor
 
@@ -96,10 +96,10 @@ async def test_many_addresses_together_make_so_many_rows(database: Database, doo
 async def test_who_comes_later_or_from_elsewhere_is_told_apart(door: Door, clock: SetClock) -> None:
     for _ in range(OF_ADDRESS + 10):
         door.let_in("192.0.2.7")
-    assert door.log.tell_apart(LINK_ID, "192.0.2.8")
-    assert not door.log.tell_apart(LINK_ID, "192.0.2.7")
+    assert door.log.distinguish(LINK_ID, "192.0.2.8")
+    assert not door.log.distinguish(LINK_ID, "192.0.2.7")
     clock.advance(timedelta(hours=1))
-    assert door.log.tell_apart(LINK_ID, "192.0.2.7")
+    assert door.log.distinguish(LINK_ID, "192.0.2.7")
 
 
 async def test_passes_of_others_that_come_back_make_no_rows(database: Database, door: Door) -> None:

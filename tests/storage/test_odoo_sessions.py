@@ -66,7 +66,7 @@ async def end(store: Store, visitor: str = "bert") -> bool:
 
 async def end_finished(store: Store, now: datetime = NOON, limit: int = 100) -> list[SessionKey]:
     async with store.writing() as work:
-        looked_at = await work.odoo_sessions.look(now, after=("", ""), count=100)
+        looked_at = await work.odoo_sessions.scan(now, after=("", ""), count=100)
         over = [key for key, is_over in looked_at if is_over]
         assert await work.odoo_sessions.end_finished([key for key, is_over in looked_at if not is_over], now) == []
         return await work.odoo_sessions.end_finished(over[:limit], now)

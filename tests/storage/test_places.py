@@ -330,7 +330,7 @@ async def test_who_leaves_has_ended_also_before_anything_was_told_of_them(databa
         assert await work.places.leave(LINK_ID, "anna", VERSION, NOON)
         assert not await work.places.leave(LINK_ID, "anna", VERSION, NOON + MINUTE)
         assert await work.places.leave(LINK_ID, "bert", VERSION, NOON)
-        assert await work.places.leave(LINK_ID, "others-x", VERSION, NOON, told_apart=False)
+        assert await work.places.leave(LINK_ID, "others-x", VERSION, NOON, distinguished=False)
         assert not await work.places.leave(LINK_ID, "carl", VERSION - 1, NOON)
     assert await taken(database) == 0
     await record(database, "bert", NOON, opening=True)

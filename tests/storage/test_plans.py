@@ -37,7 +37,7 @@ from guestpass.app.ports import (
     UnitOfWork,
     Unreachable,
 )
-from guestpass.app.visitor_sessions import LOOKED_AT_ONCE
+from guestpass.app.visitor_sessions import SCANNED_AT_ONCE
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.account import SignInRefusal
 from guestpass.domain.branding import Branding
@@ -268,7 +268,7 @@ async def _look(database: Database) -> None:
         await work.brandings.get(ORG)
         await work.odoo_sessions.get(LINK_ID, "visitor0")
         for place in (("", ""), ("link7", "visitor7")):
-            await work.odoo_sessions.look(NOON, after=place, count=LOOKED_AT_ONCE)
+            await work.odoo_sessions.scan(NOON, after=place, count=SCANNED_AT_ONCE)
         await work.odoo_sessions.ended_of_links([LINK_ID, "link7"], NOON, limit=50)
         await work.odoo_sessions.ended_by_time(NOON - timedelta(seconds=2), NOON, limit=50)
         await work.odoo_sign_outs.due(NOON, limit=50)
@@ -378,7 +378,7 @@ async def _take_places(work: UnitOfWork) -> None:
     place = await work.places.take_place("link1", "fourth", 1, NOON, reserved_until=NOON + DAY)
     assert place is SlotResult.RECLAIMED
     await work.places.leave("link1", "fifth", 1, NOON)
-    await work.places.leave("link1", "sixth", 1, NOON, told_apart=False)
+    await work.places.leave("link1", "sixth", 1, NOON, distinguished=False)
 
 
 async def _keep_house(database: Database, clock: SetClock) -> None:

@@ -125,14 +125,14 @@ def test_a_fault_is_told_of_when_it_begins_and_then_once_a_minute_with_how_often
     with structlog.testing.capture_logs() as told:
         faults = telemetry.Faults(telemetry.logger("guestpass.gateway"), lambda: now[0])
         for number in range(500):
-            faults.tell("upstream_unreachable", "shop", request_id=f"a-{number}")
-        faults.tell("upstream_unreachable", "another", request_id="b")
+            faults.warn("upstream_unreachable", "shop", request_id=f"a-{number}")
+        faults.warn("upstream_unreachable", "another", request_id="b")
         assert [(line["request_id"], line.get("again")) for line in told] == [("a-0", None), ("b", None)]
         now[0] += telemetry.AGAIN_SECONDS
-        faults.tell("upstream_unreachable", "shop", request_id="a-500")
+        faults.warn("upstream_unreachable", "shop", request_id="a-500")
         assert [(line["request_id"], line.get("again")) for line in told[2:]] == [("a-500", 500)]
         # What came to be known of it last is said when nothing more comes.
-        faults.tell("upstream_unreachable", "shop", request_id="a-501")
+        faults.warn("upstream_unreachable", "shop", request_id="a-501")
         faults.sweep()
         assert len(told) == 3
         now[0] += telemetry.AGAIN_SECONDS
@@ -140,5 +140,5 @@ def test_a_fault_is_told_of_when_it_begins_and_then_once_a_minute_with_how_often
         assert [(line["request_id"], line["again"]) for line in told[3:]] == [("a-501", 1)]
         now[0] += telemetry.AGAIN_SECONDS
         faults.sweep()
-        faults.tell("upstream_unreachable", "shop", request_id="a-502")
+        faults.warn("upstream_unreachable", "shop", request_id="a-502")
         assert [(line["request_id"], line.get("again")) for line in told[4:]] == [("a-502", None)]

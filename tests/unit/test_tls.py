@@ -35,7 +35,7 @@ async def until(is_so: Callable[[], bool]) -> None:
 async def test_a_file_that_goes_while_it_is_read_anew_ends_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tls, "_LOOK_SECONDS", 0)
+    monkeypatch.setattr(tls, "_POLL_SECONDS", 0)
     pair = Fleeting(tmp_path / "cert.pem", tmp_path / "key.pem")
     write_pair(pair.certificate, pair.key)
     certificate = Certificate(pair)

@@ -41,7 +41,7 @@ ADMIN_ACCOUNT: Final = Finding(
 
 
 @dataclass(frozen=True, slots=True)
-class _Words:
+class _RefusalTexts:
     """What is said of one refusal: at once, about the `field` that is wrong, and of an account that once worked.
 
     ``{told}`` in the message stands for what the door says.
@@ -55,14 +55,14 @@ class _Words:
 
 _RETRY: Final = "Nothing, if it works again by now: the next visitor's sign-in shows it."
 _REFUSALS: Final = {
-    SignInRefusal.CREDENTIALS: _Words(
+    SignInRefusal.CREDENTIALS: _RefusalTexts(
         "password",
         "Odoo does not accept this login and password; correct whichever is wrong",
         "Odoo does not accept its login and password: the password was changed, the user was archived, or another "
         "database was restored.",
         "Add the account again under its name, with the password that is right now; links go on with it.",
     ),
-    SignInRefusal.SECOND_FACTOR: _Words(
+    SignInRefusal.SECOND_FACTOR: _RefusalTexts(
         "login",
         "has two-factor authentication, which only a person can pass; switch it off for this user in Odoo, or take "
         "another user",
@@ -70,25 +70,25 @@ _REFUSALS: Final = {
         "Switch two-factor authentication off for this user in Odoo, or add the account again under its name with "
         "another user's login; links go on with it.",
     ),
-    SignInRefusal.DATABASE: _Words(
+    SignInRefusal.DATABASE: _RefusalTexts(
         "database",
         "of the environment must be the name of one that this Odoo has; correct it, then try again. {told}",
         "Odoo does not have the environment's database, or none is set and Odoo has several.",
         "Correct the environment's database.",
     ),
-    SignInRefusal.ADMINISTRATOR: _Words(
+    SignInRefusal.ADMINISTRATOR: _RefusalTexts(
         "allowAdmin",
         "must be true for a user that administers Odoo",
         "It administers Odoo by now, which it did not when it was added.",
         "Take the rights back in Odoo; or, if it is meant, add the account again under its name and allow it.",
     ),
-    SignInRefusal.THROTTLED: _Words(
+    SignInRefusal.THROTTLED: _RefusalTexts(
         "password",
         "could not be tried: after several wrong passwords Odoo takes no more for about a minute; wait, then try again",
         "After several wrong passwords Odoo takes no more for about a minute.",
         _RETRY,
     ),
-    SignInRefusal.UNREACHABLE: _Words(
+    SignInRefusal.UNREACHABLE: _RefusalTexts(
         "url",
         "of the environment must lead to an Odoo that answers; start it or correct url, then try again. {told}",
         "Odoo gave no usable answer when a visitor was to be signed in.",

@@ -20,7 +20,7 @@ from guestpass.app.turns import VISITORS, Turn
 
 PENDING: Final = timedelta(seconds=10)
 """How long a charge is waited for; what is not settled by then, because a worker was killed, counts."""
-Way = Sequence[Counter]
+CounterGroup = Sequence[Counter]
 
 
 class Limit:
@@ -53,58 +53,60 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
-class Shut:
+class Exhausted:
     """No way has room: there will be some in so many seconds, or as soon as what is pending turns out not to count."""
 
     seconds: float
     may_open: bool
 
 
-async def look(work: UnitOfWork, ways: Sequence[Way], now: datetime) -> Shut | None:
+async def check(work: UnitOfWork, groups: Sequence[CounterGroup], now: datetime) -> Exhausted | None:
     """Whether no way has room, without charging anything. Whoever asks first keeps nobody from writing in vain."""
-    counters = _all(ways)
-    standings = await work.counters.look(counters, now)
+    counters = _all(groups)
+    standings = await work.counters.read(counters, now)
     if _overlong(standings, now):
         return None  # What that means, only `charge` can say.
-    way = _choose(ways, standings, now)
-    return way if isinstance(way, Shut) else None
+    group = _choose(groups, standings, now)
+    return group if isinstance(group, Exhausted) else None
 
 
 async def charge(
-    store: Store, clock: Clock, ways: Sequence[Way], *, pending: bool = False, turn: Turn = VISITORS
-) -> Charge | Shut:
+    store: Store, clock: Clock, groups: Sequence[CounterGroup], *, pending: bool = False, turn: Turn = VISITORS
+) -> Charge | Exhausted:
     """Charge one to a way, in one transaction."""
-    counters = _all(ways)
+    counters = _all(groups)
     async with store.writing(turn) as work:
         now = clock.now()  # Not earlier: there may have been a wait for other writers.
-        standings = await work.counters.look(counters, now)
+        standings = await work.counters.read(counters, now)
         if overlong := _overlong(standings, now):
             # The clock was set back since, and must lock nobody out for longer than others.
             await work.counters.shorten(overlong, now)
-            standings = await work.counters.look(counters, now)
-        way = _choose(ways, standings, now)
-        if isinstance(way, Shut):
-            return way
-        return Charge(tuple(await work.counters.add(way, now, pending_until=now + PENDING if pending else None)))
+            standings = await work.counters.read(counters, now)
+        group = _choose(groups, standings, now)
+        if isinstance(group, Exhausted):
+            return group
+        return Charge(tuple(await work.counters.add(group, now, pending_until=now + PENDING if pending else None)))
 
 
 def _overlong(standings: Mapping[Counter, Standing], now: datetime) -> list[Counter]:
     return [each for each, standing in standings.items() if standing.ends_at > now + each.window]
 
 
-def _all(ways: Sequence[Way]) -> list[Counter]:
-    return list(dict.fromkeys(counter for way in ways for counter in way))
+def _all(groups: Sequence[CounterGroup]) -> list[Counter]:
+    return list(dict.fromkeys(counter for group in groups for counter in group))
 
 
-def _choose(ways: Sequence[Way], standings: Mapping[Counter, Standing], now: datetime) -> Way | Shut:
-    shut = list[Shut]()
-    for way in ways:
-        full = [(each, standings[each]) for each in way if standings[each].spent >= each.amount]
+def _choose(
+    groups: Sequence[CounterGroup], standings: Mapping[Counter, Standing], now: datetime
+) -> CounterGroup | Exhausted:
+    exhausted = list[Exhausted]()
+    for group in groups:
+        full = [(each, standings[each]) for each in group if standings[each].spent >= each.amount]
         if not full:
-            return way
+            return group
         seconds = max((standing.ends_at - now).total_seconds() for _, standing in full)
-        shut.append(Shut(seconds, may_open=all(standing.counted < each.amount for each, standing in full)))
-    return Shut(min(each.seconds for each in shut), may_open=any(each.may_open for each in shut))
+        exhausted.append(Exhausted(seconds, may_open=all(standing.counted < each.amount for each, standing in full)))
+    return Exhausted(min(each.seconds for each in exhausted), may_open=any(each.may_open for each in exhausted))
 
 
 def _digest(parts: tuple[str, ...]) -> str:

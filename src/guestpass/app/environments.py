@@ -129,7 +129,7 @@ class EnvironmentService:
             await work.environments.add(environment)
             await work.changes.append(ChangeKind.ENVIRONMENT, str(environment.key))
         await self._announcer.announce()
-        return await self._look_at(who, environment)
+        return await self._check(who, environment)
 
     def errors_of(self, change: EnvironmentChange) -> tuple[FieldError, ...]:
         """Each field that is wrong whatever the environment, for whoever reads only a part of what was given."""
@@ -191,7 +191,7 @@ class EnvironmentService:
                 await work.environments.update(after)
                 await work.changes.append(ChangeKind.ENVIRONMENT, str(after.key))
         await self._announcer.announce()
-        return after if _seen_by_look(after) == _seen_by_look(before) else await self._look_at(who, after)
+        return after if _check_inputs(after) == _check_inputs(before) else await self._check(who, after)
 
     async def refused_calls(self, who: Principal, id: str) -> list[RefusedCall]:
         """What view-only links refused there, most often first, so that its owner can open what only reads."""
@@ -209,7 +209,7 @@ class EnvironmentService:
             environment = await work.environments.get(EnvironmentKey(who.org, id))
         if environment is None:
             raise NotFound("environment", id)
-        return await self._look_at(who, environment)
+        return await self._check(who, environment)
 
     async def remove(self, who: Principal, id: str) -> None:
         """Remove an environment with all its links; their visitors are cut off, and its Odoo ends their sessions."""
@@ -238,14 +238,14 @@ class EnvironmentService:
                 f"{'are' if len(bound) > 1 else 'is'} {len(bound)}); deactivate them first",
             )
 
-    async def _look_at(self, who: Principal, environment: Environment) -> Environment:
+    async def _check(self, who: Principal, environment: Environment) -> Environment:
         """Check outside of any transaction, store what is found, and return the environment as it is then."""
         report = await self._checker.check(environment)
         async with self._store.writing(owner(who)) as work:
             now = await work.environments.get(environment.key)
             if now is None or now.created_at != environment.created_at:
                 return environment
-            if _seen_by_look(now) != _seen_by_look(environment):
+            if _check_inputs(now) != _check_inputs(environment):
                 # Whoever changed it meanwhile has it looked at as it is now.
                 return now
             after = replace(
@@ -277,7 +277,7 @@ def _address(environment: Environment) -> tuple[object, ...]:
     return (environment.url, environment.websocket_url, environment.tls_verify, environment.kind)
 
 
-def _seen_by_look(environment: Environment) -> tuple[object, ...]:
+def _check_inputs(environment: Environment) -> tuple[object, ...]:
     """The fields that decide what a check of the environment finds."""
     return (*_address(environment), environment.public_url, environment.database)
 

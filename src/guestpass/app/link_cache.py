@@ -331,7 +331,7 @@ class LinkCache:
             return None
         self._brandings[environment.key.org] = branding
         http_only = frozenset(name.encode("latin-1") for name in names)
-        return self._keep(link, environment, http_only, account, ended)
+        return self._store_entry(link, environment, http_only, account, ended)
 
     async def _refresh_environment(self, key: EnvironmentKey) -> None:
         """Read an environment once for all entries that lead to it."""
@@ -349,7 +349,7 @@ class LinkCache:
                 self._drop(link_id)
             else:
                 account = accounts.get(entry.link.account or "")
-                self._keep(entry.link, environment, http_only, account, entry.ended)
+                self._store_entry(entry.link, environment, http_only, account, entry.ended)
 
     def _shared(self, environment: Environment, http_only: frozenset[bytes]) -> tuple[Environment, frozenset[bytes]]:
         """The same, as an object that another link to the environment holds already."""
@@ -360,7 +360,7 @@ class LinkCache:
             http_only = held.http_only if held.http_only == http_only else http_only
         return environment, http_only
 
-    def _keep(
+    def _store_entry(
         self,
         link: ShareLink,
         environment: Environment,
@@ -370,7 +370,7 @@ class LinkCache:
     ) -> LinkEntry:
         entry = self._entries.get(link.id)
         if entry is None:
-            self._make_room()
+            self._evict_idle()
             environment, http_only = self._shared(environment, http_only)
             entry = self._entries[link.id] = LinkEntry(link, environment, http_only, account, ended)
             self._by_environment.setdefault(environment.key, set()).add(link.id)
@@ -416,7 +416,7 @@ class LinkCache:
         for token_hash in self._tokens_of.pop(link_id, ()):
             self._tokens.pop(token_hash, None)
 
-    def _make_room(self) -> None:
+    def _evict_idle(self) -> None:
         if len(self._entries) < self._size:
             return
         idle = [id for id, entry in self._entries.items() if not entry.live]

@@ -28,7 +28,7 @@ def link_topic(id: str) -> str:
     return f"link:{id}"
 
 
-class Listener:
+class Subscription:
     """What one open page has not heard yet: topics, each once however often it was told.
 
     `mark` is up to which change everything was heard: where a page may go on from that has lost its connection.
@@ -38,23 +38,23 @@ class Listener:
         self.mark = mark
         self._newest = mark
         self._topics: dict[str, None] = {}
-        self._told = asyncio.Event()
+        self._has_topics = asyncio.Event()
 
-    def tell(self, topics: Iterable[str], mark: str) -> None:
+    def publish(self, topics: Iterable[str], mark: str) -> None:
         """What changed up to `mark`, which may be nothing of theirs."""
         self._newest = mark
         self._topics.update(dict.fromkeys(topics))
         if self._topics:
-            self._told.set()
+            self._has_topics.set()
 
-    async def hear(self, seconds: float) -> tuple[str, ...]:
+    async def receive(self, seconds: float) -> tuple[str, ...]:
         """What was told since the last call, as soon as there is something; nothing after so many seconds."""
         try:
             async with asyncio.timeout(seconds):
-                await self._told.wait()
+                await self._has_topics.wait()
         except TimeoutError:
             pass
-        self._told.clear()
+        self._has_topics.clear()
         self.mark = self._newest
         topics, self._topics = tuple(self._topics), {}
         return topics
@@ -70,42 +70,42 @@ class LiveFeed:
     def __init__(self, store: Store, number: Callable[[], int]) -> None:
         self._store = store
         self._number = number
-        self._told = 0
-        self._listeners: dict[Listener, str] = {}
+        self._applied = 0
+        self._subscriptions: dict[Subscription, str] = {}
 
     @property
     def mark(self) -> str:
         """The present moment."""
-        return str(max(self._told, self._number()))
+        return str(max(self._applied, self._number()))
 
     @contextmanager
-    def listen(self, org: str, since: str) -> Iterator[Listener]:
+    def subscribe(self, org: str, since: str) -> Iterator[Subscription]:
         """Listen to an organisation; where something may have changed after the mark `since`, RESYNC comes first.
 
         A mark that is ahead of us is of a worker that knows more, or of a database that an older copy has replaced.
         """
         known = _number(since)
-        listener = Listener(since if known is not None else "")
+        subscription = Subscription(since if known is not None else "")
         if known != int(self.mark):
-            listener.tell((RESYNC,), self.mark)
-        self._listeners[listener] = org
+            subscription.publish((RESYNC,), self.mark)
+        self._subscriptions[subscription] = org
         try:
-            yield listener
+            yield subscription
         finally:
-            del self._listeners[listener]
+            del self._subscriptions[subscription]
 
     async def apply(self, changes: Sequence[Change]) -> None:
         """Tell of changes; costs next to nothing while nobody listens."""
-        self._told = changes[-1].number
-        mark = str(self._told)
-        if not self._listeners:
+        self._applied = changes[-1].number
+        mark = str(self._applied)
+        if not self._subscriptions:
             return
-        told: dict[str, dict[str, None]] = {}
+        topics_of: dict[str, dict[str, None]] = {}
         link_ids = dict.fromkeys(change.id for change in changes if change.kind in {ChangeKind.LINK, ChangeKind.VISIT})
         for change in changes:
             if change.kind is ChangeKind.ENVIRONMENT:
                 key = EnvironmentKey.parse(change.id)
-                told.setdefault(key.org, {}).update(dict.fromkeys((ENVIRONMENTS, environment_topic(key.id))))
+                topics_of.setdefault(key.org, {}).update(dict.fromkeys((ENVIRONMENTS, environment_topic(key.id))))
         gone = False
         async with self._store.reading() as work:
             for id in link_ids:
@@ -114,16 +114,16 @@ class LiveFeed:
                     gone = True
                     continue
                 topics = (LINKS, link_topic(id), environment_topic(link.environment.id))
-                told.setdefault(link.environment.org, {}).update(dict.fromkeys(topics))
-        for listener, org in self._listeners.items():
+                topics_of.setdefault(link.environment.org, {}).update(dict.fromkeys(topics))
+        for subscription, org in self._subscriptions.items():
             # Nobody knows any more whose it was; that some link is gone tells nothing.
-            listener.tell((*told.get(org, ()), *((LINKS, ENVIRONMENTS) if gone else ())), mark)
+            subscription.publish((*topics_of.get(org, ()), *((LINKS, ENVIRONMENTS) if gone else ())), mark)
 
     async def reset(self) -> None:
         """Nobody knows what changed, and numbers may have gone back."""
-        self._told = 0
-        for listener in self._listeners:
-            listener.tell((RESYNC,), self.mark)
+        self._applied = 0
+        for subscription in self._subscriptions:
+            subscription.publish((RESYNC,), self.mark)
 
 
 def _number(mark: str) -> int | None:

@@ -36,20 +36,20 @@ class OwnerWrites:
     async def admit(self, who: Principal) -> AsyncIterator[None]:
         """Be one of the principal's changes that are under way; raises TooManyWrites."""
         whose = who.org, who.sub
-        places, count = self._at_once.get(whose, (asyncio.Semaphore(AT_ONCE), 0))
+        semaphore, count = self._at_once.get(whose, (asyncio.Semaphore(AT_ONCE), 0))
         if count >= AT_ONCE + WAITING:
             raise TooManyWrites(
                 f"{count} of your changes are under way or wait already. Send fewer at the same time, and ask again.", 1
             )
         if self._rate is not None and (wait := self._rate.spend(repr(whose))) is not None:
             raise TooManyWrites("You change more than one owner may on this server. Ask again later.", wait)
-        self._at_once[whose] = places, count + 1
+        self._at_once[whose] = semaphore, count + 1
         try:
-            async with places:
+            async with semaphore:
                 yield
         finally:
             _, count = self._at_once[whose]
             if count > 1:
-                self._at_once[whose] = places, count - 1
+                self._at_once[whose] = semaphore, count - 1
             else:
                 del self._at_once[whose]

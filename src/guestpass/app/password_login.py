@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from guestpass.app.counters import Charge, Shut
+from guestpass.app.counters import Charge, Exhausted
 from guestpass.app.password_tries import PasswordTries, Trier
 from guestpass.app.passwords import written_forms
 from guestpass.app.ports import Clock, PasswordHasher, SlotResult, Store, TokenVault, UnitOfWork
@@ -53,7 +53,7 @@ class PasswordLogin:
         clock: Clock,
         visits: VisitLog,
         tries: PasswordTries,
-        places: VisitorSlots,
+        visitor_slots: VisitorSlots,
     ) -> None:
         self._store = store
         self._vault = vault
@@ -61,7 +61,7 @@ class PasswordLogin:
         self._clock = clock
         self._visits = visits
         self._tries = tries
-        self._places = places
+        self._visitor_slots = visitor_slots
 
     async def login(
         self,
@@ -87,9 +87,9 @@ class PasswordLogin:
             if not password:
                 raise OpeningRefused(Reason.PASSWORD_NEEDED, link)
             trier = Trier(link.id, client_address, await _known_visitor(work, link, passes))
-            shut = await self._tries.look(work, trier)
+            exhausted = await self._tries.check(work, trier)
         try:
-            return await self._try(link, token, password, trier, shut, is_there)
+            return await self._try(link, token, password, trier, exhausted, is_there)
         except OpeningRefused as refused:
             if refused.reason in _OF_PASSWORDS:
                 self._visits.refused(
@@ -108,21 +108,21 @@ class PasswordLogin:
         token: str,
         password: str,
         trier: Trier,
-        shut: Shut | None,
+        exhausted: Exhausted | None,
         is_there: Callable[[], Awaitable[bool]],
     ) -> ShareLink:
         """Try a password once there is a turn for it; raises as `login`."""
         for pause in _PAUSES:
             # Who has none left need not wait for a turn, and takes none from others.
-            if shut is None or shut.may_open:
+            if exhausted is None or exhausted.may_open:
                 async with self._hasher.turn(trier.link_id, counted_as(trier.address)):
                     if not await is_there():
                         raise VisitorGone("The client has gone.")
                     # It may have changed while this waited.
-                    link, shut = await self._look(token, trier)
+                    link, exhausted = await self._read(token, trier)
                     if link.password_hash is None:
                         return link
-                    if shut is None:
+                    if exhausted is None:
                         charged = await self._tries.charge(trier)
                         if isinstance(charged, Charge):
                             right = await self._is_right(link.password_hash, password)
@@ -130,11 +130,11 @@ class PasswordLogin:
                             if right:
                                 return link
                             raise OpeningRefused(Reason.PASSWORD_WRONG, link)
-                        shut = charged
-            if not shut.may_open:
-                raise OpeningRefused(Reason.TRIES_USED_UP, link, retry_after=shut.seconds)
+                        exhausted = charged
+            if not exhausted.may_open:
+                raise OpeningRefused(Reason.TRIES_USED_UP, link, retry_after=exhausted.seconds)
             await asyncio.sleep(pause)
-            link, shut = await self._look(token, trier)
+            link, exhausted = await self._read(token, trier)
         raise TooManyWaiting("All tries are being made by others.")
 
     async def _is_right(self, password_hash: str, password: str) -> bool:
@@ -143,14 +143,14 @@ class PasswordLogin:
                 return True
         return False
 
-    async def _look(self, token: str, trier: Trier) -> tuple[ShareLink, Shut | None]:
+    async def _read(self, token: str, trier: Trier) -> tuple[ShareLink, Exhausted | None]:
         """The link as it is now, and whether there is no try left; raises OpeningRefused."""
         async with self._store.reading() as work:
-            return await self._open_link(work, token, trier.address), await self._tries.look(work, trier)
+            return await self._open_link(work, token, trier.address), await self._tries.check(work, trier)
 
-    def tell_apart(self, link: ShareLink, client_address: str) -> bool:
+    def distinguish(self, link: ShareLink, client_address: str) -> bool:
         """Whether what is kept tells a new visitor apart from others; who takes a place always is."""
-        return link.max_visitors is not None or self._visits.tell_apart(link.id, client_address)
+        return link.max_visitors is not None or self._visits.distinguish(link.id, client_address)
 
     async def let_in(
         self,
@@ -169,10 +169,10 @@ class PasswordLogin:
         """
         now = self._clock.now()
         try:
-            place = await self._places.take(link, visitor, client_address, now)
+            result = await self._visitor_slots.take(link, visitor, client_address, now)
         except TooManyNewcomers as error:
             raise OpeningRefused(Reason.LINK_OVERRUN, link, retry_after=error.seconds) from None
-        if place is SlotResult.FULL:
+        if result is SlotResult.FULL:
             self._visits.refused(
                 link.id,
                 self._clock.now().timestamp(),
@@ -182,21 +182,21 @@ class PasswordLogin:
                 user_agent=user_agent,
             )
             raise OpeningRefused(Reason.LINK_FULL, link)
-        if place is SlotResult.GONE:
+        if result is SlotResult.GONE:
             async with self._store.reading() as work:
                 await self._open_link(work, token, client_address)
             raise OpeningRefused(Reason.UNAVAILABLE, link)
         if link.max_visitors is not None and not await is_there():
-            if place is SlotResult.HELD:
-                await self._places.free(link.id, visitor, client_address, now)
+            if result is SlotResult.HELD:
+                await self._visitor_slots.free(link.id, visitor, client_address, now)
             else:
-                await self._places.give_back(link.id, visitor, now)
+                await self._visitor_slots.give_back(link.id, visitor, now)
             raise VisitorGone("The client has gone.")
 
     async def leave(self, passes: Sequence[VisitorPass], instead: VisitorPass) -> None:
         """End the visits of passes that another one takes the place of in a browser."""
         same = instead.link_id, instead.visitor
-        await self._places.leave(
+        await self._visitor_slots.leave(
             [each for each in passes if (each.link_id, each.visitor) != same and not each.is_preview]
         )
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from guestpass.app.counters import Charge, Limit, Shut, Way, charge, look
+from guestpass.app.counters import Charge, CounterGroup, Exhausted, Limit, charge, check
 from guestpass.app.lookup import existing_link
 from guestpass.app.ports import ChangeKind, Clock, Counter, Standing, Store, UnitOfWork
 from guestpass.app.turns import owner, visitors_of
@@ -61,14 +61,14 @@ class PasswordTries:
         self._of_address = Limit(of_address, "password-address")
         self._of_link = Limit(of_link, "password-link")
 
-    async def look(self, work: UnitOfWork, trier: Trier) -> Shut | None:
+    async def check(self, work: UnitOfWork, trier: Trier) -> Exhausted | None:
         """Whether there is no try left; None where there may be one."""
-        return await look(work, self._ways(trier), self._clock.now())
+        return await check(work, self._groups(trier), self._clock.now())
 
-    async def charge(self, trier: Trier) -> Charge | Shut:
+    async def charge(self, trier: Trier) -> Charge | Exhausted:
         """Take a try, which `settle` must be told the end of; nothing is taken where there is none."""
         turn = visitors_of(trier.link_id)
-        return await charge(self._store, self._clock, self._ways(trier), pending=True, turn=turn)
+        return await charge(self._store, self._clock, self._groups(trier), pending=True, turn=turn)
 
     async def settle(self, trier: Trier, charged: Charge, *, right: bool) -> None:
         """Give a try back where the password was right.
@@ -87,7 +87,7 @@ class PasswordTries:
         counter, now = self._of_link.counter(link_id), self._clock.now()
         async with self._store.reading() as work:
             await existing_link(work, EnvironmentKey(who.org, environment_id), link_id)
-            standing = (await work.counters.look([counter], now))[counter]
+            standing = (await work.counters.read([counter], now))[counter]
         return min(standing.ends_at, now + counter.window) if standing.counted >= counter.amount else None
 
     async def unlock(self, who: Principal, environment_id: str, link_id: str) -> None:
@@ -99,20 +99,20 @@ class PasswordTries:
             await work.counters.clear_below([each.below(link_id) for each in limits])
             await self._note(work, LinkEvent(link_id, self._clock.now(), EventKind.UNLOCKED, who.sub))
 
-    def _ways(self, trier: Trier) -> Sequence[Way]:
+    def _groups(self, trier: Trier) -> Sequence[CounterGroup]:
         link_id, address = trier.link_id, counted_as(trier.address)
         of_address = self._of_address.counter(link_id, address)
         networks = [
             _FIRST_OF_NETWORK[network.rpartition("/")[2]].counter(link_id, network)
             for network in networks_around(trier.address)
         ]
-        ways: list[Way] = [
+        groups: list[CounterGroup] = [
             [of_address, _FIRST.counter(link_id, address), *networks],
             [of_address, self._of_link.counter(link_id)],
         ]
         if trier.visitor is not None:
-            ways.insert(0, [_OF_VISITOR.counter(link_id, trier.visitor), _OF_VISITORS.counter(link_id)])
-        return ways
+            groups.insert(0, [_OF_VISITOR.counter(link_id, trier.visitor), _OF_VISITORS.counter(link_id)])
+        return groups
 
     async def _note_used_up(
         self, work: UnitOfWork, trier: Trier, standings: Mapping[Counter, Standing], now: datetime
@@ -125,7 +125,7 @@ class PasswordTries:
             # It counts up by one wrong password after the other, so that this is so once in a window.
             if standing is None or standing.counted != counter.amount:
                 continue
-            if (await work.counters.look([noted], now))[noted].spent < noted.amount:
+            if (await work.counters.read([noted], now))[noted].spent < noted.amount:
                 await work.counters.add([noted], now)
                 # From where, the link's refusals tell, which are forgotten in time.
                 await self._note(work, LinkEvent(trier.link_id, now, EventKind.LOCKED, _US))

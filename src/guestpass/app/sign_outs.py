@@ -20,7 +20,7 @@ from guestpass.app.turns import BACKGROUND
 from guestpass.domain.environment import OdooAddress
 
 ROUND_SECONDS: Final = 2.0
-TOLD_FOR: Final = timedelta(days=7)
+RETRY_FOR: Final = timedelta(days=7)
 """How long an Odoo is told again. By then it has forgotten a session that nobody used, which is what it does itself."""
 FIRST_PAUSE: Final = timedelta(seconds=5)
 """How long an Odoo is left alone that did not listen; twice as long each time."""
@@ -102,7 +102,7 @@ class SignOuts:
                 self._woken.clear()
                 await self._try(self._begin(tasks))
 
-    async def tell_due(self) -> None:
+    async def end_due(self) -> None:
         """One round of `run`; returns when each Odoo was told, or did not listen."""
         async with asyncio.TaskGroup() as tasks:
             await self._try(self._begin(tasks))
@@ -133,22 +133,22 @@ class SignOuts:
             await self.write_down()
         except Exception:
             for at in {at for at, _ in self._remembered}:
-                self._start(tasks, at, self._tell_remembered)
+                self._start(tasks, at, self._end_remembered)
             raise
         async with self._store.reading() as work:
             due = await work.odoo_sign_outs.due(self._clock.now(), limit=ADDRESSES_AT_ONCE + len(self._busy))
         for at in due:
-            self._start(tasks, at, self._tell)
+            self._start(tasks, at, self._end_at)
 
     def _start(
-        self, tasks: asyncio.TaskGroup, at: OdooAddress, tell: Callable[[OdooAddress], Coroutine[None, None, None]]
+        self, tasks: asyncio.TaskGroup, at: OdooAddress, end: Callable[[OdooAddress], Coroutine[None, None, None]]
     ) -> None:
         if at not in self._busy and len(self._busy) < ADDRESSES_AT_ONCE:
             self._busy.add(at)
-            task = tasks.create_task(self._try(tell(at)))
+            task = tasks.create_task(self._try(end(at)))
             task.add_done_callback(lambda _: self._busy.discard(at))
 
-    async def _tell_remembered(self, at: OdooAddress) -> None:
+    async def _end_remembered(self, at: OdooAddress) -> None:
         with suppress(NotSignedOut):
             for each in [each for each in self._remembered if each[0] == at]:
                 await self._authenticator.sign_out(*each)
@@ -158,7 +158,7 @@ class SignOuts:
         with suppress(ValueError):
             self._remembered.remove(remembered)
 
-    async def _tell(self, at: OdooAddress) -> None:
+    async def _end_at(self, at: OdooAddress) -> None:
         """Tell one Odoo of all that is due there, until it does not listen."""
         while True:
             now = self._clock.now()
@@ -166,7 +166,7 @@ class SignOuts:
                 few = await work.odoo_sign_outs.claim(at, now=now, until=now + CLAIM, limit=CLAIMED)
             if not few:
                 return
-            told: list[int] = []
+            ended: list[int] = []
             failed: list[tuple[OdooSignOut, NotSignedOut]] = []
             for each in few:
                 if (id := self._opened(each)) is not None:
@@ -177,9 +177,9 @@ class SignOuts:
                         if not error.answered:
                             break
                         continue
-                told.append(each.number)
+                ended.append(each.number)
             async with self._store.writing(BACKGROUND) as work:
-                await work.odoo_sign_outs.remove(told)
+                await work.odoo_sign_outs.remove(ended)
                 for each, why in failed:
                     await self._put_off(work, each, why)
             if any(not why.answered for _, why in failed):
@@ -195,7 +195,7 @@ class SignOuts:
         environment = str(each.at.environment)
         if tries == 1:
             _log.info("odoo_session_not_ended", environment=environment, cause=str(why), retry=until.isoformat())
-        if given_up := await queue.give_up(each.at, before=now - TOLD_FOR, keep=KEPT_FOR_ADDRESS):
+        if given_up := await queue.give_up(each.at, before=now - RETRY_FOR, keep=KEPT_FOR_ADDRESS):
             _log.warning(
                 "odoo_sessions_given_up",
                 environment=environment,

@@ -52,15 +52,15 @@ WAIT: Final = timedelta(seconds=20)
 RETRY_REFUSED: Final = timedelta(seconds=60)
 """How long an account that Odoo refused is left alone, so that Odoo does not shut its door to everybody."""
 SWEEP_SECONDS: Final = 2.0
-LOOKED_AT_ONCE: Final = 500
+SCANNED_AT_ONCE: Final = 500
 """How many sessions are looked at in one round whether they are over, besides those that are known to be."""
 _ENDED_AT_ONCE: Final = 50
 # Of so many changed links is remembered that they did; what ends with others is met with by and by.
-_HEARD: Final = 10_000
+_MAX_CHANGED_LINKS: Final = 10_000
 _BEFORE_ALL: Final[SessionKey] = ("", "")
 # A crowd that comes when the password was changed a moment ago must not make more failures than Odoo bears, which is 5.
 _AT_ONCE: Final = 2
-_LOOK_AGAIN_SECONDS: Final = 0.05
+_POLL_SECONDS: Final = 0.05
 _KEPT: Final = 20_000
 _log = structlog.get_logger(__name__)
 
@@ -86,7 +86,7 @@ class VisitorSession:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _Sweep:
     """What a round found to be over, and where the next one goes on; `is_full` where more may be known to be over."""
 
     over: frozenset[SessionKey]
@@ -116,9 +116,11 @@ class VisitorSessions:
         self._entropy = entropy
         self._known: dict[tuple[str, str], VisitorSession] = {}
         self._turns: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
-        self._places: WeakValueDictionary[tuple[EnvironmentKey, str | None], asyncio.Semaphore] = WeakValueDictionary()
+        self._sign_in_slots: WeakValueDictionary[tuple[EnvironmentKey, str | None], asyncio.Semaphore] = (
+            WeakValueDictionary()
+        )
         # Links that changed; until when those that expired were looked for; and where the look at all of them is.
-        self._heard: set[str] = set()
+        self._changed_links: set[str] = set()
         self._expired_until = clock.now()
         self._stopped_at = _BEFORE_ALL
         self._failing = False
@@ -159,7 +161,7 @@ class VisitorSessions:
                     if found is not None and _fits(found, entry) and (instead_of is None or found.id != instead_of.id):
                         self._remember(entry.link.id, visitor, found)
                         return found
-                    async with self._place(entry):
+                    async with self._sign_in_slot(entry):
                         session = await self._claim_and_sign_in(
                             entry, environment, visitor, address, row, ends_at, readmit
                         )
@@ -168,7 +170,7 @@ class VisitorSessions:
                         return session
                 if self._clock.now() >= give_up:
                     raise NoSession(Reason.UNAVAILABLE)
-                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS)
 
     async def moved(self, link_id: str, visitor: str, before: VisitorSession, id: bytes) -> None:
         """Odoo gave the session another id: write it down for all workers.
@@ -206,8 +208,8 @@ class VisitorSessions:
                 # What this worker wrote itself comes by here too; reading it again is cheaper than knowing.
                 if known is not None:
                     del self._known[link_id, visitor]
-            elif change.kind is ChangeKind.LINK and len(self._heard) < _HEARD:
-                self._heard.add(change.id)
+            elif change.kind is ChangeKind.LINK and len(self._changed_links) < _MAX_CHANGED_LINKS:
+                self._changed_links.add(change.id)
 
     def forget_all(self) -> None:
         """Changes may have been missed: read everything anew."""
@@ -233,45 +235,45 @@ class VisitorSessions:
         met by going through all sessions, a few in each round, so that a round costs as much as it ends and no more.
         """
         now = self._clock.now()
-        heard, self._heard = self._heard, set()
+        changed, self._changed_links = self._changed_links, set()
         try:
             async with self._store.reading() as work:
-                look = await self._look(work, heard, now)
+                sweep = await self._find_finished(work, changed, now)
             ended: list[SessionKey] = []
-            if look.over:
+            if sweep.over:
                 # Others may just have ended what was found, and there may be more; only one can write.
                 async with self._store.writing(BACKGROUND) as work:
-                    look = await self._look(work, heard, now)
-                    ended = await work.odoo_sessions.end_finished(look.over, now)
+                    sweep = await self._find_finished(work, changed, now)
+                    ended = await work.odoo_sessions.end_finished(sweep.over, now)
         except BaseException:
-            self._heard |= heard
+            self._changed_links |= changed
             raise
-        if look.is_full:
-            self._heard |= heard
+        if sweep.is_full:
+            self._changed_links |= changed
         else:
             self._expired_until = now
-        self._stopped_at = look.stopped_at
+        self._stopped_at = sweep.stopped_at
         for key in ended:
             self._known.pop(key, None)
         if ended:
             self._sign_outs.wake()
         return len(ended)
 
-    async def _look(self, work: UnitOfWork, heard: set[str], now: datetime) -> _Look:
+    async def _find_finished(self, work: UnitOfWork, changed: set[str], now: datetime) -> _Sweep:
         sessions = work.odoo_sessions
         over = set(await sessions.ended_by_time(self._expired_until, now, limit=_ENDED_AT_ONCE))
-        if heard:
-            over |= set(await sessions.ended_of_links(heard, now, limit=_ENDED_AT_ONCE))
+        if changed:
+            over |= set(await sessions.ended_of_links(changed, now, limit=_ENDED_AT_ONCE))
         if len(over) >= _ENDED_AT_ONCE:
-            return _Look(frozenset(sorted(over)[:_ENDED_AT_ONCE]), is_full=True, stopped_at=self._stopped_at)
-        some = await sessions.look(now, after=self._stopped_at, count=LOOKED_AT_ONCE)
+            return _Sweep(frozenset(sorted(over)[:_ENDED_AT_ONCE]), is_full=True, stopped_at=self._stopped_at)
+        some = await sessions.scan(now, after=self._stopped_at, count=SCANNED_AT_ONCE)
         for key, is_over in some:
             if is_over:
                 over.add(key)
             if len(over) == _ENDED_AT_ONCE:
-                return _Look(frozenset(over), is_full=False, stopped_at=key)
-        stopped_at = some[-1][0] if len(some) == LOOKED_AT_ONCE else _BEFORE_ALL
-        return _Look(frozenset(over), is_full=False, stopped_at=stopped_at)
+                return _Sweep(frozenset(over), is_full=False, stopped_at=key)
+        stopped_at = some[-1][0] if len(some) == SCANNED_AT_ONCE else _BEFORE_ALL
+        return _Sweep(frozenset(over), is_full=False, stopped_at=stopped_at)
 
     async def _claim_and_sign_in(
         self,
@@ -422,9 +424,9 @@ class VisitorSessions:
             self._known.clear()
         self._known[link_id, visitor] = session
 
-    def _place(self, entry: LinkEntry) -> asyncio.Semaphore:
+    def _sign_in_slot(self, entry: LinkEntry) -> asyncio.Semaphore:
         """One of the few places in which sign-ins as the link's account are under way."""
-        return self._places.setdefault((entry.environment.key, entry.link.account), asyncio.Semaphore(_AT_ONCE))
+        return self._sign_in_slots.setdefault((entry.environment.key, entry.link.account), asyncio.Semaphore(_AT_ONCE))
 
     @asynccontextmanager
     async def _turn(self, key: tuple[str, str]) -> AsyncIterator[None]:

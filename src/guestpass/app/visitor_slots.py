@@ -104,12 +104,12 @@ class VisitorSlots:
 
     async def _end(self, work: UnitOfWork, given_up: VisitorPass) -> bool:
         link_id, visitor = given_up.link_id, given_up.visitor
-        told_apart = not visitor.startswith((OTHERS, PREVIEW))
+        distinguished = not visitor.startswith((OTHERS, PREVIEW))
         # Of those who are not told apart a row is kept only where a pass may sign somebody in again.
-        if not told_apart and await work.odoo_sessions.get(link_id, visitor) is None:
+        if not distinguished and await work.odoo_sessions.get(link_id, visitor) is None:
             return False
         now = self._clock.now()
-        return await work.places.leave(link_id, visitor, given_up.link_version, now, told_apart=told_apart)
+        return await work.places.leave(link_id, visitor, given_up.link_version, now, distinguished=distinguished)
 
 
 def _costs(link: ShareLink, places: int, address: str) -> dict[str, int]:

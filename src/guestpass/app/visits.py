@@ -23,8 +23,8 @@ from guestpass.domain.visitor_pass import OTHERS as _OTHERS
 
 FLUSH_SECONDS: Final = 1.0
 # Both together are well within the minute for which a visitor counts as being there.
-_TELL_SECONDS: Final = 25.0
-_LOOK_SECONDS: Final = 10.0
+_ACTIVITY_SECONDS: Final = 25.0
+_PRESENCE_SECONDS: Final = 10.0
 _MAX_PENDING: Final = 1000
 _AT_ONCE: Final = 1000
 """How many visitors one transaction tells of, so that no writer waits long."""
@@ -69,8 +69,8 @@ class _Mark:
         "present",
         "sender",
         "starts",
-        "told",
-        "told_at",
+        "written",
+        "written_at",
     )
 
     def __init__(self) -> None:
@@ -79,8 +79,8 @@ class _Mark:
         self.newcomers = 0
         self.last = 0.0
         self.present = 0.0
-        self.told = 0.0
-        self.told_at = 0.0
+        self.written = 0.0
+        self.written_at = 0.0
         self.sender: _Sender | None = None
         self.link_version: int | None = None
         self.came_back = False
@@ -185,7 +185,7 @@ class VisitLog:
         self._present = present
         self._of_address = of_address
         self._of_link = of_link
-        self._looked_at = 0.0
+        self._presence_at = 0.0
         self._marks: dict[tuple[str, str], _Mark] = {}
         self._refusals: dict[str, deque[_Refused]] = {}
         self._cookies: dict[EnvironmentKey, set[str]] = {}
@@ -197,7 +197,7 @@ class VisitLog:
         self._number = 1
         self._flushing = asyncio.Lock()
 
-    def tell_apart(self, link_id: str, address: str) -> bool:
+    def distinguish(self, link_id: str, address: str) -> bool:
         """Whether somebody new is kept apart from others; where many come at once, they are counted among OTHERS."""
         if (self._of_address is None or self._of_address.spend(f"{link_id} {counted_as(address)}") is None) and (
             self._of_link is None or self._of_link.spend(link_id) is None
@@ -308,7 +308,7 @@ class VisitLog:
         """Write what is new, so much in each transaction; raises what the database raises, and keeps what is left."""
         async with self._flushing:
             now = self._clock.now().timestamp()
-            self._look_who_is_present(now)
+            self._update_presence(now)
             await self._settle()
             is_full = True
             while is_full:
@@ -316,7 +316,7 @@ class VisitLog:
                 if batch:
                     self._batches.append(batch)
                     await self._settle()
-            self._forget_the_gone(now)
+            self._forget_idle(now)
 
     async def _settle(self) -> None:
         """Write what was taken up; what the database refuses is taken apart, until only that is dropped.
@@ -362,14 +362,14 @@ class VisitLog:
     def _take_up(self, now: float) -> tuple[_Batch, bool]:
         """What is new at this moment, and whether there may be more; it is no longer new then."""
         visitors = [
-            self._tell_of(*key, mark, now)
+            self._take_mark(*key, mark, now)
             for key, mark in islice(
                 (
                     (key, mark)
                     for key, mark in self._marks.items()
                     if mark.counts
                     or mark.came_back is not mark.is_known_back
-                    or (mark.newest > mark.told and now - mark.told_at >= _TELL_SECONDS)
+                    or (mark.newest > mark.written and now - mark.written_at >= _ACTIVITY_SECONDS)
                 ),
                 _AT_ONCE,
             )
@@ -388,9 +388,9 @@ class VisitLog:
         return batch, len(visitors) == _AT_ONCE or len(links) == _LINKS_AT_ONCE
 
     @staticmethod
-    def _tell_of(link_id: str, visitor: str, mark: _Mark, now: float) -> _Told:
+    def _take_mark(link_id: str, visitor: str, mark: _Mark, now: float) -> _Told:
         """Take from a mark what is to be told."""
-        told = _Told(
+        written = _Told(
             link_id,
             visitor,
             tuple(mark.starts),
@@ -406,8 +406,8 @@ class VisitLog:
         mark.starts.clear()
         mark.further.clear()
         mark.newcomers, mark.sender = 0, None
-        mark.told, mark.told_at = mark.newest, now
-        return told
+        mark.written, mark.written_at = mark.newest, now
+        return written
 
     async def _write(self, work: UnitOfWork, batch: _Batch) -> None:
         visitors = [each for each in batch if isinstance(each, _Told)]
@@ -432,16 +432,16 @@ class VisitLog:
             await work.environments.learn_http_only_cookies(environment, names)
         await work.environments.add_refused_calls(calls)
 
-    def _forget_the_gone(self, now: float) -> None:
+    def _forget_idle(self, now: float) -> None:
         gone = now - _SILENCE
         for key in [key for key, mark in self._marks.items() if not mark.counts and mark.newest < gone]:
             del self._marks[key]
 
-    def _look_who_is_present(self, now: float) -> None:
+    def _update_presence(self, now: float) -> None:
         """Note who has something open; that is no request, and doesn't end a silence."""
-        if now - self._looked_at < _LOOK_SECONDS:
+        if now - self._presence_at < _PRESENCE_SECONDS:
             return
-        self._looked_at = now
+        self._presence_at = now
         for link_id, visitor in self._present():
             self._mark(link_id, visitor).present = now
 
@@ -449,18 +449,18 @@ class VisitLog:
         agent = self._agent_of(sender.user_agent)
         return Origin(shown_address(sender.address, self._addresses), agent.browser, agent.system)
 
-    def _activity(self, told: _Told) -> Activity:
+    def _activity(self, written: _Told) -> Activity:
         return Activity(
-            told.link_id,
-            told.visitor,
-            tuple((_time(at), opening) for at, opening in told.starts),
-            _time(told.last) if told.last else None,
-            _time(told.present) if told.present else None,
-            self._origin(told.sender) if told.sender is not None else None,
-            tuple((_time(hour), count) for hour, count in told.further),
-            told.newcomers,
-            told.link_version,
-            told.came_back,
+            written.link_id,
+            written.visitor,
+            tuple((_time(at), opening) for at, opening in written.starts),
+            _time(written.last) if written.last else None,
+            _time(written.present) if written.present else None,
+            self._origin(written.sender) if written.sender is not None else None,
+            tuple((_time(hour), count) for hour, count in written.further),
+            written.newcomers,
+            written.link_version,
+            written.came_back,
         )
 
     def _refusal(self, refused: _Refused) -> Refusal:

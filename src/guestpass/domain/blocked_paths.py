@@ -35,15 +35,15 @@ PASS: Final = Verdict(Ruling.PASS)
 
 
 @dataclass(frozen=True, slots=True)
-class _Door:
+class _Blocked:
     """A part of Odoo that is shut; `name` is how it is written in the settings and to people."""
 
     name: str
     pattern: re.Pattern[bytes]
-    can_open: bool = True
+    can_allow: bool = True
 
 
-def _door(name: str, *, prefix: bool = False, can_open: bool = True) -> _Door:
+def _blocked(name: str, *, prefix: bool = False, can_allow: bool = True) -> _Blocked:
     """The door at `name` and all that lies below it, and with `prefix` all that begins so.
 
     Where Odoo doesn't know a path, it takes off the first segment if a language is called so in URLs, whatever the
@@ -51,25 +51,25 @@ def _door(name: str, *, prefix: bool = False, can_open: bool = True) -> _Door:
     """
     spelled = re.escape(name.encode())
     below = b"(?:/.*)?"
-    return _Door(name, re.compile(spelled + (b".*" if prefix else below) + b"|/[^/]+" + spelled + below), can_open)
+    return _Blocked(name, re.compile(spelled + (b".*" if prefix else below) + b"|/[^/]+" + spelled + below), can_allow)
 
 
-_DOORS: Final = (
+_BLOCKED_PATHS: Final = (
     # The database manager: creates, copies, drops and hands out whole databases.
-    _door("/web/database", prefix=True, can_open=False),
+    _blocked("/web/database", prefix=True, can_allow=False),
     # The same as a service, called in any version of the interface.
-    _Door("/xmlrpc/db", re.compile(rb"(?:/[^/]+)?/xmlrpc[^/]*(?:/[^/]+)?/db(?:/.*)?"), can_open=False),
+    _Blocked("/xmlrpc/db", re.compile(rb"(?:/[^/]+)?/xmlrpc[^/]*(?:/[^/]+)?/db(?:/.*)?"), can_allow=False),
     # The programming interfaces: they take a password with each call, outside of any session that we could end.
-    _door("/xmlrpc", prefix=True),
-    _door("/jsonrpc"),
-    _door("/json"),
+    _blocked("/xmlrpc", prefix=True),
+    _blocked("/jsonrpc"),
+    _blocked("/json"),
     # These take a password from whoever sends one, and the second installs code with it.
-    _door("/web/session/authenticate"),
-    _door("/base_import_module/login_upload"),
+    _blocked("/web/session/authenticate"),
+    _blocked("/base_import_module/login_upload"),
     # An administrator becomes the superuser, whom no access rule holds.
-    _door("/web/become"),
+    _blocked("/web/become"),
     # Odoo's own test suite, which runs in the visitor's browser with the visitor's session.
-    _door("/web/tests", prefix=True),
+    _blocked("/web/tests", prefix=True),
 )
 LONGEST_REMEMBERED: Final = 512
 """Bytes of a path up to which rules remember what they decided about it: others must not fill the memory."""
@@ -100,11 +100,11 @@ def _judge(path: bytes, allow_paths: tuple[str, ...]) -> Verdict:
     plain = _plain(path)
     if not _SUSPECT.search(plain):
         return PASS
-    opened = [entry for entry in map(_exception, allow_paths) if entry and _doors_at(entry)]
-    for door in _doors_at(plain):
-        if not door.can_open or not _opens(opened, plain):
+    allowed = [entry for entry in map(_exception, allow_paths) if entry and _blocked_at(entry)]
+    for blocked in _blocked_at(plain):
+        if not blocked.can_allow or not _allows(allowed, plain):
             return Verdict(
-                Ruling.REFUSED, f"{door.name} is not shared: it is blocked for everybody who comes by a link."
+                Ruling.REFUSED, f"{blocked.name} is not shared: it is blocked for everybody who comes by a link."
             )
     return PASS
 
@@ -163,16 +163,16 @@ def _plain(path: bytes) -> bytes:
     return decoded.removesuffix(b"/") or decoded
 
 
-def _doors_at(plain: bytes) -> list[_Door]:
-    return [door for door in _DOORS if door.pattern.fullmatch(plain)]
+def _blocked_at(plain: bytes) -> list[_Blocked]:
+    return [blocked for blocked in _BLOCKED_PATHS if blocked.pattern.fullmatch(plain)]
 
 
 def _exception(text: str) -> bytes:
     return text.lower().removesuffix("*").rstrip("/").encode()
 
 
-def _opens(opened: list[bytes], plain: bytes) -> bool:
-    return any(each == entry or each.startswith(entry + b"/") for entry in opened for each in _readings(plain))
+def _allows(allowed: list[bytes], plain: bytes) -> bool:
+    return any(each == entry or each.startswith(entry + b"/") for entry in allowed for each in _readings(plain))
 
 
 @lru_cache(maxsize=256)

@@ -34,12 +34,12 @@ class FaultLog:
 
     def of_client(self, event: str, address: str, **values: object) -> None:
         """Log what a client does; many at once are one fault, since whoever has many addresses would fill the log."""
-        self.faults.tell(event, address=shown_address(address, self._addresses), **values)
+        self.faults.warn(event, address=shown_address(address, self._addresses), **values)
 
     def of_database(self, error: Exception) -> str:
         """Log that the database didn't answer, under the id of a request, which this returns."""
         request_id = self.next_request_id()
-        self.faults.tell("database_unavailable", request_id=request_id, exc_info=error)
+        self.faults.warn("database_unavailable", request_id=request_id, exc_info=error)
         return request_id
 
     def of_task(self, error: Exception) -> None:
@@ -47,6 +47,6 @@ class FaultLog:
         if isinstance(error, (NoDescriptorError, DescriptorsUsedUp)):
             self.descriptors_used_up(error)
         elif isinstance(error, OUTAGES):
-            self.faults.tell("database_unavailable", cause=cause_of(error))
+            self.faults.warn("database_unavailable", cause=cause_of(error))
         else:
             self.log.error("unexpected_error", exc_info=error)

@@ -94,7 +94,7 @@ class Lifecycle:
         caps = self._limits.caps
         held = len(self.connections) + len(self._handshakes)
         if held >= caps.connections and not self._make_room():
-            self._fault_log.faults.tell(
+            self._fault_log.faults.warn(
                 "connections_used_up",
                 connections=held,
                 effect="new connections are closed",
@@ -139,7 +139,7 @@ class Lifecycle:
         return True
 
     def _log_idle(self, count: int) -> None:
-        self._fault_log.faults.tell(
+        self._fault_log.faults.warn(
             "idle_connections_closed",
             count=count,
             cause="there was no room for others",
@@ -206,7 +206,7 @@ class Lifecycle:
     def _log_descriptors(self, error: NoDescriptorError | DescriptorsUsedUp) -> None:
         """Log that none was free for a request; the next sweep closes idle connections."""
         self._lacked_descriptors = True
-        self._fault_log.faults.tell(
+        self._fault_log.faults.warn(
             "descriptors_used_up",
             cause=str(error),
             connections=len(self.connections),

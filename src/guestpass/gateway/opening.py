@@ -54,8 +54,8 @@ class LinkOpening:
     def new_pass(self, entry: LinkEntry, facts: RequestFacts, *, opens: bool = False) -> VisitorPass:
         """A pass for somebody new, who is counted where it `opens` the link; of many not all are told apart."""
         link = entry.link
-        told_apart = not opens or self._visits.tell_apart(link.id, facts.address)
-        return self._passes.issue(link.id, link.version, int(facts.now), told_apart=told_apart)
+        distinguished = not opens or self._visits.distinguish(link.id, facts.address)
+        return self._passes.issue(link.id, link.version, int(facts.now), distinguished=distinguished)
 
     def pass_cookie(self, visitor_pass: VisitorPass, name: str | None = None) -> bytes:
         """The Set-Cookie value for a pass."""

@@ -420,7 +420,7 @@ class RequestHandler:
         request_id = self._fault_log.next_request_id()
         # An id is free again when its environment is removed; what the next one of that id fails in is another fault.
         made_at = link.environment.created_at if link is not None else None
-        self._fault_log.faults.tell(
+        self._fault_log.faults.warn(
             reason.value,
             upstream,
             made_at,

@@ -34,14 +34,14 @@ class Language:
         self._locale = Locale(tag)
         self._translations = _translations(tag)
 
-    def say(self, text: str, **places: object) -> str:
+    def say(self, text: str, **values: object) -> str:
         """The text in this language with its `{places}` filled in; unchanged where nobody marked it."""
         said = self._translations.gettext(text) if text else ""
-        return said.format(**places) if places else said
+        return said.format(**values) if values else said
 
-    def say_count(self, one: str, many: str, count: int, **places: object) -> str:
+    def say_count(self, one: str, many: str, count: int, **values: object) -> str:
         """The form that goes with `count`, which stands at `{count}`."""
-        return self._translations.ngettext(one, many, count).format(count=count, **places)
+        return self._translations.ngettext(one, many, count).format(count=count, **values)
 
     def knows(self, text: str) -> bool:
         """Whether `say` would give the text in this language."""

@@ -173,7 +173,7 @@ class OdooProfiles:
         return queue
 
     def _spool_failed(self, error: OSError) -> None:
-        self._services.fault_log.faults.tell(
+        self._services.fault_log.faults.warn(
             "spool_failed",
             cause=error.strerror or str(error),
             effect="large uploads to Odoo get 503, and large answers to slow visitors are cut",

@@ -41,10 +41,10 @@ class PassSigner:
         self._tag_key = keys.cookie_tags
         self._entropy = entropy
 
-    def issue(self, link_id: str, link_version: int, issued_at: int, *, told_apart: bool = True) -> VisitorPass:
+    def issue(self, link_id: str, link_version: int, issued_at: int, *, distinguished: bool = True) -> VisitorPass:
         """A pass for a new visitor identity of 128 random bits; of 90 where it is one of many (OTHERS)."""
         visitor = _text(self._entropy.bytes(16))
-        if not told_apart:
+        if not distinguished:
             visitor = f"{OTHERS}{visitor[:15]}"
         return VisitorPass(link_id, link_version, visitor, issued_at)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guestpass.app.counters import Limit, Shut, charge, look
+from guestpass.app.counters import Exhausted, Limit, charge, check
 from guestpass.app.ports import Clock, Store
 
 
@@ -19,10 +19,10 @@ class DatabaseBudget:
 
     async def spend(self, *key: str) -> float | None:
         """Take one from what this key may still spend; the seconds until there is more where nothing is left."""
-        ways = [[self._limit.counter(*key)]]
+        groups = [[self._limit.counter(*key)]]
         async with self._store.reading() as work:
-            shut = await look(work, ways, self._clock.now())
-        if shut is None:
-            charged = await charge(self._store, self._clock, ways)
-            shut = charged if isinstance(charged, Shut) else None
-        return shut.seconds if shut is not None else None
+            exhausted = await check(work, groups, self._clock.now())
+        if exhausted is None:
+            charged = await charge(self._store, self._clock, groups)
+            exhausted = charged if isinstance(charged, Exhausted) else None
+        return exhausted.seconds if exhausted is not None else None

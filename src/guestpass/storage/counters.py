@@ -25,7 +25,7 @@ class SQLCounters:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def look(self, counters: Sequence[Counter], now: datetime) -> dict[Counter, Standing]:
+    async def read(self, counters: Sequence[Counter], now: datetime) -> dict[Counter, Standing]:
         query = select(_c.key, _c.spent, _c.pending, _c.pending_until, _c.expires_at).where(
             _c.key.in_([each.key for each in counters]), _c.expires_at > now
         )
@@ -83,7 +83,7 @@ class SQLCounters:
         if refund:
             # Most passwords are right, and a counter that counts nothing need not stay for its window.
             await self._connection.execute(delete(rate_counters).where(_c.key.in_(keys), _c.spent <= 0))
-        standings = await self.look([it.counter for it in charged], now)
+        standings = await self.read([it.counter for it in charged], now)
         return {it.counter: standings[it.counter] for it in charged if standings[it.counter].ends_at == it.ends_at}
 
     async def shorten(self, counters: Sequence[Counter], now: datetime) -> None:

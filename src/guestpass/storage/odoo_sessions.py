@@ -127,7 +127,7 @@ class SQLOdooSessions:
         await self._sign_out(of_it, now)
         await self._connection.execute(delete(odoo_sessions).where(of_it))
 
-    async def look(self, now: datetime, *, after: SessionKey, count: int) -> list[tuple[SessionKey, bool]]:
+    async def scan(self, now: datetime, *, after: SessionKey, count: int) -> list[tuple[SessionKey, bool]]:
         table = odoo_sessions
         some = select(table).where(tuple_(*_KEY) > tuple_(*after)).order_by(*_KEY).limit(count).subquery("some")
         key = (some.c.link_id, some.c.visitor)

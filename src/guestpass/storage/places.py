@@ -96,10 +96,12 @@ class SQLPlaces:
         statement = update(visitors).where(is_visitor(link_id, visitor), visitors.c.ended_at.is_(None), is_on)
         return (await self._connection.execute(statement.values(ended_at=at))).rowcount > 0
 
-    async def leave(self, link_id: str, visitor: str, version: int, at: datetime, *, told_apart: bool = True) -> bool:
+    async def leave(
+        self, link_id: str, visitor: str, version: int, at: datetime, *, distinguished: bool = True
+    ) -> bool:
         """The same for whoever leaves by themselves, also where nothing of them was written yet."""
         values = {"of_link": link_id, "of_visitor": visitor, "of_version": version, "start": at}
-        statement = _LEAVE if told_apart else _LEAVE_UNLISTED
+        statement = _LEAVE if distinguished else _LEAVE_UNLISTED
         return (await self._connection.execute(statement, values)).scalar() is not None
 
     async def ended(self, link_id: str) -> frozenset[str]:

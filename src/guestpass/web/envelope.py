@@ -49,7 +49,7 @@ class Envelope:
         except ClientDisconnect:
             return  # Nobody is left to answer.
         except OUTAGES as error:
-            self._faults.tell(
+            self._faults.warn(
                 "database_unavailable", request_id=RequestContext.of(scope).request_id, cause=cause_of(error)
             )
             if started:

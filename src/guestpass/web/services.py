@@ -43,7 +43,7 @@ class WebServices:
     accounts: AccountService
     branding: BrandingService
     findings: Findings
-    openings: PasswordLogin
+    password_login: PasswordLogin
     bearer: BearerTokens
     revocation: TokenRevocation
     passes: PassSigner

@@ -17,7 +17,7 @@ from tests.storage.samples import KEY, NOON, SetClock, make_environment
 from tests.storage.waiting import until
 from tests.unit.app.stopping_store import FailingStore
 
-from guestpass.app.sign_outs import CLAIM, FIRST_PAUSE, LONGEST_PAUSE, REMEMBERED, TOLD_FOR, SignOuts
+from guestpass.app.sign_outs import CLAIM, FIRST_PAUSE, LONGEST_PAUSE, REMEMBERED, RETRY_FOR, SignOuts
 from guestpass.domain.environment import EnvironmentKey, OdooAddress
 from guestpass.storage.database import Database
 from guestpass.storage.tables import odoo_sign_outs
@@ -63,7 +63,7 @@ async def test_each_session_is_told_where_it_was_made_and_forgotten(
 ) -> None:
     await end(database, teller, *map(str, range(12)))
     await end(database, teller, "elsewhere", at=THERE)
-    await teller.tell_due()
+    await teller.end_due()
     assert sorted(authenticator.told, key=str) == sorted(
         [*((HERE, str(n)) for n in range(12)), (THERE, "elsewhere")], key=str
     )
@@ -84,19 +84,19 @@ async def test_an_odoo_that_does_not_listen_is_told_again_after_growing_pauses(
     authenticator.closed.add(HERE.url)
     pauses: list[timedelta] = []
     for number in range(15):
-        await teller.tell_due()
+        await teller.end_due()
         assert len(authenticator.told) == number + 1, "the others there are not tried in vain"
         due_at = await next_due(database)
         pauses.append(due_at - clock.now())
         clock.time = due_at - TICK
-        await teller.tell_due()
+        await teller.end_due()
         assert len(authenticator.told) == number + 1
         clock.time = due_at
     assert pauses[:3] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
     assert pauses[-1] == LONGEST_PAUSE
     authenticator.closed.clear()
     authenticator.told.clear()
-    await teller.tell_due()
+    await teller.end_due()
     assert sorted(told(authenticator)) == ["one", "two"]
     assert await left(database) == 0
 
@@ -133,17 +133,17 @@ async def test_a_worker_that_dies_loses_no_sign_out(
     await end(database, teller, "one")
     async with database.writing() as work:
         assert await work.odoo_sign_outs.claim(HERE, now=NOON, until=NOON + CLAIM, limit=5)
-    await teller.tell_due()
+    await teller.end_due()
     assert authenticator.told == []
     clock.advance(CLAIM)
-    await teller.tell_due()
+    await teller.end_due()
     assert told(authenticator) == ["one"]
 
 
 async def test_of_two_workers_one_tells(database: Database, clock: SetClock, authenticator: FakeAuthenticator) -> None:
     both = [sign_outs(database, clock, authenticator) for _ in range(2)]
     await end(database, both[0], *map(str, range(30)))
-    await asyncio.gather(*(each.tell_due() for each in both))
+    await asyncio.gather(*(each.end_due() for each in both))
     assert sorted(told(authenticator)) == sorted(map(str, range(30)))
 
 
@@ -152,12 +152,12 @@ async def test_a_session_that_odoo_refuses_to_end_keeps_no_other_from_it(
 ) -> None:
     authenticator.refusing.add("refused")
     await end(database, teller, "refused", "next")
-    await teller.tell_due()
+    await teller.end_due()
     assert told(authenticator) == ["refused", "next"]
     assert await left(database) == 1
     authenticator.refusing.clear()
     clock.advance(FIRST_PAUSE)
-    await teller.tell_due()
+    await teller.end_due()
     assert await left(database) == 0
 
 
@@ -166,12 +166,12 @@ async def test_after_a_week_it_is_given_up_with_one_line_in_the_log(
 ) -> None:
     authenticator.closed.add(HERE.url)
     await end(database, teller, *map(str, range(9)))
-    clock.time = NOON + TOLD_FOR - TICK
+    clock.time = NOON + RETRY_FOR - TICK
     with capture_logs() as logs:
-        await teller.tell_due()
+        await teller.end_due()
         assert await left(database) == 9
         clock.advance(FIRST_PAUSE)
-        await teller.tell_due()
+        await teller.end_due()
     assert await left(database) == 0
     [line] = [each for each in logs if each["event"] == "odoo_sessions_given_up"]
     assert (line["sessions"], line["environment"]) == (9, str(KEY))
@@ -184,7 +184,7 @@ async def test_no_more_are_kept_for_one_odoo_than_a_bound(
     authenticator.closed.add(HERE.url)
     await end(database, teller, *map(str, range(9)))
     await end(database, teller, *map(str, range(9)), at=replace(THERE, url=HERE.url))
-    await teller.tell_due()
+    await teller.end_due()
     assert await left(database) == 6
 
 
@@ -193,7 +193,7 @@ async def test_what_another_key_sealed_is_forgotten(
 ) -> None:
     async with database.writing() as work:
         await work.odoo_sign_outs.add(HERE, "a" * 16, "bert", b"sealed by nobody", clock.now())
-    await teller.tell_due()
+    await teller.end_due()
     assert authenticator.told == []
     assert await left(database) == 0
 
@@ -213,10 +213,10 @@ async def test_what_can_not_be_written_down_is_told_from_memory(
     authenticator.closed.add(HERE.url)
     await lose(teller, "one")
     for _ in range(2):
-        await teller.tell_due()
+        await teller.end_due()
     authenticator.closed.clear()
     for _ in range(2):
-        await teller.tell_due()
+        await teller.end_due()
     assert told(authenticator) == ["one"] * 3, "it is told again and again until it was heard"
 
 
@@ -231,7 +231,7 @@ async def test_it_is_written_down_as_soon_as_that_can_be(
     await teller.write_down()
     assert await left(database) == 1
     authenticator.closed.clear()
-    await sign_outs(database, clock, authenticator).tell_due()
+    await sign_outs(database, clock, authenticator).end_due()
     assert told(authenticator) == ["one"]
 
 

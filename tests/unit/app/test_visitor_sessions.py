@@ -31,8 +31,8 @@ from guestpass.app.ports import ChangeKind, Clock, OdooSession, Store, UnitOfWor
 from guestpass.app.turns import VISITORS, Turn
 from guestpass.app.visitor_sessions import (
     CLAIM,
-    LOOKED_AT_ONCE,
     RETRY_REFUSED,
+    SCANNED_AT_ONCE,
     SIGN_INS,
     WAIT,
     NoSession,
@@ -87,15 +87,15 @@ class Worker(VisitorSessions):
         try:
             return await super().obtain(*arguments, **more)
         finally:
-            await self._sign_outs.tell_due()
+            await self._sign_outs.end_due()
 
     async def end(self, entry: LinkEntry, visitor: str) -> None:
         await super().end(entry, visitor)
-        await self._sign_outs.tell_due()
+        await self._sign_outs.end_due()
 
     async def end_finished(self) -> int:
         ended = await super().end_finished()
-        await self._sign_outs.tell_due()
+        await self._sign_outs.end_due()
         return ended
 
 
@@ -662,7 +662,7 @@ async def crowded(database: Database) -> Database:
         "revision": 1,
     }
     async with database.writing() as work:
-        rows = [row | {"visitor": f"visitor {number:04}"} for number in range(2 * LOOKED_AT_ONCE + 1)]
+        rows = [row | {"visitor": f"visitor {number:04}"} for number in range(2 * SCANNED_AT_ONCE + 1)]
         await work.connection.execute(insert(odoo_sessions), rows)
     return database
 
@@ -859,7 +859,7 @@ async def test_a_sign_in_that_can_not_be_written_down_leaves_no_session(
     with pytest.raises(OSError, match="full"):
         await worker.obtain(ENTRY, "bert", ADDRESS)
     assert authenticator.sessions == {"session 1"}
-    await teller.tell_due()
+    await teller.end_due()
     assert authenticator.sessions == set()
 
 

@@ -422,10 +422,10 @@ async def test_newcomers_who_open_nothing_are_counted_and_keep_nothing_from_bein
     store: Database, clock: SetClock
 ) -> None:
     log = visit_log(store, clock, of_address=LocalRate("1/hour", NOON.timestamp))
-    assert log.tell_apart(LINK_ID, "192.0.2.1")
+    assert log.distinguish(LINK_ID, "192.0.2.1")
     # They gave the password, and went away before they followed its answer.
-    assert not log.tell_apart(LINK_ID, "192.0.2.1")
-    assert not log.tell_apart(LINK_ID, "192.0.2.1")
+    assert not log.distinguish(LINK_ID, "192.0.2.1")
+    assert not log.distinguish(LINK_ID, "192.0.2.1")
     opened(log, NOON, link_id=OTHER_ID)
     await log.flush()
     assert await counted(store) == (0, 2, None)

@@ -51,19 +51,19 @@ async def hasher() -> KeepingHasher:
 
 
 @pytest.fixture
-def openings(database: Database, clock: SetClock, hasher: KeepingHasher) -> PasswordLogin:
+def password_login(database: Database, clock: SetClock, hasher: KeepingHasher) -> PasswordLogin:
     tries = PasswordTries(database, clock, of_address="100/hour", of_link="1000/hour")
     return PasswordLogin(
         database, VAULT, hasher, clock, cast("VisitLog", NoVisits()), tries, cast("VisitorSlots", None)
     )
 
 
-async def opens(openings: PasswordLogin, owned: OwnedLink, password: str) -> bool:
+async def opens(password_login: PasswordLogin, owned: OwnedLink, password: str) -> bool:
     async def is_there() -> bool:
         return True
 
     try:
-        await openings.login(
+        await password_login.login(
             owned.url.rpartition("/")[2],
             password,
             "192.0.2.7",
@@ -80,32 +80,32 @@ async def opens(openings: PasswordLogin, owned: OwnedLink, password: str) -> boo
 @pytest.mark.parametrize("typed", [COMPOSED, DECOMPOSED])
 @pytest.mark.parametrize("given", [COMPOSED, DECOMPOSED])
 async def test_a_password_opens_however_it_is_typed(
-    links: LinkService, openings: PasswordLogin, given: str, typed: str
+    links: LinkService, password_login: PasswordLogin, given: str, typed: str
 ) -> None:
     owned = await make(links, password=given)
-    assert await opens(openings, owned, typed)
+    assert await opens(password_login, owned, typed)
     changed = await links.change(OLGA, "staging", owned.link.id, LinkChange(password=f"{given}, another"))
-    assert await opens(openings, changed, f"{typed}, another")
+    assert await opens(password_login, changed, f"{typed}, another")
     # A space that doesn't break is one key away on a Mac (RFC 8265, section 4.2.2).
-    assert await opens(openings, changed, f"{typed},\u00a0another")
-    assert not await opens(openings, changed, f"{typed} another")
+    assert await opens(password_login, changed, f"{typed},\u00a0another")
+    assert not await opens(password_login, changed, f"{typed} another")
 
 
 async def test_what_was_hashed_as_it_was_typed_still_opens(
-    links: LinkService, openings: PasswordLogin, database: Database
+    links: LinkService, password_login: PasswordLogin, database: Database
 ) -> None:
     owned = await make(links, password=COMPOSED)
     async with database.writing() as work:
         await work.links.update(replace(owned.link, password_hash=DECOMPOSED))
-    assert await opens(openings, owned, DECOMPOSED)
+    assert await opens(password_login, owned, DECOMPOSED)
 
 
 @pytest.mark.parametrize(("guess", "hashes"), [("wrong horse", 1), (COMPOSED + "!", 1), (DECOMPOSED + "!", 2)])
 async def test_a_guess_costs_one_hash_but_where_it_can_be_written_in_two_ways(
-    links: LinkService, openings: PasswordLogin, hasher: KeepingHasher, guess: str, hashes: int
+    links: LinkService, password_login: PasswordLogin, hasher: KeepingHasher, guess: str, hashes: int
 ) -> None:
     owned = await make(links, password="correct horse")
-    assert not await opens(openings, owned, guess)
+    assert not await opens(password_login, owned, guess)
     assert hasher.compared == hashes
 
 

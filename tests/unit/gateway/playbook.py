@@ -305,13 +305,13 @@ async def playing(
     """
     _NETWORK.wires, _NETWORK.is_down, _NETWORK.greeting = [], False, b""
     store, caps = cast("Store", _OneLink()), caps or LimitSettings()
-    directory = LinkCache(store, _VAULT, NOW.timestamp)
-    await directory.load(LINK_ID)
+    link_cache = LinkCache(store, _VAULT, NOW.timestamp)
+    await link_cache.load(LINK_ID)
     async with asyncio.TaskGroup() as tasks:
         gateway = build_gateway(
             tasks,
             public_urls=_ADDRESSES,
-            link_cache=directory,
+            link_cache=link_cache,
             visits=visit_log(store, SystemClock()),
             slots=cast("VisitorSlots", slots),
             sessions=cast("VisitorSessions", sessions),
@@ -336,7 +336,7 @@ async def playing(
         yield Playbook(gateway, RequestHandler(gateway.services, hosts, decide, opens_links=True))
         for connection in tuple(gateway.lifecycle.connections):
             connection.abort()
-    directory.close()
+    link_cache.close()
 
 
 def request(line: bytes, *fields: bytes, body: bytes = b"") -> bytes:

@@ -53,7 +53,7 @@ class Batches(Protocol):
 class Counters(Protocol):
     """Counters, each with an end."""
 
-    async def look(self, counters: Sequence[Counter], now: datetime) -> Mapping[Counter, Standing]:
+    async def read(self, counters: Sequence[Counter], now: datetime) -> Mapping[Counter, Standing]:
         """How each of them stands."""
         ...
 

@@ -85,7 +85,7 @@ class OdooSessions(Protocol):
         """End the visitor's session; False when there was none."""
         ...
 
-    async def look(self, now: datetime, *, after: SessionKey, count: int) -> list[tuple[SessionKey, bool]]:
+    async def scan(self, now: datetime, *, after: SessionKey, count: int) -> list[tuple[SessionKey, bool]]:
         """The next `count` rows behind `after` in the order of their keys, and whether each is over at `now`.
 
         A row is over when its link is gone, not active, of another version, or signs in as another account; when an

@@ -140,7 +140,9 @@ class Places(Protocol):
         """End a visit, so that its place is free; False where there was none, or it was over before."""
         ...
 
-    async def leave(self, link_id: str, visitor: str, version: int, at: datetime, *, told_apart: bool = True) -> bool:
+    async def leave(
+        self, link_id: str, visitor: str, version: int, at: datetime, *, distinguished: bool = True
+    ) -> bool:
         """The same for whoever leaves by themselves, also where nothing of them was written yet.
 
         Who is not `told_apart` from others is in no list.

@@ -519,7 +519,7 @@ class AssetCache:
     def _tell(self, event: str, key: AssetKey, error: Exception) -> None:
         """Visitors get the asset all the same; on a full disk it is the same fault for every asset of a page."""
         of = None if isinstance(error, OSError) else key.environment
-        self._faults.tell(
+        self._faults.warn(
             event, of, type(error).__name__, environment=key.environment, path=_text(key), cause=repr(error)
         )
 
@@ -529,7 +529,7 @@ class AssetCache:
         asset = self._assets.get(key)
         if asset is not None and asset.fill == form.label.fill:
             # A disk that has lost many is one fault.
-            self._faults.tell("asset_lost", environment=key.environment, path=_text(key))
+            self._faults.warn("asset_lost", environment=key.environment, path=_text(key))
             self._discard(self._take_out(key))
 
     def _evict(self) -> None:

@@ -234,7 +234,7 @@ class BodyIntake:
 
     def _refuse_unexamined(self, exchange: ExchangeControl, error: NotExaminedError) -> None:
         request_id = self._fault_log.next_request_id()
-        self._fault_log.faults.tell(
+        self._fault_log.faults.warn(
             "body_not_examined",
             self._holder[1],
             request_id=request_id,

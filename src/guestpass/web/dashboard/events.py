@@ -35,16 +35,16 @@ async def show_events(
 
 async def _tell(services: DashboardServices, owner: Owner, since: str) -> AsyncGenerator[str]:
     live = services.live
-    with live.listen(owner.principal.org, since) as listener:
+    with live.subscribe(owner.principal.org, since) as subscription:
         # Without an id: what was missed before is still to be told.
         yield "event: connected\ndata:\n\n"
         while True:
-            topics = await listener.hear(HEARTBEAT_S)
+            topics = await subscription.receive(HEARTBEAT_S)
             if await services.sessions.find(owner.token) is None:
                 # It ended meanwhile, and what happens since then is nothing for whoever looks.
                 yield f"event: {SIGNED_OUT}\ndata:\n\n"
                 return
-            yield _write(topics, listener.mark)
+            yield _write(topics, subscription.mark)
 
 
 def _write(topics: Sequence[str], mark: str) -> str:

@@ -68,7 +68,7 @@ class Guard:
         except ClientDisconnect:
             return  # Nobody is left to answer.
         except OUTAGES as error:
-            self._faults.tell(
+            self._faults.warn(
                 "database_unavailable", request_id=RequestContext.of(scope).request_id, cause=cause_of(error)
             )
             if started:

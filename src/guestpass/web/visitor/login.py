@@ -69,7 +69,7 @@ async def log_in(request: Request, token: Token, services: Services) -> Response
     agent = request.headers.get("user-agent", "")
     passes, is_there = _passes(request, services.passes), partial(_is_there, request)
     try:
-        link = await services.openings.login(
+        link = await services.password_login.login(
             token,
             password,
             facts.client_address,
@@ -82,9 +82,9 @@ async def log_in(request: Request, token: Token, services: Services) -> Response
         if link.max_visitors is not None and facts.visitor is not None:
             visitor_pass = VisitorPass(link.id, link.version, facts.visitor, now)
         else:
-            told_apart = services.openings.tell_apart(link, facts.client_address)
-            visitor_pass = services.passes.issue(link.id, link.version, now, told_apart=told_apart)
-        await services.openings.let_in(
+            distinguished = services.password_login.distinguish(link, facts.client_address)
+            visitor_pass = services.passes.issue(link.id, link.version, now, distinguished=distinguished)
+        await services.password_login.let_in(
             token,
             link,
             visitor_pass.visitor,
@@ -101,7 +101,7 @@ async def log_in(request: Request, token: Token, services: Services) -> Response
     # A browser goes on to the link's own host, where there is one, and is remembered here for this link alone.
     name = kept_pass_name(link.id, secure=secure) if facts.page and services.addresses.link_domain is not None else None
     if name is None:
-        await services.openings.leave(_passes(request, services.passes, kept=False), visitor_pass)
+        await services.password_login.leave(_passes(request, services.passes, kept=False), visitor_pass)
     cookie = pass_cookie(services.passes.write(visitor_pass), secure=secure, name=name)
     fields = (("Location", _share_path(token) + facts.query), ("Set-Cookie", cookie), *DATA_FIELDS)
     return answer(303, fields, b"")
