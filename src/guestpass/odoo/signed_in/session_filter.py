@@ -120,10 +120,13 @@ class SessionFilter:
                 self._renew(exchange)
                 return
             if _may_say_expired(exchange.request, head):
-                self._head = head
-                exchange.hold(data, pause=False)
-                self.more(bytearray(data), ended=False)
-                return
+                if len(data) < (head.content_length or 0):
+                    self._head = head
+                    exchange.hold(data, pause=False)
+                    return
+                if _says_expired(data):
+                    self._renew(exchange)
+                    return
         moved_to, head = self._session_of(head)
         if moved_to is not None:
             exchange.hold(data, pause=True)
@@ -137,7 +140,7 @@ class SessionFilter:
         if exchange is None or head is None or (not ended and len(held) < (head.content_length or 0)):
             return
         self._head = None
-        if _says_expired(bytes(held)):
+        if _says_expired(held):
             self._renew(exchange)
             return
         moved_to, head = self._session_of(head)
@@ -216,9 +219,9 @@ def _may_say_expired(request: RequestHead, head: ResponseHead) -> bool:
     )
 
 
-def _says_expired(body: bytes) -> bool:
+def _says_expired(body: bytes | bytearray) -> bool:
     if b"SessionExpired" not in body:
         return False
-    answer = read_little(body)
+    answer = read_little(bytes(body))
     error = answer.get("error") if isinstance(answer, dict) else None
     return isinstance(error, dict) and error.get("code") == _EXPIRED_CODE
