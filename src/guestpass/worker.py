@@ -216,7 +216,7 @@ def build_worker(
         try:
             # A machine that was cut off answers again before its feed has noticed.
             await feed.announce()
-            await core.database.look_at_tables()
+            await core.database.check_tables()
         except Exception:  # noqa: BLE001 -- whatever keeps changes from being applied; the feed has logged it
             return False
         return is_ready()

@@ -17,7 +17,7 @@ from guestpass.app.environments import EnvironmentChange, NewEnvironment
 from guestpass.app.links import NewLink
 from guestpass.app.live import RESYNC
 from guestpass.app.ports import UnitOfWork
-from guestpass.web.dashboard.events import _tell
+from guestpass.web.dashboard.events import _stream
 from guestpass.web.dashboard.sessions import Owner
 
 MARK = re.compile(r'hx-sse:connect="/events\?since=([^"]*)"')
@@ -94,7 +94,7 @@ async def test_a_stream_that_breaks_off_goes_on_after_what_it_told(
         token = web.cookies["guestpass_dashboard"]
         session = await shown.services.sessions.find(token)
         assert session is not None
-        stream = _tell(shown.services, Owner(session, token, live.mark), live.mark)
+        stream = _stream(shown.services, Owner(session, token, live.mark), live.mark)
         assert "connected" in await anext(stream)
         await core.environments.change(ANNA, "staging", EnvironmentChange(name="Told"))
         told = live.mark

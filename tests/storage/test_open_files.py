@@ -139,7 +139,7 @@ async def test_damage_in_any_table_that_visitors_need_is_noticed(
     database: Database, open_database: Callable[[], Database], path: Path, clock: SetClock, what: str
 ) -> None:
     await _keep_one_of_each(database, clock)
-    await database.look_at_tables()
+    await database.check_tables()
     await database.close()
     with closing(sqlite3.connect(path)) as connection:
         (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", [what]).fetchone()
@@ -149,7 +149,7 @@ async def test_damage_in_any_table_that_visitors_need_is_noticed(
         file.write(b"\xff" * size)
     again = open_database()
     with pytest.raises(OperationalError) as found:
-        await again.look_at_tables()
+        await again.check_tables()
     assert in_words(found.value) == again.damage == "its file is damaged"
 
 

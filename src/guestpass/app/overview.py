@@ -34,7 +34,7 @@ class EnvironmentSummary:
 class SummaryPage:
     """A part of the overview: `total` counts what matches the search, `now` is the moment that it shows."""
 
-    glances: Sequence[EnvironmentSummary]
+    summaries: Sequence[EnvironmentSummary]
     total: int
     now: datetime
 
@@ -63,13 +63,13 @@ class Overview:
         ]
         shown = matching[offset : offset + limit]
         findings = await self._findings.of(shown)
-        glances = [
+        summaries = [
             EnvironmentSummary(
                 each, unreachable.get(each.id), links.get(each.id, 0), visitors.get(each.id, 0), findings[each.key]
             )
             for each in shown
         ]
-        return SummaryPage(glances, len(matching), now)
+        return SummaryPage(summaries, len(matching), now)
 
     async def one(self, who: Principal, id: str) -> tuple[EnvironmentSummary, datetime]:
         """One environment, and the moment that it shows; raises NotFound, also for another organisation's."""

@@ -38,7 +38,7 @@ def doctor(as_json: AsJSON = False) -> None:
     server it checks everything; with GUESTPASS_URL, the server as you reach it.
     """
     server = named_server()
-    checks = _look_from_elsewhere(server) if server is not None else _look_at_all()
+    checks = _check_elsewhere(server) if server is not None else _check_here()
     healthy = all(each.result is not Result.PROBLEM for each in checks)
     if as_json:
         output.print_json({"ok": healthy, "checks": [_document(each) for each in checks]})
@@ -48,26 +48,26 @@ def doctor(as_json: AsJSON = False) -> None:
         raise typer.Exit(REFUSED)
 
 
-def _look_at_all() -> list[Check]:
+def _check_here() -> list[Check]:
     # Loaded here, because they take longer than the commands that need none of it.
     from guestpass.cli.diagnosis import machine  # noqa: PLC0415
 
-    settings, checks = machine.look_at_settings()
+    settings, checks = machine.check_settings()
     if settings is None:
         return checks
     quieten(settings)
     with progress("Looking at this machine"):
-        checks += machine.look_at_files(settings)
+        checks += machine.check_files(settings)
         checks += [
-            machine.look_at_keys(settings),
-            machine.look_at_database(settings),
-            machine.look_at_disk(settings),
+            machine.check_keys(settings),
+            machine.check_database(settings),
+            machine.check_disk(settings),
         ]
     with progress("Looking at the server and the environments"):
-        return checks + asyncio.run(_look_around(settings))
+        return checks + asyncio.run(_check_running(settings))
 
 
-async def _look_around(settings: Settings) -> list[Check]:
+async def _check_running(settings: Settings) -> list[Check]:
     """What needs the database, or the server beside it."""
     from guestpass.wiring import build_core_beside_server  # noqa: PLC0415 - as above
 
@@ -77,36 +77,36 @@ async def _look_around(settings: Settings) -> list[Check]:
         # What is missing was said before; another key is only known here.
         if "SECRET_KEY is not" in str(error):
             return [problem("keys", str(error), "Put the key of this database back.")]
-        return [*await _look_at_listeners(settings)]
+        return [*await _check_listeners(settings)]
     try:
-        return [*await _look_at_listeners(core.settings), *await _look_at_addresses(core), *await _environments(core)]
+        return [*await _check_listeners(core.settings), *await _check_addresses(core), *await _check_registered(core)]
     finally:
         await core.close()
 
 
-async def _look_at_listeners(settings: Settings) -> list[Check]:
-    from guestpass.cli.diagnosis.network import look_at_listener  # noqa: PLC0415 - as above
+async def _check_listeners(settings: Settings) -> list[Check]:
+    from guestpass.cli.diagnosis.network import check_listener  # noqa: PLC0415 - as above
 
     tls = settings.tls_cert is not None
     return [
-        await look_at_listener("LISTEN", settings.listen, settings.public_url, tls=tls),
-        await look_at_listener("ADMIN_LISTEN", settings.admin_listen, settings.admin_url, tls=tls),
+        await check_listener("LISTEN", settings.listen, settings.public_url, tls=tls),
+        await check_listener("ADMIN_LISTEN", settings.admin_listen, settings.admin_url, tls=tls),
     ]
 
 
-async def _look_at_addresses(core: Core) -> list[Check]:
+async def _check_addresses(core: Core) -> list[Check]:
     from guestpass.cli.diagnosis import network  # noqa: PLC0415 - as above
 
     settings, now = core.settings, core.clock.now()
     # It says who asks and allows nothing, for it may come to somebody else where an address leads elsewhere.
     token = core.bearer.issue(Principal("guestpass doctor", scopes=frozenset()), now=now, lifetime=_MINUTE)
-    checks = await network.look_at_address("PUBLIC_URL", settings.public_url, token)
-    checks += await network.look_at_certificate("PUBLIC_URL", settings.public_url, now)
+    checks = await network.check_address("PUBLIC_URL", settings.public_url, token)
+    checks += await network.check_certificate("PUBLIC_URL", settings.public_url, now)
     if settings.link_domain is not None:
         label = base64.b32encode(core.entropy.bytes(10)).decode().lower()
-        checks.append(await network.look_at_link_domain(settings.link_domain, settings.public_url, label))
-    checks += await network.look_at_address("ADMIN_URL", settings.admin_url, token)
-    checks += await network.look_at_certificate("ADMIN_URL", settings.admin_url, now)
+        checks.append(await network.check_link_domain(settings.link_domain, settings.public_url, label))
+    checks += await network.check_address("ADMIN_URL", settings.admin_url, token)
+    checks += await network.check_certificate("ADMIN_URL", settings.admin_url, now)
     # By PUBLIC_URL first: the worker that answered has just seen what stands in front of it.
     for url in (settings.public_url, settings.admin_url):
         if (body := (await network.ask(f"{url}/api/installation", token=token)).installation) is not None:
@@ -114,8 +114,8 @@ async def _look_at_addresses(core: Core) -> list[Check]:
     return checks
 
 
-async def _environments(core: Core) -> list[Check]:
-    from guestpass.cli.diagnosis.environments import look_at_environments  # noqa: PLC0415 - as above
+async def _check_registered(core: Core) -> list[Check]:
+    from guestpass.cli.diagnosis.environments import check_environments  # noqa: PLC0415 - as above
     from guestpass.cli.local import LocalBackend  # noqa: PLC0415
 
     environments: list[Environment] = []
@@ -125,7 +125,7 @@ async def _environments(core: Core) -> list[Check]:
         ):
             environments += some
     several = len({each.key.org for each in environments}) > 1
-    return await look_at_environments(
+    return await check_environments(
         [
             (
                 f"environment {each.key if several else each.id}",
@@ -136,18 +136,18 @@ async def _environments(core: Core) -> list[Check]:
     )
 
 
-def _look_from_elsewhere(server: Server) -> list[Check]:
+def _check_elsewhere(server: Server) -> list[Check]:
     with progress(f"Looking at {server.url}"):
-        return asyncio.run(_ask(server))
+        return asyncio.run(_check_server(server))
 
 
-async def _ask(server: Server) -> list[Check]:
+async def _check_server(server: Server) -> list[Check]:
     from guestpass.cli.diagnosis import network  # noqa: PLC0415 - as above
-    from guestpass.cli.diagnosis.environments import look_at_environments  # noqa: PLC0415
+    from guestpass.cli.diagnosis.environments import check_environments  # noqa: PLC0415
     from guestpass.cli.remote import remote_backend  # noqa: PLC0415
 
-    checks = await network.look_at_address("GUESTPASS_URL", server.url, server.token)
-    checks += await network.look_at_certificate("GUESTPASS_URL", server.url, SystemClock().now())
+    checks = await network.check_address("GUESTPASS_URL", server.url, server.token)
+    checks += await network.check_certificate("GUESTPASS_URL", server.url, SystemClock().now())
     body = (await network.ask(f"{server.url}/api/installation", token=server.token)).installation
     if body is None:
         return checks
@@ -157,7 +157,7 @@ async def _ask(server: Server) -> list[Check]:
             environments = (await backend.environments()).environments
         except Stopped as stopped:
             return [*checks, problem("environments", str(stopped), "Use a token that may read environments.")]
-        return checks + await look_at_environments(
+        return checks + await check_environments(
             [(f"environment {each.id}", partial(backend.check_environment, each.id)) for each in environments]
         )
 

@@ -132,7 +132,7 @@ def show(environment_name: EnvironmentName, org: Org = ORG, as_json: AsJSON = Fa
     if as_json:
         output.print_json(environment)
         return
-    output.print_facts(
+    output.print_fields(
         [
             ("id", environment.id),
             ("name", environment.name),

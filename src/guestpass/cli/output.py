@@ -41,10 +41,10 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, width
     _console(width).print(table)
 
 
-def print_facts(facts: Sequence[tuple[str, str]]) -> None:
+def print_fields(fields: Sequence[tuple[str, str]]) -> None:
     """Names and values, one pair a line; the terminal itself wraps them, so that a long URL can be copied whole."""
-    console, width = _console(_PIPE_WIDTH), max(len(name) for name, _ in facts)
-    for name, value in facts:
+    console, width = _console(_PIPE_WIDTH), max(len(name) for name, _ in fields)
+    for name, value in fields:
         console.print(Text.assemble((name.ljust(width), "bold"), "  ", printable(value)), soft_wrap=True)
 
 

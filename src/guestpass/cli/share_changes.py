@@ -115,7 +115,7 @@ def extend(
         except Invalid as refused:
             raise Invalid([replace(error, field="DURATION") for error in refused.errors]) from None
 
-    _say(work(org, prolong), as_json=as_json)
+    _print_end(work(org, prolong), as_json=as_json)
 
 
 @app.command("resume")
@@ -137,7 +137,7 @@ def resume(
     given: dict[str, Any] = {"active": True}
     if expires is not None:
         given |= expires.fields()
-    _say(_change(org, link_name, given), as_json=as_json)
+    _print_end(_change(org, link_name, given), as_json=as_json)
 
 
 @app.command("unlock")
@@ -192,7 +192,7 @@ def _change(org: str, link_name: str, given: Mapping[str, Any]) -> ShareLinkBody
     return work(org, change)
 
 
-def _say(link: ShareLinkBody, *, as_json: bool) -> None:
+def _print_end(link: ShareLinkBody, *, as_json: bool) -> None:
     """What a link that was to be open is like now."""
     if as_json:
         output.print_json(link)

@@ -25,7 +25,7 @@ from guestpass.web.api.record_models import EventBody, HistoryBody, RefusalBody
 app = typer.Typer()
 
 # What of an environment keeps visitors out, by the codes of its findings.
-_IN_THE_WAY: Final = OUT_OF_REACH | {"account_refused"}
+_BLOCKING_FINDINGS: Final = OUT_OF_REACH | {"account_refused"}
 # For how long guessing is a likely cause: PASSWORD_TRIES counts minutes, as a rule, and at most a day or so.
 _LATELY: Final = timedelta(days=1)
 
@@ -67,7 +67,7 @@ def why(
             locked = (await backend.password_tries(link.environment_id, link.id)).locked_until
             kinds = (EventKind.LOCKED, EventKind.UNLOCKED)
             guessing = (await backend.history(link.environment_id, link.id, kinds=kinds, limit=1)).events
-        environment = await _look(backend, link.environment_id)
+        environment = await _check(backend, link.environment_id)
         return _Case(link, environment, history.events, locked, guessing, refusals)
 
     case = work(org, ask, doing="Looking at the link and its environment")
@@ -109,10 +109,10 @@ def history(
         output.print_json({"events": [event.model_dump(mode="json", by_alias=True) for event in found.events]})
         return
     # Loaded here, since its words come with all languages.
-    from guestpass.web.dashboard.link_words import tell_event  # noqa: PLC0415
+    from guestpass.web.dashboard.link_words import describe_event  # noqa: PLC0415
 
     lines = [
-        tell_event(LinkEvent("", event.at, event.kind, event.actor, ",".join(event.fields) or event.visitor))
+        describe_event(LinkEvent("", event.at, event.kind, event.actor, ",".join(event.fields) or event.visitor))
         for event in found.events
     ]
     output.print_table(["WHEN", "WHO", "WHAT"], [(output.moment(line.at), line.who, line.what) for line in lines])
@@ -120,7 +120,7 @@ def history(
         output.note("There is more: --limit shows it.")
 
 
-async def _look(backend: Backend, environment_id: str) -> EnvironmentBody | None:
+async def _check(backend: Backend, environment_id: str) -> EnvironmentBody | None:
     """The environment as it is at this moment; as the last check found it if the token may not ask for another."""
     try:
         return await backend.check_environment(environment_id)
@@ -217,20 +217,22 @@ def _causes_of_environment(environment: EnvironmentBody | None) -> list[Finding]
     causes += [
         Finding(each.code, each.detail, each.remedy, each.at)
         for each in environment.findings
-        if each.code in _IN_THE_WAY
+        if each.code in _BLOCKING_FINDINGS
     ]
     return causes
 
 
 def _print_refusals(link_id: str, refusals: Sequence[RefusalBody], request: str | None) -> None:
-    from guestpass.web.dashboard.link_words import tell_refusal  # noqa: PLC0415 - as in `history`
+    from guestpass.web.dashboard.link_words import describe_refusal  # noqa: PLC0415 - as in `history`
 
     if not refusals:
         which = f"with the request id {output.printable(request)}" if request is not None else "lately"
         typer.echo(f"Nobody was turned away {which}.")
         return
     lines = [
-        tell_refusal(Refusal(link_id, each.at, each.reason, each.request_id, each.browser, each.system, each.address))
+        describe_refusal(
+            Refusal(link_id, each.at, each.reason, each.request_id, each.browser, each.system, each.address)
+        )
         for each in refusals
     ]
     output.print_table(

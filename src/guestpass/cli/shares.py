@@ -200,7 +200,7 @@ def show(
         print_link(link, as_json=as_json, qr=qr, language=message)
         return
     now = SystemClock().now()
-    output.print_facts(
+    output.print_fields(
         [
             ("id", link.id),
             ("environment", link.environment_id),

@@ -193,12 +193,12 @@ class Database:
         # What was written into a file that is not there any more is not kept.
         self._require_files()
 
-    async def look_at_tables(self) -> None:
+    async def check_tables(self) -> None:
         """Read a little of each table that visitors need, by its key; raises SQLAlchemyError where that can't be."""
         async with self.reading() as work:
             await work.connection.execute(_LOOK)
 
-    def look_at_files(self) -> None:
+    def check_files(self) -> None:
         """See whether the database at the path is the one that is open, and say so when that changes."""
         lost = self.files.lost() if self.files is not None else None
         if lost is not None and self.lost is None:
@@ -217,7 +217,7 @@ class Database:
         if self.files is None:
             return
         self.files.remember("")
-        self.look_at_files()
+        self.check_files()
         if self.lost is not None:
             cause = sqlite3.OperationalError(self.lost)
             cause.sqlite_errorcode = sqlite3.SQLITE_READONLY_DBMOVED

@@ -37,7 +37,7 @@ class Theme:
 BARE: Final = Theme()
 
 
-def dress_for(branding: Branding | None, language: Language) -> Theme:
+def theme_for(branding: Branding | None, language: Language) -> Theme:
     """The branding as it looks to whoever reads this language."""
     if branding is None:
         return BARE

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from guestpass.app.notices import Notice, RenderedNotice
 from guestpass.domain.reasons import Reason
 from guestpass.languages.language import Language, language_for
-from guestpass.web.brands import dress_for
+from guestpass.web.brands import theme_for
 from guestpass.web.pages import PageTemplate, page_fields, place, render
 from guestpass.web.problems import DATA_HEAD, Problem, challenge
 from guestpass.web.texts import CARD, ENDED_AT, NOTICES, RETRIES, WAIT, WRONG_PASSWORD
@@ -141,7 +141,7 @@ class Notices:
     def __init__(self, link_origins: str | None = None) -> None:
         self._forms = "'self'" if link_origins is None else f"'self' {link_origins}"
         self._page = lru_cache(maxsize=4096)(_page)
-        self._dress = lru_cache(maxsize=256)(dress_for)
+        self._theme_for = lru_cache(maxsize=256)(theme_for)
 
     def render(self, notice: Notice) -> RenderedNotice:
         """The answer for a notice."""
@@ -153,15 +153,15 @@ class Notices:
             problem = Problem(status=status, code=notice.reason, detail=detail)
             return RenderedNotice(status, (*DATA_HEAD, *fields), problem.body(notice.request_id))
         language = language_for(notice.languages)
-        dress = self._dress(notice.branding, language)
+        theme = self._theme_for(notice.branding, language)
         page = self._page(_variant(notice, language))
         detail, token, ended_at = notice.detail or "", notice.token or "", notice.ended_at
         if notice.retry_after is not None:
             detail = language.say_count(*WAIT, max(1, math.ceil(notice.retry_after / 60)))
         elif notice.reason is not Reason.MAINTENANCE:
             detail = language.say(detail)
-        body = page.dress(
-            dress,
+        body = page.fill_themed(
+            theme,
             request_id=notice.request_id,
             detail=detail,
             token=quote(token, safe="", errors="replace"),
@@ -174,7 +174,7 @@ class Notices:
         if _repeats(notice):
             fields = (*fields, ("Refresh", str(_REFRESH[notice.reason])))
         forms = self._forms if notice.reason in _FORMS else "'self'"
-        return RenderedNotice(status, (*page_fields(language.tag, dress, forms), *fields), body)
+        return RenderedNotice(status, (*page_fields(language.tag, theme, forms), *fields), body)
 
 
 def _variant(notice: Notice, language: Language) -> _Variant:

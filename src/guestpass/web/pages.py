@@ -55,15 +55,15 @@ DATA_FIELDS: Final = (
 
 
 @lru_cache
-def page_fields(language: str, dress: Theme = BARE, forms: str = "'self'") -> tuple[tuple[str, str], ...]:
+def page_fields(language: str, theme: Theme = BARE, forms: str = "'self'") -> tuple[tuple[str, str], ...]:
     """What every page carries. `forms` are the origins to which a form leads, redirects of its answer included."""
-    styles = (_STYLE, dress.style) if dress.style else (_STYLE,)
+    styles = (_STYLE, theme.style) if theme.style else (_STYLE,)
     return (
         ("Content-Type", "text/html; charset=utf-8"),
         ("Content-Language", language),
         ("Vary", "Accept-Language"),
         *COMMON_FIELDS,
-        ("Content-Security-Policy", policy(*styles, forms=forms, pictures=dress.has_picture)),
+        ("Content-Security-Policy", policy(*styles, forms=forms, pictures=theme.has_picture)),
     )
 
 
@@ -82,17 +82,17 @@ class PageTemplate:
             parts[index] = escape(values[parts[index]])
         return "".join(parts).encode("utf-8", "replace")
 
-    def dress(self, dress: Theme, **values: str) -> bytes:
+    def fill_themed(self, theme: Theme, **values: str) -> bytes:
         """The same for a page of `render`, which has places for what an organisation's branding brings."""
         # A style holds nothing that escaping would change: the browser checks what it gets against the policy's hash.
-        style = Markup("<style>{}</style>").format(dress.style) if dress.style else Markup()
+        style = Markup("<style>{}</style>").format(theme.style) if theme.style else Markup()
         return self.fill(
             style=_MARKED_STYLE,
             brand_style=style,
-            brand_banner=dress.banner,
-            brand_contact=dress.contact,
-            brand_suffix=dress.suffix,
-            sender=dress.sender,
+            brand_banner=theme.banner,
+            brand_contact=theme.contact,
+            brand_suffix=theme.suffix,
+            sender=theme.sender,
             **values,
         )
 

@@ -96,17 +96,17 @@ def _page(language: Language) -> PageTemplate:
 
 def respond(scope: Scope, problem: Problem) -> Response:
     """The answer: a page where a browser navigates, problem+json for everybody else."""
-    facts = RequestContext.of(scope)
-    if not facts.page:
-        return answer(problem.status, (*DATA_HEAD, *problem.fields), problem.body(facts.request_id))
+    context = RequestContext.of(scope)
+    if not context.page:
+        return answer(problem.status, (*DATA_HEAD, *problem.fields), problem.body(context.request_id))
     # An error of ours is all of this that a visitor meets; owners are told in the language of the API.
     if (words := _FOR_VISITORS.get(problem.code)) is not None:
-        language = language_for(facts.languages)
+        language = language_for(context.languages)
         title, detail = language.say(words.title), language.say(words.text)
     else:
         language, title, detail = language_for(""), title_of(problem.status), problem.detail
     errors = "\n".join(f"{error.field}: {error.message}" for error in problem.errors)
-    body = _page(language).dress(BARE, title=title, detail=detail, errors=errors, request_id=facts.request_id)
+    body = _page(language).fill_themed(BARE, title=title, detail=detail, errors=errors, request_id=context.request_id)
     return answer(problem.status, (*page_fields(language.tag), *problem.fields), body)
 
 

@@ -47,7 +47,7 @@ async def test_each_environment_is_shown_with_what_goes_on_there(overview: Overv
         await work.visits.record(activities)
         await work.reachabilities.lose(EnvironmentKey("default", "shop-000"), Unreachable(NOON, "it is off"))
     page = await overview.page(ANNA)
-    first, second = page.glances
+    first, second = page.summaries
     assert (first.environment.id, first.links_open, first.visitors_now) == ("shop-000", 1, 0)
     assert first.unreachable == Unreachable(NOON, "it is off")
     assert (second.environment.id, second.links_open, second.visitors_now) == ("shop-001", 2, 1)
@@ -70,18 +70,18 @@ async def test_the_number_of_queries_does_not_grow_with_the_environments(
         database._readers.sync_engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2])
     )
     await fill(database, 1)
-    assert len((await overview.page(ANNA)).glances) == 1
+    assert len((await overview.page(ANNA)).summaries) == 1
     few = len(statements)
     await fill(database, 40, first=1)
     statements.clear()
-    assert len((await overview.page(ANNA)).glances) == 40
+    assert len((await overview.page(ANNA)).summaries) == 40
     assert len(statements) == few
 
 
 async def test_pages_follow_one_another(overview: Overview, database: Database) -> None:
     await fill(database, 5)
     pages = [await overview.page(ANNA, offset=offset, limit=2) for offset in (0, 2, 4, 6)]
-    assert [[glance.environment.id[-1] for glance in page.glances] for page in pages] == [
+    assert [[summary.environment.id[-1] for summary in page.summaries] for page in pages] == [
         ["0", "1"], ["2", "3"], ["4"], [],
     ]  # fmt: skip
     assert {page.total for page in pages} == {5}

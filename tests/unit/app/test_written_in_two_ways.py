@@ -127,4 +127,4 @@ async def test_a_search_finds_it_however_it_is_written(
     found = await links.find(OLGA, LinkSearch(text=search))
     assert {owned.link.id for owned in found.items} == {each.link.id for each in (by_label, by_note, by_environment)}
     overview = Overview(database, Findings(database, PublicUrls("https://share.example.com")), clock)
-    assert [glance.environment.id for glance in (await overview.page(OLGA, search=search)).glances] == ["named"]
+    assert [summary.environment.id for summary in (await overview.page(OLGA, search=search)).summaries] == ["named"]

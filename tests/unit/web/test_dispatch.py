@@ -26,22 +26,22 @@ async def ask(application: ASGIApp, path: str, headers: dict[str, str]) -> httpx
 
 @pytest.mark.parametrize("path", ["/", "/environments", "/events", "/sign-in", "/apix", "/healthz/more", "/static/a/b"])
 async def test_what_came_in_by_the_admin_listener_is_the_dashboards(path: str) -> None:
-    faces = Dispatch(saying("common"), saying("dashboard"))
-    assert (await ask(faces, path, ADMIN)).text == "dashboard"
+    application = Dispatch(saying("common"), saying("dashboard"))
+    assert (await ask(application, path, ADMIN)).text == "dashboard"
 
 
 @pytest.mark.parametrize("path", ["/api/environments", "/api/docs", "/share/gp_x/login", "/healthz", "/readyz"])
 async def test_what_others_have_an_address_for_is_the_same_on_both(path: str) -> None:
-    faces = Dispatch(saying("common"), saying("dashboard"))
-    assert (await ask(faces, path, ADMIN)).text == "common"
+    application = Dispatch(saying("common"), saying("dashboard"))
+    assert (await ask(application, path, ADMIN)).text == "common"
 
 
 @pytest.mark.parametrize("claim", ["", "0", "true"])
 async def test_nothing_that_came_in_elsewhere_reaches_the_dashboard(claim: str) -> None:
     headers = {"X-Guestpass-Admin": claim} if claim else {}
-    faces = Dispatch(saying("common"), Guard(saying("dashboard"), "http://localhost:8081"))
+    application = Dispatch(saying("common"), Guard(saying("dashboard"), "http://localhost:8081"))
     for path in ("/", "/environments", "/sign-in"):
-        assert (await ask(faces, path, headers)).text == "common"
+        assert (await ask(application, path, headers)).text == "common"
         # And if it did, it would find nothing there.
         answer = await ask(Guard(saying("dashboard"), "http://localhost:8081"), path, headers)
         assert answer.status_code == 404

@@ -1,4 +1,4 @@
-"""Look at each environment anew."""
+"""Check each environment again."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from guestpass.web.api.models import EnvironmentBody
 
 _AT_ONCE: Final = 8
 
-Look = Callable[[], Awaitable[EnvironmentBody]]
+CheckCall = Callable[[], Awaitable[EnvironmentBody]]
 
 
-async def look_at_environments(looks: Sequence[tuple[str, Look]]) -> list[Check]:
-    """Look at each, some at a time; the checks are in the order of the looks, which are named."""
+async def check_environments(checks: Sequence[tuple[str, CheckCall]]) -> list[Check]:
+    """Run the named checks, _AT_ONCE at a time; results come in the order of `checks`."""
     turns = asyncio.Semaphore(_AT_ONCE)
 
-    async def look(name: str, at: Look) -> list[Check]:
+    async def run(name: str, check: CheckCall) -> list[Check]:
         async with turns:
             try:
-                return _checks(name, await at())
+                return _checks(name, await check())
             except Forbidden as error:
                 return [warning(name, f"It was not checked. {error}", "Use a token that may change environments.")]
 
     async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(look(name, at)) for name, at in looks]
+        running = [tasks.create_task(run(name, check)) for name, check in checks]
     return [check for task in running for check in task.result()]
 
 

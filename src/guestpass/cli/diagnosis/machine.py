@@ -25,7 +25,7 @@ _USED_UP: Final = 64 * 1024**2
 _CORRECT: Final = "Correct it in the file that is named, else in the variable of this name."
 
 
-def look_at_settings() -> tuple[Settings | None, list[Check]]:
+def check_settings() -> tuple[Settings | None, list[Check]]:
     """The settings, where they can be used, and what is wrong with them."""
     try:
         loaded = load()
@@ -35,7 +35,7 @@ def look_at_settings() -> tuple[Settings | None, list[Check]]:
     return loaded.settings, [ok("settings", f"All can be used; {where}.")]
 
 
-def look_at_files(settings: Settings) -> Iterator[Check]:
+def check_files(settings: Settings) -> Iterator[Check]:
     """DATA_DIR, whose it is, and who may read what is in it."""
     directory = settings.data_dir
     try:
@@ -67,7 +67,7 @@ def look_at_files(settings: Settings) -> Iterator[Check]:
         yield ok("data directory", f"{directory} belongs to {user_name(status.st_uid)}, and to nobody else.")
 
 
-def look_at_keys(settings: Settings) -> Check:
+def check_keys(settings: Settings) -> Check:
     """The two secrets."""
     try:
         read_secrets(settings)
@@ -78,7 +78,7 @@ def look_at_keys(settings: Settings) -> Check:
     return ok("keys", f"Both are there, {where}. Keep a copy apart from the database's.")
 
 
-def look_at_database(settings: Settings) -> Check:
+def check_database(settings: Settings) -> Check:
     """Whether the database is there, of this version, and sound."""
     try:
         require_own_log(locate(settings.database_url))
@@ -98,7 +98,7 @@ def look_at_database(settings: Settings) -> Check:
     return ok("database", f"{settings.database_file} is sound, and of this version.")
 
 
-def look_at_disk(settings: Settings) -> Check:
+def check_disk(settings: Settings) -> Check:
     """The room for the database, for uploads and for assets."""
     try:
         free = shutil.disk_usage(settings.data_dir).free

@@ -76,7 +76,7 @@ async def ask(url: str, *, host: str | None = None, token: str | None = None, ve
         return _failed(error)
 
 
-async def look_at_listener(name: str, listen: Listen, url: str, *, tls: bool) -> Check:
+async def check_listener(name: str, listen: Listen, url: str, *, tls: bool) -> Check:
     """Whether a server of ours answers on one of the listeners of this machine."""
     address = ip_address(listen.host)
     host = ("127.0.0.1" if address.version == 4 else "::1") if address.is_unspecified else listen.host
@@ -101,7 +101,7 @@ async def look_at_listener(name: str, listen: Listen, url: str, *, tls: bool) ->
     )
 
 
-async def look_at_address(name: str, url: str, token: str) -> list[Check]:
+async def check_address(name: str, url: str, token: str) -> list[Check]:
     """Whether an address leads to this server, to which version, and how far apart the clocks are.
 
     `token` is worth nothing to whoever else may answer there: it allows nothing, for a minute.
@@ -113,10 +113,10 @@ async def look_at_address(name: str, url: str, token: str) -> list[Check]:
         else:
             remedy = f"Correct {name}, the name's DNS record, or the proxy in front; is the way open from here?"
         return [problem(name, f"{url} can't be reached: {answer.why}.", remedy)]
-    return [_who_answers(name, url, answer), *_clock(name, answer.response)]
+    return [_check_identity(name, url, answer), *_clock(name, answer.response)]
 
 
-def _who_answers(name: str, url: str, answer: NetworkAnswer) -> Check:
+def _check_identity(name: str, url: str, answer: NetworkAnswer) -> Check:
     if (body := answer.installation) is not None:
         if body["version"] != guestpass.__version__:
             return warning(
@@ -162,7 +162,7 @@ def _clock(name: str, response: httpx2.Response) -> Iterator[Check]:
         yield ok("clock", f"The one at {name} and the one here agree.")
 
 
-async def look_at_link_domain(domain: str, public_url: str, label: str) -> Check:
+async def check_link_domain(domain: str, public_url: str, label: str) -> Check:
     """Whether any name below LINK_DOMAIN leads here; `label` is one that nobody has asked for yet."""
     name, public = f"{label}.{domain}", urlsplit(public_url)
     if domain == "localhost" or domain.endswith(".localhost"):
@@ -191,7 +191,7 @@ async def look_at_link_domain(domain: str, public_url: str, label: str) -> Check
     return ok("LINK_DOMAIN", f"{found}, and the server answers there.")
 
 
-async def look_at_certificate(name: str, url: str, now: datetime) -> list[Check]:
+async def check_certificate(name: str, url: str, now: datetime) -> list[Check]:
     """When the certificate of an https address ends; nothing where it can't be read, which another check tells."""
     parts = urlsplit(url)
     if parts.scheme != "https" or parts.hostname is None:

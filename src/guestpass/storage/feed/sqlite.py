@@ -63,7 +63,7 @@ def _watch_connection(
     lost = None
     if database.files.lost() is not None:
         # Another database: it is not to be opened beside this one.
-        loop.call_soon_threadsafe(database.look_at_files)
+        loop.call_soon_threadsafe(database.check_files)
         return
     with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=1, isolation_level=None)) as connection:
         cursor = connection.cursor()
@@ -77,6 +77,6 @@ def _watch_connection(
                 database.files.remember(*COMPANIONS)
             if (found := database.files.lost()) != lost:
                 lost = found
-                loop.call_soon_threadsafe(database.look_at_files)
+                loop.call_soon_threadsafe(database.check_files)
                 loop.call_soon_threadsafe(wake.set)
             time.sleep(POLL_INTERVAL_S)  # Half the cost of waiting for `stop`.

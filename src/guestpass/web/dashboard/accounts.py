@@ -109,13 +109,13 @@ def _credentials(form: Form) -> SignInCredentials:
 async def _accounts(
     request: Request, owner: Owner, env_id: str, services: DashboardServices, form: Filled, status: int = 200
 ) -> Response:
-    glance, _ = await services.overview.one(owner.principal, env_id)
+    summary, _ = await services.overview.one(owner.principal, env_id)
     accounts = await services.api.accounts.list_all(owner.principal, env_id)
     return render(
         request,
         "accounts.html",
         status=status,
-        glance=glance,
+        summary=summary,
         accounts=[(account, refusal_of(account)) for account in accounts],
         form=form,
         fields=_FIELDS,
@@ -125,9 +125,9 @@ async def _accounts(
 async def _account(
     request: Request, owner: Owner, env_id: str, name: str, services: DashboardServices, form: Filled, status: int = 200
 ) -> Response:
-    glance, _ = await services.overview.one(owner.principal, env_id)
+    summary, _ = await services.overview.one(owner.principal, env_id)
     account = await services.api.accounts.get(owner.principal, env_id, name)
-    return render(request, "account.html", status=status, glance=glance, account=account, form=form, fields=_FIELDS)
+    return render(request, "account.html", status=status, summary=summary, account=account, form=form, fields=_FIELDS)
 
 
 async def _removal(
@@ -140,6 +140,6 @@ async def _removal(
     why_not: str | None = None,
     status: int = 200,
 ) -> Response:
-    glance, _ = await services.overview.one(owner.principal, env_id)
+    summary, _ = await services.overview.one(owner.principal, env_id)
     account = await services.api.accounts.get(owner.principal, env_id, name)
-    return render(request, "remove_account.html", status=status, glance=glance, account=account, why_not=why_not)
+    return render(request, "remove_account.html", status=status, summary=summary, account=account, why_not=why_not)

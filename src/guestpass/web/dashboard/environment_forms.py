@@ -76,8 +76,8 @@ async def try_out(request: Request, owner: Changing, services: Services, form: S
 @router.get("/environments/{envId}/settings")
 async def show_settings(request: Request, owner: Looking, env_id: EnvironmentId, services: Services) -> Response:
     """The form with what is so now."""
-    glance, _ = await services.overview.one(owner.principal, env_id)
-    return _settings_page(request, glance, Filled.now(_values(glance.environment)))
+    summary, _ = await services.overview.one(owner.principal, env_id)
+    return _settings_page(request, summary, Filled.now(_values(summary.environment)))
 
 
 @router.post("/environments/{envId}/settings")
@@ -92,9 +92,9 @@ async def change(
     try:
         environment = await services.api.environments.change(owner.principal, env_id, _change(form), check=check)
     except Invalid as refused:
-        glance, _ = await services.overview.one(owner.principal, env_id)
-        filled = Filled.refused(form, FIELDS, refused.errors, _values(glance.environment))
-        return _settings_page(request, glance, filled, status=422)
+        summary, _ = await services.overview.one(owner.principal, env_id)
+        filled = Filled.refused(form, FIELDS, refused.errors, _values(summary.environment))
+        return _settings_page(request, summary, filled, status=422)
     await services.reachability.check(environment)
     return go(request, f"/environments/{env_id}/settings", owner=owner, said="Saved.")
 
@@ -103,12 +103,12 @@ def _page_of_new(request: Request, form: Filled, status: int = 200) -> Response:
     return render(request, "add_environment.html", status=status, form=form, fields=FIELDS_OF_NEW, controls=CONTROLS)
 
 
-def _settings_page(request: Request, glance: EnvironmentSummary, form: Filled, status: int = 200) -> Response:
+def _settings_page(request: Request, summary: EnvironmentSummary, form: Filled, status: int = 200) -> Response:
     return render(
         request,
         "environment_settings.html",
         status=status,
-        glance=glance,
+        summary=summary,
         form=form,
         fields=FIELDS,
         controls=CONTROLS,

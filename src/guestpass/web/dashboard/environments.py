@@ -34,7 +34,7 @@ async def show_environments(
 ) -> Response:
     """All environments; where htmx asks, only their table."""
     found = await services.overview.page(owner.principal, search=q, offset=(page - 1) * ON_A_PAGE, limit=ON_A_PAGE)
-    shared = any(SHARED_ORIGIN in glance.findings for glance in found.glances)
+    shared = any(SHARED_ORIGIN in summary.findings for summary in found.summaries)
     return render(
         request,
         "environments_table.html" if is_partial(request) else "environments.html",
@@ -49,15 +49,15 @@ async def show_environments(
 @router.get("/environments/{envId}/row")
 async def show_row(request: Request, owner: Looking, env_id: EnvironmentId, services: Services) -> Response:
     """One row of the table of environments, for a page that heard of a change."""
-    glance, _ = await services.overview.one(owner.principal, env_id)
-    return render(request, "environment_row.html", glance=glance)
+    summary, _ = await services.overview.one(owner.principal, env_id)
+    return render(request, "environment_row.html", summary=summary)
 
 
 @router.get("/environments/{envId}/head")
 async def show_head(request: Request, owner: Looking, env_id: EnvironmentId, services: Services) -> Response:
     """What stands above each page of one environment, for a page that heard of a change."""
-    glance, _ = await services.overview.one(owner.principal, env_id)
-    return render(request, "environment_head.html", glance=glance)
+    summary, _ = await services.overview.one(owner.principal, env_id)
+    return render(request, "environment_head.html", summary=summary)
 
 
 @router.post("/environments/{envId}/check")
@@ -73,9 +73,9 @@ async def check(request: Request, owner: Changing, env_id: EnvironmentId, servic
 @router.get("/environments/{envId}/maintenance")
 async def show_maintenance(request: Request, owner: Looking, env_id: EnvironmentId, services: Services) -> Response:
     """Where the message is written that visitors see meanwhile."""
-    glance, _ = await services.overview.one(owner.principal, env_id)
-    form = Filled.now({"maintenance": glance.environment.maintenance})
-    return render(request, "maintenance.html", glance=glance, form=form)
+    summary, _ = await services.overview.one(owner.principal, env_id)
+    form = Filled.now({"maintenance": summary.environment.maintenance})
+    return render(request, "maintenance.html", summary=summary, form=form)
 
 
 @router.post("/environments/{envId}/maintenance")
@@ -93,10 +93,10 @@ async def begin_maintenance(
         change = EnvironmentChange(maintenance=form.text("maintenance"))
         await services.api.environments.change(owner.principal, env_id, change, check=check)
     except Invalid as refused:
-        glance, _ = await services.overview.one(owner.principal, env_id)
-        now = {"maintenance": glance.environment.maintenance}
+        summary, _ = await services.overview.one(owner.principal, env_id)
+        now = {"maintenance": summary.environment.maintenance}
         filled = Filled.refused(form, _MAINTENANCE, refused.errors, now)
-        return render(request, "maintenance.html", status=422, glance=glance, form=filled)
+        return render(request, "maintenance.html", status=422, summary=summary, form=filled)
     return go(request, f"/environments/{env_id}", owner=owner, said="Visitors now see your message.")
 
 
@@ -130,6 +130,6 @@ async def remove(
 async def _removal(
     request: Request, owner: Looking, env_id: str, services: Services, form: Filled, status: int = 200
 ) -> Response:
-    glance, _ = await services.overview.one(owner.principal, env_id)
+    summary, _ = await services.overview.one(owner.principal, env_id)
     accounts = await services.api.accounts.list_all(owner.principal, env_id)
-    return render(request, "remove_environment.html", status=status, glance=glance, accounts=len(accounts), form=form)
+    return render(request, "remove_environment.html", status=status, summary=summary, accounts=len(accounts), form=form)

@@ -29,11 +29,11 @@ async def show_events(
 ) -> Response:
     """Names of what changed in the owner's organisation; a page then asks again for what it shows of it."""
     del request
-    stream = _tell(services, owner, last_event_id or since)
+    stream = _stream(services, owner, last_event_id or since)
     return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
-async def _tell(services: DashboardServices, owner: Owner, since: str) -> AsyncGenerator[str]:
+async def _stream(services: DashboardServices, owner: Owner, since: str) -> AsyncGenerator[str]:
     live = services.live
     with live.subscribe(owner.principal.org, since) as subscription:
         # Without an id: what was missed before is still to be told.

@@ -20,7 +20,7 @@ from guestpass.web.api.paths import EnvironmentId, LinkId, VisitorId
 from guestpass.web.dashboard.dialogs import done
 from guestpass.web.dashboard.forms import Filled, SentForm
 from guestpass.web.dashboard.link_forms import FOR_OWNERS, FOR_VISITORS, TERM_FIELDS, TERMS, read_term, values_of
-from guestpass.web.dashboard.link_words import agent, tell_event, tell_refusal
+from guestpass.web.dashboard.link_words import agent, describe_event, describe_refusal
 from guestpass.web.dashboard.links import Cursor, link_path, link_topics
 from guestpass.web.dashboard.pages import go, is_partial, render
 from guestpass.web.dashboard.services import DashboardServices, Services
@@ -357,7 +357,7 @@ async def _visitors(
 async def _refusals(services: DashboardServices, owner: Owner, env_id: str, link_id: str) -> dict[str, Any]:
     refusals = await services.api.records.refusals(owner.principal, env_id, link_id)
     return {
-        "refusals": [tell_refusal(each) for each in refusals],
+        "refusals": [describe_refusal(each) for each in refusals],
         "had_no_tries": any(each.reason == Reason.TRIES_USED_UP for each in refusals),
     }
 
@@ -373,7 +373,7 @@ async def _history(
         limit=HISTORY_ON_A_PAGE,
         cursor=cursor,
     )
-    lines = [tell_event(event) for event in page.items]
+    lines = [describe_event(event) for event in page.items]
     return {"lines": lines, "older": page.next_cursor, "history_from": cursor, "openings": openings}
 
 

@@ -70,7 +70,7 @@ class RefusalLine:
     address: str | None
 
 
-def tell_event(event: LinkEvent) -> HistoryLine:
+def describe_event(event: LinkEvent) -> HistoryLine:
     """The event as a line of the history."""
     if event.kind is EventKind.CHANGED:
         names = [_FIELDS.get(name, name) for name in (event.detail or "").split(",")]
@@ -79,7 +79,7 @@ def tell_event(event: LinkEvent) -> HistoryLine:
     return HistoryLine(event.at, who, _EVENTS[event.kind])
 
 
-def tell_refusal(refusal: Refusal) -> RefusalLine:
+def describe_refusal(refusal: Refusal) -> RefusalLine:
     """The refusal as a line of the table."""
     return RefusalLine(
         refusal.at,

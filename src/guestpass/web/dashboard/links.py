@@ -44,13 +44,13 @@ async def show_environment(
     request: Request, owner: Looking, env_id: EnvironmentId, services: Services, cursor: Cursor = None
 ) -> Response:
     """One environment with its links."""
-    glance, _ = await services.overview.one(owner.principal, env_id)
+    summary, _ = await services.overview.one(owner.principal, env_id)
     found = None
     if owner.may(Scope.SHARES_READ):
         found = await services.api.links.find(
             owner.principal, LinkSearch(environment_id=env_id, limit=ON_A_PAGE, cursor=cursor)
         )
-    return render(request, "environment.html", glance=glance, found=found, cursor=cursor)
+    return render(request, "environment.html", summary=summary, found=found, cursor=cursor)
 
 
 @router.get("/links")
@@ -60,11 +60,11 @@ async def show_links(
     """The table of links alone, for a page that heard of a change; without htmx the whole page."""
     if not is_partial(request):
         return await show_environment(request, owner, env_id, services, cursor)
-    glance, _ = await services.overview.one(owner.principal, env_id)
+    summary, _ = await services.overview.one(owner.principal, env_id)
     found = await services.api.links.find(
         owner.principal, LinkSearch(environment_id=env_id, limit=ON_A_PAGE, cursor=cursor)
     )
-    return render(request, "links_of_environment.html", glance=glance, found=found, cursor=cursor)
+    return render(request, "links_of_environment.html", summary=summary, found=found, cursor=cursor)
 
 
 @router.post(f"{_LINK}/pause")

@@ -209,15 +209,15 @@ async def _share(
     request: Request, owner: Owner, env_id: str, services: DashboardServices, form: Filled, status: int = 200
 ) -> Response:
     owner.principal.require(Scope.SHARES_WRITE)
-    glance, _ = await services.overview.one(owner.principal, env_id)
+    summary, _ = await services.overview.one(owner.principal, env_id)
     accounts: list[Account] = []
-    if glance.environment.kind is Kind.ODOO:
+    if summary.environment.kind is Kind.ODOO:
         accounts = await services.api.accounts.list_all(owner.principal, env_id)
     return render(
         request,
         "share.html",
         status=status,
-        glance=glance,
+        summary=summary,
         accounts=accounts,
         lifetimes=offered_lifetimes(services.api.links.longest),
         form=form,

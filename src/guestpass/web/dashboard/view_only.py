@@ -25,13 +25,13 @@ router = APIRouter(prefix="/environments/{envId}/view-only")
 @router.get("")
 async def show_view_only(request: Request, owner: Looking, env_id: EnvironmentId, services: Services) -> Response:
     """Show refused calls, each with a button that allows it, and the methods that are allowed."""
-    glance, _ = await services.overview.one(owner.principal, env_id)
+    summary, _ = await services.overview.one(owner.principal, env_id)
     calls = await services.api.environments.refused_calls(owner.principal, env_id)
-    opened = glance.environment.read_only_allow
+    opened = summary.environment.read_only_allow
     return render(
         request,
         "view_only.html",
-        glance=glance,
+        summary=summary,
         refused=[call for call in calls if f"{call.model}/{call.method}" not in opened],
         opened=opened,
         write_methods=WRITE_METHODS,

@@ -64,7 +64,7 @@ async def log_in(request: Request, token: Token, services: Services) -> Response
 
     The password page posts a form here; other clients send JSON. A browser that navigates is answered with pages.
     """
-    facts = RequestContext.of(request.scope)
+    context = RequestContext.of(request.scope)
     password = await _password(request)
     agent = request.headers.get("user-agent", "")
     passes, is_there = _passes(request, services.passes), partial(_is_there, request)
@@ -72,38 +72,40 @@ async def log_in(request: Request, token: Token, services: Services) -> Response
         link = await services.password_login.login(
             token,
             password,
-            facts.client_address,
+            context.client_address,
             passes=passes,
             is_there=is_there,
-            request_id=facts.request_id,
+            request_id=context.request_id,
             user_agent=agent,
         )
         now = int(services.clock.now().timestamp())
-        if link.max_visitors is not None and facts.visitor is not None:
-            visitor_pass = VisitorPass(link.id, link.version, facts.visitor, now)
+        if link.max_visitors is not None and context.visitor is not None:
+            visitor_pass = VisitorPass(link.id, link.version, context.visitor, now)
         else:
-            distinguished = services.password_login.distinguish(link, facts.client_address)
+            distinguished = services.password_login.distinguish(link, context.client_address)
             visitor_pass = services.passes.issue(link.id, link.version, now, distinguished=distinguished)
         await services.password_login.let_in(
             token,
             link,
             visitor_pass.visitor,
-            facts.client_address,
+            context.client_address,
             is_there=is_there,
-            request_id=facts.request_id,
+            request_id=context.request_id,
             user_agent=agent,
         )
     except OpeningRefused as refusal:
-        return await _refuse(services, refusal, token, facts)
+        return await _refuse(services, refusal, token, context)
     except VisitorGone:
         raise ClientDisconnect from None
     secure = services.addresses.secure
     # A browser goes on to the link's own host, where there is one, and is remembered here for this link alone.
-    name = kept_pass_name(link.id, secure=secure) if facts.page and services.addresses.link_domain is not None else None
+    name = (
+        kept_pass_name(link.id, secure=secure) if context.page and services.addresses.link_domain is not None else None
+    )
     if name is None:
         await services.password_login.leave(_passes(request, services.passes, kept=False), visitor_pass)
     cookie = pass_cookie(services.passes.write(visitor_pass), secure=secure, name=name)
-    fields = (("Location", _share_path(token) + facts.query), ("Set-Cookie", cookie), *DATA_FIELDS)
+    fields = (("Location", _share_path(token) + context.query), ("Set-Cookie", cookie), *DATA_FIELDS)
     return answer(303, fields, b"")
 
 
@@ -131,20 +133,22 @@ def _share_path(token: str) -> str:
     return f"/share/{quote(token, safe='')}"
 
 
-async def _refuse(services: WebServices, refusal: OpeningRefused, token: str, facts: RequestContext) -> Response:
+async def _refuse(services: WebServices, refusal: OpeningRefused, token: str, context: RequestContext) -> Response:
     missing, link = refusal.reason is Reason.PASSWORD_NEEDED, refusal.link
-    if missing and not facts.page:
+    if missing and not context.page:
         raise ProblemRaised(invalid([FieldError("password", "is required")]))
     rendered = services.notices.render(
         Notice(
             reason=refusal.reason,
-            page=facts.page,
-            request_id=facts.request_id,
+            page=context.page,
+            request_id=context.request_id,
             token=token,
-            query=facts.query,
+            query=context.query,
             detail=PASSWORD_MISSING if missing else None,
-            languages=facts.languages,
-            branding=await services.branding.of_org(link.environment.org) if link is not None and facts.page else None,
+            languages=context.languages,
+            branding=await services.branding.of_org(link.environment.org)
+            if link is not None and context.page
+            else None,
             ended_at=ended_at(link, refusal.reason) if link is not None else None,
             retry_after=refusal.retry_after,
         )
