@@ -121,7 +121,7 @@ async def _serve_supervised(settings: Settings, slot: WorkerSlot, preloaded: Pre
     async def tell(_core: Core) -> None:
         writer.write(READY)
 
-    await _serve(settings, slot, preloaded, orders, tell, orders.receive(reader))
+    await _serve(settings, slot, preloaded, orders, tell, lambda: orders.receive(reader))
     writer.close()
 
 
@@ -131,7 +131,7 @@ async def _serve(
     preloaded: Preloaded,
     orders: Orders,
     started: Started,
-    *beside: Coroutine[Any, Any, None],
+    *beside: Callable[[], Coroutine[Any, Any, None]],
 ) -> None:
     pair = Pair.of(settings)
     certificate = Certificate(pair) if pair is not None else None
@@ -151,7 +151,7 @@ async def _serve(
                     is_ready=lambda: not orders.stopping.is_set(),
                     tasks=tasks,
                 )
-                background = [tasks.create_task(each) for each in beside]
+                background = [tasks.create_task(each()) for each in beside]
                 if certificate is not None:
                     background.append(tasks.create_task(certificate.watch()))
                 if pair is not None and slot.logs_for_server:

@@ -168,6 +168,19 @@ def test_a_start_that_must_fail_says_why_once(tmp_path: Path) -> None:
     assert "chmod 600" in told
 
 
+def test_what_only_a_worker_finds_out_is_said_once_too(tmp_path: Path) -> None:
+    public, admin = reserve_ports(2)
+    guestpass = Guestpass(
+        tmp_path / "data", {"GUESTPASS_LISTEN": f"127.0.0.1:{public}", "GUESTPASS_ADMIN_LISTEN": f"127.0.0.1:{admin}"}
+    )
+    guestpass.succeed("db", "upgrade")
+    guestpass.succeed("env", "list")
+    (guestpass.data_dir / "secret_key").write_text("another key, with which this database was not made")
+    told = guestpass.refuse(2, "serve", "--workers", "3")
+    assert told.count("\n") == 1, told
+    assert "secret_key" in told
+
+
 def test_systemd_hears_when_it_serves_and_when_it_stops(tmp_path: Path) -> None:
     address = tmp_path / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
