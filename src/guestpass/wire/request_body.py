@@ -14,8 +14,9 @@ SLOWEST_BODY: Final = 500
 class RequestBody:
     """The body of one request; times are seconds of the loop's clock, and it `began` with the head.
 
-    `position` is where `read` stopped, `size` counts the bytes of a chunked body. `is_held` says that the upstream
-    takes no more of it at the moment. `stash` holds pieces that came before there was a connection.
+    `position` is where `read` stopped, `size` counts the bytes of a chunked body and `units` the lines of its chunks.
+    `is_held` says that the upstream takes no more of it at the moment. `stash` holds pieces that came before there was
+    a connection.
     """
 
     __slots__ = (
@@ -29,6 +30,7 @@ class RequestBody:
         "position",
         "size",
         "stash",
+        "units",
     )
 
     def __init__(self, head: RequestHead, began: float) -> None:
@@ -37,15 +39,11 @@ class RequestBody:
         self._decoder = ChunkedDecoder() if head.chunked else None
         self._held_since = 0.0
         self.size = 0
+        self.units = 0
         self.position = 0
         self.is_done = False
         self.is_held = False
         self.stash: list[bytes] = []
-
-    @property
-    def units(self) -> int:
-        """The lines of chunks that were read so far."""
-        return 0 if self._decoder is None else self._decoder.units
 
     def read(self, data: bytes, start: int) -> bytes:
         """Return the payload in `data` from `start` to `position`, as much as one step may; raises BrokenChunkError."""
@@ -58,6 +56,7 @@ class RequestBody:
             return data[start:end]
         pieces = decoder.feed(data, start)
         self.is_done = decoder.done
+        self.units = decoder.units
         self.position = decoder.position
         # In one piece: thousands of pieces of a byte each would take fifty times their room.
         payload = pieces[0] if len(pieces) == 1 else b"".join(pieces)
