@@ -363,10 +363,10 @@ class Exchange:
             if self._phase != _OVER:
                 self.fail(Failure.UPSTREAM_UNREACHABLE, str(error))
             return
-        except NoDescriptorError as error:
+        except NoDescriptorError as lack:
             # The task's owner logs it for the operator; it says nothing about the environment.
             if self._phase != _OVER:
-                self.fail(Failure.UNAVAILABLE, str(error))
+                self.fail(Failure.UNAVAILABLE, str(lack))
             raise
         except Exception:
             # A mistake of ours: the task's owner logs it, and the visitor must not wait for the response's time limit.
