@@ -151,23 +151,23 @@ class AccountService:
         self._sign_outs = sign_outs
         self._clock = clock
 
-    async def list_all(self, who: Principal, environment_id: str) -> list[Account]:
+    async def list_all(self, principal: Principal, environment_id: str) -> list[Account]:
         """The environment's accounts, by name."""
-        who.require(Scope.ENVIRONMENTS_READ)
-        key = EnvironmentKey(who.org, environment_id)
+        principal.require(Scope.ENVIRONMENTS_READ)
+        key = EnvironmentKey(principal.org, environment_id)
         async with self._store.reading() as work:
             await _existing(work, key)
             return await work.accounts.all(key)
 
-    async def get(self, who: Principal, environment_id: str, name: str) -> Account:
+    async def get(self, principal: Principal, environment_id: str, name: str) -> Account:
         """One account; raises NotFound when it is not one of that environment's."""
-        who.require(Scope.ENVIRONMENTS_READ)
+        principal.require(Scope.ENVIRONMENTS_READ)
         async with self._store.reading() as work:
-            return await _account_of(work, EnvironmentKey(who.org, environment_id), name)
+            return await _account_of(work, EnvironmentKey(principal.org, environment_id), name)
 
     async def put(
         self,
-        who: Principal,
+        principal: Principal,
         environment_id: str,
         credentials: SignInCredentials,
         *,
@@ -181,17 +181,17 @@ class AccountService:
         revision 1. Raises NotFound for the environment and Invalid with what is wrong. `check` is shown the account
         that is there and raises what forbids to replace it.
         """
-        who.require(Scope.ENVIRONMENTS_WRITE)
+        principal.require(Scope.ENVIRONMENTS_WRITE)
         login = credentials.login.strip()
         _check(login, credentials.password, name)
-        key = EnvironmentKey(who.org, environment_id)
+        key = EnvironmentKey(principal.org, environment_id)
         async with self._store.reading() as work:
             environment = await _existing(work, key)
         if environment.kind is not Kind.ODOO:
             raise Invalid.one("kind", "of the environment must be odoo: visitors can't be signed in to others")
         # Odoo may take seconds to answer: no transaction is open meanwhile.
         signed_in = await self._try(environment, login, credentials)
-        async with self._store.writing(owner(who)) as work:
+        async with self._store.writing(owner(principal)) as work:
             if _tried(await _existing(work, key)) != _tried(environment):
                 raise Invalid.one("url", "or database of the environment changed while this was tried; try again")
             others = await work.accounts.all(key)
@@ -207,18 +207,18 @@ class AccountService:
                 is_admin=signed_in.is_admin,
                 revision=before.revision + 1 if before is not None else 1,
                 created_at=before.created_at if before is not None else self._clock.now(),
-                created_by=before.created_by if before is not None else who.sub,
+                created_by=before.created_by if before is not None else principal.sub,
             )
             await work.accounts.put(account)
             await work.changes.append(ChangeKind.ENVIRONMENT, str(key))
         await self._announcer.announce()
         return account
 
-    async def remove(self, who: Principal, environment_id: str, name: str) -> None:
+    async def remove(self, principal: Principal, environment_id: str, name: str) -> None:
         """Forget an account; raises NotFound, and InUse while active links sign their visitors in as it."""
-        who.require(Scope.ENVIRONMENTS_WRITE)
-        key = EnvironmentKey(who.org, environment_id)
-        async with self._store.writing(owner(who)) as work:
+        principal.require(Scope.ENVIRONMENTS_WRITE)
+        key = EnvironmentKey(principal.org, environment_id)
+        async with self._store.writing(owner(principal)) as work:
             account = await _account_of(work, key, name)
             links = await work.accounts.links_using(key, account.name, now=self._clock.now())
             if links:

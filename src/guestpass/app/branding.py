@@ -27,47 +27,47 @@ class BrandingService:
         self._announcer = announcer
         self._clock = clock
 
-    async def get(self, who: Principal) -> Branding:
+    async def get(self, principal: Principal) -> Branding:
         """The organisation's branding; one without any part where nothing was set."""
-        who.require(Scope.ENVIRONMENTS_READ)
-        return await self.of_org(who.org) or Branding()
+        principal.require(Scope.ENVIRONMENTS_READ)
+        return await self.of_org(principal.org) or Branding()
 
     async def of_org(self, org: str) -> Branding | None:
         """What an organisation's visitors see; None where nothing was set."""
         async with self._store.reading() as work:
             return await work.brandings.get(org)
 
-    async def put(self, who: Principal, branding: Branding) -> Branding:
+    async def put(self, principal: Principal, branding: Branding) -> Branding:
         """Keep a branding in place of what was there, as it is returned; raises Invalid with what is wrong.
 
         Visitors see it on the next page that they are shown.
         """
-        who.require(Scope.ENVIRONMENTS_WRITE)
+        principal.require(Scope.ENVIRONMENTS_WRITE)
         _check(_tidied(branding))
-        return await self.change(who, lambda _: branding)
+        return await self.change(principal, lambda _: branding)
 
-    async def change(self, who: Principal, make: Callable[[Branding], Branding]) -> Branding:
+    async def change(self, principal: Principal, make: Callable[[Branding], Branding]) -> Branding:
         """Keep what is made of the branding that is there, which nobody changes meanwhile; otherwise as `put`."""
-        who.require(Scope.ENVIRONMENTS_WRITE)
-        async with self._store.writing(owner(who)) as work:
-            before = await work.brandings.get(who.org) or Branding()
+        principal.require(Scope.ENVIRONMENTS_WRITE)
+        async with self._store.writing(owner(principal)) as work:
+            before = await work.brandings.get(principal.org) or Branding()
             after = _tidied(make(before))
             _check(after)
             if after != before:
                 if after == Branding():
-                    await work.brandings.remove(who.org)
+                    await work.brandings.remove(principal.org)
                 else:
-                    await work.brandings.put(who.org, after, at=self._clock.now(), by=who.sub)
-                await work.changes.append(ChangeKind.BRANDING, who.org)
+                    await work.brandings.put(principal.org, after, at=self._clock.now(), by=principal.sub)
+                await work.changes.append(ChangeKind.BRANDING, principal.org)
         await self._announcer.announce()
         return after
 
-    async def remove(self, who: Principal) -> None:
+    async def remove(self, principal: Principal) -> None:
         """Show visitors the product's own pages again."""
-        who.require(Scope.ENVIRONMENTS_WRITE)
-        async with self._store.writing(owner(who)) as work:
-            if await work.brandings.remove(who.org):
-                await work.changes.append(ChangeKind.BRANDING, who.org)
+        principal.require(Scope.ENVIRONMENTS_WRITE)
+        async with self._store.writing(owner(principal)) as work:
+            if await work.brandings.remove(principal.org):
+                await work.changes.append(ChangeKind.BRANDING, principal.org)
         await self._announcer.announce()
 
 

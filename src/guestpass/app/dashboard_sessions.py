@@ -24,11 +24,11 @@ class DashboardSessionService:
         self._clock = clock
         self._entropy = entropy
 
-    async def invite(self, who: Principal) -> str:
-        """A token that signs its holder in as `who`, once and within INVITATION_LIFETIME."""
+    async def invite(self, principal: Principal) -> str:
+        """A token that signs its holder in as the principal, once and within INVITATION_LIFETIME."""
         token, until = self._tokens.new(), self._clock.now() + INVITATION_LIFETIME
-        async with self._store.writing(owner(who)) as work:
-            await work.dashboard_sessions.invite(self._tokens.hash(token), who, until=until)
+        async with self._store.writing(owner(principal)) as work:
+            await work.dashboard_sessions.invite(self._tokens.hash(token), principal, until=until)
         return token
 
     async def is_invited(self, invitation: str) -> bool:
@@ -42,23 +42,25 @@ class DashboardSessionService:
             return None  # Whoever makes one up keeps nobody from writing.
         now = self._clock.now()
         async with self._store.writing(OWNERS) as work:
-            who = await work.dashboard_sessions.accept(self._tokens.hash(invitation), now=now)
-            if who is None:
+            principal = await work.dashboard_sessions.accept(self._tokens.hash(invitation), now=now)
+            if principal is None:
                 return None
-            session = self._session(who, None, address, now, now + SESSION_LIFETIME)
+            session = self._session(principal, None, address, now, now + SESSION_LIFETIME)
             token = self._tokens.new()
             await work.dashboard_sessions.add(session, self._tokens.hash(token))
         return token
 
-    async def exchange(self, who: Principal, *, jti: str | None, expires_at: datetime, address: str) -> str | None:
+    async def exchange(
+        self, principal: Principal, *, jti: str | None, expires_at: datetime, address: str
+    ) -> str | None:
         """Make a session from a bearer token that was checked; returns the session's token.
 
         It ends with the bearer token at the latest. None where that was revoked.
         """
         now = self._clock.now()
-        session = self._session(who, jti, address, now, min(now + SESSION_LIFETIME, expires_at))
+        session = self._session(principal, jti, address, now, min(now + SESSION_LIFETIME, expires_at))
         token = self._tokens.new()
-        async with self._store.writing(owner(who)) as work:
+        async with self._store.writing(owner(principal)) as work:
             if jti is not None and await work.revoked_tokens.contains(jti):
                 return None
             await work.dashboard_sessions.add(session, self._tokens.hash(token))
@@ -81,7 +83,7 @@ class DashboardSessionService:
                 raise NotFound("dashboard session", id)
 
     def _session(
-        self, who: Principal, jti: str | None, address: str, now: datetime, expires_at: datetime
+        self, principal: Principal, jti: str | None, address: str, now: datetime, expires_at: datetime
     ) -> DashboardSession:
         id = base64.b32encode(self._entropy.bytes(5)).decode().lower()
-        return DashboardSession(id, who, jti, address, now, expires_at)
+        return DashboardSession(id, principal, jti, address, now, expires_at)

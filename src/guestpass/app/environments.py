@@ -88,48 +88,48 @@ class EnvironmentService:
         self._entropy = entropy
         self._checker = checker
 
-    async def list_all(self, who: Principal) -> list[Environment]:
+    async def list_all(self, principal: Principal) -> list[Environment]:
         """Every environment of the principal's organisation, by name."""
-        who.require(Scope.ENVIRONMENTS_READ)
+        principal.require(Scope.ENVIRONMENTS_READ)
         async with self._store.reading() as work:
-            return await work.environments.all(who.org)
+            return await work.environments.all(principal.org)
 
-    async def page(self, who: Principal, *, limit: int, cursor: str | None) -> Page[Environment]:
+    async def page(self, principal: Principal, *, limit: int, cursor: str | None) -> Page[Environment]:
         """The same, a page at a time; raises Invalid."""
-        who.require(Scope.ENVIRONMENTS_READ)
+        principal.require(Scope.ENVIRONMENTS_READ)
         check_limit(limit)
         after = None
         if cursor is not None:
             name, id = read_cursor(cursor, _BY_NAME, str, str)
             after = str(name), str(id)
         async with self._store.reading() as work:
-            environments = await work.environments.page(who.org, after=after, limit=limit + 1)
-            total = await work.environments.count_of(who.org)
+            environments = await work.environments.page(principal.org, after=after, limit=limit + 1)
+            total = await work.environments.count_of(principal.org)
         shown, more = environments[:limit], len(environments) > limit
         return Page(tuple(shown), write_cursor(_BY_NAME, shown[-1].name, shown[-1].id) if more else None, total)
 
-    async def get(self, who: Principal, id: str) -> Environment:
+    async def get(self, principal: Principal, id: str) -> Environment:
         """One environment; raises NotFound, also for another organisation's."""
-        who.require(Scope.ENVIRONMENTS_READ)
+        principal.require(Scope.ENVIRONMENTS_READ)
         async with self._store.reading() as work:
-            environment = await work.environments.get(EnvironmentKey(who.org, id))
+            environment = await work.environments.get(EnvironmentKey(principal.org, id))
         if environment is None:
             raise NotFound("environment", id)
         return environment
 
-    async def add(self, who: Principal, new: NewEnvironment) -> Environment:
+    async def add(self, principal: Principal, new: NewEnvironment) -> Environment:
         """Register an environment; raises Invalid with each wrong field, AlreadyExists for a taken id."""
-        who.require(Scope.ENVIRONMENTS_WRITE)
+        principal.require(Scope.ENVIRONMENTS_WRITE)
         checked = _checked_new(new)
-        async with self._store.writing(owner(who)) as work:
-            id = new.id or await self._free_id(work.environments.get, who.org, checked["name"])
-            environment = self._new(who, id, checked)
+        async with self._store.writing(owner(principal)) as work:
+            id = new.id or await self._free_id(work.environments.get, principal.org, checked["name"])
+            environment = self._new(principal, id, checked)
             if new.id is not None and await work.environments.get(environment.key) is not None:
                 raise AlreadyExists("environment", id)
             await work.environments.add(environment)
             await work.changes.append(ChangeKind.ENVIRONMENT, str(environment.key))
         await self._announcer.announce()
-        return await self._check(who, environment)
+        return await self._check(principal, environment)
 
     def errors_of(self, change: EnvironmentChange) -> tuple[FieldError, ...]:
         """Each field that is wrong whatever the environment, for whoever reads only a part of what was given."""
@@ -139,15 +139,15 @@ class EnvironmentService:
             return error.errors
         return ()
 
-    async def try_out(self, who: Principal, new: NewEnvironment) -> tuple[Environment, CheckReport]:
+    async def try_out(self, principal: Principal, new: NewEnvironment) -> tuple[Environment, CheckReport]:
         """Check an environment that is not registered; raises Invalid with each wrong field. Nothing is stored."""
-        who.require(Scope.ENVIRONMENTS_WRITE)
-        environment = self._new(who, new.id or id_from_name(new.name) or "environment", _checked_new(new))
+        principal.require(Scope.ENVIRONMENTS_WRITE)
+        environment = self._new(principal, new.id or id_from_name(new.name) or "environment", _checked_new(new))
         return environment, await self._checker.check(environment)
 
     async def change(
         self,
-        who: Principal,
+        principal: Principal,
         id: str,
         change: EnvironmentChange,
         *,
@@ -158,10 +158,10 @@ class EnvironmentService:
         Visitors who are signed in are signed out at the Odoo where they were, and in at the other when they come back.
         `check` is shown what is there and raises what forbids the change. What is as it was before changes nothing.
         """
-        who.require(Scope.ENVIRONMENTS_WRITE)
+        principal.require(Scope.ENVIRONMENTS_WRITE)
         checked = _checked(change.given(), None)
-        async with self._store.writing(owner(who)) as work:
-            before = await work.environments.get(EnvironmentKey(who.org, id))
+        async with self._store.writing(owner(principal)) as work:
+            before = await work.environments.get(EnvironmentKey(principal.org, id))
             if before is None:
                 raise NotFound("environment", id)
             if check is not None:
@@ -191,31 +191,31 @@ class EnvironmentService:
                 await work.environments.update(after)
                 await work.changes.append(ChangeKind.ENVIRONMENT, str(after.key))
         await self._announcer.announce()
-        return after if _check_inputs(after) == _check_inputs(before) else await self._check(who, after)
+        return after if _check_inputs(after) == _check_inputs(before) else await self._check(principal, after)
 
-    async def refused_calls(self, who: Principal, id: str) -> list[RefusedCall]:
+    async def refused_calls(self, principal: Principal, id: str) -> list[RefusedCall]:
         """What view-only links refused there, most often first, so that its owner can open what only reads."""
-        who.require(Scope.ENVIRONMENTS_READ)
-        key = EnvironmentKey(who.org, id)
+        principal.require(Scope.ENVIRONMENTS_READ)
+        key = EnvironmentKey(principal.org, id)
         async with self._store.reading() as work:
             if await work.environments.get(key) is None:
                 raise NotFound("environment", id)
             return await work.environments.refused_calls(key)
 
-    async def check(self, who: Principal, id: str) -> Environment:
+    async def check(self, principal: Principal, id: str) -> Environment:
         """Check an environment again; what is found replaces what was found before."""
-        who.require(Scope.ENVIRONMENTS_WRITE)
+        principal.require(Scope.ENVIRONMENTS_WRITE)
         async with self._store.reading() as work:
-            environment = await work.environments.get(EnvironmentKey(who.org, id))
+            environment = await work.environments.get(EnvironmentKey(principal.org, id))
         if environment is None:
             raise NotFound("environment", id)
-        return await self._check(who, environment)
+        return await self._check(principal, environment)
 
-    async def remove(self, who: Principal, id: str) -> None:
+    async def remove(self, principal: Principal, id: str) -> None:
         """Remove an environment with all its links; their visitors are cut off, and its Odoo ends their sessions."""
-        who.require(Scope.ENVIRONMENTS_WRITE)
-        key = EnvironmentKey(who.org, id)
-        async with self._store.writing(owner(who)) as work:
+        principal.require(Scope.ENVIRONMENTS_WRITE)
+        key = EnvironmentKey(principal.org, id)
+        async with self._store.writing(owner(principal)) as work:
             if await work.environments.get(key) is None:
                 raise NotFound("environment", id)
             await work.odoo_sessions.end_all(key, self._clock.now())
@@ -223,9 +223,9 @@ class EnvironmentService:
             await work.changes.append(ChangeKind.ENVIRONMENT, str(key))
         await self._announcer.announce()
 
-    def _new(self, who: Principal, id: str, checked: Mapping[str, Any]) -> Environment:
-        key, now = EnvironmentKey(who.org, id), self._clock.now()
-        return Environment(key=key, revision=1, created_at=now, created_by=who.sub, **checked)
+    def _new(self, principal: Principal, id: str, checked: Mapping[str, Any]) -> Environment:
+        key, now = EnvironmentKey(principal.org, id), self._clock.now()
+        return Environment(key=key, revision=1, created_at=now, created_by=principal.sub, **checked)
 
     async def _check_links(self, work: UnitOfWork, environment: Environment) -> None:
         """Raise Invalid where links promise what another kind does not keep."""
@@ -238,10 +238,10 @@ class EnvironmentService:
                 f"{'are' if len(bound) > 1 else 'is'} {len(bound)}); deactivate them first",
             )
 
-    async def _check(self, who: Principal, environment: Environment) -> Environment:
+    async def _check(self, principal: Principal, environment: Environment) -> Environment:
         """Check outside of any transaction, store what is found, and return the environment as it is then."""
         report = await self._checker.check(environment)
-        async with self._store.writing(owner(who)) as work:
+        async with self._store.writing(owner(principal)) as work:
             now = await work.environments.get(environment.key)
             if now is None or now.created_at != environment.created_at:
                 return environment

@@ -50,7 +50,7 @@ class LinkRecords:
 
     async def history(
         self,
-        who: Principal,
+        principal: Principal,
         environment_id: str,
         id: str,
         *,
@@ -59,24 +59,24 @@ class LinkRecords:
         cursor: str | None = None,
     ) -> Page[LinkEvent]:
         """What happened to a link, newest first: who, when and what; raises NotFound and Invalid."""
-        who.require(Scope.SHARES_READ)
+        principal.require(Scope.SHARES_READ)
         check_limit(limit)
         before = _time_and_number(cursor, _HISTORY) if cursor is not None else None
         async with self._store.reading() as work:
-            await existing_link(work, EnvironmentKey(who.org, environment_id), id)
+            await existing_link(work, EnvironmentKey(principal.org, environment_id), id)
             events = await work.visits.newest_events(id, kinds=kinds, before=before, limit=limit + 1)
         shown, more = events[:limit], len(events) > limit
         return Page(tuple(shown), write_cursor(_HISTORY, shown[-1].at, shown[-1].number) if more else None)
 
-    async def visits(self, who: Principal, environment_id: str, id: str, span: Span) -> list[VisitCount]:
+    async def visits(self, principal: Principal, environment_id: str, id: str, span: Span) -> list[VisitCount]:
         """How many visits began in each hour or day (UTC), oldest first, without a gap.
 
         From the link's creation on, but not further back than a week of hours or a year of days. Raises NotFound.
         """
-        who.require(Scope.SHARES_READ)
+        principal.require(Scope.SHARES_READ)
         now, step = self._clock.now(), _STEP[span]
         async with self._store.reading() as work:
-            link = await existing_link(work, EnvironmentKey(who.org, environment_id), id)
+            link = await existing_link(work, EnvironmentKey(principal.org, environment_id), id)
             last = _beginning(now, span)
             first = max(_beginning(link.created_at, span), last - (_SPANS[span] - 1) * step)
             hours = await work.visits.hours(id, first)
@@ -88,14 +88,14 @@ class LinkRecords:
         return [VisitCount(began_at, visits) for began_at, visits in counts.items()]
 
     async def visitors(
-        self, who: Principal, environment_id: str, id: str, *, limit: int = PAGE, cursor: str | None = None
+        self, principal: Principal, environment_id: str, id: str, *, limit: int = PAGE, cursor: str | None = None
     ) -> Page[Visitor]:
         """Who came through a link, those seen last first; raises NotFound and Invalid."""
-        who.require(Scope.SHARES_READ)
+        principal.require(Scope.SHARES_READ)
         check_limit(limit)
         after = _time_and_number(cursor, _VISITORS) if cursor is not None else None
         async with self._store.reading() as work:
-            await existing_link(work, EnvironmentKey(who.org, environment_id), id)
+            await existing_link(work, EnvironmentKey(principal.org, environment_id), id)
             visitors = await work.visits.visitors(id, after=after, limit=limit + 1)
             total = await work.visits.count_visitors(id)
         shown, more = visitors[:limit], len(visitors) > limit
@@ -103,31 +103,31 @@ class LinkRecords:
         allowed = [replace(each, address=shown_address(each.address, self._addresses)) for each in shown]
         return Page(tuple(allowed), cursor, total)
 
-    async def end_visit(self, who: Principal, environment_id: str, id: str, visitor: str) -> bool:
+    async def end_visit(self, principal: Principal, environment_id: str, id: str, visitor: str) -> bool:
         """End one visit: the visitor's pass opens nothing from now on, and what is open is cut.
 
         The link stays: who has its URL (and password) can open it again, as another visitor. Returns False where the
         visit was ended before. Raises NotFound.
         """
-        who.require(Scope.SHARES_WRITE)
-        async with self._store.writing(owner(who)) as work:
-            await existing_link(work, EnvironmentKey(who.org, environment_id), id)
+        principal.require(Scope.SHARES_WRITE)
+        async with self._store.writing(owner(principal)) as work:
+            await existing_link(work, EnvironmentKey(principal.org, environment_id), id)
             # OTHERS are many, who come with passes of their own.
             if visitor == OTHERS or await work.visits.visitor(id, visitor) is None:
                 raise NotFound("visitor", visitor)
             now = self._clock.now()
             changed = await work.places.end(id, visitor, now)
             if changed:
-                await work.visits.add_events([LinkEvent(id, now, EventKind.VISIT_ENDED, who.sub, visitor)])
+                await work.visits.add_events([LinkEvent(id, now, EventKind.VISIT_ENDED, principal.sub, visitor)])
                 await work.changes.append(ChangeKind.LINK, id)
         await self._announcer.announce()
         return changed
 
-    async def refusals(self, who: Principal, environment_id: str, id: str) -> list[Refusal]:
+    async def refusals(self, principal: Principal, environment_id: str, id: str) -> list[Refusal]:
         """Who was turned away at a link lately, newest first; raises NotFound."""
-        who.require(Scope.SHARES_READ)
+        principal.require(Scope.SHARES_READ)
         async with self._store.reading() as work:
-            await existing_link(work, EnvironmentKey(who.org, environment_id), id)
+            await existing_link(work, EnvironmentKey(principal.org, environment_id), id)
             refusals = await work.refusals.of_link(id)
         return [replace(each, address=shown_address(each.address, self._addresses)) for each in refusals]
 

@@ -155,24 +155,24 @@ class LinkService:
             return error.errors
         return ()
 
-    async def create(self, who: Principal, environment_id: str, new: NewLink) -> OwnedLink:
+    async def create(self, principal: Principal, environment_id: str, new: NewLink) -> OwnedLink:
         """Make a link; raises NotFound for the environment and Invalid with each wrong field.
 
         Credentials become an account, so they need the scope for that too.
         """
-        who.require(Scope.SHARES_WRITE)
+        principal.require(Scope.SHARES_WRITE)
         given, now = new.given(), self._clock.now()
         terms = {"label": None, "expires_at": None} | self._check(new, now)
         terms["expires_at"] = terms["expires_at"] or now + min(DEFAULT_LIFETIME, self._longest)
         password, sign_in_as = given.get("password"), given.get("sign_in_as")
-        key = EnvironmentKey(who.org, environment_id)
+        key = EnvironmentKey(principal.org, environment_id)
         async with self._store.reading() as work:
             check_for_environment(given, await existing_environment(work, key))
             if isinstance(sign_in_as, str):
                 await _named_account(work, key, sign_in_as)
-        account_name = await self._account_name(who, key, sign_in_as)
+        account_name = await self._account_name(principal, key, sign_in_as)
         # The slow hash is made outside the write transaction, so that it never holds the lock.
-        password_hash = await self._hasher.hash(prepared(password), who.org) if password is not None else None
+        password_hash = await self._hasher.hash(prepared(password), principal.org) if password is not None else None
         link = ShareLink(
             id=_new_id(self._entropy),
             environment=key,
@@ -180,49 +180,51 @@ class LinkService:
             password_hash=password_hash,
             version=1,
             created_at=now,
-            created_by=who.sub,
+            created_by=principal.sub,
             deactivated_at=None if given.get("active", True) else now,
             account=account_name,
             **terms,
         )
         token = self._vault.new()
-        async with self._store.writing(owner(who)) as work:
+        async with self._store.writing(owner(principal)) as work:
             check_for_environment(given, await existing_environment(work, key))
             account = await _named_account(work, key, account_name) if account_name is not None else None
             await work.links.add(link, self._vault.hash(token), self._vault.seal(token, link.id))
-            await work.visits.add_events([LinkEvent(link.id, now, EventKind.CREATED, who.sub)])
+            await work.visits.add_events([LinkEvent(link.id, now, EventKind.CREATED, principal.sub)])
             await work.changes.append(ChangeKind.LINK, link.id)
         await self._announcer.announce()
         return OwnedLink(link, self._addresses.share_url(token), link.status(now), account)
 
-    async def list_all(self, who: Principal, environment_id: str, status: Status | None = None) -> list[OwnedLink]:
+    async def list_all(
+        self, principal: Principal, environment_id: str, status: Status | None = None
+    ) -> list[OwnedLink]:
         """The environment's links, newest first."""
-        who.require(Scope.SHARES_READ)
-        key, now = EnvironmentKey(who.org, environment_id), self._clock.now()
+        principal.require(Scope.SHARES_READ)
+        key, now = EnvironmentKey(principal.org, environment_id), self._clock.now()
         async with self._store.reading() as work:
             await existing_environment(work, key)
             links = await work.links.by_environment(key, now=now, status=status)
             return await self._owned(work, links, await work.accounts.all(key))
 
     async def page(
-        self, who: Principal, environment_id: str, status: Status | None, *, limit: int, cursor: str | None
+        self, principal: Principal, environment_id: str, status: Status | None, *, limit: int, cursor: str | None
     ) -> Page[OwnedLink]:
         """The same, a page at a time; raises NotFound and Invalid."""
-        who.require(Scope.SHARES_READ)
+        principal.require(Scope.SHARES_READ)
         async with self._store.reading() as work:
-            await existing_environment(work, EnvironmentKey(who.org, environment_id))
+            await existing_environment(work, EnvironmentKey(principal.org, environment_id))
         return await self.find(
-            who, LinkSearch(environment_id=environment_id, status=status, limit=limit, cursor=cursor)
+            principal, LinkSearch(environment_id=environment_id, status=status, limit=limit, cursor=cursor)
         )
 
-    async def find(self, who: Principal, search: LinkSearch) -> Page[OwnedLink]:
+    async def find(self, principal: Principal, search: LinkSearch) -> Page[OwnedLink]:
         """Links of all the organisation's environments, a page at a time; raises Invalid for what can't be searched."""
-        who.require(Scope.SHARES_READ)
+        principal.require(Scope.SHARES_READ)
         descending = search.descending
         if descending is None:
             descending = search.sort in {LinkSort.CREATED, LinkSort.LAST_OPENED, LinkSort.VISITS}
         order = f"links:{search.sort}:{'desc' if descending else 'asc'}"
-        wanted = self._filter(who, search)
+        wanted = self._filter(principal, search)
         after = None
         if search.cursor is not None:
             value, id = read_cursor(search.cursor, order, _KEY_TYPES[search.sort], str)
@@ -233,21 +235,21 @@ class LinkService:
             )
             total = await work.links.count(wanted)
             shown, more = links[: search.limit], len(links) > search.limit
-            owned = await self._owned(work, shown, await work.accounts.of_org(who.org))
+            owned = await self._owned(work, shown, await work.accounts.of_org(principal.org))
         cursor = write_cursor(order, _sort_key(shown[-1], search.sort), shown[-1].id) if more else None
         return Page(tuple(owned), cursor, total)
 
-    async def get(self, who: Principal, environment_id: str, id: str) -> OwnedLink:
+    async def get(self, principal: Principal, environment_id: str, id: str) -> OwnedLink:
         """One link; raises NotFound when it is not one of that environment's."""
-        who.require(Scope.SHARES_READ)
-        key = EnvironmentKey(who.org, environment_id)
+        principal.require(Scope.SHARES_READ)
+        key = EnvironmentKey(principal.org, environment_id)
         async with self._store.reading() as work:
             link = await existing_link(work, key, id)
             return (await self._owned(work, [link], await work.accounts.all(key)))[0]
 
     async def change(
         self,
-        who: Principal,
+        principal: Principal,
         environment_id: str,
         id: str,
         change: LinkChange,
@@ -259,8 +261,8 @@ class LinkService:
         A new password ends the passes that were given out before it. What is as it was before changes nothing.
         `check` is shown what is there and raises what forbids the change.
         """
-        who.require(Scope.SHARES_WRITE)
-        given, key = change.given(), EnvironmentKey(who.org, environment_id)
+        principal.require(Scope.SHARES_WRITE)
+        given, key = change.given(), EnvironmentKey(principal.org, environment_id)
         terms = self._check(change, self._clock.now())
         async with self._store.reading() as work:
             await existing_link(work, key, id)
@@ -268,13 +270,13 @@ class LinkService:
             if isinstance(named := given.get("sign_in_as"), str):
                 await _named_account(work, key, named)
         if "sign_in_as" in given:
-            terms["account"] = await self._account_name(who, key, given["sign_in_as"])
+            terms["account"] = await self._account_name(principal, key, given["sign_in_as"])
         if "password" in given:
             terms["password_hash"] = (
-                await self._hasher.hash(prepared(given["password"]), who.org) if given["password"] else None
+                await self._hasher.hash(prepared(given["password"]), principal.org) if given["password"] else None
             )
             terms["share_type"] = _share_type(terms["password_hash"])
-        async with self._store.writing(owner(who)) as work:
+        async with self._store.writing(owner(principal)) as work:
             before, now = await existing_link(work, key, id), self._clock.now()
             if check is not None:
                 check(before)
@@ -291,7 +293,7 @@ class LinkService:
                 check_for_environment(_promises(after), environment)
             if after.account is not None and (opens or after.account != before.account):
                 await _named_account(work, key, after.account)
-            if events := _events(before, after, now, who.sub):
+            if events := _events(before, after, now, principal.sub):
                 await work.links.update(after)
                 await work.visits.add_events(events)
                 await work.changes.append(ChangeKind.LINK, id)
@@ -299,65 +301,65 @@ class LinkService:
         await self._announcer.announce()
         return owned
 
-    async def rotate(self, who: Principal, environment_id: str, id: str) -> OwnedLink:
+    async def rotate(self, principal: Principal, environment_id: str, id: str) -> OwnedLink:
         """Give a link another URL: the old one says that it was replaced, and its visitors' passes end."""
-        who.require(Scope.SHARES_WRITE)
-        key, token = EnvironmentKey(who.org, environment_id), self._vault.new()
-        async with self._store.writing(owner(who)) as work:
+        principal.require(Scope.SHARES_WRITE)
+        key, token = EnvironmentKey(principal.org, environment_id), self._vault.new()
+        async with self._store.writing(owner(principal)) as work:
             before, now = await existing_link(work, key, id), self._clock.now()
             link = before.renewed(now)
             await work.links.update(link)
             await work.links.replace_token(id, self._vault.hash(token), self._vault.seal(token, id), now)
-            await work.visits.add_events([LinkEvent(id, now, EventKind.ROTATED, who.sub)])
+            await work.visits.add_events([LinkEvent(id, now, EventKind.ROTATED, principal.sub)])
             await work.changes.append(ChangeKind.LINK, id)
             owned = (await self._owned(work, [link], await work.accounts.all(key)))[0]
         await self._announcer.announce()
         return owned
 
-    async def deactivate(self, who: Principal, environment_id: str, id: str) -> bool:
+    async def deactivate(self, principal: Principal, environment_id: str, id: str) -> bool:
         """Switch a link off; its record stays. A second time changes nothing and returns False."""
-        who.require(Scope.SHARES_WRITE)
-        async with self._store.writing(owner(who)) as work:
-            link = await existing_link(work, EnvironmentKey(who.org, environment_id), id)
-            changed = await self._deactivate(work, who, link)
+        principal.require(Scope.SHARES_WRITE)
+        async with self._store.writing(owner(principal)) as work:
+            link = await existing_link(work, EnvironmentKey(principal.org, environment_id), id)
+            changed = await self._deactivate(work, principal, link)
         await self._announcer.announce()
         return changed
 
-    async def deactivate_many(self, who: Principal, ids: Sequence[str]) -> ManyDeactivated:
+    async def deactivate_many(self, principal: Principal, ids: Sequence[str]) -> ManyDeactivated:
         """Switch many links of any environments off, in one transaction; raises Invalid for too many."""
-        who.require(Scope.SHARES_WRITE)
+        principal.require(Scope.SHARES_WRITE)
         if not 1 <= len(ids) <= MANY:
             raise Invalid.one("ids", f"must be 1 to {MANY} ids")
         asked, now = tuple(dict.fromkeys(ids)), self._clock.now()
-        async with self._store.writing(owner(who)) as work:
+        async with self._store.writing(owner(principal)) as work:
             # As few statements as for one: nobody else writes meanwhile.
-            known, before = await work.links.deactivate_many(who.org, asked, now)
+            known, before = await work.links.deactivate_many(principal.org, asked, now)
             changed = [id for id in asked if id in known - before]
-            await work.visits.add_events([LinkEvent(id, now, EventKind.DEACTIVATED, who.sub) for id in changed])
+            await work.visits.add_events([LinkEvent(id, now, EventKind.DEACTIVATED, principal.sub) for id in changed])
             await work.changes.append(ChangeKind.LINK, *changed)
         await self._announcer.announce()
         return ManyDeactivated(
             tuple(changed), tuple(id for id in asked if id in before), tuple(id for id in asked if id not in known)
         )
 
-    async def remove(self, who: Principal, environment_id: str, id: str) -> None:
+    async def remove(self, principal: Principal, environment_id: str, id: str) -> None:
         """Remove a link's record for good; raises NotFound when it is gone already."""
-        who.require(Scope.SHARES_WRITE)
-        async with self._store.writing(owner(who)) as work:
-            link = await existing_link(work, EnvironmentKey(who.org, environment_id), id)
+        principal.require(Scope.SHARES_WRITE)
+        async with self._store.writing(owner(principal)) as work:
+            link = await existing_link(work, EnvironmentKey(principal.org, environment_id), id)
             await work.links.remove(link.id)
             await work.changes.append(ChangeKind.LINK, link.id)
         await self._announcer.announce()
 
-    async def _deactivate(self, work: UnitOfWork, who: Principal, link: ShareLink) -> bool:
+    async def _deactivate(self, work: UnitOfWork, principal: Principal, link: ShareLink) -> bool:
         now = self._clock.now()
         changed = await work.links.deactivate(link.id, now)
         if changed:
-            await work.visits.add_events([LinkEvent(link.id, now, EventKind.DEACTIVATED, who.sub)])
+            await work.visits.add_events([LinkEvent(link.id, now, EventKind.DEACTIVATED, principal.sub)])
             await work.changes.append(ChangeKind.LINK, link.id)
         return changed
 
-    def _filter(self, who: Principal, search: LinkSearch) -> LinkFilter:
+    def _filter(self, principal: Principal, search: LinkSearch) -> LinkFilter:
         check_limit(search.limit)
         errors = []
         if search.text is not None and len(search.text) > SEARCH_LENGTH:
@@ -368,7 +370,7 @@ class LinkService:
             raise Invalid(errors)
         now = self._clock.now()
         return LinkFilter(
-            org=who.org,
+            org=principal.org,
             now=now,
             text=folded(search.text.strip()) if search.text is not None else None,
             environment_id=search.environment_id,
@@ -383,13 +385,13 @@ class LinkService:
         return check_terms(terms.given(), now=now, longest=self._longest, errors=errors)
 
     async def _account_name(
-        self, who: Principal, key: EnvironmentKey, sign_in_as: str | SignInCredentials | None
+        self, principal: Principal, key: EnvironmentKey, sign_in_as: str | SignInCredentials | None
     ) -> str | None:
         """The name of the account that is wanted, which is made where credentials were given."""
         if not isinstance(sign_in_as, SignInCredentials):
             return sign_in_as
         try:
-            return (await self._accounts.put(who, key.id, sign_in_as)).name
+            return (await self._accounts.put(principal, key.id, sign_in_as)).name
         except Invalid as refused:
             # What is wrong with the environment keeps its name, what is wrong with the credentials is within a field.
             raise Invalid(

@@ -47,15 +47,15 @@ class Overview:
         self._findings = findings
         self._clock = clock
 
-    async def page(self, who: Principal, *, search: str = "", offset: int = 0, limit: int = 50) -> SummaryPage:
+    async def page(self, principal: Principal, *, search: str = "", offset: int = 0, limit: int = 50) -> SummaryPage:
         """Environments by name; `search` keeps those whose name, id or address holds it, whatever its case."""
-        who.require(Scope.ENVIRONMENTS_READ)
+        principal.require(Scope.ENVIRONMENTS_READ)
         now, wanted = self._clock.now(), folded(search.strip())
         async with self._store.reading() as work:
-            environments = await work.environments.all(who.org)
-            links = await work.links.count_active(who.org, now)
-            visitors = await work.visits.live_by_environment(who.org, now - LIVE)
-            unreachable = await work.reachabilities.of_org(who.org)
+            environments = await work.environments.all(principal.org)
+            links = await work.links.count_active(principal.org, now)
+            visitors = await work.visits.live_by_environment(principal.org, now - LIVE)
+            unreachable = await work.reachabilities.of_org(principal.org)
         matching = [
             environment
             for environment in environments
@@ -71,16 +71,16 @@ class Overview:
         ]
         return SummaryPage(summaries, len(matching), now)
 
-    async def one(self, who: Principal, id: str) -> tuple[EnvironmentSummary, datetime]:
+    async def one(self, principal: Principal, id: str) -> tuple[EnvironmentSummary, datetime]:
         """One environment, and the moment that it shows; raises NotFound, also for another organisation's."""
-        who.require(Scope.ENVIRONMENTS_READ)
-        now, key = self._clock.now(), EnvironmentKey(who.org, id)
+        principal.require(Scope.ENVIRONMENTS_READ)
+        now, key = self._clock.now(), EnvironmentKey(principal.org, id)
         async with self._store.reading() as work:
             environment = await work.environments.get(key)
             if environment is None:
                 raise NotFound("environment", id)
-            links = await work.links.count_active(who.org, now)
-            visitors = await work.visits.live_by_environment(who.org, now - LIVE)
+            links = await work.links.count_active(principal.org, now)
+            visitors = await work.visits.live_by_environment(principal.org, now - LIVE)
             unreachable = await work.reachabilities.get(key)
         findings = await self._findings.of([environment])
         return EnvironmentSummary(environment, unreachable, links.get(id, 0), visitors.get(id, 0), findings[key]), now

@@ -33,9 +33,9 @@ class OwnerWrites:
         self._at_once: dict[tuple[str, str], tuple[asyncio.Semaphore, int]] = {}
 
     @asynccontextmanager
-    async def admit(self, who: Principal) -> AsyncIterator[None]:
+    async def admit(self, principal: Principal) -> AsyncIterator[None]:
         """Be one of the principal's changes that are under way; raises TooManyWrites."""
-        whose = who.org, who.sub
+        whose = principal.org, principal.sub
         semaphore, count = self._at_once.get(whose, (asyncio.Semaphore(AT_ONCE), 0))
         if count >= AT_ONCE + WAITING:
             raise TooManyWrites(

@@ -81,23 +81,23 @@ class PasswordTries:
             if not right:
                 await self._note_used_up(work, trier, standings, now)
 
-    async def locked_until(self, who: Principal, environment_id: str, link_id: str) -> datetime | None:
+    async def locked_until(self, principal: Principal, environment_id: str, link_id: str) -> datetime | None:
         """Until when addresses that have failed get no more tries; None where they do. Raises NotFound."""
-        who.require(Scope.SHARES_READ)
+        principal.require(Scope.SHARES_READ)
         counter, now = self._of_link.counter(link_id), self._clock.now()
         async with self._store.reading() as work:
-            await existing_link(work, EnvironmentKey(who.org, environment_id), link_id)
+            await existing_link(work, EnvironmentKey(principal.org, environment_id), link_id)
             standing = (await work.counters.read([counter], now))[counter]
         return min(standing.ends_at, now + counter.window) if standing.counted >= counter.amount else None
 
-    async def unlock(self, who: Principal, environment_id: str, link_id: str) -> None:
+    async def unlock(self, principal: Principal, environment_id: str, link_id: str) -> None:
         """Give everybody all tries again; raises NotFound."""
-        who.require(Scope.SHARES_WRITE)
+        principal.require(Scope.SHARES_WRITE)
         limits = (self._of_address, self._of_link, _FIRST, *_FIRST_OF_NETWORK.values(), _OF_VISITOR, _OF_VISITORS)
-        async with self._store.writing(owner(who)) as work:
-            await existing_link(work, EnvironmentKey(who.org, environment_id), link_id)
+        async with self._store.writing(owner(principal)) as work:
+            await existing_link(work, EnvironmentKey(principal.org, environment_id), link_id)
             await work.counters.clear_below([each.below(link_id) for each in limits])
-            await self._note(work, LinkEvent(link_id, self._clock.now(), EventKind.UNLOCKED, who.sub))
+            await self._note(work, LinkEvent(link_id, self._clock.now(), EventKind.UNLOCKED, principal.sub))
 
     def _groups(self, trier: Trier) -> Sequence[CounterGroup]:
         link_id, address = trier.link_id, counted_as(trier.address)

@@ -40,6 +40,6 @@ def visitors_of(link_id: str) -> Turn:
     return Turn(Lane.VISITORS, link_id)
 
 
-def owner(who: Principal) -> Turn:
+def owner(principal: Principal) -> Turn:
     """What a principal changes: organisations take turns, and the principals of each."""
-    return Turn(Lane.OWNERS, who.org, who.sub)
+    return Turn(Lane.OWNERS, principal.org, principal.sub)

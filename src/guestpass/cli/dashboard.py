@@ -38,8 +38,8 @@ def open_dashboard(
     --json no browser is opened.
     """
 
-    async def invite(core: Core, who: Principal) -> str:
-        return f"{core.settings.admin_url}/open/{await core.dashboard_sessions.invite(who)}"
+    async def invite(core: Core, principal: Principal) -> str:
+        return f"{core.settings.admin_url}/open/{await core.dashboard_sessions.invite(principal)}"
 
     url = act(org, invite)
     if as_json:
@@ -67,9 +67,11 @@ def list_all(as_json: AsJSON = False) -> None:
         [
             (
                 each.id,
-                each.who.sub,
-                each.who.org,
-                "everything" if each.who.scopes == ALL_SCOPES else ", ".join(sorted(each.who.scopes)) or "nothing",
+                each.principal.sub,
+                each.principal.org,
+                "everything"
+                if each.principal.scopes == ALL_SCOPES
+                else ", ".join(sorted(each.principal.scopes)) or "nothing",
                 each.address,
                 output.moment(each.created_at),
                 output.moment(each.expires_at),
@@ -115,9 +117,9 @@ def _page_that_leads_to(url: str) -> Path:
 def _document(session: DashboardSession) -> dict[str, str | None]:
     return {
         "id": session.id,
-        "sub": session.who.sub,
-        "org": session.who.org,
-        "scope": " ".join(sorted(session.who.scopes)),
+        "sub": session.principal.sub,
+        "org": session.principal.org,
+        "scope": " ".join(sorted(session.principal.scopes)),
         "jti": session.jti,
         "address": session.address,
         "createdAt": _time(session.created_at),

@@ -43,13 +43,13 @@ Model = TypeVar("Model", bound=Given)
 class LocalBackend:
     """The use cases as an owner has them: what is given is what use cases take, the results are the API's.
 
-    It acts for `who` through `core`. Every call raises the domain's errors: Invalid, Forbidden, and NotFound for an id
-    that is not there.
+    It acts for `principal` through `core`. Every call raises the domain's errors: Invalid, Forbidden, and NotFound for
+    an id that is not there.
     """
 
-    def __init__(self, core: Core, who: Principal) -> None:
+    def __init__(self, core: Core, principal: Principal) -> None:
         self._core = core
-        self._who = who
+        self._principal = principal
         links, environments = core.links, core.environments
         # What else may be wrong with a body, as the API's calls ask for it.
         self._further: dict[type[Any], tuple[type[Any], Callable[[Any], Sequence[FieldError]]]] = {
@@ -61,108 +61,110 @@ class LocalBackend:
 
     async def environments(self) -> EnvironmentsBody:
         """All of the organisation's, by name."""
-        environments = await self._core.environments.list_all(self._who)
+        environments = await self._core.environments.list_all(self._principal)
         return EnvironmentsBody.of(environments, await self._core.findings.of(environments))
 
     async def environment(self, id: str) -> EnvironmentBody:
         """One of them."""
-        return await self._shown(await self._core.environments.get(self._who, id))
+        return await self._shown(await self._core.environments.get(self._principal, id))
 
     async def add_environment(self, new: NewEnvironment) -> EnvironmentBody:
         """Register an environment and check it."""
         body = self._read(EnvironmentRequest, as_body(new))
-        return await self._shown(await self._core.environments.add(self._who, body.as_new_environment()))
+        return await self._shown(await self._core.environments.add(self._principal, body.as_new_environment()))
 
     async def change_environment(self, id: str, change: EnvironmentChange) -> EnvironmentBody:
         """Change what is given."""
         body = self._read(EnvironmentPatch, as_patch(change.given()))
-        return await self._shown(await self._core.environments.change(self._who, id, body.as_change()))
+        return await self._shown(await self._core.environments.change(self._principal, id, body.as_change()))
 
     async def check_environment(self, id: str) -> EnvironmentBody:
         """Check it again."""
-        return await self._shown(await self._core.environments.check(self._who, id))
+        return await self._shown(await self._core.environments.check(self._principal, id))
 
     async def remove_environment(self, id: str) -> None:
         """Remove it with all its links."""
-        await self._core.environments.remove(self._who, id)
+        await self._core.environments.remove(self._principal, id)
 
     async def refused_calls(self, id: str) -> RefusedCallsBody:
         """What view-only links refused."""
-        return RefusedCallsBody.of(await self._core.environments.refused_calls(self._who, id))
+        return RefusedCallsBody.of(await self._core.environments.refused_calls(self._principal, id))
 
     async def accounts(self, environment_id: str) -> AccountsBody:
         """An environment's accounts, by name."""
-        return AccountsBody.of(await self._core.accounts.list_all(self._who, environment_id))
+        return AccountsBody.of(await self._core.accounts.list_all(self._principal, environment_id))
 
     async def put_account(
         self, environment_id: str, credentials: SignInCredentials, name: str | None
     ) -> tuple[AccountBody, bool]:
         """Keep the credentials of an Odoo user; True where the account is new."""
         body = self._read(AccountRequest, as_account(credentials, name))
-        account = await self._core.accounts.put(self._who, environment_id, body.as_credentials(), name=body.name)
+        account = await self._core.accounts.put(self._principal, environment_id, body.as_credentials(), name=body.name)
         return AccountBody.of(account), account.revision == 1
 
     async def remove_account(self, environment_id: str, name: str) -> None:
         """Forget an account."""
-        await self._core.accounts.remove(self._who, environment_id, name)
+        await self._core.accounts.remove(self._principal, environment_id, name)
 
     async def find_links(self, search: LinkSearch) -> FoundLinksBody:
         """A page of links of all environments."""
         query = read_query(LinkSearchQuery, as_query(search))
-        return FoundLinksBody.of(await self._core.links.find(self._who, query.as_search()))
+        return FoundLinksBody.of(await self._core.links.find(self._principal, query.as_search()))
 
     async def create_link(self, environment_id: str, new: NewLink) -> ShareLinkBody:
         """Make a link."""
         body = self._read(LinkRequest, as_body(new))
-        return ShareLinkBody.of(await self._core.links.create(self._who, environment_id, body.as_new_link()))
+        return ShareLinkBody.of(await self._core.links.create(self._principal, environment_id, body.as_new_link()))
 
     async def change_link(self, environment_id: str, id: str, change: LinkChange) -> ShareLinkBody:
         """Change what is given."""
         body = self._read(LinkPatch, as_patch(change.given()))
-        return ShareLinkBody.of(await self._core.links.change(self._who, environment_id, id, body.as_change()))
+        return ShareLinkBody.of(await self._core.links.change(self._principal, environment_id, id, body.as_change()))
 
     async def rotate_link(self, environment_id: str, id: str) -> ShareLinkBody:
         """Give it a new URL."""
-        return ShareLinkBody.of(await self._core.links.rotate(self._who, environment_id, id))
+        return ShareLinkBody.of(await self._core.links.rotate(self._principal, environment_id, id))
 
     async def deactivate_links(self, ids: Sequence[str]) -> DeactivatedBody:
         """Switch links off."""
-        return DeactivatedBody.of(await self._core.links.deactivate_many(self._who, ids))
+        return DeactivatedBody.of(await self._core.links.deactivate_many(self._principal, ids))
 
     async def remove_link(self, environment_id: str, id: str) -> None:
         """Remove its record."""
-        await self._core.links.remove(self._who, environment_id, id)
+        await self._core.links.remove(self._principal, environment_id, id)
 
     async def history(
         self, environment_id: str, id: str, *, kinds: Sequence[EventKind], limit: int, cursor: str | None = None
     ) -> HistoryBody:
         """A page of what happened to a link, newest first."""
         return HistoryBody.of(
-            await self._core.records.history(self._who, environment_id, id, kinds=kinds, limit=limit, cursor=cursor)
+            await self._core.records.history(
+                self._principal, environment_id, id, kinds=kinds, limit=limit, cursor=cursor
+            )
         )
 
     async def visitors(self, environment_id: str, id: str, *, limit: int, cursor: str | None = None) -> VisitorsBody:
         """A page of who came through it, those seen last first."""
-        page = await self._core.records.visitors(self._who, environment_id, id, limit=limit, cursor=cursor)
+        page = await self._core.records.visitors(self._principal, environment_id, id, limit=limit, cursor=cursor)
         return VisitorsBody.of(page, self._core.clock.now())
 
     async def end_visit(self, environment_id: str, id: str, visitor_id: str) -> None:
         """End one visit."""
-        await self._core.records.end_visit(self._who, environment_id, id, visitor_id)
+        await self._core.records.end_visit(self._principal, environment_id, id, visitor_id)
 
     async def refusals(self, environment_id: str, id: str) -> RefusalsBody:
         """Who was turned away lately, newest first."""
-        return RefusalsBody.of(await self._core.records.refusals(self._who, environment_id, id))
+        return RefusalsBody.of(await self._core.records.refusals(self._principal, environment_id, id))
 
     async def password_tries(self, environment_id: str, id: str) -> PasswordTriesBody:
         """Whether the link's password can be tried."""
         return PasswordTriesBody(
-            locked_until=await self._core.password_tries.locked_until(self._who, environment_id, id)
+            locked_until=await self._core.password_tries.locked_until(self._principal, environment_id, id)
         )
 
     async def unlock(self, environment_id: str, id: str) -> None:
         """Let everybody try the password again."""
-        await self._core.password_tries.unlock(self._who, environment_id, id)
+        await self._core.password_tries.unlock(self._principal, environment_id, id)
 
     def _read(self, model: type[Model], values: Mapping[str, Any]) -> Model:
         """What the API would understand; raises Invalid with each wrong field, as it would."""

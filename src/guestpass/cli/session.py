@@ -87,12 +87,14 @@ def installation() -> Iterator[None]:
         raise Stopped(REFUSED, f"The database can't be used: {cause}.") from None
 
 
-async def _act(settings: Settings, who: Principal, action: Callable[[Core, Principal], Awaitable[Result]]) -> Result:
+async def _act(
+    settings: Settings, principal: Principal, action: Callable[[Core, Principal], Awaitable[Result]]
+) -> Result:
     from guestpass.wiring import build_core_beside_server  # noqa: PLC0415 - as in `installation`
 
     core = await build_core_beside_server(settings, Unheard())
     try:
-        return await action(core, who)
+        return await action(core, principal)
     finally:
         await core.close()
 

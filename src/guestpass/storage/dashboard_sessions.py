@@ -19,8 +19,8 @@ class SQLDashboardSessions:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def invite(self, token_hash: bytes, who: Principal, *, until: datetime) -> None:
-        row = {"token_hash": token_hash, **_principal_values(who), "expires_at": until}
+    async def invite(self, token_hash: bytes, principal: Principal, *, until: datetime) -> None:
+        row = {"token_hash": token_hash, **_principal_values(principal), "expires_at": until}
         await self._connection.execute(insert(dashboard_invitations).values(row))
 
     async def is_invited(self, token_hash: bytes, *, now: datetime) -> bool:
@@ -38,7 +38,7 @@ class SQLDashboardSessions:
         row = {
             "id": session.id,
             "token_hash": token_hash,
-            **_principal_values(session.who),
+            **_principal_values(session.principal),
             "jti": session.jti,
             "address": session.address,
             "created_at": session.created_at,
@@ -72,8 +72,8 @@ def _is_live(now: datetime) -> ColumnElement[bool]:
     return and_(table.c.expires_at > now, not_(revoked))
 
 
-def _principal_values(who: Principal) -> dict[str, str]:
-    return {"sub": who.sub, "org": who.org, "scopes": " ".join(sorted(who.scopes))}
+def _principal_values(principal: Principal) -> dict[str, str]:
+    return {"sub": principal.sub, "org": principal.org, "scopes": " ".join(sorted(principal.scopes))}
 
 
 def _principal(row: Row[Any]) -> Principal:

@@ -28,7 +28,7 @@ async def test_an_invitation_signs_in_once(service: DashboardSessionService) -> 
     assert token is not None
     session = await service.find(token)
     assert session is not None
-    assert (session.who, session.address, session.expires_at) == (EVA, HERE, NOON + SESSION_LIFETIME)
+    assert (session.principal, session.address, session.expires_at) == (EVA, HERE, NOON + SESSION_LIFETIME)
     assert not await service.is_invited(invitation)
     assert await service.accept(invitation, HERE) is None
     assert await service.list_all() == [session]

@@ -18,7 +18,7 @@ class DashboardSession:
     """
 
     id: str
-    who: Principal
+    principal: Principal
     jti: str | None
     address: str
     created_at: datetime
@@ -28,7 +28,7 @@ class DashboardSession:
 class DashboardSessions(Protocol):
     """Where one-time invitations to the dashboard and its sessions are kept."""
 
-    async def invite(self, token_hash: bytes, who: Principal, *, until: datetime) -> None:
+    async def invite(self, token_hash: bytes, principal: Principal, *, until: datetime) -> None:
         """Keep an invitation."""
         ...
 

@@ -24,9 +24,9 @@ router = APIRouter(prefix="/api/environments/{envId}/accounts", tags=["Accounts"
     summary="List accounts",
     responses=problems(401, 403, 404, 500),
 )
-async def list_accounts(who: EnvironmentsReader, env_id: EnvironmentId, services: Services) -> AccountsBody:
+async def list_accounts(principal: EnvironmentsReader, env_id: EnvironmentId, services: Services) -> AccountsBody:
     """Returns the accounts that links of an Odoo can sign visitors in as. Needs the scope `environments:read`."""
-    return AccountsBody.of(await services.accounts.list_all(who, env_id))
+    return AccountsBody.of(await services.accounts.list_all(principal, env_id))
 
 
 @router.post(
@@ -42,7 +42,7 @@ async def list_accounts(who: EnvironmentsReader, env_id: EnvironmentId, services
     openapi_extra=request_body(AccountRequest, {"name": "demo", "login": "demo", "password": "correct horse"}),
 )
 async def add_account(
-    who: EnvironmentsWriter,
+    principal: EnvironmentsWriter,
     env_id: EnvironmentId,
     services: Services,
     response: Response,
@@ -53,7 +53,7 @@ async def add_account(
     Where there is an account of that name (or, without a name, of that login) its credentials are replaced: links go
     on with the new ones, which is how a changed password is renewed.
     """
-    account = await services.accounts.put(who, env_id, body.as_credentials(), name=body.name)
+    account = await services.accounts.put(principal, env_id, body.as_credentials(), name=body.name)
     response.status_code = 201 if account.revision == 1 else 200
     return AccountBody.of(account)
 
@@ -66,9 +66,11 @@ async def add_account(
     status_code=204,
     responses=problems(401, 403, 404, 409, 500),
 )
-async def remove_account(who: EnvironmentsWriter, env_id: EnvironmentId, name: AccountName, services: Services) -> None:
+async def remove_account(
+    principal: EnvironmentsWriter, env_id: EnvironmentId, name: AccountName, services: Services
+) -> None:
     """Forgets an account, unless active links still sign their visitors in as it: deactivate these first.
 
     Needs the scope `environments:write`.
     """
-    await services.accounts.remove(who, env_id, name)
+    await services.accounts.remove(principal, env_id, name)

@@ -27,9 +27,9 @@ router = APIRouter(prefix="/api/branding", tags=["Branding"], dependencies=DOCUM
     summary="Show the branding",
     responses=problems(401, 403, 500),
 )
-async def get_branding(who: EnvironmentsReader, services: Services) -> BrandingBody:
+async def get_branding(principal: EnvironmentsReader, services: Services) -> BrandingBody:
     """Returns how the organisation looks to its visitors. Needs the scope `environments:read`."""
-    return BrandingBody.of(await services.branding.get(who))
+    return BrandingBody.of(await services.branding.get(principal))
 
 
 @router.put(
@@ -43,7 +43,7 @@ async def get_branding(who: EnvironmentsReader, services: Services) -> BrandingB
     ),
 )
 async def put_branding(
-    who: EnvironmentsWriter,
+    principal: EnvironmentsWriter,
     services: Services,
     body: Annotated[BrandingRequest, Depends(json_body(BrandingRequest, longest=LONGEST_BRANDING))],
 ) -> BrandingBody:
@@ -53,7 +53,7 @@ async def put_branding(
     """
     logo = await _logo(body.logo) if body.logo else None
     branding = Branding(name=body.name, logo=logo, colour=body.colour, contact=body.contact)
-    return BrandingBody.of(await services.branding.put(who, branding))
+    return BrandingBody.of(await services.branding.put(principal, branding))
 
 
 @router.delete(
@@ -64,9 +64,9 @@ async def put_branding(
     status_code=204,
     responses=problems(401, 403, 500),
 )
-async def remove_branding(who: EnvironmentsWriter, services: Services) -> None:
+async def remove_branding(principal: EnvironmentsWriter, services: Services) -> None:
     """Removes name, logo, colour and contact. Needs the scope `environments:write`."""
-    await services.branding.remove(who)
+    await services.branding.remove(principal)
 
 
 async def _logo(url: str) -> Logo:

@@ -36,16 +36,16 @@ _FURTHER: Final = Further(EnvironmentPatch, lambda services, body: services.envi
     responses=problems(401, 403, 422, 500),
 )
 async def list_environments(
-    who: EnvironmentsReader, services: Services, query: Annotated[EnvironmentsQuery, Query()]
+    principal: EnvironmentsReader, services: Services, query: Annotated[EnvironmentsQuery, Query()]
 ) -> EnvironmentsBody:
     """Returns every environment of the caller's organisation, by name. Needs the scope `environments:read`.
 
     With `limit` or `cursor` a page at a time: the next is the same request with `nextCursor` as `cursor`.
     """
     if query.limit is None and query.cursor is None:
-        environments = await services.environments.list_all(who)
+        environments = await services.environments.list_all(principal)
         return EnvironmentsBody.of(environments, await services.findings.of(environments))
-    page = await services.environments.page(who, limit=query.limit or PAGE, cursor=query.cursor)
+    page = await services.environments.page(principal, limit=query.limit or PAGE, cursor=query.cursor)
     return EnvironmentsBody.of(page.items, await services.findings.of(page.items), page)
 
 
@@ -64,7 +64,7 @@ async def list_environments(
     ),
 )
 async def create_environment(
-    who: EnvironmentsWriter,
+    principal: EnvironmentsWriter,
     services: Services,
     response: Response,
     body: Annotated[EnvironmentRequest, Depends(json_body(EnvironmentRequest, further=_FURTHER))],
@@ -74,7 +74,7 @@ async def create_environment(
     It is checked before the answer, within half a minute: what was found stands in `findings`, and never prevents
     the registration.
     """
-    environment = await services.environments.add(who, body.as_new_environment())
+    environment = await services.environments.add(principal, body.as_new_environment())
     response.headers["Location"] = f"/api/environments/{environment.id}"
     return await _shown(environment, services)
 
@@ -86,9 +86,9 @@ async def create_environment(
     summary="Show an environment",
     responses=problems(401, 403, 404, 500),
 )
-async def get_environment(who: EnvironmentsReader, env_id: EnvironmentId, services: Services) -> EnvironmentBody:
+async def get_environment(principal: EnvironmentsReader, env_id: EnvironmentId, services: Services) -> EnvironmentBody:
     """Returns one environment. Needs the scope `environments:read`."""
-    return await _shown(await services.environments.get(who, env_id), services)
+    return await _shown(await services.environments.get(principal, env_id), services)
 
 
 @router.patch(
@@ -102,7 +102,7 @@ async def get_environment(who: EnvironmentsReader, env_id: EnvironmentId, servic
     ),
 )
 async def change_environment(
-    who: EnvironmentsWriter,
+    principal: EnvironmentsWriter,
     env_id: EnvironmentId,
     services: Services,
     body: Annotated[EnvironmentPatch, Depends(json_body(EnvironmentPatch, further=_FURTHER))],
@@ -112,7 +112,7 @@ async def change_environment(
     Visitors whom their link signs in to Odoo are signed in anew after another url, database or publicUrl. Where the
     change is about how the environment is reached, it is checked as when it was registered.
     """
-    return await _shown(await services.environments.change(who, env_id, body.as_change()), services)
+    return await _shown(await services.environments.change(principal, env_id, body.as_change()), services)
 
 
 @router.post(
@@ -122,9 +122,11 @@ async def change_environment(
     summary="Check an environment again",
     responses=problems(401, 403, 404, 500),
 )
-async def check_environment(who: EnvironmentsWriter, env_id: EnvironmentId, services: Services) -> EnvironmentBody:
+async def check_environment(
+    principal: EnvironmentsWriter, env_id: EnvironmentId, services: Services
+) -> EnvironmentBody:
     """Checks the environment as at its registration, within half a minute. Needs the scope `environments:write`."""
-    return await _shown(await services.environments.check(who, env_id), services)
+    return await _shown(await services.environments.check(principal, env_id), services)
 
 
 @router.get(
@@ -134,12 +136,14 @@ async def check_environment(who: EnvironmentsWriter, env_id: EnvironmentId, serv
     summary="List the refused calls of view-only links",
     responses=problems(401, 403, 404, 500),
 )
-async def list_refused_calls(who: EnvironmentsReader, env_id: EnvironmentId, services: Services) -> RefusedCallsBody:
+async def list_refused_calls(
+    principal: EnvironmentsReader, env_id: EnvironmentId, services: Services
+) -> RefusedCallsBody:
     """Returns which methods view-only links refused, most often first. Needs the scope `environments:read`.
 
     One of them that only reads is opened by `readOnlyAllow`, as `model/method`.
     """
-    return RefusedCallsBody.of(await services.environments.refused_calls(who, env_id))
+    return RefusedCallsBody.of(await services.environments.refused_calls(principal, env_id))
 
 
 @router.delete(
@@ -150,9 +154,9 @@ async def list_refused_calls(who: EnvironmentsReader, env_id: EnvironmentId, ser
     status_code=204,
     responses=problems(401, 403, 404, 500),
 )
-async def remove_environment(who: EnvironmentsWriter, env_id: EnvironmentId, services: Services) -> None:
+async def remove_environment(principal: EnvironmentsWriter, env_id: EnvironmentId, services: Services) -> None:
     """Removes an environment with all its links and cuts their visitors off. Needs the scope `environments:write`."""
-    await services.environments.remove(who, env_id)
+    await services.environments.remove(principal, env_id)
 
 
 async def _shown(environment: Environment, services: WebServices) -> EnvironmentBody:

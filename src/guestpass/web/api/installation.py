@@ -42,7 +42,7 @@ class InstallationBody(ResponseModel):
     responses=problems(401, 500),
 )
 async def get_installation(
-    request: Request, who: Annotated[Principal, Depends(authenticate)], services: Services
+    request: Request, principal: Annotated[Principal, Depends(authenticate)], services: Services
 ) -> InstallationBody:
     """Returns the version, the addresses that links are made for, and what the operator should know.
 
@@ -53,6 +53,6 @@ async def get_installation(
         public_url=services.addresses.public_url,
         link_domain=services.addresses.link_domain,
         client_address=RequestContext.of(request.scope).client_address,
-        org=who.org,
+        org=principal.org,
         findings=[WarningBody.of(each) for each in services.installation_findings()],
     )

@@ -57,14 +57,14 @@ def _holder_of(scope: Scope) -> Callable[[Request, Services, Principal], AsyncIt
     """
 
     async def check(
-        request: Request, services: Services, who: Annotated[Principal, Depends(authenticate)]
+        request: Request, services: Services, principal: Annotated[Principal, Depends(authenticate)]
     ) -> AsyncIterator[Principal]:
-        who.require(scope)
+        principal.require(scope)
         if request.method in _SAFE:
-            yield who
+            yield principal
             return
-        async with services.owner_writes.admit(who):
-            yield who
+        async with services.owner_writes.admit(principal):
+            yield principal
 
     return check
 

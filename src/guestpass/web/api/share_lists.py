@@ -24,13 +24,13 @@ router = APIRouter(prefix="/api/share-links", tags=["Share links"], dependencies
     responses=problems(401, 403, 422, 500),
 )
 async def find_share_links(
-    who: SharesReader, services: Services, query: Annotated[LinkSearchQuery, Query()]
+    principal: SharesReader, services: Services, query: Annotated[LinkSearchQuery, Query()]
 ) -> FoundLinksBody:
     """Returns links of all the organisation's environments, a page at a time. Needs the scope `shares:read`.
 
     The next page is the same request with `nextCursor` as `cursor`.
     """
-    return FoundLinksBody.of(await services.links.find(who, query.as_search()))
+    return FoundLinksBody.of(await services.links.find(principal, query.as_search()))
 
 
 @router.post(
@@ -42,7 +42,7 @@ async def find_share_links(
     openapi_extra=request_body(LinkIds, {"ids": ["k7nq2w5d3mzr4xta", "b2xw6t4hqz5mc3ka"]}),
 )
 async def deactivate_share_links(
-    who: SharesWriter, services: Services, body: Annotated[LinkIds, Depends(json_body(LinkIds))]
+    principal: SharesWriter, services: Services, body: Annotated[LinkIds, Depends(json_body(LinkIds))]
 ) -> DeactivatedBody:
     """Deactivates links of any environments in one step, as one by one. Needs the scope `shares:write`."""
-    return DeactivatedBody.of(await services.links.deactivate_many(who, body.ids))
+    return DeactivatedBody.of(await services.links.deactivate_many(principal, body.ids))

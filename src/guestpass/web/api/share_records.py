@@ -35,7 +35,7 @@ router = APIRouter(
     responses=problems(401, 403, 404, 422, 500),
 )
 async def list_history(
-    who: SharesReader,
+    principal: SharesReader,
     env_id: EnvironmentId,
     link_id: LinkId,
     services: Services,
@@ -46,7 +46,9 @@ async def list_history(
     Of changes it names the fields and never their values.
     """
     kinds = query.kind or tuple(EventKind)
-    page = await services.records.history(who, env_id, link_id, kinds=kinds, limit=query.limit, cursor=query.cursor)
+    page = await services.records.history(
+        principal, env_id, link_id, kinds=kinds, limit=query.limit, cursor=query.cursor
+    )
     return HistoryBody.of(page)
 
 
@@ -58,7 +60,7 @@ async def list_history(
     responses=problems(401, 403, 404, 422, 500),
 )
 async def count_visits(
-    who: SharesReader,
+    principal: SharesReader,
     env_id: EnvironmentId,
     link_id: LinkId,
     services: Services,
@@ -68,7 +70,7 @@ async def count_visits(
 
     From the link's creation on, but no more than the last 168 hours or 366 days.
     """
-    return VisitCountsBody.of(query.by, await services.records.visits(who, env_id, link_id, query.by))
+    return VisitCountsBody.of(query.by, await services.records.visits(principal, env_id, link_id, query.by))
 
 
 @router.get(
@@ -79,7 +81,7 @@ async def count_visits(
     responses=problems(401, 403, 404, 422, 500),
 )
 async def list_visitors(
-    who: SharesReader,
+    principal: SharesReader,
     env_id: EnvironmentId,
     link_id: LinkId,
     services: Services,
@@ -90,7 +92,7 @@ async def list_visitors(
     Of one link each worker tells 200 new visitors an hour apart for one address (in IPv6 one /64), and 2,000 for all.
     Whoever comes then is let in all the same, as one of the `others`; the link's `visits` and `visitors` count them.
     """
-    page = await services.records.visitors(who, env_id, link_id, limit=query.limit, cursor=query.cursor)
+    page = await services.records.visitors(principal, env_id, link_id, limit=query.limit, cursor=query.cursor)
     return VisitorsBody.of(page, services.clock.now())
 
 
@@ -103,14 +105,14 @@ async def list_visitors(
     responses=problems(401, 403, 404, 500),
 )
 async def end_visit(
-    who: SharesWriter, env_id: EnvironmentId, link_id: LinkId, visitor_id: VisitorId, services: Services
+    principal: SharesWriter, env_id: EnvironmentId, link_id: LinkId, visitor_id: VisitorId, services: Services
 ) -> None:
     """Ends one visit and not the link: the visitor is cut off at once. Needs the scope `shares:write`.
 
     Whoever has the link (and its password) can open it again, and is another visitor then. To prevent that, give the
     link a new URL.
     """
-    await services.records.end_visit(who, env_id, link_id, visitor_id)
+    await services.records.end_visit(principal, env_id, link_id, visitor_id)
 
 
 @router.get(
@@ -121,14 +123,14 @@ async def end_visit(
     responses=problems(401, 403, 404, 500),
 )
 async def show_password_tries(
-    who: SharesReader, env_id: EnvironmentId, link_id: LinkId, services: Services
+    principal: SharesReader, env_id: EnvironmentId, link_id: LinkId, services: Services
 ) -> PasswordTriesBody:
     """Returns until when addresses that have failed can try no more, after too many wrong passwords of all of them.
 
     Others still can. Single addresses are locked out sooner; the link's refusals and history tell of those. Needs the
     scope `shares:read`.
     """
-    return PasswordTriesBody(locked_until=await services.password_tries.locked_until(who, env_id, link_id))
+    return PasswordTriesBody(locked_until=await services.password_tries.locked_until(principal, env_id, link_id))
 
 
 @router.delete(
@@ -139,9 +141,9 @@ async def show_password_tries(
     status_code=204,
     responses=problems(401, 403, 404, 500),
 )
-async def unlock_password(who: SharesWriter, env_id: EnvironmentId, link_id: LinkId, services: Services) -> None:
+async def unlock_password(principal: SharesWriter, env_id: EnvironmentId, link_id: LinkId, services: Services) -> None:
     """Forgets all wrong passwords of a link, so that every address can try again. Needs the scope `shares:write`."""
-    await services.password_tries.unlock(who, env_id, link_id)
+    await services.password_tries.unlock(principal, env_id, link_id)
 
 
 @router.get(
@@ -151,9 +153,11 @@ async def unlock_password(who: SharesWriter, env_id: EnvironmentId, link_id: Lin
     summary="List who was turned away at a share link",
     responses=problems(401, 403, 404, 500),
 )
-async def list_refusals(who: SharesReader, env_id: EnvironmentId, link_id: LinkId, services: Services) -> RefusalsBody:
+async def list_refusals(
+    principal: SharesReader, env_id: EnvironmentId, link_id: LinkId, services: Services
+) -> RefusalsBody:
     """Returns the last 50 refusals at a link, newest first. Needs the scope `shares:read`.
 
     The page of a visitor who was turned away shows a request id; this list says the reason.
     """
-    return RefusalsBody.of(await services.records.refusals(who, env_id, link_id))
+    return RefusalsBody.of(await services.records.refusals(principal, env_id, link_id))

@@ -31,7 +31,7 @@ _OF_CHANGE: Final = Further(LinkPatch, lambda services, body: services.links.err
     response_model_exclude_unset=True,
 )
 async def list_share_links(
-    who: SharesReader,
+    principal: SharesReader,
     env_id: EnvironmentId,
     services: Services,
     query: Annotated[LinksQuery, Query()],
@@ -41,10 +41,10 @@ async def list_share_links(
     With `limit` or `cursor` a page at a time: the next is the same request with `nextCursor` as `cursor`.
     """
     if query.limit is None and query.cursor is None:
-        links = await services.links.list_all(who, env_id, query.status)
+        links = await services.links.list_all(principal, env_id, query.status)
         return ShareLinksBody(share_links=[ShareLinkBody.of(link) for link in links], total=len(links))
     limit = query.limit or PAGE
-    page = await services.links.page(who, env_id, query.status, limit=limit, cursor=query.cursor)
+    page = await services.links.page(principal, env_id, query.status, limit=limit, cursor=query.cursor)
     return ShareLinksBody(
         share_links=[ShareLinkBody.of(link) for link in page.items],
         total=page.total or 0,
@@ -64,13 +64,13 @@ async def list_share_links(
     ),
 )
 async def create_share_link(
-    who: SharesWriter,
+    principal: SharesWriter,
     env_id: EnvironmentId,
     services: Services,
     body: Annotated[LinkRequest, Depends(json_body(LinkRequest, optional=True, further=_OF_NEW_LINK))],
 ) -> ShareLinkBody:
     """Creates a new share link for an environment (token or password protected). Needs the scope `shares:write`."""
-    return ShareLinkBody.of(await services.links.create(who, env_id, body.as_new_link()))
+    return ShareLinkBody.of(await services.links.create(principal, env_id, body.as_new_link()))
 
 
 @router.get(
@@ -81,10 +81,10 @@ async def create_share_link(
     responses=problems(401, 403, 404, 500),
 )
 async def get_share_link(
-    who: SharesReader, env_id: EnvironmentId, link_id: LinkId, services: Services
+    principal: SharesReader, env_id: EnvironmentId, link_id: LinkId, services: Services
 ) -> ShareLinkBody:
     """Returns one share link. Needs the scope `shares:read`."""
-    return ShareLinkBody.of(await services.links.get(who, env_id, link_id))
+    return ShareLinkBody.of(await services.links.get(principal, env_id, link_id))
 
 
 @router.patch(
@@ -98,7 +98,7 @@ async def get_share_link(
     ),
 )
 async def change_share_link(
-    who: SharesWriter,
+    principal: SharesWriter,
     env_id: EnvironmentId,
     link_id: LinkId,
     services: Services,
@@ -108,7 +108,7 @@ async def change_share_link(
 
     A new password must be typed by visitors who are in, too. Whoever may not be let in any more is cut off.
     """
-    return ShareLinkBody.of(await services.links.change(who, env_id, link_id, body.as_change()))
+    return ShareLinkBody.of(await services.links.change(principal, env_id, link_id, body.as_change()))
 
 
 @router.post(
@@ -119,14 +119,14 @@ async def change_share_link(
     responses=problems(401, 403, 404, 500),
 )
 async def rotate_share_link(
-    who: SharesWriter, env_id: EnvironmentId, link_id: LinkId, services: Services
+    principal: SharesWriter, env_id: EnvironmentId, link_id: LinkId, services: Services
 ) -> ShareLinkBody:
     """Replaces a link's URL and keeps its record. Needs the scope `shares:write`.
 
     Whoever opens the old URL reads that the link was replaced (410); visitors who are in are cut off, and need the new
     one.
     """
-    return ShareLinkBody.of(await services.links.rotate(who, env_id, link_id))
+    return ShareLinkBody.of(await services.links.rotate(principal, env_id, link_id))
 
 
 @router.delete(
@@ -137,13 +137,13 @@ async def rotate_share_link(
     responses=problems(401, 403, 404, 500),
 )
 async def deactivate_share_link(
-    who: SharesWriter, env_id: EnvironmentId, link_id: LinkId, services: Services
+    principal: SharesWriter, env_id: EnvironmentId, link_id: LinkId, services: Services
 ) -> MessageBody:
     """Deactivates a share link (soft delete): it opens nothing from now on, its visitors are cut off, its record stays.
 
     A second time changes nothing. Needs the scope `shares:write`.
     """
-    if await services.links.deactivate(who, env_id, link_id):
+    if await services.links.deactivate(principal, env_id, link_id):
         return MessageBody(message="The share link is deactivated.")
     return MessageBody(message="The share link was deactivated before.")
 
@@ -156,6 +156,8 @@ async def deactivate_share_link(
     status_code=204,
     responses=problems(401, 403, 404, 500),
 )
-async def remove_share_link(who: SharesWriter, env_id: EnvironmentId, link_id: LinkId, services: Services) -> None:
+async def remove_share_link(
+    principal: SharesWriter, env_id: EnvironmentId, link_id: LinkId, services: Services
+) -> None:
     """Permanently removes a share link record. Needs the scope `shares:write`."""
-    await services.links.remove(who, env_id, link_id)
+    await services.links.remove(principal, env_id, link_id)

@@ -49,7 +49,7 @@ class Owner:
     @property
     def principal(self) -> Principal:
         """Whom use cases act for."""
-        return self.session.who
+        return self.session.principal
 
     @property
     def form_token(self) -> str:
@@ -58,7 +58,7 @@ class Owner:
 
     def may(self, scope: str) -> bool:
         """Whether to show what needs the scope, such as ``environments:write``; the use cases check it themselves."""
-        return Scope(scope) in self.session.who.scopes
+        return Scope(scope) in self.session.principal.scopes
 
 
 async def find_owner(request: Request, services: Services) -> Owner | None:
