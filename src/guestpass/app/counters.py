@@ -1,7 +1,7 @@
-"""Count what may be done so often and no oftener, exact over any number of workers.
+"""Rate limits that are exact over any number of workers.
 
-Something may count in several ways, and each way for several counters: it is charged to all counters of the first way
-that has room in each, or to none. What is charged may be pending: it turns out later whether it counts.
+A call gives groups of counters: it is charged to all counters of the first group in which none is used up, or to none
+at all. A charge may be pending until it is settled.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from guestpass.app.ports import Charged, Clock, Counter, Standing, Store, UnitOf
 from guestpass.app.turns import VISITORS, Turn
 
 PENDING: Final = timedelta(seconds=10)
-"""How long a charge is waited for; what is not settled by then, because a worker was killed, counts."""
+"""How long a charge may be pending; one that is not settled by then (its worker was killed) counts."""
 CounterGroup = Sequence[Counter]
 
 
 class Limit:
-    """So many in a window that begins with the first, such as ``60/10minute``, for each key of a purpose by itself.
+    """A limit such as ``60/10minute`` for each key of a purpose; the window begins with the first charge.
 
-    Keys are hashed, since they may hold addresses. Raises ValueError for a limit that can't be read.
+    Keys are hashed, since they may hold addresses. Raises ValueError for an unreadable limit.
     """
 
     def __init__(self, limit: str, purpose: str) -> None:
@@ -36,36 +36,36 @@ class Limit:
 
     def counter(self, *key: str) -> Counter:
         """The counter of a key."""
-        # Each part by itself, so that nobody who chooses one can move the border between two.
+        # Hashed separately, so that two different pairs of parts can't give the same name.
         name = self._limit.key_for(self._purpose, _digest(key[:1]), _digest(key[1:]))
         return Counter(name, self._limit.amount, self._window)
 
     def below(self, first: str) -> str:
-        """With what the names of all counters begin whose key begins so."""
+        """The name prefix of all counters whose key begins with `first`."""
         return "/".join((self._limit.namespace, self._purpose, _digest((first,)), ""))
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What was charged to which counters."""
+    """The counters that were charged."""
 
     counters: tuple[Charged, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Exhausted:
-    """No way has room: there will be some in so many seconds, or as soon as what is pending turns out not to count."""
+    """A counter of each group is used up: for `seconds`, or with `may_open` until a pending charge is refunded."""
 
     seconds: float
     may_open: bool
 
 
 async def check(work: UnitOfWork, groups: Sequence[CounterGroup], now: datetime) -> Exhausted | None:
-    """Whether no way has room, without charging anything. Whoever asks first keeps nobody from writing in vain."""
+    """Return Exhausted where nothing could be charged, else None; only reads, so it takes no write lock."""
     counters = _all(groups)
     standings = await work.counters.read(counters, now)
     if _overlong(standings, now):
-        return None  # What that means, only `charge` can say.
+        return None  # Only `charge` can correct those.
     group = _choose(groups, standings, now)
     return group if isinstance(group, Exhausted) else None
 
@@ -73,13 +73,13 @@ async def check(work: UnitOfWork, groups: Sequence[CounterGroup], now: datetime)
 async def charge(
     store: Store, clock: Clock, groups: Sequence[CounterGroup], *, pending: bool = False, turn: Turn = VISITORS
 ) -> Charge | Exhausted:
-    """Charge one to a way, in one transaction."""
+    """Charge one to the first group that allows it, in one transaction."""
     counters = _all(groups)
     async with store.writing(turn) as work:
-        now = clock.now()  # Not earlier: there may have been a wait for other writers.
+        now = clock.now()  # Read after the wait for other writers.
         standings = await work.counters.read(counters, now)
         if overlong := _overlong(standings, now):
-            # The clock was set back since, and must lock nobody out for longer than others.
+            # The clock was set back: end these windows no later than new ones would.
             await work.counters.shorten(overlong, now)
             standings = await work.counters.read(counters, now)
         group = _choose(groups, standings, now)

@@ -1,7 +1,7 @@
-"""The links that this worker has seen lately, with their environments, kept in memory and told of every change.
+"""Cache links and their environments in memory, updated with every change.
 
-A visitor's hot path only looks here. An entry is one object for as long as it is known: changes are written into
-it, so whoever holds it sees them at once.
+A visitor's hot path reads only this cache. An entry is one object for its whole life: changes are written into it, so
+everything that refers to it sees them at once.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class LinkEntry:
         account: Account | None,
         ended: frozenset[str],
     ) -> None:
-        """Write what is true now into the entry."""
+        """Update the entry."""
         self.link = link
         self.environment = environment
         self.maintenance = environment.maintenance
@@ -82,7 +82,7 @@ class LinkEntry:
         self.is_restricted = bool(self._networks)
 
     def admits(self, address: str) -> bool:
-        """Whether visitors may come from this address."""
+        """Return whether the link admits this address."""
         return not self._networks or is_within(address, self._networks)
 
     def status_at(self, now: float) -> Status:
@@ -92,7 +92,7 @@ class LinkEntry:
         return Status.ACTIVE if now < self.expires_at else Status.EXPIRED
 
     def cut(self, visitor: str | None = None) -> None:
-        """End what is open through the link, or only what this visitor has open."""
+        """Cut all exchanges and tunnels of the link, or only this visitor's."""
         for open_one in tuple(self.live):
             if visitor is None or open_one.visitor == visitor:
                 open_one.cut()
@@ -119,7 +119,7 @@ class TokenLookup:
 class LinkCache:
     """Entries by link id. `size` bounds how many are kept while nothing is open through them.
 
-    `renewed` is told of an environment that was looked at again, or whose maintenance is over: what was kept of it may
+    `renewed` is called with an environment that was checked again, or whose maintenance is over: its cached files may
     be out of date.
     """
 
@@ -151,7 +151,7 @@ class LinkCache:
         self._generation = 0
 
     def branding(self, entry: LinkEntry) -> Branding | None:
-        """How the link's organisation looks to its visitors."""
+        """The branding of the link's organisation."""
         return self._brandings.get(entry.environment.key.org)
 
     async def load(self, link_id: str) -> LinkEntry | None:
@@ -166,7 +166,7 @@ class LinkCache:
         return link_id in self._entries or self._time() < self._absent.get(link_id, 0.0)
 
     def recall(self, token: str) -> TokenLookup:
-        """What memory knows of a share token; what is not even well-formed opens nothing."""
+        """Look a share token up in memory; a malformed one is known to open nothing."""
         if not self._vault.is_well_formed(token):
             return TokenLookup(b"", is_known=True)
         return self._recall(self._vault.hash(token))
@@ -181,11 +181,11 @@ class LinkCache:
         return TokenLookup(token_hash, is_known=True, was_replaced=_is_retired(useless[1]))
 
     async def look_up(self, lookup: TokenLookup) -> TokenLookup:
-        """What is known by now of a token that was looked for in memory before, or what the database says."""
+        """Look a token up in memory again, and then in the database."""
         token_hash = lookup.token_hash
         if not token_hash or (lookup := self._recall(token_hash)).is_known:
             return lookup
-        # A crowd that opens a link at once asks the database as one: who comes second finds it in memory.
+        # One query for many concurrent openings of a link: the others find it in memory.
         async with self._finding.setdefault(token_hash, asyncio.Lock()):
             entry = await self._find(token_hash)
         was_replaced = entry is None and _is_retired(await self._record(token_hash))
@@ -204,7 +204,7 @@ class LinkCache:
                 # The link was read after its token: one that was replaced in between must not open what came then.
                 if entry is not None and await self._opened_by(token_hash) is None:
                     return None
-            # What was read before a change came may be of yesterday.
+            # Read again if a change came meanwhile.
             if generation == self._generation:
                 break
         if entry is not None:
@@ -228,11 +228,11 @@ class LinkCache:
                     yield link_id, open_one.visitor
 
     async def apply(self, changes: Sequence[Change]) -> None:
-        """Make memory agree with the database on what changed; what must end is cut before this returns."""
+        """Apply changes to the cache, and cut what must end before returning."""
         self._generation += 1
         for change in changes:
             if change.kind is ChangeKind.LINK:
-                # Its token may be another one now. The others stay known, whatever is asked in between.
+                # Its token may be another one now.
                 self._forget_tokens(change.id)
                 self._useless.clear()
         for kind, id in dict.fromkeys((change.kind, change.id) for change in changes):
@@ -244,7 +244,7 @@ class LinkCache:
                 self._brandings[id] = await self._branding(id)
 
     async def reset(self) -> None:
-        """Check everything against the database: changes may have been missed."""
+        """Reload all entries: changes may have been missed."""
         self._generation += 1
         self._tokens.clear()
         self._tokens_of.clear()
@@ -256,7 +256,7 @@ class LinkCache:
             await self._refresh(link_id)
 
     def watch(self, entry: LinkEntry, preview: VisitorPass) -> None:
-        """Cut what an owner who only looks has open when their time is over."""
+        """Cut what an owner's preview has open when PREVIEW_SECONDS are over."""
         if preview not in self._previews:
             left = max(0.0, preview.issued_at + PREVIEW_SECONDS - self._time())
             timer = asyncio.get_running_loop().call_later(left, self._end_preview, preview)
@@ -268,7 +268,7 @@ class LinkCache:
         entry.cut(preview.visitor)
 
     def clock_moved(self) -> None:
-        """Time has made a leap: end what has expired by now, and begin to wait anew for the rest."""
+        """Cut what has expired and restart all timers, after the clock was set."""
         for entry in self._entries.values():
             self._watch_expiry(entry)
         for preview in tuple(self._previews):
@@ -276,12 +276,12 @@ class LinkCache:
                 self._end_preview(preview)
 
     def cut_all(self) -> None:
-        """Cut whatever is open, and know the links all the same."""
+        """Cut everything that is open; keep the entries."""
         for entry in self._entries.values():
             entry.cut()
 
     def close(self) -> None:
-        """Forget everything and cut whatever is open."""
+        """Cut everything that is open and drop the entries."""
         for _, timer in self._previews.values():
             timer.cancel()
         self._previews.clear()
@@ -291,7 +291,7 @@ class LinkCache:
         self._entries.clear()
 
     async def _record(self, token_hash: bytes) -> TokenRecord | None:
-        """What a token leads to; what opens nothing is remembered for a moment, so that a flood of it costs nothing."""
+        """Read a token's record; remember tokens that open nothing for a moment, so that a flood costs no queries."""
         now, generation = self._time(), self._generation
         known = self._useless.get(token_hash)
         if known is not None and now < known[0]:
@@ -326,7 +326,7 @@ class LinkCache:
             self._drop(link_id)
             if len(self._absent) >= _USELESS_KEPT:
                 self._absent.clear()
-            # A browser that holds the pass of a link that is gone asks on with each image of its page.
+            # A browser with the pass of a removed link sends it with each image of a page.
             self._absent[link_id] = self._time() + _USELESS_SECONDS
             return None
         self._brandings[environment.key.org] = branding
@@ -352,7 +352,7 @@ class LinkCache:
                 self._store_entry(entry.link, environment, http_only, account, entry.ended)
 
     def _shared(self, environment: Environment, http_only: frozenset[bytes]) -> tuple[Environment, frozenset[bytes]]:
-        """The same, as an object that another link to the environment holds already."""
+        """Return the equal objects of another entry of the environment, to share memory."""
         sibling = next(iter(self._by_environment.get(environment.key, ())), None)
         if sibling is not None:
             held = self._entries[sibling]
@@ -435,7 +435,7 @@ class LinkCache:
 
 
 def _admits_less(link: ShareLink, before: ShareLink) -> bool:
-    """Whether what is open may be somebody's who is not let in now, or is from before they could do less."""
+    """Return whether the link now admits fewer visitors, or lets them do less."""
     return (
         link.version != before.version
         or link.access is not before.access

@@ -1,4 +1,4 @@
-"""Tell open pages what has changed, so that they ask for it again."""
+"""Publish what has changed to open pages, which then reload it."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def link_topic(id: str) -> str:
 
 
 class Subscription:
-    """What one open page has not heard yet: topics, each once however often it was told.
+    """The topics that one open page has not received yet, each once.
 
-    `mark` is up to which change everything was heard: where a page may go on from that has lost its connection.
+    `mark` is the last change that was received: a page that has lost its connection resumes there.
     """
 
     def __init__(self, mark: str) -> None:
@@ -41,14 +41,14 @@ class Subscription:
         self._has_topics = asyncio.Event()
 
     def publish(self, topics: Iterable[str], mark: str) -> None:
-        """What changed up to `mark`, which may be nothing of theirs."""
+        """Add the topics of changes up to `mark`; may be none."""
         self._newest = mark
         self._topics.update(dict.fromkeys(topics))
         if self._topics:
             self._has_topics.set()
 
     async def receive(self, seconds: float) -> tuple[str, ...]:
-        """What was told since the last call, as soon as there is something; nothing after so many seconds."""
+        """Wait for topics and return all since the last call; empty after the timeout in seconds."""
         try:
             async with asyncio.timeout(seconds):
                 await self._has_topics.wait()
@@ -61,10 +61,10 @@ class Subscription:
 
 
 class LiveFeed:
-    """Turns the changes of all processes into topics for those who listen, each in one organisation.
+    """Turn the changes of all processes into topics for subscribers, each of one organisation.
 
-    `mark` names a moment by the number of the newest change, so that every worker understands it: a page that one
-    worker made listens at another. `number` is the newest change that this process knows to have been applied.
+    A `mark` is the number of the newest change, which is the same in every worker: a page that one worker rendered may
+    subscribe at another. `number` returns the newest change that this process has applied.
     """
 
     def __init__(self, store: Store, number: Callable[[], int]) -> None:
@@ -75,14 +75,14 @@ class LiveFeed:
 
     @property
     def mark(self) -> str:
-        """The present moment."""
+        """The number of the newest change, as text."""
         return str(max(self._applied, self._number()))
 
     @contextmanager
     def subscribe(self, org: str, since: str) -> Iterator[Subscription]:
-        """Listen to an organisation; where something may have changed after the mark `since`, RESYNC comes first.
+        """Subscribe to an organisation; where changes after the mark `since` may be missing, RESYNC comes first.
 
-        A mark that is ahead of us is of a worker that knows more, or of a database that an older copy has replaced.
+        A mark ahead of ours is from a worker that has applied more, or from before a backup was restored.
         """
         known = _number(since)
         subscription = Subscription(since if known is not None else "")
@@ -95,7 +95,7 @@ class LiveFeed:
             del self._subscriptions[subscription]
 
     async def apply(self, changes: Sequence[Change]) -> None:
-        """Tell of changes; costs next to nothing while nobody listens."""
+        """Publish changes; returns at once while there are no subscribers."""
         self._applied = changes[-1].number
         mark = str(self._applied)
         if not self._subscriptions:
@@ -116,11 +116,11 @@ class LiveFeed:
                 topics = (LINKS, link_topic(id), environment_topic(link.environment.id))
                 topics_of.setdefault(link.environment.org, {}).update(dict.fromkeys(topics))
         for subscription, org in self._subscriptions.items():
-            # Nobody knows any more whose it was; that some link is gone tells nothing.
+            # A removed link's organisation is unknown, so publish it to all; it names no link.
             subscription.publish((*topics_of.get(org, ()), *((LINKS, ENVIRONMENTS) if gone else ())), mark)
 
     async def reset(self) -> None:
-        """Nobody knows what changed, and numbers may have gone back."""
+        """Publish RESYNC: changes were missed, and their numbers may have gone back."""
         self._applied = 0
         for subscription in self._subscriptions:
             subscription.publish((RESYNC,), self.mark)

@@ -19,12 +19,12 @@ from guestpass.domain.reasons import WHY_ENDED, Reason
 from guestpass.domain.visitor_pass import VisitorPass
 
 _OF_PASSWORDS: Final = {Reason.PASSWORD_WRONG, Reason.TRIES_USED_UP}
-# Seconds between looks at tries that others are making, ten together: as long as those are waited for.
+# Seconds between checks whether a pending try was refunded; ten in all, which is how long tries are pending.
 _PAUSES: Final = (0.02, 0.04, 0.08, 0.16, 0.2, *(0.5 for _ in range(19)))
 
 
 class VisitorGone(GuestpassError):
-    """Whoever sent the password has not waited for the answer."""
+    """The client closed the connection before the answer."""
 
 
 class OpeningRefused(GuestpassError):
@@ -32,7 +32,7 @@ class OpeningRefused(GuestpassError):
 
     `reason` is one of UNKNOWN_LINK, LINK_REPLACED, LINK_DEACTIVATED, LINK_EXPIRED, ADDRESS_REFUSED, PASSWORD_NEEDED,
     PASSWORD_WRONG, TRIES_USED_UP, LINK_FULL, LINK_OVERRUN and UNAVAILABLE; `link` is None for the first alone.
-    `retry_after` are the seconds until it can be tried again, where it can't be now.
+    `retry_after` is the number of seconds to wait, where a retry is refused until then.
     """
 
     def __init__(self, reason: Reason, link: ShareLink | None = None, *, retry_after: float | None = None) -> None:
@@ -43,7 +43,7 @@ class OpeningRefused(GuestpassError):
 
 
 class PasswordLogin:
-    """What a visitor does before anything is forwarded."""
+    """Check a link's password and let the visitor in."""
 
     def __init__(
         self,
@@ -74,11 +74,11 @@ class PasswordLogin:
         request_id: str,
         user_agent: str,
     ) -> ShareLink:
-        """Check a link's password and return the link; a link without one opens with any.
+        """Check a link's password and return the link; without one, any password opens it.
 
-        `passes` are those that came with it, whatever they are worth, and `is_there` says whether the client waits
-        still. A wrong password is one of the link's refusals, with the address that it came from; the password itself
-        is not kept. Raises OpeningRefused, TooManyWaiting, and VisitorGone.
+        `passes` are the request's, valid or not; `is_there` returns whether the client is still connected. A wrong
+        password is recorded among the link's refusals, without the password. Raises OpeningRefused, TooManyWaiting and
+        VisitorGone.
         """
         async with self._store.reading() as work:
             link = await self._open_link(work, token, client_address)
@@ -111,14 +111,14 @@ class PasswordLogin:
         exhausted: Exhausted | None,
         is_there: Callable[[], Awaitable[bool]],
     ) -> ShareLink:
-        """Try a password once there is a turn for it; raises as `login`."""
+        """Wait for a turn and try the password; raises as `login`."""
         for pause in _PAUSES:
-            # Who has none left need not wait for a turn, and takes none from others.
+            # Without a try left, take no turn.
             if exhausted is None or exhausted.may_open:
                 async with self._hasher.turn(trier.link_id, counted_as(trier.address)):
                     if not await is_there():
                         raise VisitorGone("The client has gone.")
-                    # It may have changed while this waited.
+                    # The link may have changed during the wait.
                     link, exhausted = await self._read(token, trier)
                     if link.password_hash is None:
                         return link
@@ -144,12 +144,12 @@ class PasswordLogin:
         return False
 
     async def _read(self, token: str, trier: Trier) -> tuple[ShareLink, Exhausted | None]:
-        """The link as it is now, and whether there is no try left; raises OpeningRefused."""
+        """Read the link anew, and whether its tries are exhausted; raises OpeningRefused."""
         async with self._store.reading() as work:
             return await self._open_link(work, token, trier.address), await self._tries.check(work, trier)
 
     def distinguish(self, link: ShareLink, client_address: str) -> bool:
-        """Whether what is kept tells a new visitor apart from others; who takes a place always is."""
+        """Return whether to count a new visitor individually; always where they take a place."""
         return link.max_visitors is not None or self._visits.distinguish(link.id, client_address)
 
     async def let_in(
@@ -163,9 +163,9 @@ class PasswordLogin:
         request_id: str,
         user_agent: str,
     ) -> None:
-        """Give a visitor their place, where the link lets so many in.
+        """Take a place for the visitor, where the link has `max_visitors`.
 
-        Raises OpeningRefused where it is full or not as it was any more, and VisitorGone.
+        Raises OpeningRefused where it is full or has changed since, and VisitorGone.
         """
         now = self._clock.now()
         try:
@@ -194,18 +194,18 @@ class PasswordLogin:
             raise VisitorGone("The client has gone.")
 
     async def leave(self, passes: Sequence[VisitorPass], instead: VisitorPass) -> None:
-        """End the visits of passes that another one takes the place of in a browser."""
+        """End the visits of passes that `instead` replaces in the browser."""
         same = instead.link_id, instead.visitor
         await self._visitor_slots.leave(
             [each for each in passes if (each.link_id, each.visitor) != same and not each.is_preview]
         )
 
     async def _open_link(self, work: UnitOfWork, token: str, client_address: str) -> ShareLink:
-        """The link, where it lets in who comes from this address; raises OpeningRefused."""
+        """Return the link if it admits this address; raises OpeningRefused."""
         link = await self._link(work, token)
         if (ended := WHY_ENDED.get(link.status(self._clock.now()))) is not None:
             raise OpeningRefused(ended, link)
-        # The ladder has looked at the public listener; here comes in what the owners' brings too.
+        # Admission checked the public listener; requests of the admin listener come here too.
         if link.allowed_ips and not is_within(client_address, read_networks(link.allowed_ips)):
             raise OpeningRefused(Reason.ADDRESS_REFUSED, link)
         return link
@@ -223,7 +223,7 @@ class PasswordLogin:
 
 
 async def _known_visitor(work: UnitOfWork, link: ShareLink, passes: Sequence[VisitorPass]) -> str | None:
-    """Who this is, where one of the passes shows that they were in before and their owner has not sent them out."""
+    """Return the visitor of the first of these passes for the link whose visit was not ended; None without one."""
     own = [each.visitor for each in passes if each.link_id == link.id and not each.is_preview]
     ended = await work.places.ended_of(link.id, own)
     return next((visitor for visitor in own if visitor not in ended), None)

@@ -1,13 +1,13 @@
 """How often a link's password may be tried: decision 26.
 
-A try is charged before the slow hash, so that nobody gets more by being quick, and given back where it was right. There
-are three ways to be let try, and each is used up without the others:
+A try is charged before the slow hash, so that concurrent tries count too, and refunded where the password was right. It
+is charged to the first of three budgets that has some left:
 
-1. Who was in before, as the pass in their browser shows, has a few tries a day of their own, wherever they are.
-2. So has each address that has not failed lately, as long as the networks around it have not used up theirs.
-3. Whoever has failed more often than that shares the link's budget with all others who have.
+1. A visitor whose browser holds a pass has a few tries a day, from any address.
+2. An address without recent failures has a few, as long as the networks around it have some left.
+3. All others share the link's budget.
 
-No address has more than `of_address` by the latter two together.
+Budgets 2 and 3 together give an address at most `of_address`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.link import EventKind, LinkEvent
 from guestpass.domain.networks import counted_as, networks_around
 
-_US: Final = "guestpass"  # as the actor of what nobody did
+_US: Final = "guestpass"  # the actor of events that no owner caused
 
-# People mistype, so that it is not one; the numbers of decision 26 follow from these.
+# More than one, since people mistype; decision 26 derives its numbers from these.
 _OF_VISITOR: Final = Limit("5/day", "password-visitor")
 _OF_VISITORS: Final = Limit("50/day", "password-visitors")
 _FIRST: Final = Limit("3/day", "password-first")
@@ -36,13 +36,13 @@ _FIRST_OF_NETWORK: Final[Mapping[str, Limit]] = {
     length: Limit(limit, "password-network")
     for length, limit in {"24": "64/day", "56": "12/day", "48": "48/day", "32": "1024/day"}.items()
 }
-# Beyond that a history tells nobody anything new.
+# More events of this kind in a history would be noise.
 _NOTED: Final = Limit("24/day", "password-noted")
 
 
 @dataclass(frozen=True, slots=True)
 class Trier:
-    """Who tries: at which link, from which address, and as which visitor where they were in before."""
+    """Who tries: the link, the address, and the visitor where a pass shows one."""
 
     link_id: str
     address: str
@@ -50,7 +50,7 @@ class Trier:
 
 
 class PasswordTries:
-    """The tries of all links, exact over any number of workers.
+    """Limit the tries at all links, exact over any number of workers.
 
     `of_address` and `of_link` are limits such as ``10/15minute``.
     """
@@ -62,18 +62,18 @@ class PasswordTries:
         self._of_link = Limit(of_link, "password-link")
 
     async def check(self, work: UnitOfWork, trier: Trier) -> Exhausted | None:
-        """Whether there is no try left; None where there may be one."""
+        """Return Exhausted where no try is left, else None."""
         return await check(work, self._groups(trier), self._clock.now())
 
     async def charge(self, trier: Trier) -> Charge | Exhausted:
-        """Take a try, which `settle` must be told the end of; nothing is taken where there is none."""
+        """Charge a try, which must be passed to `settle`; returns Exhausted where none is left."""
         turn = visitors_of(trier.link_id)
         return await charge(self._store, self._clock, self._groups(trier), pending=True, turn=turn)
 
     async def settle(self, trier: Trier, charged: Charge, *, right: bool) -> None:
-        """Give a try back where the password was right.
+        """Settle a try: refund it where the password was right.
 
-        The last one that there is becomes part of the link's history where it was wrong.
+        A wrong one that uses up a budget is added to the link's history.
         """
         async with self._store.writing(visitors_of(trier.link_id)) as work:
             now = self._clock.now()
@@ -82,7 +82,7 @@ class PasswordTries:
                 await self._note_used_up(work, trier, standings, now)
 
     async def locked_until(self, principal: Principal, environment_id: str, link_id: str) -> datetime | None:
-        """Until when addresses that have failed get no more tries; None where they do. Raises NotFound."""
+        """When the link's used-up budget of tries renews; None where some are left. Raises NotFound."""
         principal.require(Scope.SHARES_READ)
         counter, now = self._of_link.counter(link_id), self._clock.now()
         async with self._store.reading() as work:
@@ -91,7 +91,7 @@ class PasswordTries:
         return min(standing.ends_at, now + counter.window) if standing.counted >= counter.amount else None
 
     async def unlock(self, principal: Principal, environment_id: str, link_id: str) -> None:
-        """Give everybody all tries again; raises NotFound."""
+        """Reset all tries at a link; raises NotFound."""
         principal.require(Scope.SHARES_WRITE)
         limits = (self._of_address, self._of_link, _FIRST, *_FIRST_OF_NETWORK.values(), _OF_VISITOR, _OF_VISITORS)
         async with self._store.writing(owner(principal)) as work:
@@ -122,16 +122,16 @@ class PasswordTries:
             (self._of_link.counter(trier.link_id), "link"),
         ):
             standing, noted = standings.get(counter), _NOTED.counter(trier.link_id, whose)
-            # It counts up by one wrong password after the other, so that this is so once in a window.
+            # Tries count up one by one, so this is true once in a window.
             if standing is None or standing.counted != counter.amount:
                 continue
             if (await work.counters.read([noted], now))[noted].spent < noted.amount:
                 await work.counters.add([noted], now)
-                # From where, the link's refusals tell, which are forgotten in time.
+                # Without the address: the link's refusals have it, and those are deleted in time.
                 await self._note(work, LinkEvent(trier.link_id, now, EventKind.LOCKED, _US))
 
     @staticmethod
     async def _note(work: UnitOfWork, event: LinkEvent) -> None:
         await work.visits.add_events([event])
-        # Nothing that rules has changed, but whoever looks at the link should see it.
+        # For open pages: no rule has changed.
         await work.changes.append(ChangeKind.VISIT, event.link_id)

@@ -1,7 +1,7 @@
-"""Tell Odoos that sessions of ours are over, until they have heard it.
+"""End sessions at Odoo, retrying until it answers.
 
-What is to be told lies in the database, written in the transaction that ended the session. A session that could not be
-written down at all is told from this worker's memory.
+Sign-outs are queued in the database by the transaction that ends the session. A session that could not be stored at all
+is ended from this worker's memory.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from guestpass.domain.environment import OdooAddress
 
 ROUND_SECONDS: Final = 2.0
 RETRY_FOR: Final = timedelta(days=7)
-"""How long an Odoo is told again. By then it has forgotten a session that nobody used, which is what it does itself."""
+"""How long a sign-out is retried. By then Odoo itself has dropped a session that nobody used."""
 FIRST_PAUSE: Final = timedelta(seconds=5)
-"""How long an Odoo is left alone that did not listen; twice as long each time."""
+"""The pause after the first failure at an Odoo; doubled with each further one."""
 LONGEST_PAUSE: Final = timedelta(hours=1)
 CLAIM: Final = timedelta(minutes=2)
-"""How long a worker may take for CLAIMED sessions before another tells of them too, which does no harm."""
+"""How long a worker may take for CLAIMED sessions before another ends them too, which does no harm."""
 CLAIMED: Final = 5
 ADDRESSES_AT_ONCE: Final = 50
-"""How many Odoos a worker tells at the same time, one session after the other at each."""
+"""How many Odoos a worker signs out of concurrently, one session after the other at each."""
 KEPT_FOR_ADDRESS: Final = 10_000
-"""How many sessions are kept for an Odoo that does not listen."""
+"""How many sessions are queued for an Odoo that does not answer."""
 REMEMBERED: Final = 1_000
-"""How many sessions are told from memory, while the database can't be written."""
+"""How many sessions are kept in memory while the database can't be written."""
 _NO_LINK: Final = ""
 _log = structlog.get_logger(__name__)
 
 
 def session_context(link_id: str, visitor: str) -> str:
-    """What a session's sealed id is bound to: another visitor's row can't be opened in its place."""
+    """The context that seals a session's id, so that it opens in this visitor's row alone."""
     return f"odoo-session:{link_id}:{visitor}"
 
 
@@ -60,11 +60,11 @@ class SignOuts:
         self._failing = False
 
     def wake(self) -> None:
-        """Something was ended: tell it now."""
+        """Begin the next round now: a session was ended."""
         self._woken.set()
 
     async def end(self, at: OdooAddress, id: str) -> None:
-        """End a session that nobody has written down: now, or later where Odoo does not listen."""
+        """End a session that is not stored: now, or later where Odoo does not answer."""
         with self.ending_what_fails(at, id):
             try:
                 await self._authenticator.sign_out(at, id)
@@ -73,7 +73,7 @@ class SignOuts:
                     await self.record(work, at, id)
 
     async def record(self, work: UnitOfWork, at: OdooAddress, id: str) -> None:
-        """Write down that a session is to be ended which is in no row."""
+        """Queue the end of a session that has no row."""
         visitor = self._entropy.bytes(16).hex()
         sealed = self._sealer.seal(id, session_context(_NO_LINK, visitor))
         await work.odoo_sign_outs.add(at, _NO_LINK, visitor, sealed, self._clock.now())
@@ -81,7 +81,7 @@ class SignOuts:
 
     @contextmanager
     def ending_what_fails(self, at: OdooAddress, id: str) -> Iterator[None]:
-        """Whatever is raised in the block, the session is ended: it was made, and nobody has written it down."""
+        """End the session if the block raises, since then it exists at Odoo and is not stored."""
         try:
             yield
         except BaseException:
@@ -93,7 +93,7 @@ class SignOuts:
             raise
 
     async def run(self) -> None:
-        """Tell what there is to tell, until cancelled. An Odoo that hangs holds up nobody else's."""
+        """End queued sessions until cancelled. An Odoo that hangs does not delay the others."""
         async with asyncio.TaskGroup() as tasks:
             while True:
                 with suppress(TimeoutError):
@@ -103,12 +103,12 @@ class SignOuts:
                 await self._try(self._begin(tasks))
 
     async def end_due(self) -> None:
-        """One round of `run`; returns when each Odoo was told, or did not listen."""
+        """Run one round of `run`; return when each Odoo has answered or failed."""
         async with asyncio.TaskGroup() as tasks:
             await self._try(self._begin(tasks))
 
     async def write_down(self) -> None:
-        """Leave to others what only this worker knows of."""
+        """Move sessions from memory to the queue in the database."""
         if not self._remembered:
             return
         remembered = tuple(self._remembered)
@@ -121,7 +121,7 @@ class SignOuts:
     async def _try(self, work: Coroutine[None, None, None]) -> None:
         try:
             await work
-        except Exception:  # noqa: BLE001 -- whatever the database raises, it is tried again
+        except Exception:  # noqa: BLE001 -- database errors are retried in the next round
             if not self._failing:
                 _log.exception("odoo_sessions_not_ended", remedy="check the database; it is tried again")
             self._failing = True
@@ -159,7 +159,7 @@ class SignOuts:
             self._remembered.remove(remembered)
 
     async def _end_at(self, at: OdooAddress) -> None:
-        """Tell one Odoo of all that is due there, until it does not listen."""
+        """End all sessions that are due at one Odoo, until it does not answer."""
         while True:
             now = self._clock.now()
             async with self._store.writing(BACKGROUND) as work:
@@ -205,7 +205,7 @@ class SignOuts:
             )
 
     def _opened(self, sign_out: OdooSignOut) -> str | None:
-        """The session's id; None where another SECRET_KEY sealed it, so that nobody can end it any more."""
+        """Return the session's id; None where another SECRET_KEY sealed it, so that it can't be ended."""
         try:
             return self._sealer.open(sign_out.sealed, session_context(sign_out.link_id, sign_out.visitor))
         except ValueError:

@@ -1,7 +1,7 @@
-"""Odoo sessions of visitors who are signed in by their link: made, kept, followed and ended here.
+"""Make, keep and end the Odoo sessions of visitors whom their link signs in.
 
-A visitor never sees the session's id. It lies encrypted in the database, one row for each link and visitor, and in
-this worker's memory; whoever writes to the row says which revision he knew.
+Visitors never see a session's id. It is stored encrypted, in one row for each link and visitor, and cached in this
+worker's memory; updates of a row name the revision that they replace.
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 SIGN_INS: Final = "60/10minute"
-"""How many sign-ins one link and address have: an office behind one address brings forty people at once."""
+"""The limit of sign-ins for a link and address: an office behind one address may bring forty people at once."""
 CLAIM: Final = timedelta(seconds=30)
 """How long a worker may take for one sign-in before another may try."""
 WAIT: Final = timedelta(seconds=20)
 """How long a request waits for a sign-in that another worker makes."""
 RETRY_REFUSED: Final = timedelta(seconds=60)
-"""How long an account that Odoo refused is left alone, so that Odoo does not shut its door to everybody."""
+"""How long an account that Odoo refused is not tried, so that Odoo does not throttle our address."""
 SWEEP_SECONDS: Final = 2.0
 SCANNED_AT_ONCE: Final = 500
-"""How many sessions are looked at in one round whether they are over, besides those that are known to be."""
+"""How many rows one round scans for sessions that are over, besides those known to be."""
 _ENDED_AT_ONCE: Final = 50
-# Of so many changed links is remembered that they did; what ends with others is met with by and by.
+# Changed links to remember; sessions that end with others are found by the scan.
 _MAX_CHANGED_LINKS: Final = 10_000
 _BEFORE_ALL: Final[SessionKey] = ("", "")
-# A crowd that comes when the password was changed a moment ago must not make more failures than Odoo bears, which is 5.
+# After a password change a crowd must not cause as many failures as Odoo throttles at, which is 5.
 _AT_ONCE: Final = 2
 _POLL_SECONDS: Final = 0.05
 _KEPT: Final = 20_000
@@ -66,7 +66,7 @@ _log = structlog.get_logger(__name__)
 
 
 class NoSession(GuestpassError):
-    """A visitor could not be signed in; `reason` is what he is told."""
+    """A visitor could not be signed in; `reason` is what they are shown."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(f"The visitor was not signed in: {reason}.")
@@ -75,7 +75,7 @@ class NoSession(GuestpassError):
 
 @dataclass(frozen=True, slots=True)
 class VisitorSession:
-    """A session as a worker knows it; `id` is the secret that Odoo's cookie holds, `environment` where it was made."""
+    """A session in memory; `id` is the secret value of Odoo's cookie, `environment` where it was made."""
 
     id: bytes = field(repr=False)
     revision: int
@@ -87,7 +87,7 @@ class VisitorSession:
 
 @dataclass(frozen=True, slots=True)
 class _Sweep:
-    """What a round found to be over, and where the next one goes on; `is_full` where more may be known to be over."""
+    """The sessions that a round found over, and where the next scan starts; `is_full` if more are known."""
 
     over: frozenset[SessionKey]
     is_full: bool
@@ -95,7 +95,7 @@ class _Sweep:
 
 
 class VisitorSessions:
-    """The sessions of one worker's visitors."""
+    """Make, cache and end visitors' sessions, in each worker."""
 
     def __init__(
         self,
@@ -119,14 +119,14 @@ class VisitorSessions:
         self._sign_in_slots: WeakValueDictionary[tuple[EnvironmentKey, str | None], asyncio.Semaphore] = (
             WeakValueDictionary()
         )
-        # Links that changed; until when those that expired were looked for; and where the look at all of them is.
+        # Links that changed, until when expired ones were handled, and where the scan of all rows goes on.
         self._changed_links: set[str] = set()
         self._expired_until = clock.now()
         self._stopped_at = _BEFORE_ALL
         self._failing = False
 
     def peek(self, entry: LinkEntry, visitor: str) -> VisitorSession | None:
-        """The visitor's session if memory has one that fits link, account and environment as they are now."""
+        """Return the cached session if it fits link, account and environment as they are now."""
         known = self._known.get((entry.link.id, visitor))
         return known if known is not None and _fits(known, entry) else None
 
@@ -140,11 +140,11 @@ class VisitorSessions:
         instead_of: VisitorSession | None = None,
         readmit: Callable[[], Reason | None] = lambda: None,
     ) -> VisitorSession:
-        """The visitor's session: from memory, from the database, or by signing in; raises NoSession.
+        """Return the visitor's session: from memory, from the database, or by signing in; raises NoSession.
 
-        `instead_of` is one that Odoo has ended. `address` is the visitor's, for the budget and for Odoo's log.
-        `ends_at` is when their pass is over, where that is sooner than the link. `readmit` is asked before anybody is
-        signed in: why the visitor may not be, None where they may.
+        `instead_of` is a session that Odoo has ended. `address` is the visitor's, for the budget and Odoo's log.
+        `ends_at` is when their pass ends, if before the link. `readmit` is called before a sign-in and returns why
+        the visitor must be refused, or None.
         """
         async with self._turn((entry.link.id, visitor)):
             known = self.peek(entry, visitor)
@@ -165,7 +165,7 @@ class VisitorSessions:
                         session = await self._claim_and_sign_in(
                             entry, environment, visitor, address, row, ends_at, readmit
                         )
-                    # Whatever it was made for may have changed while it was written down.
+                    # Link, account or environment may have changed meanwhile.
                     if session is not None and _fits(session, entry):
                         return session
                 if self._clock.now() >= give_up:
@@ -173,9 +173,9 @@ class VisitorSessions:
                 await asyncio.sleep(_POLL_SECONDS)
 
     async def moved(self, link_id: str, visitor: str, before: VisitorSession, id: bytes) -> None:
-        """Odoo gave the session another id: write it down for all workers.
+        """Store the new id that Odoo gave the session, for all workers.
 
-        Where another worker has written a newer one meanwhile, that one counts. Where the session was ended, this is.
+        Where another worker has stored a newer one, that one counts. Where the session was ended, end the new id too.
         """
         after, text, at = replace(before, id=id, revision=before.revision + 1), id.decode("latin-1"), before.environment
         sealed = self._sealer.seal(text, session_context(link_id, visitor))
@@ -192,7 +192,7 @@ class VisitorSessions:
             self._known.pop((link_id, visitor), None)
 
     async def end(self, entry: LinkEntry, visitor: str) -> None:
-        """End the visitor's session; Odoo is told soon."""
+        """End the visitor's session, and soon at Odoo too."""
         async with self._store.writing(visitors_of(entry.link.id)) as work:
             if await work.odoo_sessions.end(entry.link.id, visitor, self._clock.now()):
                 await work.changes.append(ChangeKind.ODOO_SESSION, f"{entry.link.id}/{visitor}")
@@ -200,23 +200,23 @@ class VisitorSessions:
         self._sign_outs.wake()
 
     def apply(self, changes: Sequence[Change]) -> None:
-        """Forget what other workers have changed."""
+        """Drop cached sessions that changed, and note changed links."""
         for change in changes:
             if change.kind is ChangeKind.ODOO_SESSION:
                 link_id, _, visitor = change.id.partition("/")
                 known = self._known.get((link_id, visitor))
-                # What this worker wrote itself comes by here too; reading it again is cheaper than knowing.
+                # Includes this worker's own writes; reading those again is cheaper than tracking them.
                 if known is not None:
                     del self._known[link_id, visitor]
             elif change.kind is ChangeKind.LINK and len(self._changed_links) < _MAX_CHANGED_LINKS:
                 self._changed_links.add(change.id)
 
     def forget_all(self) -> None:
-        """Changes may have been missed: read everything anew."""
+        """Clear the cache: changes may have been missed."""
         self._known.clear()
 
     async def run(self) -> None:
-        """End the sessions of links that are over, until cancelled. Over several workers each is ended once."""
+        """End sessions that are over, until cancelled. Over all workers, each is ended once."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             try:
@@ -229,10 +229,10 @@ class VisitorSessions:
                 self._failing = False
 
     async def end_finished(self) -> int:
-        """One round of `run`; says how many were ended.
+        """Run one round of `run`; return how many were ended.
 
-        Ended at once is what links end with that changed or expired. Whatever else there is, or was not heard of, is
-        met by going through all sessions, a few in each round, so that a round costs as much as it ends and no more.
+        Sessions of links that changed or expired end at once. All others are found by a scan of the table, a few rows
+        in each round.
         """
         now = self._clock.now()
         changed, self._changed_links = self._changed_links, set()
@@ -241,7 +241,7 @@ class VisitorSessions:
                 sweep = await self._find_finished(work, changed, now)
             ended: list[SessionKey] = []
             if sweep.over:
-                # Others may just have ended what was found, and there may be more; only one can write.
+                # Find again under the write lock: other workers may have ended some.
                 async with self._store.writing(BACKGROUND) as work:
                     sweep = await self._find_finished(work, changed, now)
                     ended = await work.odoo_sessions.end_finished(sweep.over, now)
@@ -285,9 +285,9 @@ class VisitorSessions:
         ends_at: datetime | None,
         readmit: Callable[[], Reason | None],
     ) -> VisitorSession | None:
-        """Sign the visitor in if nobody else is about to; None where somebody is. Raises NoSession.
+        """Claim the row and sign the visitor in; raises NoSession.
 
-        None also where `environment` is what memory had, and it has changed since.
+        Returns None where another worker holds the claim, or where `environment` is out of date.
         """
         named = entry.account
         if named is None:
@@ -309,7 +309,7 @@ class VisitorSessions:
                 return None
             if not await work.odoo_sessions.claim(wanted, claim=claim, now=now, until=now + CLAIM):
                 return None
-            # Memory may not have heard yet that Odoo refused the account a moment ago.
+            # Read it, since memory may not know yet that Odoo has refused it.
             account = await work.accounts.get(environment.key, named.name)
         try:
             id = await self._sign_in(entry, environment, account, address, readmit)
@@ -320,7 +320,7 @@ class VisitorSessions:
                 await work.odoo_sessions.release(entry.link.id, visitor, claim=claim)
             raise
         if revision is None:
-            # It took so long that somebody else was let in, or the visit was ended meanwhile.
+            # The claim ran out or the visit was ended meanwhile.
             raise NoSession(Reason.UNAVAILABLE)
         session = VisitorSession(
             id=id.encode("latin-1"),
@@ -343,7 +343,7 @@ class VisitorSessions:
     ) -> str:
         """Sign in at Odoo; raises NoSession."""
         if account is None or entry.account is None or account.revision != entry.account.revision:
-            # The owner has just changed it; memory hears of that in a moment.
+            # The owner has just changed it; the cache is updated in a moment.
             raise NoSession(Reason.UNAVAILABLE)
         key = account.environment
         if account.refused_at is not None:
@@ -365,7 +365,7 @@ class VisitorSessions:
             await self._note_refusal(account, refused.refusal)
             raise NoSession(Reason.SIGN_IN_REFUSED) from None
         if signed_in.is_admin and not account.is_admin:
-            # Whoever promoted the user in Odoo may not know that a link leads to it.
+            # The user was promoted in Odoo, perhaps by somebody who doesn't know of the link.
             await self._sign_outs.end(environment.odoo_address, signed_in.session_id)
             await self._note_refusal(account, SignInRefusal.ADMINISTRATOR)
             raise NoSession(Reason.SIGN_IN_REFUSED)
@@ -381,9 +381,9 @@ class VisitorSessions:
     async def _complete(
         self, environment: Environment, account: Account | None, wanted: OdooSession, claim: str, id: str
     ) -> int | None:
-        """Write down a session, and that Odoo accepted the account; returns the row's revision.
+        """Store a session, and that Odoo accepted the account; return the row's revision.
 
-        None where the row is somebody else's by now, and then the session ends.
+        Returns None, and ends the session, where the claim was lost.
         """
         sealed = self._sealer.seal(id, session_context(wanted.link_id, wanted.visitor))
         async with self._store.writing(visitors_of(wanted.link_id)) as work:
@@ -403,7 +403,7 @@ class VisitorSessions:
         return revision
 
     def _opened(self, row: OdooSession, environment: Environment) -> VisitorSession | None:
-        """What the row holds; None where no sign-in has been completed, or another SECRET_KEY sealed it."""
+        """Decrypt the row; None where no sign-in was completed, or another SECRET_KEY sealed it."""
         if row.sealed is None:
             return None
         try:
@@ -425,12 +425,12 @@ class VisitorSessions:
         self._known[link_id, visitor] = session
 
     def _sign_in_slot(self, entry: LinkEntry) -> asyncio.Semaphore:
-        """One of the few places in which sign-ins as the link's account are under way."""
+        """The semaphore that limits concurrent sign-ins as the link's account."""
         return self._sign_in_slots.setdefault((entry.environment.key, entry.link.account), asyncio.Semaphore(_AT_ONCE))
 
     @asynccontextmanager
     async def _turn(self, key: tuple[str, str]) -> AsyncIterator[None]:
-        """One at a time for each visitor within this worker; the database sees to the others."""
+        """Serialise a visitor's sign-ins in this worker; claims in the database do so between workers."""
         lock, waiting = self._turns.get(key, (asyncio.Lock(), 0))
         self._turns[key] = lock, waiting + 1
         try:
@@ -456,6 +456,6 @@ def _fits(session: VisitorSession, entry: LinkEntry) -> bool:
 
 
 async def _is_current(work: UnitOfWork, environment: Environment) -> bool:
-    """Whether the environment is where memory has it: only there are sessions made for it, and used."""
+    """Return whether the environment is still at the Odoo that memory has."""
     now = await work.environments.get(environment.key)
     return now is not None and now.is_same_odoo(environment)

@@ -1,4 +1,4 @@
-"""The places of links that let only so many visitors in, and how visitors leave."""
+"""Take and free the places of links with `maxVisitors`."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from guestpass.domain.networks import counted_as
 from guestpass.domain.visitor_pass import OTHERS, PREVIEW, VisitorPass
 
 ONCE: Final = "1/10minute"
-"""How often the ticket of an owner's preview counts: when that is forgotten, the ticket has been over for long."""
+"""The limit that makes a ticket work once; its window is far longer than the ticket's life."""
 RESERVED: Final = timedelta(minutes=1)
-"""How long a place waits for the pass to come back for which it was taken."""
+"""How long a place stays reserved until the first request with its pass."""
 FREED_PER_ADDRESS: Final = "60/10minute"
-"""How many of them each worker frees sooner for one link and address, since each leaves a row behind."""
+"""How many reservations each worker frees early for a link and address, since each leaves a row."""
 
 PLACES_GIVEN: Final = "1000000/hour"
-"""Of this each place costs so much that each worker gives an address 200 of a link in an hour, and all together 2,000.
+"""The budget that places are charged to: 200 an hour for a link and address, 2,000 for a link, in each worker.
 
-Of a link with more places it gives an address twice as many as there are, and all together four times.
+For a link with more places: twice as many as it has for an address, four times as many for the link.
 """
 
 
 class TooManyNewcomers(GuestpassError):
-    """A link has given so many places to newcomers lately that it gives none for `seconds`."""
+    """The link has given too many places to newcomers lately; it gives none for `seconds`."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__("The link has given too many places lately.")
@@ -36,7 +36,7 @@ class TooManyNewcomers(GuestpassError):
 
 
 class VisitorSlots:
-    """Lets visitors in as long as there is room, exactly so over any number of workers, and out."""
+    """Take, free and give back places; exact over any number of workers."""
 
     def __init__(
         self, store: Store, announcer: Announcer, clock: Clock, *, freed: Rate | None = None, given: Rate | None = None
@@ -48,9 +48,9 @@ class VisitorSlots:
         self._given = given
 
     async def take(self, link: ShareLink, visitor: str, address: str, now: datetime) -> SlotResult:
-        """Let a visitor in; a link without a limit has room for everybody. `now` is what tells two tries apart.
+        """Take a place for a visitor; TAKEN at once where the link has no limit. `now` identifies the reservation.
 
-        Each place that is left or lost leaves a row behind, so newcomers get only so many: raises TooManyNewcomers.
+        Raises TooManyNewcomers, since each abandoned place leaves a row.
         """
         if link.max_visitors is None:
             return SlotResult.TAKEN
@@ -59,7 +59,7 @@ class VisitorSlots:
         async with self._store.writing(visitors_of(link.id)) as work:
             place = await work.places.take_place(link.id, visitor, link.version, now, reserved_until=now + RESERVED)
             if place is SlotResult.RECLAIMED:
-                # The passes of those who had it are worth nothing now.
+                # The passes of those who had reserved it open nothing now.
                 await work.changes.append(ChangeKind.LINK, link.id)
         if place is SlotResult.RECLAIMED:
             await self._announcer.announce()
@@ -78,9 +78,9 @@ class VisitorSlots:
                 self._given.refund(key, cost=cost)
 
     async def free(self, link_id: str, visitor: str, address: str, taken_at: datetime | None = None) -> None:
-        """Let somebody else have the place of a visitor who left before the answer came, unless they come back.
+        """Free the place of a visitor who left before the answer came; they keep it if they come back in time.
 
-        With `taken_at` not where their browser has asked again since, as a second press of a button does.
+        With `taken_at`, only if that reservation was not renewed since, as by a second press of the button.
         """
         if self._freed is None or self._freed.spend(f"{link_id} {counted_as(address)}") is None:
             async with self._store.writing(visitors_of(link_id)) as work:
@@ -88,12 +88,12 @@ class VisitorSlots:
                 await work.places.free_place(link_id, visitor, self._clock.now(), reserved_until=until)
 
     async def give_back(self, link_id: str, visitor: str, taken_at: datetime) -> None:
-        """Free the place of a visitor who was refused after all, and never held a pass for it."""
+        """Give back the place of a visitor who was refused before they got a pass."""
         async with self._store.writing(visitors_of(link_id)) as work:
             await work.places.give_place_back(link_id, visitor, reserved_until=taken_at + RESERVED)
 
     async def leave(self, passes: Sequence[VisitorPass]) -> None:
-        """End the visits of somebody who logs out or gives up their passes: these open nothing from now on."""
+        """End the visits of these passes, which open nothing from now on."""
         if not passes:
             return
         async with self._store.writing(visitors_of(passes[0].link_id)) as work:
@@ -105,7 +105,7 @@ class VisitorSlots:
     async def _end(self, work: UnitOfWork, given_up: VisitorPass) -> bool:
         link_id, visitor = given_up.link_id, given_up.visitor
         distinguished = not visitor.startswith((OTHERS, PREVIEW))
-        # Of those who are not told apart a row is kept only where a pass may sign somebody in again.
+        # For OTHERS and previews a row is needed only where the pass could sign somebody in again.
         if not distinguished and await work.odoo_sessions.get(link_id, visitor) is None:
             return False
         now = self._clock.now()
@@ -113,7 +113,7 @@ class VisitorSlots:
 
 
 def _costs(link: ShareLink, places: int, address: str) -> dict[str, int]:
-    """What a place costs of PLACES_GIVEN, by whose."""
+    """The cost of a place in PLACES_GIVEN, by budget key."""
     whole = int(PLACES_GIVEN.partition("/")[0])
     return {
         f"{link.id} {counted_as(address)}": whole // max(200, 2 * places),

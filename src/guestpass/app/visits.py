@@ -1,4 +1,4 @@
-"""Count visits in memory and tell the database in batches; the hot path never writes."""
+"""Count visits in memory and write them in batches; the hot path never writes."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from guestpass.domain.visit import OTHERS, REFUSALS_KEPT, AddressDetail, Agent, 
 from guestpass.domain.visitor_pass import OTHERS as _OTHERS
 
 FLUSH_SECONDS: Final = 1.0
-# Both together are well within the minute for which a visitor counts as being there.
+# Both together are well within the minute for which a visitor counts as present.
 _ACTIVITY_SECONDS: Final = 25.0
 _PRESENCE_SECONDS: Final = 10.0
 _MAX_PENDING: Final = 1000
 _AT_ONCE: Final = 1000
-"""How many visitors one transaction tells of, so that no writer waits long."""
+"""How many visitors one transaction writes, so that no other writer waits long."""
 _STARTS: Final = 20
-"""How many openings of a visitor are told one by one between two flushes."""
+"""How many openings of a visitor are written one by one in a flush."""
 _LINKS_AT_ONCE: Final = 100
 _COOKIE_NAMES: Final = 100
-"""How many names of one environment wait to be told; more than are kept."""
+"""How many cookie names of one environment wait to be written; more than are stored."""
 _LONGEST_NAME: Final = 256
 NEWCOMERS_PER_ADDRESS: Final = "200/hour"
-"""How many new visitors of a link that come from one address (in IPv6 one /64) each worker tells apart."""
+"""How many new visitors of a link and address (in IPv6 a /64) each worker counts individually."""
 NEWCOMERS_PER_LINK: Final = "2000/hour"
 """The same from all addresses together."""
 _SILENCE: Final = VISIT_SILENCE.total_seconds()
@@ -44,19 +44,20 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Sender:
-    """Who sent a request, as it came; what of that is kept is decided when it is written."""
+    """Address and User-Agent of a request, unshortened; what is stored of them is decided when writing."""
 
     address: str
     user_agent: str
 
 
 class _Mark:
-    """What is known of one visitor.
+    """The activity of one visitor; times in Unix seconds.
 
-    Unflushed starts of visits, how many more openings there were in each hour, how many OTHERS came, the newest
-    request, the newest moment at which something was open, when those were last told, and what an opening that was not
-    told yet says of the visitor. The link's version in the pass, whether that has come back, and whether the database
-    knows.
+    `starts` and `further` are unwritten starts of visits, one by one (with whether the link was opened) and by hour.
+    `newcomers` counts OTHERS. `last` is the newest request, `present` when something was last open, `written` the
+    newest of them in the database, and `written_at` when it was written. `sender` is the newest opening's.
+    `link_version` is the pass's; `came_back` is whether a request has brought the pass, `is_known_back` whether the
+    database knows that.
     """
 
     __slots__ = (
@@ -88,18 +89,18 @@ class _Mark:
 
     @property
     def newest(self) -> float:
-        """The newest sign of life."""
+        """The newest request or presence."""
         return max(self.last, self.present)
 
     @property
     def counts(self) -> bool:
-        """Whether there is something to be counted."""
+        """Whether there is something to count."""
         return bool(self.starts or self.further or self.newcomers)
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What is written of one visitor."""
+    """The activity of one visitor in a batch."""
 
     link_id: str
     visitor: str
@@ -114,7 +115,7 @@ class _Told:
 
     @property
     def counts(self) -> bool:
-        """Whether something is counted by it."""
+        """Whether it counts something."""
         return bool(self.starts or self.further or self.newcomers)
 
 
@@ -150,17 +151,17 @@ class _Call:
 
 _Item = _Told | _Refused | _Learned | _Found | _Call
 _Batch = Sequence[_Item]
-"""What one transaction writes. It stays as it is until it is known to be written, or never to be."""
+"""What one transaction writes. Unchanged until it is known to be committed or refused."""
 
 
 class VisitLog:
-    """Collects what visitors do; all times are Unix seconds.
+    """Collect what visitors do; all times are Unix seconds.
 
-    Lost with the process are at most FLUSH_SECONDS of visits; that a visitor is there is told every half minute. What
-    is counted is counted once, also where a commit's answer is lost: decision 38 has the details. `worker` is nobody
-    else's name, and `is_refusal` says of an error that the database took none of what it was told, and never will.
-    `agent_of` reads a User-Agent, `addresses` says how much of visitors' addresses is kept, and `present` names the
-    link and visitor of everything that is open. `of_address` and `of_link` say how many newcomers are told apart.
+    A crash loses at most FLUSH_SECONDS of visits; presence is written every half minute. Each visit is counted once,
+    also where the answer to a commit is lost (decision 38). `worker` is a unique name. `is_refusal` returns whether an
+    error means that the database rejected the batch for good. `agent_of` parses a User-Agent, `addresses` is how much
+    of addresses is stored, and `present` yields link and visitor of everything open. `of_address` and `of_link` limit
+    how many newcomers are counted individually.
     """
 
     def __init__(
@@ -192,20 +193,20 @@ class VisitLog:
         self._findings: dict[tuple[EnvironmentKey, str], tuple[Environment, Finding]] = {}
         self._calls: dict[EnvironmentKey, dict[tuple[str, str], tuple[int, float]]] = {}
         self._failing = False
-        # What was taken up to be written, and the number of the first of these batches.
+        # Batches to write, and the number of the first of them.
         self._batches: deque[_Batch] = deque()
         self._number = 1
         self._flushing = asyncio.Lock()
 
     def distinguish(self, link_id: str, address: str) -> bool:
-        """Whether somebody new is kept apart from others; where many come at once, they are counted among OTHERS."""
+        """Return whether to count a new visitor individually; beyond the limits they are counted among OTHERS."""
         if (self._of_address is None or self._of_address.spend(f"{link_id} {counted_as(address)}") is None) and (
             self._of_link is None or self._of_link.spend(link_id) is None
         ):
             return True
         mark = self._mark(link_id, OTHERS)
         mark.newcomers += 1
-        # They may open nothing after this, and what is written of them needs a time.
+        # They may make no request after this one, and the row needs a time.
         mark.last = max(mark.last, self._clock.now().timestamp())
         return False
 
@@ -220,7 +221,7 @@ class VisitLog:
         link_version: int | None = None,
         came_back: bool = False,
     ) -> None:
-        """A visitor opened a link: a visit starts. `came_back` says that they had their pass, of `link_version`."""
+        """Note that a visitor opened a link, which starts a visit. `came_back`: with their pass, of `link_version`."""
         mark = self._mark(link_id, visitor)
         mark.last = at
         mark.link_version = link_version
@@ -233,12 +234,12 @@ class VisitLog:
         mark.sender = _Sender(address, user_agent)
 
     def seen(self, link_id: str, visitor: str, at: float, *, link_version: int | None = None) -> None:
-        """A visitor asked for something with a pass; after thirty silent minutes that starts a visit too."""
+        """Note a request with a pass; after thirty minutes without one it starts a visit."""
         mark = self._marks.get((link_id, visitor))
         if mark is None:
             mark = self._mark(link_id, visitor)
             if visitor.startswith(_OTHERS):
-                mark.last = at  # Whether it was this one who was silent, nobody knows.
+                mark.last = at  # Silence of one of OTHERS is unknown, so no visit starts.
                 return
         if at - mark.last >= _SILENCE:
             mark.starts.append((at, False))
@@ -256,7 +257,7 @@ class VisitLog:
         request_id: str | None = None,
         user_agent: str = "",
     ) -> None:
-        """Somebody was refused at a link that exists; beyond a bound within one flush older ones are dropped."""
+        """Note a refusal at a link that exists; beyond REFUSALS_KEPT in one flush the oldest are dropped."""
         refusals = self._refusals.get(link_id)
         if refusals is None:
             if len(self._refusals) >= _MAX_PENDING:
@@ -265,17 +266,17 @@ class VisitLog:
         refusals.append(_Refused(link_id, at, reason, request_id, _Sender(address, user_agent)))
 
     def learned(self, environment: EnvironmentKey, name: str) -> None:
-        """An environment sets a cookie of this name HttpOnly."""
+        """Note that an environment sets a cookie of this name HttpOnly."""
         names = self._cookies.setdefault(environment, set())
         if len(names) < _COOKIE_NAMES and len(name) <= _LONGEST_NAME:
             names.add(name)
 
     def found(self, environment: Environment, finding: Finding) -> None:
-        """A visitor met with something that the environment's owner should know."""
+        """Note a finding for the environment's owner that a visitor's request showed."""
         self._findings[environment.key, finding.code] = environment, finding
 
     def refused_call(self, environment: EnvironmentKey, model: str, method: str, at: float) -> None:
-        """A view-only link refused a method; beyond a bound within one flush others are dropped."""
+        """Note that a view-only link refused a method; beyond _MAX_PENDING in one flush others are dropped."""
         if len(model) + len(method) > _LONGEST_NAME:
             return
         calls = self._calls.setdefault(environment, {})
@@ -289,8 +290,8 @@ class VisitLog:
             await asyncio.sleep(FLUSH_SECONDS)
             try:
                 await self.flush()
-            except Exception:  # noqa: BLE001 - whatever the database raises, counting goes on
-                # Nothing is lost: what could not be written is still here for the next round.
+            except Exception:  # noqa: BLE001 - counting goes on after any database error
+                # Nothing is lost: the next round writes it.
                 if not self._failing:
                     _log.exception("visits_not_written", remedy="check the database; it is tried again each second")
                 self._failing = True
@@ -298,14 +299,14 @@ class VisitLog:
                 self._failing = False
 
     async def finish(self) -> None:
-        """Write what is left, before the process ends; a lost connection gets a second try."""
+        """Write what is left before the process ends; try twice, since the connection may be lost."""
         try:
             await self.flush()
         except Exception:  # noqa: BLE001 - as in `run`, and the second one is raised
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what is new, so much in each transaction; raises what the database raises, and keeps what is left."""
+        """Write what is new, in several transactions. Raises what the database raises, and keeps the rest."""
         async with self._flushing:
             now = self._clock.now().timestamp()
             self._update_presence(now)
@@ -319,9 +320,9 @@ class VisitLog:
             self._forget_idle(now)
 
     async def _settle(self) -> None:
-        """Write what was taken up; what the database refuses is taken apart, until only that is dropped.
+        """Write the pending batches; bisect one that the database refuses, and drop only the refused items.
 
-        A batch keeps its number until it is known whether it was written, and nothing else is written before.
+        A batch keeps its number until it is known whether it was committed; nothing else is written before.
         """
         dropped = list[tuple[_Item, Exception]]()
         try:
@@ -344,7 +345,7 @@ class VisitLog:
         finally:
             if dropped:
                 item, cause = dropped[0]
-                # Not what the error says: that may be a visitor's address.
+                # Without the error's text, which may hold a visitor's address.
                 _log.error(
                     "visits_dropped",
                     count=len(dropped),
@@ -360,7 +361,7 @@ class VisitLog:
                 await self._write(work, batch)
 
     def _take_up(self, now: float) -> tuple[_Batch, bool]:
-        """What is new at this moment, and whether there may be more; it is no longer new then."""
+        """Take what is new as a batch; also return whether there may be more."""
         visitors = [
             self._take_mark(*key, mark, now)
             for key, mark in islice(
@@ -389,7 +390,7 @@ class VisitLog:
 
     @staticmethod
     def _take_mark(link_id: str, visitor: str, mark: _Mark, now: float) -> _Told:
-        """Take from a mark what is to be told."""
+        """Take what is unwritten from a mark."""
         written = _Told(
             link_id,
             visitor,
@@ -414,7 +415,7 @@ class VisitLog:
         refusals = [each for each in batch if isinstance(each, _Refused)]
         await work.visits.record([self._activity(each) for each in visitors])
         await work.refusals.add([self._refusal(each) for each in refusals])
-        # Who looks at a link's numbers hears of it; each row stands beside one that says what happened.
+        # Notifies pages that show the link's numbers.
         concerned = [*(each.link_id for each in visitors if each.counts), *(each.link_id for each in refusals)]
         await work.changes.append(ChangeKind.VISIT, *dict.fromkeys(concerned))
         cookies: dict[EnvironmentKey, set[str]] = {}
@@ -438,7 +439,7 @@ class VisitLog:
             del self._marks[key]
 
     def _update_presence(self, now: float) -> None:
-        """Note who has something open; that is no request, and doesn't end a silence."""
+        """Note who has something open. It is no request, so it starts no visit."""
         if now - self._presence_at < _PRESENCE_SECONDS:
             return
         self._presence_at = now

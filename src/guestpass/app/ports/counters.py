@@ -1,4 +1,4 @@
-"""What may happen so often, exact over all workers."""
+"""Ports of rate limits that are exact over all workers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """Something that may happen `amount` times in a `window` that begins with the first time."""
+    """A limit of `amount` in a `window` that begins with the first charge."""
 
     key: str
     amount: int
@@ -19,7 +19,7 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a counter stands: what was spent, how much of that is pending, and when all may be spent again."""
+    """A counter's state: charges, how many of them are pending, and when the window ends."""
 
     spent: int
     pending: int
@@ -27,25 +27,25 @@ class Standing:
 
     @property
     def counted(self) -> int:
-        """What was spent and can't be given back any more."""
+        """Charges that can no longer be refunded."""
         return self.spent - self.pending
 
 
 @dataclass(frozen=True, slots=True)
 class Charged:
-    """That one was added to a counter, in the window that ends then."""
+    """A charge to a counter, in the window that ends at `ends_at`."""
 
     counter: Counter
     ends_at: datetime
 
 
 class Batches(Protocol):
-    """Which batch each worker wrote last, so that one whose commit was not answered is written once."""
+    """The last batch that each worker wrote, so that one whose commit was not answered is written once."""
 
     async def begin(self, worker: str, number: int, now: datetime) -> bool:
-        """Note that this unit of work writes a worker's batch; False where that was written already.
+        """Note that this unit of work writes a worker's batch; False where it is written already.
 
-        A worker numbers its batches upwards, and begins none before it knows what became of the former.
+        Batches are numbered upwards; a worker begins one only once the outcome of the previous one is known.
         """
         ...
 
@@ -54,31 +54,31 @@ class Counters(Protocol):
     """Counters, each with an end."""
 
     async def read(self, counters: Sequence[Counter], now: datetime) -> Mapping[Counter, Standing]:
-        """How each of them stands."""
+        """Return the standing of each counter."""
         ...
 
     async def add(
         self, counters: Sequence[Counter], now: datetime, *, pending_until: datetime | None = None
     ) -> Sequence[Charged]:
-        """Add one to each; it is pending where until when is given."""
+        """Add one to each counter; pending until `pending_until`, where given."""
         ...
 
     async def settle(self, charged: Sequence[Charged], now: datetime, *, refund: bool) -> Mapping[Counter, Standing]:
-        """End that these are pending, and take them back with `refund`; how those of them stand that count still."""
+        """Settle pending charges, or refund them with `refund`; return the standings of those in the present window."""
         ...
 
     async def shorten(self, counters: Sequence[Counter], now: datetime) -> None:
-        """End none of them later than if it began now."""
+        """Shorten each window so that it ends no later than one that begins now."""
         ...
 
     async def clear_below(self, prefixes: Sequence[str]) -> None:
-        """Forget all whose names begin so."""
+        """Delete all counters whose names begin with one of these prefixes."""
         ...
 
 
 class Budget(Protocol):
-    """How often something may be done, exact over all workers."""
+    """A rate limit that is exact over all workers."""
 
     async def spend(self, *key: str) -> float | None:
-        """Take one from what this key may still spend; the seconds until there is more where nothing is left."""
+        """Charge one to the key; return None, or the seconds to wait where its limit is reached."""
         ...
