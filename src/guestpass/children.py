@@ -1,4 +1,4 @@
-"""The processes that a supervisor is the parent of: which of them live, and how the others ended."""
+"""Track and reap child processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def adopt_orphans() -> bool:
 
 
 class Child:
-    """A process whose end is waited for."""
+    """A child process."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -40,19 +40,19 @@ class Child:
 
     def send_signal(self, number: int) -> None:
         """Send a signal, unless it has ended."""
-        # Its number stays its own until we have waited for it, which nobody else does.
+        # The kernel does not reuse its number before `_reap` has waited for it.
         if not self.has_ended:
             os.kill(self.pid, number)
 
     def note_end(self, status: int) -> None:
-        """It has ended."""
+        """Set its exit status."""
         self._ended.set_result(status)
 
 
 class Children:
-    """Waits for every process that this one is the parent of; make one in a running loop, and only one.
+    """Reap all child processes; create one in a running loop, and only one.
 
-    Adopted ones are among them, such as what a worker had started that was killed: nobody else would wait for those.
+    That includes adopted ones, such as children of a worker that was killed.
     """
 
     def __init__(self) -> None:
@@ -60,11 +60,11 @@ class Children:
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._reap)
 
     def __iter__(self) -> Iterator[Child]:
-        """The known ones that live."""
+        """Iterate over the known processes that live."""
         return iter(list(self._living.values()))
 
     def add(self, pid: int) -> Child:
-        """Know a process; call it in the turn of the loop in which it was started, before its end can be noticed."""
+        """Register a process; call it in the same turn of the loop as its start, before its end is reaped."""
         return self._living.setdefault(pid, Child(pid))
 
     def _reap(self) -> None:

@@ -1,8 +1,7 @@
-"""Load once what workers need, and fork one whenever the supervisor asks (``python -m guestpass.fork_server``).
+"""Load everything once and fork workers on request (``python -m guestpass.fork_server``).
 
-Workers share the memory of what was loaded. A new one serves at once, with the code and the settings of the moment in
-which this process was started. It has one thread and no event loop, connection or random state that a worker could
-inherit: each worker makes its own (docs/decisions/0039).
+Workers share the memory of what is loaded, and have the code and settings of when this process started. It has one
+thread and no event loop, connection or random state that a worker could inherit (docs/decisions/0039).
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from guestpass.tls import Pair
 
 
 def main() -> int:
-    """Fork until the supervisor is gone; returns the exit status, in a worker that of the worker."""
+    """Serve requests until the supervisor is gone; return the exit status, in a forked worker the worker's."""
     os.umask(0o077)
-    # It is the supervisor who acts on it.
+    # The supervisor handles it.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     parser = argparse.ArgumentParser(prog="guestpass.fork_server")
     parser.add_argument("--line", type=int, required=True, help="the descriptor of the supervisor's socket")
@@ -35,7 +34,7 @@ def main() -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
-    # What is loaded stays. And where a collection frees memory in between, each worker fills it anew for itself.
+    # Garbage collected before a fork leaves gaps in shared pages, which each worker would fill, and so copy.
     gc.disable()
     line = socket.socket(fileno=given.line)
     try:
@@ -100,7 +99,7 @@ def _plan(settings: Settings) -> Plan:
 
 
 def _fork_child(work: Callable[[], int]) -> int:
-    """Do it in a process of its own, whose memory ends with it; returns the process's id."""
+    """Run `work` in a child process, to free its memory; return the process id."""
     pid = os.fork()
     if pid == 0:
         gc.enable()
@@ -115,7 +114,7 @@ def _end_of(pid: int) -> int:
 
 
 def _fork_orphan() -> int:
-    """Fork a process that the supervisor adopts, as its parent ends; returns its id, and 0 in it. Raises OSError."""
+    """Fork twice, so that the supervisor adopts the process; return its id, and 0 in it. Raises OSError."""
     read_end, write_end = os.pipe()
     try:
         between = os.fork()
@@ -132,7 +131,7 @@ def _fork_orphan() -> int:
 
 
 def _fork_and_leave(write_end: int) -> None:
-    """Fork; returns in the new process alone."""
+    """Fork; return in the new process and exit in the parent."""
     try:
         pid = os.fork()
     except OSError as error:

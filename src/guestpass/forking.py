@@ -1,9 +1,8 @@
-"""How the supervisor asks for workers: what it says to the fork server (`fork_server.py`), and what it hears.
+"""The protocol between the supervisor and the fork server (`fork_server.py`), and the supervisor's end of it.
 
-The fork server begins with a line of JSON: the plan, or why there is none. It goes on once it is told to, and says when
-it has loaded everything. From then on a request is one line of JSON, with three descriptors: the public and the admin
-listener, and the worker's end of its line to the supervisor. The answer is one line: the worker's process id, or why
-there is no worker.
+The fork server sends a line of JSON: the plan, or why there is none. It waits for GO_ON and sends LOADED when all is
+loaded. From then on a request is one line of JSON with three descriptors: the public and the admin listener, and the
+worker's end of its line to the supervisor. The response is one line: the worker's process id, or an error.
 """
 
 from __future__ import annotations
@@ -23,16 +22,16 @@ from guestpass.children import Child, Children
 from guestpass.listeners import Listen
 
 READY: Final = b"ready\n"
-"""What a worker tells its supervisor when it serves."""
+"""Sent by a worker when it serves."""
 
 RETIRE: Final = b"retire\n"
-"""What a supervisor tells a worker whose successor serves."""
+"""Sent to a worker when its successor serves."""
 
 GO_ON: Final = b"go on\n"
-"""What the supervisor says once it knows the plan and has the listeners."""
+"""Sent to the fork server when the listeners are open."""
 
 LOADED: Final = b"loaded\n"
-"""What the fork server says once it has loaded everything."""
+"""Sent by the fork server when everything is loaded."""
 
 _PROGRAM: Final = ("-P", "-m", "guestpass.fork_server")
 _LONGEST_LINE: Final = 65536
@@ -42,7 +41,7 @@ _FORK_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a supervisor needs of the settings; `drain` in seconds."""
+    """The settings that a supervisor needs; `drain` in seconds."""
 
     listen: Listen
     admin_listen: Listen
@@ -54,12 +53,12 @@ class Plan:
     log_format: Literal["console", "json"]
 
     def line(self) -> bytes:
-        """How a fork server says it."""
+        """Encode it as a line of JSON."""
         return json.dumps(asdict(self)).encode() + b"\n"
 
     @classmethod
     def read(cls, line: bytes) -> Plan:
-        """Read such a line; raises Refused where it says why there is no plan."""
+        """Decode such a line; raises Refused where it is a `refusal`."""
         answer = json.loads(line)
         if "refused" in answer:
             raise Refused(answer["refused"])
@@ -68,7 +67,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A worker that is wanted: its slot, how many share the machine, and a folder for its own socket."""
+    """A request for a worker: its slot, the number of workers, and the folder for its application's socket."""
 
     slot: int
     workers: int
@@ -76,7 +75,7 @@ class Order:
 
 
 class NotStartedError(Exception):
-    """A process did not start: the text says why, `status` is what it ended with (None where it never ran)."""
+    """A process did not start: the text is the cause, `status` the exit status (None where it never ran)."""
 
     def __init__(self, text: str, status: int | None = None) -> None:
         super().__init__(text)
@@ -84,11 +83,11 @@ class NotStartedError(Exception):
 
 
 class Refused(Exception):
-    """The settings of the moment can't be used; the text says which and why."""
+    """The present settings can't be used; the text names them and the cause."""
 
 
 class ForkServer:
-    """A fork server, and what it has read in the settings."""
+    """The supervisor's handle of a fork server, with the plan that it read."""
 
     def __init__(self, process: Child, line: socket.socket) -> None:
         self.process = process
@@ -98,7 +97,7 @@ class ForkServer:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it can still be asked for workers."""
+        """Whether it can still fork workers."""
         return self._answers and not self.process.has_ended
 
     @classmethod
@@ -109,14 +108,14 @@ class ForkServer:
         """
         ours, theirs = socket.socketpair()
         with theirs:
-            # In a group of its own Ctrl-C doesn't reach it: it is the supervisor's part to say what ends when.
+            # In its own process group, so that Ctrl-C reaches only the supervisor, which ends the others in order.
             process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own program; it must be known in the same turn
                 (sys.executable, *_PROGRAM, f"--line={theirs.fileno()}", *options),
                 pass_fds=(theirs.fileno(),),
                 process_group=0,
                 env={name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"},
             )
-        # Children waits for it; the object would warn of a process that nobody has waited for.
+        # Children waits for it; without this, Popen would warn that nobody did.
         process.returncode = 0
         server = cls(children.add(process.pid), ours)
         ours.setblocking(False)
@@ -128,13 +127,13 @@ class ForkServer:
         return server
 
     async def load(self) -> None:
-        """Let it prepare what it is to prepare, and load everything; raises NotStartedError."""
+        """Let it prepare and load; raises NotStartedError."""
         self._line.sendall(GO_ON)
         await self._read_line()
         self._line.settimeout(_FORK_SECONDS)
 
     async def _read_line(self) -> bytes:
-        """The next line; it is ended where none comes, and then NotStartedError is raised."""
+        """Receive a line; where none comes, end the process and raise NotStartedError."""
         line = b""
         try:
             async with asyncio.timeout(_LOAD_SECONDS):
@@ -155,9 +154,9 @@ class ForkServer:
         return line
 
     def fork(self, children: Children, order: Order, descriptors: Sequence[int]) -> Child:
-        """Have a worker forked with these descriptors; raises NotStartedError.
+        """Fork a worker with these descriptors; raises NotStartedError.
 
-        It blocks for some milliseconds, so that a worker is known in the same moment in which it exists.
+        Blocks for some milliseconds, so that the worker is registered before its end could be noticed.
         """
         try:
             socket.send_fds(self._line, [json.dumps(asdict(order)).encode()], list(descriptors))
@@ -175,12 +174,12 @@ class ForkServer:
         return children.add(int(answer))
 
     def end(self) -> None:
-        """End it, and what it runs to prepare; workers go on."""
+        """Send SIGTERM to it and its preparing child; workers go on."""
         self._line.close()
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it at once, since it hangs."""
+        """Send SIGKILL, where it hangs."""
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: int) -> None:
@@ -189,7 +188,7 @@ class ForkServer:
 
 
 def refusal(error: Exception) -> bytes:
-    """How a fork server says that there is no plan, and why."""
+    """Encode why there is no plan, as a line of JSON."""
     return json.dumps({"refused": str(error)}).encode() + b"\n"
 
 
@@ -200,7 +199,7 @@ def read_order(line: socket.socket) -> tuple[Order, list[int]] | None:
 
 
 def ending(status: int) -> str:
-    """What ended a process, in words."""
+    """Describe how a process ended: its exit status or signal."""
     if status >= 0:
         return f"exit status {status}"
     try:

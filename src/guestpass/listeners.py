@@ -1,4 +1,4 @@
-"""The sockets that connections arrive at, and what is said where an address can't be listened on."""
+"""Open the listening sockets, with errors that name setting and remedy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from guestpass.keepalive import probe_when_silent
 _PUBLIC: Final = "GUESTPASS_LISTEN"
 _ADMIN: Final = "GUESTPASS_ADMIN_LISTEN"
 BACKLOG: Final = 1024
-"""Connections that wait to be accepted, at most, on one listener."""
+"""The listen(2) backlog of a listener."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class ListenerUnusable(GuestpassError):
 
 @contextmanager
 def listening(at: Addresses) -> Iterator[tuple[socket.socket, socket.socket]]:
-    """The public and the admin listener of a process that has them to itself; raises ListenerUnusable."""
+    """Open the public and the admin listener for a single process; raises ListenerUnusable."""
     with (
         closing(_bound(at.listen, _PUBLIC)) as public,
         closing(_bound(at.admin_listen, _ADMIN)) as admin,

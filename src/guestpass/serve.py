@@ -35,12 +35,12 @@ Started = Callable[[Core], Awaitable[None]]
 """Called once when everything listens."""
 
 
-# How long the end of a worker waits for what is being written, where the database does not answer.
+# How long a worker that ends waits for writes under way.
 _QUIET_SECONDS: Final = 5.0
 
 
 class Orders:
-    """When a worker ends: `leaving` when it takes nothing new, `stopping` when nobody takes its place besides."""
+    """Events that end a worker: `leaving` to accept nothing new, `stopping` if the whole server ends."""
 
     def __init__(self) -> None:
         self.leaving = asyncio.Event()
@@ -49,12 +49,12 @@ class Orders:
             asyncio.get_running_loop().add_signal_handler(number, self.stop)
 
     def stop(self) -> None:
-        """The whole server ends."""
+        """End, as part of the whole server."""
         self.stopping.set()
         self.leaving.set()
 
     async def receive(self, reader: asyncio.StreamReader) -> None:
-        """Hear what the supervisor says, until it is gone, which ends the server too."""
+        """Receive orders from the supervisor until it is gone, which also ends the worker."""
         while line := await reader.readline():
             if line == RETIRE:
                 self.leaving.set()
@@ -63,14 +63,14 @@ class Orders:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSlot:
-    """Where a worker serves: its listeners, how many workers share the machine, and a path for its own socket."""
+    """A worker's listeners, the number of workers on the machine, and the path of its application's socket."""
 
     public: socket.socket
     admin: socket.socket
     workers: int
     application: Path
     logs_for_server: bool = True
-    """Whether it is this one that logs what concerns the whole server."""
+    """Whether this worker logs what concerns the whole server."""
 
 
 def run(settings: Settings, started: Started) -> int:
@@ -80,7 +80,7 @@ def run(settings: Settings, started: Started) -> int:
     """
     telemetry.configure(settings.log_format.value)
     with (
-        # Before anything is made: a second server on the same address must leave no trace.
+        # First of all: a second server on the same address must change nothing.
         listening(settings) as (public, admin),
         tempfile.TemporaryDirectory(prefix="guestpass-") as folder,
     ):
@@ -91,9 +91,9 @@ def run(settings: Settings, started: Started) -> int:
 
 
 def work(settings: Settings, slot: WorkerSlot, preloaded: Preloaded, line: socket.socket) -> int:
-    """Serve as one of several workers until the supervisor at the other end of `line` says otherwise; returns 0.
+    """Serve as one of several workers until the supervisor ends it through `line`; return 0.
 
-    Raises as `run` does, for what the supervisor has not looked at before.
+    Raises as `run` does, for what the supervisor has not checked before.
     """
     uvloop.run(_serve_supervised(settings, slot, preloaded, line))
     return 0
@@ -162,14 +162,14 @@ async def _serve(
         finally:
             await _leave(core)
         if not orders.stopping.is_set():
-            # The successor has a folder of its own, and there is room for one of the two.
+            # The successor has its own folder, and the limit of size is for one of them.
             assets.empty()
 
 
 async def _leave(core: Core) -> None:
     try:
         await core.sign_outs.write_down()
-    except Exception:  # noqa: BLE001 - whatever the database raises, this is a clean end
+    except Exception:  # noqa: BLE001 - a database error doesn't prevent a clean end
         telemetry.logger("guestpass.serve").exception("odoo_sessions_lost")
     finally:
         await core.close()
@@ -201,8 +201,7 @@ async def _work(
             worker.assets.run(),
         )
     ]
-    # What has been made by now stays. Each full collection of garbage would look through it, and nobody would be served
-    # for a fifth of a second.
+    # Everything allocated by now stays. A full garbage collection would traverse it and block the loop for 0.2 s.
     gc.freeze()
     servers = [
         await _accept(worker, handler, listener, certificate)
@@ -224,7 +223,7 @@ async def _work(
     worker.link_cache.close()
     try:
         await worker.visits.finish()
-    except Exception:  # noqa: BLE001 - whatever the database raises, this is a clean end
+    except Exception:  # noqa: BLE001 - a database error doesn't prevent a clean end
         telemetry.logger("guestpass.serve").exception("last_visits_lost")
 
 

@@ -1,8 +1,7 @@
-"""One small process that keeps the listeners and as many equal workers as there are cores.
+"""Keep the listeners open and one worker running on each core.
 
-It knows sockets and processes and nothing of links, so there is little in it that could fail. Each slot has a pair of
-listeners that stays open for the supervisor's whole life: a connection that waits in one outlives the worker that
-would have taken it, and the slot's next worker takes it instead.
+The supervisor handles sockets and processes and knows nothing of links. Each slot has a pair of listeners that stays
+open for the supervisor's whole life: a connection that waits in one when a worker dies is accepted by the next worker.
 """
 
 from __future__ import annotations
@@ -25,36 +24,36 @@ from guestpass.forking import READY, RETIRE, ForkServer, NotStartedError, Order,
 from guestpass.listeners import ListenerUnusable, sharing
 
 FORKS: Final = sys.platform == "linux"
-"""Whether workers are forked. Elsewhere each is a program of its own: libraries of macOS don't bear a fork, and nothing
-there makes us the parent of what another process has started."""
+"""Whether workers are forked. On macOS each is started as a program: its libraries are not safe to use after a fork,
+and it has no child subreaper."""
 
 _READY_SECONDS: Final = 120.0
 _KILL_SECONDS: Final = 15.0
 _BACK_OFF: Final = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 _LONG_LIFE_SECONDS: Final = 60.0
 _TERMINAL_SECONDS: Final = 5.0
-"""How often we look for our terminal, and how soon after its end the SIGHUP comes that says so."""
+"""How often the terminal is checked, and how soon after its end its SIGHUP arrives."""
 
 
 def supervise(workers: int | None = None) -> int:
     """Serve with so many workers (WORKERS where None) until SIGTERM, SIGINT or the end of the terminal.
 
-    Returns the exit status. Raises ListenerUnusable for an address that is taken. What else prevents a start the fork
-    server or the first worker says itself; its exit status is then ours.
+    Returns the exit status. Raises ListenerUnusable for an address that is taken. Other errors at the start are printed
+    by the fork server or the first worker, whose exit status is then returned.
     """
-    # Until it is known what LOG_FORMAT says.
+    # Until LOG_FORMAT is known.
     telemetry.configure("console" if sys.stderr.isatty() else "json")
     return asyncio.run(Supervisor(workers).run())
 
 
 @dataclass(slots=True)
 class _BackOff:
-    """The pause before something is started again: none at first, then longer and longer unless it lives long."""
+    """The pause before a restart: none at first, then longer each time unless the process lived long."""
 
     failures: int = 0
 
     def note(self, lived: float = 0.0) -> None:
-        """It ended after so many seconds, or did not start."""
+        """Note an end after `lived` seconds, or a failed start."""
         self.failures = 1 if lived >= _LONG_LIFE_SECONDS else self.failures + 1
 
     async def pause(self) -> None:
@@ -65,7 +64,7 @@ class _BackOff:
 
 @dataclass(slots=True, eq=False)
 class _Worker:
-    """A worker's process; `line` is how we talk, and when it breaks the worker knows that we are gone."""
+    """A worker's process; `line` is the socket to it, whose end tells the worker that the supervisor is gone."""
 
     process: Child
     line: asyncio.StreamWriter
@@ -74,7 +73,7 @@ class _Worker:
 
 @dataclass(slots=True, eq=False)
 class _Slot:
-    """A place for a worker, with its listeners. The lock is held while its worker is started or replaced."""
+    """The listeners of one worker, and that worker. Hold the lock while starting or replacing it."""
 
     number: int
     public: socket.socket
@@ -85,7 +84,7 @@ class _Slot:
 
 
 class Supervisor:
-    """Keeps a worker in each of so many slots, or in as many as WORKERS says where it is None."""
+    """Keep a worker in each of `workers` slots (WORKERS where None)."""
 
     def __init__(self, workers: int | None) -> None:
         self._workers = workers
@@ -102,11 +101,11 @@ class Supervisor:
         self._fork_server: ForkServer | None = None
         self._fork_server_lock = asyncio.Lock()
         self._status = 0
-        # nohup asks to outlive the terminal.
+        # Ignored by nohup, to outlive the terminal.
         self._ends_with_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
 
     async def run(self) -> int:
-        """Start the workers, keep and replace them, and end them when it is time; returns the exit status."""
+        """Start, restart, replace and at last end the workers; return the exit status."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
@@ -170,19 +169,19 @@ class Supervisor:
         plan = self._plan = fork_server.plan
         self._drain_seconds = plan.drain
         telemetry.configure(plan.log_format)
-        # Before anything is made: a second server on the same addresses must leave no trace.
+        # First of all: a second server on the same addresses must change nothing.
         listeners = resources.enter_context(sharing(plan, self._workers or plan.workers))
         self._folder = resources.enter_context(tempfile.TemporaryDirectory(prefix="guestpass-"))
         self._slots = [_Slot(number, public, admin) for number, (public, admin) in enumerate(listeners)]
         await fork_server.load()
-        # Alone, since it says what else prevents a start.
+        # One first: it prints what prevents a start.
         first = self._slots[0]
         first.worker = await self._start(first, fork_server)
         if self._forks:
             self._fork_server = fork_server
 
     async def _watch_terminal(self) -> None:
-        """Notice where it ends without a SIGHUP, as after a shell's `exit`: who sends one later wants new workers."""
+        """Notice if the terminal ends without SIGHUP, as after a shell's `exit`: a later one replaces the workers."""
         while self._ends_with_terminal:
             was_there = _has_terminal()
             await asyncio.sleep(_TERMINAL_SECONDS)
@@ -191,7 +190,7 @@ class Supervisor:
                 self._log.info("terminal_gone", effect="the server goes on, and SIGHUP replaces the workers")
 
     async def _keep(self, slot: _Slot) -> None:
-        """Start a worker wherever the slot has none, later and later where none lives long."""
+        """Start a worker whenever the slot has none, with a growing pause where none lives long."""
         back_off = _BackOff()
         while True:
             async with slot.lock:
@@ -219,7 +218,7 @@ class Supervisor:
                 )
 
     async def _keep_fork_server(self) -> None:
-        """Start another fork server where one dies, so that it has loaded everything when a worker is needed."""
+        """Restart the fork server when it dies, so that it is loaded before a worker is needed."""
         loop, back_off = asyncio.get_running_loop(), _BackOff()
         while True:
             await back_off.pause()
@@ -234,7 +233,7 @@ class Supervisor:
             back_off.note(loop.time() - began)
 
     async def _living_fork_server(self) -> ForkServer:
-        """What forks workers: the one that there is, or a new one where it has died. Raises NotStartedError."""
+        """Return the fork server, or a new one where it has died; raises NotStartedError."""
         if not self._forks:
             return await self._load_fork_server()
         async with self._fork_server_lock:
@@ -273,7 +272,7 @@ class Supervisor:
                 self._log.info("workers_replaced", workers=len(self._slots))
 
     def _take_plan(self, fork_server: ForkServer) -> None:
-        """Go on with the settings of a new fork server; raises Refused, and ends it, where they need a restart."""
+        """Adopt the settings of a new fork server; where they need a restart, end it and raise Refused."""
         before, plan = self._plan, fork_server.plan
         if (plan.listen, plan.admin_listen) != (before.listen, before.admin_listen):
             fork_server.end()
@@ -283,7 +282,7 @@ class Supervisor:
         self._plan, self._drain_seconds = plan, plan.drain
 
     async def _replace_all(self, new: ForkServer, tasks: asyncio.TaskGroup) -> bool:
-        """Put workers of a new fork server into all slots; False where one failed."""
+        """Replace all workers with those of a new fork server; return False where one failed."""
         first, *others = self._slots
         try:
             await new.load()
@@ -304,7 +303,7 @@ class Supervisor:
         return True
 
     async def _replace(self, slot: _Slot, fork_server: ForkServer | None, tasks: asyncio.TaskGroup) -> bool:
-        """Put a new worker into a slot; False where it does not become ready, and then the old one stays."""
+        """Replace a slot's worker; return False, and keep the old one, where the new one does not become ready."""
         async with slot.lock:
             try:
                 new = await self._start(slot, fork_server or await self._living_fork_server())
@@ -362,7 +361,7 @@ class Supervisor:
             self._log.info("stopped")
 
     async def _await_end(self, child: Child) -> None:
-        """Wait for a process that was told to end; one that hangs is killed."""
+        """Wait for a process that was sent SIGTERM; kill one that hangs."""
         try:
             async with asyncio.timeout(self._drain_seconds + _KILL_SECONDS):
                 await child.wait()
@@ -373,7 +372,7 @@ class Supervisor:
 
 
 def _has_terminal() -> bool:
-    """Whether there is a terminal whose end is ours too; systemd and other supervisors give us none."""
+    """Return whether the process has a controlling terminal; under systemd it has none."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
     except OSError:
@@ -382,7 +381,7 @@ def _has_terminal() -> bool:
 
 
 def _notify(state: str) -> None:
-    """Tell systemd (sd_notify(3)), where it is systemd that has started us with ``Type=notify``."""
+    """Notify systemd (sd_notify(3)), where the unit has ``Type=notify``."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return

@@ -1,4 +1,4 @@
-"""The machine: its clock, its source of chance, and its users."""
+"""The system's clock, random numbers and users."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 from guestpass import telemetry
 
 STEP_S: Final = 1.0
-"""By how many seconds the machine's clock must be set before that is worth a line in the log."""
+"""The least step of the machine's clock, in seconds, that is logged."""
 
 
 class SystemClock:

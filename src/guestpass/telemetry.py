@@ -1,4 +1,4 @@
-"""Logging: one line for each event on standard error, for people or for machines, and never with a secret."""
+"""Configure logging: one line per event on standard error, as text or JSON, with secrets hidden."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import IO, Final, Literal
 
-# structlog imports rich wherever it is installed, for tracebacks of a kind that we don't have. It takes 4 MB of each
-# process that serves. None says that there is no such module; commands import it later as usual.
+# structlog imports rich where it is installed, for tracebacks that are not used here. It takes 4 MB of each process.
+# None makes the import fail; commands import it later as usual.
 _rich = sys.modules.get("rich")
 sys.modules["rich"] = None  # type: ignore[assignment]
 import structlog  # noqa: E402
@@ -22,8 +22,8 @@ del sys.modules["rich"]
 if _rich is not None:
     sys.modules["rich"] = _rich
 
-# A net below the rule that nothing secret is logged: share tokens (with the prefix that we give them), JSON Web
-# Tokens, and visitors' passes, wherever in a line they stand.
+# A second guard behind the rule that no secret is logged: share tokens, JSON Web Tokens and visitors' passes, anywhere
+# in a line.
 _SECRETS = re.compile(
     r"gp_[0-9A-Za-z]{16,}"
     r"|eyJ[\w-]{8,}\.[\w-]+\.[\w-]+"
@@ -32,14 +32,14 @@ _SECRETS = re.compile(
 )
 
 AGAIN_SECONDS: Final = 60.0
-"""How often a fault that goes on is told of, in seconds."""
+"""The interval at which a continuing fault is logged again."""
 _MOST_FAULTS: Final = 1000
 
 
 def configure(
     log_format: Literal["console", "json"], *, level: int = logging.INFO, stream: IO[str] | None = None
 ) -> None:
-    """Send structlog's events and those of `logging` (asyncio's, uvicorn's) and `warnings` the same way.
+    """Send the events of structlog, `logging` (asyncio, uvicorn) and `warnings` to one handler.
 
     Without `stream`, lines go to standard error. A second call replaces what the first one set up.
     """
@@ -66,7 +66,7 @@ def configure(
     root.handlers[:] = [handler]
     root.setLevel(level)
     for chatty in ("alembic", "uvicorn"):
-        # What they say of ordinary starts and stops is about our insides, not about the installation.
+        # Their lines about ordinary starts and stops are internals.
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
     structlog.configure(
@@ -83,15 +83,15 @@ def configure(
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
-    """The logger of a room; values are given by name: ``log.info("link opened", link=id)``."""
+    """Return the logger of a module; pass values by name: ``log.info("link opened", link=id)``."""
     log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return log
 
 
 class Faults:
-    """Says what fails when it begins to, and once a minute how often it happened again for as long as it goes on.
+    """Log a fault when it begins, and once a minute how often it has recurred.
 
-    A fault that each request meets must not fill the disk with what was said already.
+    So a fault of every request does not fill the disk.
     """
 
     def __init__(self, log: structlog.stdlib.BoundLogger, time: Callable[[], float] = time.monotonic) -> None:
@@ -100,12 +100,12 @@ class Faults:
         self._faults: dict[tuple[Hashable, ...], _Fault] = {}
 
     def warn(self, event: str, *about: Hashable, **values: object) -> None:
-        """It failed; what has the same event and is `about` the same is the same fault. `values` go into the line."""
+        """Log a fault, or count it as a repetition of one with the same event and `about`; `values` are logged."""
         key, now = (event, *about), self._time()
         fault = self._faults.get(key)
         if fault is None:
             if len(self._faults) >= _MOST_FAULTS:
-                # Only what a stranger makes up is so various; the oldest begins anew.
+                # So many different ones are made up by clients; drop the oldest.
                 del self._faults[next(iter(self._faults))]
             self._faults[key] = _Fault(now, values)
             self._log.warning(event, **values)
@@ -115,7 +115,7 @@ class Faults:
             self._repeat(event, fault, now)
 
     def sweep(self) -> None:
-        """Say what is still to be said of faults that have ended, and forget them; call it now and then."""
+        """Log the repetitions not logged yet, and forget faults that have ended; call it regularly."""
         now = self._time()
         for key, fault in list(self._faults.items()):
             if now - fault.at < AGAIN_SECONDS:
@@ -133,7 +133,7 @@ class Faults:
 
 @dataclass(slots=True)
 class _Fault:
-    """When a fault was told of, what of, and how often it has happened since."""
+    """When a fault was last logged (monotonic seconds), its values, and how often it has recurred since."""
 
     at: float
     values: dict[str, object]

@@ -1,4 +1,4 @@
-"""Accept connections that speak TLS: they count from their arrival on, not only when their handshake is complete."""
+"""Accept TLS connections, counting them from their arrival instead of the end of their handshake."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ from guestpass.wire.runtime import Runtime
 from guestpass.wire.tls_transport import TlsTransport
 
 _AT_ONCE: Final = 64
-"""Connections that are accepted in one turn, so that a flood leaves turns to those who are in."""
+"""Connections accepted in one turn of the loop, so that a flood leaves time for open connections."""
 _PAUSE_SECONDS: Final = 0.5
-"""How long nothing is accepted where there is no descriptor for it."""
+"""The pause in accepting when file descriptors are used up."""
 
 
 class TlsListener:
-    """Accepts at `listener`, whose connections `make` serves once their handshake is complete.
+    """Accept at `listener`; connections are served by what `make` returns once their handshake is complete.
 
-    A server of asyncio's says nothing of a connection, nor whose it is, before that; whoever opened thousands and never
-    shook hands would be nobody.
+    asyncio's server reports a connection only after its handshake, so that unfinished ones could not be limited.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class TlsListener:
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError:
-                # Without a descriptor the listener would be ready again and again. The gateway tells of that.
+                # Out of descriptors, the listener would stay ready. The gateway logs it.
                 self._loop.remove_reader(self._listener)
                 self._loop.call_later(_PAUSE_SECONDS, self._resume)
                 return
@@ -79,11 +78,11 @@ class TlsListener:
             connection.close()
 
     async def _shake_hands(self, client: ClientConnection, connection: socket.socket) -> None:
-        """Let the client's connection stand when its handshake is complete."""
+        """Complete the handshake and hand the connection to the client's protocol; abort it otherwise."""
         connection.setblocking(False)
         secured = TlsTransport(self._loop, self._run_queue, self._context, client)
         try:
-            # Who speaks no TLS, falls silent or goes away is no news.
+            # Failed handshakes are not logged.
             with suppress(OSError):
                 async with asyncio.timeout(HANDSHAKE_SECONDS):
                     await self._loop.connect_accepted_socket(lambda: secured, connection)

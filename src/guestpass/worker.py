@@ -1,4 +1,4 @@
-"""Wire what serves; apart from the rest, so that a command need not load the gateway and the web face."""
+"""Wire a worker; separate from `wiring`, so that commands load neither gateway nor web."""
 
 from __future__ import annotations
 
@@ -55,20 +55,20 @@ from guestpass.wiring import Core
 
 
 class OwnAnnouncer:
-    """The Announcer of a server: use cases are built before the feed that they announce to."""
+    """The Announcer of a server; its feed is set after the use cases are built."""
 
     def __init__(self) -> None:
         self.feed: Feed | None = None
 
     async def announce(self) -> None:
-        """Let this process's directory catch up with what was just committed."""
+        """Apply the changes committed so far to this process's link cache."""
         if self.feed is not None:
             await self.feed.announce()
 
 
 @dataclass(frozen=True, slots=True)
 class Preloaded:
-    """What takes long to make and is the same in each worker, so that they can share it; one worker uses it once."""
+    """What is slow to build and the same in each worker, built before the fork; use it once in a process."""
 
     user_agents: UserAgentReader
     api: FastAPI
@@ -76,13 +76,13 @@ class Preloaded:
 
 
 def preload(settings: Settings) -> Preloaded:
-    """Make it; without an event loop, thread or open file."""
+    """Build it, without an event loop, thread or open file."""
     return Preloaded(UserAgentReader(), create_application(), create_dashboard(settings.admin_url))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """What serves: the gateway with its memory, the feed that keeps it true, and the application behind it."""
+    """A worker's parts: gateway, caches, the feed that updates them, and the application."""
 
     core: Core
     link_cache: LinkCache
@@ -108,9 +108,9 @@ def build_worker(
     is_ready: Callable[[], bool],
     tasks: asyncio.TaskGroup,
 ) -> Worker:
-    """Wire a worker; call it inside the running loop.
+    """Wire a worker; call it in a running loop.
 
-    `workers` share the machine, so that each has its part of what is limited; `asset_folder` is this one's alone.
+    Limits of the machine are divided by `workers`; `asset_folder` is this worker's own.
     """
     settings, notices = core.settings, Notices(core.addresses.link_origins)
     assets = AssetCache(
@@ -151,7 +151,7 @@ def build_worker(
     live = LiveFeed(core.database, lambda: feed.number)
 
     async def apply(changes: Sequence[Change]) -> None:
-        # Visits change numbers that nobody but open pages shows, and they are many.
+        # Visits change only numbers on open pages, and they are many.
         if ruling := [change for change in changes if change.kind is not ChangeKind.VISIT]:
             sessions.apply(ruling)
             await link_cache.apply(ruling)
@@ -214,7 +214,7 @@ def build_worker(
         if feed.blind_since is not None or is_out_of_date():
             return False
         try:
-            # A machine that was cut off answers again before its feed has noticed.
+            # After an outage the database may answer before the feed is back.
             await feed.announce()
             await core.database.check_tables()
         except Exception:  # noqa: BLE001 -- whatever keeps changes from being applied; the feed has logged it

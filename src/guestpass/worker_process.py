@@ -1,4 +1,4 @@
-"""What a fork server loads, and what its forks do: one worker on listeners that it is given."""
+"""Prepare, preload and run a worker, as called by the fork server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NEEDED_FOR_POSTGRES: Final = ("psycopg", "guestpass.storage.patient_cursor", "g
 
 
 def prepare(settings: Settings) -> int:
-    """Make what a first start needs and upgrade the database; returns the exit status, and raises as commands do."""
+    """Create what a first start needs and upgrade the database; return the exit status, and raise as commands do."""
     telemetry.configure(settings.log_format.value)
     with installation():
         wiring.prepare(settings)
@@ -32,7 +32,7 @@ def prepare(settings: Settings) -> int:
 
 
 def preload(settings: Settings) -> Preloaded:
-    """Load all that a worker may need later, since the files may be those of a newer version by then."""
+    """Load all that a worker may need later, since an upgrade may replace the files."""
     for name in _NEEDED_LATE + (_NEEDED_FOR_POSTGRES if settings.uses_postgresql else ()):
         import_module(name)
     load_languages()
@@ -48,13 +48,13 @@ def work(
     admin: socket.socket,
     line: socket.socket,
 ) -> int:
-    """Serve until told to end; returns the exit status, and raises as commands do."""
-    # So that Ctrl-C, or a signal to the fork server's group, doesn't reach it.
+    """Serve until the supervisor ends it; return the exit status, and raise as commands do."""
+    # A process group of its own, so that Ctrl-C and signals to the fork server's group don't reach it.
     os.setpgid(0, 0)
     with suppress(OSError):
-        # What ps, top and the kernel's log call it; only Linux has this.
+        # The name in ps, top and the kernel's log; Linux only.
         Path("/proc/self/comm").write_text(f"guestpass-w{order.slot}", encoding="ascii")
-    # Whatever the settings have become meanwhile, it is these addresses that it listens on.
+    # The listeners' addresses count, whatever the settings are by now.
     settings = settings.model_copy(
         update={name: Listen(*each.getsockname()[:2]) for name, each in (("listen", public), ("admin_listen", admin))}
     )
