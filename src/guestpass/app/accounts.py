@@ -1,4 +1,4 @@
-"""Keep the accounts of an Odoo that visitors are signed in as, and say what their owners should know of them."""
+"""Manage the Odoo accounts that visitors are signed in as, with findings about them."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ ADMIN_ACCOUNT: Final = Finding(
 
 @dataclass(frozen=True, slots=True)
 class _RefusalTexts:
-    """What is said of one refusal: at once, about the `field` that is wrong, and of an account that once worked.
+    """The texts for a refusal: the error of a `field` when adding an account, and the finding of a stored one.
 
-    ``{told}`` in the message stands for what the door says.
+    ``{told}`` in the message is replaced by the adapter's error.
     """
 
     field: str
@@ -99,7 +99,7 @@ _REFUSALS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignInCredentials:
-    """What somebody types to sign in to Odoo; `allow_admin` accepts that the user administers it."""
+    """An Odoo user's credentials; `allow_admin` accepts a user who administers Odoo."""
 
     login: str
     password: str = field(repr=False)
@@ -107,17 +107,17 @@ class SignInCredentials:
 
 
 def password_context(environment: EnvironmentKey, name: str) -> str:
-    """What an account's password is sealed for."""
+    """The context that seals an account's password."""
     return f"account:{environment}/{name}"
 
 
 def warnings_of(account: Account) -> tuple[Finding, ...]:
-    """What should be considered before the account is used."""
+    """Return what an owner should consider before using the account."""
     return (ADMIN_ACCOUNT,) if account.is_admin else ()
 
 
 def refusal_of(account: Account) -> Finding | None:
-    """What is to be said of an account that Odoo refused last; None where it didn't."""
+    """Return the finding of an account that Odoo last refused, else None."""
     if account.refusal is None:
         return None
     words = _REFUSALS[account.refusal]
@@ -132,7 +132,7 @@ def refusal_of(account: Account) -> Finding | None:
 class AccountService:
     """The use cases around accounts; every call acts for a principal within its organisation.
 
-    Credentials are tried before they are kept, so that a mistake is found by its owner and not by a visitor.
+    Credentials are tried before they are stored, so that owners see mistakes before visitors do.
     """
 
     def __init__(
@@ -189,7 +189,7 @@ class AccountService:
             environment = await _existing(work, key)
         if environment.kind is not Kind.ODOO:
             raise Invalid.one("kind", "of the environment must be odoo: visitors can't be signed in to others")
-        # Odoo may take seconds to answer: no transaction is open meanwhile.
+        # Outside of any transaction, since Odoo may take seconds.
         signed_in = await self._try(environment, login, credentials)
         async with self._store.writing(owner(principal)) as work:
             if _tried(await _existing(work, key)) != _tried(environment):
@@ -232,7 +232,7 @@ class AccountService:
         await self._announcer.announce()
 
     async def _try(self, environment: Environment, login: str, credentials: SignInCredentials) -> SignedIn:
-        """Sign in once and out again; raises Invalid where Odoo says no, or says that it is an administrator."""
+        """Sign in once and out again; raises Invalid where Odoo refuses, or for an administrator not allowed."""
         try:
             signed_in = await self._authenticator.sign_in(environment, login, credentials.password, address=None)
         except SignInRefused as refused:
@@ -276,7 +276,7 @@ def _name_for(login: str, others: Collection[Account]) -> str:
 
 
 def _tried(environment: Environment) -> tuple[object, ...]:
-    """What a trial of credentials was made against."""
+    """What a trial of credentials depends on."""
     return (environment.created_at, environment.revision, environment.database)
 
 

@@ -36,7 +36,7 @@ _BY_NAME: Final = "environments"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentTerms:
-    """What an owner may give of an environment; what is UNSET isn't given. `body_limit` is in bytes."""
+    """The fields of an environment that owners set; UNSET ones are not given. `body_limit` is in bytes."""
 
     name: Annotated[str | Unset, _text(200)] = UNSET
     description: Annotated[str | Unset | None, _text(2000, lines=True)] = UNSET
@@ -132,7 +132,7 @@ class EnvironmentService:
         return await self._check(principal, environment)
 
     def errors_of(self, change: EnvironmentChange) -> tuple[FieldError, ...]:
-        """Each field that is wrong whatever the environment, for whoever reads only a part of what was given."""
+        """Return the errors that don't depend on the environment, for callers that parsed only some fields."""
         try:
             _checked(change.given(), None)
         except Invalid as error:
@@ -175,7 +175,7 @@ class EnvironmentService:
                     after = replace(after, moves=before.moves + 1)
                 await work.odoo_sessions.end_all(before.key, self._clock.now())
             if signed_in_elsewhere or _address(after) != _address(before):
-                # What was found there says nothing about what answers here.
+                # Results of a check of the former address don't apply.
                 after = replace(
                     after,
                     revision=before.revision + 1,
@@ -194,7 +194,7 @@ class EnvironmentService:
         return after if _check_inputs(after) == _check_inputs(before) else await self._check(principal, after)
 
     async def refused_calls(self, principal: Principal, id: str) -> list[RefusedCall]:
-        """What view-only links refused there, most often first, so that its owner can open what only reads."""
+        """Calls that view-only links refused, most frequent first, so that the owner can allow those that only read."""
         principal.require(Scope.ENVIRONMENTS_READ)
         key = EnvironmentKey(principal.org, id)
         async with self._store.reading() as work:
@@ -228,7 +228,7 @@ class EnvironmentService:
         return Environment(key=key, revision=1, created_at=now, created_by=principal.sub, **checked)
 
     async def _check_links(self, work: UnitOfWork, environment: Environment) -> None:
-        """Raise Invalid where links promise what another kind does not keep."""
+        """Raise Invalid where active links depend on the environment's kind."""
         links = await work.links.by_environment(environment.key, now=self._clock.now(), status=Status.ACTIVE)
         bound = [link for link in links if link.access is not Access.FULL or link.account is not None]
         if bound:
@@ -246,7 +246,7 @@ class EnvironmentService:
             if now is None or now.created_at != environment.created_at:
                 return environment
             if _check_inputs(now) != _check_inputs(environment):
-                # Whoever changed it meanwhile has it looked at as it is now.
+                # The change made meanwhile has started its own check.
                 return now
             after = replace(
                 now,

@@ -1,4 +1,4 @@
-"""Turns at something slow, of which few can be done at a time, shared out fairly."""
+"""A fair queue for slow work with limited concurrency."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Final
 from guestpass.domain.errors import TooManyWaiting
 
 LONGEST: Final = 500
-"""How many may wait: an audience that comes at once, and no more than is served within a minute."""
+"""The longest queue: an audience that comes at once, served within a minute."""
 
 
 class FairQueue:
-    """Gives `places` turns at a time; raises TooManyWaiting where more than `longest` would wait.
+    """Give out `places` concurrent turns; raises TooManyWaiting where more than `longest` would wait.
 
-    Everybody waits for two names, a link and an address. Turns go now to the link, now to the address that had none for
-    longest. So neither one link's crowd nor one address's flood makes anybody else wait for more than a turn each of
-    the others. Where the queue is full, it is who has most in it that loses the newest.
+    Each waiter has two keys, a link and an address. Turns alternate between the link and the address that were served
+    least recently, so that a crowd of one link or address delays others by at most one turn for each key. Where the
+    queue is full, the key with most waiters loses its newest.
     """
 
     def __init__(self, places: int, longest: int = LONGEST) -> None:
@@ -55,7 +55,7 @@ class FairQueue:
             raise
 
     def _pass_on(self) -> None:
-        """Give a turn that has become free to whose it is."""
+        """Give a free turn to the next waiter."""
         waiter = next(self._lines).first()
         if waiter is None:
             self._free += 1
@@ -72,7 +72,7 @@ class FairQueue:
     def _make_room(self, newcomer: _Waiter) -> None:
         for line, name in ((self._addresses, newcomer.address), (self._links, newcomer.link)):
             if (crowded := line.longest()) is not None and line.count(crowded) > line.count(name) + 1:
-                # Of a link's crowd it is the address with most in it, of an address's the link.
+                # Within that link, the address with most waiters; within that address, the link.
                 newest = max(
                     reversed(line.of(crowded)),
                     key=lambda each: (self._addresses.count(each.address), self._links.count(each.link)),
@@ -85,7 +85,7 @@ class FairQueue:
 
 
 class _Waiter:
-    """Somebody who waits."""
+    """A waiting caller."""
 
     __slots__ = ("address", "has_turn", "link", "turn")
 
@@ -97,7 +97,7 @@ class _Waiter:
 
 
 class _Line:
-    """Who waits, by one of the names; the name that had no turn for longest comes first."""
+    """Waiters by one of the keys, the least recently served key first."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -108,7 +108,7 @@ class _Line:
         self.total += 1
 
     def leave(self, name: str, waiter: _Waiter) -> None:
-        """Take somebody out, and put the name behind all others. Does nothing for who is not in the line."""
+        """Remove a waiter and move its key to the end; does nothing for one that is not waiting."""
         waiting = self._waiting.get(name, {})
         if waiter in waiting:
             del self._waiting[name], waiting[waiter]

@@ -1,4 +1,4 @@
-"""What the owner of an environment should know about it, each with its remedy."""
+"""Collect the findings of environments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHARED_ORIGIN = Finding(
 
 
 class Findings:
-    """What was found at environments, by looking or by visitors, and what follows from how they are served."""
+    """Collect findings of checks, of visitors' requests, and of how environments are served."""
 
     def __init__(self, store: Store, addresses: PublicUrls) -> None:
         self._store = store
@@ -51,8 +51,8 @@ class Findings:
 
 
 def _with_loss(found: tuple[Finding, ...], lost: Unreachable | None) -> tuple[Finding, ...]:
-    """What a look found, and first of all that the environment was lost since then."""
-    # A look may have said already why nobody gets in.
+    """Return the findings of a check, preceded by that the environment became unreachable since."""
+    # The check may have found it unreachable already.
     if lost is None or any(finding.code in OUT_OF_REACH for finding in found):
         return found
     finding = Finding(

@@ -1,4 +1,4 @@
-"""What an installation says of itself to commands that run beside its server."""
+"""Facts that a server stores about itself, for commands that run beside it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AnotherKey(GuestpassError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
-    """How people reach the server, and the fingerprint of its SECRET_KEY; None where no server has said it yet."""
+    """The server's public addresses and the fingerprint of its SECRET_KEY; None where not stored yet."""
 
     public_url: str | None = None
     admin_url: str | None = None

@@ -1,4 +1,4 @@
-"""What owners may ask of a link, when they make it and when they change it, and what can't be."""
+"""The fields of a link that owners set, and their checks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from guestpass.domain.start_path import START_PATH_LENGTH, parse_start_path, ref
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkTerms:
-    """What an owner may give of a link; what is UNSET isn't given.
+    """The fields of a link that owners set; UNSET ones are not given.
 
     `sign_in_as` is the name of an account of the environment, or credentials of which one is made.
     """
@@ -99,7 +99,7 @@ def check_terms(
 
 
 def check_for_environment(given: Mapping[str, Any], environment: Environment) -> None:
-    """Raise Invalid with what this environment's visitors can't be given."""
+    """Raise Invalid for fields that this environment doesn't support."""
     errors = []
     if environment.kind is not Kind.ODOO:
         if given.get("access", Access.FULL) is not Access.FULL:

@@ -148,7 +148,7 @@ class LinkService:
         return suggest_password(self._entropy)
 
     def errors_of(self, terms: NewLink | LinkChange) -> tuple[FieldError, ...]:
-        """Each field that is wrong wherever the link leads, for whoever reads only a part of what was given."""
+        """Return the errors that don't depend on the environment, for callers that parsed only some fields."""
         try:
             self._check(terms, self._clock.now())
         except Invalid as error:
@@ -393,7 +393,7 @@ class LinkService:
         try:
             return (await self._accounts.put(principal, key.id, sign_in_as)).name
         except Invalid as refused:
-            # What is wrong with the environment keeps its name, what is wrong with the credentials is within a field.
+            # Errors of the credentials are named as fields of signInAs; those of the environment keep their names.
             raise Invalid(
                 [
                     replace(error, field=f"signInAs.{error.field}") if error.field in _CREDENTIALS else error
@@ -468,8 +468,8 @@ def _promises(link: ShareLink) -> dict[str, object]:
 
 
 def _events(before: ShareLink, after: ShareLink, at: datetime, actor: str) -> list[LinkEvent]:
-    """What the link's history says of a change; empty where nothing changed."""
-    # A new password is a change also where it is the old one: nobody can tell, and its passes end.
+    """Return the history's events for a change; empty where nothing changed."""
+    # Setting the same password is a change too: it ends the passes.
     changed = [
         name
         for attribute, name in _CHANGED.items()

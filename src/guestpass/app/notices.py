@@ -1,4 +1,4 @@
-"""What a visitor or a client is told when a request is not forwarded; rendered by the web face."""
+"""Notices: the answers to requests that are not forwarded, rendered by `web`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from guestpass.domain.reasons import Reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """One thing to tell.
+    """Why a request is not forwarded, and what its page needs.
 
     `page` says whether a browser navigates (an HTML page) or anything else asks (problem+json).
     `token` is the share token in the path, for the forms of pages that have one, and `query` what stood behind it,

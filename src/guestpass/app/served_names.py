@@ -1,4 +1,4 @@
-"""Which host names are ours: a reverse proxy that fetches certificates as names are asked for wants to know."""
+"""Decide which host names are served, for reverse proxies that fetch certificates on demand."""
 
 from __future__ import annotations
 

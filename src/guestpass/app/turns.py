@@ -1,4 +1,4 @@
-"""Whose turn it is where only one can write: visitors before owners, and each of those as often as the others."""
+"""The order in which writers take the write lock: visitors first, fairly among links and owners."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from guestpass.domain.access import Principal
 
 
 class Lane(IntEnum):
-    """Who waits, in the order in which they go first. A lane that others overtake is served all the same, now and then.
+    """Priorities of writers, the first served first; lower ones are served now and then as well.
 
-    What somebody waits for in front of a page goes before what an owner's program does, and that before what nobody
-    waits for.
+    Visitors wait in front of a page, owners' programs can wait a little, and for background work nobody waits.
     """
 
     VISITORS = 0
@@ -23,7 +22,7 @@ class Lane(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Who wants to write. Groups of a lane take turns, and so do the members of a group."""
+    """A writer's place in the order: groups of a lane alternate, and so do the members of a group."""
 
     lane: Lane
     group: str = ""
@@ -36,10 +35,10 @@ BACKGROUND: Final = Turn(Lane.BACKGROUND)
 
 
 def visitors_of(link_id: str) -> Turn:
-    """What visitors of this link need before they are let in."""
+    """The turn of a link's visitors."""
     return Turn(Lane.VISITORS, link_id)
 
 
 def owner(principal: Principal) -> Turn:
-    """What a principal changes: organisations take turns, and the principals of each."""
+    """The turn of a principal: organisations alternate, and so do the principals of each."""
     return Turn(Lane.OWNERS, principal.org, principal.sub)

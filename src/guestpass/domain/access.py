@@ -24,7 +24,7 @@ ALL_SCOPES: frozenset[Scope] = frozenset(Scope)
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody who acts on links and environments: `sub` is written into what they change."""
+    """An authenticated owner: subject (recorded in what they change), organisation and scopes."""
 
     sub: str
     org: str = DEFAULT_ORG

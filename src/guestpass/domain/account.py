@@ -1,4 +1,4 @@
-"""An account: somebody in an environment's Odoo, in whose name visitors are signed in."""
+"""Accounts: Odoo users whom links sign visitors in as."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ACCOUNT_PASSWORD_LENGTH = 1024
 
 
 class SignInRefusal(StrEnum):
-    """Why nobody could be signed in."""
+    """Why a sign-in failed."""
 
     CREDENTIALS = "credentials"  # Odoo knows no such login and password
     SECOND_FACTOR = "second_factor"  # the account has two-factor authentication, which only a person can pass
@@ -27,11 +27,11 @@ class SignInRefusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Credentials that an owner left with us; `sealed_password` is encrypted and never read by people again.
+    """Stored credentials of an Odoo user; `sealed_password` is encrypted and never shown.
 
-    `is_admin` says that it administers Odoo, so that whoever is signed in as it can run code there. `revision` grows
-    when its credentials are replaced: sessions of an earlier revision end. `refused_at` and `refusal` tell when and
-    why Odoo last refused it; both None while it works.
+    `is_admin` means that the user administers Odoo and can run code there. `revision` grows with new credentials, which
+    end the sessions of earlier ones. `refused_at` and `refusal` are when and why Odoo last refused it; None while it
+    works.
     """
 
     environment: EnvironmentKey

@@ -1,7 +1,7 @@
-"""Which of Odoo's paths are shut, in whatever spelling they are asked for.
+"""Block paths of Odoo, in any spelling.
 
-Rules look at the path as Odoo will read it: %-escapes decoded once. A path that two servers could read in two ways is
-malformed; one that leads to a door which no visitor of a link needs is refused. The path itself is never changed.
+Rules match the path as Odoo reads it: %-escapes decoded once. A path that two servers could read differently is
+malformed; one that is blocked is refused. The path itself is forwarded unchanged.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from urllib.parse import unquote_to_bytes
 
 
 class Ruling(Enum):
-    """What becomes of a path."""
+    """The outcome of `judge`."""
 
     PASS = "pass"
-    REFUSED = "refused"  # it leads to a door that is shut: 403
-    MALFORMED = "malformed"  # servers would disagree about it: 400
+    REFUSED = "refused"  # blocked: 403
+    MALFORMED = "malformed"  # servers would read it differently: 400
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A ruling, with a sentence for the person who asked where it is not PASS."""
+    """A ruling, with a sentence for the visitor where it is not PASS."""
 
     ruling: Ruling
     detail: str = ""
@@ -36,7 +36,7 @@ PASS: Final = Verdict(Ruling.PASS)
 
 @dataclass(frozen=True, slots=True)
 class _Blocked:
-    """A part of Odoo that is shut; `name` is how it is written in the settings and to people."""
+    """A blocked part of Odoo; `name` is the path that `allowPaths` and messages use."""
 
     name: str
     pattern: re.Pattern[bytes]
@@ -44,10 +44,10 @@ class _Blocked:
 
 
 def _blocked(name: str, *, prefix: bool = False, can_allow: bool = True) -> _Blocked:
-    """The door at `name` and all that lies below it, and with `prefix` all that begins so.
+    """Block `name` and all below it; with `prefix`, all paths that begin with it.
 
-    Where Odoo doesn't know a path, it takes off the first segment if a language is called so in URLs, whatever the
-    method, and serves the rest. That name is for whoever runs the Odoo to choose, so the door is looked for behind any.
+    Where Odoo has no route for a path, it drops a first segment that is the URL code of a language and serves the rest.
+    Those codes are configurable, so the path is also matched behind any first segment.
     """
     spelled = re.escape(name.encode())
     below = b"(?:/.*)?"
@@ -59,21 +59,21 @@ _BLOCKED_PATHS: Final = (
     _blocked("/web/database", prefix=True, can_allow=False),
     # The same as a service, called in any version of the interface.
     _Blocked("/xmlrpc/db", re.compile(rb"(?:/[^/]+)?/xmlrpc[^/]*(?:/[^/]+)?/db(?:/.*)?"), can_allow=False),
-    # The programming interfaces: they take a password with each call, outside of any session that we could end.
+    # The external APIs: each call authenticates with a password, outside of any session that could be ended.
     _blocked("/xmlrpc", prefix=True),
     _blocked("/jsonrpc"),
     _blocked("/json"),
-    # These take a password from whoever sends one, and the second installs code with it.
+    # These accept anybody's password, and the second installs code with it.
     _blocked("/web/session/authenticate"),
     _blocked("/base_import_module/login_upload"),
-    # An administrator becomes the superuser, whom no access rule holds.
+    # Makes an administrator the superuser, who bypasses all access rules.
     _blocked("/web/become"),
     # Odoo's own test suite, which runs in the visitor's browser with the visitor's session.
     _blocked("/web/tests", prefix=True),
 )
 LONGEST_REMEMBERED: Final = 512
-"""Bytes of a path up to which rules remember what they decided about it: others must not fill the memory."""
-# A path without any of these words leads to none of the doors.
+"""The longest path, in bytes, whose verdict is cached, so that long ones don't fill the memory."""
+# A path without any of these words is not blocked.
 _SUSPECT = re.compile(rb"database|xmlrpc|json|authenticate|login_upload|become|tests")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
@@ -87,8 +87,8 @@ def judge(path: bytes, allow_paths: Sequence[str] = ()) -> Verdict:
     """Rule on a request's path (without its query), as it is forwarded.
 
     `allow_paths` are the environment's exceptions, such as ``/jsonrpc``, ``/xmlrpc/2/common`` or ``/json/*``: each
-    opens what lies at or below it, if it names a shut door itself (so ``/web`` or ``/`` open nothing). The database
-    manager and the `db` service stay shut.
+    allows what is at or below it, if it is a blocked path itself (so ``/web`` or ``/`` allow nothing). The database
+    manager and the `db` service stay blocked.
     """
     exceptions = tuple(allow_paths)
     return _judge_again(path, exceptions) if len(path) <= LONGEST_REMEMBERED else _judge(path, exceptions)
@@ -109,30 +109,30 @@ def _judge(path: bytes, allow_paths: tuple[str, ...]) -> Verdict:
     return PASS
 
 
-# Visitors ask for the same paths again and again.
+# Requests repeat the same paths.
 _judge_again = lru_cache(maxsize=1024)(_judge)
 
 
 def needs_body_check(path: bytes) -> bool:
     """Whether `path` is ``/jsonrpc``, whose body names the service.
 
-    Where it is allowed, the body is looked at before anything is sent.
+    Where it is allowed, the body is checked before anything is sent.
     """
     return _JSONRPC.fullmatch(_plain(path)) is not None
 
 
 def is_json_api(path: bytes) -> bool:
-    """Whether `path` is below ``/json``, whose callers go by HTTP statuses and not by JSON-RPC."""
+    """Return whether `path` is at or below ``/json``, which answers with HTTP statuses instead of JSON-RPC errors."""
     return _JSON_API.fullmatch(_plain(path)) is not None
 
 
 def is_path(path: bytes, wanted: bytes) -> bool:
-    """Whether `path` is `wanted` (lower case, no trailing slash) in some spelling."""
+    """Return whether `path` is a spelling of `wanted` (lower case, without trailing slash)."""
     return _plain(path) == wanted
 
 
 def readings(path: bytes) -> tuple[bytes, ...]:
-    """What Odoo may take `path` for, lower case and without a final slash: the path, and what is behind a language."""
+    """Return the paths that Odoo may read `path` as (lower case, no final slash): itself, and without a language."""
     return _readings(_plain(path))
 
 
@@ -155,10 +155,10 @@ def _what_is_wrong(path: bytes) -> str | None:
     return None
 
 
-# A request's path is looked at by several rules in turn, and 5,000 escapes fit into one.
+# Cached, since several rules check the same path, and one can hold 5,000 escapes.
 @lru_cache(maxsize=256)
 def _plain(path: bytes) -> bytes:
-    """The path for matching: decoded once, lower case, without the trailing slash that Odoo overlooks."""
+    """Normalise a path for matching: decoded once, lower case, without trailing slash, which Odoo ignores."""
     decoded = unquote_to_bytes(path).lower()
     return decoded.removesuffix(b"/") or decoded
 

@@ -74,7 +74,7 @@ class EnvironmentKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OdooAddress:
-    """Where an environment's Odoo is asked: at `url`, by the name in `called`, with its certificate verified or not."""
+    """How to connect to an environment's Odoo: the `url`, the origin for its Host field (`called`), `tls_verify`."""
 
     environment: EnvironmentKey
     url: str
@@ -87,8 +87,8 @@ class Environment:
     """A running application, as its owner registered it.
 
     `url`, `websocket_url` and `public_url` are origins (scheme, host, port; no path); `public_url` is how
-    people reach the application without us. `body_limit` is in bytes. `allow_paths` are doors of Odoo that
-    are opened again, `max_concurrent` is how many requests Odoo gets at a time. `read_only_allow` are methods, each
+    people reach the application without Guestpass. `body_limit` is in bytes. `allow_paths` are blocked paths of Odoo
+    that are allowed, `max_concurrent` is the limit of concurrent requests. `read_only_allow` are methods, each
     as ``model/method``, that view-only links may call besides those that are known to read.
     `revision` grows when `url`, `websocket_url`, `tls_verify`, `kind`, `database` or the name that Odoo is called by
     change: open streams of an older revision are closed, links and passes are kept. `moves` is how often it became
@@ -125,12 +125,12 @@ class Environment:
 
     @property
     def websocket_upstream(self) -> str | None:
-        """Where the bus is answered, if not at `url`: the owner's word comes before what was found."""
+        """The origin of the bus, if not `url`: the owner's `websocket_url`, else the one that a check found."""
         return self.websocket_url or self.found_websocket_url
 
     @property
     def odoo_address(self) -> OdooAddress:
-        """Where its Odoo is asked."""
+        """How to connect to its Odoo."""
         return OdooAddress(self.key, self.url, self._called, self.tls_verify)
 
     @property
@@ -139,9 +139,9 @@ class Environment:
         return self.key.id
 
     def is_same_odoo(self, other: Environment) -> bool:
-        """Whether whoever is signed in to the Odoo of `other` is signed in here.
+        """Return whether sessions of the Odoo of `other` are valid here.
 
-        An Odoo may choose the database by the name that it is called by, and a proxy the Odoo.
+        The host name counts, since Odoo may choose the database by it, and a proxy the Odoo.
         """
         return self is other or (
             self.created_at == other.created_at

@@ -1,4 +1,4 @@
-"""The few errors that use cases raise. They know no HTTP; the faces translate them."""
+"""The errors that use cases raise; API, dashboard and CLI translate them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FieldError:
 
 
 class GuestpassError(Exception):
-    """Base of what the product itself reports; the text is meant for a person."""
+    """The base of Guestpass's own errors; the text is for people."""
 
 
 class NotFound(GuestpassError):
@@ -68,11 +68,11 @@ class Invalid(GuestpassError):
 
 
 class DescriptorsUsedUp(GuestpassError):
-    """The server may open no further file or socket at the moment; the text is what the system says."""
+    """File descriptors are used up (EMFILE, ENFILE); the text is the system's."""
 
 
 class TooManyWaiting(GuestpassError):
-    """More wait for a turn at something slow than may."""
+    """The queue for something slow is full."""
 
 
 class Forbidden(GuestpassError):

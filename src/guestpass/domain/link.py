@@ -23,7 +23,7 @@ class ShareType(StrEnum):
 
 
 class Status(StrEnum):
-    """Whether a link opens anything at this moment, and if not, why."""
+    """The state of a link: whether it opens, and if not, why."""
 
     ACTIVE = "active"
     DEACTIVATED = "deactivated"
@@ -75,7 +75,7 @@ class ShareLink:
     version_since: datetime | None = None
 
     def renewed(self, now: datetime) -> ShareLink:
-        """The link in its next version: all passes from before have ended."""
+        """Return the link with its next version, which ends all earlier passes."""
         return replace(self, version=self.version + 1, version_since=now)
 
     def status(self, now: datetime) -> Status:
@@ -88,17 +88,17 @@ class ShareLink:
 
     @property
     def label_key(self) -> str:
-        """What the link is sorted by among labels; links without one come behind all others."""
+        """The sort key of the label; links without one come last."""
         return folded(self.label or _NO_LABEL)
 
     @property
     def searched(self) -> str:
-        """What a search looks through."""
+        """The text that searches match."""
         return folded("\n".join((self.label or "", self.note or "", self.id)))
 
 
 class EventKind(StrEnum):
-    """What a link's history can tell."""
+    """The kinds of events in a link's history."""
 
     CREATED = "created"
     CHANGED = "changed"

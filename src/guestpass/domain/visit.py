@@ -1,4 +1,4 @@
-"""Who came through a link, and who was turned away."""
+"""Visitors of a link, refusals, and how addresses are shortened."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 LIVE = timedelta(seconds=60)
-"""How long after the last sign of life a visitor still counts as being there."""
+"""How long after their last request or open connection a visitor counts as present."""
 REFUSALS_KEPT = 50
 """How many refusals of one link are kept, the newest."""
 OPENINGS_KEPT = 5_000
 """How many openings are kept in the history of one link, the newest; all are counted."""
 OTHERS = "others"
-"""The id that visitors of a link have together who came when so many did that they are not told apart."""
+"""The shared id of a link's visitors who are not counted individually."""
 
 
 class AddressDetail(StrEnum):
-    """How much of visitors' addresses owners may see, and is kept."""
+    """How much of visitors' addresses is stored and shown to owners."""
 
     FULL = "full"
     SHORTENED = "shortened"  # the network: /24 of IPv4, /48 of IPv6

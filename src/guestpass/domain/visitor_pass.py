@@ -1,4 +1,4 @@
-"""The pass: what a visitor's browser holds after a link was opened."""
+"""A visitor's pass, the entry ticket, and how long each is valid."""
 
 from __future__ import annotations
 
@@ -6,28 +6,27 @@ from dataclasses import dataclass, field
 from typing import Final
 
 PREVIEW: Final = "preview-"
-"""With this begins the visitor in the pass of an owner who looks at a link as a visitor would."""
+"""The prefix of `visitor` in a preview's pass (an owner who opens their link as a visitor)."""
 OTHERS: Final = "others-"
-"""With this begins the visitor in the pass of one of many, whom what is kept does not tell apart."""
+"""The prefix of `visitor` in the pass of one who is not counted individually."""
 PREVIEW_SECONDS: Final = 15 * 60
-"""How long such a pass opens anything."""
+"""How long a preview's pass is valid."""
 PROMISE_SECONDS: Final = 10 * 60
-"""How long a browser that asks for a place again is known for the same one."""
+"""How long a browser that asks for a place again counts as the same visitor."""
 TICKET_SECONDS: Final = 60
-"""Within which time the address that leads to it, or to a link's own host, must be opened."""
+"""How long an entry ticket, or the address of a preview, is valid."""
 
 
 _SKEW_SECONDS: Final = 60
-"""How far apart the clocks of two machines may be."""
+"""The tolerated difference between two machines' clocks."""
 
 
 @dataclass(frozen=True, slots=True)
 class VisitorPass:
-    """The facts that a pass vouches for.
+    """A visitor's pass for a link, issued at `issued_at` (Unix seconds).
 
-    It says which link was opened, by which visitor and when (`issued_at`, Unix seconds). What it is
-    worth is decided by the link as it is now: an ended link's pass names it and opens nothing. `is_preview` says
-    that it is an owner's who looks: neither a visit nor a visitor, and soon over.
+    Whether it opens anything depends on the link's present state. `is_preview` marks an owner's preview, which counts
+    neither as a visit nor as a visitor.
     """
 
     link_id: str
@@ -40,15 +39,15 @@ class VisitorPass:
         object.__setattr__(self, "is_preview", self.visitor.startswith(PREVIEW))
 
     def is_within(self, seconds: int, now: float) -> bool:
-        """Whether it was issued so many seconds ago at most; a clock that was set back makes nothing live longer."""
+        """Return whether it is at most `seconds` old; one from the future (a clock was set back) is not."""
         return -_SKEW_SECONDS <= now - self.issued_at <= seconds
 
 
 @dataclass(frozen=True, slots=True)
 class EntryTicket:
-    """What takes a pass from PUBLIC_URL's host, where a link is opened, to the link's own host.
+    """A ticket that carries a pass from PUBLIC_URL's host to the link's own host.
 
-    It stands in an address, so it works once (`nonce` tells it from all others) and soon after `issued_at` only.
+    It is part of a URL, so it works once (by its `nonce`) and for TICKET_SECONDS.
     """
 
     visitor_pass: VisitorPass
@@ -56,5 +55,5 @@ class EntryTicket:
     nonce: str
 
     def is_within(self, seconds: int, now: float) -> bool:
-        """As for a pass."""
+        """As VisitorPass.is_within."""
         return -_SKEW_SECONDS <= now - self.issued_at <= seconds

@@ -13,12 +13,12 @@ from guestpass.domain.environment import DEFAULT_ORG, ORG_PATTERN
 
 
 class BearerRefused(Exception):
-    """The token is not one to trust; the text says why and never repeats it."""
+    """The token is invalid; the text is the cause and never holds the token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """What a valid token says: who, its id if it has one (`jti`), and until when."""
+    """A valid token's principal, id (`jti`, optional) and expiry."""
 
     principal: Principal
     jti: str | None

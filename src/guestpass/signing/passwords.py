@@ -14,7 +14,7 @@ from guestpass.app.fair_queue import FairQueue
 class Argon2Hasher:
     """Hashes with m=19456 KiB, t=2, p=1 (OWASP's first choice).
 
-    `concurrency` are verified at a time, and one is made, so that whoever makes many keeps no visitor waiting.
+    Up to `concurrency` are verified at a time, and one is made, so that making many delays no visitor.
     """
 
     def __init__(self, concurrency: int = 2) -> None:

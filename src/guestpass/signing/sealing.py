@@ -32,7 +32,7 @@ class TextCipher:
 
 
 class SealedSecrets:
-    """The Sealer of the product: others' secrets, each bound to what it is for and whose it is."""
+    """Encrypt foreign secrets (the Sealer port), each bound to its purpose and owner."""
 
     def __init__(self, keys: Keys, entropy: Entropy) -> None:
         self._cipher = TextCipher(keys.secrets, entropy)

@@ -33,7 +33,7 @@ class DashboardTokens:
 
 
 def form_token(session_token: str) -> str:
-    """What the forms of a session hold, so that nobody else's form is taken for one; it tells nothing of the token."""
+    """The CSRF token of a session's forms, which reveals nothing of the session's token."""
     return _text(hmac.digest(session_token.encode("utf-8", "replace"), b"guestpass/form/1", hashlib.sha256))
 
 

@@ -1,4 +1,4 @@
-"""What changed, and who hears of it."""
+"""Ports of the change feed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Change:
 
 
 class ChangeLog(Protocol):
-    """The ordered table of changes by which workers hear of each other's writes."""
+    """The ordered table of changes, by which workers learn of each other's writes."""
 
     async def append(self, kind: ChangeKind, *ids: str) -> None:
         """Add changes of a kind, in this order."""
@@ -46,8 +46,8 @@ class ChangeLog(Protocol):
 
 
 class Announcer(Protocol):
-    """Told after a commit that changed something, so that this process's own gateway acts before the caller hears."""
+    """Called after a commit, so that this process applies its changes before the caller gets an answer."""
 
     async def announce(self) -> None:
-        """Return when the changes committed so far have reached this process's directory."""
+        """Wait until this process's link cache has the changes committed so far."""
         ...

@@ -58,10 +58,10 @@ class DashboardSessions(Protocol):
 
 
 class RevokedTokens(Protocol):
-    """Bearer tokens that were withdrawn before their time."""
+    """Bearer tokens that were revoked before they expire."""
 
     async def add(self, jti: str, *, revoked_at: datetime, expires_at: datetime) -> None:
-        """Withdraw a token; a second time changes nothing."""
+        """Revoke a token; idempotent."""
         ...
 
     async def contains(self, jti: str) -> bool: ...
