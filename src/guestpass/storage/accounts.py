@@ -1,4 +1,4 @@
-"""The repository of environments' accounts."""
+"""The repository of the Odoo accounts that links sign visitors in as."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from guestpass.storage.tables import accounts, links
 
 
 class SQLAccounts:
-    """The accounts that owners left with us, and how Odoo last took them."""
+    """The accounts of environments, and whether Odoo last accepted their credentials."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -72,7 +72,7 @@ class SQLAccounts:
         return (await self._connection.execute(statement)).rowcount > 0
 
     async def accept(self, key: EnvironmentKey, name: str, revision: int) -> bool:
-        """Write down that Odoo accepted it; False when nothing had been refused, or other credentials had."""
+        """Record that Odoo accepted the account; False where no refusal of these credentials was recorded."""
         statement = (
             update(accounts)
             .where(_is(key, name), accounts.c.revision == revision, accounts.c.refused_at.is_not(None))
@@ -81,7 +81,7 @@ class SQLAccounts:
         return (await self._connection.execute(statement)).rowcount > 0
 
     async def claim_retry(self, key: EnvironmentKey, name: str, *, now: datetime, before: datetime) -> bool:
-        """Take the right to try a refused account again: True for one caller, where it was refused before `before`."""
+        """Claim the next try of an account that was refused before `before`; True for one caller only."""
         statement = update(accounts).where(_is(key, name), accounts.c.refused_at < before).values(refused_at=now)
         return (await self._connection.execute(statement)).rowcount > 0
 

@@ -1,4 +1,4 @@
-"""The repository of what workers wrote last."""
+"""The repository of batch numbers, by which each worker's batch is written exactly once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from guestpass.storage.dialect import insert
 from guestpass.storage.tables import worker_batches
 
 KEPT: Final = timedelta(days=30)
-"""How long it is known what a worker wrote last: no worker is cut off for so long and tries its batch again then."""
+"""How long the number of a worker's last batch is kept; longer than any worker retries a batch."""
 
 
 class SQLBatches:
@@ -22,7 +22,7 @@ class SQLBatches:
         self._connection = connection
 
     async def begin(self, worker: str, number: int, now: datetime) -> bool:
-        """Note that this unit of work writes a worker's batch; False where that was written already."""
+        """Record that this unit of work writes a worker's batch; False where it was written before."""
         row = {"of_worker": worker, "of_number": number, "now": now}
         return (await self._connection.execute(_BEGIN, row)).scalar() is not None
 

@@ -1,4 +1,4 @@
-"""The repository of how organisations look to their visitors."""
+"""The repository of organisations' branding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from guestpass.storage.tables import branding
 
 
 class SQLBrandings:
-    """One branding for an organisation, at most."""
+    """At most one branding per organisation."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection

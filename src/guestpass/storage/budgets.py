@@ -1,4 +1,4 @@
-"""How often something may be done, counted in the database for all workers together."""
+"""Rate limits that are counted in the database, for all workers together."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from guestpass.app.ports import Clock, Store
 
 
 class DatabaseBudget:
-    """A Budget of so many in a window that begins with the first, such as ``60/10minute``.
+    """A Budget with a fixed window that starts at the first use, such as ``60/10minute``.
 
-    The `purpose` tells budgets apart. Raises ValueError for a limit that can't be read.
+    `purpose` separates the counters of different budgets. Raises ValueError for a limit that can't be parsed.
     """
 
     def __init__(self, store: Store, clock: Clock, limit: str, purpose: str) -> None:
@@ -18,7 +18,7 @@ class DatabaseBudget:
         self._limit = Limit(limit, purpose)
 
     async def spend(self, *key: str) -> float | None:
-        """Take one from what this key may still spend; the seconds until there is more where nothing is left."""
+        """Spend one of this key's budget; returns the seconds until the window ends if none is left, else None."""
         groups = [[self._limit.counter(*key)]]
         async with self._store.reading() as work:
             exhausted = await check(work, groups, self._clock.now())

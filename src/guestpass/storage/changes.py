@@ -1,4 +1,4 @@
-"""The ordered table of changes."""
+"""The table of changes, numbered in the order of their commits."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guestpass.app.ports import Change, ChangeKind, Clock
-from guestpass.storage.batch import rows, told
+from guestpass.storage.batch import rows, rows_table
 from guestpass.storage.dialect import CHANNEL
 from guestpass.storage.tables import changes
 
 CHANGES_KEPT: Final = timedelta(hours=1)
-"""For how long changes can be read. Who was away for longer begins anew."""
+"""How long changes are kept. A reader that was away for longer has to reset."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A change as it was written. Another history of the same database has another one under this number."""
+    """A change with its number. After a restore another change may have this number."""
 
     number: int
     kind: str
@@ -29,24 +29,24 @@ class Recorded:
 
     @property
     def change(self) -> Change | None:
-        """What this program makes of it; None for a kind that only a newer one knows, and keeps nothing of."""
+        """The parsed change; None for a kind that this version does not know, and so has cached nothing of."""
         return Change(self.number, ChangeKind(self.kind), self.id) if self.kind in _KINDS else None
 
 
 _KINDS: Final = frozenset(ChangeKind)
 _NOTHING: Final = "nothing"
-"""The kind of a change that concerns nobody; it is passed over like all that a program doesn't know."""
+"""The kind of a change without effect; readers skip it as they skip unknown kinds."""
 
 
 class SQLChangeLog:
-    """What changed, in the order in which it was committed; that only one transaction writes at a time sees to that."""
+    """What changed, in commit order, which the single write lock guarantees."""
 
     def __init__(self, connection: AsyncConnection, clock: Clock) -> None:
         self._connection = connection
         self._clock = clock
 
     async def append(self, kind: ChangeKind, *ids: str) -> None:
-        """Add changes of a kind, in this order, to be seen when the transaction commits."""
+        """Append changes of a kind, in this order; they become visible when the transaction commits."""
         if ids:
             now = self._clock.now()
             is_postgres = self._connection.dialect.name == "postgresql"
@@ -57,7 +57,7 @@ class SQLChangeLog:
         return [change for recorded in await self.since(number + 1) if (change := recorded.change) is not None]
 
     async def since(self, number: int) -> list[Recorded]:
-        """What was written under this number and later ones, in order."""
+        """Return the changes from this number on, in order."""
         query = select(changes).where(changes.c.number >= number).order_by(changes.c.number)
         rows = await self._connection.execute(query)
         return [Recorded(row.number, row.kind, row.id, row.at) for row in rows]
@@ -67,26 +67,26 @@ class SQLChangeLog:
         return (await self._connection.execute(select(func.max(changes.c.number)))).scalar() or 0
 
     async def cover(self, before: datetime) -> None:
-        """Add a change that says nothing where the newest is earlier and names a visitor, so that it can be pruned."""
+        """Append a change without effect if the newest is earlier and names a visitor, to let it be pruned."""
         newest = select(changes).where(changes.c.number == _LAST)
         names_a_visitor = (changes.c.at < before, changes.c.kind == ChangeKind.ODOO_SESSION.value)
         if (await self._connection.execute(newest.where(*names_a_visitor))).first() is not None:
             await self._connection.execute(_APPEND, rows([(_NOTHING, "", self._clock.now())]))
 
     async def prune(self, before: datetime, *, limit: int) -> int:
-        """Delete up to `limit` changes of an earlier time, oldest first, but never the newest; returns how many."""
+        """Delete up to `limit` changes of an earlier time, oldest first, never the newest; returns the number."""
         newest = select(func.max(changes.c.number)).scalar_subquery()
         old = select(changes.c.number).where(changes.c.at < before, changes.c.number < newest)
         some = old.order_by(changes.c.number).limit(limit).subquery()
-        # A bound and no list of numbers, so that it is a range of the key for every planner.
+        # A bound instead of a list of numbers, which every planner turns into a range of the key.
         last = select(func.max(some.c.number)).scalar_subquery()
         statement = delete(changes).where(changes.c.number <= last, changes.c.at < before)
         return (await self._connection.execute(statement)).rowcount
 
 
-_CHANGES = told(kind=changes.c.kind, id=changes.c.id, at=changes.c.at)
-# Not numbered by a sequence: those have holes after a rollback or a crash, and a hole is how a reader knows that it
-# missed something.
+_CHANGES = rows_table(kind=changes.c.kind, id=changes.c.id, at=changes.c.at)
+# Not numbered by a sequence, which leaves gaps after a rollback or a crash: a gap tells readers that they missed
+# something.
 _LAST = select(func.coalesce(func.max(changes.c.number), 0)).scalar_subquery()
 _APPEND = insert(changes).from_select(
     ["number", "kind", "id", "at"],
@@ -94,5 +94,5 @@ _APPEND = insert(changes).from_select(
         _CHANGES.c.position
     ),
 )
-# Sent with the commit, once for a transaction, to every worker that listens.
+# PostgreSQL notifies every listening worker at the commit, once per transaction.
 _APPEND_AND_NOTIFY = _APPEND.returning(func.pg_notify(CHANNEL, ""))

@@ -1,4 +1,4 @@
-"""Connections for what is done once and not while serving: migrations, and copies. Everything here is synchronous."""
+"""Synchronous connections for migrations and copies, outside of serving."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _TABLE_LOCK_TIMEOUT_S: Final = 5
 
 
 def reading(location: SQLiteFile | PostgresDatabase) -> contextlib.AbstractContextManager[Connection]:
-    """A connection in a transaction that sees one state of the database; raises DatabaseUnusable where one fails."""
+    """Open a connection in a read-only snapshot transaction; raises DatabaseUnusable."""
     dialect = SQLITE if isinstance(location, SQLiteFile) else POSTGRES
     return _connection(location, dialect.begin_reading)
 
 
 @contextlib.contextmanager
 def writing(location: SQLiteFile | PostgresDatabase) -> Iterator[Connection]:
-    """A connection in a transaction that alone writes, and commits at the end; raises as `reading` does."""
+    """Open a connection in a transaction with the write lock, and commit at the end; raises DatabaseUnusable."""
     dialect = SQLITE if isinstance(location, SQLiteFile) else POSTGRES
     with _connection(location, dialect.begin_writing) as connection:
         if isinstance(location, PostgresDatabase):
@@ -39,10 +39,10 @@ def writing(location: SQLiteFile | PostgresDatabase) -> Iterator[Connection]:
 
 @contextlib.contextmanager
 def _connection(location: SQLiteFile | PostgresDatabase, begin: str) -> Iterator[Connection]:
-    """A connection in a transaction that commits at the end.
+    """Open a connection in a transaction, and commit at the end.
 
-    SQLite's foreign keys stay off, as is its default: where a migration makes a table anew, dropping the old one would
-    otherwise take with it the rows that refer to it.
+    SQLite's foreign keys stay off, which is its default: a migration that recreates a table drops the old one, and that
+    would otherwise cascade to the rows that refer to it.
     """
     engine = _engine(location)
 
@@ -54,7 +54,7 @@ def _connection(location: SQLiteFile | PostgresDatabase, begin: str) -> Iterator
         with engine.begin() as connection:
             yield connection
     except DBAPIError as error:
-        # PostgreSQL's libraries write several lines.
+        # libpq's messages have several lines.
         cause = " ".join(str(error.orig).split()).rstrip(".")
         raise DatabaseUnusable(f"The database {location} can't be used: {cause}.") from error
     finally:
@@ -62,7 +62,7 @@ def _connection(location: SQLiteFile | PostgresDatabase, begin: str) -> Iterator
 
 
 def _engine(location: SQLiteFile | PostgresDatabase) -> Engine:
-    """Without a pool, and leaving BEGIN to us."""
+    """Create an engine without a pool, in autocommit mode: BEGIN is ours."""
     if isinstance(location, SQLiteFile):
         arguments: dict[str, Any] = {"timeout": BUSY_TIMEOUT_S, "isolation_level": None}
         engine = create_engine(
@@ -71,7 +71,7 @@ def _engine(location: SQLiteFile | PostgresDatabase) -> Engine:
 
         @event.listens_for(engine, "connect")
         def overwrite(connection: DBAPIConnection, _record: object) -> None:
-            # What a migration forgets must not stay in free pages.
+            # Overwrite what a migration deletes; free pages would keep it.
             connection.cursor().execute("PRAGMA secure_delete = ON")
 
         return engine

@@ -1,4 +1,4 @@
-"""Move an installation from one database into another."""
+"""Copy an installation's database into another one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from guestpass.storage.migrate import WORKS_WITH, current_revision, head_revisio
 from guestpass.storage.tables import instance, metadata
 
 BATCH: Final = 500
-"""How many rows go at a time."""
+"""Rows per statement."""
 
 
 def copy(source_url: str, target_url: str, *, copied: Callable[[str, int], None] = lambda _table, _rows: None) -> None:
@@ -43,7 +43,7 @@ def copy(source_url: str, target_url: str, *, copied: Callable[[str, int], None]
 
 
 def _copy_table(table: Table, here: Connection, there: Connection) -> int:
-    """Insert all rows, and let the numbers that the database gives out go on behind them; returns how many."""
+    """Insert all rows and advance the table's sequence behind them; returns the number of rows."""
     number = 0
     for rows in here.execute(select(table).execution_options(yield_per=BATCH)).partitions():
         there.execute(insert(table), [dict(row._mapping) for row in rows])
@@ -56,12 +56,12 @@ def _copy_table(table: Table, here: Connection, there: Connection) -> int:
 
 
 def _compare_table(table: Table, here: Connection, there: Connection, target: SQLiteFile | PostgresDatabase) -> None:
-    """Read every row back; raises DatabaseUnusable for one that is missing, too many or another."""
+    """Compare every row; raises DatabaseUnusable for one that is missing, extra or different."""
     key = tuple(table.primary_key.columns)
     number = 0
     for rows in here.execute(select(table).execution_options(yield_per=BATCH)).partitions():
         number += len(rows)
-        # Looked up and not read side by side: databases sort texts in orders of their own.
+        # Rows are looked up by key, not read in parallel: the two databases collate text differently.
         wanted = [tuple(row._mapping[column] for column in key) for row in rows]
         found = there.execute(select(table).where(tuple_(*key).in_(wanted)))
         if set(map(tuple, found)) != set(map(tuple, rows)):

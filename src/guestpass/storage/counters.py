@@ -1,4 +1,4 @@
-"""The repository of counters."""
+"""The repository of rate limits' counters."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from guestpass.storage.dialect import insert
 from guestpass.storage.tables import rate_counters
 
 EXPIRED_PER_WRITE: Final = 10
-"""How many expired counters each write takes with it: more than it adds, and few enough to go unnoticed."""
+"""How many expired counters each write deletes: more than it adds, so that they don't accumulate."""
 
 _c = rate_counters.c
 
 
 class SQLCounters:
-    """Counters, each with an end. Whoever reads them and adds to them must be alone in writing."""
+    """Counters with an expiry. To read and then add, hold the write lock."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -66,14 +66,14 @@ class SQLCounters:
             },
         )
         rows = (await self._connection.execute(statement.returning(_c.key, _c.expires_at))).all()
-        # Where there are row locks, what another worker writes or removes at this moment is left to it.
+        # With row locks, skip rows that another worker has locked.
         expired = select(_c.key).where(_c.expires_at <= now).limit(EXPIRED_PER_WRITE).with_for_update(skip_locked=True)
         await self._connection.execute(delete(rate_counters).where(_c.key.in_(expired)))
         by_key = {each.key: each for each in counters}
         return [Charged(by_key[row.key], row.expires_at) for row in rows]
 
     async def settle(self, charged: Sequence[Charged], now: datetime, *, refund: bool) -> dict[Counter, Standing]:
-        # A counter whose window has begun anew knows nothing of what was charged before.
+        # A counter whose window has restarted no longer includes what was charged before.
         keys, same = _keys(charged), [and_(_c.key == it.counter.key, _c.expires_at == it.ends_at) for it in charged]
         values = {"pending": case((_c.pending > 0, _c.pending - 1), else_=0)}
         if refund:
@@ -81,13 +81,13 @@ class SQLCounters:
         statement = update(rate_counters).where(_c.key.in_(keys), or_(*same)).values(values)
         await self._connection.execute(statement)
         if refund:
-            # Most passwords are right, and a counter that counts nothing need not stay for its window.
+            # Most passwords are right: delete a counter that is back at zero.
             await self._connection.execute(delete(rate_counters).where(_c.key.in_(keys), _c.spent <= 0))
         standings = await self.read([it.counter for it in charged], now)
         return {it.counter: standings[it.counter] for it in charged if standings[it.counter].ends_at == it.ends_at}
 
     async def shorten(self, counters: Sequence[Counter], now: datetime) -> None:
-        """End none of them later than if it began now; what is pending there counts, as `settle` finds it no more."""
+        """Let no counter end later than one window from now. Pending amounts count as spent."""
         for each in counters:
             latest = now + each.window
             longer = (_c.key == each.key, _c.expires_at > latest)

@@ -1,4 +1,4 @@
-"""The repository of those who are signed in to the dashboard."""
+"""The repository of the dashboard's sessions and invitations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from guestpass.storage.tables import dashboard_invitations, dashboard_sessions, 
 
 
 class SQLDashboardSessions:
-    """One-time invitations and sessions; of their secrets only hashes are known here."""
+    """One-time invitations and sessions; their secrets are stored as hashes."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -24,12 +24,12 @@ class SQLDashboardSessions:
         await self._connection.execute(insert(dashboard_invitations).values(row))
 
     async def is_invited(self, token_hash: bytes, *, now: datetime) -> bool:
-        """Whether there is such an invitation that is not over."""
+        """Whether the invitation exists and has not expired."""
         query = select(dashboard_invitations.c.sub).where(_is_open(token_hash, now))
         return (await self._connection.execute(query)).first() is not None
 
     async def accept(self, token_hash: bytes, *, now: datetime) -> Principal | None:
-        """Take an invitation: whoever deletes its row has it."""
+        """Use up an invitation: the caller that deletes its row gets it."""
         statement = delete(dashboard_invitations).where(_is_open(token_hash, now)).returning(dashboard_invitations)
         row = (await self._connection.execute(statement)).one_or_none()
         return None if row is None else _principal(row)

@@ -56,16 +56,15 @@ if TYPE_CHECKING:
     import psycopg
 
 BUSY_TIMEOUT_S: Final = 10
-"""How long a writer waits for writers in other processes of a machine, in seconds. Units of work last milliseconds."""
+"""How long a writer waits for other processes of the machine, in seconds. Units of work last milliseconds."""
 _LOCK_TIMEOUT_S: Final = 20
-"""How long a writer waits for those of other machines, in seconds: longer than it takes to notice that one is cut off.
-"""
+"""How long a writer waits for other machines, in seconds: longer than it takes to notice that one is cut off."""
 
 READERS: Final = 4
-"""How many units of work of a process may read at the same time."""
+"""How many units of work of a process may read concurrently."""
 
-# A column that is in no index, so that rows are read besides the index that leads to them.
-_LOOK: Final = select(
+# Columns without an index, so that the rows themselves are read and not only an index.
+_CHECK: Final = select(
     *(
         select(column).order_by(*(key.desc() for key in column.table.primary_key)).limit(1).scalar_subquery()
         for column in (
@@ -86,18 +85,18 @@ _LOOK: Final = select(
 _log: Any = structlog.get_logger(__name__)
 
 _PRAGMAS: Final = (
-    "journal_mode = WAL",  # Readers and the writer don't wait for each other.
-    "foreign_keys = ON",  # SQLite's default is to ignore them.
-    # NORMAL would lose the newest commits with the power, and a link that its owner was told is off would open again.
-    # FULL costs one more fsync for a commit, on a thread of its own, and nothing on a visitor's path commits.
+    "journal_mode = WAL",  # Readers don't block the writer, nor the writer them.
+    "foreign_keys = ON",  # SQLite's default is off.
+    # NORMAL could lose the newest commits in a power failure, and a deactivated link would open again. FULL costs one
+    # more fsync per commit, on a separate thread; no visitor's request waits for a commit.
     "synchronous = FULL",
-    # What is forgotten must not stay in free pages.
+    # Overwrite deleted rows; free pages would keep them.
     "secure_delete = ON",
 )
 
 
 class SQLUnitOfWork:
-    """The repositories over one transaction."""
+    """The repositories of one transaction."""
 
     def __init__(self, connection: AsyncConnection, clock: Clock) -> None:
         self.connection: Final = connection
@@ -120,24 +119,23 @@ class SQLUnitOfWork:
 
 _SESSION: Final = (
     "SET TimeZone TO 'UTC'",
-    # Whoever falls silent with the write lock, because his machine was cut off, loses it before others give up waiting:
-    # between two statements by the first of these, within one by the others.
+    # A machine that is cut off while it holds the write lock loses it before others give up waiting: between two
+    # statements by the first setting, within one by the others.
     "SET idle_in_transaction_session_timeout TO '5s'",
     "SET tcp_keepalives_idle TO 5",
     "SET tcp_keepalives_interval TO 2",
     "SET tcp_keepalives_count TO 3",
     "SET tcp_user_timeout TO '10s'",
-    # Only PostgreSQL 17 and later have this one.
+    # PostgreSQL 17 and later.
     "SELECT set_config(name, '15s', false) FROM pg_settings WHERE name = 'transaction_timeout'",
     f"SET lock_timeout TO '{_LOCK_TIMEOUT_S}s'",
 )
 
 
 class Database:
-    """The Store of the product, over a database that exists and is migrated; raises DatabaseUnusable for a wrong URL.
+    """The product's Store, on a migrated SQLite file (shared by processes) or PostgreSQL database (by machines).
 
-    That is a SQLite file, which several processes may have open, or a PostgreSQL database, which several machines may.
-    Nothing is opened before the first unit of work.
+    Raises DatabaseUnusable for an invalid URL. Nothing is opened before the first unit of work.
     """
 
     def __init__(self, url: str, clock: Clock) -> None:
@@ -146,14 +144,14 @@ class Database:
         self._writing = 0
         self._quiet = asyncio.Event()
         self.unwritable: str | None = None
-        """Why nothing can be written, in words for owners; `WriteWatch` takes it back."""
-        # One writer for the process, whose turns are given out here: a database's own waiting would be a race, or serve
-        # those first who come most often. Decision 27 has the details.
+        """Why writing fails, worded for owners, else None; `WriteWatch` clears it."""
+        # One writer per process, with a fair queue: the database's own waiting is a race, or favours whoever comes most
+        # often. See decision 27.
         self._turns = WriteTurns()
         self.lost: str | None = None
-        """Why what is open is not the database at the path any more, for the operator; see `OpenFiles`."""
+        """Why the open files are no longer those at the path, worded for the operator, else None; see `OpenFiles`."""
         self.damage: str | None = None
-        """What SQLite found wrong with the file, in words for owners; it stays until the process ends."""
+        """What SQLite found damaged, worded for owners, else None; stays until the process ends."""
         self.files: Final = OpenFiles(self.location.path) if isinstance(self.location, SQLiteFile) else None
         self._file_turns = (
             FileTurns(self.location.path, BUSY_TIMEOUT_S) if isinstance(self.location, SQLiteFile) else None
@@ -168,21 +166,21 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[SQLUnitOfWork]:
-        """A transaction that only reads and sees one state of the database; writing in it is an error."""
+        """Begin a read-only snapshot transaction; writing in it is an error."""
         self._require_files()
         async with self._readers.begin() as connection:
             yield SQLUnitOfWork(connection, self._clock)
 
     @asynccontextmanager
     async def writing(self, turn: Turn = VISITORS) -> AsyncIterator[SQLUnitOfWork]:
-        """A transaction that may write; it holds the write lock from its beginning to its end."""
+        """Begin a transaction that holds the write lock until its end."""
         self._require_files()
         self._writing += 1
         try:
             async with self._turns.take(turn), self._turn_of_process(turn), self._writer.begin() as connection:
                 yield SQLUnitOfWork(connection, self._clock)
         except OUTAGES as error:
-            # A damaged file can be written to, all the same, in most places.
+            # Most pages of a damaged file can still be written.
             if not is_damage(getattr(error, "orig", error)):
                 self.unwritable = in_words(error)
             raise
@@ -190,16 +188,16 @@ class Database:
             self._writing -= 1
             if not self._writing:
                 self._quiet.set()
-        # What was written into a file that is not there any more is not kept.
+        # Don't commit into a file that is no longer at the path.
         self._require_files()
 
     async def check_tables(self) -> None:
-        """Read a little of each table that visitors need, by its key; raises SQLAlchemyError where that can't be."""
+        """Read one row of each table that visitors need; raises SQLAlchemyError where that fails."""
         async with self.reading() as work:
-            await work.connection.execute(_LOOK)
+            await work.connection.execute(_CHECK)
 
     def check_files(self) -> None:
-        """See whether the database at the path is the one that is open, and say so when that changes."""
+        """Check that the open database is the one at the path; log it when that changes."""
         lost = self.files.lost() if self.files is not None else None
         if lost is not None and self.lost is None:
             _log.error(
@@ -224,19 +222,19 @@ class Database:
             raise OperationalError("BEGIN", None, cause)
 
     def _turn_of_process(self, turn: Turn) -> AbstractAsyncContextManager[None]:
-        """Wait for writers in other processes of the machine; PostgreSQL has a queue for them."""
+        """Queue behind writers in other processes of the machine; PostgreSQL's lock has its own queue."""
         return self._file_turns.take(turn.lane) if self._file_turns is not None else nullcontext()
 
     async def wipe(self) -> None:
-        """Empty SQLite's log, which keeps rows that were removed; what somebody is reading stays there for now."""
+        """Truncate SQLite's WAL, which holds deleted rows; does nothing while somebody reads from it."""
         if self._file_turns is None:
             return
         self._require_files()
         async with self._turns.take(BACKGROUND), self._file_turns.take(BACKGROUND.lane), self._writer.connect() as kept:
-            # Not in a transaction.
+            # Outside of a transaction.
             connection = (await kept.get_raw_connection()).driver_connection
             assert connection is not None  # noqa: S101 -- it was just made
-            # Readers take milliseconds; whoever takes longer must not keep writers waiting.
+            # Readers take milliseconds; a slower one must not block writers.
             await connection.execute("PRAGMA busy_timeout = 100")
             try:
                 await connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -244,10 +242,10 @@ class Database:
                 await connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
 
     async def quiet(self) -> None:
-        """Wait for a moment in which nothing of this process writes; it lasts until the caller waits again.
+        """Wait until nothing in this process writes; that holds until the caller's next await.
 
-        In such a moment tasks that write can be cancelled. In the middle of a transaction that would leave it open, and
-        with it the write lock, until the garbage collector finds its connection.
+        Then writing tasks can be cancelled safely. Cancelled within a transaction they would leave it open, and the
+        write lock held, until the garbage collector finds the connection.
         """
         while self._writing:
             self._quiet.clear()
@@ -255,7 +253,7 @@ class Database:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        """A connection to PostgreSQL outside any pool and transaction, for notifications; raises psycopg.Error."""
+        """Open a separate autocommit connection to PostgreSQL for notifications; raises psycopg.Error."""
         assert isinstance(self.location, PostgresDatabase)  # noqa: S101 -- others have no notifications
         _, arguments = self._readers.dialect.create_connect_args(self.location.url)
         arguments = {**arguments, **self.location.connection_parameters, "autocommit": True}
@@ -266,7 +264,7 @@ class Database:
             yield connection
 
     def _notice_damage(self, context: ExceptionContext) -> OperationalError | None:
-        """Make an outage of what is none to the driver: a damaged file."""
+        """Turn the driver's error for a damaged file into an OperationalError, and log it once."""
         original = context.original_exception
         if not is_damage(original):
             return None
@@ -280,7 +278,7 @@ class Database:
         return OperationalError(context.statement, None, original, hide_parameters=True)
 
     async def close(self) -> None:
-        """Close every connection; units of work must have ended."""
+        """Close all connections; call it after all units of work have ended."""
         await self._readers.dispose()
         await self._writer.dispose()
         if self._file_turns is not None:
@@ -289,7 +287,7 @@ class Database:
 
 def _sqlite_engines(file: SQLiteFile) -> tuple[AsyncEngine, AsyncEngine]:
     url = file.url("sqlite+aiosqlite")
-    # Without an isolation level the driver leaves BEGIN to us.
+    # Without an isolation level the driver issues no BEGIN of its own.
     arguments = {"timeout": BUSY_TIMEOUT_S, "isolation_level": None}
 
     def prepared(begin: str, connections: int, query_only: int) -> AsyncEngine:
@@ -300,18 +298,18 @@ def _sqlite_engines(file: SQLiteFile) -> tuple[AsyncEngine, AsyncEngine]:
 
 
 def _postgres_engines(database: PostgresDatabase) -> tuple[AsyncEngine, AsyncEngine]:
-    # Most installations have SQLite, and the driver takes 13 MiB of each process that loads it.
+    # Loaded here: the driver takes 13 MiB per process, and most installations use SQLite.
     from guestpass.storage.patient_cursor import PatientCursor  # noqa: PLC0415
 
-    # With autocommit the driver leaves BEGIN to us.
+    # With autocommit the driver issues no BEGIN of its own.
     arguments = {**database.connection_parameters, "autocommit": True, "cursor_factory": PatientCursor}
 
     def prepared(begin: str, connections: int) -> AsyncEngine:
         options = {
-            # A server has few connections, so an idle worker keeps one of each sort.
+            # Servers allow few connections, so an idle worker keeps one reader and one writer.
             "pool_size": 1,
             "max_overflow": connections - 1,
-            # A server that was restarted or replaced must not cost anybody a request.
+            # No request may fail because the server was restarted or replaced.
             "pool_pre_ping": True,
             "use_native_hstore": False,
         }
@@ -323,9 +321,9 @@ def _postgres_engines(database: PostgresDatabase) -> tuple[AsyncEngine, AsyncEng
 def _check_texts(
     _connection: Connection, _cursor: object, _statement: str, parameters: Sequence[Any] | Mapping[str, Any], *_: object
 ) -> None:
-    """Refuse text that one of the databases can't keep, with all of them; raises Invalid.
+    """Refuse text that either database can't store; raises Invalid.
 
-    The faces name the field first, where they know one.
+    API and dashboard check fields first, so that the error names the field.
     """
     for row in parameters if isinstance(parameters, list) else (parameters,):
         for value in row.values() if isinstance(row, dict) else row:
@@ -336,12 +334,12 @@ def _check_texts(
 def _engine(
     url: URL, arguments: Mapping[str, Any], begin: str, statements: Sequence[str], options: Mapping[str, Any]
 ) -> AsyncEngine:
-    """An engine whose connections start with `statements`, and whose transactions begin with `begin`."""
+    """Create an engine: `statements` run on each new connection, `begin` starts each transaction."""
     engine = create_async_engine(
         url,
         connect_args=dict(arguments),
         poolclass=AsyncAdaptedQueuePool,
-        # An error's text ends in logs, and parameters hold hashes of passwords and tokens.
+        # Errors are logged, and parameters contain hashes of passwords and tokens.
         hide_parameters=True,
         **options,
     )
@@ -357,7 +355,7 @@ def _engine(
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def drop_what_can_not_write(context: ExceptionContext) -> None:
-        # The connection would stay so when the file can be written to again.
+        # The connection would stay read-only even after the file has become writable.
         if is_for_reading_only(context.original_exception):
             context.is_disconnect = True
 

@@ -1,4 +1,4 @@
-"""The few statements that databases write differently: the only place to change for another one."""
+"""SQL that differs between SQLite and PostgreSQL; to support another database, change it here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, literal_column
 
-# PostgreSQL's is written as SQLite's is, where both have the clause ON CONFLICT, and compiles for either.
+# PostgreSQL's INSERT … ON CONFLICT compiles for SQLite too.
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -17,18 +17,18 @@ from sqlalchemy.types import TypeEngine
 __all__ = ["CHANNEL", "POSTGRES", "SQLITE", "Dialect", "JSONElements", "JSONField", "insert"]
 
 _WRITE_LOCK: Final = int.from_bytes(b"guestpas")
-"""The number of PostgreSQL's advisory lock for who writes; advisory locks belong to one database of a server."""
+"""The key of PostgreSQL's advisory lock for writers; advisory locks are per database."""
 
 CHANNEL: Final = "guestpass_changes"
-"""Where PostgreSQL tells of commits that changed something."""
+"""PostgreSQL's notification channel for commits that changed something."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a transaction begins that only reads and sees one state, and one that is alone in writing.
+    """The statements that begin a read-only snapshot transaction and a writing one.
 
-    That one takes the write lock at once. Who reads first and writes then can so rely on what was read, the numbers of
-    changes become visible in order, and no two writers wait for each other's rows.
+    A writing one takes the write lock at once: what it reads stays true until it writes, numbers of changes become
+    visible in order, and writers can't deadlock on rows.
     """
 
     begin_reading: str
@@ -38,13 +38,13 @@ class Dialect:
 SQLITE: Final = Dialect(begin_reading="BEGIN", begin_writing="BEGIN IMMEDIATE")
 POSTGRES: Final = Dialect(
     begin_reading="BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-    # Each statement must see what was committed before the lock was had, which one snapshot for all would not.
+    # READ COMMITTED: statements must see what was committed while waiting for the lock, which a snapshot would not.
     begin_writing=f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_WRITE_LOCK})",
 )
 
 
 class JSONElements(Function[Any]):
-    """The elements of a JSON array, each a row with one column, `value`."""
+    """Expand a JSON array into rows with one column, `value`."""
 
     inherit_cache = True
 
@@ -53,9 +53,9 @@ class JSONElements(Function[Any]):
 
 
 class JSONField(Function[Any]):
-    """The element at a place of a JSON array, counted from 0, as a column of a type has it.
+    """The element at an index (from 0) of a JSON array, converted to a column type.
 
-    Times are in UTC, written as SQLite keeps them.
+    Times are UTC, in SQLite's text format.
     """
 
     inherit_cache = True
@@ -77,7 +77,7 @@ def _elements_in_postgres(elements: JSONElements, compiler: SQLCompiler, **optio
 @compiles(JSONField, "sqlite")
 def _field_in_sqlite(field: JSONField, compiler: SQLCompiler, **options: object) -> str:
     array, place = (compiler.process(each, **options) for each in field.clauses)
-    # Texts, numbers and booleans come out as columns have them; a cast would make a number of a time.
+    # SQLite yields text, numbers and booleans as its columns store them; a cast would turn a time into a number.
     return f"json_extract({array}, '$[{place}]')"
 
 
@@ -86,6 +86,6 @@ def _field_in_postgres(field: JSONField, compiler: SQLCompiler, **options: objec
     array, place = (compiler.process(each, **options) for each in field.clauses)
     text, type_ = f"({array} ->> {place})", compiler.dialect.type_compiler_instance.process(field.type)
     if type_ == "TIMESTAMP WITH TIME ZONE":
-        # Whatever the session's time zone is.
+        # Independent of the session's time zone.
         return f"(CAST({text} AS TIMESTAMP WITHOUT TIME ZONE) AT TIME ZONE 'UTC')"
     return f"CAST({text} AS {type_})"

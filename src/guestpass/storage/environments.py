@@ -29,21 +29,20 @@ from guestpass.app.ports import ChangeKind, RefusedCall
 from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.errors import AlreadyExists
 from guestpass.domain.finding import Finding
-from guestpass.storage.batch import rows, told
+from guestpass.storage.batch import rows, rows_table
 from guestpass.storage.changes import SQLChangeLog
 from guestpass.storage.dialect import insert
 from guestpass.storage.tables import environment_findings, environments, http_only_cookies, refused_calls
 
 COOKIE_NAMES_KEPT: Final = 64
-"""How many names of HttpOnly cookies are kept for one environment: an application that invents names must not fill
-the database."""
+"""At most so many names of HttpOnly cookies per environment: an application may generate names without end."""
 
 REFUSED_CALLS_KEPT: Final = 500
-"""How many different methods are counted for one environment: names come from visitors."""
+"""At most so many refused methods per environment: the names come from visitors."""
 
 
 class SQLEnvironments:
-    """Environments, what was found at them, which HttpOnly cookies they set, and what view-only links refused there."""
+    """Environments with their findings, the names of their HttpOnly cookies, and refused calls of view-only links."""
 
     def __init__(self, connection: AsyncConnection, changes: SQLChangeLog) -> None:
         self._connection = connection
@@ -98,7 +97,7 @@ class SQLEnvironments:
         return found
 
     async def set_findings(self, key: EnvironmentKey, findings: Sequence[Finding]) -> None:
-        """Replace what was found at an environment that exists; times are not kept, since what has one is derived."""
+        """Replace the findings of an environment that exists. Times are not stored: findings with one are derived."""
         table = environment_findings
         of_it = and_(table.c.org == key.org, table.c.environment_id == key.id)
         await self._connection.execute(delete(table).where(of_it))
@@ -138,14 +137,14 @@ class SQLEnvironments:
         return frozenset((await self._connection.execute(query)).scalars())
 
     async def learn_http_only_cookies(self, key: EnvironmentKey, names: Iterable[str]) -> None:
-        """Remember such names and tell the workers if one is new.
+        """Record names of HttpOnly cookies, and notify the workers if one is new.
 
         At most COOKIE_NAMES_KEPT for one environment; nothing happens when the environment is gone.
         """
         known = await self.http_only_cookies(key)
         learnt = 0
         for name in sorted(set(names) - known)[: COOKIE_NAMES_KEPT - len(known)]:
-            # The bound and the environment's existence are part of the statement, whoever else writes.
+            # The statement itself checks the limit and that the environment exists, so concurrent writers are safe.
             room = select(func.count()).select_from(http_only_cookies).where(_belongs_to(key)).scalar_subquery()
             row = select(literal(key.org), literal(key.id), literal(name)).where(
                 exists(select(environments.c.id).where(_is(key))), room < COOKIE_NAMES_KEPT
@@ -179,7 +178,7 @@ class SQLEnvironments:
                 counts[of_method] += call.count
                 newest[of_method] = max(call.last_at, newest.get(of_method, call.last_at))
         if counts:
-            # Always in the same order, so that on a database with row locks two workers can't wait for each other.
+            # In a fixed order, so that two workers can't deadlock on row locks.
             told_rows = ((*of_method, count, newest[of_method]) for of_method, count in sorted(counts.items()))
             await self._connection.execute(_ADD_REFUSED_CALLS, rows(told_rows))
 
@@ -202,14 +201,14 @@ def _values(environment: Environment, names: Iterable[str]) -> dict[str, Any]:
 
 
 def environment_of(row: Row[Any]) -> Environment:
-    """The environment that a whole row of its table holds."""
+    """Map a complete row to an Environment."""
     return Environment(key=EnvironmentKey(row.org, row.id), **{name: row._mapping[name] for name in _COLUMNS})
 
 
 def _build_add_refused_calls() -> Executable:
-    """Count methods, or add to their counts; the bound and environments' existence are part of the statement."""
+    """Build the upsert of counts by method; the statement checks the limit and that the environment exists."""
     table, known, others = refused_calls, refused_calls.alias("known"), refused_calls.alias("others")
-    call = told(**{column.name: column for column in table.c})
+    call = rows_table(**{column.name: column for column in table.c})
     concerned = select(call.c.org, call.c.environment_id).distinct().subquery("concerned")
     its = (concerned.c.org, concerned.c.environment_id)
     taken = select(func.count()).where(others.c.org == its[0], others.c.environment_id == its[1]).scalar_subquery()
@@ -238,5 +237,5 @@ def _build_add_refused_calls() -> Executable:
     )
 
 
-# Built once, since building it takes longer than running it.
+# Built once: building takes longer than executing.
 _ADD_REFUSED_CALLS = _build_add_refused_calls()

@@ -1,8 +1,7 @@
-"""The order in which processes get to write to a SQLite file.
+"""A fair queue of processes that write to a SQLite file.
 
-SQLite's own waiting is no queue: who waits looks again after a while, at last ten times a second, and who writes again
-at once finds the lock free each time. Beside a process that writes without a pause another one gets no turn in ten
-seconds.
+SQLite's busy handler is no queue: a waiting process polls, in the end ten times a second, while one that writes again
+at once finds the lock free each time. Beside a process that writes without a pause, another got no turn in ten seconds.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ from sqlalchemy.exc import OperationalError
 
 from guestpass.app.turns import Lane
 
-_LOOK_SECONDS: Final[Mapping[Lane, float]] = {Lane.VISITORS: 0.001, Lane.OWNERS: 0.002, Lane.BACKGROUND: 0.004}
-"""How often who waits looks whether it is free. Whoever looks more often is sooner the next, and nobody is always."""
+_POLL_SECONDS: Final[Mapping[Lane, float]] = {Lane.VISITORS: 0.001, Lane.OWNERS: 0.002, Lane.BACKGROUND: 0.004}
+"""Polling interval by lane, in seconds. A shorter one makes a lane likelier to be next, and starves none."""
 
 
 class FileTurns:
-    """Locks (flock) on two files beside the database: who writes holds `-turn`, and who is the next holds `-next`.
+    """Locks (flock) on two files beside the database: the writer holds `-turn`, the next one `-next`.
 
-    Who has written is not the next again before the one who was next has written. Where there can be no such files, or
-    their system has no locks, SQLite's waiting has to do. Both end with their process.
+    A process that has written can't be next again before the one that was next has its turn. Where the files can't be
+    created or the file system has no locks, SQLite's busy handler is used alone. Locks end with their process.
     """
 
     def __init__(self, database: Path, patience: float) -> None:
@@ -39,7 +38,7 @@ class FileTurns:
 
     @asynccontextmanager
     async def take(self, lane: Lane) -> AsyncIterator[None]:
-        """Be the process that writes; raises sqlalchemy's OperationalError where that takes longer than `patience`."""
+        """Hold the turn to write; raises sqlalchemy's OperationalError after waiting `patience` seconds."""
         files = self._opened()
         if not files:
             yield
@@ -57,19 +56,19 @@ class FileTurns:
             fcntl.flock(turn, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the lock files."""
         for each in self._files or ():
             os.close(each)
         self._files = None
 
     def _opened(self) -> list[int]:
-        """The two files; none where they can't be had."""
+        """Return the descriptors of both lock files; empty where they can't be used."""
         if self._files is None:
             self._files = []
             try:
                 for path in self._paths:
                     self._files.append(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-                # Some file systems know no locks.
+                # Some file systems don't support locks.
                 with suppress(BlockingIOError):
                     fcntl.flock(self._files[0], fcntl.LOCK_SH | fcntl.LOCK_NB)
                     fcntl.flock(self._files[0], fcntl.LOCK_UN)
@@ -87,6 +86,6 @@ class FileTurns:
                     cause = sqlite3.OperationalError("database is locked: another process keeps its turn")
                     cause.sqlite_errorcode = sqlite3.SQLITE_BUSY
                     raise OperationalError("BEGIN IMMEDIATE", None, cause) from None
-                await asyncio.sleep(_LOOK_SECONDS[lane])
+                await asyncio.sleep(_POLL_SECONDS[lane])
             else:
                 return

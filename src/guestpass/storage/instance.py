@@ -1,4 +1,4 @@
-"""What this installation says of itself: how people reach it and which key it was made with.
+"""Facts of the installation: the URLs people reach it by and which key it was created with.
 
 `serve` writes it at each start; commands that run beside it read it.
 """
@@ -18,20 +18,20 @@ _FACTS = select(instance).where(instance.c.key != WORKS_WITH)
 
 
 async def read_instance(database: Database) -> dict[str, str]:
-    """Every fact that was written, by its name."""
+    """Return all facts by name."""
     async with database.reading() as work:
         return {row.key: row.value for row in await work.connection.execute(_FACTS)}
 
 
 async def write_once(database: Database, key: str, value: str) -> dict[str, str]:
-    """Set a fact unless some process has done so before, and return every fact as it is then."""
+    """Set a fact unless it is set already; returns all facts after that."""
     async with database.writing() as work:
         await work.connection.execute(insert(instance).values(key=key, value=value).on_conflict_do_nothing())
         return {row.key: row.value for row in await work.connection.execute(_FACTS)}
 
 
 async def write_instance(database: Database, facts: Mapping[str, str | None]) -> None:
-    """Set these facts and leave the others; None forgets one."""
+    """Set these facts and leave the others; None deletes one."""
     async with database.writing() as work:
         for key, value in facts.items():
             if value is None:

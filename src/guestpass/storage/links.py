@@ -13,14 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from guestpass.app.ports import LinkFilter, LinkSort, SortKey, TokenRecord
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.link import ShareLink, Status, folded
-from guestpass.storage.batch import rows, told
+from guestpass.storage.batch import rows, rows_table
 from guestpass.storage.tables import environments, link_tokens, links
 
-IDS_PER_QUERY = 500  # SQLite and PostgreSQL both take far more parameters; so many keep a statement small.
+IDS_PER_QUERY = 500  # Below the limits of both SQLite and PostgreSQL; keeps statements small.
 
 
 class SQLLinks:
-    """Links, and the tokens by which they are found."""
+    """Links and their tokens."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -88,7 +88,7 @@ class SQLLinks:
         if after is not None:
             query = query.where(_behind(column, after, descending=descending))
         order, tie = (column.desc(), links.c.id.desc()) if descending else (column.asc(), links.c.id.asc())
-        # Said only where it matters: PostgreSQL would not walk an index backwards for it.
+        # NULLS LAST for nullable columns only: with it PostgreSQL doesn't scan the index backwards.
         query = query.order_by(order.nulls_last() if column.nullable else order, tie)
         return [_link(row) for row in await self._connection.execute(query)]
 
@@ -106,7 +106,7 @@ class SQLLinks:
         return {row.environment_id: row.links for row in await self._connection.execute(query)}
 
     async def by_token_hash(self, token_hash: bytes) -> TokenRecord | None:
-        """Which link a token leads to, or None."""
+        """Return the link of a token's hash, or None."""
         query = select(link_tokens.c.link_id, link_tokens.c.retired_at).where(link_tokens.c.token_hash == token_hash)
         row = (await self._connection.execute(query)).one_or_none()
         return None if row is None else TokenRecord(row.link_id, row.retired_at)
@@ -145,7 +145,7 @@ class SQLLinks:
         return query
 
     async def _environments_named(self, org: str, text: str) -> list[str]:
-        """The ids of environments whose name holds the folded text; an organisation has few of them."""
+        """Return ids of environments whose name contains the folded text; an organisation has few environments."""
         query = select(environments.c.id, environments.c.name).where(environments.c.org == org)
         return [id for id, name in await self._connection.execute(query) if text in folded(name)]
 
@@ -171,12 +171,12 @@ def _behind(column: ColumnElement[Any], after: SortKey, *, descending: bool) -> 
 # Attributes of a link have the names of their columns; its environment is two of them.
 _COLUMNS: Final = tuple(each.name for each in fields(ShareLink) if each.name != "environment")
 _FIXED: Final = {"id", "created_at", "created_by", "last_opened_at", "visits", "visitors"}
-"""What no owner changes: the last three are counted by visits."""
+"""Columns that owners don't change; the last three are updated by visits."""
 _CHANGED: Final = tuple(name for name in _COLUMNS if name not in _FIXED)
 
 
 def _values(link: ShareLink, names: Iterable[str]) -> dict[str, Any]:
-    """A link by column, with what it is sorted by and searched for."""
+    """Return a link's column values, including the columns to sort and search by."""
     values = {name: getattr(link, name) for name in names}
     return values | {"label_key": link.label_key, "searched": link.searched}
 
@@ -186,7 +186,7 @@ def _belongs_to(key: EnvironmentKey) -> ColumnElement[bool]:
 
 
 def has_status(status: Status, now: datetime) -> ColumnElement[bool]:
-    """The same rule as ShareLink.status, in SQL."""
+    """The rule of ShareLink.status as SQL."""
     match status:
         case Status.DEACTIVATED:
             return links.c.deactivated_at.is_not(None)
@@ -201,7 +201,7 @@ def _link(row: Row[Any]) -> ShareLink:
     return ShareLink(environment=EnvironmentKey(row.org, row.environment_id), **values)
 
 
-_GIVEN = told(id=links.c.id)
+_GIVEN = rows_table(id=links.c.id)
 _OF_ORG = bindparam("of_org", type_=links.c.org.type)
 _KNOWN = select(links.c.id).join(_GIVEN, _GIVEN.c.id == links.c.id).where(links.c.org == _OF_ORG)
 _DEACTIVATE = (

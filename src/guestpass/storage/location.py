@@ -1,4 +1,4 @@
-"""Which database a URL means, and what is said when it can't be used."""
+"""Parse DATABASE_URL, and the error for a database that can't be used."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _EXAMPLE: Final = (
 )
 _CONNECTION_PARAMETERS: Final = {
     "application_name": "guestpass",
-    # A machine that is cut off must notice, also where packets are dropped and nothing comes back.
+    # A machine that is cut off must notice it even if packets are dropped silently.
     "connect_timeout": "5",
     "tcp_user_timeout": "10000",
     "keepalives_idle": "5",
     "keepalives_interval": "2",
     "keepalives_count": "3",
 }
-"""What libpq is told where the URL does not say otherwise; seconds, and milliseconds for tcp_user_timeout."""
+"""Defaults of libpq's parameters, which the URL can override; in seconds, tcp_user_timeout in milliseconds."""
 
 
 class DatabaseUnusable(GuestpassError):
@@ -44,7 +44,7 @@ class SQLiteFile:
         return str(self.path)
 
     def url(self, driver: str) -> URL:
-        """The SQLAlchemy URL: opening a file that is missing is an error and never makes it."""
+        """Return the SQLAlchemy URL, with which opening a missing file is an error instead of creating it."""
         return URL.create(driver, database=self.path.as_uri(), query={"mode": "rw", "uri": "true"})
 
 
@@ -55,24 +55,24 @@ class PostgresDatabase:
     url: URL
 
     def __str__(self) -> str:
-        """For people: without the password, and without the parameters."""
+        """For people: without password and parameters."""
         return self.url.set(query={}).render_as_string(hide_password=True).replace(":***@", "@")
 
     @property
     def connection_parameters(self) -> dict[str, str]:
-        """What is added to what the URL says."""
+        """The parameters that are added to those of the URL."""
         return {name: value for name, value in _CONNECTION_PARAMETERS.items() if name not in self.url.query}
 
 
 def locate(url: str) -> SQLiteFile | PostgresDatabase:
-    """The database that a URL means; raises DatabaseUnusable where it means none.
+    """Parse a database URL; raises DatabaseUnusable for an invalid one.
 
     What follows ``sqlite:///`` is the path as it is, without escapes, and becomes an absolute one. What follows
     ``postgresql+psycopg://`` is as SQLAlchemy has it: percent-encoded, with libpq's parameters as a query.
     """
     driver, separator, rest = url.partition("://")
     if not separator or not driver.isascii() or not driver.replace("+", "").isalnum():
-        # The text is not repeated, here and below: it may hold a password.
+        # Errors here and below don't repeat the text: it may contain a password.
         raise DatabaseUnusable(f"DATABASE_URL is not a database URL; {_EXAMPLE}.")
     if driver in _SQLITE_DRIVERS:
         return SQLiteFile(_sqlite_path(rest))
@@ -94,7 +94,7 @@ def _sqlite_path(rest: str) -> Path:
 
 
 def _postgres_url(text: str) -> URL:
-    # A password that holds one of these unescaped would be cut there, and its rest taken for a host's name.
+    # An unescaped one of these in a password would end it, and the rest would be parsed as the host.
     if text.count("@") > 1:
         raise DatabaseUnusable(
             f"DATABASE_URL holds more than one @: write %40 for one that belongs to a password; {_EXAMPLE}."

@@ -1,4 +1,4 @@
-"""Bring a database to this program's tables, or say how the two differ. Everything here is synchronous."""
+"""Migrate a database to this version's schema, or report how they differ. Everything here is synchronous."""
 
 from __future__ import annotations
 
@@ -25,37 +25,37 @@ if TYPE_CHECKING:
 
 _VERSION: Final = table("alembic_version", column("version_num"))
 WORKS_WITH: Final = "works_with"
-"""The fact of the instance that names the oldest revision whose program works with the database as it is."""
+"""The instance fact that names the oldest revision whose program works with the present schema."""
 
 
 class DatabaseState(StrEnum):
-    """How a database stands to this program."""
+    """How a database's revision compares to this version's."""
 
     MISSING = "missing"
     OLDER = "older"
     CURRENT = "current"
-    """Of this program's revision, or of a later one that leaves this program working."""
+    """At this version's revision, or at a later compatible one."""
     NEWER = "newer"
-    """Made by a program that this one can't work beside."""
+    """Migrated by a newer, incompatible version."""
 
 
 def head_revision() -> str:
-    """The newest revision that this program knows."""
+    """Return the newest revision that this version knows."""
     return known_revisions()[-1]
 
 
 @cache
 def known_revisions() -> tuple[str, ...]:
-    """The revisions of this program, the oldest first: the numbers with which the files of its migrations begin.
+    """Return this version's revisions, oldest first: the numbers that its migrations' file names begin with.
 
-    They are read once, since the files may be those of a newer version later.
+    Read once, since an upgrade may replace the files while this process runs.
     """
     names = (module.name for module in pkgutil.iter_modules(versions.__path__))
     return tuple(sorted(name.partition("_")[0] for name in names))
 
 
 def current_revision(url: str) -> str | None:
-    """The revision of the database; None when it is missing or has no tables yet. Raises DatabaseUnusable."""
+    """Return the database's revision; None if it is missing or empty. Raises DatabaseUnusable."""
     location = locate(url)
     if isinstance(location, SQLiteFile) and not location.path.exists():
         return None
@@ -64,7 +64,7 @@ def current_revision(url: str) -> str | None:
 
 
 def database_state(url: str) -> DatabaseState:
-    """Whether the database is missing, or older or newer than this program. Raises DatabaseUnusable."""
+    """Return whether the database is missing, current, older or newer. Raises DatabaseUnusable."""
     location = locate(url)
     if isinstance(location, SQLiteFile) and not location.path.exists():
         return DatabaseState.MISSING
@@ -73,7 +73,7 @@ def database_state(url: str) -> DatabaseState:
 
 
 def require_current(url: str) -> None:
-    """Raise DatabaseUnusable, with the remedy, unless the database is there and this program can work with it."""
+    """Raise DatabaseUnusable, with the remedy, unless the database exists and this version can work with it."""
     location = locate(url)
     match database_state(url):
         case DatabaseState.MISSING:
@@ -92,16 +92,16 @@ def require_current(url: str) -> None:
 
 
 def upgrade(url: str) -> None:
-    """Bring the database to this program's revision; a SQLite file that is missing is created (mode 0600).
+    """Migrate the database to this version's revision; a missing SQLite file is created (mode 0600).
 
-    All or nothing, in one transaction that holds the write lock; processes and machines that do it at once wait for
-    each other. Raises DatabaseUnusable for a newer database, one that is not ours, and a directory that is missing.
+    One transaction with the write lock: all or nothing, and concurrent callers wait for each other. Raises
+    DatabaseUnusable for a newer database, one that is not ours, and a missing directory.
     """
     location = locate(url)
     if isinstance(location, SQLiteFile):
         _create(location.path)
     elif database_state(url) is DatabaseState.CURRENT:
-        # Who restarts one of many machines keeps no writer of the others waiting.
+        # Without a migration, take no write lock: restarting one machine must not block the writers of others.
         return
     with writing(location) as connection:
         match _state_of(connection, location):
@@ -123,7 +123,7 @@ def _newer(location: SQLiteFile | PostgresDatabase) -> DatabaseUnusable:
 def _create(path: Path) -> None:
     """Make the file readable for its owner only; SQLite gives its companion files the same mode."""
     try:
-        # Only a new file is opened here: closing one that exists would end this process's own locks on it (POSIX).
+        # Open only new files: closing an existing one would release this process's own POSIX locks on it.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
         pass
@@ -136,7 +136,7 @@ def _create(path: Path) -> None:
 
 
 def _use_write_ahead_log(path: Path) -> None:
-    """Switch the file to WAL, which it then keeps; SQLite does not wait by itself where two do that at once."""
+    """Switch the file to WAL mode, which persists; retry, as SQLite doesn't wait where two processes switch at once."""
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as connection:
         while True:
@@ -162,7 +162,7 @@ def _state_of(connection: Connection, location: SQLiteFile | PostgresDatabase) -
 
 
 def _migrate(connection: Connection) -> None:
-    # A process whose database is as it should be, which is nearly each, does without Alembic and its 11 MiB.
+    # Loaded here: Alembic takes 11 MiB, and most processes find their database current.
     from alembic import command  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
@@ -176,17 +176,16 @@ def _config(connection: Connection) -> Config:
     from alembic.config import Config  # noqa: PLC0415 - see `_migrate`
 
     config = Config()
-    # Named as a package, not as a path: it is found where the package is installed, and needs no escaping.
+    # A package name instead of a path: works wherever it is installed, and needs no escaping.
     config.set_main_option("script_location", "guestpass.storage:migrations")
     config.attributes["connection"] = connection
     return config
 
 
 def _write_works_with(connection: Connection, oldest: str) -> None:
-    """Write down for programs that don't know the newest revision whether they can go on with it.
+    """Record the oldest revision whose program works with this schema.
 
-    While many machines are upgraded one after the other, those of the version before serve on, and their processes may
-    have to start again.
+    During a rolling upgrade machines of the version before go on serving, and may have to restart processes.
     """
     row = insert(instance).values(key=WORKS_WITH, value=oldest)
     connection.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": row.excluded.value}))

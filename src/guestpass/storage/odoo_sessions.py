@@ -1,4 +1,4 @@
-"""The repository of the Odoo sessions that we hold for visitors."""
+"""The repository of the Odoo sessions that are kept for visitors."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from guestpass.app.ports import OdooSession, SessionKey
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.link import Status
-from guestpass.storage.batch import rows, told
+from guestpass.storage.batch import rows, rows_table
 from guestpass.storage.dialect import insert
 from guestpass.storage.links import has_status
 from guestpass.storage.tables import accounts, environments, links, odoo_sessions, odoo_sign_outs, visitors
 
 
 class SQLOdooSessions:
-    """One row for each visitor of a link who is signed in; every write is conditional on what the writer knew."""
+    """One row per signed-in visitor of a link; writes are conditional on the revision that the writer has read."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -45,7 +45,7 @@ class SQLOdooSessions:
         return None if row is None else _session(row)
 
     async def claim(self, wanted: OdooSession, *, claim: str, now: datetime, until: datetime) -> bool:
-        """Take the right to sign this visitor in, until `until`; False also where the environment is gone.
+        """Claim the sign-in of this visitor until `until`; False also if the environment no longer exists.
 
         True where the row has `wanted.revision` (or there is none, and then it is inserted with `sealed` None and
         revision 0) and no other claim runs at `now`.
@@ -105,7 +105,7 @@ class SQLOdooSessions:
         return revision
 
     async def release(self, link_id: str, visitor: str, *, claim: str) -> None:
-        """End a claim whose sign-in failed; what never held a session is not kept."""
+        """Release a claim whose sign-in failed; delete the row if it never held a session."""
         ours = and_(_is(link_id, visitor), odoo_sessions.c.claim == claim)
         await self._connection.execute(delete(odoo_sessions).where(ours, odoo_sessions.c.sealed.is_(None)))
         await self._connection.execute(update(odoo_sessions).where(ours).values(claim=None, claimed_until=None))
@@ -119,7 +119,7 @@ class SQLOdooSessions:
         return (await self._connection.execute(statement)).rowcount > 0
 
     async def end(self, link_id: str, visitor: str, now: datetime) -> bool:
-        """End the visitor's session; False when there was none, so that one caller ends it."""
+        """End the visitor's session; False if there was none, so that exactly one caller ends it."""
         return bool(await self._end(_is(link_id, visitor), now))
 
     async def end_all(self, environment: EnvironmentKey, now: datetime) -> None:
@@ -142,7 +142,7 @@ class SQLOdooSessions:
 
     async def ended_by_time(self, since: datetime, now: datetime, *, limit: int) -> list[SessionKey]:
         query = select(*_KEY).join(links, links.c.id == odoo_sessions.c.link_id)
-        # Visitors are forgotten long after a link has ended; that they are not yet is what its index knows.
+        # Visitors are deleted long after their link has ended; the partial index covers links that still have them.
         query = query.where(links.c.expires_at > since, links.c.expires_at <= now, links.c.details_removed_at.is_(None))
         return [(row.link_id, row.visitor) for row in await self._connection.execute(query.limit(limit))]
 
@@ -151,16 +151,16 @@ class SQLOdooSessions:
         return await self._end(and_(these, _is_over(odoo_sessions, now)), now, rows(sorted(keys)))
 
     async def _end(
-        self, which: ColumnElement[bool], now: datetime, told_rows: Mapping[str, object] | None = None
+        self, which: ColumnElement[bool], now: datetime, given: Mapping[str, object] | None = None
     ) -> list[SessionKey]:
-        await self._sign_out(which, now, told_rows)
-        removed = await self._connection.execute(delete(odoo_sessions).where(which).returning(*_KEY), told_rows)
+        await self._sign_out(which, now, given)
+        removed = await self._connection.execute(delete(odoo_sessions).where(which).returning(*_KEY), given)
         return [(row.link_id, row.visitor) for row in removed]
 
     async def _sign_out(
-        self, which: ColumnElement[bool], now: datetime, told_rows: Mapping[str, object] | None = None
+        self, which: ColumnElement[bool], now: datetime, given: Mapping[str, object] | None = None
     ) -> None:
-        """Keep that Odoo is to be told of the end of these, wherever they are made at the moment."""
+        """Record sign-outs for these sessions, each at the Odoo where it was created."""
         session, queue = odoo_sessions.c, odoo_sign_outs.c
         its = and_(environments.c.org == session.org, environments.c.id == session.environment_id)
         called = func.coalesce(environments.c.public_url, environments.c.canonical_url, environments.c.url)
@@ -179,12 +179,12 @@ class SQLOdooSessions:
         }
         made = select(*values.values()).select_from(odoo_sessions.join(environments, its))
         made = made.where(which, session.sealed.is_not(None))
-        await self._connection.execute(insert(odoo_sign_outs).from_select(list(values), made), told_rows)
+        await self._connection.execute(insert(odoo_sign_outs).from_select(list(values), made), given)
 
 
 _KEY = (odoo_sessions.c.link_id, odoo_sessions.c.visitor)
-_KEYS = told(link_id=odoo_sessions.c.link_id, visitor=odoo_sessions.c.visitor)
-_LINKS = told(link_id=odoo_sessions.c.link_id)
+_KEYS = rows_table(link_id=odoo_sessions.c.link_id, visitor=odoo_sessions.c.visitor)
+_LINKS = rows_table(link_id=odoo_sessions.c.link_id)
 
 
 def _is_over(session: FromClause, now: datetime) -> ColumnElement[bool]:
@@ -206,15 +206,15 @@ def _is_over(session: FromClause, now: datetime) -> ColumnElement[bool]:
         accounts.c.revision == row.account_revision,
     )
     same_account = _there_is(links.c.id, links.c.id == row.link_id, links.c.account == row.account)
-    # Whoever signs the visitor in with other credentials just now sees to the former session himself.
+    # A claim in progress, with other credentials, ends the former session by itself.
     is_outdated = and_(not_(and_(same_account, same_credentials)), or_(row.claim.is_(None), row.claimed_until <= now))
     return or_(not_(current), is_ended, is_outdated, row.ends_at <= now)
 
 
 def _there_is(column: ColumnElement[str], *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whether a row of another table meets conditions, looked up for each session by itself.
+    """Build a subquery that looks up, for each session, whether another table has a row that meets conditions.
 
-    For EXISTS, PostgreSQL would rather read all of that table once than look into its index a few hundred times.
+    With EXISTS, PostgreSQL would scan the whole table instead of probing its index a few hundred times.
     """
     return select(column).where(*conditions).limit(1).scalar_subquery().is_not(None)
 

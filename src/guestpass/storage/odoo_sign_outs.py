@@ -1,4 +1,4 @@
-"""The repository of what Odoos are still to be told to end."""
+"""The repository of sign-outs that are still to be sent to Odoo."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from guestpass.storage.tables import odoo_sign_outs
 
 
 class SQLOdooSignOuts:
-    """One row for each session that is over and of whose end its Odoo has not been told yet."""
+    """One row per ended session that its Odoo has not been signed out of yet."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -38,16 +38,16 @@ class SQLOdooSignOuts:
 
     async def due(self, now: datetime, *, limit: int) -> list[OdooAddress]:
         found: list[OdooAddress] = []
-        # Each condition has an index for itself, and not both together.
+        # One query per condition: each has its own index.
         for is_due in _is_due(now):
-            # The inner limit has the index of times read, and not that of addresses with all that is not due.
+            # The inner limit makes the planner use the index of times, not that of addresses with rows that aren't due.
             some = select(*_ADDRESS).where(is_due).order_by(_ROW.due_at).limit(_LOOKED_AT).subquery()
             query = select(some).distinct().limit(limit)
             found += [_address(row) for row in await self._connection.execute(query)]
         return list(dict.fromkeys(found))[:limit]
 
     async def claim(self, at: OdooAddress, *, now: datetime, until: datetime, limit: int) -> list[OdooSignOut]:
-        """Take up to `limit` that are due there, who failed least first; nobody else gets these before `until`."""
+        """Claim up to `limit` due sign-outs of an Odoo until `until`, fewest failures first."""
         few = select(_ROW.id).where(_is(at), or_(*_is_due(now))).order_by(_ROW.tries, _ROW.id).limit(limit)
         statement = update(odoo_sign_outs).where(_ROW.id.in_(few)).values(due_at=until).returning(odoo_sign_outs)
         taken = [_sign_out(row) for row in await self._connection.execute(statement)]
@@ -78,12 +78,12 @@ _LOOKED_AT: Final = 100_000
 _ROW = odoo_sign_outs.c
 _ADDRESS = (_ROW.org, _ROW.environment_id, _ROW.url, _ROW.called, _ROW.tls_verify)
 
-# No row is put off for longer than an hour.
+# Rows are never postponed by more than an hour.
 _NEVER_PUT_OFF: Final = timedelta(hours=2)
 
 
 def _is_due(now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Why a row may be due: its time has come, or it was written while the clock was far ahead."""
+    """Build both conditions of a due row: its time has come, or it was written while the clock was far ahead."""
     return _ROW.due_at <= now, _ROW.due_at > now + _NEVER_PUT_OFF
 
 

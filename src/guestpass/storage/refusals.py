@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guestpass.domain.visit import REFUSALS_KEPT, Refusal
-from guestpass.storage.batch import append_to, rows, told
+from guestpass.storage.batch import append_to, rows, rows_table
 from guestpass.storage.tables import refusals
 
 
@@ -39,7 +39,7 @@ class SQLRefusals:
 
 
 _ADD = append_to(refusals, "link_id", "at", "reason", "request_id", "browser", "system", "address")
-_CONCERNED = told(link_id=refusals.c.link_id)
+_CONCERNED = rows_table(link_id=refusals.c.link_id)
 _NEWEST_FIRST = (refusals.c.at.desc(), refusals.c.id.desc())
 _PLACES = (
     select(

@@ -39,7 +39,7 @@ from guestpass.app.ports import Activity
 from guestpass.domain.link import VISIT_SILENCE, EventKind, LinkEvent
 from guestpass.domain.visit import OPENINGS_KEPT, OTHERS, Visitor
 from guestpass.storage import dialect
-from guestpass.storage.batch import append_to, rows, told
+from guestpass.storage.batch import append_to, rows, rows_table
 from guestpass.storage.links import IDS_PER_QUERY
 from guestpass.storage.places import is_current, is_visitor
 from guestpass.storage.tables import link_events, links, visit_hours, visitors
@@ -314,7 +314,7 @@ def _later(column: ColumnElement[datetime], at: ColumnElement[datetime]) -> Colu
     return case((or_(column < at, column.is_(None)), at), else_=column)
 
 
-_RUNS = told(
+_RUNS = rows_table(
     link_id=visitors.c.link_id,
     visitor=visitors.c.visitor,
     opening=visitors.c.visit_opened,
@@ -404,7 +404,7 @@ _ADOPT = (
     )
     .returning(visitors.c.link_id, visitors.c.visitor, visitors.c.visits)
 )
-_SEEN = told(
+_SEEN = rows_table(
     link_id=visitors.c.link_id,
     visitor=visitors.c.visitor,
     last_seen=visitors.c.last_seen,
@@ -458,7 +458,7 @@ _LISTED = select(visitors, _OVER_AT.label("over_at")).join(links, links.c.id == 
 
 def _count_further() -> ReturningInsert[Any]:
     """Insert OTHERS, or count more visits of theirs or of a visitor; nothing for links that are gone."""
-    told_of = told(
+    told_of = rows_table(
         link_id=visitors.c.link_id,
         visitor=visitors.c.visitor,
         at=visitors.c.last_seen,
@@ -493,7 +493,9 @@ def _count_further() -> ReturningInsert[Any]:
 
 
 _FURTHER = _count_further()
-_SUMS = told(link_id=links.c.id, visits=links.c.visits, visitors=links.c.visitors, newest_start=links.c.last_opened_at)
+_SUMS = rows_table(
+    link_id=links.c.id, visits=links.c.visits, visitors=links.c.visitors, newest_start=links.c.last_opened_at
+)
 _ADD_TO_LINKS = (
     update(links)
     .where(links.c.id == _SUMS.c.link_id)
@@ -505,7 +507,7 @@ _ADD_TO_LINKS = (
     )
     .returning(links.c.id, links.c.visits)
 )
-_HOURS = told(link_id=visit_hours.c.link_id, began_at=visit_hours.c.began_at, visits=visit_hours.c.visits)
+_HOURS = rows_table(link_id=visit_hours.c.link_id, began_at=visit_hours.c.began_at, visits=visit_hours.c.visits)
 _ADD_TO_HOURS = dialect.insert(visit_hours).from_select(
     ["link_id", "began_at", "visits"],
     select(_HOURS.c.link_id, _HOURS.c.began_at, _HOURS.c.visits).order_by(_HOURS.c.position),

@@ -1,4 +1,4 @@
-"""The feed: each worker hears of what any process on any machine committed, and acts on it at once."""
+"""The feed of changes: each worker applies what any process on any machine has committed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["Feed", "SQLiteFeed", "open_feed"]
 def open_feed(
     database: Database, apply: Apply, reset: Reset, *, monotonic: Callable[[], float] = time.monotonic
 ) -> Feed:
-    """The feed of this kind of database."""
+    """Return the feed for this kind of database."""
     if isinstance(database.location, SQLiteFile):
         return SQLiteFeed(database, apply, reset, monotonic=monotonic)
-    # With the driver, which takes 13 MiB.
+    # Loaded here: it loads the driver, which takes 13 MiB.
     from guestpass.storage.feed.postgres import PostgresFeed  # noqa: PLC0415
 
     return PostgresFeed(database, apply, reset, monotonic=monotonic)

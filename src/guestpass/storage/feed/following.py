@@ -1,4 +1,4 @@
-"""Follow the table of changes, whatever says that there are new ones."""
+"""Follow the table of changes; the kinds of database differ in what wakes the feed."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from guestpass.storage.database import Database
 RETRY_INTERVAL_S: Final = 0.5
 """How long to wait after a failure before trying again, in seconds."""
 LOOK_INTERVAL_S: Final = 2.0
-"""How often the table is read although nobody said that there is something new, in seconds: how late a change can be at
-worst that nobody told of, and how old what is known can be while the database answers."""
+"""How often the table is read without a notification, in seconds: the longest delay of a change whose notification was
+lost."""
 BLIND_AFTER_S: Final = 10.0
-"""After how many seconds without a look into the table a worker says that it is blind."""
+"""After how many seconds without reading the table a worker logs that it may be out of date."""
 
 Apply = Callable[[Sequence[Change]], Awaitable[None]]
 Reset = Callable[[], Awaitable[None]]
 
 
 class Feed(ABC):
-    """Reads the table of changes whenever it is told that another connection, of any process, has committed.
+    """Reads the table of changes whenever another connection, of any process, has committed.
 
-    `apply` gets the changes in order, each at least once. `reset` is called where the feed can't say what changed:
-    the table no longer goes on from what was read last (restored or pruned database, another server that lost the
-    newest commits) or applying failed; it must drop all that was cached and confirm or close what is open. A failure
-    is logged once and tried again until it goes well; it never ends the feed.
+    `apply` gets the changes in order, each at least once. `reset` is called where changes may be missing: the table
+    does not continue what was read last (a restored or pruned database, a standby without the newest commits), or
+    `apply` failed. It must drop all caches and check again, or close, what is open. A failure is logged once and
+    retried until it succeeds; it never ends the feed.
 
-    `known_until` is up to which moment (monotonic seconds) all commits are known; a few seconds ago where all is well.
+    `known_until` is the time (monotonic seconds) up to which all commits are known; normally a few seconds ago.
     """
 
     def __init__(
@@ -55,26 +55,26 @@ class Feed(ABC):
 
     @property
     def number(self) -> int:
-        """The newest change that was applied, or was there at the start."""
+        """The number of the newest change that was applied, or existed at the start."""
         return self._number
 
     @property
     def blind_since(self) -> float | None:
-        """Up to which moment (monotonic seconds) all commits are known; None while they are known up to now.
+        """The time (monotonic seconds) up to which all commits are known; None while the feed is up to date.
 
-        While it is not None, what is in memory may be out of date: a link may have been revoked elsewhere. A worker
-        that gets no answer is blind too, and whoever waits for one can't say so.
+        While it is not None, caches may be out of date: a link may have been revoked elsewhere. It is computed from the
+        clock, so it also notices a database that never answers.
         """
         is_blind = self._failing or self._monotonic() - self.known_until > BLIND_AFTER_S
         return self.known_until if is_blind else None
 
     async def start(self) -> None:
-        """Begin with what is committed now; call it before anything is cached."""
+        """Start at what is committed now; call it before anything is cached."""
         self.known_until = self._monotonic()
         await self._read_position()
 
     async def announce(self) -> None:
-        """Return when everything that was committed before the call has been applied; raises what prevented it."""
+        """Apply everything that was committed before the call; raises what prevented it."""
         async with self._lock:
             asked_at = self._monotonic()
             try:
@@ -95,10 +95,10 @@ class Feed(ABC):
         """Apply changes of other processes as they are committed, until cancelled."""
 
     async def _follow(self, wake: asyncio.Event, *, at_least_every: float) -> None:
-        """Catch up at the beginning, when woken, after a failure, and `at_least_every` so many seconds."""
+        """Catch up at the start, when woken, after a failure, and every `at_least_every` seconds."""
         while True:
             wake.clear()
-            # Logged where it failed.
+            # Logged already, where it failed.
             with contextlib.suppress(Exception):
                 await self.announce()
             with contextlib.suppress(TimeoutError):
@@ -106,12 +106,12 @@ class Feed(ABC):
                     await wake.wait()
 
     async def _catch_up(self) -> bool:
-        """Apply what is new; False when the table can't tell what is, or nobody knows how much of it was applied."""
+        """Apply what is new; False if changes are missing from the table or were applied only in part."""
         async with self._database.reading() as work:
             newest = await work.changes.last()
             rows = await work.changes.since(self._number)
         seen = rows.pop(0) if rows and rows[0].number == self._number else None
-        # Numbers have no holes and never go back, and a row is never rewritten, but by a restore.
+        # Numbers have no gaps and never go back, and rows never change, except by a restore.
         if seen != self._newest or len(rows) != newest - self._number:
             self._log.warning("feed_gap", seen=self._number, newest=newest, rows=len(rows))
             return False
@@ -127,7 +127,7 @@ class Feed(ABC):
         return True
 
     async def _start_anew(self) -> None:
-        # The number is read before the reset, so what is committed meanwhile is heard of afterwards.
+        # Read the number before the reset, so that what is committed meanwhile is applied afterwards.
         await self._read_position()
         await self._reset()
         self._must_reset = False
@@ -140,7 +140,7 @@ class Feed(ABC):
         self._number, self._newest = newest, rows[0] if rows else None
 
     def _log_failure(self) -> None:
-        """Log the exception at hand, once until it went well again."""
+        """Log the current exception, once until the feed has recovered."""
         if not self._failing:
             self._failing = True
             self._log.exception("feed_failed", retry_seconds=RETRY_INTERVAL_S)

@@ -1,4 +1,4 @@
-"""Hear of commits to a PostgreSQL database."""
+"""Wake the feed by PostgreSQL's notifications."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from guestpass.storage.feed.following import LOOK_INTERVAL_S, Feed
 from guestpass.storage.outages import cause_of
 
 HEARTBEAT_S: Final = 5.0
-"""How often the listening connection sends a notification to itself, in seconds, and how long that may take."""
+"""How often the listening connection notifies itself, in seconds, and how long that may take."""
 
 _TROUBLE: Final = (SQLAlchemyError, psycopg.Error, OSError, TimeoutError)
 
@@ -22,8 +22,8 @@ _TROUBLE: Final = (SQLAlchemyError, psycopg.Error, OSError, TimeoutError)
 class PostgresFeed(Feed):
     """The feed of workers on any number of machines.
 
-    Whoever commits a change notifies; a connection of our own listens. That is for speed alone: the table is the truth,
-    and it is read every few seconds anyway. So nothing is lost with a notification, a connection or a server.
+    Each commit of a change notifies; a separate connection listens. Notifications only save time: the table is read
+    every few seconds anyway, so a lost notification, connection or server loses no change.
     """
 
     async def run(self) -> None:
@@ -34,7 +34,7 @@ class PostgresFeed(Feed):
             await self._follow(wake, at_least_every=LOOK_INTERVAL_S)
 
     async def _keep_listening(self, wake: asyncio.Event) -> None:
-        """Listen, and connect again with growing pauses where that ends."""
+        """Listen; reconnect with growing pauses when the connection is lost."""
         while True:
             retrying = AsyncRetrying(
                 retry=retry_if_exception_type(_TROUBLE),
@@ -44,7 +44,7 @@ class PostgresFeed(Feed):
             await retrying(self._listen_until_lost, wake)
 
     async def _listen_until_lost(self, wake: asyncio.Event) -> None:
-        """Wake the feed at each notification; raises where the connection can't be made, returns when it is lost."""
+        """Wake the feed at each notification; returns when the connection is lost, raises if it can't be made."""
         async with self._database.listening() as connection:
             own = f"guestpass_echo_{connection.info.backend_pid}"
             await connection.execute(f"LISTEN {CHANNEL}")
@@ -67,7 +67,7 @@ class PostgresFeed(Feed):
                 self._log.warning("feed_deaf", cause=cause_of(error), look_seconds=LOOK_INTERVAL_S)
 
     def _log_deafness(self, state: RetryCallState) -> None:
-        """Say once what keeps us from listening, not at each try."""
+        """Log once why listening fails, not at each try."""
         error = state.outcome.exception() if state.outcome is not None else None
         if state.attempt_number == 1 and error is not None:
             self._log.warning("feed_deaf", cause=cause_of(error), look_seconds=LOOK_INTERVAL_S)

@@ -1,4 +1,4 @@
-"""Hear of commits to a SQLite file."""
+"""Wake the feed by polling a SQLite file for commits."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from guestpass.storage.location import SQLiteFile
 from guestpass.storage.open_files import COMPANIONS
 
 POLL_INTERVAL_S: Final = 0.015
-"""How often the file is looked at, in seconds.
+"""How often the file is polled, in seconds.
 
-On a small virtual machine an idle worker's feed took 0.56 % of a core and heard of a commit after 12 ms
-at the median and 20 ms at most; every 10 ms it took 0.75 %.
+On a small virtual machine an idle worker's feed took 0.56 % of a core and noticed a commit after 12 ms (median), 20 ms
+at most; polling every 10 ms took 0.75 %.
 """
 
 
@@ -41,13 +41,13 @@ class SQLiteFeed(Feed):
             await self._follow(wake, at_least_every=LOOK_INTERVAL_S)
         finally:
             stop.set()
-            watcher.join()  # It looks at `stop` every few milliseconds.
+            watcher.join()  # The thread checks `stop` every few milliseconds.
 
 
 def _watch(database: Database, loop: asyncio.AbstractEventLoop, wake: asyncio.Event, stop: threading.Event) -> None:
-    """Wake the loop at the beginning and whenever another connection has committed; the work of the feed's thread."""
+    """Wake the loop at the start and after each commit of another connection. Runs in the feed's thread."""
     while not stop.is_set():
-        # A file that can't be read now is reported by the reader that this wakes.
+        # An unreadable file is reported by the reader that this wakes.
         with contextlib.suppress(sqlite3.Error):
             _watch_connection(database, loop, wake, stop)
         loop.call_soon_threadsafe(wake.set)
@@ -62,7 +62,7 @@ def _watch_connection(
     uri = f"{database.location.path.as_uri()}?mode=rw"
     lost = None
     if database.files.lost() is not None:
-        # Another database: it is not to be opened beside this one.
+        # Another database has taken the path: don't open it beside this one.
         loop.call_soon_threadsafe(database.check_files)
         return
     with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=1, isolation_level=None)) as connection:
@@ -73,10 +73,10 @@ def _watch_connection(
             if version != seen:
                 seen = version
                 loop.call_soon_threadsafe(wake.set)
-                # While this connection is open, the log stays where it is.
+                # SQLite keeps the WAL file while this connection is open.
                 database.files.remember(*COMPANIONS)
             if (found := database.files.lost()) != lost:
                 lost = found
                 loop.call_soon_threadsafe(database.check_files)
                 loop.call_soon_threadsafe(wake.set)
-            time.sleep(POLL_INTERVAL_S)  # Half the cost of waiting for `stop`.
+            time.sleep(POLL_INTERVAL_S)  # Half the cost of `stop.wait()`.
