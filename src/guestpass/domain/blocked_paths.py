@@ -113,6 +113,7 @@ def _judge(path: bytes, allow_paths: tuple[str, ...]) -> Verdict:
 _judge_again = lru_cache(maxsize=1024)(_judge)
 
 
+@lru_cache(maxsize=256)
 def needs_body_check(path: bytes) -> bool:
     """Whether `path` is ``/jsonrpc``, whose body names the service.
 

@@ -77,7 +77,9 @@ class OdooProfile:
         if head.content_length is not None and head.content_length > limit:
             self._refuse_length(request, limit)
             return
-        target = path + without_foreign_database(question + query, self.environment.database)
+        target = path
+        if question:
+            target += without_foreign_database(question + query, self.environment.database)
         ruled = self._ruled(request, target)
         if ruled is None:
             return

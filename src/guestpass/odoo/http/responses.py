@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from guestpass.odoo.http.blocked_paths import is_path
@@ -29,6 +30,7 @@ HIDES_FILE: Final = frozenset({b"x-accel-redirect", b"x-sendfile"})
 """Fields for a web server between Odoo and us, with a path on its disk."""
 
 
+@lru_cache(maxsize=256)
 def asks_for_robots(path: bytes) -> bool:
     """Whether a request's path is ``/robots.txt``, which is ours to answer."""
     return is_path(path, b"/robots.txt")
