@@ -286,7 +286,7 @@ class TestReadingOfRequests:
 
 
 class TestCredentials:
-    """What somebody who is signed in may do to how he logs in."""
+    """How signed-in users may change their own login."""
 
     def checked(self, client: Client, model: str, method: str, ids: list[int], password: str = "demo") -> Any:
         """A button that asks for the password first."""

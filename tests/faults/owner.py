@@ -1,4 +1,4 @@
-"""An owner who makes one link after the other while something fails, and knows which he was told are made."""
+"""An owner who makes links while something fails, and keeps which were confirmed."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ async def test_a_server_that_starts_with_an_earlier_clock_locks_nobody_out_for_l
             refused = await web.post(f"{link['url']}/login", json={"password": "wrong"})
         assert refused.status_code == 429
         assert int(refused.headers["retry-after"]) <= 15 * 60
-        # Who is inside stays inside, and his pass is worth what it was.
+        # Visitors who are in stay in, and their passes are as valid as before.
         assert (await shared.ask(b"GET /quick HTTP/1.1")).status == 200
 
 

@@ -192,7 +192,7 @@ async def crowding() -> AsyncIterator[AsyncExitStack]:
 async def served_meanwhile(shared: Shared) -> AsyncIterator[None]:
     """Somebody else asks again and again, on one connection and on new ones, and gets every answer.
 
-    As a browser does, he makes a new connection where the old one was closed while nothing was under way.
+    As a browser does, they make a new connection where the old one was closed while nothing was under way.
     """
     someone, over = new_address(), asyncio.Event()
     answers = 0

@@ -1,4 +1,4 @@
-"""A visitor reaches the environment of his link and nothing else, whatever he or the environment writes."""
+"""A visitor reaches the environment of their link and nothing else, whatever they or the environment send."""
 
 from __future__ import annotations
 

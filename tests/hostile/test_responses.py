@@ -20,7 +20,7 @@ CASES = [
 @pytest.mark.parametrize(("case", "kind"), CASES)
 async def test_an_answer_has_one_meaning_or_none(world: World, case: ResponseCase, kind: str) -> None:
     if case.trails:
-        # Whoever is given a connection before its late bytes have come can't tell them from his answer; see the README.
+        # Whoever is given a connection before its late bytes have come can't tell them from their answer; see README.
         for form in Form:
             await world.suffer(case, kind, form)
             await world.live_beside(kind)

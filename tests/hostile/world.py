@@ -277,7 +277,7 @@ class World:
         assert outcome.method == b"HEAD" or answer.body == got.echo, f"{what}: {answer}"
 
     async def live_beside(self, kind: str) -> None:
-        """Another visitor asks for something of his own, over a connection that he keeps, and gets it."""
+        """Another visitor sends a request on a connection that they keep open, and gets the response."""
         visited = self.visited[kind]
         wire = visited.neighbours.get_nowait() if not visited.neighbours.empty() else None
         if wire is None:
@@ -350,7 +350,7 @@ class World:
     def _judge_answer(
         self, case: ResponseCase, data: bytes, method: bytes, mark: bytes, visited: Visited, what: str
     ) -> bool:
-        """Judge what the visitor got; True where his connection lived on and the innocent answer is in it as well."""
+        """Judge what the visitor got; True where their connection stayed open and holds the innocent answer too."""
         answers, rest = _read(data, [method, b"GET"], what)
         said = f"{case.seen} expected, not {[answer.status for answer in answers]} {data[:1500]!r}"
         if isinstance(case.seen, CutOff):

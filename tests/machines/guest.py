@@ -16,7 +16,7 @@ PATIENCE = 60.0
 
 @dataclass
 class Guest:
-    """A visitor with a pass, who asks at one address again and again for as long as he stays."""
+    """A visitor with a pass, who requests one address again and again until they leave."""
 
     url: str
     name: str
@@ -27,7 +27,7 @@ class Guest:
     """Answers that ended in the middle: what is half told when a machine dies, nobody else can finish."""
     trouble: list[str] = field(default_factory=list)
     let_in_at: float = 0.0
-    """When he was let in last, in monotonic seconds."""
+    """When they were let in last, in monotonic seconds."""
 
     async def ask(self, client: httpx2.AsyncClient) -> int:
         """Ask once; returns the status."""

@@ -73,7 +73,7 @@ async def test_a_machine_that_is_cut_off_gets_no_visitors_until_it_has_heard_of_
     assert at_one.trouble == at_two.trouble == anywhere.trouble == revoked.trouble == []
     assert at_two.refusals == anywhere.refusals == 0
     assert at_two.torn == anywhere.torn == 0
-    # He may have been in the middle of an answer when his link was switched off.
+    # They may have been in the middle of a response when their link was deactivated.
     assert revoked.torn <= 1
 
 
@@ -124,7 +124,7 @@ async def are(guests: list[Guest], *wanted: int) -> bool:
     try:
         return await statuses(guests) == [*wanted]
     except httpx2.TransportError:
-        # Whoever is in the middle of a request when his link is switched off is cut off.
+        # A visitor in the middle of a request is cut when their link is deactivated.
         return False
 
 

@@ -13,7 +13,7 @@ Way = tuple[str, str, bytes]
 
 @dataclass
 class Burglar:
-    """A visitor at a socket of his own, who sends what no browser would."""
+    """A visitor with a raw socket, who sends what no browser would."""
 
     visitor: Visitor
     client: RawClient | None = None

@@ -56,7 +56,7 @@ class Streaming:
 
 @asynccontextmanager
 async def _listening(server: Installation, name: str) -> AsyncIterator[tuple[Streaming, RawClient]]:
-    """A visitor's connection over which he asked for the events."""
+    """A visitor's connection that streams the events."""
     odoo = Streaming()
     async with await asyncio.start_server(odoo.serve, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]

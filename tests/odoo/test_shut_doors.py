@@ -1,4 +1,4 @@
-"""Whoever comes by a link gets through none of the doors that are shut, however he spells them.
+"""Visitors of a link reach none of the blocked paths, in any spelling.
 
 What counts is what Odoo has heard: no request that it would itself take to such a door.
 """

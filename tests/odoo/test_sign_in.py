@@ -472,7 +472,7 @@ async def test_a_removed_environment_lets_nobody_in(server: Installation, odoo: 
         await second.web.aclose()
 
 
-# What a visitor may try with cookies. The session that he wants to slip in is an administrator's, who is logged in.
+# What a visitor may try with cookies. The session that they want to slip in is a logged-in administrator's.
 
 
 @pytest.fixture(scope="module")
@@ -573,7 +573,7 @@ async def test_who_is_not_signed_in_slips_none_in_either(guest: Visitor) -> None
 
 
 async def test_a_session_that_a_page_plants_is_not_taken_over(guest: Visitor) -> None:
-    """Odoo's own answers move the session; what a visitor sends can't make them name one of his choice."""
+    """Odoo's own answers move the session; what a visitor sends can't choose one."""
     assert await whoami(guest) == "demo"
     [before] = sessions_of(guest.odoo, "demo")
     guest.web.cookies.set("session_id", "A" * 84)
@@ -584,7 +584,7 @@ async def test_a_session_that_a_page_plants_is_not_taken_over(guest: Visitor) ->
     assert len(guest.odoo.attempts()) == 1
 
 
-# What he gets.
+# What they get.
 
 SECRET = "correct-horse-battery-7f3d"
 

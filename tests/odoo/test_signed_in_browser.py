@@ -33,7 +33,7 @@ async def shared(server: Installation, odoo: Odoo, folder: Path, **link: Any) ->
 
 
 async def arrive(browser: Browser, server: Installation, link: dict[str, Any]) -> Page:
-    """A visitor with a browser of his own opens the link, goes to the client, and waits until it has come to rest."""
+    """Open the link in a new browser, go to the web client, and wait until it is idle."""
     page = await (await browser.new_context(accept_downloads=True)).new_page()
     await page.goto(link["url"])
     async with page.expect_response("**/mail/action") as asked:

@@ -68,7 +68,7 @@ async def test_an_upload_past_a_visitors_limit_is_refused_and_odoo_hears_nothing
     assert answer.status == 503
     assert answer.get(b"retry-after")
     assert visitor.odoo.requests() == []
-    # What he took is free again, for him and for others.
+    # What they took is free again, for them and for others.
     for someone in (visitor, another):
         fits = await _begun(someone, stack, PER_VISITOR)
         fits.send(b"x")

@@ -1,4 +1,4 @@
-"""Who may only look reads everything and changes nothing, whatever he sends: what counts is what Odoo has heard.
+"""A view-only visitor reads everything and changes nothing, whatever they send: what counts is what reached Odoo.
 
 The link signs its visitors in as an administrator, so that none of Odoo's own rights stand in for the gateway.
 """
@@ -49,7 +49,7 @@ async def looker(server: Installation, odoo: Odoo) -> AsyncIterator[Visitor]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def burglar(looker: Visitor) -> AsyncIterator[Burglar]:
-    """The same, when he sends what no browser would."""
+    """The same, when they send what no browser would."""
     someone = Burglar(looker)
     yield someone
     await someone.leave()
@@ -90,7 +90,7 @@ def post(body: bytes, kind: str = JSON) -> Way:
 
 WRITE = call("crm.lead", "write", [1], {"name": "Changed"})
 
-# What writes where nobody holds it back; {csrf} stands for the token that the visitor's own pages show him.
+# Requests that write on a link with full access; {csrf} stands for the token in the visitor's own pages.
 WRITES: dict[str, tuple[str, Way]] = {
     "create": (f"{CALL_KW}/crm.lead/create", post(call("crm.lead", "create", [{"name": "New"}]))),
     "web_create": (f"{CALL_KW}/crm.lead/web_create", post(call("crm.lead", "web_create", [{"name": "New"}]))),
@@ -179,7 +179,7 @@ WRITES: dict[str, tuple[str, Way]] = {
 
 
 async def token_of(visitor: Visitor) -> str:
-    """The token that forms of this visitor carry, as a script on his pages reads it."""
+    """The token of this visitor's forms, as a script on their pages reads it."""
     page = await visitor.navigate("/odoo")
     token = page.text.partition('"csrf_token": "')[2].partition('"')[0]
     assert token

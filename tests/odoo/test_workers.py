@@ -1,4 +1,4 @@
-"""No visitor holds one of Odoo's two workers, however slowly he sends or reads."""
+"""No visitor occupies one of Odoo's two workers, however slowly they send or read."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ async def test_an_answer_comes_as_its_pieces_come_and_the_environment_learns_how
     head = await end.head()
     assert head.get(b"x-forwarded-proto") == b"https"
     assert head.get(b"x-forwarded-host") == link.host
-    # What a stranger says of himself is not believed.
+    # Forwarded fields of a stranger are not trusted.
     assert head.get(b"x-forwarded-for") == b"127.0.0.1"
     end.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
     assert (await link.client.head()).status == 200

@@ -63,12 +63,12 @@ def other(open_at: Callable[[str], Database], postgres_url: str) -> Database:
 
 @pytest.fixture
 def only_notified(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever hears of a change here was notified: nobody looks by himself in so short a time."""
+    """A change that arrives here was notified: nothing polls within so short a time."""
     monkeypatch.setattr(postgres, "LOOK_INTERVAL_S", 3600.0)
 
 
 async def the_listener(cluster: Cluster, database: str) -> tuple[int, int]:
-    """The process that notifies the one who listens, once he does, and the port that he speaks from."""
+    """The backend that serves LISTEN, once it does, and the client's port."""
     query = sql.SQL(
         "SELECT pid, client_port FROM pg_stat_activity "
         "WHERE datname = {} AND query LIKE 'NOTIFY%' AND state = 'idle' ORDER BY backend_start DESC"

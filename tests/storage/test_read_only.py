@@ -21,7 +21,7 @@ _NOBODY = 65534
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """Nothing in the folder can be opened for writing during the block, not by root either: for him it is nobody's."""
+    """Make the folder read-only during the block; root runs it as `nobody`, since modes don't hold root back."""
     modes = {path: path.stat().st_mode for path in (*folder.iterdir(), folder)}
     for path in modes:
         path.chmod(0o555 if path.is_dir() else 0o444)

@@ -1,4 +1,4 @@
-"""A visitor who reads German, on a phone, with scripts off: what he is shown of us on his way, and that it works."""
+"""A visitor who reads German, on a phone, without scripts: the pages that they see, and that these work."""
 
 from __future__ import annotations
 

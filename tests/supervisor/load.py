@@ -25,7 +25,7 @@ class Load:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Ask all the while; at the end each visitor still gets the answer that he waits for."""
+        """Send requests throughout; at the end each visitor still gets the response that they wait for."""
         async with asyncio.TaskGroup() as tasks:
             for _ in range(6):
                 tasks.create_task(self._stay("stays", self.shared.get(b"/quick"), b"0"))

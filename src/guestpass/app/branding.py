@@ -1,4 +1,4 @@
-"""Keep how an organisation looks to the people whom it sends links."""
+"""Manage an organisation's branding of visitors' pages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class BrandingService:
             return await work.brandings.get(org)
 
     async def put(self, principal: Principal, branding: Branding) -> Branding:
-        """Keep a branding in place of what was there, as it is returned; raises Invalid with what is wrong.
+        """Replace the branding and return it as stored; raises Invalid with each wrong field.
 
         Visitors see it on the next page that they are shown.
         """
@@ -47,7 +47,7 @@ class BrandingService:
         return await self.change(principal, lambda _: branding)
 
     async def change(self, principal: Principal, make: Callable[[Branding], Branding]) -> Branding:
-        """Keep what is made of the branding that is there, which nobody changes meanwhile; otherwise as `put`."""
+        """Update the branding by a function of the present one, in one transaction; otherwise as `put`."""
         principal.require(Scope.ENVIRONMENTS_WRITE)
         async with self._store.writing(owner(principal)) as work:
             before = await work.brandings.get(principal.org) or Branding()
@@ -63,7 +63,7 @@ class BrandingService:
         return after
 
     async def remove(self, principal: Principal) -> None:
-        """Show visitors the product's own pages again."""
+        """Remove the branding: visitors see the default pages again."""
         principal.require(Scope.ENVIRONMENTS_WRITE)
         async with self._store.writing(owner(principal)) as work:
             if await work.brandings.remove(principal.org):

@@ -1,4 +1,4 @@
-"""Let owners in to the dashboard, and out: by a one-time address from the command line, or by a bearer token."""
+"""Sign owners in to the dashboard and out, by a one-time URL of the command line or a bearer token."""
 
 from __future__ import annotations
 

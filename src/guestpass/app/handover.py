@@ -1,4 +1,4 @@
-"""What the gateway tells the ASGI application about a request that it hands over.
+"""The header fields with which the gateway passes facts about a request to the application.
 
 The gateway removes every field with this prefix that came from outside, so the application can trust them.
 """

@@ -1,4 +1,4 @@
-"""What owners should know about how this installation is run, each with its remedy for the operator."""
+"""Findings about the installation, with remedies for the operator."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from guestpass.app.public_urls import PublicUrls
 from guestpass.domain.finding import Finding
 
 CERTIFICATE_ENDS_SOON: Final = timedelta(days=14)
-"""How long before its end a certificate is spoken of."""
+"""How long before its expiry a certificate is a finding."""
 
 
 def expiring_certificate(expires_at: datetime, now: datetime) -> Finding | None:
-    """The finding for a certificate of ours that visitors will not be shown much longer; None while there is time."""
+    """Return the finding of a certificate that expires soon or has expired, else None."""
     left = expires_at - now
     if left >= CERTIFICATE_ENDS_SOON:
         return None
@@ -44,7 +44,7 @@ def admin_beside_visitors(admin_url: str, addresses: PublicUrls) -> Finding | No
 
 
 def untrusted_proxy(peer: str) -> Finding:
-    """The finding for a proxy in front of us that nobody told us to trust."""
+    """Return the finding of a proxy in front of Guestpass that TRUSTED_PROXIES does not name."""
     return Finding(
         code="untrusted_proxy",
         detail=f"Requests come from {peer} with X-Forwarded-* fields, which are ignored: every visitor seems to come "

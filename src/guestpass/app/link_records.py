@@ -1,4 +1,4 @@
-"""What owners can know of a link: its history, its visits, who is there, and who was turned away."""
+"""Read a link's history, visits, visitors and refusals, for owners."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from guestpass.domain.visit import OTHERS, AddressDetail, Refusal, Visitor, show
 
 
 class Span(StrEnum):
-    """For how long visits are counted together."""
+    """The span in which visits are counted together."""
 
     HOUR = "hour"
     DAY = "day"
@@ -28,7 +28,7 @@ class Span(StrEnum):
 
 _STEP: Final = {Span.HOUR: timedelta(hours=1), Span.DAY: timedelta(days=1)}
 _SPANS: Final = {Span.HOUR: 7 * 24, Span.DAY: 366}
-"""How far back visits are told, in spans: a week of hours, a year of days."""
+"""How many spans are returned: a week of hours, a year of days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class VisitCount:
 
 
 class LinkRecords:
-    """The use cases around what was written down of links; `addresses` is how much of visitors' is told."""
+    """The use cases around links' records; `addresses` is how much of visitors' addresses is shown."""
 
     def __init__(self, store: Store, announcer: Announcer, clock: Clock, addresses: AddressDetail) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""Find what a call is about within its caller's organisation, or say that it isn't there."""
+"""Find environments and links within the caller's organisation, or raise NotFound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All of an organisation's environments at a glance, with what goes on at each."""
+"""Summaries of an organisation's environments."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class SummaryPage:
 
 
 class Overview:
-    """Reads for people who look: a number of queries that does not grow with the number of environments."""
+    """Read summaries in a number of queries that does not grow with the number of environments."""
 
     def __init__(self, store: Store, findings: Findings, clock: Clock) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""How much one owner may change at a time, and how often, so that others get to change something too."""
+"""Limit an owner's concurrent changes and their rate, so that others are not starved."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from guestpass.domain.access import Principal
 from guestpass.domain.errors import GuestpassError
 
 AT_ONCE: Final = 8
-"""How many changes of one principal are under way at a time, in each worker."""
+"""The limit of a principal's concurrent changes in each worker."""
 WAITING: Final = 120
-"""How many more wait for those; what comes then is refused."""
+"""How many more may wait; further ones are refused."""
 
 
 class TooManyWrites(GuestpassError):
@@ -26,7 +26,7 @@ class TooManyWrites(GuestpassError):
 
 
 class OwnerWrites:
-    """Counts what principals change through one worker; without a rate they may change as often as they like."""
+    """Count principals' changes in one worker; without a rate they are unlimited."""
 
     def __init__(self, rate: Rate | None = None) -> None:
         self._rate = rate
@@ -34,7 +34,7 @@ class OwnerWrites:
 
     @asynccontextmanager
     async def admit(self, principal: Principal) -> AsyncIterator[None]:
-        """Be one of the principal's changes that are under way; raises TooManyWrites."""
+        """Take part as one of the principal's concurrent changes; raises TooManyWrites."""
         whose = principal.org, principal.sub
         semaphore, count = self._at_once.get(whose, (asyncio.Semaphore(AT_ONCE), 0))
         if count >= AT_ONCE + WAITING:

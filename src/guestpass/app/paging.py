@@ -1,4 +1,4 @@
-"""Lists that are given a page at a time: opaque cursors say where the next page begins."""
+"""Pages of lists, with opaque cursors for the next page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from guestpass.domain.errors import FieldError, Invalid
 from guestpass.domain.text import flaw_of
 
 PAGE: Final = 50
-"""How many things a page has where nothing else is asked for."""
+"""The default size of a page."""
 LONGEST_PAGE: Final = 500
 CURSOR_LENGTH: Final = 2000
 _WORDS: Final = range(-(2**63), 2**63)

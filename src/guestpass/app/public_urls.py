@@ -1,4 +1,4 @@
-"""How people reach what we serve: share URLs and the origins of links."""
+"""Build share URLs and the origins of links."""
 
 from __future__ import annotations
 

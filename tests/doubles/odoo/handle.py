@@ -92,19 +92,19 @@ class Odoo:
         return int(self.order("add_user", **given))
 
     def set_password(self, login: str, password: str) -> None:
-        """Give a user another password, which ends all sessions of his."""
+        """Give a user another password, which ends all their sessions."""
         self.order("user", login=login, values={"password": password})
 
     def set_active(self, login: str, *, active: bool) -> None:
-        """Deactivate a user, which ends his sessions, or activate him again."""
+        """Deactivate a user, which ends their sessions, or activate them again."""
         self.order("user", login=login, values={"active": active})
 
     def set_totp(self, login: str, code: str | None) -> None:
-        """Give a user a second factor with this code, or take it away; either ends his sessions."""
+        """Give a user a second factor with this code, or take it away; either ends their sessions."""
         self.order("user", login=login, values={"totp": code})
 
     def set_groups(self, login: str, *groups: str) -> None:
-        """Put a user in these groups instead of his."""
+        """Put a user in these groups instead of their present ones."""
         self.order("user", login=login, values={"groups": groups})
 
     def api_keys(self, login: str) -> list[str]:

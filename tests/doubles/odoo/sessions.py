@@ -24,7 +24,7 @@ class Session:
     db: str | None = None
     uid: int | None = None
     login: str | None = None
-    token: str | None = None  # fits the user as he was when he logged in
+    token: str | None = None  # valid for the user as of their login
     half_login: int | None = None  # a user whose second factor is still missing
     identity_checked: float | None = None  # when the password was given once more
     website: int | None = None  # the website that was forced

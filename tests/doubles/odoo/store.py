@@ -66,7 +66,7 @@ class DatabaseRefused(OdooError):
 
 @dataclass(frozen=True)
 class Author:
-    """Who writes, and on which way he came: the request's path, and the model method or none."""
+    """The user who writes, the request's path, and the model method or none."""
 
     user: User
     route: str
@@ -181,7 +181,7 @@ class Database:
     # Users.
 
     def add_user(self, user: User) -> None:
-        """Somebody more who can log in, with his record, his partner and his settings."""
+        """Add a user who can log in, with their record, partner and settings."""
         with self.lock:
             self.users[user.id] = user
             values = {"name": user.name, "login": user.login, "partner_id": user.partner_id, "active": user.active}
@@ -213,7 +213,7 @@ class Database:
         raise AccessDenied("Access Denied")
 
     def check_password(self, user: User, password: str, *, interactive: bool) -> None:
-        """Raises AccessDenied where this is not the user's password, nor a key of his where those do."""
+        """Raise AccessDenied unless this is the user's password or, where accepted, one of their keys."""
         known = bool(user.password) and user.password == password
         if interactive and known:
             return

@@ -31,7 +31,7 @@ _STAFF = frozenset({USER, PARTNER_MANAGER, EXPORT})
 
 @dataclass
 class User:
-    """Somebody who can log in, with what was given to him; `totp` is the code that a second step asks for."""
+    """A user who can log in, with their fields; `totp` is the code of the second factor."""
 
     id: int
     login: str

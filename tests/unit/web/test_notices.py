@@ -302,7 +302,7 @@ def test_what_is_not_translated_says_in_which_language_it_is() -> None:
     known = _render(Reason.PASSWORD_NEEDED, token=TOKEN, languages="de", detail=PASSWORD_MISSING).body.decode()
     assert "Bitte geben Sie das Passwort ein." in known
     assert 'lang="en"' not in known
-    # Nobody said which language the owner writes; and it is his word, even where it is one of ours.
+    # Nobody said which language the owner writes; and the message is theirs, even where it equals a text of Guestpass.
     owners = _render(Reason.MAINTENANCE, languages="de", detail="Password").body.decode()
     assert "<p>Password</p>" in owners
     assert 'lang="en"' not in owners

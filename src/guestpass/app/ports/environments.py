@@ -1,4 +1,4 @@
-"""Environments: where they are kept, with their accounts, and who looks at them."""
+"""Ports of environments: their stores, accounts, branding and checks."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from guestpass.domain.finding import Finding
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """Since when an environment can't be reached, and why in words for its owner."""
+    """Since when an environment is unreachable, and the cause, for its owner."""
 
     since: datetime
     why: str
 
 
 class Reachabilities(Protocol):
-    """Where it is kept which environments can't be reached."""
+    """The store of unreachable environments."""
 
     async def candidates(self, *, after: EnvironmentKey | None, limit: int) -> list[Environment]:
         """The first `limit` environments of all organisations behind `after`, in the order of their keys."""
@@ -34,15 +34,15 @@ class Reachabilities(Protocol):
         ...
 
     async def get(self, key: EnvironmentKey) -> Unreachable | None:
-        """What is known of one; None where it can be reached, as far as is known."""
+        """Return the record of one; None where it is not known to be unreachable."""
         ...
 
     async def lose(self, key: EnvironmentKey, unreachable_now: Unreachable) -> bool:
-        """Write down that it can't be reached; False where that was known, whose time and cause stay."""
+        """Record that it is unreachable; False, and no change, where that is recorded already."""
         ...
 
     async def regain(self, key: EnvironmentKey) -> bool:
-        """Write down that it can be reached again; False where nothing else was known."""
+        """Delete the record of one that is reachable again; False where there was none."""
         ...
 
 
@@ -57,7 +57,7 @@ class RefusedCall:
 
 
 class Environments(Protocol):
-    """Where environments are kept."""
+    """The store of environments."""
 
     async def add(self, environment: Environment) -> None:
         """Insert; raises AlreadyExists when the key is taken."""
@@ -90,15 +90,15 @@ class Environments(Protocol):
         ...
 
     async def findings(self, org: str, *, id: str | None = None) -> dict[EnvironmentKey, tuple[Finding, ...]]:
-        """What was found at the organisation's environments, or at one, in order; without those that have none."""
+        """The findings of an organisation's environments, or of one, in order; those without any are left out."""
         ...
 
     async def set_findings(self, key: EnvironmentKey, findings: Sequence[Finding]) -> None:
-        """Replace what was found at an environment that exists."""
+        """Replace the findings of an environment that exists."""
         ...
 
     async def add_finding(self, environment: Environment, finding: Finding) -> None:
-        """Add what was found on the way, unless one of its code is there or the environment has moved since."""
+        """Add a finding, unless one has the same code or the environment's revision has changed."""
         ...
 
     async def http_only_cookies(self, key: EnvironmentKey) -> frozenset[str]:
@@ -119,7 +119,7 @@ class Environments(Protocol):
 
 
 class Accounts(Protocol):
-    """Where accounts of environments are kept."""
+    """The store of environments' accounts."""
 
     async def get(self, key: EnvironmentKey, name: str) -> Account | None: ...
 
@@ -144,11 +144,11 @@ class Accounts(Protocol):
         ...
 
     async def refuse(self, key: EnvironmentKey, name: str, revision: int, at: datetime, why: SignInRefusal) -> bool:
-        """Write down that Odoo refused it; False when it is gone or has other credentials by now."""
+        """Record that Odoo refused it; False when it is gone or has other credentials by now."""
         ...
 
     async def accept(self, key: EnvironmentKey, name: str, revision: int) -> bool:
-        """Write down that Odoo accepted it; False when nothing had been refused."""
+        """Record that Odoo accepted it; False when it was not refused."""
         ...
 
     async def claim_retry(self, key: EnvironmentKey, name: str, *, now: datetime, before: datetime) -> bool:
@@ -160,12 +160,12 @@ class Accounts(Protocol):
 
 
 class Brandings(Protocol):
-    """Where it is kept how organisations look to their visitors."""
+    """The store of organisations' branding."""
 
     async def get(self, org: str) -> Branding | None: ...
 
     async def put(self, org: str, new: Branding, *, at: datetime, by: str) -> None:
-        """Insert, or overwrite what was there."""
+        """Insert or overwrite."""
         ...
 
     async def remove(self, org: str) -> bool:

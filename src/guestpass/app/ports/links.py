@@ -1,4 +1,4 @@
-"""Links and their tokens: where they are kept."""
+"""Ports of the store of links and their tokens."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from guestpass.domain.link import ShareLink, ShareType, Status
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
-    """Which link a token hash leads to, and when it was retired by a rotation."""
+    """The link of a token hash, and when a rotation retired it."""
 
     link_id: str
     retired_at: datetime | None
 
 
 class LinkSort(StrEnum):
-    """By what a list of links is sorted."""
+    """The sort orders of lists of links."""
 
     CREATED = "created"
     EXPIRES = "expires"
@@ -31,7 +31,7 @@ class LinkSort(StrEnum):
 
 
 SortKey = tuple[datetime | str | int | None, str]
-"""Where a link stands in a list: what it is sorted by, and its id."""
+"""A link's position in a sorted list: the sorted value and its id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +53,12 @@ class LinkFilter:
 
 
 class Links(Protocol):
-    """Where links and their tokens are kept."""
+    """The store of links and their tokens."""
 
     async def add(self, link: ShareLink, token_hash: bytes, sealed_token: bytes) -> None: ...
 
     async def update(self, link: ShareLink) -> bool:
-        """Overwrite what an owner can change; False when it is gone. What visitors did stays."""
+        """Overwrite the fields that owners change, and no counts of visits; False when it is gone."""
         ...
 
     async def replace_token(self, id: str, token_hash: bytes, sealed_token: bytes, at: datetime) -> None:
@@ -90,7 +90,7 @@ class Links(Protocol):
         ...
 
     async def count(self, wanted: LinkFilter) -> int:
-        """How many links `find` has, over all."""
+        """Count all links that match."""
         ...
 
     async def count_active(self, org: str, now: datetime) -> dict[str, int]:

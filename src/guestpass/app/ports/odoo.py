@@ -1,4 +1,4 @@
-"""Visitors' sessions at an Odoo: who makes and ends them, and where they are kept."""
+"""Ports of Odoo sessions: the authenticator and the stores."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from guestpass.domain.environment import Environment, EnvironmentKey, OdooAddres
 from guestpass.domain.errors import GuestpassError
 
 SessionKey = tuple[str, str]
-"""Whose Odoo session it is: the link's id and the visitor."""
+"""The key of an Odoo session: the link's id and the visitor."""
 
 
 @dataclass(frozen=True, slots=True)
 class OdooSession:
-    """The Odoo session that we hold for one visitor of one link.
+    """The stored Odoo session of one visitor of one link.
 
     `sealed` is its id, encrypted; None while the first sign-in is under way. `revision` grows with each new id, so
     that of two workers that saw different ids only one can write. `account_revision` and `link_version` are those
@@ -37,7 +37,7 @@ class OdooSession:
 
 @dataclass(frozen=True, slots=True)
 class OdooSignOut:
-    """A session that an Odoo is still to be told to end.
+    """A queued sign-out: a session to end at its Odoo.
 
     `sealed` is its id, encrypted as the session's of this link and visitor was. `tries` is how often it failed.
     """
@@ -51,9 +51,9 @@ class OdooSignOut:
 
 
 class OdooSessions(Protocol):
-    """Where visitors' Odoo sessions are kept, each of which was made where its environment is now.
+    """The store of visitors' Odoo sessions, each made at its environment's present address.
 
-    What ends is moved to OdooSignOuts in the same transaction. Rows outlive their link until somebody does so.
+    Ended sessions move to OdooSignOuts in the same transaction. Rows of removed links stay until then.
     """
 
     async def get(self, link_id: str, visitor: str) -> OdooSession | None: ...
@@ -67,18 +67,18 @@ class OdooSessions(Protocol):
         ...
 
     async def complete(self, session: OdooSession, *, claim: str, now: datetime) -> int | None:
-        """Write what a sign-in brought (`sealed`, account, revisions), end the claim and return the new revision.
+        """Store a completed sign-in, end the claim and return the new revision; the replaced session ends.
 
-        None where the claim is no longer ours. The session that it replaces ends.
+        Returns None where the claim was lost.
         """
         ...
 
     async def release(self, link_id: str, visitor: str, *, claim: str) -> None:
-        """End a claim whose sign-in failed."""
+        """Release a claim whose sign-in failed."""
         ...
 
     async def rotate(self, link_id: str, visitor: str, *, revision: int, sealed: bytes) -> bool:
-        """Write the id that Odoo moved the session to; False where the row no longer has that revision."""
+        """Store a new session id from Odoo; False where the row no longer has that revision."""
         ...
 
     async def end(self, link_id: str, visitor: str, now: datetime) -> bool:
@@ -106,56 +106,56 @@ class OdooSessions(Protocol):
         ...
 
     async def end_all(self, environment: EnvironmentKey, now: datetime) -> None:
-        """End all of an environment, while it still says where they were made."""
+        """End all of an environment; call it before its address changes."""
         ...
 
 
 class OdooSignOuts(Protocol):
-    """Which sessions Odoos are still to be told to end. Rows outlive their environment."""
+    """The queue of sign-outs. Rows outlive their environment."""
 
     async def add(self, at: OdooAddress, link_id: str, visitor: str, sealed: bytes, now: datetime) -> None:
-        """Keep one, to be told at once."""
+        """Queue one, due at once."""
         ...
 
     async def due(self, now: datetime, *, limit: int) -> list[OdooAddress]:
-        """Up to `limit` addresses at which there is something to tell."""
+        """Return up to `limit` addresses with sign-outs that are due."""
         ...
 
     async def claim(self, at: OdooAddress, *, now: datetime, until: datetime, limit: int) -> list[OdooSignOut]:
-        """Take up to `limit` that are due there; nobody else gets these before `until`."""
+        """Claim up to `limit` that are due at an address, until `until`."""
         ...
 
     async def remove(self, numbers: Sequence[int]) -> None:
-        """Forget these, which were told."""
+        """Delete completed ones."""
         ...
 
     async def most_tries(self, at: OdooAddress) -> int:
-        """How often the one failed that failed most often there."""
+        """Return the highest number of failures of one sign-out at an address."""
         ...
 
     async def put_off(self, number: int, until: datetime, *, tries: int) -> None:
-        """Tell this one again at `until`, after so many failures."""
+        """Postpone one until `until`, and set its number of failures."""
         ...
 
     async def put_off_all(self, at: OdooAddress, until: datetime) -> None:
-        """Tell nothing there before `until`."""
+        """Postpone all at an address until `until`."""
         ...
 
     async def give_up(self, at: OdooAddress, *, before: datetime, keep: int) -> int:
-        """Forget what ended there before this time, and all but the newest `keep`; returns how many."""
+        """Delete those queued before a time, and all but the newest `keep`; return how many."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """What Odoo answered to a sign-in: the new session's id (a secret), and who that is."""
+    """A successful sign-in: the new session's id (a secret), and whether the user is an administrator."""
 
     session_id: str
     is_admin: bool
 
 
 class SignInRefused(GuestpassError):
-    """Nobody was signed in; the text says why, for the owner."""
+    """A sign-in failed; the text is the cause, for the owner."""
 
     def __init__(self, refusal: SignInRefusal, detail: str) -> None:
         super().__init__(detail)
@@ -163,7 +163,7 @@ class SignInRefused(GuestpassError):
 
 
 class NotSignedOut(GuestpassError):
-    """A session was not ended; the text says why. `answered` is whether there was an answer at all."""
+    """A session was not ended; the text is the cause. `answered` is whether Odoo answered at all."""
 
     def __init__(self, why: str, *, answered: bool) -> None:
         super().__init__(why)

@@ -1,4 +1,4 @@
-"""The clock, chance, and what bounds how often this process does something."""
+"""Ports of the clock, random bytes and local rate limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Visits, places and refusals: where they are kept."""
+"""Ports of the stores of visits, places and refusals."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from guestpass.domain.visit import Refusal, Visitor
 
 
 class SlotResult(Enum):
-    """What came of the wish for one of a link's places."""
+    """The result of taking a place."""
 
     TAKEN = "taken"
-    RECLAIMED = "reclaimed"  # taken from reservations that were over: those visits have ended
-    HELD = "held"  # by this very visitor, from before
+    RECLAIMED = "reclaimed"  # taken from expired reservations, whose visits have ended
+    HELD = "held"  # the visitor has it already
     FULL = "full"
-    GONE = "gone"  # the link is, or has another version, or the visit was ended
+    GONE = "gone"  # the link is gone or has another version, or the visit was ended
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a visitor comes from, and with what; None for what is not known or not to be kept."""
+    """A visitor's address, browser and system; None where unknown or not to be stored."""
 
     address: str | None
     browser: str | None
@@ -33,15 +33,14 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What a worker saw of one visitor since it last told the database.
+    """The activity of one visitor since the worker's last write.
 
-    `starts` are the times at which a visit began, oldest first: each a pair of time and whether it was
-    an opening (always a visit) or a request after silence as far as this worker knows (a visit only
-    where the database knows of no later request). `further` are more openings, so many in each hour (by its
-    beginning), which are counted and not told one by one, and `newcomers` is how many more the visitors are where
+    `starts` are the times at which a visit began, oldest first: each a pair of time and whether it was an opening
+    (always a visit) or a request after silence as far as this worker knows (a visit only where the database knows of no
+    later request). `further` counts more openings by the hour's beginning, and `newcomers` the new visitors where
     `visitor` is OTHERS. `last_seen` is the newest request, `present_at` the newest moment at which something was open;
-    None where there was none. `origin` is what the newest opening told of the visitor. `link_version` is the one in
-    their pass, None where that was not seen, and `came_back` says that a request has brought the pass.
+    None where there was none. `origin` is the newest opening's. `link_version` is the pass's, None where it was not
+    seen, and `came_back` is whether a request has brought the pass.
     """
 
     link_id: str
@@ -57,10 +56,10 @@ class Activity:
 
 
 class Visits(Protocol):
-    """Where visitors and a link's history are kept."""
+    """The store of visitors and of links' histories."""
 
     async def record(self, activities: Sequence[Activity]) -> None:
-        """Add what workers saw, exactly once over any number of workers.
+        """Record activities, exactly once over any number of workers.
 
         For each start: an insert into visitors, or an update on the condition that it was an opening
         or that the known `last_seen` lies at least VISIT_SILENCE back. Counts on the link and for its hours follow
@@ -76,19 +75,19 @@ class Visits(Protocol):
         ...
 
     async def count_visitors(self, link_id: str) -> int:
-        """How many visitors `visitors` has, over all."""
+        """Count all visitors of a link."""
         ...
 
     async def live(self, link_ids: Sequence[str], since: datetime) -> dict[str, int]:
-        """How many visitors of each link showed a sign of life after `since`; without those that have none."""
+        """Count each link's visitors seen or present after `since`; links without any are left out."""
         ...
 
     async def live_by_environment(self, org: str, since: datetime) -> dict[str, int]:
-        """The same for each of an organisation's environments."""
+        """Count them by environment of an organisation."""
         ...
 
     async def hours(self, link_id: str, since: datetime) -> dict[datetime, int]:
-        """How many visits began in each hour from `since` on, by the hour's beginning; without those that have none."""
+        """Count visits by the hour in which they began, from `since` on; hours without any are left out."""
         ...
 
     async def add_events(self, events: Sequence[LinkEvent]) -> None:
@@ -107,62 +106,62 @@ class Visits(Protocol):
 
 
 class Places(Protocol):
-    """Where it is kept whom a link has let in, and whose visits have ended."""
+    """The store of links' places and of ended visits."""
 
     async def take_place(
         self, link_id: str, visitor: str, version: int, at: datetime, *, reserved_until: datetime
     ) -> SlotResult:
-        """Let a visitor in with a pass of this version, where the link has room; exact over any number of workers.
+        """Take a place for a pass of this version; exact over any number of workers.
 
-        A place is held by whose visit was not ended and whose pass is of the link's present version. Until the pass has
-        come back it is reserved for so long; where all others are taken, it goes on to somebody else after that.
+        Visitors hold a place while their visit is not ended and their pass is of the link's present version. Until a
+        request brings the pass it is reserved until `reserved_until`; after that, a full link gives it to others.
         """
         ...
 
     async def free_place(
         self, link_id: str, visitor: str, at: datetime, *, reserved_until: datetime | None = None
     ) -> None:
-        """End a reservation: who holds the place has left before the answer came.
+        """End the reservation of a visitor who left before the answer came.
 
-        With `reserved_until` only while it is still this one: the same browser may have asked again.
+        With `reserved_until`, only if it was not renewed by another request of the same browser.
         """
         ...
 
     async def give_place_back(self, link_id: str, visitor: str, *, reserved_until: datetime) -> None:
-        """Forget a visitor who has taken a place, was never told so, and has done nothing since, as asking again."""
+        """Delete a visitor who took a place, got no answer, and has sent no request since."""
         ...
 
     async def places_taken(self, link_ids: Sequence[str], now: datetime) -> dict[str, int]:
-        """How many places of each link are taken, by the rule of `take_place`; without those that have none."""
+        """Count the taken places of each link, as `take_place` does; links without any are left out."""
         ...
 
     async def end(self, link_id: str, visitor: str, at: datetime) -> bool:
-        """End a visit, so that its place is free; False where there was none, or it was over before."""
+        """End a visit and free its place; False where there was none, or it was ended already."""
         ...
 
     async def leave(
         self, link_id: str, visitor: str, version: int, at: datetime, *, distinguished: bool = True
     ) -> bool:
-        """The same for whoever leaves by themselves, also where nothing of them was written yet.
+        """End the visit of somebody who leaves, also where no row of theirs was written yet.
 
-        Who is not `told_apart` from others is in no list.
+        Visitors who are not `distinguished` are not listed.
         """
         ...
 
     async def ended(self, link_id: str) -> frozenset[str]:
-        """The visitors of a link whose visits were ended, and whose passes would otherwise open it."""
+        """Return the visitors whose visits were ended and whose passes are of the present version."""
         ...
 
     async def ended_of(self, link_id: str, given: Sequence[str]) -> frozenset[str]:
-        """Those of these visitors whose visits were ended, whatever their passes are worth by now."""
+        """Return those of the given visitors whose visits were ended, whatever the version of their passes."""
         ...
 
 
 class Refusals(Protocol):
-    """Where it is kept who was turned away at links, the newest REFUSALS_KEPT of each."""
+    """The store of refusals, the newest REFUSALS_KEPT of each link."""
 
     async def add(self, refusals: Sequence[Refusal]) -> None:
-        """Append, and forget what is too old; refusals at links that are gone are dropped."""
+        """Append, and delete the oldest beyond the bound; refusals at removed links are dropped."""
         ...
 
     async def of_link(self, link_id: str) -> list[Refusal]:
@@ -177,5 +176,5 @@ class EndsWithLink(Protocol):
     def visitor(self) -> str | None: ...
 
     def cut(self) -> None:
-        """End it at once; what was under way must not look complete."""
+        """End it at once, so that the client sees an incomplete response."""
         ...

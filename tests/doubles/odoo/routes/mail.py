@@ -15,7 +15,7 @@ _POST = ("POST",)
 
 @route("/mail/action", "/mail/data", kind="json", methods=_POST)
 def data(visit: Visit) -> dict[str, Any]:
-    """What the client keeps about its user, and the channels that he is in."""
+    """What the client keeps about its user, and the channels that they are in."""
     store: dict[str, Any] = {"self": {"id": visit.user.partner_id, "type": "partner"}}
     if visit.user.internal:
         channels = visit.database.records["discuss.channel"].values()

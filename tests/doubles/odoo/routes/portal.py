@@ -47,7 +47,7 @@ def details(visit: Visit) -> Answer:
 
 @route("/my/deactivate_account", auth="user", methods=("POST",))
 def deactivate(visit: Visit) -> Answer:
-    """A customer leaves: his user can't log in any more."""
+    """A customer leaves: their user can't log in any more."""
     user = visit.user
     if user.portal and visit.values.get("validation") == user.login and visit.values.get("password") == user.password:
         visit.database.write(visit.author, "res.users", [user.id], {"active": False})

@@ -138,7 +138,7 @@ def test_one_link_and_one_address_hold_no_more_than_what_is_free(tmp_path: Path,
     room = _room(tmp_path, total=3000)
     held = [holder for holder in others * 1000 if room.take(holder, 1)]
     assert len(held) == 1500
-    # Another one shares what is left with those who come after him.
+    # Another one shares what is left with later ones.
     assert room.take(ANOTHER, 750)
     assert not room.take(ANOTHER, 1)
     assert not room.take(others[0], 1)

@@ -143,7 +143,7 @@ _JSON = st.recursive(
 
 
 def extent(value: object) -> tuple[int, int]:
-    """Names and values, and levels, as somebody counts them who has them before him."""
+    """The numbers of names and values, and of levels, of a decoded value."""
     if not isinstance(value, dict | list):
         return 1, 0
     inner = [extent(each) for each in (value.values() if isinstance(value, dict) else value)]
