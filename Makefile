@@ -32,8 +32,9 @@ help:
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m examples.demo
 
+# Without what Hypothesis tries, a quarter of the time; `make test` has it.
 quick: check
-	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not browser and not applications" tests/unit tests/suite tests/docs
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not browser and not applications and not hypothesis" tests/unit tests/suite tests/docs
 
 # Unit tests come first and apart: they say soonest what is wrong, and what they reach has a floor (pyproject.toml).
 #
