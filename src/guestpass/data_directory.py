@@ -1,4 +1,4 @@
-"""DATA_DIR: the directory itself, the two secrets that Guestpass keeps there, and whose they are."""
+"""Create DATA_DIR and its two secrets, read them, and check their ownership and modes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FILE_MODE = 0o600
 
 
 class DataDirectoryUnusable(GuestpassError):
-    """DATA_DIR or a key in it can't be used; the text says where we looked, whose it is, and the remedy."""
+    """DATA_DIR or a key in it can't be used; the text names path, owner and remedy."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -29,7 +29,7 @@ class Secrets:
 
 
 def read_secrets(settings: Settings) -> Secrets:
-    """Both secrets; raises DataDirectoryUnusable where one was never made or is not ours alone to read."""
+    """Read both secrets; raises DataDirectoryUnusable where one is missing or readable by others."""
     return Secrets(read_secret(settings, "jwt_secret"), read_secret(settings, "secret_key"))
 
 
@@ -82,7 +82,7 @@ def _require_given(settings: Settings) -> None:
 
 
 def whereabouts(settings: Settings) -> str:
-    """Where we looked, whose it is and who we are: the end of a message about something that is missing there."""
+    """Return the end of a message about a missing file: the directory, its owner, and the present user."""
     directory, user = settings.data_dir, user_name(os.geteuid())
     looked = f"Looked in {variable('data_dir')}={directory}"
     try:
@@ -107,7 +107,7 @@ def _make_directory(settings: Settings) -> None:
             f"{variable('data_dir')}: the directory {directory} can't be made: {error.strerror}; "
             "make it for this user, or name another."
         ) from None
-    # Root could write here, but the server would then not be allowed to read what root has made.
+    # Root could write here, but the server could not read files that root owns.
     if os.geteuid() == 0 and owner != 0:
         raise DataDirectoryUnusable(
             f"{variable('data_dir')}: {directory} belongs to the user {user_name(owner)}; run this as that user: "
@@ -118,7 +118,7 @@ def _make_directory(settings: Settings) -> None:
 def _create_private(file: Path, text: str) -> None:
     """Write a file that only its owner may read; does nothing when it exists.
 
-    It is written under another name and then linked to its own, so that nobody ever reads half a key.
+    It is written under another name and then linked, so that no reader sees half a key.
     """
     if file.exists():
         return
@@ -143,7 +143,7 @@ def _create_private(file: Path, text: str) -> None:
 
 
 def _read_private(file: Path) -> str:
-    """The text of a key file; raises DataDirectoryUnusable unless it is ours and nobody else can read it."""
+    """Read a key file; raises DataDirectoryUnusable unless it is owned by this user and readable by them alone."""
     with file.open(encoding="ascii") as opened:
         status = os.fstat(opened.fileno())
         if status.st_uid != os.geteuid():

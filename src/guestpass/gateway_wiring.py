@@ -1,4 +1,4 @@
-"""Wire the gateway of one worker: what its request handlers share, and the profile of each kind of environment."""
+"""Wire a worker's gateway: what its request handlers share, and the profile of each kind."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from guestpass.wire.runtime import Runtime
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """What is the same at all listeners of a worker; `services` is what their request handlers need."""
+    """The gateway of a worker, shared by its listeners; `services` is for their request handlers."""
 
     runtime: Runtime
     lifecycle: Lifecycle

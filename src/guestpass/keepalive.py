@@ -1,4 +1,4 @@
-"""Notice that the other end of a silent connection is gone for good, without a word of TCP's: a phone out of reach."""
+"""TCP keep-alive: detect peers that vanish without closing, such as a phone out of reach."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PROBES: Final = (
 
 
 def probe_when_silent(connection: socket.socket) -> None:
-    """Let the system ask a silent other end whether it is there (RFC 1122, section 4.2.3.6), from now on.
+    """Enable TCP keep-alive probes (RFC 1122, section 4.2.3.6) of a silent peer.
 
     Who does not answer for two minutes is gone, and the connection ends with an error. What a listener is told holds
     for all that it accepts, on Linux. A system that has no such times asks when it thinks best.

@@ -102,7 +102,7 @@ def work(settings: Settings, slot: WorkerSlot, preloaded: Preloaded, line: socke
 async def _serve_alone(settings: Settings, slot: WorkerSlot, preloaded: Preloaded, started: Started) -> None:
     log = telemetry.logger("guestpass.serve")
 
-    async def tell(core: Core) -> None:
+    async def log_started(core: Core) -> None:
         if (beside := admin_beside_visitors(settings.admin_url, core.addresses)) is not None:
             log.warning(beside.code, effect=beside.detail, remedy=beside.remedy)
         log.info(
@@ -110,7 +110,7 @@ async def _serve_alone(settings: Settings, slot: WorkerSlot, preloaded: Preloade
         )
         await started(core)
 
-    await _serve(settings, slot, preloaded, Orders(), tell)
+    await _serve(settings, slot, preloaded, Orders(), log_started)
     log.info("stopped")
 
 
@@ -118,10 +118,10 @@ async def _serve_supervised(settings: Settings, slot: WorkerSlot, preloaded: Pre
     orders = Orders()
     reader, writer = await asyncio.open_connection(sock=line)
 
-    async def tell(_core: Core) -> None:
+    async def notify_ready(_core: Core) -> None:
         writer.write(READY)
 
-    await _serve(settings, slot, preloaded, orders, tell, lambda: orders.receive(reader))
+    await _serve(settings, slot, preloaded, orders, notify_ready, lambda: orders.receive(reader))
     writer.close()
 
 

@@ -1,4 +1,4 @@
-"""TLS on the listeners: the certificate from two files, read anew when they change, and a word before it expires."""
+"""TLS on the listeners: load the certificate, reload it when its files change, and warn before it expires."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from guestpass.settings import Settings, SettingsError
 from guestpass.system import SystemClock
 
 HANDSHAKE_SECONDS: Final = 10.0
-"""How long a client may take for its handshake."""
+"""The timeout of a client's handshake."""
 
 _POLL_SECONDS: Final = 1.0
 _DAY_SECONDS: Final = 86_400.0
@@ -33,14 +33,14 @@ class CertificateUnusable(SettingsError):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The files of a certificate, with those between it and the root, and of its private key."""
+    """The files of a certificate with its chain, and of its private key."""
 
     certificate: Path
     key: Path
 
     @classmethod
     def of(cls, settings: Settings) -> Pair | None:
-        """The files that the settings name; None for plain HTTP."""
+        """Return the pair of the settings; None for plain HTTP."""
         if settings.tls_cert is None or settings.tls_key is None:
             return None
         return cls(settings.tls_cert, settings.tls_key)
@@ -59,21 +59,21 @@ class Pair:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["http/1.1"])
         try:
-            # OpenSSL would ask for a passphrase on the terminal, and wait.
+            # Otherwise OpenSSL would prompt for a passphrase on the terminal.
             context.load_cert_chain(self.certificate, self.key, password=_refuse_passphrase)
         except (OSError, ValueError) as error:
             raise CertificateUnusable(self._explain(error)) from None
         return context
 
     def expires_at(self) -> datetime:
-        """When the certificate stops being valid; raises CertificateUnusable."""
+        """Return when the certificate expires; raises CertificateUnusable."""
         try:
             return x509.load_pem_x509_certificates(self.certificate.read_bytes())[0].not_valid_after_utc
         except (OSError, ValueError):
             raise CertificateUnusable(f"GUESTPASS_TLS_CERT is {self.certificate}, which is no certificate.") from None
 
     def state(self) -> _State:
-        """What changes when a file does, also when a symbolic link leads elsewhere; empty where one is missing."""
+        """Return values that change when a file or a symbolic link to it does; empty where one is missing."""
         try:
             return tuple(
                 (status.st_ino, status.st_size, status.st_ctime_ns)
@@ -95,7 +95,7 @@ class Pair:
 
 
 class Certificate:
-    """What new connections are answered with; connections that exist keep what they began with."""
+    """The certificate of new connections; existing ones keep theirs."""
 
     def __init__(self, pair: Pair) -> None:
         """Read the pair; raises CertificateUnusable."""
@@ -103,23 +103,23 @@ class Certificate:
         self._seen = pair.state()
         self._current = pair.load()
         self.context = self._current
-        """For `create_server`; it stands for whichever certificate is the newest."""
+        """The SSLContext for `create_server`, which selects the newest certificate."""
         self.context.sni_callback = self._choose
 
     async def watch(self) -> None:
-        """Read the files anew when they have changed, until cancelled; a pair that can't be used changes nothing."""
+        """Reload the files when they have changed, until cancelled; an unusable pair is ignored."""
         log = telemetry.logger("guestpass.tls")
         changed = False
         while True:
             await asyncio.sleep(_POLL_SECONDS)
             state = self._pair.state()
             if state != self._seen:
-                # Two files don't change at once, so they are read when they have kept still for a moment.
+                # The two files change one after the other, so wait until they no longer do.
                 self._seen, changed = state, True
             elif changed:
                 changed = False
                 try:
-                    # Either may fail, since files may go at any moment.
+                    # Either may fail, since files may be removed at any moment.
                     context, expires_at = self._pair.load(), self._pair.expires_at()
                 except CertificateUnusable as error:
                     log.error("certificate_unusable", cause=str(error), effect="the one before stays in use")  # noqa: TRY400
@@ -132,11 +132,11 @@ class Certificate:
 
 
 async def warn_of_expiry(pair: Pair, clock: SystemClock) -> None:
-    """Say so once a day when the certificate has less than two weeks left, until cancelled."""
+    """Warn once a day while the certificate has less than two weeks left, until cancelled."""
     log = telemetry.logger("guestpass.tls")
     while True:
         expires_at = None
-        # Whoever reads it for its connections says what is wrong with it.
+        # The reload logs what is wrong with it.
         with contextlib.suppress(CertificateUnusable):
             expires_at = pair.expires_at()
         if expires_at is not None and (left := expires_at - clock.now()) < CERTIFICATE_ENDS_SOON:

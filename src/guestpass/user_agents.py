@@ -1,4 +1,4 @@
-"""What browser and system a User-Agent names, by the rules of uap-core."""
+"""Parse browser and system from a User-Agent, by the rules of uap-core."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _RENAMED: Final = {"Mac OS X": "macOS"}
 
 
 class UserAgentReader:
-    """Reads User-Agents (RFC 9110, section 10.1.5) in microseconds, and in linear time whatever somebody sends.
+    """Parse User-Agents (RFC 9110, section 10.1.5) in microseconds, and in linear time for any input.
 
     Making one takes a tenth of a second, since its rules are compiled.
     """
 
     def __init__(self) -> None:
         browsers, systems, _ = load_builtins()
-        # Rules about devices are most of all and tell nothing that is shown.
+        # Without the rules about devices, which are most of all and whose results are not shown.
         self._parser = Parser(Resolver((browsers, systems, [])))
         self._read = lru_cache(_REMEMBERED)(self._parse)
 
     def read(self, user_agent: str) -> Agent:
         """The browser with its major version, such as ``Firefox 142``, and the system without one.
 
-        Browsers no longer tell the version of the system they run on, or a frozen one.
+        Browsers send no version of their system any more, or a frozen one.
         """
         return self._read(user_agent[:_LONGEST])
 

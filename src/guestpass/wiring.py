@@ -1,4 +1,4 @@
-"""Where settings become adapters and use cases, for the server and the command line."""
+"""Build adapters and use cases from settings, for the server and the command line."""
 
 from __future__ import annotations
 
@@ -74,13 +74,13 @@ class Core:
     findings: Findings
 
     async def close(self) -> None:
-        """Let go of the database and the threads."""
+        """Close the database and stop the threads."""
         self.hasher.close()
         await self.database.close()
 
 
 def prepare(settings: Settings) -> None:
-    """Make what a first start needs: DATA_DIR, the secrets and the database; bring an older database up to date.
+    """Create what a first start needs (DATA_DIR, secrets, database), and upgrade an older database.
 
     Raises DataDirectoryUnusable or DatabaseUnusable. Blocks, so call it before the event loop runs.
     """
@@ -91,7 +91,7 @@ def prepare(settings: Settings) -> None:
 
 
 def build_core(settings: Settings, announcer: Announcer) -> Core:
-    """Wire adapters and use cases; makes nothing.
+    """Wire adapters and use cases; creates no files.
 
     Raises DataDirectoryUnusable for a secret, and DatabaseUnusable for a database, that is not there or not usable.
     """
@@ -115,7 +115,7 @@ def build_core(settings: Settings, announcer: Announcer) -> Core:
 
 @contextmanager
 def _naming_database(settings: Settings) -> Iterator[None]:
-    """Name the setting beside what is wrong with the database, where the operator chose it."""
+    """Add the setting's name to errors of the database, where the operator set it."""
     try:
         yield
     except DatabaseUnusable as error:
@@ -180,7 +180,7 @@ def _assemble(
 
 
 async def claim(core: Core) -> Instance:
-    """Tie the database to SECRET_KEY if it is new; returns what its server last said of itself.
+    """Tie a new database to SECRET_KEY; return the facts that its server stored last.
 
     Raises AnotherKey where the database was made with another key.
     """
@@ -193,7 +193,7 @@ async def claim(core: Core) -> Instance:
 
 
 async def introduce(core: Core) -> None:
-    """Write how people reach this server, for commands that run beside it; raises as `claim` does."""
+    """Store this server's public addresses, for commands that run beside it; raises as `claim` does."""
     await claim(core)
     settings = core.settings
     await write_instance(

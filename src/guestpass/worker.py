@@ -302,7 +302,7 @@ def _installation_findings(core: Core, proxies: TrustedProxies) -> list[Finding]
     beside = admin_beside_visitors(core.settings.admin_url, core.addresses)
     proxy = untrusted_proxy(proxies.untrusted) if proxies.untrusted is not None else None
     pair, certificate = Pair.of(core.settings), None
-    # Whoever reads it for its connections says what is wrong with it.
+    # The listener logs what is wrong with it.
     with contextlib.suppress(CertificateUnusable):
         certificate = expiring_certificate(pair.expires_at(), core.clock.now()) if pair is not None else None
     return [finding for finding in (beside, proxy, certificate) if finding is not None]

@@ -1,4 +1,4 @@
-"""How an organisation looks to the people whom it sends links: its name, logo, colour and whom to ask."""
+"""An organisation's branding of visitors' pages: name, logo, colour and contact."""
 
 from __future__ import annotations
 

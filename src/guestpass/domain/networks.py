@@ -26,7 +26,7 @@ def parse_allowed_ips(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def read_networks(texts: Sequence[str]) -> tuple[Network, ...]:
-    """What `parse_allowed_ips` returned, to be compared with addresses."""
+    """Convert what `parse_allowed_ips` returned, for `is_within`."""
     return tuple(ipaddress.ip_network(text) for text in texts)
 
 
@@ -41,7 +41,7 @@ def is_within(address: str, networks: Sequence[Network]) -> bool:
 
 @lru_cache(maxsize=4096)
 def counted_as(address: str) -> str:
-    """What an address is counted as: itself, or in IPv6 its /64, since that is the least that one customer gets."""
+    """Return the key that limits count an address by: itself, or its /64 in IPv6, the least that a customer gets."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -71,7 +71,7 @@ def networks_around(address: str) -> tuple[str, ...]:
 def _canonical(text: str, number: int) -> str:
     stripped = text.strip()
     try:
-        # Loosely at first, so that bits to the right of the prefix can be told from what is no network at all.
+        # Not strict at first, to distinguish host bits set from text that is no network.
         network = ipaddress.ip_network(stripped, strict=False)
         given = ipaddress.ip_address(stripped.partition("/")[0])
         if getattr(given, "scope_id", None) is not None:

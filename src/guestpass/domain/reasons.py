@@ -1,4 +1,4 @@
-"""Why a request was not simply forwarded: one word that drives the page, the status, the log and the counters."""
+"""The reasons for not forwarding a request; each determines page, status, log and counters."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The languages that visitors are spoken to in. A leaf: texts live where they are said, translations in `locale`."""
+"""The languages of visitors' pages. A leaf package: texts are where they are used, translations in `locale`."""

@@ -1,4 +1,4 @@
-"""Say things in a visitor's language: texts from the gettext catalogues, times and numbers as Unicode's CLDR has them.
+"""Translate texts with gettext catalogues, and format times and numbers by Unicode's CLDR.
 
 The catalogues are read as translators write them (.po), when somebody first needs one, so nothing has to be compiled.
 """
@@ -35,12 +35,12 @@ class Language:
         self._translations = _translations(tag)
 
     def say(self, text: str, **values: object) -> str:
-        """The text in this language with its `{places}` filled in; unchanged where nobody marked it."""
+        """Translate a text and fill in its `{fields}`; unchanged where it is not in the catalogue."""
         said = self._translations.gettext(text) if text else ""
         return said.format(**values) if values else said
 
     def say_count(self, one: str, many: str, count: int, **values: object) -> str:
-        """The form that goes with `count`, which stands at `{count}`."""
+        """Translate the plural form for `count`, which fills `{count}`."""
         return self._translations.ngettext(one, many, count).format(count=count, **values)
 
     def knows(self, text: str) -> bool:

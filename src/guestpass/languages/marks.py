@@ -1,4 +1,4 @@
-"""Mark texts for the catalogues where they are written; whoever says one asks a Language. Loads nothing."""
+"""Mark texts for the catalogues where they are written; a Language translates them. Loads nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choose a language by what a browser says that its user reads (RFC 9110, section 12.5.4; RFC 4647, section 3.4)."""
+"""Choose a language by Accept-Language (RFC 9110, section 12.5.4; RFC 4647, section 3.4)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 LONGEST_FIELD: Final = 500
-"""Characters. Browsers send a handful of ranges; the rest of a longer field is not looked at."""
+"""Characters. Browsers send a handful of ranges; the rest of a longer field is ignored."""
 _RANGE = re.compile(
     r"[ \t]*(\*|[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)[ \t]*(?:;[ \t]*[Qq]=([01](?:\.[0-9]{0,3})?)[ \t]*)?"
 )

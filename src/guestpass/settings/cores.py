@@ -1,4 +1,4 @@
-"""How many cores this process may use, which is not how many the machine has."""
+"""Count the cores that this process may use, which may be fewer than the machine has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read the settings from the environment and the TOML file, and tell where each is from."""
+"""Read the settings from the environment and the TOML file, and record the source of each."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def describe(loaded: LoadedSettings) -> list[SettingLine]:
 
 
 def describe_defaults() -> list[tuple[str, str, str]]:
-    """Name, default and purpose of every setting in order, for whoever has given one that can't be used."""
+    """Name, default and purpose of every setting in order, for errors about one of them."""
     return [
         (variable(name), _default_for_people(name).replace("`", ""), field.description or "")
         for name, field in Settings.model_fields.items()

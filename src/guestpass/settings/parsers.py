@@ -1,4 +1,4 @@
-"""What the values of settings must look like; each function raises ValueError with what is wrong and the remedy."""
+"""Parse the values of settings; each function raises ValueError with what is wrong and the remedy."""
 
 from __future__ import annotations
 

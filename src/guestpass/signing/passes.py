@@ -49,7 +49,7 @@ class PassSigner:
         return VisitorPass(link_id, link_version, visitor, issued_at)
 
     def issue_preview(self, link_id: str, link_version: int, issued_at: int) -> VisitorPass:
-        """A pass for an owner who looks at the link as a visitor would."""
+        """Create the pass of an owner's preview."""
         visitor = f"{PREVIEW}{_text(self._entropy.bytes(11))[:14]}"
         return VisitorPass(link_id, link_version, visitor, issued_at)
 
@@ -110,7 +110,7 @@ class PassSigner:
         return _text(hmac.digest(self._tag_key, owner.encode(), hashlib.sha256)[:16])
 
     def credentials_mark(self, credentials: bytes) -> str:
-        """What stands for somebody's credentials where they must be known again; it tells nothing of them."""
+        """Return a keyed digest that identifies credentials without revealing them."""
         return _text(hmac.digest(self._tag_key, b"credentials." + credentials, hashlib.sha256)[:16])
 
     def _mac(self, facts: str) -> str:

@@ -1,4 +1,4 @@
-"""Share tokens: ``gp_``, 256 random bits in base 62, and a checksum by which scanners and we tell a real one."""
+"""Share tokens: ``gp_``, 256 random bits in base 62, and a checksum for scanners and typos."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FORM = re.compile(rf"gp_[0-9A-Za-z]{{{_SECRET_LENGTH + _CHECKSUM_LENGTH}}}", re
 
 
 class SealedTokens:
-    """The TokenVault of the product: HMAC-SHA256 for look-up, encryption for keeping."""
+    """The TokenVault: HMAC-SHA256 for look-ups, encryption for storage."""
 
     def __init__(self, keys: Keys, entropy: Entropy) -> None:
         self._hash_key = keys.token_hashes
