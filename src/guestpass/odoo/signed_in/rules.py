@@ -158,7 +158,9 @@ def takes_credentials(call: dict[str, Any]) -> bool:
     wanted = _CREDENTIALS | _IDENTITY if model == "res.users" else _CREDENTIALS
     # A route of another kind has its values beside each other.
     loose = {name: value for name, value in params.items() if name not in _CALL_NAMES}
-    return _names([params.get("args"), written, loose], wanted, in_lists=method in _IMPORTERS)
+    return _names(
+        [params.get("args"), written, loose], wanted, in_lists=isinstance(method, str) and method in _IMPORTERS
+    )
 
 
 def _names(value: object, names: frozenset[str], *, in_lists: bool) -> bool:

@@ -186,3 +186,9 @@ def test_a_path_is_ruled_on_once_and_a_long_one_is_not_remembered(monkeypatch: p
     assert rules._rule_again.cache_info().currsize == held
     monkeypatch.setattr(rules, "readings", None)
     assert [(rule_on_sign_in(b"POST", path), is_own_sign_in(b"POST", path)) for path in paths] == before
+
+
+@pytest.mark.parametrize("method", [{}, [], None, 1, True])
+def test_a_method_that_is_no_text_is_ruled_on_like_any_other(method: object) -> None:
+    assert takes_credentials({"params": {"model": "x", "method": method, "args": [{"password": "x"}]}})
+    assert not takes_credentials({"params": {"model": "x", "method": method, "args": ["password"]}})
