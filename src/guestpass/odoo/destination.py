@@ -37,6 +37,8 @@ from guestpass.wire.heads import RequestHead
 BUS_PATHS: Final = (b"/websocket", b"/longpolling/")
 """How the paths of Odoo's bus begin: ``/longpolling/`` is that of older ones."""
 _LONGEST_CALL: Final = 32 * 1024 * 1024
+_JSONRPC: Final = Question(Subject.JSONRPC)
+_CALL: Final = Question(Subject.CALL)
 
 
 class OdooDestination:
@@ -178,7 +180,12 @@ class _Plan:
 
 def _may_be_call(head: RequestHead) -> bool:
     """Whether Odoo may take the body for a call: it goes by the type alone, whatever the method, and by one of two."""
-    return head.has_body and any(lower == b"content-type" and is_json(value) for lower, _, value in head.fields)
+    said = head.values.get(b"content-type")
+    if said is None or not head.has_body:
+        return False
+    if b"," not in said:
+        return is_json(said)
+    return any(lower == b"content-type" and is_json(value) for lower, _, value in head.fields)
 
 
 def _question(request: ForwardedRequest, path: bytes, use: SessionUse | None) -> Question | None:
@@ -191,9 +198,9 @@ def _question(request: ForwardedRequest, path: bytes, use: SessionUse | None) ->
         allowed = tuple(environment.read_only_allow)
         return Question(Subject.LOOK, path.decode("latin-1"), allowed, signed_in=use is not None)
     if needs_body_check(path):
-        return Question(Subject.JSONRPC)
+        return _JSONRPC
     if use is not None and _may_be_call(head):
-        return Question(Subject.CALL)
+        return _CALL
     if head.has_body and takes_database(path):
         return Question(Subject.FORM, database=environment.database)
     return None
