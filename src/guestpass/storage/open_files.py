@@ -1,4 +1,4 @@
-"""Whether the files at the path of a SQLite database are still those that are open."""
+"""Detect that the files of a SQLite database were replaced while they are open."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ COMPANIONS: Final = ("-wal", "-shm")
 
 
 class OpenFiles:
-    """The files by device and inode.
+    """The database's files, identified by device and inode.
 
-    Another file at the path is another database. SQLite would use it for new connections and the old one for those
-    that are open, and would apply the log of the one to the other.
+    Another file at the path is another database. SQLite would use it for new connections and the old one for open ones,
+    and would apply the WAL of one to the other.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,15 +27,15 @@ class OpenFiles:
         self.remember("")
 
     def remember(self, *ends: str) -> None:
-        """Take those that are there now for the right ones, where none are known yet; "" is the database itself."""
+        """Record the present files as the right ones, where none are recorded; "" stands for the database itself."""
         for end in ends:
             path = self._path.with_name(f"{self._path.name}{end}")
             if path not in self._known and (found := _identity(path)) is not None:
                 self._known[path] = found
 
     def lost(self) -> str | None:
-        """Which of them is not there any more, in words for the operator; None where all are."""
-        for path, known in self._known.copy().items():  # the thread that watches the files may add to them meanwhile
+        """Return which file was removed or replaced, worded for the operator; None if all are unchanged."""
+        for path, known in self._known.copy().items():  # A copy: the feed's thread may add to it meanwhile.
             if (found := _identity(path)) != known:
                 return f"{path} was {'removed' if found is None else 'replaced'} while it was in use"
         return None
@@ -43,21 +43,21 @@ class OpenFiles:
 
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        status = os.stat(path)  # noqa: PTH116 -- it is asked for often
+        status = os.stat(path)  # noqa: PTH116 -- a hot path
     except OSError:
         return None
     return status.st_dev, status.st_ino
 
 
 def require_own_log(location: SQLiteFile | PostgresDatabase) -> None:
-    """Raise DatabaseUnusable where the log beside a SQLite file is that of another one, which a process has open.
+    """Raise DatabaseUnusable if the WAL beside a SQLite file belongs to another file that a process has open.
 
-    SQLite would apply it to this one, and remove it at the end. Call it before the process opens the database: closing
-    a file ends all locks on it that its process has (POSIX).
+    SQLite would apply that WAL to this file, and delete it at the end. Call it before this process opens the database:
+    closing a file releases all POSIX locks that the process holds on it.
     """
     if isinstance(location, SQLiteFile) and sys.platform == "linux":
         path = location.path
-        # Each connection of SQLite's in WAL mode holds both.
+        # Each SQLite connection in WAL mode holds both locks.
         if _is_locked(path.with_name(f"{path.name}-shm"), *_INDEX_LOCK) and not _is_locked(path, *_SHARED_LOCK):
             raise DatabaseUnusable(
                 f"The database {path} is another file than the one that a running server has open, and the log beside "
@@ -66,13 +66,13 @@ def require_own_log(location: SQLiteFile | PostgresDatabase) -> None:
             )
 
 
-# What SQLite locks (os_unix.c): the first and how many bytes.
+# SQLite's lock ranges (os_unix.c): offset and length in bytes.
 _SHARED_LOCK: Final = (0x40000002, 510)
 _INDEX_LOCK: Final = (128, 1)
 
 
 def _is_locked(path: Path, first: int, count: int) -> bool:
-    """Whether another process holds a lock there."""
+    """Whether another process holds a lock in the range."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

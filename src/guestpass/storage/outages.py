@@ -1,4 +1,4 @@
-"""Which errors say that the database is not there, locked, full or read-only, and no mistake of ours."""
+"""Classify database errors: unreachable, locked, full or read-only, as opposed to bugs of ours."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 OUTAGES: Final = (OperationalError, InterfaceError, InternalError, NoConnectionLeft)
-"""InternalError is what PostgreSQL's drivers make of a server that takes no writes, such as a standby (class 25)."""
+"""psycopg raises InternalError for a server that takes no writes, such as a standby (SQLSTATE class 25)."""
 
 
 def cause_of(error: BaseException) -> str:
-    """What the database said, in one line; without the statement and its parameters."""
+    """Return the database's message in one line, without the statement and its parameters."""
     cause = getattr(error, "orig", None) or error
     return " ".join(str(cause).split()) or type(cause).__name__
 
@@ -31,7 +31,7 @@ def cause_of(error: BaseException) -> str:
 _OF_SQLITE: Final[Mapping[int, str]] = {
     sqlite3.SQLITE_FULL: "its disk is full",
     sqlite3.SQLITE_READONLY: "its disk can only be read",
-    # What the system answers to a write where a disk has become read-only is no error of its own to SQLite.
+    # SQLite has no error code of its own for a file system that has become read-only.
     sqlite3.SQLITE_IOERR: "its disk fails, or can only be read",
     sqlite3.SQLITE_CANTOPEN: "its file can't be opened",
     sqlite3.SQLITE_BUSY: "another program keeps it locked",
@@ -46,12 +46,12 @@ _OF_POSTGRES: Final[Mapping[str | None, str]] = {
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether it says that what was to be written can't be, and never will; another write may.
+    """Whether the error rejects this write for good, so that a retry is useless.
 
-    A missing table or permission is none: what has to be written then waits for the operator.
+    A missing table or permission doesn't: such writes are retried until the operator has repaired it.
     """
     if isinstance(error, DBAPIError):
-        # Class 54 is a value that is too large for what PostgreSQL makes of it.
+        # Class 54: program limit exceeded, such as a value that is too large for an index.
         is_too_large = (getattr(error.orig, "sqlstate", None) or "").startswith("54")
         return is_too_large or isinstance(error, (DataError, IntegrityError))
     if isinstance(error, SQLAlchemyError):
@@ -60,12 +60,12 @@ def is_refusal(error: Exception) -> bool:
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether SQLite says that the file is damaged."""
+    """Whether the error is SQLite's for a damaged file."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def in_words(error: BaseException) -> str:
-    """What is wrong, for owners, who are told neither of paths nor of the network; cause_of is for the operator."""
+    """Describe an error for owners, without paths and network details; `cause_of` is for operators."""
     cause = getattr(error, "orig", None) or error
     code = getattr(cause, "sqlite_errorcode", 0)
     of_sqlite = _OF_SQLITE.get(code) or _OF_SQLITE.get(code & 0xFF)
@@ -73,5 +73,5 @@ def in_words(error: BaseException) -> str:
 
 
 def is_for_reading_only(error: BaseException) -> bool:
-    """Whether SQLite could open the file for reading alone, which it does where it can't for writing."""
+    """Whether SQLite has fallen back to opening the file read-only."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY

@@ -1,4 +1,4 @@
-"""How statements with many rows are sent to PostgreSQL."""
+"""Send large parameters to PostgreSQL without the write lock hanging if the network fails."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import psycopg
 from psycopg.abc import Params, Query, QueryNoTemplate
 
 _FITS_A_PACKET: Final = 1000
-"""So many characters of a parameter do, with all that is around them."""
+"""A parameter of so many characters fits a packet, with everything around it."""
 
 
 class PatientCursor(psycopg.AsyncCursor[Any]):
-    """Waits for the answer to a statement's text before it sends parameters that take more than one packet.
+    """Prepare the statement first when its parameters take more than one packet.
 
-    Where the network goes away in the midst of them, the server waits for the rest. While it waits for something new
-    it thinks itself idle, and gives up soon (`idle_in_transaction_session_timeout`). Behind a text that it has not
-    answered yet it does not, and the write lock waits with it.
+    If the network fails amid the parameters, the server waits for the rest. Once it has answered the preparation it
+    counts as idle, so `idle_in_transaction_session_timeout` ends the wait. Amid one unanswered message it does not, and
+    the write lock stays held.
     """
 
     async def execute(

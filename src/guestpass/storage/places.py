@@ -35,7 +35,7 @@ from guestpass.storage.tables import links, visitors
 
 
 class SQLPlaces:
-    """Who is let in, and whose visit has ended."""
+    """Places that visitors hold, and ended visits."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -43,9 +43,9 @@ class SQLPlaces:
     async def take_place(
         self, link_id: str, visitor: str, version: int, at: datetime, *, reserved_until: datetime
     ) -> SlotResult:
-        """Let a visitor in with a pass of this version, where the link has room; see the port for the rules.
+        """Give a visitor with a pass of this version a place, if the link has one; see the port for the rules.
 
-        Nobody else writes between these statements.
+        The write lock makes these statements atomic.
         """
         values = {
             "of_link": link_id,
@@ -99,7 +99,7 @@ class SQLPlaces:
     async def leave(
         self, link_id: str, visitor: str, version: int, at: datetime, *, distinguished: bool = True
     ) -> bool:
-        """The same for whoever leaves by themselves, also where nothing of them was written yet."""
+        """End the visit of a visitor who leaves by themselves, even if they have no row yet."""
         values = {"of_link": link_id, "of_visitor": visitor, "of_version": version, "start": at}
         statement = _LEAVE if distinguished else _LEAVE_UNLISTED
         return (await self._connection.execute(statement, values)).scalar() is not None
@@ -109,7 +109,7 @@ class SQLPlaces:
             select(visitors.c.visitor)
             .join(links, links.c.id == visitors.c.link_id)
             .where(visitors.c.link_id == link_id, visitors.c.ended_at.is_not(None))
-            # Without a version nobody knows for certain that the pass is of a former one.
+            # Rows without a version may have a pass of the present one.
             .where(or_(visitors.c.link_version == links.c.version, visitors.c.link_version.is_(None)))
         )
         return frozenset((await self._connection.execute(query)).scalars())
@@ -124,11 +124,11 @@ class SQLPlaces:
 
 
 def is_visitor(link_id: str, visitor: str) -> ColumnElement[bool]:
-    """Whether a row of visitors is this visitor's."""
+    """Build the condition that a row of `visitors` is this visitor's."""
     return and_(visitors.c.link_id == link_id, visitors.c.visitor == visitor)
 
 
-# The statements are built once: they are many in a busy moment, and building one takes longer than running it.
+# Built once: building a statement takes longer than executing it.
 _OF_LINK = bindparam("of_link", type_=links.c.id.type)
 _OF_VISITOR = bindparam("of_visitor", type_=visitors.c.visitor.type)
 _START = bindparam("start", type_=visitors.c.last_seen.type)
@@ -139,11 +139,11 @@ _VERSION = bindparam("of_version", type_=links.c.version.type)
 _RESERVE = bindparam("reserve", type_=visitors.c.reserved_until.type)
 _FAR = bindparam("far", type_=visitors.c.reserved_until.type)
 _FAR_AHEAD = timedelta(hours=1)
-"""More than workers' clocks are apart."""
+"""More than workers' clocks differ."""
 
 
 def is_current(visitor: FromClause) -> ColumnElement[bool]:
-    """Whether a visitor's pass is of the present version of their link, which the query has too; else it is over."""
+    """Build the condition that a visitor's pass has the present version of their link, which the query joins."""
     of = visitor.c
     return case(
         (of.link_version.is_not(None), of.link_version == links.c.version),
@@ -152,9 +152,9 @@ def is_current(visitor: FromClause) -> ColumnElement[bool]:
 
 
 def _held(*conditions: Callable[[ReadOnlyColumnCollection[str, Any]], ColumnElement[bool]]) -> ColumnElement[int]:
-    """How many visitors hold a place of the link that the query around this has, and meet the conditions."""
+    """Build a subquery that counts the places held of the outer query's link, with further conditions."""
     of = visitors.alias("holding").c
-    # The rule of `is_current`, in two parts that are searches in the index.
+    # The rule of `is_current`, split in two so that each part is an index search.
     from_before = and_(
         of.link_version.is_(None), or_(links.c.version_since.is_(None), of.first_seen >= links.c.version_since)
     )
@@ -169,7 +169,7 @@ def _held(*conditions: Callable[[ReadOnlyColumnCollection[str, Any]], ColumnElem
 
 
 def _is_lapsed(of: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[bool]:
-    """Whether a place goes on to who needs it; also where it was reserved while the clock was far ahead."""
+    """Build the condition that a place may go to another visitor; also if it was reserved by a clock far ahead."""
     return or_(of.reserved_until <= _START, of.reserved_until > _FAR)
 
 
@@ -204,7 +204,7 @@ _RECLAIM = (
 
 
 def _newcomer(**further: ColumnElement[Any]) -> Insert:
-    """Insert a visitor of whom nothing was written yet; nothing where the link is gone or has another version."""
+    """Build the INSERT of a visitor without a row; inserts nothing if the link is gone or has another version."""
     row = {
         "link_id": _OF_LINK,
         "visitor": _OF_VISITOR,

@@ -1,4 +1,4 @@
-"""Forget what is over, and changes that everybody has heard of."""
+"""Delete expired rows, and changes that all workers have read."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from guestpass.storage.tables import (
 )
 
 INTERVAL_S: Final = 60.0
-"""How often a worker asks whether it is time, in seconds."""
+"""How often a worker checks whether a round is due, in seconds."""
 ROUNDS: Final = "1/5minute"
-"""How often one of all workers prunes."""
+"""How often one of the workers prunes."""
 BATCH: Final = 1000
-"""How many rows go in one transaction, so that no writer waits long."""
+"""Rows per transaction, so that no writer waits long."""
 CLOCKS_APART: Final = timedelta(hours=1)
-"""How much longer than its time a row stays, so that a machine whose clock is ahead takes nothing from another."""
+"""How long rows stay after their end, so that a machine whose clock is ahead deletes nothing that others still need."""
 
 _BEFORE = bindparam("before", type_=UTCDateTime())
 
 
 def _remove_over(column: Column[datetime]) -> Delete:
-    """Remove BATCH rows whose time is over, the oldest first, and more only where the last of them are as old."""
+    """Build the DELETE of about BATCH expired rows, oldest first; more only if several are as old as the last."""
     some = select(column.label("over")).where(column <= _BEFORE).order_by(column).limit(BATCH).subquery()
-    # A bound and no list of keys, so that it is a range of the index for every planner.
+    # A bound instead of a list of keys, which every planner turns into a range of the index.
     last = select(func.max(some.c.over)).scalar_subquery()
     return delete(column.table).where(column <= last, column <= _BEFORE)
 
@@ -57,7 +57,7 @@ _OVER = [
 
 
 class Pruning:
-    """Removes what is over, and keeps the table of changes as short as an hour's work; all workers share the rounds."""
+    """Deletes expired rows and changes older than an hour; workers share the rounds."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -66,7 +66,7 @@ class Pruning:
         self._log: Any = structlog.get_logger(__name__)
 
     async def run(self) -> None:
-        """Prune when it is time, until cancelled."""
+        """Prune whenever a round is due, until cancelled."""
         while True:
             await asyncio.sleep(INTERVAL_S)
             try:
@@ -75,7 +75,7 @@ class Pruning:
                 self._log.exception("not_pruned", retry_seconds=INTERVAL_S)
 
     async def prune(self) -> int:
-        """Delete what is old where it is time and nobody else does; returns how many rows."""
+        """Run a round if one is due and no other worker runs it; returns the number of deleted rows."""
         if await self._rounds.spend("all") is not None:
             return 0
         now = self._clock.now()
@@ -95,7 +95,7 @@ class Pruning:
             async with self._database.writing(BACKGROUND) as work:
                 taken = await work.changes.prune(before, limit=BATCH)
                 if taken < BATCH:
-                    # The newest goes in the next round, when everybody has heard of this one.
+                    # The newest is deleted in the next round, when all workers have read this one.
                     await work.changes.cover(before)
             pruned += taken
             if taken < BATCH:

@@ -1,4 +1,4 @@
-"""The repository of environments that can't be reached."""
+"""The repository of unreachable environments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from guestpass.storage.tables import unreachable_environments as unreachable
 
 
 class SQLReachabilities:
-    """A row for each environment that can't be reached, written when that begins and deleted when it ends."""
+    """One row per unreachable environment, inserted when that begins and deleted when it ends."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -30,12 +30,12 @@ class SQLReachabilities:
         return {row.environment_id: Unreachable(row.since, row.why) for row in rows}
 
     async def get(self, key: EnvironmentKey) -> Unreachable | None:
-        """What is known of one."""
+        """Return the record of an environment, or None."""
         row = (await self._connection.execute(select(unreachable).where(_is(key)))).one_or_none()
         return None if row is None else Unreachable(row.since, row.why)
 
     async def lose(self, key: EnvironmentKey, unreachable_now: Unreachable) -> bool:
-        """Write down that it can't be reached; False where that was known, or the environment is gone."""
+        """Record that it can't be reached; False if that was recorded already, or the environment is gone."""
         there = exists(select(environments.c.id).where(environments.c.org == key.org, environments.c.id == key.id))
         table = unreachable.c
         row = select(

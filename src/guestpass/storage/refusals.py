@@ -1,4 +1,4 @@
-"""The repository of who was turned away at links."""
+"""The repository of refusals at links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forget who came through links that ended long ago; how often, and what owners did, stays."""
+"""Delete visitors' data of links that ended long ago; totals and owners' changes stay."""
 
 from __future__ import annotations
 
@@ -17,20 +17,19 @@ from guestpass.storage.database import Database, SQLUnitOfWork
 from guestpass.storage.tables import link_events, links, refusals, visitors
 
 INTERVAL_S: Final = 60.0
-"""How often a worker asks whether it is time, in seconds."""
+"""How often a worker checks whether a round is due, in seconds."""
 ROUNDS: Final = "1/hour"
-"""How often one of all workers looks for what is too old."""
+"""How often one of the workers runs a round."""
 BATCH: Final = 500
-"""How many rows go in one transaction, so that no writer waits long."""
+"""Rows per transaction, so that no writer waits long."""
 _LINKS_AT_ONCE: Final = 100
 
 
 class VisitRetention:
-    """Removes what is known of visitors and older than `kept`; all workers share the rounds.
+    """Deletes visitors' data older than `kept`; workers share the rounds.
 
-    Visitors, their openings and which visits owners ended are those of links that ended so long ago; refusals, and
-    addresses in histories, go by their own age. The link itself, its totals, its visits by the hour and its owner's
-    history stay.
+    Visitors, openings and ended visits are deleted `kept` after their link's end; refusals, and addresses in histories,
+    by their own age. The link, its totals, its visits per hour and the history of owners' changes stay.
     """
 
     def __init__(self, database: Database, clock: Clock, kept: timedelta) -> None:
@@ -41,7 +40,7 @@ class VisitRetention:
         self._log: Any = structlog.get_logger(__name__)
 
     async def run(self) -> None:
-        """Remove when it is time, until cancelled."""
+        """Run rounds whenever one is due, until cancelled."""
         while True:
             await asyncio.sleep(INTERVAL_S)
             try:
@@ -50,7 +49,7 @@ class VisitRetention:
                 self._log.exception("visit_details_not_removed", retry_seconds=INTERVAL_S)
 
     async def remove(self) -> int:
-        """Remove what is too old where it is time and nobody else does; returns how many rows."""
+        """Run a round if one is due and no other worker runs it; returns the number of deleted rows."""
         if await self._rounds.spend("all") is not None:
             return 0
         before, removed = self._clock.now() - self._kept, 0
@@ -67,8 +66,8 @@ class VisitRetention:
         return removed
 
     async def _ended_links(self, before: datetime) -> list[str]:
-        """Some links that ended before this time and may have details."""
-        # Two statements, since each has an index of its own.
+        """Return some links that ended before this time and may still have visitors' data."""
+        # Two statements, each with its own index.
         for end in (links.c.deactivated_at, links.c.expires_at):
             query = select(links.c.id).where(links.c.details_removed_at.is_(None), end <= before)
             async with self._database.reading() as work:
@@ -78,8 +77,8 @@ class VisitRetention:
         return []
 
     async def _remove_details(self, work: SQLUnitOfWork, ids: list[str], before: datetime) -> int:
-        """Remove a batch of rows of these links, and note which links have none left; returns how many rows."""
-        # Somebody may have resumed one since it was found.
+        """Delete a batch of rows of these links, and mark links that have none left; returns the number of rows."""
+        # A link may have been resumed since it was found.
         has_ended = or_(links.c.deactivated_at <= before, links.c.expires_at <= before)
         still = await work.connection.execute(select(links.c.id).where(links.c.id.in_(ids), has_ended))
         removed, emptied = 0, list[str]()
@@ -89,8 +88,7 @@ class VisitRetention:
                 for statement in (_REMOVE_VISITORS, _REMOVE_OPENINGS, _FORGET_ENDED_VISITS)
             ]
             if any(gone):
-                # Nobody remembers now whose visits were ended and who has a place, so passes from before are worth
-                # nothing should the link be resumed.
+                # Ended visits and places are deleted too, so if the link is resumed, former passes must not be valid.
                 over = {"version": links.c.version + 1, "version_since": self._clock.now()}
                 await work.connection.execute(update(links).where(links.c.id == id).values(over))
                 await work.changes.append(ChangeKind.LINK, id)
@@ -107,7 +105,7 @@ class VisitRetention:
 def _batch(
     column: Column[Any], *conditions: ColumnElement[bool] | TextClause, oldest: Column[Any] | None = None
 ) -> ColumnElement[bool]:
-    """Limit a statement to BATCH of the rows that meet the conditions, the oldest first where a time is given."""
+    """Limit a statement to BATCH rows that meet the conditions, oldest first if a time column is given."""
     some = select(column).where(*conditions).limit(BATCH)
     return column.in_(some if oldest is None else some.order_by(oldest))
 
@@ -130,7 +128,7 @@ _FORGET_ENDED_VISITS = _FORGET_DETAILS.where(
         link_events.c.detail.is_not(None),
     )
 )
-# A former version wrote addresses. The text is the index's condition: SQLite's planner doesn't take a parameter for it.
+# Former versions wrote addresses. Literal text: SQLite uses no partial index for a parameter.
 _FORGET_ADDRESSES = _FORGET_DETAILS.where(
     _batch(
         link_events.c.id,

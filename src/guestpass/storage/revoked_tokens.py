@@ -1,4 +1,4 @@
-"""The repository of bearer tokens that were withdrawn."""
+"""The repository of revoked bearer tokens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from guestpass.storage.tables import revoked_tokens
 
 
 class SQLRevokedTokens:
-    """Withdrawn bearer tokens by their `jti`, each kept for as long as it would have been valid."""
+    """Revoked bearer tokens by `jti` (RFC 7519), each kept for as long as it would have been valid."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -22,6 +22,6 @@ class SQLRevokedTokens:
         await self._connection.execute(row.on_conflict_do_nothing())
 
     async def contains(self, jti: str) -> bool:
-        """Whether the token was withdrawn."""
+        """Whether the token was revoked."""
         query = select(revoked_tokens.c.jti).where(revoked_tokens.c.jti == jti)
         return (await self._connection.execute(query)).first() is not None

@@ -1,4 +1,4 @@
-"""The tables as the newest migration leaves them."""
+"""The schema as of the newest migration."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from guestpass.domain.link import Access, ShareType
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """Aware UTC datetimes to the microsecond, in and out; a naive one is refused.
+    """Aware datetimes in UTC, to the microsecond; naive ones are refused.
 
-    SQLite keeps them as text of fixed width (``2026-03-01 12:00:00.000000``), which sorts and compares
-    as the times do; a database with a type for it keeps the zone.
+    SQLite stores text of fixed width (``2026-03-01 12:00:00.000000``), which sorts like the times; PostgreSQL has a
+    type with time zone.
     """
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 -- the base class says so
-        """Refuse what has no zone, and bring the rest to UTC."""
+        """Convert to UTC; raises for a naive datetime."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -47,29 +47,29 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 -- the base class says so
-        """Give the zone back that SQLite's text does not hold."""
+        """Add the zone that SQLite's text lacks."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Microseconds(TypeDecorator[timedelta]):
-    """Durations as whole microseconds."""
+    """Durations stored as whole microseconds."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:  # noqa: ARG002 -- the base class says so
-        """The number to keep."""
+        """Convert a duration to microseconds."""
         return None if value is None else value // timedelta(microseconds=1)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> timedelta | None:  # noqa: ARG002 -- the base class says so
-        """The duration that was kept."""
+        """Convert microseconds to a duration."""
         return None if value is None else timedelta(microseconds=value)
 
 
 class OneOf(TypeDecorator[StrEnum]):
-    """A member of an enumeration, by its value."""
+    """Members of an enumeration stored by value."""
 
     impl = String
     cache_ok = True
@@ -79,26 +79,26 @@ class OneOf(TypeDecorator[StrEnum]):
         self.members = members
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 -- the base class says so
-        """The value to keep."""
+        """Convert a member to its value."""
         return None if value is None else str(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:  # noqa: ARG002 -- the base class says so
-        """The member with that value."""
+        """Convert a value to its member."""
         return None if value is None else self.members(value)
 
 
 class Lines(TypeDecorator[Sequence[str]]):
-    """Texts without line breaks, one a line; NULL for none."""
+    """Strings without line breaks stored one per line; NULL for none."""
 
     impl = String
     cache_ok = True
 
     def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> str | None:  # noqa: ARG002 -- the base class says so
-        """The text to keep."""
+        """Join the strings."""
         return "\n".join(value or ()) or None
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...]:  # noqa: ARG002 -- the base class says so
-        """The texts in it."""
+        """Split into strings."""
         return tuple(value.split("\n")) if value else ()
 
 
@@ -110,7 +110,7 @@ metadata = MetaData(
     }
 )
 
-# SQLite numbers rows by itself only in a column of type INTEGER, which holds 64 bits there.
+# SQLite autonumbers only columns of type INTEGER, which has 64 bits there.
 _RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
 environments = Table(
@@ -136,7 +136,7 @@ environments = Table(
     Column("allow_paths", Lines),
     Column("max_concurrent", Integer, nullable=False, server_default="8"),
     Column("read_only_allow", Lines),
-    # What the last look found.
+    # Findings of the last check.
     Column("odoo_version", String),
     Column("canonical_url", String),
     Column("websocket_on", OneOf(BusPlace)),
@@ -197,7 +197,7 @@ accounts = Table(
 odoo_sessions = Table(
     "odoo_sessions",
     metadata,
-    # No reference to the link: a row outlives it until Odoo was told that the session is over.
+    # No foreign key to the link: rows outlive it until Odoo has been signed out of the session.
     Column("link_id", String, primary_key=True),
     Column("visitor", String, primary_key=True),
     Column("org", String, nullable=False),
@@ -207,13 +207,13 @@ odoo_sessions = Table(
     Column("link_version", Integer, nullable=False),
     Column("sealed", LargeBinary),
     Column("revision", BigInteger, nullable=False),
-    # Who signs the visitor in at this moment, and how long nobody else may.
+    # The worker that is signing the visitor in, and until when its claim holds.
     Column("claim", String),
     Column("claimed_until", UTCDateTime),
-    # For what ends sooner than its link: an owner's preview.
+    # For sessions that end before their link: an owner's preview.
     Column("ends_at", UTCDateTime),
     ForeignKeyConstraint(["org", "environment_id"], ["environments.org", "environments.id"], ondelete="CASCADE"),
-    # Serves the cascade; what has ended is found link by link, along the primary key.
+    # Serves the cascade; ended sessions are found by link, through the primary key.
     Index(None, "org", "environment_id"),
 )
 
@@ -221,7 +221,7 @@ odoo_sign_outs = Table(
     "odoo_sign_outs",
     metadata,
     Column("id", _RowNumber, primary_key=True, autoincrement=True),
-    # No reference to the environment, which may be gone or elsewhere by now: this is where the session was made.
+    # No foreign key to the environment, which may be gone or moved: this is where the session was created.
     Column("org", String, nullable=False),
     Column("environment_id", String, nullable=False),
     Column("url", String, nullable=False),
@@ -233,9 +233,9 @@ odoo_sign_outs = Table(
     Column("ended_at", UTCDateTime, nullable=False),
     Column("due_at", UTCDateTime, nullable=False),
     Column("tries", Integer, nullable=False),
-    # Serves the addresses at which there is something to tell.
+    # Serves the list of Odoos with due sign-outs.
     Index(None, "due_at"),
-    # Serves what there is at one of them.
+    # Serves the sign-outs of one Odoo.
     Index("ix_odoo_sign_outs_address", "org", "environment_id", "url", "id"),
 )
 
@@ -257,16 +257,16 @@ links = Table(
     Column("visits", BigInteger, nullable=False),
     Column("visitors", BigInteger, nullable=False),
     Column("access", OneOf(Access), nullable=False, server_default="full"),
-    # A name and no reference: a link may say whom it signs in as after that account was removed.
+    # A name instead of a foreign key: it stays when the account is removed.
     Column("account", String),
     Column("note", String),
     Column("start_path", String),
     Column("max_visitors", Integer),
     Column("allowed_ips", Lines),
-    # Made from the others, since a database folds letters of few scripts: what is sorted by, and what is searched.
+    # Derived, to sort by and to search in: databases fold the case of few scripts.
     Column("label_key", String, nullable=False, server_default=text("''")),
     Column("searched", String, nullable=False, server_default=text("''")),
-    # Since when nothing is kept of who came through it, but totals; NULL again once somebody does.
+    # When visitors' data was deleted; NULL again as soon as a visitor comes.
     Column("details_removed_at", UTCDateTime),
     # When it got its present version; NULL for the first.
     Column("version_since", UTCDateTime),
@@ -279,7 +279,7 @@ links = Table(
     Index(None, "org", "last_opened_at", "id"),
     Index(None, "org", "label_key", "id"),
     Index(None, "org", "visits", "id"),
-    # Serves the count of each environment's active links without a look at those that have ended.
+    # Serves the count of an environment's active links without reading ended ones.
     Index(
         "ix_links_active",
         "org",
@@ -288,7 +288,7 @@ links = Table(
         sqlite_where=text("deactivated_at IS NULL"),
         postgresql_where=text("deactivated_at IS NULL"),
     ),
-    # These two serve retention: links that ended long ago, each until it was seen to.
+    # These two serve retention: links that ended long ago and still have visitors' data.
     Index(
         "ix_links_expired_with_details",
         "expires_at",
@@ -329,12 +329,12 @@ visitors = Table(
     Column("visitor", String, primary_key=True),
     Column("first_seen", UTCDateTime, nullable=False),
     Column("last_seen", UTCDateTime, nullable=False),
-    Column("visits", BigInteger, nullable=False),  # 0 for who has taken a place and not been counted yet
+    Column("visits", BigInteger, nullable=False),  # 0 if a place was taken but no visit has been counted yet
     # The newest counted visit: when it began, and whether by an opening or by a request after silence.
     Column("visit_started_at", UTCDateTime, nullable=False),
     Column("visit_opened", Boolean, nullable=False),
     Column("number", Integer, nullable=False, server_default="0"),
-    # The newest sign of life. Not `last_seen`, since a tab that merely stays open is silent.
+    # The last activity; `last_seen` also advances while a tab merely stays open.
     Column("present_at", UTCDateTime),
     Column("browser", String),
     Column("system", String),
@@ -342,15 +342,15 @@ visitors = Table(
     Column("ended_at", UTCDateTime),
     # The link's version in the pass; NULL where a program before revision 0013 wrote the row.
     Column("link_version", Integer),
-    # Until when the place is kept for a pass that has not come back yet; NULL once it has.
+    # Until when the place is reserved for a new pass; NULL once that pass was used.
     Column("reserved_until", UTCDateTime),
     # Serves a link's list, those who were seen last first.
     Index(None, "link_id", "present_at", "number"),
     # Serves the next number.
     Index(None, "link_id", "number"),
-    # Serves the counts of who is there now: few of many.
+    # Serves the counts of present visitors: few of many.
     Index(None, "present_at"),
-    # Serves the list of those whose passes are worth nothing: few of many.
+    # Serves the list of ended visits: few of many.
     Index(
         "ix_visitors_ended",
         "link_id",
@@ -387,9 +387,9 @@ refusals = Table(
     Column("browser", String),
     Column("system", String),
     Column("address", String),
-    # Serves a link's list, newest first, and those that are too many.
+    # Serves a link's list, newest first, and the deletion of surplus rows.
     Index(None, "link_id", "at", "id"),
-    # Serves the removal of those that are too old.
+    # Serves the deletion of old rows.
     Index(None, "at"),
 )
 
@@ -403,9 +403,9 @@ link_events = Table(
     Column("actor", String, nullable=False),
     Column("detail", String),
     Index(None, "link_id", "at"),
-    # Serves a history without its visits, which are most of it.
+    # Serves histories without visits, which are most of their rows.
     Index(None, "link_id", "kind", "at"),
-    # Serves retention: the addresses that guessed.
+    # Serves retention: events with addresses.
     Index(
         "ix_link_events_addresses",
         "at",
@@ -421,7 +421,7 @@ changes = Table(
     Column("kind", String, nullable=False),
     Column("id", String, nullable=False),
     Column("at", UTCDateTime, nullable=False),
-    # A number must never be given out twice, or a worker would miss what has it the second time.
+    # Numbers must never be reused, or a worker would miss the second change of that number.
     sqlite_autoincrement=True,
 )
 
@@ -493,7 +493,7 @@ rate_counters = Table(
     Column("key", String, primary_key=True),
     Column("spent", BigInteger, nullable=False),
     Column("expires_at", UTCDateTime, nullable=False),
-    # How much of `spent` may be given back still, and until when that is waited for.
+    # How much of `spent` may still be refunded, and until when.
     Column("pending", BigInteger, nullable=False, server_default="0"),
     Column("pending_until", UTCDateTime),
     # Serves the removal of what has expired.

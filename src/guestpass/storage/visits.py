@@ -1,4 +1,4 @@
-"""The repository of visitors and links' histories."""
+"""The repository of visitors, visits and histories of links."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from guestpass.storage.tables import link_events, links, visit_hours, visitors
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Starts of a visitor that are decided together: openings that follow each other, or one request."""
+    """Candidates for visits of one visitor that are counted together: consecutive openings, or one request."""
 
     link_id: str
     visitor: str
@@ -58,7 +58,7 @@ class _Run:
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """What of a run were visits, and whether they are the visitor's first."""
+    """How many of a run are visits, and whether they are the visitor's first."""
 
     link_id: str
     visitor: str
@@ -67,19 +67,19 @@ class _Counted:
 
 
 class SQLVisits:
-    """Who came through a link, how often, and what else happened to it."""
+    """Visitors of links, their visits, and links' histories."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def record(self, activities: Sequence[Activity]) -> None:
-        """Add what workers saw, exactly once over any number of workers; see the port for the rules.
+        """Record a worker's batch exactly once; see the port for the rules.
 
-        However many visitors, visits and links there are, the statements are as few; decision 20 has the details.
+        The number of statements doesn't depend on the number of visitors, visits and links, see decision 20.
         """
         activities = _of_each_visitor(activities)
         counted: list[_Counted] = []
-        # A visitor has more than one run where an opening and a request after silence came within one batch.
+        # A visitor has several runs if an opening and a request after silence are in the same batch.
         for runs in zip_longest(*map(_runs, activities)):
             counted += await self._count([run for run in runs if run is not None])
         further = await self._count_further([each for each in activities if each.further or each.newcomers])
@@ -88,7 +88,7 @@ class SQLVisits:
             await self._add_to_links(counted, further)
 
     async def visitor(self, link_id: str, visitor: str) -> Visitor | None:
-        """The visitor, or None."""
+        """Return the visitor, or None."""
         query = _LISTED.where(is_visitor(link_id, visitor))
         row = (await self._connection.execute(query)).one_or_none()
         return None if row is None else _visitor(row)
@@ -134,14 +134,14 @@ class SQLVisits:
 
     async def add_events(self, events: Sequence[LinkEvent]) -> None:
         if events:
-            told_rows = ((event.link_id, event.at, event.kind.value, event.actor, event.detail) for event in events)
+            given = ((event.link_id, event.at, event.kind.value, event.actor, event.detail) for event in events)
             await self._connection.execute(_ADD_EVENTS, rows(told_rows))
 
     async def events(self, link_id: str) -> list[LinkEvent]:
         query = (
             select(link_events)
             .where(link_events.c.link_id == link_id, link_events.c.kind.in_(_KINDS))
-            # Workers tell in batches, so a row may be written after one that happened later.
+            # Workers write in batches, so rows aren't inserted in the order of their times.
             .order_by(link_events.c.at, link_events.c.id)
         )
         return [_event(row) for row in await self._connection.execute(query)]
@@ -161,7 +161,7 @@ class SQLVisits:
         return [_event(row) for row in await self._connection.execute(query)]
 
     async def _count(self, runs: Sequence[_Run]) -> list[_Counted]:
-        """Count what is a visit; of each visitor there is one run at most."""
+        """Count the runs that are visits; `runs` has at most one per visitor."""
         found = await self._decide(_COUNT, runs)
         adopted = await self._decide(_ADOPT, [run for run in runs if run.opening and _key(run) not in found])
         counted = []
@@ -174,10 +174,10 @@ class SQLVisits:
         return counted
 
     async def _count_further(self, activities: Sequence[Activity]) -> list[Activity]:
-        """Count openings that nobody tells one by one; returns what was counted: not that of links that are gone."""
+        """Count openings that aren't listed singly; returns those counted, without those of deleted links."""
         if not activities:
             return []
-        told_rows = (
+        given = (
             (
                 activity.link_id,
                 activity.visitor,
@@ -191,10 +191,10 @@ class SQLVisits:
         return [activity for activity in activities if (activity.link_id, activity.visitor) in concerned]
 
     async def _decide(self, statement: Executable, runs: Sequence[_Run]) -> dict[tuple[str, str], int]:
-        """Each visitor's number of visits, of those whom the statement concerned."""
+        """Run the statement; returns the number of visits of each visitor that it changed."""
         if not runs:
             return {}
-        told_rows = (
+        given = (
             (
                 run.link_id,
                 run.visitor,
@@ -213,10 +213,10 @@ class SQLVisits:
         return {(row.link_id, row.visitor): row.visits for row in concerned}
 
     async def _tell_of_visitors(self, activities: Sequence[Activity]) -> None:
-        """Write the newest signs of life, and what openings told."""
+        """Update visitors' last activity, and what their openings reported of browser and origin."""
         if not activities:
             return
-        told_rows = (
+        given = (
             (
                 activity.link_id,
                 activity.visitor,
@@ -232,7 +232,7 @@ class SQLVisits:
         await self._connection.execute(_TELL, rows(told_rows))
 
     async def _add_to_links(self, counted: Sequence[_Counted], further: Sequence[Activity]) -> None:
-        """Add up visits by link and by hour, and append those that were told one by one to the histories."""
+        """Add visits to the totals by link and by hour, and append those listed singly to the histories."""
         visits: Counter[str] = Counter()
         new: Counter[str] = Counter()
         newest: dict[str, datetime | None] = {}
@@ -262,10 +262,7 @@ class SQLVisits:
 
 
 def _of_each_visitor(activities: Iterable[Activity]) -> list[Activity]:
-    """One activity for each visitor.
-
-    Always in the same order, so that on a database with row locks two workers can't wait for each other.
-    """
+    """Merge activities by visitor, in a fixed order, so that two workers can't deadlock on row locks."""
     joined: dict[tuple[str, str], Activity] = {}
     for activity in activities:
         key = activity.link_id, activity.visitor
@@ -296,7 +293,7 @@ def _newest(*times: datetime | None) -> datetime | None:
 def _runs(activity: Activity) -> Iterator[_Run]:
     for opening, starts in groupby(activity.starts, key=lambda start: start[1]):
         times = tuple(at for at, _ in starts)
-        # After an opening each further one is a visit, whatever was known before; a request may be none.
+        # Each opening after the first in a run is a visit; a request may not be.
         for some in (times,) if opening else zip(times):
             yield _Run(activity.link_id, activity.visitor, opening, some, activity.link_version)
 
@@ -305,12 +302,12 @@ def _key(run: _Run) -> tuple[str, str]:
     return run.link_id, run.visitor
 
 
-# The statements are built once: they are many in a busy moment, and building one takes longer than running it.
+# Built once: building a statement takes longer than executing it.
 _OF_LINK = bindparam("of_link", type_=links.c.id.type)
 
 
 def _later(column: ColumnElement[datetime], at: ColumnElement[datetime]) -> ColumnElement[datetime]:
-    """The later of both, the other one where one is NULL."""
+    """Build the later of two times; if one is NULL, the other."""
     return case((or_(column < at, column.is_(None)), at), else_=column)
 
 
@@ -329,10 +326,10 @@ _RUNS = rows_table(
 
 
 def _is_known_from_a_request(known: FromClause) -> ColumnElement[bool]:
-    """Whether the visit that began with an opening was counted already, from a request that followed it.
+    """Build the condition that an opening's visit was counted already, from a request that followed it.
 
-    The page opens through one worker and loads its images through another: if the other one tells first, its first
-    request looks like a visit after silence, and the opening is then that same visit.
+    One worker serves the page, another its images: if the other writes first, its first request is counted as a visit
+    after silence, and the opening belongs to that same visit.
     """
     return and_(
         known.c.visits > 0,
@@ -343,12 +340,12 @@ def _is_known_from_a_request(known: FromClause) -> ColumnElement[bool]:
 
 
 def _count() -> ReturningInsert[Any]:
-    """Insert visitors, or count more visits of theirs, on the condition; nothing for links that are gone."""
+    """Build the upsert that inserts visitors or counts visits, on a condition; ignores deleted links."""
     known, run, here = visitors.alias("known"), _RUNS.c, visitors.alias("here")
     is_new = known.c.visitor.is_(None)
     is_visit = case(
         (run.opening, not_(_is_known_from_a_request(known))),
-        # Who has only taken a place was not here before.
+        # A visitor who has only taken a place has no visit before.
         else_=or_(known.c.last_seen <= run.silent_since, known.c.visits == 0),
     )
     highest = select(func.coalesce(func.max(here.c.number), 0)).where(here.c.link_id == run.link_id).scalar_subquery()
@@ -421,7 +418,7 @@ _TELL = (
     .where(
         visitors.c.link_id == _SEEN.c.link_id,
         visitors.c.visitor == _SEEN.c.visitor,
-        # What says nothing new costs no version of a row.
+        # Don't rewrite rows that stay the same.
         or_(
             _SEEN.c.has_origin,
             and_(_SEEN.c.came_back, visitors.c.reserved_until.is_not(None)),
@@ -444,7 +441,7 @@ _TELL = (
 
 
 _IS_LISTED = or_(visitors.c.number > 0, visitors.c.visits > 0, visitors.c.visitor == OTHERS)
-"""Not those who left and were not told apart: their rows only say that their passes are worth nothing."""
+"""Without visitors who left and were not listed: their rows only mark their passes as ended."""
 _OVER_AT = func.coalesce(
     visitors.c.ended_at,
     case(
@@ -457,7 +454,7 @@ _LISTED = select(visitors, _OVER_AT.label("over_at")).join(links, links.c.id == 
 
 
 def _count_further() -> ReturningInsert[Any]:
-    """Insert OTHERS, or count more visits of theirs or of a visitor; nothing for links that are gone."""
+    """Build the upsert that counts visits of a visitor or of OTHERS; ignores deleted links."""
     told_of = rows_table(
         link_id=visitors.c.link_id,
         visitor=visitors.c.visitor,
@@ -486,7 +483,7 @@ def _count_further() -> ReturningInsert[Any]:
         set_={
             "visits": visitors.c.visits + new.visits,
             "visit_started_at": _later(visitors.c.visit_started_at, new.visit_started_at),
-            # Of many there is always one with a pass of the newest version that was seen.
+            # OTHERS stands for many, so its version is the newest that was seen.
             "link_version": func.coalesce(new.link_version, visitors.c.link_version),
         },
     ).returning(visitors.c.link_id, visitors.c.visitor)
@@ -517,7 +514,7 @@ _ADD_TO_HOURS = _ADD_TO_HOURS.on_conflict_do_update(
     set_={"visits": visit_hours.c.visits + _ADD_TO_HOURS.excluded.visits},
 )
 _TRIMMED_EACH = 500
-"""After how many visits those openings are removed that are too many."""
+"""After how many visits surplus openings are deleted."""
 _TRIM = delete(link_events).where(
     link_events.c.id.in_(
         select(link_events.c.id)
@@ -527,13 +524,13 @@ _TRIM = delete(link_events).where(
         .limit(10 * _TRIMMED_EACH)
     )
 )
-# A program of an earlier version may still write events of kinds that have a table of their own by now.
+# Earlier versions may still write kinds of events that have a table of their own now.
 _KINDS = [kind.value for kind in EventKind]
 _ADD_EVENTS = append_to(link_events, "link_id", "at", "kind", "actor", "detail")
 
 
 def _live(query: Select[Any], since: datetime) -> Select[Any]:
-    """Of visitors and their links; who only looks, or is one of the others, left with a row that is ended."""
+    """Build the condition of a present visitor; previews and unlisted visitors leave by a row that is ended."""
     return query.where(visitors.c.present_at > since, visitors.c.ended_at.is_(None), is_current(visitors))
 
 

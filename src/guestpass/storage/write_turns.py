@@ -1,4 +1,4 @@
-"""The order in which the writers of one process get the one connection that writes."""
+"""A fair queue for the one writing connection of a process."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from guestpass.app.turns import Lane, Turn
 
 WAIT_S: Final = 30.0
-"""How long a writer waits for those before it, in seconds."""
+"""How long a writer waits for its turn, in seconds."""
 PATIENCE: Final[Mapping[Lane, int]] = {Lane.OWNERS: 3, Lane.BACKGROUND: 7}
-"""How many turns in a row a lane that waits leaves to others. Visitors leave them no more than one each."""
+"""How many turns in a row a waiting lane yields to the lanes before it."""
 
 _Waiting = asyncio.Future[None]
 
 
 class WriteTurns:
-    """One at a time; `asyncio.Lock` serves whoever came first, and so whoever comes most often.
+    """A lock with lanes; `asyncio.Lock` is first come, first served, which favours whoever comes most often.
 
-    Raises sqlalchemy's TimeoutError for who waits longer than WAIT_S.
+    Raises sqlalchemy's TimeoutError after WAIT_S seconds of waiting.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class WriteTurns:
 
     @asynccontextmanager
     async def take(self, turn: Turn) -> AsyncIterator[None]:
-        """Be the one who writes."""
+        """Hold the turn to write."""
         if self._is_taken:
             await self._wait(turn)
         self._is_taken = True
@@ -50,7 +50,7 @@ class WriteTurns:
                 await waiting
         except BaseException as error:
             if waiting.done() and not waiting.cancelled():
-                self._pass_on()  # It was given and cancelled within one turn of the loop.
+                self._pass_on()  # The turn was given and the wait cancelled within one iteration of the loop.
             waiting.cancel()
             if isinstance(error, TimeoutError):
                 raise NoConnectionLeft(f"no turn to write within {WAIT_S:.0f} s") from None
@@ -68,14 +68,14 @@ class WriteTurns:
         self._is_taken = False
 
     def _next(self) -> Lane | None:
-        """The lane that is served next: the first one where somebody waits, unless a later one has waited enough."""
+        """Return the lane to serve next: the first that waits, unless a later one has yielded PATIENCE times."""
         waiting = [lane for lane, line in self._lanes.items() if line]
         impatient = [lane for lane in waiting if lane in PATIENCE and self._overtaken[lane] >= PATIENCE[lane]]
         return max(impatient, default=min(waiting, default=None))
 
 
 class _Line:
-    """Those who wait in one lane: the groups take turns, the members of a group, and each in the order they came."""
+    """The waiters of one lane: round robin over groups, then over a group's members, each first in, first out."""
 
     def __init__(self) -> None:
         self._groups: dict[str, dict[str, deque[_Waiting]]] = {}
@@ -87,7 +87,7 @@ class _Line:
         self._groups.setdefault(turn.group, {}).setdefault(turn.member, deque()).append(waiting)
 
     def pop(self) -> _Waiting:
-        """Take the next out; who has more waiting goes behind the others."""
+        """Remove and return the next waiter; its member and group move to the end."""
         group, members = next(iter(self._groups.items()))
         member, waiting = next(iter(members.items()))
         first = waiting.popleft()

@@ -1,4 +1,4 @@
-"""Notice when a database that could not be written to can be again, whether or not anybody has something to write."""
+"""Detect when an unwritable database becomes writable again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _log = structlog.get_logger(__name__)
 
 
 class WriteWatch:
-    """Follows `Database.unwritable`: says once that it began, tries to write, and says that it is over."""
+    """Logs once when `Database.unwritable` is set, retries writing, and logs when that succeeds."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -25,7 +25,7 @@ class WriteWatch:
         self._is_told = False
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Watch until cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if self._database.unwritable is not None:
@@ -41,7 +41,7 @@ class WriteWatch:
                 remedy="let it be written to: make room on its disk, or mount that for writing",
             )
         try:
-            # SQLite writes nothing where nothing is different.
+            # SQLite writes nothing if no value changes.
             await write_instance(self._database, {"written_at": self._clock.now().isoformat()})
         except OUTAGES:
             return

@@ -9,7 +9,7 @@ from guestpass.storage.tables import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    # SQLite alters little in place; Alembic then makes the table anew and copies.
+    # SQLite has little ALTER TABLE; batch mode copies the table instead.
     render_as_batch=True,
 )
 with context.begin_transaction():
