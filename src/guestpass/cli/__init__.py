@@ -1,1 +1,1 @@
-"""The command line: the same use cases as the API, on the same database as the server beside it."""
+"""The command line: the API's use cases, on the server's database or over its API."""

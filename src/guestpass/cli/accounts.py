@@ -1,4 +1,4 @@
-"""`guestpass account`: whom links can sign visitors in to an Odoo as."""
+"""`guestpass account`: Odoo accounts that links sign visitors in as."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def remove(
     async def find(backend: Backend) -> str:
         id = await find_environment(backend, environment_name)
         if not ACCOUNT_NAME_PATTERN.fullmatch(name):
-            # It is no account's, and would lead somewhere else in a path.
+            # No account has such a name, and in a URL's path it could name another resource.
             raise NotFound("account", name)
         return id
 

@@ -1,6 +1,6 @@
-"""What commands ask for in the API's form: sent to a server somewhere else, or read again beside one.
+"""Build request bodies in the API's form, for a remote server and for local use cases alike.
 
-A command so means the same in both places: the API's own models say what it means, and what is wrong with it.
+Both are validated by the API's models, so a command means the same in both places.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from guestpass.domain.errors import external_name
 
 
 def as_body(new: NewEnvironment | NewLink | SignInCredentials | LinkSearch) -> dict[str, Any]:
-    """What was given, in the API's form; what was not is left out."""
+    """Return the given values in the API's form, without those that were not given."""
     return as_patch({name: value for name, value in given_fields(new).items() if value is not None and value != ()})
 
 
 def as_account(credentials: SignInCredentials, name: str | None) -> dict[str, Any]:
-    """Credentials, with the name of their account where it was given."""
+    """Return credentials, with the account's name if given."""
     return as_body(credentials) | ({"name": name} if name is not None else {})
 
 
 def as_query(search: LinkSearch) -> dict[str, Any]:
-    """Which links are wanted, as the parameters of a query."""
+    """Return a link search as query parameters."""
     query = as_body(search)
     if (text := query.pop("text", None)) is not None:
         query["search"] = text
@@ -37,7 +37,7 @@ def as_query(search: LinkSearch) -> dict[str, Any]:
 
 
 def as_patch(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same of a change, in which None takes something away."""
+    """Return a change as a merge patch (RFC 7396), in which None clears a field."""
     return {external_name(name): _plain(name, value) for name, value in values.items()}
 
 

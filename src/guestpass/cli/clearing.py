@@ -1,4 +1,4 @@
-"""Take away what a link or an environment need not have: a word of its own, so that an empty text never does it."""
+"""The option --clear, which removes optional fields; an empty value never does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CLEAR: Final = "--clear"
 
 
 def clear_option(words: Iterable[str]) -> Any:  # noqa: ANN401 - typer gives its options no type
-    """The option that takes one of these words."""
+    """Return the --clear option for these names of options."""
     return typer.Option(
         _CLEAR,
         metavar="OPTION",
@@ -20,14 +20,14 @@ def clear_option(words: Iterable[str]) -> Any:  # noqa: ANN401 - typer gives its
 
 
 def require_given(**options: str | Sequence[str] | None) -> None:
-    """Refuse an empty text, which a script gives by mistake, for an option that says who gets in."""
+    """Refuse an empty value, likely a script's mistake, for options that restrict access; raises BadParameter."""
     for name, value in options.items():
         if value is not None and "" in ((value,) if isinstance(value, str) else value):
             raise typer.BadParameter("must not be empty; for none, leave the option out", param_hint=_option(name))
 
 
 def require_given_or_cleared(**options: str | Sequence[str] | None) -> None:
-    """The same where something may be there already."""
+    """Refuse an empty value as `require_given` does, and name --clear as the way to remove the present one."""
     for name, value in options.items():
         if value is not None and "" in ((value,) if isinstance(value, str) else value):
             word = _option(name).removeprefix("--")
@@ -37,7 +37,7 @@ def require_given_or_cleared(**options: str | Sequence[str] | None) -> None:
 
 
 def cleared(words: Sequence[str], fields: Mapping[str, tuple[str, Any]], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that are taken away; `fields` says of each word which field it is, and what it is without a value."""
+    """Return the cleared fields; `fields` maps each name to its field and the field's value when cleared."""
     for word in words:
         if fields[word][0] in given:
             raise typer.BadParameter(f"{word} can't be given beside --{word}", param_hint=_CLEAR)

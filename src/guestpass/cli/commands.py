@@ -1,4 +1,4 @@
-"""Run the command that was asked for, and end with an exit status."""
+"""Run a command and turn what stops it into an exit status."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def run(arguments: list[str]) -> int:
 
 
 def _command(arguments: list[str]) -> object:
-    """Let typer read the arguments and run the command, and put what it raises into words that all know."""
+    """Let typer parse the arguments and run the command; rephrase its usage errors."""
     try:
         return typer.main.get_command(app).main(args=arguments, prog_name="guestpass", standalone_mode=False)
     except TyperException as error:
-        # Where a command is left out, the message is the whole help.
+        # Without a command, the message is the whole help.
         if error.format_message().startswith("Usage:"):
             typer.echo(error.format_message(), err=True)
             return WRONG
-        # The words of what reads the arguments, without those that only programmers know.
+        # click's message, without terms that only programmers know.
         raise Stopped(error.exit_code, error.format_message().replace("Value error, ", "")) from None
     except typer.Abort:
         raise KeyboardInterrupt from None

@@ -1,4 +1,4 @@
-"""What a shell may complete besides commands and options: environments and links."""
+"""Shell completion of environments and links."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from guestpass.cli.connection import Backend
 
 Candidate = tuple[str, str]
-"""What can be inserted, and what shells that show more show beside it."""
+"""A completion and its help text, which some shells show."""
 
 
 def complete_environment(context: typer.Context, incomplete: str) -> list[Candidate]:
-    """Ids of environments that begin so."""
+    """Complete ids of environments."""
 
     async def read(backend: Backend) -> list[Candidate]:
         return [(each.id, each.name) for each in (await backend.environments()).environments]
@@ -27,7 +27,7 @@ def complete_environment(context: typer.Context, incomplete: str) -> list[Candid
 
 
 def complete_link(context: typer.Context, incomplete: str) -> list[Candidate]:
-    """Ids of links that begin so, the newest first."""
+    """Complete ids of links, newest first."""
 
     async def read(backend: Backend) -> list[Candidate]:
         page = await backend.find_links(LinkSearch(text=incomplete or None))
@@ -39,10 +39,10 @@ def complete_link(context: typer.Context, incomplete: str) -> list[Candidate]:
 def _candidates(
     context: typer.Context, incomplete: str, read: Callable[[Backend], Awaitable[list[Candidate]]]
 ) -> list[Candidate]:
-    from guestpass.cli.connection import work  # noqa: PLC0415 - what answers is loaded for a shell that asks
+    from guestpass.cli.connection import work  # noqa: PLC0415 - loaded only for completion
 
     try:
         found = work(context.params.get("org") or DEFAULT_ORG, read)
-    except Exception:  # noqa: BLE001 - a line that is being typed is no place for errors; the command will tell them
+    except Exception:  # noqa: BLE001 - completion shows no errors; the command will
         return []
     return [each for each in found if each[0].startswith(incomplete)]

@@ -1,4 +1,4 @@
-"""Choose who answers a command: the data directory here, or the server that GUESTPASS_URL names."""
+"""Choose a command's backend: the local data directory, or the server of GUESTPASS_URL."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from guestpass.cli.remote import RemoteBackend, Server
 
 Backend: TypeAlias = "LocalBackend | RemoteBackend"
-"""Whoever answers; both have the same calls."""
+"""Where commands run; both classes have the same methods."""
 Result = TypeVar("Result")
 
 
 def named_server() -> Server | None:
-    """The server that the variables name; None where we work on the data directory. Raises Stopped."""
+    """Return the server of GUESTPASS_URL; None to work on the data directory. Raises Stopped."""
     url = os.environ.get(URL, "")
     if not url.strip():
         return None
-    # Loaded where it is needed: the client costs time that commands beside a server need not spend.
+    # Loaded here: local commands don't need the HTTP client, which takes time to load.
     from guestpass.cli.remote import read_server  # noqa: PLC0415
 
     return read_server(url, os.environ.get(TOKEN, ""))
 
 
 def work(org: str, action: Callable[[Backend], Awaitable[Result]], *, doing: str | None = None) -> Result:
-    """Run an action; `doing` says what takes its time, for somebody who waits at a terminal."""
+    """Run an action on the backend; a terminal shows `doing` meanwhile. Raises Stopped."""
     server = named_server()
     with progress(doing):
         if server is None:

@@ -1,4 +1,4 @@
-"""`guestpass open` and `guestpass sessions`: into the dashboard, and out."""
+"""`guestpass open` and `guestpass sessions`: sign in to the dashboard, and end its sessions."""
 
 from __future__ import annotations
 
@@ -103,12 +103,12 @@ def end(
 
 
 def _has_display() -> bool:
-    """Whether a browser would have somewhere to show itself."""
+    """Whether there is a display for a browser."""
     return sys.platform in {"darwin", "win32"} or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _page_that_leads_to(url: str) -> Path:
-    """A file that is ours alone and leads there: other users may see the arguments that a browser is started with."""
+    """Create a private HTML file that redirects to the address, since other users can see a browser's arguments."""
     page = Path(tempfile.mkdtemp(prefix="guestpass-")) / "open.html"
     page.write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={html.escape(url)}">', encoding="utf-8")
     return page

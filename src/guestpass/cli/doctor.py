@@ -1,4 +1,4 @@
-"""`guestpass doctor`: look at everything that must be right, and say what is not, with the remedy."""
+"""`guestpass doctor`: check the installation, and print problems with their remedies."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def doctor(as_json: AsJSON = False) -> None:
 
 
 def _check_here() -> list[Check]:
-    # Loaded here, because they take longer than the commands that need none of it.
+    # Loaded here, since other commands don't need it and it takes time to load.
     from guestpass.cli.diagnosis import machine  # noqa: PLC0415
 
     settings, checks = machine.check_settings()
@@ -68,13 +68,13 @@ def _check_here() -> list[Check]:
 
 
 async def _check_running(settings: Settings) -> list[Check]:
-    """What needs the database, or the server beside it."""
+    """Run the checks that need the database or the server beside it."""
     from guestpass.wiring import build_core_beside_server  # noqa: PLC0415 - as above
 
     try:
         core = await build_core_beside_server(settings, Unheard())
     except GuestpassError as error:
-        # What is missing was said before; another key is only known here.
+        # Missing keys were reported above; only this shows that the key is another one.
         if "SECRET_KEY is not" in str(error):
             return [problem("keys", str(error), "Put the key of this database back.")]
         return [*await _check_listeners(settings)]
@@ -98,7 +98,7 @@ async def _check_addresses(core: Core) -> list[Check]:
     from guestpass.cli.diagnosis import network  # noqa: PLC0415 - as above
 
     settings, now = core.settings, core.clock.now()
-    # It says who asks and allows nothing, for it may come to somebody else where an address leads elsewhere.
+    # Without scopes, since another server sees it if an address leads elsewhere.
     token = core.bearer.issue(Principal("guestpass doctor", scopes=frozenset()), now=now, lifetime=_MINUTE)
     checks = await network.check_address("PUBLIC_URL", settings.public_url, token)
     checks += await network.check_certificate("PUBLIC_URL", settings.public_url, now)
@@ -107,7 +107,7 @@ async def _check_addresses(core: Core) -> list[Check]:
         checks.append(await network.check_link_domain(settings.link_domain, settings.public_url, label))
     checks += await network.check_address("ADMIN_URL", settings.admin_url, token)
     checks += await network.check_certificate("ADMIN_URL", settings.admin_url, now)
-    # By PUBLIC_URL first: the worker that answered has just seen what stands in front of it.
+    # PUBLIC_URL first: the worker that answered has just seen the proxies in front of it.
     for url in (settings.public_url, settings.admin_url):
         if (body := (await network.ask(f"{url}/api/installation", token=token)).installation) is not None:
             return checks + network.findings_of(body)

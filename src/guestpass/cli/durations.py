@@ -1,4 +1,4 @@
-"""Durations and times as people type them: more than the API takes, and never guessed."""
+"""Parse durations and times as people type them; more forms than the API takes, and no ambiguous ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HOW_LONG: Final = "must be a duration such as 24h, 7d, 2 weeks or 1h30m"
 
 
 def duration(text: str) -> timedelta:
-    """Read ``24h``, ``7d``, ``2 weeks`` or ``1 hour 30 minutes``; typer says which option is wrong."""
+    """Parse ``24h``, ``7d``, ``2 weeks`` or ``1 hour 30 minutes``; raises BadParameter."""
     try:
         return _read(text)
     except ValueError as error:
@@ -33,20 +33,20 @@ def duration(text: str) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class Until:
-    """How long something shall last, as it was typed: so long, or to a moment."""
+    """An end as it was typed: a duration, or a moment."""
 
     lifetime: timedelta | None = None
     moment: datetime | None = None
 
     def fields(self) -> dict[str, timedelta | datetime]:
-        """The same as a use case takes it."""
+        """Return it as a use case's fields."""
         if self.moment is not None:
             return {"expires_at": self.moment}
         return {"expires_in": self.lifetime} if self.lifetime is not None else {}
 
 
 def until(text: str) -> Until:
-    """Read a duration, a day (``2026-03-31``: to its end), or a time (``2026-03-31 18:00``); in UTC unless said."""
+    """Parse a duration, a day (``2026-03-31``: until its end), or a time (``2026-03-31 18:00``); UTC by default."""
     try:
         return Until(lifetime=_read(text))
     except ValueError as error:
@@ -62,7 +62,7 @@ def until(text: str) -> Until:
 
 
 def _read(text: str) -> timedelta:
-    """The duration; raises ValueError with a sentence."""
+    """Parse a duration; raises ValueError with a sentence for people."""
     try:
         return parse_duration(text.strip())
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The options that say what an environment is like, and which of its fields each is about."""
+"""Options for the fields of an environment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class OfAny:
-    """What every environment may have."""
+    """Options of every kind of environment."""
 
     websocket_url: Annotated[
         str | None, typer.Option("--websocket-url", metavar="URL", help="Where /websocket goes, if not to URL.")
@@ -28,7 +28,7 @@ class OfAny:
 
 @dataclass(frozen=True, kw_only=True)
 class OfOdoo:
-    """What an Odoo may have."""
+    """Options of an Odoo."""
 
     public_url: Annotated[
         str | None,
@@ -52,7 +52,7 @@ class OfOdoo:
 
 @dataclass(frozen=True, kw_only=True)
 class OfViewOnly:
-    """What an Odoo's view-only links may have."""
+    """Options of an Odoo's view-only links."""
 
     read_only_allow: Annotated[
         list[str] | None,
@@ -66,13 +66,13 @@ class OfViewOnly:
 
 
 def environment_fields(*groups: DataclassInstance) -> dict[str, Any]:
-    """Return what was given, by the field of an environment."""
+    """Return the given values by field of an environment."""
     given = {_FIELDS.get(name, name): value for name, value in values_of(*groups).items()}
     return {field: value for field, value in given.items() if value is not None and value != []}
 
 
 _FIELDS: Final = {"allow_path": "allow_paths"}
-"""The fields of an environment whose options have other names."""
+"""Fields of an environment whose options have other names."""
 _OPTIONAL: Final = (
     *(each.name for each in fields(OfAny)),
     "maintenance",
@@ -83,6 +83,6 @@ CLEARABLE: Final[Mapping[str, tuple[str, Any]]] = {
     option_of(name).removeprefix("--"): (_FIELDS.get(name, name), ENVIRONMENT_TERMS[_FIELDS.get(name, name)].empty)
     for name in _OPTIONAL
 }
-"""The fields that can be taken away, by the option that gives them, with what is left then."""
+"""Fields that --clear can clear, by option, with their value when cleared."""
 NAMES: Final = {external_name(_FIELDS.get(name, name)): option_of(name) for name in (*_OPTIONAL, *_NEEDED)}
-"""The options by the API's names for what they say."""
+"""Options by the API's names of their fields."""

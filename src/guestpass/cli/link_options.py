@@ -1,4 +1,4 @@
-"""The options that say what a link is like, and which of its fields each is about."""
+"""Options for the fields of a link."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ForOwners:
-    """What visitors never see."""
+    """Options that visitors never notice."""
 
     label: Annotated[str | None, typer.Option("--label", metavar="TEXT", help="What you call the link.")] = None
     note: Annotated[
@@ -29,7 +29,7 @@ class ForOwners:
 
 @dataclass(frozen=True, kw_only=True)
 class ForVisitors:
-    """What visitors of a new link notice."""
+    """Options of a new link that visitors notice."""
 
     start: Annotated[
         str | None,
@@ -72,7 +72,7 @@ class ForVisitors:
 
 @dataclass(frozen=True, kw_only=True)
 class ForVisitorsChanged:
-    """What visitors of a link notice that is changed."""
+    """Options of a changed link that visitors notice."""
 
     start: Annotated[str | None, typer.Option("--start", metavar="PATH", help="Where visitors land.")] = None
     sign_in_as: Annotated[
@@ -97,11 +97,11 @@ class ForVisitorsChanged:
 
 
 _FIELDS: Final = {"start": "start_path", "view_only": "access", "allow_ip": "allowed_ips"}
-"""The fields of a link whose options have other names."""
+"""Fields of a link whose options have other names."""
 
 
 def link_fields(*groups: DataclassInstance) -> dict[str, Any]:
-    """Return what was given, by the field of a link; an empty text becomes None."""
+    """Return the given values by field of a link; an empty one becomes None."""
     values = {_FIELDS.get(name, name): value for name, value in values_of(*groups).items()}
     if values.get("access") is not None:
         values["access"] = Access.READ_ONLY if values["access"] else Access.FULL
@@ -114,8 +114,8 @@ CLEARABLE: Final[Mapping[str, tuple[str, Any]]] = {
     for name in (*_OF_OWNERS, "password", *_OF_VISITORS)
     if (field := _FIELDS.get(name, name)) != "access"
 }
-"""The fields that can be taken away, by the option that gives them, with what is left then."""
+"""Fields that --clear can clear, by option, with their value when cleared."""
 NAMES: Final = {
     external_name(_FIELDS.get(name, name)): option_of(name) for name in (*_OF_OWNERS, "password", *_OF_VISITORS)
 }
-"""The options by the API's names for what they say."""
+"""Options by the API's names of their fields."""

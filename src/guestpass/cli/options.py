@@ -51,4 +51,4 @@ NAMES = {
     "login": "LOGIN",
     "allowAdmin": "--allow-admin",
 }
-"""Options and arguments by the API's names for what they say; those of links and environments have theirs."""
+"""Options and arguments by the API's names of their fields; links and environments have lists of their own."""

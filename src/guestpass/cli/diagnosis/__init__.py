@@ -1,1 +1,1 @@
-"""What `guestpass doctor` looks at, and what it finds."""
+"""The checks of `guestpass doctor`."""

@@ -1,4 +1,4 @@
-"""One thing that was looked at, and how it is."""
+"""The result of one check of `guestpass doctor`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Result(StrEnum):
-    """How something is: a warning may be meant so, a problem keeps something from working."""
+    """A warning may be intended; a problem keeps something from working."""
 
     OK = "ok"
     WARNING = "warning"
@@ -16,7 +16,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`check` names what was looked at, `detail` says what is so, `remedy` what to do; empty where all is well."""
+    """`check` names what was checked, `detail` the finding, `remedy` what to do about it (empty if ok)."""
 
     check: str
     result: Result
@@ -25,15 +25,15 @@ class Check:
 
 
 def ok(check: str, detail: str) -> Check:
-    """It is as it should be."""
+    """Make the result of a check that passed."""
     return Check(check, Result.OK, detail)
 
 
 def warning(check: str, detail: str, remedy: str) -> Check:
-    """It may be meant so."""
+    """Make a warning: something that may be intended."""
     return Check(check, Result.WARNING, detail, remedy)
 
 
 def problem(check: str, detail: str, remedy: str) -> Check:
-    """It keeps something from working."""
+    """Make a problem: something that doesn't work."""
     return Check(check, Result.PROBLEM, detail, remedy)

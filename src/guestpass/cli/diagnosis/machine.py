@@ -1,4 +1,4 @@
-"""Look at what is on this machine: settings, files, keys, the database and the room on the disk."""
+"""Check this machine: settings, files, keys, the database and free disk space."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from guestpass.system import as_user, user_name
 
 _SCARCE: Final = 1024**3
 _USED_UP: Final = 64 * 1024**2
-"""Bytes that are left on the disk: below the one uploads soon fail, below the other the database does."""
+"""Free bytes on the disk: below _SCARCE uploads fail soon, below _USED_UP the database does."""
 _CORRECT: Final = "Correct it in the file that is named, else in the variable of this name."
 
 
 def check_settings() -> tuple[Settings | None, list[Check]]:
-    """The settings, where they can be used, and what is wrong with them."""
+    """Load the settings, None if they are invalid, and report each error."""
     try:
         loaded = load()
     except SettingsError as error:
@@ -36,7 +36,7 @@ def check_settings() -> tuple[Settings | None, list[Check]]:
 
 
 def check_files(settings: Settings) -> Iterator[Check]:
-    """DATA_DIR, whose it is, and who may read what is in it."""
+    """Check that DATA_DIR exists, its owner, and the modes of its files."""
     directory = settings.data_dir
     try:
         status = directory.stat()
@@ -68,7 +68,7 @@ def check_files(settings: Settings) -> Iterator[Check]:
 
 
 def check_keys(settings: Settings) -> Check:
-    """The two secrets."""
+    """Check that both keys exist and can be read."""
     try:
         read_secrets(settings)
     except DataDirectoryUnusable as error:
@@ -79,7 +79,7 @@ def check_keys(settings: Settings) -> Check:
 
 
 def check_database(settings: Settings) -> Check:
-    """Whether the database is there, of this version, and sound."""
+    """Check that the database exists, has this version's schema, and is undamaged."""
     try:
         require_own_log(locate(settings.database_url))
         require_current(settings.database_url)
@@ -99,7 +99,7 @@ def check_database(settings: Settings) -> Check:
 
 
 def check_disk(settings: Settings) -> Check:
-    """The room for the database, for uploads and for assets."""
+    """Check the free disk space for database, uploads and assets."""
     try:
         free = shutil.disk_usage(settings.data_dir).free
     except OSError as error:
@@ -117,7 +117,7 @@ def _others_may(path: Path) -> bool:
 
 
 def _damage(file: Path) -> str | None:
-    """What SQLite finds wrong with a file; None for nothing."""
+    """Run SQLite's integrity check on a file; returns what is damaged, or None."""
     try:
         with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
             [(answer,)] = connection.execute("PRAGMA integrity_check(1)").fetchall()

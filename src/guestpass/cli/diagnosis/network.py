@@ -1,4 +1,4 @@
-"""Look at the addresses from outside, as visitors and owners reach them."""
+"""Check the addresses from outside, as visitors and owners reach them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PROBLEM: Final = "application/problem+json"
 
 @dataclass(frozen=True, slots=True)
 class NetworkAnswer:
-    """What one address said: the answer, or `why` there is none; `is_tls` where TLS was the reason."""
+    """The response of an address, or `why` there is none; `is_tls` if TLS failed."""
 
     response: httpx2.Response | None
     why: str = ""
@@ -37,7 +37,7 @@ class NetworkAnswer:
 
     @property
     def installation(self) -> dict[str, Any] | None:
-        """What the server says of itself; None where it did not."""
+        """The body of /api/installation; None for another response."""
         if self.response is None or not self.response.is_success:
             return None
         try:
@@ -48,7 +48,7 @@ class NetworkAnswer:
 
     @property
     def code(self) -> str | None:
-        """The code of a problem (RFC 9457) of ours; None for other answers."""
+        """The `code` of one of our problems (RFC 9457); None for other responses."""
         if self.response is None or self.response.headers.get("content-type", "").partition(";")[0] != _PROBLEM:
             return None
         try:
@@ -58,7 +58,7 @@ class NetworkAnswer:
 
 
 async def ask(url: str, *, host: str | None = None, token: str | None = None, verify: bool = True) -> NetworkAnswer:
-    """Ask one address, by no proxy of this machine's; `host` is the name that is asked for, where it is another."""
+    """Send a GET without this machine's proxy; `host` overrides the Host field."""
     headers = {"Accept": "application/json"}
     if host is not None:
         headers["Host"] = host
@@ -77,12 +77,12 @@ async def ask(url: str, *, host: str | None = None, token: str | None = None, ve
 
 
 async def check_listener(name: str, listen: Listen, url: str, *, tls: bool) -> Check:
-    """Whether a server of ours answers on one of the listeners of this machine."""
+    """Check that Guestpass answers on a listener of this machine."""
     address = ip_address(listen.host)
     host = ("127.0.0.1" if address.version == 4 else "::1") if address.is_unspecified else listen.host
     shown = f"[{host}]" if ":" in host else host
     path = "/readyz" if name == "ADMIN_LISTEN" else _INSTALLATION
-    # Its certificate, if it has one, is for its name and not for this address.
+    # Not verified: its certificate is for its name, not for this address.
     answer = await ask(
         f"{'https' if tls else 'http'}://{shown}:{listen.port}{path}", host=urlsplit(url).netloc, verify=False
     )
@@ -102,9 +102,9 @@ async def check_listener(name: str, listen: Listen, url: str, *, tls: bool) -> C
 
 
 async def check_address(name: str, url: str, token: str) -> list[Check]:
-    """Whether an address leads to this server, to which version, and how far apart the clocks are.
+    """Check that an address leads to this server, its version, and that the clocks agree.
 
-    `token` is worth nothing to whoever else may answer there: it allows nothing, for a minute.
+    Another server may answer there and see `token`, so it must allow nothing and expire soon.
     """
     answer = await ask(f"{url}{_INSTALLATION}", token=token)
     if answer.response is None:
@@ -151,7 +151,7 @@ def _clock(name: str, response: httpx2.Response) -> Iterator[Check]:
     if theirs.tzinfo is None:
         return
     apart = datetime.now(UTC) - response.elapsed - theirs
-    # Date has whole seconds, and an answer may have been a moment on its way.
+    # Date has whole seconds, and the response took time to arrive.
     if abs(apart) > _SKEW:
         yield warning(
             "clock",
@@ -163,7 +163,7 @@ def _clock(name: str, response: httpx2.Response) -> Iterator[Check]:
 
 
 async def check_link_domain(domain: str, public_url: str, label: str) -> Check:
-    """Whether any name below LINK_DOMAIN leads here; `label` is one that nobody has asked for yet."""
+    """Check that names below LINK_DOMAIN lead here; `label` is a new one, so that no cache answers."""
     name, public = f"{label}.{domain}", urlsplit(public_url)
     if domain == "localhost" or domain.endswith(".localhost"):
         return ok("LINK_DOMAIN", f"Browsers of this machine find *.{domain} by themselves.")
@@ -192,7 +192,7 @@ async def check_link_domain(domain: str, public_url: str, label: str) -> Check:
 
 
 async def check_certificate(name: str, url: str, now: datetime) -> list[Check]:
-    """When the certificate of an https address ends; nothing where it can't be read, which another check tells."""
+    """Check when an https address's certificate expires; nothing if it can't be read, which another check reports."""
     parts = urlsplit(url)
     if parts.scheme != "https" or parts.hostname is None:
         return []
@@ -213,7 +213,7 @@ async def check_certificate(name: str, url: str, now: datetime) -> list[Check]:
 
 
 def findings_of(body: dict[str, Any] | None) -> list[Check]:
-    """What the server itself says that its operator should know; `body` is what it says of itself."""
+    """Turn the findings of /api/installation (`body`) into checks."""
     if body is None:
         return []
     found = {str(each["code"]): each for each in body.get("findings", ())}
