@@ -1,4 +1,4 @@
-"""Carry commands out beside a server: by the use cases themselves, on the same database."""
+"""Run commands beside the server: use cases on the same database."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Model = TypeVar("Model", bound=Given)
 
 
 class LocalBackend:
-    """The use cases as an owner has them: what is given is what use cases take, the results are the API's.
+    """Use cases as an owner runs them: arguments are those of use cases, results the API's models.
 
     It acts for `principal` through `core`. Every call raises the domain's errors: Invalid, Forbidden, and NotFound for
     an id that is not there.
@@ -51,7 +51,7 @@ class LocalBackend:
         self._core = core
         self._principal = principal
         links, environments = core.links, core.environments
-        # What else may be wrong with a body, as the API's calls ask for it.
+        # Further errors of a body, reported together as the API does.
         self._further: dict[type[Any], tuple[type[Any], Callable[[Any], Sequence[FieldError]]]] = {
             LinkRequest: (LinkRequest, lambda body: links.errors_of(body.as_new_link())),
             LinkPatch: (LinkPatch, lambda body: links.errors_of(body.as_change())),
@@ -167,7 +167,7 @@ class LocalBackend:
         await self._core.password_tries.unlock(self._principal, environment_id, id)
 
     def _read(self, model: type[Model], values: Mapping[str, Any]) -> Model:
-        """What the API would understand; raises Invalid with each wrong field, as it would."""
+        """Validate a body with the API's model; raises Invalid with each wrong field."""
         body = json.dumps(values).encode()
         if model not in self._further:
             return read_json(model, body)

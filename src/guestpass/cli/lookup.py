@@ -1,4 +1,4 @@
-"""Find what a person means: by an id or its beginning, a name or label, or a share URL."""
+"""Resolve arguments: an id or its prefix, a name or label, or a share URL."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ Fits = Callable[[Thing], bool]
 
 
 async def find_environment(backend: Backend, text: str) -> str:
-    """The id of the one environment that is meant; raises Stopped where there is none, or more than one."""
+    """Return the id of the matching environment; raises Stopped unless exactly one matches."""
     wanted = folded(text.strip())
     try:
         environments = (await backend.environments()).environments
     except Forbidden:
-        # A token that may only share is told no names, and an id needs no looking up.
+        # Without the scope to list environments, only a complete id can be used.
         if ID_PATTERN.fullmatch(text):
             return text
         raise
@@ -54,7 +54,7 @@ async def find_environment(backend: Backend, text: str) -> str:
 
 
 async def find_link(backend: Backend, text: str) -> ShareLinkBody:
-    """The one link that is meant, of any environment; raises Stopped as `find_environment` does."""
+    """Return the matching link of any environment; raises Stopped unless exactly one matches."""
     if "/share/" in text:
         return await _link_of_url(backend, text)
     wanted = folded(text.strip())
@@ -81,13 +81,13 @@ async def find_link(backend: Backend, text: str) -> ShareLinkBody:
 
 
 async def find_links(backend: Backend, texts: Sequence[str]) -> list[ShareLinkBody]:
-    """Each link that is meant, once."""
+    """Return the matching links without duplicates; raises Stopped as `find_link` does."""
     links = [await find_link(backend, text) for text in texts]
     return list({link.id: link for link in links}.values())
 
 
 async def find_visitor(backend: Backend, link: ShareLinkBody, text: str) -> VisitorBody:
-    """The one visitor of a link that is meant, by number or id; raises Stopped as `find_environment` does."""
+    """Return a link's visitor by number, id or its prefix; raises Stopped unless exactly one matches."""
     wanted = text.strip().removeprefix("#")
     visitors = [each async for each in all_visitors(backend, link)]
     found = _best(
@@ -106,7 +106,7 @@ async def find_visitor(backend: Backend, link: ShareLinkBody, text: str) -> Visi
 
 
 async def all_links(backend: Backend, search: LinkSearch) -> AsyncIterator[ShareLinkBody]:
-    """Every link that is searched for, page after page."""
+    """Yield all links of a search, page after page."""
     while True:
         page = await backend.find_links(search)
         for link in page.share_links:
@@ -117,7 +117,7 @@ async def all_links(backend: Backend, search: LinkSearch) -> AsyncIterator[Share
 
 
 async def all_visitors(backend: Backend, link: ShareLinkBody) -> AsyncIterator[VisitorBody]:
-    """Every visitor of a link, those seen last first."""
+    """Yield all visitors of a link, last seen first."""
     cursor = None
     while True:
         page = await backend.visitors(link.environment_id, link.id, limit=LONGEST_PAGE, cursor=cursor)
@@ -128,7 +128,7 @@ async def all_visitors(backend: Backend, link: ShareLinkBody) -> AsyncIterator[V
 
 
 async def _search(backend: Backend, text: str) -> list[ShareLinkBody]:
-    """What might be meant. An empty text means nothing, though everything holds it."""
+    """Return candidates; none for an empty text, which would match all."""
     text = text.strip()
     if not text or len(text) > SEARCH_LENGTH:
         return []
@@ -136,13 +136,13 @@ async def _search(backend: Backend, text: str) -> list[ShareLinkBody]:
 
 
 async def _link_of_url(backend: Backend, url: str) -> ShareLinkBody:
-    """The link that a share URL opens. Its token is compared here, and goes nowhere."""
+    """Return the link of a share URL. The token is compared locally and never sent."""
     try:
         parts = urlsplit(url.strip() if "://" in url else f"//{url.strip()}")
     except ValueError:
         raise Stopped(REFUSED, _NO_SUCH_URL) from None
     token = _token(parts.path)
-    # With LINK_DOMAIN a page's host begins with the id of its link.
+    # With LINK_DOMAIN, hosts of links begin with their id.
     id, _ = read_link_label((parts.hostname or "").partition(".")[0])
     for link in await _search(backend, id):
         if link.id == id:
@@ -160,7 +160,7 @@ def _token(path: str) -> str:
 
 
 def _best(things: Iterable[Thing], *rungs: Fits[Thing]) -> list[Thing]:
-    """What fits the first rung that anything fits."""
+    """Return what fits the first predicate that fits anything."""
     things = list(things)
     return next((found for rung in rungs if (found := [each for each in things if rung(each)])), [])
 

@@ -1,4 +1,4 @@
-"""The command `guestpass`."""
+"""Entry point of the command `guestpass`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
-    """Run what was asked for and end with its exit status."""
-    # What we make (the database and its companions above all) is nobody else's to read.
+    """Run the command and exit with its status."""
+    # Created files, above all the database's, must be private.
     os.umask(0o077)
     match sys.argv[1:]:
         case ["serve"]:
@@ -25,7 +25,7 @@ def main() -> NoReturn:
 
 
 def _serve(workers: int | None) -> int:
-    """Do what the command `serve` does, without what reads arguments: that would be half of the supervisor's memory."""
+    """Run `serve` without loading typer, which would be half of the supervisor's memory."""
     from guestpass.domain.errors import GuestpassError  # noqa: PLC0415 - the other commands need no sockets and signals
     from guestpass.supervisor import supervise  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Groups of options as dataclasses: a parameter of such a type stands for one option for each field."""
+"""Groups of options as dataclasses: a parameter of such a type adds one option per field."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """Let typer read a command whose parameters include dataclasses: it sees an option for each of their fields."""
+    """Expand dataclass parameters of a command into one option per field, for typer."""
     parameters: list[inspect.Parameter] = []
     groups: dict[str, type[DataclassInstance]] = {}
     hints = get_type_hints(command, include_extras=True)

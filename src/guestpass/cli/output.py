@@ -20,19 +20,19 @@ from guestpass.web.api.account_models import WarningBody
 from guestpass.web.api.link_models import ShareLinkBody
 from guestpass.web.api.models import FindingBody
 
-# Wide enough that nothing is folded where no terminal limits the width: another program reads it.
+# Wide enough to fold nothing when the output goes to another program.
 _PIPE_WIDTH = 100_000
 
 
 def print_json(data: BaseModel | dict[str, Any]) -> None:
-    """One JSON document on standard output, in the API's own words."""
+    """Print a JSON document on standard output, in the API's form."""
     if isinstance(data, BaseModel):
         data = data.model_dump(mode="json", by_alias=True)
     typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, width: int = _PIPE_WIDTH) -> None:
-    """Rows under headings; long cells are folded to the width of the terminal (else to `width`), never cut off."""
+    """Print a table; cells are folded to the terminal's width (`width` without a terminal), never cut off."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for position, heading in enumerate(headings):
         table.add_column(heading, overflow="fold", no_wrap=position == 0)
@@ -42,37 +42,37 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, width
 
 
 def print_fields(fields: Sequence[tuple[str, str]]) -> None:
-    """Names and values, one pair a line; the terminal itself wraps them, so that a long URL can be copied whole."""
+    """Print names and values, one pair a line, without folding, so that a long URL can be copied whole."""
     console, width = _console(_PIPE_WIDTH), max(len(name) for name, _ in fields)
     for name, value in fields:
         console.print(Text.assemble((name.ljust(width), "bold"), "  ", printable(value)), soft_wrap=True)
 
 
 def note(text: str) -> None:
-    """Something for the person at the terminal; on standard error, so that standard output holds only the result."""
+    """Print a note on standard error; standard output has only results."""
     typer.echo(text, err=True)
 
 
 def tell(findings: Iterable[Finding | FindingBody | WarningBody]) -> None:
-    """What an owner should know, for the person at the terminal."""
+    """Print findings as notes."""
     for finding in findings:
         note(printable(f"guestpass: {finding.code}: {in_words(finding)}"))
 
 
 def in_words(finding: Finding | FindingBody | WarningBody) -> str:
-    """A finding as one text, with its time where it has one."""
+    """Format a finding as text, with its time if it has one."""
     when = None if isinstance(finding, WarningBody) else finding.at
     at = f"{moment(when)}: " if when is not None else ""
     return f"{at}{finding.detail} {finding.remedy}"
 
 
 def moment(at: datetime | None) -> str:
-    """A time for people, to the minute and in UTC; ``-`` for none."""
+    """Format a time to the minute, in UTC; ``-`` for None."""
     return "-" if at is None else f"{at:%Y-%m-%d %H:%M}Z"
 
 
 def state(link: ShareLinkBody, now: datetime) -> str:
-    """Whether a link is open, and for how long still, in two or three words."""
+    """Describe a link's status in two or three words, such as ``6d 4h left``."""
     if link.status is Status.DEACTIVATED:
         return "paused"
     if link.status is Status.EXPIRED or link.expires_at <= now:
@@ -81,7 +81,7 @@ def state(link: ShareLinkBody, now: datetime) -> str:
 
 
 def time_left(left: timedelta) -> str:
-    """A time to come, to the minute and in its two largest units, such as ``6d 4h``."""
+    """Format a duration to the minute, in its two largest units, such as ``6d 4h``."""
     minutes = round(left.total_seconds() / 60)
     days, hours = minutes // 1440, minutes // 60 % 24
     parts = [f"{days}d"] if days else []
@@ -91,11 +91,11 @@ def time_left(left: timedelta) -> str:
 
 
 def printable(text: str) -> str:
-    """The text without control characters: what owners write must not steer the terminal of whoever reads it."""
+    """Replace control characters by U+FFFD, so that owners' text can't control the terminal."""
     return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)
 
 
 def _console(pipe_width: int) -> Console:
-    # rich heeds NO_COLOR and writes no colour where standard output is no terminal.
+    # rich respects NO_COLOR, and writes no colour unless standard output is a terminal.
     width = None if sys.stdout.isatty() else pipe_width
     return Console(width=width, highlight=False, markup=False, emoji=False)

@@ -1,4 +1,4 @@
-"""Passwords of links on the command line: given, asked for, or made."""
+"""The option --password of links: given, prompted for, or generated."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ Password = Annotated[
 
 
 class PasswordCommand(TyperCommand):
-    """A command whose --password may stand alone, which typer has no words for."""
+    """A command whose --password takes an optional value, which typer doesn't support."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
-        """Read the arguments with a lone --password spelled out."""
+        """Parse the arguments; a --password without a value gets its default."""
         return super().parse_args(ctx, list(_spelled_out(args)))
 
 
 def choose_password(given: str | None, *, make: bool) -> tuple[str | None, str | None]:
-    """The password to be set, and the same where it was made here and must be told; asks for ``-``."""
+    """Return the password to set, and the same again if it was generated and must be printed; prompts for ``-``."""
     if given == "-":
         return ask_password("--password -", confirmed=True), None
     if given is not None and make:

@@ -1,4 +1,4 @@
-"""Say that something is going on, to somebody who waits at a terminal."""
+"""Show progress on a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.console import Console
 
 @contextmanager
 def progress(doing: str | None) -> Iterator[None]:
-    """Show a line on standard error while the block runs; nothing where that is no terminal, or for None."""
+    """Show a line on standard error while the block runs; nothing without a terminal, or for None."""
     if doing is None or not sys.stderr.isatty():
         yield
         return

@@ -1,4 +1,4 @@
-"""Carry commands out at a server somewhere else: by its API, with a bearer token."""
+"""Run commands on a remote server: over its API, with a bearer token."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from guestpass.web.api.link_models import DeactivatedBody, FoundLinksBody, Share
 from guestpass.web.api.models import EnvironmentBody, EnvironmentsBody, RefusedCallsBody
 from guestpass.web.api.record_models import HistoryBody, PasswordTriesBody, RefusalsBody, VisitorsBody
 
-# The server may check an environment for half a minute before it answers.
+# The server may take half a minute to check an environment.
 _TIMEOUT: Final = httpx2.Timeout(60.0, connect=10.0)
 _ENVIRONMENTS: Final = "/api/environments"
 _LINKS: Final = "/api/share-links"
@@ -40,14 +40,14 @@ Body = TypeVar("Body", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Server:
-    """Which server to ask, and the bearer token that says who asks."""
+    """A remote server's URL and the bearer token to use there."""
 
     url: str
     token: str
 
 
 def read_server(url: str, token: str) -> Server:
-    """The server of GUESTPASS_URL and GUESTPASS_TOKEN; raises Stopped with what is wrong with them."""
+    """Parse GUESTPASS_URL and GUESTPASS_TOKEN; raises Stopped if they are invalid."""
     address = url.strip().rstrip("/")
     if not _is_origin(address):
         raise Stopped(
@@ -70,7 +70,7 @@ def read_server(url: str, token: str) -> Server:
 def _is_origin(address: str) -> bool:
     try:
         parts = split_url(address)
-        # The client refuses more than the parts tell, such as what is no name under the rules of IDNA.
+        # The client refuses more, such as names that are invalid under IDNA.
         httpx2.URL(address)
         known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except (ValueError, httpx2.InvalidURL):
@@ -80,16 +80,16 @@ def _is_origin(address: str) -> bool:
 
 @asynccontextmanager
 async def remote_backend(server: Server) -> AsyncIterator[RemoteBackend]:
-    """A connection to the server for one command."""
+    """Connect to the server for one command."""
     headers = {"Authorization": f"Bearer {server.token}", "User-Agent": f"guestpass/{guestpass.__version__}"}
     async with httpx2.AsyncClient(base_url=server.url, headers=headers, timeout=_TIMEOUT) as client:
         yield RemoteBackend(server, client)
 
 
 class RemoteBackend:
-    """What LocalBackend does, over the API; every answer that is no success becomes one clear error.
+    """The methods of LocalBackend over the API; error responses become the domain's errors.
 
-    It raises Stopped where those errors can't say it, and where the server can't be reached or understood.
+    Raises Stopped for others, and if the server can't be reached or its response not understood.
     """
 
     def __init__(self, server: Server, client: httpx2.AsyncClient) -> None:
@@ -234,7 +234,7 @@ class RemoteBackend:
         json: Mapping[str, Any] | None = None,
         ids: Mapping[str, str] | None = None,
     ) -> httpx2.Response:
-        """The answer of a success; `ids` are those in the path, by what the server calls such a thing."""
+        """Send a request and return its successful response; `ids` are the path's ids by kind, for NotFound."""
         answer = await self._send(method, path, params=params, json=json)
         if answer.is_success:
             return answer
@@ -293,7 +293,7 @@ class RemoteBackend:
         return Stopped(WRONG, f"{url} does not answer as Guestpass does (status {answer.status_code}). {_HOW}.")
 
     async def _of_another_version(self) -> Stopped:
-        """What is said where the server does not know a call, or answers it in a way that we don't understand."""
+        """Return the error for a server of another version, which lacks a call or has another response."""
         ours, theirs = guestpass.__version__, None
         answer = await self._send("GET", "/api/installation", params=None, json=None)
         if answer.is_success and answer.headers.get("content-type", "").startswith("application/json"):
@@ -337,7 +337,7 @@ def _reason(causes: Sequence[BaseException]) -> str:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what it came from, to the beginning."""
+    """Yield an error and the chain of its causes."""
     while error is not None:
         yield error
         if isinstance(error, BaseExceptionGroup):
@@ -347,7 +347,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _problem_of(answer: httpx2.Response) -> dict[str, Any] | None:
-    """The problem (RFC 9457) of an answer; None where it is not one of ours."""
+    """Parse a response's problem (RFC 9457); None if it is not one of ours."""
     if answer.headers.get("content-type", "").partition(";")[0] != "application/problem+json":
         return None
     try:

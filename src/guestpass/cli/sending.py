@@ -1,4 +1,4 @@
-"""What an owner sends: the URL of a link, as text, as a QR code, or in a ready message."""
+"""Print a link's URL as text, as a QR code, or in a message to send."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from guestpass.web.api.link_models import ShareLinkBody
 
 
 def _language(tag: str) -> str:
-    # Loaded where it is needed: texts in other languages cost time that most commands need not spend.
+    # Loaded here: most commands don't need the translations, which take time to load.
     from guestpass.languages.language import LANGUAGES  # noqa: PLC0415
 
     if tag.replace("_", "-").partition("-")[0].lower() not in LANGUAGES:
@@ -41,7 +41,7 @@ WithPassword = Annotated[
 
 
 def write_message(link: ShareLinkBody, language: str, password: str | None) -> dict[str, str]:
-    """The message's subject and text, and the address that opens it in a mail program."""
+    """Return the message's subject and text, and its mailto: URL."""
     from guestpass.languages.language import language_for  # noqa: PLC0415 - as above
     from guestpass.web.share_messages import write_link_message  # noqa: PLC0415
 
@@ -64,7 +64,7 @@ def print_link(
     made: str | None = None,
     password: str | None = None,
 ) -> None:
-    """Print what is to be sent; `made` is a password to be told, `password` one to be put into the message."""
+    """Print a link for sending; `made` is a generated password to print, `password` one to put into the message."""
     message = write_message(link, language, password) if language is not None else None
     if as_json:
         body: dict[str, Any] = link.model_dump(mode="json", by_alias=True)
@@ -76,14 +76,14 @@ def print_link(
         typer.echo(f"Password: {made}")
     if qr:
         typer.echo(draw_qr(link.url))
-    # What stands beside a message must not be sent with it by accident.
+    # On standard error, so that it isn't sent with the message by accident.
     if made is not None and message is not None and password is None:
         output.note(f"Password: {made}")
         output.note("Send it another way than the link.")
 
 
 def draw_qr(url: str) -> str:
-    """The QR code in half blocks, two rows of it to a line."""
+    """Draw the QR code with half blocks, two of its rows per line."""
     import segno  # noqa: PLC0415 - as above
 
     drawn = io.StringIO()

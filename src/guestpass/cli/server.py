@@ -1,4 +1,4 @@
-"""The commands that concern the installation: `serve`, `settings` and `db`."""
+"""`guestpass serve`, `guestpass settings` and `guestpass db`."""
 
 from __future__ import annotations
 

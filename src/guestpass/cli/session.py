@@ -1,4 +1,4 @@
-"""What a command works with: the settings, the use cases, and who acts."""
+"""Set up a command: settings, logging, use cases and the acting principal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 
 class Stopped(Exception):
-    """A command that can't go on: the text is one sentence for a person, `status` the exit status."""
+    """Ends a command: the text is one sentence for people, `status` the exit status."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -35,31 +35,31 @@ class Stopped(Exception):
 
 
 class Unheard:
-    """The Announcer of a process without a gateway: servers hear of changes through the database."""
+    """The Announcer of a process without a gateway: servers learn of changes through the database."""
 
     async def announce(self) -> None:
-        """Nothing in this process waits for it."""
+        """Do nothing: nothing in this process follows changes."""
 
 
 def read_settings() -> Settings:
-    """The settings, with logging set up for a command: only what needs a person's attention."""
+    """Load the settings and set up logging for a command: warnings and errors only."""
     settings = load().settings
     quieten(settings)
     return settings
 
 
 def quieten(settings: Settings) -> None:
-    """Log only what needs a person's attention."""
+    """Log warnings and errors only."""
     telemetry.configure(settings.log_format.value, level=logging.WARNING)
 
 
 def operator(org: str) -> Principal:
-    """The operating system's user, who may do everything in the organisation."""
+    """Return the operating system's user as a principal with all scopes in the organisation."""
     return Principal(user_name(os.geteuid()), org)
 
 
 def act(org: str, action: Callable[[Core, Principal], Awaitable[Result]]) -> Result:
-    """Run an action on the database that the server uses; there is no other way to it than from beside the server."""
+    """Run an action on the server's database; raises Stopped if GUESTPASS_URL names a remote server."""
     if os.environ.get(REMOTE_VARIABLES[0], "").strip():
         raise Stopped(
             WRONG,
@@ -72,8 +72,8 @@ def act(org: str, action: Callable[[Core, Principal], Awaitable[Result]]) -> Res
 
 @contextmanager
 def installation() -> Iterator[None]:
-    """Work with the database; what it can't do is a Stopped with one sentence."""
-    # Loaded here, because it takes longer than the commands that need no database.
+    """Turn database errors within the block into Stopped."""
+    # Loaded here: it takes longer than commands that need no database.
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
     from guestpass.storage.location import DatabaseUnusable  # noqa: PLC0415
@@ -100,7 +100,7 @@ async def _act(
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask before something ends, unless `yes`; ends the command when it isn't confirmed."""
+    """Ask for confirmation unless `yes`; raises Stopped if it isn't given."""
     if yes:
         return
     # On standard error, since only results belong on standard output.
@@ -114,9 +114,9 @@ def confirm(question: str, *, yes: bool) -> None:
 
 
 def ask_password(wanted_by: str, *, confirmed: bool) -> str:
-    """A password that stands in no list of processes: asked for without echo, or a line of standard input.
+    """Prompt for a password without echo, or read a line of standard input; never an argument, which others can see.
 
-    Raises Stopped where that line is empty, as it is when the command before a pipe has failed.
+    Raises Stopped for an empty line, which a failed command before a pipe leaves.
     """
     if sys.stdin.isatty():
         return _type_password(confirmed=confirmed)
@@ -131,7 +131,7 @@ def ask_password(wanted_by: str, *, confirmed: bool) -> str:
 
 
 def _type_password(*, confirmed: bool) -> str:
-    # Not typer's own prompt: it shows before the terminal is told to throw away what was typed till then.
+    # typer's prompt is printed before the terminal discards what was typed ahead.
     try:
         while True:
             password = getpass("Password: ", sys.stderr)

@@ -1,4 +1,4 @@
-"""`guestpass share edit`, `extend`, `resume`, `unlock` and `rotate`: change links that there are."""
+"""`guestpass share edit`, `extend`, `resume`, `unlock` and `rotate`: change existing links."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def _change(org: str, link_name: str, given: Mapping[str, Any]) -> ShareLinkBody
 
 
 def _print_end(link: ShareLinkBody, *, as_json: bool) -> None:
-    """What a link that was to be open is like now."""
+    """Print a link's end, and how to resume it if it is paused."""
     if as_json:
         output.print_json(link)
         return

@@ -1,4 +1,4 @@
-"""`guestpass share why` and `share history`: what happened at a link, and what keeps people out."""
+"""`guestpass share why` and `share history`: a link's events, and why it doesn't open."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from guestpass.web.api.record_models import EventBody, HistoryBody, RefusalBody
 
 app = typer.Typer()
 
-# What of an environment keeps visitors out, by the codes of its findings.
+# Codes of an environment's findings that keep visitors out.
 _BLOCKING_FINDINGS: Final = OUT_OF_REACH | {"account_refused"}
-# For how long guessing is a likely cause: PASSWORD_TRIES counts minutes, as a rule, and at most a day or so.
+# How long guessing is a likely cause: PASSWORD_TRIES usually counts over minutes, rarely over more than a day.
 _LATELY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """All that is known of why a link does not open; `environment` is None where we may not ask about it."""
+    """What may keep a link from opening; `environment` is None without the scope to read it."""
 
     link: ShareLinkBody
     environment: EnvironmentBody | None
@@ -108,7 +108,7 @@ def history(
     if as_json:
         output.print_json({"events": [event.model_dump(mode="json", by_alias=True) for event in found.events]})
         return
-    # Loaded here, since its words come with all languages.
+    # Loaded here: it loads all translations.
     from guestpass.web.dashboard.link_words import describe_event  # noqa: PLC0415
 
     lines = [
@@ -121,7 +121,7 @@ def history(
 
 
 async def _check(backend: Backend, environment_id: str) -> EnvironmentBody | None:
-    """The environment as it is at this moment; as the last check found it if the token may not ask for another."""
+    """Check the environment; without that scope return the last check's state, without any scope None."""
     try:
         return await backend.check_environment(environment_id)
     except Forbidden:
@@ -179,7 +179,7 @@ def _causes_of_link(case: _Case) -> list[Finding]:
             )
         )
     else:
-        # How long one address is shut out stands in no record.
+        # No record says how long an address is locked out.
         causes += [
             Finding(
                 "address_locked",

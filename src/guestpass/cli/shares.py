@@ -1,4 +1,4 @@
-"""`guestpass share`: make share links, find them, end them."""
+"""`guestpass share`: create, list, show, pause and remove share links."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def create(
 
 
 class StatusWord(StrEnum):
-    """How a link's status may be typed."""
+    """Statuses of links as options take them."""
 
     ACTIVE = "active"
     PAUSED = "paused"
@@ -307,7 +307,7 @@ def _in_a_line(link: ShareLinkBody) -> str:
 
 
 def _opens(link: ShareLinkBody) -> str:
-    """How it opens, as short as can be."""
+    """Describe briefly how a link opens."""
     words = [link.share_type.value]
     if link.access is Access.READ_ONLY:
         words.append("view-only")

@@ -1,4 +1,4 @@
-"""Turn whatever stops a command into one clear sentence for each cause, and an exit status."""
+"""Turn errors of a command into sentences and an exit status."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from guestpass.data_directory import DataDirectoryUnusable
 from guestpass.domain.errors import GuestpassError, Invalid
 from guestpass.settings import SettingsError
 
-_STOPPED_BY_INTERRUPT = 130  # 128 and the number of SIGINT, as shells count.
+_STOPPED_BY_INTERRUPT = 130  # 128 + SIGINT, as shells report it.
 
 
 def stopping(action: Callable[[], object], names: Mapping[str, str] = MappingProxyType({})) -> int:
-    """Do it and return the exit status; whatever stops it is said on standard error.
+    """Run the action and return the exit status; errors are printed on standard error.
 
-    `names` are what a field of the API is called here, where that is something else.
+    `names` maps the API's fields to options that have other names.
     """
     try:
         status = action()
@@ -38,7 +38,7 @@ def stopping(action: Callable[[], object], names: Mapping[str, str] = MappingPro
 
 
 def say(status: int, *sentences: str) -> int:
-    """Say what has stopped a command; returns the exit status."""
+    """Print what has stopped a command; returns the exit status."""
     for sentence in sentences:
         print(f"guestpass: {sentence}", file=sys.stderr)  # noqa: T201 - the command's way to speak
     return status

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Bearer tokens for the API: without a command, print a new one.")
 
 _LIFETIME = timedelta(days=30)
-# For a token that is only known by its id we can't tell when it expires, so it stays withdrawn.
+# The expiry of a token that is known by id only is unknown, so its revocation is kept for good.
 _FOREVER = timedelta(days=36_500)
 
 

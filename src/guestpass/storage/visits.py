@@ -135,7 +135,7 @@ class SQLVisits:
     async def add_events(self, events: Sequence[LinkEvent]) -> None:
         if events:
             given = ((event.link_id, event.at, event.kind.value, event.actor, event.detail) for event in events)
-            await self._connection.execute(_ADD_EVENTS, rows(told_rows))
+            await self._connection.execute(_ADD_EVENTS, rows(given))
 
     async def events(self, link_id: str) -> list[LinkEvent]:
         query = (
@@ -187,7 +187,7 @@ class SQLVisits:
             )
             for activity in activities
         )
-        concerned = {(row.link_id, row.visitor) for row in await self._connection.execute(_FURTHER, rows(told_rows))}
+        concerned = {(row.link_id, row.visitor) for row in await self._connection.execute(_FURTHER, rows(given))}
         return [activity for activity in activities if (activity.link_id, activity.visitor) in concerned]
 
     async def _decide(self, statement: Executable, runs: Sequence[_Run]) -> dict[tuple[str, str], int]:
@@ -209,7 +209,7 @@ class SQLVisits:
             )
             for run in runs
         )
-        concerned = await self._connection.execute(statement, rows(told_rows))
+        concerned = await self._connection.execute(statement, rows(given))
         return {(row.link_id, row.visitor): row.visits for row in concerned}
 
     async def _tell_of_visitors(self, activities: Sequence[Activity]) -> None:
@@ -229,7 +229,7 @@ class SQLVisits:
             )
             for activity in activities
         )
-        await self._connection.execute(_TELL, rows(told_rows))
+        await self._connection.execute(_TELL, rows(given))
 
     async def _add_to_links(self, counted: Sequence[_Counted], further: Sequence[Activity]) -> None:
         """Add visits to the totals by link and by hour, and append those listed singly to the histories."""
