@@ -1,1 +1,1 @@
-"""The ASGI application: the API, the documents about it, and what visitors are shown."""
+"""The ASGI applications: API, documentation, visitors' pages and the dashboard."""

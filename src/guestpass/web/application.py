@@ -21,10 +21,10 @@ __all__ = ["WebServices", "create_application"]
 
 
 def create_application(services: WebServices | None = None) -> Application:
-    """The whole web face over these services, which `state.services` may also be given before the first request.
+    """Create the API and visitors' pages; `state.services` can also be set later, before the first request.
 
-    It trusts the fields of `guestpass.app.handover`, so only the gateway may reach it. Which paths may be
-    asked for on which listener, and whether Host and Origin are right, was decided there.
+    It trusts the fields of `guestpass.app.handover`, so only the gateway may reach it. The gateway has checked the
+    path for the listener, Host and Origin.
     """
     application = Application(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     application.state.services = services
@@ -41,7 +41,7 @@ def create_application(services: WebServices | None = None) -> Application:
 
 
 def _serve(application: Application, path: str, fields: tuple[tuple[str, str], ...], text: str) -> None:
-    """Serve a text that never changes."""
+    """Add a route that serves a constant text."""
     body = text.encode()
 
     async def show(_request: Request) -> Response:

@@ -11,12 +11,12 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
-# Longer than the gateway keeps an idle connection, so that it is never the server that ends one in use.
+# Longer than the gateway keeps idle connections, so that the server never closes one that is being reused.
 _KEEP_ALIVE_S = 120
 
 
 class ApplicationServer(uvicorn.Server):
-    """uvicorn on the Unix socket `path`, whose folder must be ours alone. Signals stay with the worker."""
+    """uvicorn on the Unix socket `path`, in a private folder. The worker handles signals."""
 
     def __init__(self, application: ASGIApp, path: Path) -> None:
         super().__init__(
@@ -37,11 +37,11 @@ class ApplicationServer(uvicorn.Server):
         self.listening = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open the socket, and say so."""
+        """Open the socket and set `listening`."""
         await super().startup(sockets)
         self.listening.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone."""
+        """Handle no signals."""
         yield

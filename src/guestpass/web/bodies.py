@@ -1,4 +1,4 @@
-"""Read request bodies: bounded, of the announced type, and with every wrong field named."""
+"""Read and validate request bodies: limited size, declared type, all wrong fields reported."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from guestpass.web.services import WebServices, services_of
 from guestpass.web.validation import NotJSON, find_further, read_json
 
 LONGEST_BODY: Final = 64 * 1024
-"""In bytes, for all but pictures; the longest of it, a maintenance message, is far below."""
+"""In bytes, for bodies without pictures; the longest field, a maintenance message, is far below."""
 
 Model = TypeVar("Model", bound=BaseModel)
 Sound = TypeVar("Sound", bound=BaseModel)
@@ -24,9 +24,9 @@ Sound = TypeVar("Sound", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Further(Generic[Sound]):
-    """What the use case finds wrong with the fields of a body whose other fields are wrong already.
+    """Further errors, from the use case, of a body that is invalid already.
 
-    A caller reads all that is wrong at once, whoever finds it. `model` reads the fields that are left; it needs none.
+    So callers get all errors at once. `model` parses the remaining fields and requires none.
     """
 
     model: type[Sound]
@@ -34,12 +34,12 @@ class Further(Generic[Sound]):
 
 
 async def read_body(request: Request, longest: int = LONGEST_BODY) -> bytes:
-    """The whole body; raises the 413 problem as soon as it is known to have more than `longest` bytes.
+    """Return the whole body; raises the 413 problem once it is known to exceed `longest` bytes.
 
-    Starlette's own limiter is no choice: it replaces whatever answer there is by plain text.
+    Starlette's own limiter would replace our response by plain text.
     """
     announced = request.headers.get("content-length", "")
-    # No digits that Python reads, or more than it reads, are nobody's number.
+    # int() also accepts other digits, and raises for very many.
     if announced.isascii() and announced.isdecimal() and (len(announced) > 19 or int(announced) > longest):
         raise _too_large(longest)
     body = bytearray()
@@ -51,12 +51,12 @@ async def read_body(request: Request, longest: int = LONGEST_BODY) -> bytes:
 
 
 def media_type(request: Request) -> str:
-    """The media type of the body without parameters, in lower case; empty where none was given."""
+    """Return the body's media type in lower case, without parameters; empty if not given."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def wrong_media_type(wanted: str, field: str = "Accept") -> ProblemRaised:
-    """The 415 problem that says what would be right; `field` is the one that names it for programs."""
+    """Return the 415 problem; `field` is the response field that lists the accepted types (Accept-Patch)."""
     return ProblemRaised(
         Problem(
             status=415,
@@ -70,7 +70,7 @@ def wrong_media_type(wanted: str, field: str = "Accept") -> ProblemRaised:
 def parse_json(
     model: type[Model], body: bytes, further: Callable[[Collection[str]], Sequence[FieldError]] | None = None
 ) -> Model:
-    """As `read_json`; raises the problem 400 for what is no JSON."""
+    """Parse JSON as `read_json` does; raises the 400 problem for invalid JSON."""
     try:
         return read_json(model, body, further)
     except NotJSON:
@@ -78,17 +78,16 @@ def parse_json(
 
 
 def malformed(detail: str) -> Problem:
-    """A body that can't be read at all."""
+    """Return the 400 problem for a body that can't be parsed."""
     return Problem(status=400, code="malformed_body", detail=detail)
 
 
 def json_body(
     model: type[Model], *, optional: bool = False, longest: int = LONGEST_BODY, further: Further[Any] | None = None
 ) -> Callable[[Request], Awaitable[Model]]:
-    """A dependency that reads the body as `model`; with `optional` an absent or empty one counts as ``{}``.
+    """Create a dependency that parses the body as `model`; with `optional` an empty body counts as ``{}``.
 
-    It is a dependency, and not FastAPI's own body parameter, so that it comes after the bearer token was
-    checked: a stranger's body is not even read.
+    FastAPI's own body parameter would read the body before the bearer token is checked.
     """
 
     async def read(request: Request) -> Model:

@@ -1,4 +1,4 @@
-"""An organisation's branding as parts of a page: a banner, a style of few lines, and whom to ask."""
+"""Render an organisation's branding: banner, style and contact of a page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from guestpass.domain.branding import Branding, mix, read_contact, readable_on, 
 from guestpass.languages.language import Language
 from guestpass.web.texts import INTERFACE, PRODUCT
 
-# The grounds that style.css draws on: the page's and the card's, of which the one with less contrast counts.
+# Background colours of style.css: of page and card the one with less contrast.
 _LIGHT_GROUND: Final = "#f3f4f7"
 _DARK_GROUND: Final = "#1b2029"
 _TINT: Final = 0.85
@@ -21,7 +21,7 @@ _NOTHING: Final = Markup()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Theme:
-    """What the branding puts into each page.
+    """The parts of a page that branding sets.
 
     `suffix` follows the page's title, `sender` is who shares: the organisation, or else the product.
     """
@@ -38,7 +38,7 @@ BARE: Final = Theme()
 
 
 def theme_for(branding: Branding | None, language: Language) -> Theme:
-    """The branding as it looks to whoever reads this language."""
+    """Return the theme of a branding in a language."""
     if branding is None:
         return BARE
     return Theme(
@@ -53,9 +53,9 @@ def theme_for(branding: Branding | None, language: Language) -> Theme:
 
 @dataclass(frozen=True, slots=True)
 class Shades:
-    """What becomes of a colour: `on_light` and `on_dark` are lines and letters on a page's ground, by day and night.
+    """Readable shades of a colour (``#rrggbb``): `on_light` and `on_dark` for text on light and dark pages.
 
-    `text` is what stands on buttons, which have the colour itself.
+    Buttons have the colour itself as background, with `text` as their text's colour.
     """
 
     colour: str
@@ -67,12 +67,12 @@ class Shades:
 
 
 def shades_of(colour: str) -> Shades:
-    """The nearest shades of a colour (``#rrggbb``) that can be read."""
+    """Return the nearest readable shades of a colour (``#rrggbb``)."""
     return Shades(colour, text_on(colour), readable_on(_LIGHT_GROUND, colour), readable_on(_DARK_GROUND, colour))
 
 
 def _style(colour: str) -> str:
-    """Buttons have the colour itself; lines and letters on the page's ground the nearest shade that can be read."""
+    """Return the CSS of a colour, see `Shades`."""
     shades = shades_of(colour)
     light, dark = shades.on_light, shades.on_dark
     return (
@@ -86,7 +86,7 @@ def _style(colour: str) -> str:
 def _banner(branding: Branding) -> Markup:
     parts = _NOTHING
     if branding.logo is not None:
-        # The name beside it says whose it is.
+        # Decorative if the name is beside it.
         source = f"data:{branding.logo.media_type};base64,{base64.b64encode(branding.logo.content).decode()}"
         parts += Markup('<img src="{}" alt="{}">').format(source, "" if branding.name else "Logo")
     if branding.name:

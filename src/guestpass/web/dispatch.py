@@ -1,4 +1,4 @@
-"""The two applications behind the gateway: the dashboard, and the API with what visitors are shown."""
+"""Route requests to the dashboard, or to the API and visitors' pages."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _HEALTH: Final = frozenset({"/healthz", "/readyz"})
 
 
 class Dispatch:
-    """One ASGI application of both; the dashboard gets what came in by the admin listener and is nobody else's."""
+    """An ASGI application of both; the dashboard gets the admin listener's requests except those common to both."""
 
     def __init__(self, common: ASGIApp, dashboard: ASGIApp) -> None:
         self._common = common
         self._dashboard = dashboard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a request on."""
+        """Pass a request to its application."""
         is_common = (
             scope["type"] != "http"
             or Headers(scope=scope).get(handover.ADMIN) != "1"

@@ -1,4 +1,4 @@
-"""What surrounds every answer of the application: HEAD, the fields that all carry, and the last resort."""
+"""Middleware for all responses: HEAD, common fields, and unexpected errors."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Envelope:
         try:
             await self._app(inner, receive, send_enveloped)
         except ClientDisconnect:
-            return  # Nobody is left to answer.
+            return  # The client has disconnected.
         except OUTAGES as error:
             self._faults.warn(
                 "database_unavailable", request_id=RequestContext.of(scope).request_id, cause=cause_of(error)
@@ -56,11 +56,11 @@ class Envelope:
                 raise
             await respond(scope, unavailable(in_words(error)))(inner, receive, send_enveloped)
         except Exception:
-            # The path is not logged: it may hold a share token. The route's template says enough.
+            # Log the route's template, not the path, which may contain a share token.
             route = getattr(inner.get("route"), "path", None)
             _log.exception(
                 "request failed", request_id=RequestContext.of(scope).request_id, method=scope["method"], route=route
             )
             if started:
-                raise  # The server then aborts the connection, so that half an answer does not look whole.
+                raise  # The server then aborts the connection, so that a partial response doesn't look complete.
             await respond(scope, unexpected())(inner, receive, send_enveloped)

@@ -1,4 +1,4 @@
-"""Draw a logo anew, with Pillow: what visitors get holds nothing but pixels."""
+"""Re-encode a logo with Pillow, so that visitors get nothing but its pixels."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from guestpass.domain.branding import LOGO_SIZE, Logo
 
-_BOX: Final = (360, 112)  # Twice as large as it is shown, for fine screens.
+_BOX: Final = (360, 112)  # Twice the displayed size, for high-density screens.
 _MOST_PIXELS: Final = 4_000_000
 _QUALITIES: Final = (90, 75, 60, 45, 30)
-# Pillow's own limit only warns; the one here is stricter, and kept before a pixel is decoded.
+# Pillow's own limit only warns; this one is lower, and checked before pixels are decoded.
 Image.MAX_IMAGE_PIXELS = None
 
 
 def fitted(content: bytes) -> Logo:
-    """A picture drawn anew, as large as pages show it; raises ValueError with a sentence for its owner."""
+    """Resize and re-encode a picture for pages; raises ValueError with a sentence for its owner."""
     try:
         return _fitted(content)
     except (UnidentifiedImageError, OSError, SyntaxError, EOFError):
@@ -41,7 +41,7 @@ def _fitted(content: bytes) -> Logo:
 
 
 def _encodings(image: Image.Image) -> Iterator[bytes]:
-    """The picture as WebP, each time smaller."""
+    """Yield WebP encodings of decreasing size."""
     yield _encoded(image, lossless=True)
     while True:
         for quality in _QUALITIES:

@@ -1,6 +1,6 @@
-"""Read a logo that somebody sent, and make it small enough to stand in each page.
+"""Read an uploaded logo, and shrink it enough to embed in each page.
 
-What visitors get was drawn anew from the picture's pixels, so nothing else that a file can hold reaches them.
+It is re-encoded from its pixels, so nothing else in the file reaches visitors.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from typing import Final
 from guestpass.domain.branding import Logo
 
 UPLOAD_SIZE: Final = 100 * 1024
-"""How large a logo may be when it is sent, in bytes."""
+"""Maximum size of an uploaded logo, in bytes."""
 _DATA_URL = re.compile(r"data:(image/[a-z+.-]+);base64,([A-Za-z0-9+/=]*)", re.ASCII)
 _KINDS: Final = {"image/png", "image/jpeg", "image/webp"}
 
 
 def write_logo(logo: Logo) -> str:
-    """The logo as a data: URL (RFC 2397)."""
+    """Return the logo as a data: URL (RFC 2397)."""
     return f"data:{logo.media_type};base64,{base64.b64encode(logo.content).decode()}"
 
 
 def read_logo(url: str) -> Logo:
-    """The logo in a data: URL, as pages show it. Raises ValueError with a sentence for its owner; takes milliseconds.
+    """Read a logo from a data: URL and shrink it; takes milliseconds. Raises ValueError with a sentence for its owner.
 
-    Reading what `write_logo` wrote changes nothing.
+    The output of `write_logo` is returned unchanged.
     """
     found = _DATA_URL.fullmatch(url)
     if found is None:
@@ -38,7 +38,7 @@ def read_logo(url: str) -> Logo:
         raise ValueError("must hold valid Base64 (RFC 4648)") from None
     if len(content) > UPLOAD_SIZE:
         raise ValueError(f"must be at most {UPLOAD_SIZE // 1024} KiB; make the picture smaller")
-    # Loaded here, because Pillow takes 7 MB of each worker, and a logo comes rarely.
+    # Loaded here: Pillow takes 7 MB per worker, and logos are uploaded rarely.
     from guestpass.web.logo_resize import fitted  # noqa: PLC0415
 
     return fitted(content)

@@ -1,4 +1,4 @@
-"""What visitors and clients are told when a request is not forwarded."""
+"""Render responses to requests that are not forwarded: a page, or a problem (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _RETRY_AFTER: Final = {  # Seconds.
     Reason.MAINTENANCE: "120",
     Reason.SIGN_IN_REFUSED: "60",
     Reason.SIGN_INS_USED_UP: "60",
-    Reason.TRIES_USED_UP: "60",  # Where it isn't known better, here and below.
+    Reason.TRIES_USED_UP: "60",  # Defaults, here and below, if the notice has no time.
     Reason.LINK_OVERRUN: "60",
     Reason.TOO_MANY_REQUESTS: "60",
     Reason.GUESSES_USED_UP: "60",
@@ -88,7 +88,7 @@ _FORMS: Final = {
     Reason.SWITCH_LINK: "confirm.html",
     Reason.CONFIRM_OPENING: "confirm.html",
 }
-# For a problem, where no page can ask: a status of success would say that the request was served.
+# For problems, which have no page to ask with: a 2xx status would say that the request was served.
 _PROBLEM_STATUSES: Final = {Reason.CONFIRM_OPENING: 409}
 _ICONS: Final = {
     Reason.PASSWORD_NEEDED: "lock",
@@ -120,7 +120,7 @@ _ICONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class _Variant:
-    """What tells one page of a reason from another: which forms and paragraphs it has."""
+    """What distinguishes pages of the same reason: their forms and paragraphs."""
 
     reason: Reason
     language: Language
@@ -133,9 +133,9 @@ class _Variant:
 
 
 class Notices:
-    """The NoticeRenderer of the product. A page is rendered when it is first needed; an answer fills in its places.
+    """The product's NoticeRenderer. Pages are rendered at first use; each response fills in their places.
 
-    `link_origins` are those to which who is let in by a form is sent, as a Content-Security-Policy names them.
+    `link_origins` are the origins that forms redirect to, as Content-Security-Policy sources.
     """
 
     def __init__(self, link_origins: str | None = None) -> None:
@@ -144,9 +144,9 @@ class Notices:
         self._theme_for = lru_cache(maxsize=256)(theme_for)
 
     def render(self, notice: Notice) -> RenderedNotice:
-        """The answer for a notice."""
+        """Render a notice."""
         status, fields = STATUSES[notice.reason], _fields(notice)
-        # Programs that look at a link to show it in a chat don't say that they navigate.
+        # Bots that preview links in chats don't send the fields of a navigation.
         if not notice.page and notice.reason is not Reason.PREVIEW:
             status = _PROBLEM_STATUSES.get(notice.reason, status)
             detail = notice.detail or NOTICES[notice.reason].detail
@@ -179,7 +179,7 @@ class Notices:
 
 def _variant(notice: Notice, language: Language) -> _Variant:
     reason, detail = notice.reason, notice.detail
-    # What the owner wrote is in a language that nobody told us.
+    # The language of the owner's text is unknown.
     waits = notice.retry_after is not None
     foreign = bool(detail) and not waits and reason is not Reason.MAINTENANCE and not language.knows(detail or "")
     return _Variant(
@@ -211,7 +211,7 @@ def _page(variant: _Variant) -> PageTemplate:
         icon=_ICONS.get(reason, "alert"),
         detail=place("detail") if variant.detail else wrong,
         detail_language="en" if variant.foreign_detail else None,
-        # How long to wait is said in the same place, and is nothing that went wrong.
+        # A time to wait is shown in the same place, without the style of an error.
         waits=variant.waits,
         from_owner=reason is Reason.MAINTENANCE,
         ended_at=place("ended_at") if variant.ended_at else None,
@@ -232,11 +232,11 @@ def _fields(notice: Notice) -> tuple[tuple[str, str], ...]:
     if (seconds := _RETRY_AFTER.get(notice.reason)) is not None:
         return (("Retry-After", seconds),)
     if notice.reason is Reason.METHOD_NOT_ALLOWED:
-        # A share URL is opened and its switch confirmed; what an environment allows is its own affair.
+        # A share URL takes GET, and POST to confirm a switch; an environment's methods are its own.
         return (("Allow", "GET, HEAD, POST" if notice.token else "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"),)
     return ()
 
 
 def _account(token: str) -> str:
-    """A name under which a password manager keeps this link's password; the token can't be found from it."""
+    """Return a user name for password managers, from which the token can't be derived."""
     return f"link-{hashlib.sha256(token.encode('utf-8', 'replace')).hexdigest()[:8]}"

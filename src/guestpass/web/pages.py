@@ -1,4 +1,4 @@
-"""HTML pages for visitors: rendered once for each language, with a few places that are filled in for each answer."""
+"""Visitors' HTML pages: rendered once per language, with places that are filled in per response."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from guestpass.web.texts import INTERFACE, Interface
 
 _files: Final = PackageLoader("guestpass.web", "visitor/templates")
 _environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-# All are read now: some pages are needed for the first time when no file can be opened.
+# Loaded at import: some pages are first needed when no file can be opened any more.
 _SOURCES: Final = {name: _files.get_source(_environment, name)[0] for name in _files.list_templates()}
 _environment.loader = DictLoader(_SOURCES)
 _STYLE: Final = _SOURCES["style.css"]
-# Private-use characters can't come out of a template by chance, and escaping leaves them alone.
+# Private-use characters, which templates don't contain and escaping keeps.
 _PLACE: Final = re.compile("\ue000([a-z_]+)\ue001")
 
 
 def policy(*styles: str, forms: str = "'none'", pictures: bool = False) -> str:
-    """A Content-Security-Policy that allows nothing but these inline styles (by hash), forms to `forms`, and pictures.
+    """Return a Content-Security-Policy that allows these inline styles (by hash), forms to `forms`, and nothing else.
 
-    `pictures` are those that stand in the page itself; nothing is ever loaded from anywhere.
+    With `pictures` also data: images.
     """
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'" for style in styles
@@ -40,23 +40,23 @@ def policy(*styles: str, forms: str = "'none'", pictures: bool = False) -> str:
 
 COMMON_FIELDS: Final = (
     ("Cache-Control", "no-store"),
-    # no-referrer would turn the Origin of our own forms into `null`.
+    # With no-referrer our own forms would send `Origin: null`.
     ("Referrer-Policy", "same-origin"),
     ("X-Content-Type-Options", "nosniff"),
     ("X-Robots-Tag", "noindex"),
 )
-"""What every answer of ours carries, whatever it is."""
+"""Fields of all our responses."""
 
 DATA_FIELDS: Final = (
     *COMMON_FIELDS,
     ("Content-Security-Policy", policy()),
 )
-"""The same with the policy of an answer that is no page."""
+"""Fields of responses that are no pages."""
 
 
 @lru_cache
 def page_fields(language: str, theme: Theme = BARE, forms: str = "'self'") -> tuple[tuple[str, str], ...]:
-    """What every page carries. `forms` are the origins to which a form leads, redirects of its answer included."""
+    """Return the fields of pages. `forms` are the origins that forms lead to, including redirects."""
     styles = (_STYLE, theme.style) if theme.style else (_STYLE,)
     return (
         ("Content-Type", "text/html; charset=utf-8"),
@@ -76,15 +76,15 @@ class PageTemplate:
         self._parts = _PLACE.split(text)
 
     def fill(self, **values: str) -> bytes:
-        """The page with `values` in their places, escaped for HTML unless they are Markup."""
+        """Return the page with `values` filled in, HTML-escaped unless they are Markup."""
         parts = self._parts.copy()
         for index in range(1, len(parts), 2):
             parts[index] = escape(values[parts[index]])
         return "".join(parts).encode("utf-8", "replace")
 
     def fill_themed(self, theme: Theme, **values: str) -> bytes:
-        """The same for a page of `render`, which has places for what an organisation's branding brings."""
-        # A style holds nothing that escaping would change: the browser checks what it gets against the policy's hash.
+        """Fill in a theme too, for a page of `render`, which has places for one."""
+        # Styles contain nothing that escaping changes; otherwise their hash in the policy would not match.
         style = Markup("<style>{}</style>").format(theme.style) if theme.style else Markup()
         return self.fill(
             style=_MARKED_STYLE,
@@ -101,12 +101,12 @@ _MARKED_STYLE: Final = Markup(_STYLE)  # noqa: S704 -- the product's own file
 
 
 def place(name: str) -> str:
-    """A mark where `Page.fill` puts the value of that name."""
+    """Return a placeholder, which `PageTemplate.fill` replaces."""
     return f"\ue000{name}\ue001"
 
 
 def render(language: Language, template: str, **values: object) -> PageTemplate:
-    """Render one of the templates for visitors; values may hold places."""
+    """Render one of visitors' templates; values may contain places."""
     places = ("style", "brand_style", "brand_banner", "brand_contact", "brand_suffix", "sender", "request_id")
     return PageTemplate(
         _environment.get_template(template).render(

@@ -1,4 +1,4 @@
-"""Errors as clients see them: one shape (RFC 9457, problem+json) over every route, made in one table."""
+"""Error responses in one shape for all routes (RFC 9457), from one table of errors."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ _FOR_VISITORS: Final[Mapping[str, Words]] = {
 
 
 def title_of(status: int) -> str:
-    """The status's own phrase, which is the title that RFC 9457 asks for where `type` is about:blank."""
+    """Return the status's phrase, which RFC 9457 asks for as title if `type` is about:blank."""
     return _PHRASES.get(status) or HTTPStatus(status).phrase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One error as it goes out: `code` is stable, `detail` is for people, `fields` join the answer's head."""
+    """An error response: `code` is stable, `detail` is for people, `fields` are added to the head."""
 
     status: int
     code: str
@@ -67,7 +67,7 @@ class Problem:
     fields: tuple[tuple[str, str], ...] = ()
 
     def body(self, request_id: str) -> bytes:
-        """The problem as JSON."""
+        """Serialise to JSON."""
         members: dict[str, Any] = {
             "type": "about:blank",
             "title": title_of(self.status),
@@ -82,7 +82,7 @@ class Problem:
 
 
 class ProblemRaised(Exception):
-    """Raised where the web face itself refuses a request."""
+    """Raised to answer a request with a problem."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.code)
@@ -95,11 +95,11 @@ def _page(language: Language) -> PageTemplate:
 
 
 def respond(scope: Scope, problem: Problem) -> Response:
-    """The answer: a page where a browser navigates, problem+json for everybody else."""
+    """Return the response: a page for a browser's navigation, else problem+json."""
     context = RequestContext.of(scope)
     if not context.page:
         return answer(problem.status, (*DATA_HEAD, *problem.fields), problem.body(context.request_id))
-    # An error of ours is all of this that a visitor meets; owners are told in the language of the API.
+    # Visitors only meet the errors of _FOR_VISITORS, in their language; others are in English like the API.
     if (words := _FOR_VISITORS.get(problem.code)) is not None:
         language = language_for(context.languages)
         title, detail = language.say(words.title), language.say(words.text)
@@ -111,7 +111,7 @@ def respond(scope: Scope, problem: Problem) -> Response:
 
 
 def answer(status: int, fields: Iterable[tuple[str, str]], body: bytes) -> Response:
-    """An answer with exactly these fields and its length."""
+    """Return a response with exactly these fields and Content-Length."""
     response = Response(status_code=status)
     response.body = body
     response.raw_headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in fields]
@@ -120,12 +120,12 @@ def answer(status: int, fields: Iterable[tuple[str, str]], body: bytes) -> Respo
 
 
 def unexpected() -> Problem:
-    """What is told of an error of ours: nothing but that it is ours."""
+    """Return the problem for an internal error, without details."""
     return Problem(status=500, code=INTERNAL_ERROR, detail=UNEXPECTED.detail)
 
 
 def unavailable(why: str) -> Problem:
-    """The database can't be used, with why; whether a change that was under way was made, nobody can tell."""
+    """Return the problem for an unusable database. Whether a change in progress was committed is unknown."""
     return Problem(
         status=503,
         code=Reason.UNAVAILABLE,
@@ -135,7 +135,7 @@ def unavailable(why: str) -> Problem:
 
 
 def invalid(errors: Sequence[FieldError]) -> Problem:
-    """Input that names what is wrong with each field."""
+    """Return the problem for invalid fields."""
     return Problem(
         status=422,
         code="invalid",
@@ -145,12 +145,12 @@ def invalid(errors: Sequence[FieldError]) -> Problem:
 
 
 def challenge(realm: str, code: str) -> tuple[str, str]:
-    """What a 401 must have (RFC 9110, section 15.5.2) where a page asks, in a scheme for which no browser does."""
+    """Return WWW-Authenticate, which a 401 needs (RFC 9110, section 15.5.2), in a scheme no browser prompts for."""
     return "WWW-Authenticate", f'Guestpass realm="{realm}", error="{code}"'
 
 
 def not_found(what: str) -> Problem:
-    """A thing that does not exist, or not for this caller. Its id is not repeated: people paste tokens into paths."""
+    """Return the problem for what doesn't exist for the caller; without the id, as people paste tokens into paths."""
     return Problem(status=404, code="not_found", detail=f"There is no such {what}.")
 
 
@@ -192,7 +192,7 @@ _TABLE: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = {
 
 
 def install(application: FastAPI) -> None:
-    """Have every error of the application answered in our shape."""
+    """Register handlers that answer all errors as problems."""
 
     def translate(request: Request, error: Exception) -> Response:
         make = next(make for kind, make in _TABLE.items() if isinstance(error, kind))
@@ -204,7 +204,7 @@ def install(application: FastAPI) -> None:
 
 
 def _on_http_exception(request: Request, error: Exception) -> Response:
-    """The framework's own refusals: an unknown path or method (and OPTIONS, which it takes for an unknown method)."""
+    """Answer the framework's own errors: unknown path or method (OPTIONS is one to it)."""
     if not isinstance(error, HTTPException):
         raise error
     scope = request.scope
@@ -232,7 +232,7 @@ def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> list[str]:
-    """Every method that some route answers on the request's path; the framework itself names only one route's."""
+    """Return all methods that routes have for the request's path; the framework lists only one route's."""
     scope = {**request.scope, "path_params": {}}
     methods = {"OPTIONS"}
     for context in iter_route_contexts(request.app.routes):

@@ -1,4 +1,4 @@
-"""What the gateway says about a request, read from the fields that only it can set."""
+"""What the gateway tells about a request, in fields that only it can set."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from guestpass.app import handover
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """`request_id` is what logs and answers show, `client_address` who asks, `page` whether a browser navigates.
+    """`request_id` is shown in logs and responses; `page` is whether a browser navigates.
 
-    `languages` is the Accept-Language field as the client sent it, `query` the target's query with its ``?``, or empty.
-    `visitor` is whom a login lets in, None where that is not given.
+    `languages` is the client's Accept-Language, `query` the target's query with its ``?``, or empty. `visitor` is the
+    id that a login gives a pass for, or None.
     """
 
     request_id: str
@@ -27,7 +27,7 @@ class RequestContext:
 
     @classmethod
     def of(cls, scope: Scope) -> RequestContext:
-        """Read them from a request's fields; ``-`` stands for what is missing, as in access logs."""
+        """Parse the context from a request's fields; a missing id or address is ``-``, as in access logs."""
         fields = Headers(scope=scope)
         return cls(
             request_id=fields.get(handover.REQUEST_ID, "-"),

@@ -1,4 +1,4 @@
-"""What the web face is given to work with."""
+"""The services that the API and visitors' pages use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A visitor's password is checked here, and the pass that opens the link is handed out."""
+"""Log visitors in to links: check the password and set the pass."""
 
 from __future__ import annotations
 
@@ -157,9 +157,9 @@ async def _refuse(services: WebServices, refusal: OpeningRefused, token: str, co
 
 
 def _passes(request: Request, signer: PassSigner, *, kept: bool = True) -> list[VisitorPass]:
-    """The passes that came with the request; one that was planted shows no more than that its owner was in before.
+    """Return the request's valid passes; a planted one only proves that its owner was in before.
 
-    With `kept` also those that are remembered for links with hosts of their own.
+    With `kept` also those stored here for links with hosts of their own.
     """
     pairs = [pair.strip().partition("=") for pair in request.headers.get("cookie", "").split(";")]
     texts = [value for name, _, value in pairs if name in COOKIE_NAMES or (kept and name.startswith(_KEPT))]
@@ -171,7 +171,7 @@ async def _is_there(request: Request) -> bool:
 
 
 async def _password(request: Request) -> str | None:
-    """The password as JSON or from a form; None where it is missing or empty."""
+    """Read the password from JSON or a form; None if missing or empty."""
     body = await read_body(request)
     kind = media_type(request)
     if not body:
