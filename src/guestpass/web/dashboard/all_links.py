@@ -51,7 +51,7 @@ SOON: Final = {Soon.DAY: "within 24 hours", Soon.WEEK: "within 7 days", Soon.MON
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which links somebody looks for, as the page's address says it; empty for what doesn't matter."""
+    """The search in the page's query; empty fields don't restrict it."""
 
     search: str
     environment: str
@@ -63,12 +63,12 @@ class Wanted:
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether some links are left out."""
+        """Whether the search restricts the list."""
         return bool(self.search or self.environment or self.state or self.owner or self.soon)
 
     @property
     def path(self) -> str:
-        """The address that shows the same."""
+        """The path of the page with this search."""
         sort = self.sort if self.sort is not LinkSort.CREATED else None
         values = {
             "q": self.search,
@@ -83,7 +83,7 @@ class Wanted:
         return f"{PATH}?{query}" if query else PATH
 
     def at(self, cursor: str | None) -> str:
-        """The address of another page of the same list; None for its beginning."""
+        """Return the path of the page at a cursor; None for the first page."""
         return replace(self, cursor=cursor).path
 
     def as_search(self) -> LinkSearch:

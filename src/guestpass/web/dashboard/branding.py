@@ -68,7 +68,7 @@ def _values(branding: Branding) -> dict[str, object]:
 
 
 def _changed(form: Form, now: Branding, logo: Logo | None) -> Branding:
-    """What the form makes of what is there; raises Invalid."""
+    """Apply the form to the present branding; raises Invalid."""
     values: dict[str, Any] = {name: form.optional(name) for name in form.changed(_TEXTS)}
     if logo is not None or form.checked("removeLogo"):
         values["logo"] = logo

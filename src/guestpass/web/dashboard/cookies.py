@@ -21,19 +21,19 @@ _FLASH_SECONDS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Flash:
-    """What was done, told once on the page that comes next; `kind` is ``good`` or ``bad``."""
+    """A message for the next page; `kind` is ``good`` or ``bad``."""
 
     kind: str
     text: str
 
 
 def _name(name: str, *, secure: bool) -> str:
-    """With the prefix that ties a cookie to this host and to https (RFC 6265bis, section 4.1.3)."""
+    """Return the name, over https with the prefix ``__Host-`` (RFC 6265bis, section 4.1.3)."""
     return f"__Host-{name}" if secure else name
 
 
 def session_token(request: Request, *, secure: bool) -> str | None:
-    """The token that the browser holds."""
+    """Return the session's token from the cookie."""
     return request.cookies.get(_name(_SESSION, secure=secure)) or None
 
 
@@ -48,13 +48,13 @@ def drop_session(response: Response, *, secure: bool) -> None:
 
 
 def set_flash(response: Response, flash: Flash, token: str, *, secure: bool) -> None:
-    """Leave a message; it is signed, since cookies of this host may be written from other ports of it."""
+    """Set the message, signed, as other ports of this host could write the cookie too."""
     text = base64.urlsafe_b64encode(json.dumps([flash.kind, flash.text]).encode()).decode()
     _set(response, _FLASH, f"{text}.{_mac(text, token)}", _FLASH_SECONDS, secure=secure)
 
 
 def take_flash(request: Request, token: str, *, secure: bool) -> Flash | None:
-    """The message that was left; whoever shows it calls `drop_flash` too."""
+    """Read the message; after showing it, call `drop_flash`."""
     text, _, mac = request.cookies.get(_name(_FLASH, secure=secure), "").partition(".")
     if not text or not hmac.compare_digest(mac.encode(), _mac(text, token).encode()):
         return None
@@ -62,7 +62,7 @@ def take_flash(request: Request, token: str, *, secure: bool) -> Flash | None:
 
 
 def drop_flash(response: Response, *, secure: bool) -> None:
-    """Forget the message."""
+    """Delete the message."""
     _set(response, _FLASH, "", 0, secure=secure)
 
 

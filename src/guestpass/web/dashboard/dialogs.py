@@ -1,4 +1,4 @@
-"""Answer what was asked in a dialog, or on the page that stands in for it."""
+"""Answer forms of dialogs, and of the pages that replace dialogs without scripts."""
 
 from __future__ import annotations
 

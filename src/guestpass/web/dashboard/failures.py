@@ -1,4 +1,4 @@
-"""What an owner reads when something can't be done: what is wrong, and what to do about it."""
+"""Error pages and messages of the dashboard: what is wrong, and what to do about it."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _CHALLENGE: Final = dict([challenge("dashboard", _SESSION_NEEDED)])
 def fail(
     request: Request, status: int, title: str, text: str, *, code: str, link: tuple[str, str] | None = None
 ) -> Response:
-    """A page where a browser navigates, a message where htmx asks, problem+json for everybody else.
+    """Answer with a page for a navigation, a message for htmx, else problem+json.
 
     `link` is where to go on: its words, and a path of ours or the dashboard's own address.
     """
     if is_partial(request):
         response = render(request, "failure.html", status=status, title=title, text=text)
-        # Into the place for messages: what was asked for keeps what it shows.
+        # Into the place for messages; the request's target keeps its content.
         response.headers["HX-Retarget"] = "#messages"
         response.headers["HX-Reswap"] = "innerHTML"
         return response
@@ -52,7 +52,7 @@ def fail(
 
 
 def elsewhere(request: Request, admin_url: str) -> Response:
-    """The dashboard was opened under another name than ADMIN_URL's, where nothing could be changed."""
+    """Answer a request under another host than ADMIN_URL's, where forms would be refused."""
     return fail(
         request,
         421,
@@ -65,7 +65,7 @@ def elsewhere(request: Request, admin_url: str) -> Response:
 
 
 def foreign_origin(request: Request, admin_url: str) -> Response:
-    """A change that was asked for by a page of another origin, or by none."""
+    """Answer a change from another origin, or without Origin."""
     return fail(
         request,
         403,
@@ -77,7 +77,7 @@ def foreign_origin(request: Request, admin_url: str) -> Response:
 
 
 def unexpected(request: Request) -> Response:
-    """A mistake of ours."""
+    """Answer an internal error."""
     return fail(
         request,
         500,
@@ -89,7 +89,7 @@ def unexpected(request: Request) -> Response:
 
 
 def unavailable(request: Request, why: str) -> Response:
-    """The database can't be used, with why."""
+    """Answer that the database can't be used, and why."""
     return _not_now(
         request,
         f"The database can't be used right now: {why}. Try again in a moment; where you were changing something, look "
@@ -98,7 +98,7 @@ def unavailable(request: Request, why: str) -> Response:
 
 
 def install(application: FastAPI) -> None:
-    """Have every error of the dashboard shown."""
+    """Register handlers for all errors of the dashboard."""
 
     def show(request: Request, error: Exception) -> Response:
         make = next(make for kind, make in _TABLE.items() if isinstance(error, kind))

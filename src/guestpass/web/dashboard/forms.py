@@ -1,4 +1,4 @@
-"""Read what a form sends, and keep it beside what is wrong with it."""
+"""Parse forms, and keep what was sent beside its errors."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _MULTIPART: Final = "multipart/form-data"
 _MOST_FIELDS: Final = 1000  # A list of links to be changed sends one for each.
 _MOST_FIELDS_BESIDE_FILES: Final = 20
 _LONGEST_WITH_FILES: Final = 1024 * 1024 - 1024
-"""In bytes: what is a little too large is told beside its field, and not on a page of its own."""
+"""In bytes; above the fields' limits, so that a field slightly too large gets its own error."""
 SHOWN: Final = "shown."
-"""What the names of fields begin with that say how another was shown."""
+"""Prefix of hidden fields that hold the value another field was shown with."""
 _LONGEST_TOLD: Final = 60
 
 Value = TypeVar("Value")
@@ -50,16 +50,16 @@ class Form:
         return self._files.get(name)
 
     def text(self, name: str) -> str:
-        """A field without blanks around it; empty where there is none."""
+        """Return a field, stripped; empty if missing."""
         return self.raw(name).strip()
 
     def raw(self, name: str) -> str:
-        """A field as it was typed, such as a password."""
+        """Return a field unchanged, such as a password."""
         values = self._fields.get(name)
         return values[-1] if values else ""
 
     def optional(self, name: str) -> str | None:
-        """The same, None where it is empty."""
+        """Return a field, stripped; None if empty."""
         return self.text(name) or None
 
     def all(self, name: str) -> list[str]:
@@ -75,12 +75,12 @@ class Form:
         return bool(self.raw(name))
 
     def changes(self, name: str) -> bool:
-        """Whether a field was sent otherwise than it was shown; also where the form does not say how it was."""
+        """Whether a field differs from what was shown; True if the form doesn't say what was."""
         shown = f"{SHOWN}{name}"
         return shown not in self._fields or self.raw(shown) != self.raw(name)
 
     def changed(self, names: Iterable[str]) -> list[str]:
-        """Those of the fields that were."""
+        """Return the fields that were changed."""
         return [name for name in names if self.changes(name)]
 
     def check_meanwhile(self, names: Iterable[str], now: Mapping[str, object]) -> None:
@@ -89,7 +89,7 @@ class Form:
             raise Invalid(errors)
 
     def changed_meanwhile(self, names: Iterable[str], now: Mapping[str, object]) -> list[FieldError]:
-        """Those of the fields that somebody else has; `now` is what the form would show now."""
+        """Return the fields that somebody else has changed since; `now` is what the form would show now."""
         errors = []
         for name in names:
             there, shown = _as_sent(now.get(name)), f"{SHOWN}{name}"
@@ -117,7 +117,7 @@ class Filled:
 
     @classmethod
     def now(cls, values: Mapping[str, object]) -> Filled:
-        """What is so now, to be changed."""
+        """Fill a form with present values."""
         return cls(values, shown=values)
 
     @classmethod
@@ -138,28 +138,28 @@ class Filled:
         return cls(values, (*errors, *meanwhile), now)
 
     def value(self, name: str) -> object:
-        """What the field shows; empty for what is not known."""
+        """Return the field's value; empty if unknown."""
         value = self._values.get(name)
         return "" if value is None else value
 
     def error(self, name: str) -> str:
-        """What is wrong with the field; empty where nothing is."""
+        """Return the field's error; empty if it has none."""
         return "; ".join(error.message for error in self.errors if error.field == name)
 
     def others(self, names: Sequence[str]) -> list[FieldError]:
-        """What is wrong with fields that the form doesn't show."""
+        """Errors of fields that the form doesn't show."""
         return [error for error in self.errors if error.field not in names]
 
 
 class Reading:
-    """Reads fields that aren't plain text, and collects all that is wrong with them, so that it is told at once."""
+    """Parses fields and collects all their errors, so that they are reported together."""
 
     def __init__(self, form: Form) -> None:
         self._form = form
         self.errors: list[FieldError] = []
 
     def read(self, name: str, parse: Callable[[str], Value]) -> Value | None:
-        """The field's value; None where it is empty or wrong."""
+        """Parse the field; None if empty or invalid."""
         text = self._form.text(name)
         if not text:
             return None
@@ -181,7 +181,7 @@ def read_lines(form: Form, _: Reading, name: str) -> list[str]:
 
 
 def parsed_by(parse: Callable[[str], Value]) -> Callable[[Form, Reading, str], Value | None]:
-    """How a field is read that is no plain text."""
+    """Return a reader of a field for a parser."""
     return lambda _, reading, name: reading.read(name, parse)
 
 
@@ -276,4 +276,4 @@ async def _read_with_files(request: Request, body: bytes) -> Form:
 
 
 SentForm = Annotated[Form, Depends(_read)]
-"""The form that a request brings; read once however many ask for it."""
+"""The request's form, parsed once per request."""

@@ -1,4 +1,4 @@
-"""What every request to the dashboard meets first, and what every answer carries."""
+"""Middleware of the dashboard: listener, host and origin checks, and fields of all responses."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
 class Guard:
-    """ASGI middleware around the dashboard: the admin listener, ADMIN_URL's host and its Origin, or nothing.
+    """ASGI middleware that admits only requests of the admin listener with ADMIN_URL's host, changes with its Origin.
 
-    Cookies and SameSite are blind to ports, so that a page of shared content on another port of this host could send
-    a form with the session's cookie; Origin tells (RFC 6454, section 7).
+    Cookies and SameSite ignore ports, so a page on another port of this host could post a form with the session's
+    cookie; Origin shows it (RFC 6454, section 7).
     """
 
     def __init__(self, app: ASGIApp, admin_url: str) -> None:
@@ -66,7 +66,7 @@ class Guard:
         try:
             await self._choose(scope)(scope, receive, send_guarded)
         except ClientDisconnect:
-            return  # Nobody is left to answer.
+            return  # The client has disconnected.
         except OUTAGES as error:
             self._faults.warn(
                 "database_unavailable", request_id=RequestContext.of(scope).request_id, cause=cause_of(error)
@@ -80,11 +80,11 @@ class Guard:
                 "request failed", request_id=RequestContext.of(scope).request_id, method=scope["method"], route=route
             )
             if started:
-                raise  # The connection is then aborted, so that half a page does not look whole.
+                raise  # The connection is then aborted, so that a partial page doesn't look complete.
             await unexpected(Request(scope))(scope, receive, send_guarded)
 
     def _choose(self, scope: Scope) -> ASGIApp:
-        """The dashboard itself, or the answer that is given in its place."""
+        """Return the dashboard, or the response that replaces it."""
         headers = Headers(scope=scope)
         if headers.get(handover.ADMIN) != "1":
             return respond(scope, Problem(status=404, code="not_found", detail="There is nothing at this path."))

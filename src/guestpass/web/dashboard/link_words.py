@@ -1,4 +1,4 @@
-"""Say what happened to a link, and why somebody was turned away, as owners understand it."""
+"""Describe events and refusals of links in words for owners."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class RefusalLine:
 
 
 def describe_event(event: LinkEvent) -> HistoryLine:
-    """The event as a line of the history."""
+    """Return an event as a line of the history."""
     if event.kind is EventKind.CHANGED:
         names = [_FIELDS.get(name, name) for name in (event.detail or "").split(",")]
         return HistoryLine(event.at, event.actor, f"changed {_listed(names)}")
@@ -80,7 +80,7 @@ def describe_event(event: LinkEvent) -> HistoryLine:
 
 
 def describe_refusal(refusal: Refusal) -> RefusalLine:
-    """The refusal as a line of the table."""
+    """Return a refusal as a line of the table."""
     return RefusalLine(
         refusal.at,
         _why(refusal.reason),
@@ -91,7 +91,7 @@ def describe_refusal(refusal: Refusal) -> RefusalLine:
 
 
 def agent(browser: str | None, system: str | None) -> str:
-    """What somebody came with: ``Firefox 142 on Linux``."""
+    """Return browser and system, such as ``Firefox 142 on Linux``."""
     if browser is not None and system is not None:
         return f"{browser} on {system}"
     return browser or system or "unknown"

@@ -20,7 +20,7 @@ from guestpass.web.request_context import RequestContext
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """One entry of the navigation; a page says by `name` where it belongs."""
+    """An entry of the navigation; pages name theirs by `name`."""
 
     name: str
     label: str
@@ -37,8 +37,8 @@ NAVIGATION: Final = (
 _environment: Final = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 _environment.filters.update(FILTERS)
 _environment.globals.update(static=static_path, navigation=NAVIGATION)
-# All are read now, since a newer version that is installed meanwhile must not mix its templates with the program that
-# still runs. Each is compiled when it is first used: all of them take a quarter of a second and 7 MB.
+# All are read at import, so that templates of a version installed later aren't mixed with this program. Each is
+# compiled at first use: all of them take a quarter of a second and 7 MB.
 _files: Final = PackageLoader("guestpass.web", "templates/dashboard")
 _environment.loader = DictLoader({name: _files.get_source(_environment, name)[0] for name in _files.list_templates()})
 

@@ -1,4 +1,4 @@
-"""What the dashboard is given to work with."""
+"""The services that the dashboard uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who looks at a page, and whether what they send is really theirs."""
+"""Sessions of owners, and the tokens of their forms (against request forgery)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SignInNeeded(Exception):
 
 
 class ForeignForm(Exception):
-    """A form without the token of its session: it is not ours, or older than the session."""
+    """A form without its session's token: forged, or older than the session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,12 @@ class Owner:
 
     @property
     def principal(self) -> Principal:
-        """Whom use cases act for."""
+        """The principal that use cases act for."""
         return self.session.principal
 
     @property
     def form_token(self) -> str:
-        """What a form must hold to be one of this session's."""
+        """The token that this session's forms must contain."""
         return form_token(self.token)
 
     def may(self, scope: str) -> bool:
@@ -93,6 +93,6 @@ async def _changing(
 
 
 Looking = Annotated[Owner, Depends(_looking)]
-"""An owner who looks: for every GET."""
+"""The owner, for every GET."""
 Changing = Annotated[Owner, Depends(_changing)]
-"""An owner who changes something: for every other method."""
+"""The owner, with the form's token checked, for every other method."""

@@ -25,7 +25,7 @@ Invitation = Annotated[str, Path(max_length=100)]
 
 @router.get("/sign-in")
 async def show_sign_in(request: Request, owner: Found, then: Annotated[str, Query()] = "/") -> Response:
-    """Where somebody without a session arrives."""
+    """Show the sign-in page."""
     if owner is not None:
         return go(request, _own_path(then))
     return render(request, "sign_in.html", form=Filled({}), then=_own_path(then))
@@ -38,7 +38,7 @@ async def sign_in(request: Request, services: Services, form: SentForm) -> Respo
     try:
         token = await _exchange(services, form.raw("token"), RequestContext.of(request.scope).client_address)
     except BearerRefused as refused:
-        # The token itself is not put back: it would stand in the page.
+        # Without the token, which must not be in a page.
         wrong = Filled({}, [FieldError("token", str(refused))])
         return render(request, "sign_in.html", status=422, form=wrong, then=then)
     return _signed_in(request, services, token, then)
@@ -46,7 +46,7 @@ async def sign_in(request: Request, services: Services, form: SentForm) -> Respo
 
 @router.get("/open/{invitation}")
 async def show_invitation(request: Request, invitation: Invitation, services: Services) -> Response:
-    """The page of a one-time address: only its button uses the address up, so that no preview does."""
+    """Show the page of a one-time address; only its button uses it up, so that previews don't."""
     if not await services.sessions.is_invited(invitation):
         return _over(request)
     return render(request, "open.html", invitation=invitation)
@@ -103,5 +103,5 @@ def _over(request: Request) -> Response:
 
 
 def _own_path(text: str) -> str:
-    """Where to go on: a path of ours, whatever somebody wrote into the address."""
+    """Return the text if it is a path of the dashboard, else ``/``; prevents open redirects."""
     return text if text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable() else "/"

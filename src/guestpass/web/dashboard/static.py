@@ -1,4 +1,4 @@
-"""Styles and scripts, each under an address that holds its content's hash, so that browsers may keep it."""
+"""Styles and scripts, served under paths with their content's hash, so that browsers can cache them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Say times, numbers and sizes as people do; the filters of the templates."""
+"""Format times, numbers and sizes for people; the templates' filters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNITS: Final = (
     (timedelta(hours=1), "hour"),
     (timedelta(minutes=1), "minute"),
 )
-# What may lack of a unit that is said to be left, where that is less than a twentieth of it.
+# How much of a unit may be missing before it is rounded down; at most a twentieth of it.
 _FORGIVEN: Final = timedelta(hours=1)
 _KIB: Final = 1024
 _SIZES: Final = (("TiB", _KIB**4), ("GiB", _KIB**3), ("MiB", _KIB**2), ("KiB", _KIB), ("bytes", 1))
