@@ -1,4 +1,4 @@
-"""What the API takes and gives about accounts, and about the links that use them."""
+"""Request and response models of accounts and sign-in."""
 
 from __future__ import annotations
 

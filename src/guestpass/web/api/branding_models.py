@@ -1,4 +1,4 @@
-"""What the API takes and gives about branding."""
+"""Request and response models of branding."""
 
 from __future__ import annotations
 

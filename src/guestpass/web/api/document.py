@@ -1,4 +1,4 @@
-"""The OpenAPI document: what the routes declare, and what the gateway answers itself."""
+"""Build the OpenAPI document from the routes, and from what the gateway answers itself."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Application(FastAPI):
     """FastAPI with our document in place of its own."""
 
     def openapi(self) -> dict[str, Any]:
-        """The document, made once."""
+        """Return the document, built once."""
         if self.openapi_schema is None:
             self.openapi_schema = _document(self)
         return self.openapi_schema
@@ -83,7 +83,7 @@ def _document(application: FastAPI) -> dict[str, Any]:
 
 
 def _remove_the_frameworks_own(document: dict[str, Any]) -> None:
-    """FastAPI announces a 422 of its own shape, which never goes out, and titles that repeat the names."""
+    """Remove FastAPI's own 422, which is never sent, and titles that repeat names."""
     schemas = document["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)

@@ -1,4 +1,4 @@
-"""The documentation that a person reads, made from the OpenAPI document on the server: no script is needed."""
+"""Render the OpenAPI document as HTML on the server, so that no script is needed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class DocumentedResponse:
-    """One status that a call may answer with."""
+    """A response of an operation."""
 
     status: str
     title: str
@@ -53,7 +53,7 @@ class DocumentedResponse:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One call, as a reader is told of it."""
+    """An operation as the page shows it."""
 
     id: str
     method: str
@@ -75,7 +75,7 @@ def read_sections(document: Mapping[str, Any]) -> list[tuple[str, str, list[Oper
         for method in _METHODS
         if (operation := item.get(method)) is not None
     ]
-    # The gateway's one rule for all methods is seven operations in the document and one for a reader.
+    # The gateway's rule for all methods is seven operations in the document; the page shows one.
     shown = {(name, operation.path, operation.summary): (name, operation) for name, operation in reversed(operations)}
     operations = list(reversed(shown.values()))
     return [
@@ -85,7 +85,7 @@ def read_sections(document: Mapping[str, Any]) -> list[tuple[str, str, list[Oper
 
 
 def render_docs(document: Mapping[str, Any]) -> bytes:
-    """The page for an OpenAPI document of ours."""
+    """Render the page of an OpenAPI document."""
     return (
         _environment.get_template("docs.html")
         .render(info=document["info"], sections=read_sections(document), style=_STYLE, prose=_prose)
@@ -151,7 +151,7 @@ def _resolve(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[
 
 
 def _kind(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    """A schema in a few words: ``text``, ``one of odoo, web``, ``list of ShareLinkBody``, ``whole number or null``."""
+    """Describe a schema: ``text``, ``one of odoo, web``, ``list of ShareLinkBody``, ``whole number or null``."""
     schema = _resolve(document, schema)
     if "enum" in schema or "const" in schema:
         values = schema.get("enum", [schema.get("const")])
@@ -194,7 +194,7 @@ def _curl(method: str, path: str, operation: Mapping[str, Any], media: Mapping[s
 
 
 def _prose(text: str) -> Markup:
-    """Paragraphs, and code between backticks: all the Markdown that our descriptions use."""
+    """Render paragraphs and code in backticks, which is all the Markdown that our descriptions use."""
     paragraphs = []
     for paragraph in text.split("\n\n"):
         words = escape(paragraph).split("`")

@@ -1,4 +1,4 @@
-"""What the API takes and gives about share links."""
+"""Request and response models of share links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API takes and gives, in camelCase.
+"""Request and response models of the API, in camelCase.
 
 The schemas say what is necessary; what a schema can't say (lengths in bytes, how fields go together) the
 use cases check.

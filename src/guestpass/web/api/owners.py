@@ -1,4 +1,4 @@
-"""Who calls the API: bearer tokens (RFC 6750) and what they may be used for."""
+"""Authenticate callers of the API by bearer tokens (RFC 6750), and check scopes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ bearer_scheme = HTTPBearer(
     bearerFormat="JWT",
     description="A token made with `guestpass token`, or any JWT signed with HS256 and JWT_SECRET that has `exp` and "
     "`sub`, and optionally `org` and `scope`.",
-    auto_error=False,  # It is there for the document; its own refusals would not have our shape.
+    auto_error=False,  # Only for the document; its own errors would not be problems (RFC 9457).
 )
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -36,7 +36,7 @@ def _refused(why: str) -> ProblemRaised:
 
 
 async def authenticate(request: Request, services: Services) -> Principal:
-    """The principal that the request's bearer token vouches for; raises the 401 problem."""
+    """Return the principal of the request's bearer token; raises the 401 problem."""
     scheme, _, token = request.headers.get("authorization", "").strip().partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         # RFC 6750, section 3.1: no error code where no token was presented.

@@ -1,4 +1,4 @@
-"""The parameters that stand in paths."""
+"""Path parameters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _VISITOR_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 def _environment_id(env_id: Annotated[str, Path(alias="envId", description="Environment ID")]) -> str:
-    """What can't be an id names nothing, and no database is asked for it."""
+    """Raise NotFound for an impossible id, without a query."""
     if not ID_PATTERN.fullmatch(env_id):
         raise NotFound("environment", env_id)
     return env_id

@@ -1,4 +1,4 @@
-"""How problems look in the OpenAPI document."""
+"""Problems (RFC 9457) in the OpenAPI document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API gives about what was written down of a link."""
+"""Response models of a link's history, visits, visitors and refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all that the API takes and gives has in common."""
+"""Types and base models shared by the API's models."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ NEXT_CURSOR: Final = Field(description="The `cursor` of the next page; null at t
 
 
 def left_out() -> Any:  # noqa: ANN401 Field itself is typed so, to fit any field
-    """The default of a field that may be left out but not null; nobody reads it."""
+    """Return an unused default, for a field that may be left out but not be null."""
     return Field(default=None)
 
 
 def blank_as_none(value: object) -> object:
-    """The value, and None for empty text."""
+    """Return the value, or None for empty text."""
     return None if value == "" else value
 
 
 def read_duration(value: object) -> timedelta | None:
-    """A duration from JSON or a query; None for null."""
+    """Parse a duration from JSON or a query; None for null. Raises ValueError."""
     if value is None:
         return None
     if not isinstance(value, str):
@@ -45,14 +45,14 @@ def read_duration(value: object) -> timedelta | None:
 
 
 def read_required_duration(value: object) -> timedelta:
-    """A duration from JSON, which must not be null."""
+    """Parse a duration from JSON; raises ValueError, also for null."""
     if (duration := read_duration(value)) is None:
         raise ValueError("must not be null")
     return duration
 
 
 def read_moment(value: object) -> datetime | None:
-    """A time from JSON (RFC 3339); None for null."""
+    """Parse a time from JSON (RFC 3339); None for null. Raises ValueError."""
     if value is None:
         return None
     try:
@@ -65,7 +65,7 @@ def read_moment(value: object) -> datetime | None:
 
 
 def read_required_moment(value: object) -> datetime:
-    """A time from JSON, which must not be null."""
+    """Parse a time from JSON (RFC 3339); raises ValueError, also for null."""
     if (moment := read_moment(value)) is None:
         raise ValueError("must not be null")
     return moment

@@ -36,7 +36,7 @@ _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
 class Guard:
-    """ASGI middleware that admits only requests of the admin listener with ADMIN_URL's host, changes with its Origin.
+    """ASGI middleware that admits only requests on the admin listener for ADMIN_URL's host; changes need its Origin.
 
     Cookies and SameSite ignore ports, so a page on another port of this host could post a form with the session's
     cookie; Origin shows it (RFC 6454, section 7).
