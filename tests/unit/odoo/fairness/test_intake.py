@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -162,8 +163,8 @@ async def test_a_body_that_must_wait_and_finds_no_room_is_503(
 
 
 async def test_a_longer_body_goes_into_the_spool(monkeypatch: pytest.MonkeyPatch, spools: type[_Counted]) -> None:
+    monkeypatch.setattr(playbook, "_ENVIRONMENT", replace(playbook._ENVIRONMENT, body_limit=1024**2))
     async with odoo(monkeypatch) as book:
-        monkeypatch.setattr(intake, "SHORT", 1)
-        upstream = await ask(book, post(b"Content-Length: 2", body=b"hi"))
-        assert upstream.written.endswith(b"\r\n\r\nhi")
+        upstream = await ask(book, post(b"Content-Length: 40000", body=40_000 * b"x"))
+        assert upstream.written.endswith(40_000 * b"x")
         assert spools.made == 1
