@@ -32,7 +32,7 @@ help:
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m examples.demo
 
-# Without what Hypothesis tries, a quarter of the time; `make test` has it.
+# Without what Hypothesis tries, which `make test` has.
 quick: check
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not browser and not applications and not hypothesis" tests/unit tests/suite tests/docs
 
