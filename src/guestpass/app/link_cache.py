@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 from weakref import WeakValueDictionary
 
+import structlog
+
 from guestpass.app.ports import Change, ChangeKind, EndsWithLink, Store, TokenRecord, TokenVault
 from guestpass.domain.account import Account
 from guestpass.domain.branding import Branding
@@ -18,6 +20,8 @@ from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.link import ShareLink, Status
 from guestpass.domain.networks import is_within, read_networks
 from guestpass.domain.visitor_pass import PREVIEW_SECONDS, VisitorPass
+
+_log = structlog.get_logger(__name__)
 
 _LONGEST_TIMER: Final = 86_400.0
 _USELESS_KEPT: Final = 10_000
@@ -95,7 +99,10 @@ class LinkEntry:
         """Cut all exchanges and tunnels of the link, or only this visitor's."""
         for open_one in tuple(self.live):
             if visitor is None or open_one.visitor == visitor:
-                open_one.cut()
+                try:
+                    open_one.cut()
+                except Exception as error:  # noqa: BLE001 -- a fault of one must not leave the others open
+                    _log.error("unexpected_error", exc_info=error)
 
 
 class TokenLookup:

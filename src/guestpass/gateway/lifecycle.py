@@ -162,7 +162,11 @@ class Lifecycle:
                 if number % _SWEPT_AT_ONCE == 0 or ended == _ENDED_AT_ONCE:
                     ended = 0
                     await asyncio.sleep(0)
-                ended += connection.sweep(now)
+                try:
+                    ended += connection.sweep(now)
+                except Exception as error:  # noqa: BLE001 -- a fault at one connection must not end the worker
+                    self._fault_log.of_task(error)
+                    connection.abort()
             self._limit_unsent()
             self._check_descriptors()
             self._runtime.pool.sweep(now)

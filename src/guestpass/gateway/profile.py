@@ -16,7 +16,7 @@ from guestpass.wire.exchange import Exchange
 from guestpass.wire.heads import RequestHead
 from guestpass.wire.runtime import Runtime
 
-_MOST: Final = 2_000
+_MOST: Final = 10_000
 
 
 class Profile(Protocol):

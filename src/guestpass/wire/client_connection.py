@@ -377,10 +377,12 @@ class ClientConnection(asyncio.Protocol):
         # What came during a look-up is taken now; from here on the upstream says how fast it goes.
         if self._pausing:
             self._resume(self._FULL)
-        exchange.begin()
-        if self._exchange is exchange and exchange.takes_bytes:
-            self._take_step()
-        self.is_starting = False
+        try:
+            exchange.begin()
+            if self._exchange is exchange and exchange.takes_bytes:
+                self._take_step()
+        finally:
+            self.is_starting = False
 
     def answer(
         self,

@@ -392,6 +392,19 @@ async def test_leaving_a_link_cuts_one_visitor_only(link_cache: LinkCache) -> No
     assert (anna.cuts, bert.cuts) == (1, 0)
 
 
+async def test_one_that_can_not_be_cut_leaves_no_other_open(link_cache: LinkCache) -> None:
+    class Faulty(Open):
+        def cut(self) -> None:
+            raise RecursionError
+
+    entry = await link_cache.load(LINK_ID)
+    assert entry is not None
+    others = [Open() for _ in range(20)]
+    entry.live |= {Faulty(), *others}
+    entry.cut()
+    assert [other.cuts for other in others] == [1] * 20
+
+
 @pytest.mark.parametrize(
     ("changed", "cuts"),
     [

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import pytest
 from tests.unit.gateway.playbook import Playbook, Wire, playing, request
 
 from guestpass.gateway import lifecycle
 from guestpass.gateway.limits import LimitSettings
+from guestpass.wire.client_connection import ClientConnection
 
 _CROWD = 3_000
 _CAPS = LimitSettings(connections_per_address=_CROWD + 10, requests_per_address="100000/minute")
@@ -71,6 +73,39 @@ async def test_a_turn_of_the_sweep_ends_few() -> None:
                 now = sum(wire.is_closing() for wire in crowd)
                 most, before = max(most, now - before), now
         assert most <= 16
+
+
+class _Faulty:
+    """A connection whose sweep goes wrong."""
+
+    transport = None
+    unsent = 0
+    stuck_since = 0.0
+
+    def __init__(self, connections: set[ClientConnection]) -> None:
+        self._connections = connections
+
+    def sweep(self, _now: float) -> bool:
+        raise RecursionError
+
+    def abort(self) -> None:
+        self._connections.discard(cast("ClientConnection", self))
+
+
+async def test_a_fault_at_one_connection_ends_that_one_and_not_the_sweep() -> None:
+    async with playing(_CAPS) as book:
+        connections = book.gateway.lifecycle.connections
+        faulty = cast("ClientConnection", _Faulty(connections))
+        connections.add(faulty)
+        late = [book.connect() for _ in range(20)]
+        for wire in late:
+            wire.deliver(b"GET / HTTP/1.1\r\n")
+        await book.settle()
+        _let_time_pass(book, late)
+        async with _sweeping(book):
+            while not all(wire.finished_writing for wire in late):
+                await book.settle(1)
+        assert faulty not in connections
 
 
 def _let_time_pass(book: Playbook, crowd: list[Wire]) -> None:

@@ -22,7 +22,7 @@ class Waiting(Protocol):
         ...
 
     def take_turn(self) -> None:
-        """It may go on now; it holds its turn until `Turns.leave`."""
+        """It may go on now; it holds its turn until `RequestQueue.leave`."""
         ...
 
 
@@ -34,9 +34,10 @@ class RequestQueue:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._holding: set[Waiting] = set()
-        # Visitors in the order in which they are next, each with his requests in the order in which they came.
+        # Visitors in the order in which they are next, each with their requests in the order in which they came.
         self._waiting: OrderedDict[str | None, deque[Waiting]] = OrderedDict()
         self._count = 0
+        self._is_serving = False
 
     @property
     def is_idle(self) -> bool:
@@ -68,6 +69,17 @@ class RequestQueue:
             self._holding.discard(request)
         elif self._count:
             self._give_up(request)
+        # A request may leave as soon as it has its turn, as each does whose link has ended. The loop that gave it the
+        # turn goes on with the next: a call within a call for each would end the interpreter's stack.
+        if self._count and not self._is_serving:
+            self._is_serving = True
+            try:
+                self._serve()
+            finally:
+                self._is_serving = False
+
+    def _serve(self) -> None:
+        """Give turns while there are any."""
         while self._count and len(self._holding) < self.limit:
             visitor, own = self._waiting.popitem(last=False)
             following = own.popleft()

@@ -80,6 +80,31 @@ def test_a_request_that_leaves_as_soon_as_it_has_its_turn_lets_the_next_one_go()
     assert turns.is_idle
 
 
+def test_a_full_queue_whose_requests_all_leave_at_once_is_emptied() -> None:
+    log: list[str] = []
+    turns = RequestQueue(1)
+
+    class Refused(Request):
+        def take_turn(self) -> None:
+            super().take_turn()
+            _refuse(turns, self, calls=4)
+
+    holder = _enter(turns, log, "a1")["a1"]
+    for number in range(room.MAX_WAITING):
+        assert turns.enter(Refused(f"visitor {number}", log, "refused"))
+    turns.leave(holder)
+    assert len(log) == 1 + room.MAX_WAITING
+    assert turns.is_idle
+
+
+def _refuse(turns: RequestQueue, request: Request, *, calls: int) -> None:
+    """Leave as an exchange does whose link has ended: a few calls deep."""
+    if calls:
+        _refuse(turns, request, calls=calls - 1)
+    else:
+        turns.leave(request)
+
+
 def test_a_visitor_can_fill_his_own_share_of_the_queue_and_not_that_of_others() -> None:
     log: list[str] = []
     turns = RequestQueue(1)
