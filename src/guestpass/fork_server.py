@@ -12,8 +12,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from guestpass.cli.session import REFUSED, Stopped
 from guestpass.cli.stopping import say, stopping
 from guestpass.forking import GO_ON, LOADED, Plan, ending, read_order, refusal
 from guestpass.settings import Settings, SettingsError, load
@@ -29,7 +31,7 @@ def main() -> int:
     parser.add_argument("--line", type=int, required=True, help="the descriptor of the supervisor's socket")
     parser.add_argument("--prepare", action="store_true", help="make what is missing and upgrade the database first")
     parser.add_argument("--once", action="store_true", help="become the first worker, instead of forking it")
-    parser.add_argument("--refuse", action="store_true", help="tell the supervisor which settings can't be used")
+    parser.add_argument("--refuse", action="store_true", help="tell the supervisor what can't be used")
     return stopping(lambda: _run(parser.parse_args()))
 
 
@@ -37,20 +39,18 @@ def _run(given: argparse.Namespace) -> int:
     # Garbage collected before a fork leaves gaps in shared pages, which each worker would fill, and so copy.
     gc.disable()
     line = socket.socket(fileno=given.line)
-    try:
+    refuse_on = line if given.refuse else None
+    with _refusing(refuse_on):
         settings = _usable_settings()
-    except SettingsError as error:
-        if not given.refuse:
-            raise
-        line.sendall(refusal(error))
-        return 2
     line.sendall(_plan(settings).line())
-    from guestpass import worker_process  # noqa: PLC0415 - it takes long, and the supervisor is busy meanwhile
+    with _refusing(refuse_on):
+        from guestpass import worker_process  # noqa: PLC0415 - it takes long, and the supervisor is busy meanwhile
 
     if not line.recv(len(GO_ON)):
         return 0
     preparing = _fork_child(lambda: worker_process.prepare(settings)) if given.prepare else None
-    preloaded = worker_process.preload(settings)
+    with _refusing(refuse_on):
+        preloaded = worker_process.preload(settings)
     if preparing is not None and (status := _end_of(preparing)) != 0:
         return status
     gc.freeze()
@@ -75,6 +75,22 @@ def _run(given: argparse.Namespace) -> int:
         if pid > 0:
             line.sendall(b"%d\n" % pid)
     return 0
+
+
+@contextmanager
+def _refusing(line: socket.socket | None) -> Iterator[None]:
+    """Send why the settings or the installed files can't be used, and exit; without a line raise it for `stopping`."""
+    try:
+        try:
+            yield
+        except (ImportError, SyntaxError) as error:
+            # While pip replaces the files, or after it was interrupted.
+            raise Stopped(REFUSED, f"The installed version can't be loaded ({error}): install it again.") from error
+    except (SettingsError, Stopped) as error:
+        if line is None:
+            raise
+        line.sendall(refusal(error))
+        raise SystemExit(REFUSED) from error
 
 
 def _usable_settings() -> Settings:

@@ -1,8 +1,9 @@
 """The protocol between the supervisor and the fork server (`fork_server.py`), and the supervisor's end of it.
 
 The fork server sends a line of JSON: the plan, or why there is none. It waits for GO_ON and sends LOADED when all is
-loaded. From then on a request is one line of JSON with three descriptors: the public and the admin listener, and the
-worker's end of its line to the supervisor. The response is one line: the worker's process id, or an error.
+loaded, or why it can't be. It may be of a newer version than the supervisor, and may end at any moment. From then on a
+request is one line of JSON with three descriptors: the public and the admin listener, and the worker's end of its line
+to the supervisor. The response is one line: the worker's process id, or an error.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
@@ -58,11 +60,14 @@ class Plan:
 
     @classmethod
     def read(cls, line: bytes) -> Plan:
-        """Decode such a line; raises Refused where it is a `refusal`."""
-        answer = json.loads(line)
-        if "refused" in answer:
-            raise Refused(answer["refused"])
-        return cls(**{**answer, "listen": Listen(**answer["listen"]), "admin_listen": Listen(**answer["admin_listen"])})
+        """Decode such a line; raises Refused where it is a `refusal`, or the plan of another version."""
+        try:
+            fields = json.loads(line)
+            for name in ("listen", "admin_listen"):
+                fields[name] = Listen(**fields[name])
+            return cls(**{**fields, "drain": float(fields["drain"])})
+        except (KeyError, TypeError, ValueError):
+            raise _read_refusal(line) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +87,8 @@ class NotStartedError(Exception):
         self.status = status
 
 
-class Refused(Exception):
-    """The present settings can't be used; the text names them and the cause."""
+class Refused(NotStartedError):
+    """The present settings or the installed version can't be used; the text is the cause with its remedy."""
 
 
 class ForkServer:
@@ -104,17 +109,21 @@ class ForkServer:
     async def start(cls, children: Children, *options: str) -> ForkServer:
         """Start one with these options, which `fork_server.py` explains, and wait for its plan.
 
-        Raises NotStartedError, and Refused with the option ``--refuse``.
+        Raises NotStartedError.
         """
-        ours, theirs = socket.socketpair()
+        ours, theirs = socket_pair()
         with theirs:
-            # In its own process group, so that Ctrl-C reaches only the supervisor, which ends the others in order.
-            process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own program; it must be known in the same turn
-                (sys.executable, *_PROGRAM, f"--line={theirs.fileno()}", *options),
-                pass_fds=(theirs.fileno(),),
-                process_group=0,
-                env={name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"},
-            )
+            try:
+                # In its own process group, so that Ctrl-C reaches only the supervisor, which ends the others in order.
+                process = subprocess.Popen(  # noqa: S603, ASYNC220 - our program; it must be known in the same turn
+                    (sys.executable, *_PROGRAM, f"--line={theirs.fileno()}", *options),
+                    pass_fds=(theirs.fileno(),),
+                    process_group=0,
+                    env={name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"},
+                )
+            except OSError as error:
+                ours.close()
+                raise NotStartedError(f"no program can be started: {error}") from error
         # Children waits for it; without this, Popen would warn that nobody did.
         process.returncode = 0
         server = cls(children.add(process.pid), ours)
@@ -128,8 +137,13 @@ class ForkServer:
 
     async def load(self) -> None:
         """Let it prepare and load; raises NotStartedError."""
-        self._line.sendall(GO_ON)
-        await self._read_line()
+        # Where that fails, the process has ended, and reading its answer tells how.
+        with suppress(OSError):
+            self._line.sendall(GO_ON)
+        answer = await self._read_line()
+        if answer != LOADED:
+            self.end()
+            raise _read_refusal(answer)
         self._line.settimeout(_FORK_SECONDS)
 
     async def _read_line(self) -> bytes:
@@ -142,6 +156,9 @@ class ForkServer:
                     if not piece:
                         break
                     line += piece
+        except ConnectionResetError:
+            # It has ended without reading GO_ON.
+            pass
         except TimeoutError:
             self.kill()
         except asyncio.CancelledError:
@@ -190,6 +207,23 @@ class ForkServer:
 def refusal(error: Exception) -> bytes:
     """Encode why there is no plan, as a line of JSON."""
     return json.dumps({"refused": str(error)}).encode() + b"\n"
+
+
+def _read_refusal(line: bytes) -> Refused:
+    """Decode a `refusal`; any other line is one of another version."""
+    with suppress(KeyError, TypeError, ValueError):
+        cause = json.loads(line)["refused"]
+        if isinstance(cause, str):
+            return Refused(cause)
+    return Refused("The installed version is another one and needs a restart: systemctl restart guestpass.")
+
+
+def socket_pair() -> tuple[socket.socket, socket.socket]:
+    """Create two connected sockets; raises NotStartedError."""
+    try:
+        return socket.socketpair()
+    except OSError as error:
+        raise NotStartedError(f"no connection to it can be made: {error}") from error
 
 
 def read_order(line: socket.socket) -> tuple[Order, list[int]] | None:

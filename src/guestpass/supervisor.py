@@ -20,7 +20,7 @@ from guestpass import telemetry
 from guestpass.app.installation_findings import admin_beside_visitors
 from guestpass.app.public_urls import PublicUrls
 from guestpass.children import Child, Children, adopt_orphans
-from guestpass.forking import READY, RETIRE, ForkServer, NotStartedError, Order, Plan, Refused, ending
+from guestpass.forking import READY, RETIRE, ForkServer, NotStartedError, Order, Plan, Refused, ending, socket_pair
 from guestpass.listeners import ListenerUnusable, sharing
 
 FORKS: Final = sys.platform == "linux"
@@ -261,6 +261,7 @@ class Supervisor:
             try:
                 new = await self._start_fork_server("--prepare", "--refuse")
                 self._take_plan(new)
+                await new.load()
             except Refused as error:
                 self._log.error("reload_refused", cause=str(error), effect="the workers go on as they are")
                 continue
@@ -282,13 +283,8 @@ class Supervisor:
         self._plan, self._drain_seconds = plan, plan.drain
 
     async def _replace_all(self, new: ForkServer, tasks: asyncio.TaskGroup) -> bool:
-        """Replace all workers with those of a new fork server; return False where one failed."""
+        """Replace all workers with those of a new fork server that has loaded; return False where one failed."""
         first, *others = self._slots
-        try:
-            await new.load()
-        except NotStartedError as error:
-            self._log_not_replaced(first, error)
-            return False
         if not await self._replace(first, new, tasks):
             new.end()
             return False
@@ -318,13 +314,17 @@ class Supervisor:
 
     def _log_not_replaced(self, slot: _Slot, error: NotStartedError) -> None:
         self._log.error(
-            "worker_not_replaced", worker=slot.number, ended=str(error), effect="the workers that serve go on"
+            "worker_not_replaced",
+            worker=slot.number,
+            ended=str(error),
+            effect="the workers that serve go on",
+            remedy="mend what it, or the lines before, name as the cause, and reload again",
         )
 
     async def _start(self, slot: _Slot, fork_server: ForkServer) -> _Worker:
         """Start a worker and wait until it is ready; raises NotStartedError."""
         order = Order(slot=slot.number, workers=len(self._slots), folder=self._folder)
-        ours, theirs = socket.socketpair()
+        ours, theirs = socket_pair()
         try:
             with theirs:
                 sockets = (slot.public, slot.admin, theirs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -70,3 +71,9 @@ def work(
     )
     with installation():
         return serve.work(settings, slot, preloaded, line)
+
+
+if __name__ == "__main__":
+    # A supervisor of a version that does not fork (docs/decisions/0039) runs this module at SIGHUP. Where that fails,
+    # its workers go on.
+    sys.exit("guestpass: this version needs a restart instead of a reload: systemctl restart guestpass")
