@@ -9,8 +9,6 @@ COMPILED_TESTS := tests/unit/wire tests/unit/gateway tests/unit/odoo tests/gatew
   tests/hostile/test_responses.py tests/hostile/fuzz tests/odoo/test_sign_in.py \
   --ignore tests/unit/odoo/signed_in/test_session_filter.py --ignore tests/unit/gateway/test_context.py
 
-# More than there are cores, since many tests wait for what a server or a browser does.
-TESTERS ?= $(shell echo $$(( $$(nproc) + 1 )))
 # A fresh checkout would be compiled anew by each of the hundreds of processes that tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -42,7 +40,7 @@ quick: check
 # servers of every folder at once and leaves the browsers, few tests and long ones, to one worker at the end.
 test: check coverage
 	@$(BIN)/python tests/install_applications.py
-	@$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder --durations 30 --ignore tests/unit
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations 30 --ignore tests/unit
 
 coverage: $(VENV)/dev.stamp
 	@mkdir -p build
