@@ -98,6 +98,7 @@ class ForkServer:
         self.process = process
         self.plan: Plan
         self._line = line
+        self._received = b""
         self._answers = True
 
     @property
@@ -148,14 +149,13 @@ class ForkServer:
 
     async def _read_line(self) -> bytes:
         """Receive a line; where none comes, end the process and raise NotStartedError."""
-        line = b""
         try:
             async with asyncio.timeout(_LOAD_SECONDS):
-                while not line.endswith(b"\n"):
+                while b"\n" not in self._received:
                     piece = await asyncio.get_running_loop().sock_recv(self._line, _LONGEST_LINE)
                     if not piece:
                         break
-                    line += piece
+                    self._received += piece
         except ConnectionResetError:
             # It has ended without reading GO_ON.
             pass
@@ -164,11 +164,12 @@ class ForkServer:
         except asyncio.CancelledError:
             self.end()
             raise
-        if not line.endswith(b"\n"):
+        line, end, self._received = self._received.partition(b"\n")
+        if not end:
             self._line.close()
             status = await self.process.wait()
             raise NotStartedError(ending(status), status)
-        return line
+        return line + end
 
     def fork(self, children: Children, order: Order, descriptors: Sequence[int]) -> Child:
         """Fork a worker with these descriptors; raises NotStartedError.
