@@ -27,7 +27,7 @@ async def visitor(face: Face) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @pytest.fixture
-async def browser(face: Face) -> AsyncIterator[httpx2.AsyncClient]:
+async def page_client(face: Face) -> AsyncIterator[httpx2.AsyncClient]:
     async with face.browser() as client:
         yield client
 
@@ -97,11 +97,11 @@ async def test_a_wrong_password_does_not_and_is_remembered(
     ]
 
 
-async def test_a_browser_is_shown_the_form_again(browser: httpx2.AsyncClient, link: dict[str, Any]) -> None:
+async def test_a_browser_is_shown_the_form_again(page_client: httpx2.AsyncClient, link: dict[str, Any]) -> None:
     path = f"/share/{link['token']}/login"
 
-    wrong = await browser.post(path, data={"password": "wrong horse"})
-    missing = await browser.post(path, data={"username": "x"})
+    wrong = await page_client.post(path, data={"password": "wrong horse"})
+    missing = await page_client.post(path, data={"username": "x"})
 
     assert (wrong.status_code, missing.status_code) == (401, 422)
     for answer in (wrong, missing):
@@ -169,12 +169,12 @@ async def test_an_unknown_link_is_not_found(visitor: httpx2.AsyncClient, token: 
 
 
 async def test_a_well_formed_token_that_was_never_given_is_not_found(
-    visitor: httpx2.AsyncClient, browser: httpx2.AsyncClient, owner: httpx2.AsyncClient, link: dict[str, Any]
+    visitor: httpx2.AsyncClient, page_client: httpx2.AsyncClient, owner: httpx2.AsyncClient, link: dict[str, Any]
 ) -> None:
     await owner.delete(f"{SHARES}/{link['id']}/permanent")
 
     answer = await visitor.post(f"/share/{link['token']}/login", json={"password": PASSWORD})
-    page = await browser.post(f"/share/{link['token']}/login", data={"password": PASSWORD})
+    page = await page_client.post(f"/share/{link['token']}/login", data={"password": PASSWORD})
 
     assert (answer.status_code, page.status_code) == (404, 404)
     assert answer.json()["code"] == "unknown_link"
@@ -204,9 +204,9 @@ async def test_a_link_without_a_password_opens_with_any(visitor: httpx2.AsyncCli
 
 
 async def test_whoever_opens_the_login_by_hand_comes_back_to_the_link(
-    browser: httpx2.AsyncClient, link: dict[str, Any]
+    page_client: httpx2.AsyncClient, link: dict[str, Any]
 ) -> None:
-    back = await browser.get(f"/share/{link['token']}/login")
+    back = await page_client.get(f"/share/{link['token']}/login")
 
     assert (back.status_code, back.headers["location"]) == (303, f"/share/{link['token']}")
     assert "set-cookie" not in back.headers
