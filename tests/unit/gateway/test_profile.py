@@ -75,7 +75,7 @@ def test_an_environment_that_was_changed_gets_another_profile() -> None:
 
 def test_profiles_of_environments_long_gone_are_dropped() -> None:
     profiles, _, odoo, _ = _profiles()
-    environments = [make_environment(kind=Kind.ODOO, revision=number) for number in range(5000)]
+    environments = [make_environment(kind=Kind.ODOO, revision=number) for number in range(15_000)]
     for environment in environments:
         profiles.of(environment)
     profiles.of(environments[-1])
