@@ -310,7 +310,7 @@ def _is_by_a_page(head: RequestHead) -> bool:
 
 
 def _landing(known: LinkEntry, query: bytes) -> bytes:
-    """Where who opens the link goes: where its owner wants him, else to the root with the query that he brought."""
+    """Where a visitor goes who opens the link: its start path, else the root with the query that they brought."""
     start = known.link.start_path
     return start.encode() if start is not None else b"/" + query
 

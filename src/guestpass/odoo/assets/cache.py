@@ -45,7 +45,7 @@ from guestpass.telemetry import Faults
 from guestpass.wire.heads import RequestHead, ResponseHead
 
 PATIENCE: Final = 5.0
-"""Seconds that a visitor waits for a fetch of ours before he asks for himself."""
+"""Seconds that a visitor waits for a fetch of ours before their own request goes to Odoo."""
 
 RECHECK: Final = 60.0
 """Seconds after which an asset is compared with Odoo's before it is served again."""
@@ -401,7 +401,7 @@ class AssetCache:
     # Compressed forms
 
     def _lacks(self, asset: Asset, acceptance: Acceptance) -> Encoding | None:
-        """The coding in which a visitor's form should be made while he waits."""
+        """The coding in which a visitor's form should be made while they wait."""
         favourites = acceptance.favourites
         if not asset.is_compressible or not favourites or asset.has_form_in(favourites):
             return None

@@ -1,6 +1,6 @@
 """Hold bytes for the slower side: a little in memory, the rest in an unlinked file, all within quotas.
 
-An Odoo worker serves one request at a time, so it must neither wait for a visitor's upload nor for his download.
+An Odoo worker serves one request at a time, so it must wait neither for a visitor's upload nor for their download.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ IN_MEMORY: Final = 1024 * 1024
 _PIECE: Final = 256 * 1024
 _CONGESTED: Final = 4 * 1024 * 1024
 Holder = tuple[str, str, str]
-"""For whom bytes are held: the visitor in his pass, the id of the link that he came through, and his address."""
+"""For whom bytes are held: the visitor in their pass, the id of the link they came through, and their address."""
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 

@@ -151,7 +151,7 @@ class Acceptance:
             weight = weights.get(encoding.value)
             if weight is None:
                 weight = others or 0
-            # Someone who writes that he likes the plain form better than a coding means it.
+            # A client that prefers the plain form to a coding means it.
             if weight > 0 and weight >= (plain or 0):
                 found.append((weight, encoding))
         found.sort(key=lambda pair: -pair[0])

@@ -140,7 +140,7 @@ def translate_referer(value: bytes, visitor_origin: bytes, fixed_origin: bytes) 
 
 
 def location_for_visitor(value: bytes, fixed: FixedName, visitor_origin: bytes, upstream_url: bytes) -> bytes:
-    """The Location for a visitor: on his own origin where it points at Odoo, else as it came.
+    """The Location for a visitor: on their own origin where it points at Odoo, else as it came.
 
     Odoo may call itself by the fixed name or by the address where we reach it, in either scheme, with the scheme's
     port or without. The result is absolute: a path that begins with ``//`` would, alone, lead to another host.

@@ -14,7 +14,7 @@ _ID = re.compile(rb"[A-Za-z0-9_-]{20,200}")
 
 
 def with_session(cookie: bytes, id: bytes | None) -> bytes:
-    """A visitor's Cookie field with our session in it and none of his: of two with one name, Odoo takes the first."""
+    """A visitor's Cookie field with our session and none of their own: of two with one name Odoo takes the first."""
     # Some readers of cookies trim more than blanks around a name, so nothing that could be read as one is passed on.
     kept = [pair for pair in cookie.split(b"; ") if NAME not in pair.partition(b"=")[0].lower()] if cookie else []
     if id is not None:

@@ -57,7 +57,7 @@ _rule_again = lru_cache(maxsize=1024)(_rule)
 def target_to_read(target: bytes) -> bytes:
     """The target for Odoo of a request that reads: without the access token that its portal puts into its own links.
 
-    A customer who opens an order with one is noted in the order's chatter; his rights let him see it without.
+    A customer who opens an order with one is noted in the order's chatter; their rights let them see it without.
     """
     path, question, query = target.partition(b"?")
     pairs = query.split(b"&")
