@@ -23,6 +23,56 @@ from guestpass.wire.pool import Holder
 from guestpass.wire.roles import Live
 
 
+class Reply:
+    """What a notice says that answers a request, and what becomes of the connection.
+
+    `token` and `query` are for the forms of its page. `extra` are further field lines. `link` is the one that it is
+    about; with `turns_away` its owner sees that a person did not get in. `retry_after` are the seconds until they may.
+    `close` ends the connection, `read` says that the request's body has been read.
+    """
+
+    __slots__ = (
+        "close",
+        "detail",
+        "extra",
+        "link",
+        "query",
+        "read",
+        "reason",
+        "request_id",
+        "retry_after",
+        "token",
+        "turns_away",
+    )
+
+    def __init__(
+        self,
+        reason: Reason,
+        *,
+        token: str | None = None,
+        query: str = "",
+        detail: str | None = None,
+        request_id: str | None = None,
+        close: bool = False,
+        read: bool = False,
+        extra: Iterable[bytes] = (),
+        link: LinkEntry | None = None,
+        turns_away: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        self.reason = reason
+        self.token = token
+        self.query = query
+        self.detail = detail
+        self.request_id = request_id
+        self.close = close
+        self.read = read
+        self.extra = extra
+        self.link = link
+        self.turns_away = turns_away
+        self.retry_after = retry_after
+
+
 class Decider(Protocol):
     """Who decides about requests, and tells their clients."""
 
@@ -38,23 +88,8 @@ class Decider(Protocol):
         """Refuse one request too many; `wait` are the seconds until there may be another."""
         ...
 
-    def reply(
-        self,
-        request: ClientRequest,
-        reason: Reason,
-        *,
-        token: str | None = None,
-        query: str = "",
-        detail: str | None = None,
-        request_id: str | None = None,
-        close: bool = False,
-        read: bool = False,
-        extra: Iterable[bytes] = (),
-        link: LinkEntry | None = None,
-        turns_away: bool = False,
-        retry_after: float | None = None,
-    ) -> None:
-        """Answer with a notice; the parameters are those of `Responder.reply`."""
+    def reply(self, request: ClientRequest, reply: Reply) -> None:
+        """Answer with a notice."""
         ...
 
     def upstream_failed(
@@ -101,7 +136,7 @@ class ClientRequest:
 
     def refuse(self, reason: str, detail: str | None, *, close: bool, read: bool, request_id: str | None) -> None:
         """Answer that the request turned out to be wrong."""
-        self.decider.reply(self, Reason(reason), detail=detail, request_id=request_id, close=close, read=read)
+        self.decider.reply(self, Reply(Reason(reason), detail=detail, request_id=request_id, close=close, read=read))
 
     def upstream_failed(self, reason: str, upstream: str, cause: str, *, close: bool) -> None:
         """Answer that our application failed."""
@@ -195,21 +230,9 @@ class AdmittedRequest:
         else:
             self.client.abort()
 
-    def reply(
-        self,
-        reason: Reason,
-        *,
-        detail: str | None = None,
-        close: bool = False,
-        extra: Iterable[bytes] = (),
-        link: LinkEntry | None = None,
-        turns_away: bool = False,
-    ) -> None:
-        """Answer with a notice; the parameters are those of `Responder.reply`."""
-        request = self.request
-        request.decider.reply(
-            request, reason, detail=detail, close=close, extra=extra, link=link, turns_away=turns_away
-        )
+    def reply(self, reply: Reply) -> None:
+        """Answer with a notice."""
+        self.request.decider.reply(self.request, reply)
 
     # What the connection and the exchange ask
 

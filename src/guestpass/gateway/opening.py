@@ -14,7 +14,7 @@ from guestpass.app.ports import SlotResult
 from guestpass.app.visitor_slots import TooManyNewcomers
 from guestpass.domain.reasons import Reason
 from guestpass.domain.visitor_pass import PREVIEW_SECONDS, PROMISE_SECONDS, VisitorPass
-from guestpass.gateway.context import AdmittedRequest, ClientRequest
+from guestpass.gateway.context import AdmittedRequest, ClientRequest, Reply
 from guestpass.gateway.cookies import CookieJar, expirations, expired
 from guestpass.gateway.decisions import Answer, Arrive, HandOver, Redirect, RequestFacts, TakeSlot
 from guestpass.gateway.hosts import HostKind, RequestedHost
@@ -155,7 +155,8 @@ class LinkOpening:
             # Used before: whoever follows it again is a visitor like any other.
             self._send_on(request, Redirect(303, facts.head.path))
         elif slot is SlotResult.FULL:
-            decider.reply(request, Reason.LINK_FULL, token=facts.route.token, link=entry, turns_away=True)
+            full = Reply(Reason.LINK_FULL, token=facts.route.token, link=entry, turns_away=True)
+            decider.reply(request, full)
         else:
             # Its version, or the visit, ended a moment ago.
             decider.refuse(request, Answer(Reason.UNAVAILABLE, entry))

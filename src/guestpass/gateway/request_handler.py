@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -13,7 +13,7 @@ from guestpass.app.notices import NoticeRenderer
 from guestpass.domain.reasons import Reason
 from guestpass.domain.visitor_pass import PREVIEW_SECONDS, TICKET_SECONDS, EntryTicket, VisitorPass
 from guestpass.gateway.bots import is_bot
-from guestpass.gateway.context import ClientRequest, ForwardedRequest
+from guestpass.gateway.context import ClientRequest, ForwardedRequest, Reply
 from guestpass.gateway.cookies import EnvironmentCookies
 from guestpass.gateway.credentials import Credentials, without_credentials
 from guestpass.gateway.decisions import (
@@ -175,7 +175,7 @@ class RequestHandler:
                 self._limits.give_back_guess(facts.address)
             request_id = self._fault_log.of_database(error)
             if client.is_open:
-                self.reply(request, Reason.UNAVAILABLE, request_id=request_id)
+                self.reply(request, Reply(Reason.UNAVAILABLE, request_id=request_id))
             return
         if client.is_open:
             self._refresh(request)
@@ -334,8 +334,7 @@ class RequestHandler:
         request_id = self._fault_log.next_request_id()
         link = entry.link.id if entry is not None else None
         self._fault_log.of_client(reason.value, facts.address, request_id=request_id, link=link)
-        self.reply(
-            request,
+        reply = Reply(
             reason,
             request_id=request_id,
             link=entry,
@@ -343,14 +342,14 @@ class RequestHandler:
             retry_after=wait,
             close=self._ends_by_refusal(request.client),
         )
+        self.reply(request, reply)
 
     # What is answered here
 
     def refuse(self, request: ClientRequest, answer: Answer) -> None:
         """Answer with a refusal."""
         entry, facts, reason = answer.link, request.facts, answer.reason
-        self.reply(
-            request,
+        reply = Reply(
             reason,
             token=facts.route.token,
             query=facts.head.query.decode("latin-1"),
@@ -360,39 +359,11 @@ class RequestHandler:
             turns_away=_turns_away(facts, reason),
             close=facts.own_link is None and reason not in _NO_REFUSALS and self._ends_by_refusal(request.client),
         )
+        self.reply(request, reply)
 
-    def reply(
-        self,
-        request: ClientRequest,
-        reason: Reason,
-        *,
-        token: str | None = None,
-        query: str = "",
-        detail: str | None = None,
-        request_id: str | None = None,
-        close: bool = False,
-        read: bool = False,
-        extra: Iterable[bytes] = (),
-        link: LinkEntry | None = None,
-        turns_away: bool = False,
-        retry_after: float | None = None,
-    ) -> None:
-        """Answer with a notice; the parameters are those of `Responder.reply`."""
-        self._responder.reply(
-            request,
-            self._notices_for(request),
-            reason,
-            token=token,
-            query=query,
-            detail=detail,
-            request_id=request_id,
-            close=close,
-            read=read,
-            extra=extra,
-            link=link,
-            turns_away=turns_away,
-            retry_after=retry_after,
-        )
+    def reply(self, request: ClientRequest, reply: Reply) -> None:
+        """Answer with a notice."""
+        self._responder.reply(request, self._notices_for(request), reply)
 
     def _notices_for(self, request: ClientRequest) -> NoticeRenderer:
         """How the client is told things: a visitor of an environment as its application would tell them."""
@@ -433,7 +404,7 @@ class RequestHandler:
             client.abort()
         else:
             seen = request.facts.navigates
-            self.reply(request, reason, request_id=request_id, close=close, link=link, turns_away=seen)
+            self.reply(request, Reply(reason, request_id=request_id, close=close, link=link, turns_away=seen))
 
     def refuse_head(
         self,
@@ -484,7 +455,7 @@ class RequestHandler:
         limit = profile.announced_limit
         if limit is not None and head.content_length is not None and head.content_length > limit:
             detail = f"The body is larger than {limit} bytes."
-            self.reply(request, Reason.BODY_TOO_LARGE, detail=detail, close=True)
+            self.reply(request, Reply(Reason.BODY_TOO_LARGE, detail=detail, close=True))
             return
         own = facts.own_pass
         holds_pass = False
@@ -529,7 +500,7 @@ class RequestHandler:
         limit = _LOGIN_BODY_LIMIT if is_login else _APPLICATION_BODY_LIMIT
         if head.content_length is not None and head.content_length > limit:
             detail = f"The body is larger than {limit} bytes."
-            self.reply(request, Reason.BODY_TOO_LARGE, detail=detail, close=True)
+            self.reply(request, Reply(Reason.BODY_TOO_LARGE, detail=detail, close=True))
             return
         shared, navigates = facts.shared_link, facts.navigates
         response = _APPLICATION_RESPONSE

@@ -9,7 +9,7 @@ from guestpass.app.link_cache import LinkCache, LinkEntry
 from guestpass.app.notices import Notice, NoticeRenderer
 from guestpass.app.visits import VisitLog
 from guestpass.domain.reasons import Reason, ended_at
-from guestpass.gateway.context import ClientRequest
+from guestpass.gateway.context import ClientRequest, Reply
 from guestpass.gateway.decisions import wants_page
 from guestpass.gateway.fault_log import FaultLog
 from guestpass.gateway.peers import TrustedProxies
@@ -40,32 +40,11 @@ class Responder:
         self._fault_log = fault_log
         self._time = time
 
-    def reply(
-        self,
-        request: ClientRequest,
-        notices: NoticeRenderer,
-        reason: Reason,
-        *,
-        token: str | None = None,
-        query: str = "",
-        detail: str | None = None,
-        request_id: str | None = None,
-        close: bool = False,
-        read: bool = False,
-        extra: Iterable[bytes] = (),
-        link: LinkEntry | None = None,
-        turns_away: bool = False,
-        retry_after: float | None = None,
-    ) -> None:
-        """Answer with a notice that `notices` renders; `extra` are further field lines.
-
-        `link` is the one that this is about. With `turns_away` its owner sees that a person did not get in.
-        `retry_after` are the seconds until they may. `close` ends the connection, `read` says that the request's body
-        has been read.
-        """
-        head = request.facts.head
-        request_id = request_id or self._fault_log.next_request_id()
-        if link is not None and turns_away:
+    def reply(self, request: ClientRequest, notices: NoticeRenderer, reply: Reply) -> None:
+        """Answer with a notice that `notices` renders."""
+        head, link, reason = request.facts.head, reply.link, reply.reason
+        request_id = reply.request_id or self._fault_log.next_request_id()
+        if link is not None and reply.turns_away:
             self._turned_away(request, link, reason, request_id)
         notice = Notice(
             reason=reason,
@@ -73,15 +52,17 @@ class Responder:
             request_id=request_id,
             ended_at=ended_at(link.link, reason) if link is not None else None,
             branding=self._link_cache.branding(link) if link is not None else None,
-            token=token,
-            query=query,
-            detail=detail,
+            token=reply.token,
+            query=reply.query,
+            detail=reply.detail,
             languages=head.languages,
             repeatable=head.method == b"GET",
-            retry_after=retry_after,
+            retry_after=reply.retry_after,
         )
         rendered = notices.render(notice)
-        request.client.answer(rendered.status, rendered.fields, rendered.body, extra=extra, close=close, read=read)
+        request.client.answer(
+            rendered.status, rendered.fields, rendered.body, extra=reply.extra, close=reply.close, read=reply.read
+        )
 
     def refuse_head(
         self,

@@ -10,7 +10,7 @@ from guestpass.domain.blocked_paths import Ruling, judge
 from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.link import Access
 from guestpass.domain.reasons import Reason
-from guestpass.gateway.context import ForwardedRequest
+from guestpass.gateway.context import ForwardedRequest, Reply
 from guestpass.gateway.decisions import Answer, Forward, wants_page
 from guestpass.gateway.profile import Profile
 from guestpass.gateway.upstream_table import EnvironmentUpstreams, UpstreamTable
@@ -100,7 +100,7 @@ class OdooProfile:
         """Refuse a body that is announced to be too large, as whoever sends it understands it."""
         head = request.head
         if calls_odoo(head) or wants_page(head):
-            request.reply(Reason.BODY_TOO_LARGE, detail=f"The body is larger than {limit} bytes.", close=True)
+            request.reply(Reply(Reason.BODY_TOO_LARGE, detail=f"The body is larger than {limit} bytes.", close=True))
         else:
             rendered = upload_too_large(limit, head.languages)
             request.client.answer(rendered.status, rendered.fields, rendered.body, close=True)
@@ -134,7 +134,7 @@ class OdooProfile:
 
     @staticmethod
     def _turn_away(request: ForwardedRequest, reason: Reason, detail: str | None = None) -> None:
-        request.reply(reason, detail=detail, link=request.entry, turns_away=request.facts.navigates)
+        request.reply(Reply(reason, detail=detail, link=request.entry, turns_away=request.facts.navigates))
 
 
 class OdooProfiles:

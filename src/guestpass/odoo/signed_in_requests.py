@@ -5,7 +5,7 @@ from __future__ import annotations
 from guestpass.app.visitor_sessions import NoSession, VisitorSession
 from guestpass.domain.reasons import Reason
 from guestpass.domain.visitor_pass import VisitorPass
-from guestpass.gateway.context import ForwardedRequest
+from guestpass.gateway.context import ForwardedRequest, Reply
 from guestpass.gateway.cookies import expired
 from guestpass.odoo.destination import OdooDestination
 from guestpass.odoo.services import OdooServices
@@ -68,11 +68,11 @@ class SignedInRequests:
             await self._sessions.end(entry, visitor)
         except Exception:
             if client.is_open:
-                request.reply(Reason.UNAVAILABLE, link=entry)
+                request.reply(Reply(Reason.UNAVAILABLE, link=entry))
             raise
         finally:
             entry.cut(visitor)
         if client.is_open:
             name = pass_name(secure=self._services.secure).encode()
             gone = b"Set-Cookie: %b\r\n" % expired(name, secure=self._services.secure)
-            request.reply(Reason.VISIT_ENDED, extra=(gone,), link=entry)
+            request.reply(Reply(Reason.VISIT_ENDED, extra=(gone,), link=entry))
