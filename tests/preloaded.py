@@ -23,8 +23,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,8 +32,15 @@ from typing import NoReturn
 
 _LARGEST_REQUEST = 1_000_000
 _DESCRIPTORS = 4
+_STDERR = 2
 # The programs that can be run, by the module whose ``main`` each is.
-_PROGRAMS = {"guestpass": "guestpass.cli.main", "alone": "tests.alone", "odoo": "tests.doubles.odoo.__main__"}
+_PROGRAMS = {
+    "guestpass": "guestpass.cli.main",
+    "alone": "tests.alone",
+    "odoo": "tests.doubles.odoo.__main__",
+    "racer": "tests.storage.racing",
+    "committer": "tests.storage.other_process",
+}
 # What commands import when they need it, beside what is in `guestpass` itself.
 _IMPORTED_LATE = ("alembic.command", "alembic.script", "brotli", "psycopg", "segno", "truststore")
 
@@ -123,6 +130,20 @@ def start_server(program: str, environ: Mapping[str, str], log: int) -> Server:
     """Start a program without arguments that reads nothing and writes to the descriptor `log`."""
     with Path(os.devnull).open("rb") as nothing:
         return Server(start([], environ, nothing.fileno(), log, log, program))
+
+
+@asynccontextmanager
+async def talking_to(program: str, *arguments: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Start a program that answers lines with lines: its output and input. It ends once nothing more can come."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = start(arguments, os.environ, theirs.fileno(), theirs.fileno(), _STDERR, program)
+    output, input = await asyncio.open_connection(sock=ours)
+    try:
+        yield output, input
+    finally:
+        input.close()
+        assert await asyncio.to_thread(process.wait, 30) == 0
 
 
 def run(

@@ -22,5 +22,7 @@ async def commit_for_each_line(url: str) -> None:
         await database.close()
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Commit to the database that the argument names until there are no more lines."""
     asyncio.run(commit_for_each_line(sys.argv[1]))
+    return 0

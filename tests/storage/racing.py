@@ -11,9 +11,9 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
+from tests import preloaded
 from tests.storage.samples import KEY, LINK_ID, NOON, make_environment, make_session
 
 from guestpass.app.counters import Exhausted, Limit, charge
@@ -26,26 +26,16 @@ from guestpass.system import SystemClock
 async def race(url: str, what: str, *, processes: int = 2, tries: int = 15) -> list[Any]:
     """What each of `tries` tries in each of so many processes brought, in no order."""
     async with AsyncExitStack() as stack:
-        racers = []
-        for number in range(processes):
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", "tests.storage.racing", url, what, str(number), str(tries)),
-                cwd=Path(__file__).parents[2],
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-            )
-            assert process.stdin is not None
-            assert process.stdout is not None
-            stack.push_async_callback(process.wait)
-            stack.callback(process.stdin.close)
-            racers.append((process.stdin, process.stdout))
+        racers = [
+            await stack.enter_async_context(preloaded.talking_to("racer", url, what, str(number), str(tries)))
+            for number in range(processes)
+        ]
         async with asyncio.timeout(60):
-            for _, said in racers:
+            for said, _ in racers:
                 assert await said.readline() == b"ready\n"
-            for to, _ in racers:
+            for _, to in racers:
                 to.write(b"go\n")
-            return [result for _, said in racers for result in json.loads(await said.readline())]
+            return [result for said, _ in racers for result in json.loads(await said.readline())]
 
 
 async def claim(database: Database, own: str) -> str | None:
@@ -172,5 +162,7 @@ async def _try(what: Callable[[Database, str], Awaitable[object]], database: Dat
     return await what(database, own)
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Take part as the arguments say: the database, what to do, the process's number, and how many tries."""
     asyncio.run(take_part(*sys.argv[1:]))
+    return 0

@@ -3,16 +3,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import statistics
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, text
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
+from tests import preloaded
 from tests.storage.following import Worker, append, is_blind, running
 from tests.storage.samples import SetClock
 from tests.storage.waiting import until
@@ -32,26 +31,13 @@ def _connections_that_were_being_made_are_closed(database_url: str) -> Iterator[
 @asynccontextmanager
 async def other_process(url: str) -> AsyncIterator[Callable[[str], asyncio.Future[float]]]:
     """Gives a call that commits a change of this id over there, and returns the moment after the commit."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "tests.storage.other_process", url),
-        cwd=Path(__file__).parents[2],
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    to, answers = process.stdin, process.stdout
+    async with preloaded.talking_to("committer", url) as (answers, to):
 
-    async def commit(id: str) -> float:
-        to.write(f"{id}\n".encode())
-        return float(await asyncio.wait_for(answers.readline(), 30))
+        async def commit(id: str) -> float:
+            to.write(f"{id}\n".encode())
+            return float(await asyncio.wait_for(answers.readline(), 30))
 
-    try:
         yield commit  # type: ignore[misc]
-    finally:
-        to.close()
-        assert await asyncio.wait_for(process.wait(), 30) == 0
 
 
 async def test_a_commit_of_another_process_is_heard_within_50_ms_at_the_median(
