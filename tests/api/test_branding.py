@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from PIL import Image
 from tests.api.face import Face
+from tests.storage.samples import changes_after
 
 from guestpass.app.ports import ChangeKind
 from guestpass.domain.access import Scope
@@ -112,7 +113,7 @@ async def test_gateways_are_told(face: Face, owner: httpx2.AsyncClient) -> None:
     await owner.delete(URL)  # Nothing changed by this one.
 
     async with face.database() as database, database.reading() as work:
-        changes = await work.changes.after(0)
+        changes = await changes_after(work)
     assert [(change.kind, change.id) for change in changes if change.kind is ChangeKind.BRANDING] == [
         (ChangeKind.BRANDING, "default")
     ] * 2

@@ -13,6 +13,7 @@ import pytest_asyncio
 from tests.dashboard.form import fields_of
 from tests.dashboard.in_process import Dashboard, dashboard
 from tests.dashboard.owner import words
+from tests.storage.samples import history_of
 
 from guestpass.app.accounts import SignInCredentials
 from guestpass.app.environments import EnvironmentChange, NewEnvironment
@@ -83,7 +84,7 @@ class Shop:
             return (
                 await work.environments.all(self.who.org),
                 await work.links.get(self.link.id),
-                await work.visits.events(self.link.id),
+                await history_of(work, self.link.id),
                 await work.brandings.get(self.who.org),
                 await work.changes.last(),
             )

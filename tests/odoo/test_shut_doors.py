@@ -14,37 +14,12 @@ import pytest_asyncio
 from tests.doubles.odoo.handle import Odoo, running_odoo
 from tests.gateway.raw_client import Answer
 from tests.installation import Installation
+from tests.odoo.blocked_paths import BLOCKED_PATHS, WHOLE_DATABASES
 from tests.odoo.burglar import Burglar, Way
 from tests.odoo.visitor import opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-DOORS = [
-    "/web/database",
-    "/web/database/manager",
-    "/web/database/selector",
-    "/web/database/list",
-    "/web/database/create",
-    "/web/database/duplicate",
-    "/web/database/drop",
-    "/web/database/backup",
-    "/web/database/restore",
-    "/web/database/change_password",
-    "/xmlrpc/db",
-    "/xmlrpc/common",
-    "/xmlrpc/object",
-    "/xmlrpc/2/db",
-    "/xmlrpc/2/common",
-    "/xmlrpc/2/object",
-    "/jsonrpc",
-    "/json/1/res.partner",
-    "/json/2/res.partner/search_read",
-    "/web/session/authenticate",
-    "/base_import_module/login_upload",
-    "/web/become",
-    "/web/tests",
-    "/web/tests/mobile",
-]
 Spelling = Callable[[str], str]
 
 
@@ -201,7 +176,7 @@ def _is_a_refusal(answer: Answer) -> bool:
     )
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("door", BLOCKED_PATHS)
 async def test_a_door_is_shut_in_every_spelling(burglar: Burglar, door: str) -> None:
     odoo = burglar.visitor.odoo
     odoo.forget()
@@ -217,7 +192,7 @@ async def test_a_door_is_shut_in_every_spelling(burglar: Burglar, door: str) -> 
     assert {seen["status"] for seen in heard} <= {200, 404, 405}
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("door", BLOCKED_PATHS)
 async def test_each_letter_may_be_escaped(burglar: Burglar, door: str) -> None:
     burglar.visitor.odoo.forget()
     for i, letter in enumerate(door):
@@ -227,7 +202,7 @@ async def test_each_letter_may_be_escaped(burglar: Burglar, door: str) -> None:
     assert burglar.visitor.odoo.requests() == []
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("door", BLOCKED_PATHS)
 async def test_no_field_and_no_old_protocol_opens_one(burglar: Burglar, door: str) -> None:
     odoo = burglar.visitor.odoo
     odoo.forget()
@@ -283,7 +258,6 @@ async def test_what_only_looks_like_a_door_is_passed_on_as_it_was_written(
 
 
 CAN_BE_OPENED = ["/xmlrpc", "/xmlrpc/2", "/jsonrpc", "/json", "/web/session/authenticate", "/web/tests"]
-WHOLE_DATABASES = [door for door in DOORS if door.startswith("/web/database") or door.endswith("/db")]
 LISTING = '{"jsonrpc":"2.0","id":1,"method":"call","params":{"service":"db","method":"list","args":[]}}'
 COMMON = LISTING.replace('"db"', '"common"').replace('"list"', '"version"')
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from tests.postgres.databases import Databases
 from tests.postgres.wire import wire_to
 from tests.storage.following import append
-from tests.storage.samples import LINK_ID, NOON, SetClock, keep, make_environment, make_link
+from tests.storage.samples import LINK_ID, NOON, SetClock, changes_after, history_of, keep, make_environment, make_link
 
 from guestpass.domain.link import EventKind, LinkEvent
 from guestpass.storage.database import Database
@@ -45,8 +45,8 @@ async def test_a_writer_that_is_cut_off_among_many_rows_lets_others_write_soon(
             assert await writing
         await cut_off.close()
     async with other.reading() as work:
-        assert await work.visits.events(LINK_ID) == []
-        assert [change.id for change in await work.changes.after(0)] == ["afterwards"]
+        assert await history_of(work, LINK_ID) == []
+        assert [change.id for change in await changes_after(work)] == ["afterwards"]
     await other.close()
 
 

@@ -8,11 +8,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from guestpass.app.ports import Clock, OdooSession, Store
+from guestpass.app.ports import Change, Clock, OdooSession, Store, UnitOfWork
 from guestpass.app.visits import VisitLog
 from guestpass.domain.account import Account
 from guestpass.domain.environment import BusPlace, Environment, EnvironmentKey, Kind
-from guestpass.domain.link import ShareLink, ShareType
+from guestpass.domain.link import EventKind, LinkEvent, ShareLink, ShareType
+from guestpass.storage.changes import SQLChangeLog
 from guestpass.storage.outages import is_refusal
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -144,6 +145,17 @@ async def link_of(store: Store, id: str = LINK_ID) -> ShareLink:
 def visit_log(store: Store, clock: Clock, **given: Any) -> VisitLog:
     """The log of a worker of its own."""
     return VisitLog(store, clock, worker=f"worker {next(_WORKERS)}", is_refusal=is_refusal, **given)
+
+
+async def history_of(work: UnitOfWork, link_id: str = LINK_ID) -> list[LinkEvent]:
+    """All events of a link, oldest first."""
+    return (await work.visits.newest_events(link_id, kinds=list(EventKind), before=None, limit=100_000))[::-1]
+
+
+async def changes_after(work: UnitOfWork, number: int = 0) -> list[Change]:
+    """The changes that a feed which has read up to this number would apply."""
+    assert isinstance(work.changes, SQLChangeLog)
+    return [change for row in await work.changes.since(number + 1) if (change := row.change) is not None]
 
 
 async def sign_in(store: Store, session: OdooSession) -> None:

@@ -14,6 +14,8 @@ from tests.storage.samples import (
     LINK_ID,
     NOON,
     SetClock,
+    changes_after,
+    history_of,
     keep,
     link_of,
     make_account,
@@ -115,9 +117,9 @@ async def test_an_installation_moves_with_everything_it_holds(
         assert await after.environments.findings("default") == await before.environments.findings("default")
         assert await after.accounts.all(KEY) == await before.accounts.all(KEY)
         assert await after.odoo_sessions.get(LINK_ID, "bert") == await before.odoo_sessions.get(LINK_ID, "bert")
-        assert await after.visits.events(LINK_ID) == await before.visits.events(LINK_ID)
+        assert await history_of(after, LINK_ID) == await history_of(before, LINK_ID)
         assert await after.links.sealed_tokens([LINK_ID]) == await before.links.sealed_tokens([LINK_ID])
-        assert await after.changes.after(0) == await before.changes.after(0)
+        assert await changes_after(after) == await changes_after(before)
         newest = await before.changes.last()
     # What is written from now on goes on behind what was there.
     async with moved.writing() as work:
@@ -126,7 +128,7 @@ async def test_an_installation_moves_with_everything_it_holds(
         await work.odoo_sign_outs.add(make_environment().odoo_address, LINK_ID, "eva", b"sealed", NOON)
         await work.changes.append(ChangeKind.LINK, LINK_ID)
         assert await work.changes.last() == newest + 1
-        assert len(await work.visits.events(LINK_ID)) == VISITORS + 1
+        assert len(await history_of(work, LINK_ID)) == VISITORS + 1
         assert len(await work.refusals.of_link(LINK_ID)) == 2
     await moved.close()
     cluster.drop(name)

@@ -4,7 +4,17 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.storage.samples import KEY, LINK_ID, NOON, keep, make_environment, make_link, token_hash_of
+from tests.storage.samples import (
+    KEY,
+    LINK_ID,
+    NOON,
+    changes_after,
+    history_of,
+    keep,
+    make_environment,
+    make_link,
+    token_hash_of,
+)
 
 from guestpass.app.ports import ChangeKind, Store
 from guestpass.domain.environment import BusPlace, Environment, EnvironmentKey, Kind
@@ -33,7 +43,7 @@ async def learn(store: Store, *names: str, key: EnvironmentKey = KEY) -> None:
 
 async def changed(store: Store) -> list[tuple[ChangeKind, str]]:
     async with store.reading() as work:
-        return [(change.kind, change.id) for change in await work.changes.after(0)]
+        return [(change.kind, change.id) for change in await changes_after(work)]
 
 
 @pytest.mark.parametrize(
@@ -206,10 +216,10 @@ async def test_removing_takes_everything_that_hangs_on_it_and_nothing_else(datab
         assert await work.links.get(LINK_ID) is None
         assert await work.links.by_token_hash(token_hash_of(LINK_ID)) is None
         assert await work.links.sealed_tokens([LINK_ID, other_id]) == {other_id: b"sealed:" + other_id.encode()}
-        assert await work.visits.events(LINK_ID) == []
+        assert await history_of(work, LINK_ID) == []
         assert await work.environments.http_only_cookies(KEY) == frozenset()
         assert await work.links.get(other_id) is not None
-        assert len(await work.visits.events(other_id)) == 1
+        assert len(await history_of(work, other_id)) == 1
         assert await work.environments.http_only_cookies(other_key) == {"session_id"}
         assert await work.environments.findings("default") == {other_key: FOUND}
 

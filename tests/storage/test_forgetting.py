@@ -15,6 +15,7 @@ from tests.storage.samples import (
     LINK_ID,
     NOON,
     SetClock,
+    history_of,
     keep,
     make_account,
     make_environment,
@@ -173,7 +174,7 @@ async def test_the_database_holds_nobody_after_their_time(used: Installation, cl
     await used.keep_house()
     assert await used.found(NEEDLES) == {needle: set() for needle in NEEDLES}
     async with used.database.reading() as work:
-        kinds = [event.kind for event in await work.visits.events(ENDED)]
+        kinds = [event.kind for event in await history_of(work, ENDED)]
     assert sorted(kinds) == [EventKind.LOCKED, EventKind.LOCKED, EventKind.VISIT_ENDED], "what happened stays"
 
 

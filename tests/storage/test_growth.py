@@ -8,7 +8,18 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import Table, func, select
-from tests.storage.samples import KEY, LINK_ID, NOON, SetClock, keep, link_of, make_environment, make_link, visit_log
+from tests.storage.samples import (
+    KEY,
+    LINK_ID,
+    NOON,
+    SetClock,
+    history_of,
+    keep,
+    link_of,
+    make_environment,
+    make_link,
+    visit_log,
+)
 
 from guestpass.app.ports import Store, UnitOfWork
 from guestpass.app.turns import VISITORS, Turn
@@ -135,7 +146,7 @@ async def test_the_history_of_a_link_keeps_the_newest_openings(database: Databas
     assert await counted(database) == (7200, 1200)
     assert OPENINGS_KEPT <= await rows_in(database, tables.link_events) <= OPENINGS_KEPT + 1700
     async with database.reading() as work:
-        oldest = (await work.visits.events(LINK_ID))[0]
+        oldest = (await history_of(work, LINK_ID))[0]
     assert oldest.at.timestamp() > START
 
 

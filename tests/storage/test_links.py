@@ -6,7 +6,17 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
-from tests.storage.samples import KEY, LINK_ID, NOON, keep, link_of, make_environment, make_link, token_hash_of
+from tests.storage.samples import (
+    KEY,
+    LINK_ID,
+    NOON,
+    history_of,
+    keep,
+    link_of,
+    make_environment,
+    make_link,
+    token_hash_of,
+)
 
 from guestpass.app.ports import Activity, TokenRecord
 from guestpass.domain.environment import EnvironmentKey
@@ -151,7 +161,7 @@ async def test_removing_a_link_takes_its_tokens_visitors_and_history(database: D
         assert await work.links.get(LINK_ID) is None
         assert await work.links.by_token_hash(token_hash_of(LINK_ID)) is None
         for id, left in ((LINK_ID, 0), (OTHER_ID, 1)):
-            assert len(await work.visits.events(id)) == left
+            assert len(await history_of(work, id)) == left
             assert len(await work.refusals.of_link(id)) == left
             assert len(await work.visits.hours(id, NOON - timedelta(days=1))) == left
     # A link that is made again under the same id has no visitors left from the one before.

@@ -17,7 +17,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
-from tests.storage.samples import KEY, NOON, SetClock, keep, link_of, make_environment, make_link
+from tests.storage.samples import KEY, NOON, SetClock, history_of, keep, link_of, make_environment, make_link
 
 from guestpass.app.ports import Activity, LinkFilter, LinkSort
 from guestpass.domain.errors import GuestpassError
@@ -236,8 +236,8 @@ async def test_what_was_known_of_links_and_visitors_is_counted_sorted_and_search
         refusals = await work.refusals.of_link("named")
         assert [refusal.address for refusal in refusals] == [f"192.0.2.{number}" for number in range(59, 9, -1)]
         assert {(refusal.reason, refusal.request_id) for refusal in refusals} == {("password_wrong", None)}
-        assert [event.kind for event in await work.visits.events("named")] == [EventKind.OPENED] * 3
-        assert await work.visits.events("late") == []
+        assert [event.kind for event in await history_of(work, "named")] == [EventKind.OPENED] * 3
+        assert await history_of(work, "late") == []
         [late] = await work.visits.visitors("late", after=None, limit=10)
         assert late.last_seen.strftime("%H:%M") == "12:07"
     link = await link_of(database, "named")

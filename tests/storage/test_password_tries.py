@@ -13,7 +13,17 @@ from typing import cast
 
 import pytest
 from sqlalchemy import func, select
-from tests.storage.samples import KEY, NOON, CountedEntropy, SetClock, keep, make_environment, make_link, visit_log
+from tests.storage.samples import (
+    KEY,
+    NOON,
+    CountedEntropy,
+    SetClock,
+    history_of,
+    keep,
+    make_environment,
+    make_link,
+    visit_log,
+)
 
 from guestpass.app.counters import Limit
 from guestpass.app.fair_queue import FairQueue
@@ -135,7 +145,7 @@ class Workers:
     async def locked(self) -> int:
         """How often the history tells of being locked, and nothing of where from."""
         async with self.database.reading() as work:
-            locked = [each for each in await work.visits.events(LINK) if each.kind is EventKind.LOCKED]
+            locked = [each for each in await history_of(work, LINK) if each.kind is EventKind.LOCKED]
         assert {(each.actor, each.detail) for each in locked} <= {("guestpass", None)}
         return len(locked)
 

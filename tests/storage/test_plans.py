@@ -263,7 +263,6 @@ async def _look(database: Database) -> None:
         await work.visits.live([LINK_ID, "link7"], NOON - timedelta(minutes=1))
         await work.visits.live_by_environment(ORG, NOON - timedelta(minutes=1))
         await work.visits.hours(LINK_ID, NOON - DAY)
-        await work.visits.events(LINK_ID)
         await work.refusals.of_link(LINK_ID)
         await work.brandings.get(ORG)
         await work.odoo_sessions.get(LINK_ID, "visitor0")
@@ -282,7 +281,6 @@ async def _look(database: Database) -> None:
             await work.reachabilities.candidates(after=last, limit=100)
         await work.changes.last()
         await work.changes.since(3990)
-        await work.changes.after(3990)
 
 
 async def _look_for_links(work: SQLUnitOfWork) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from tests.storage.following import Worker, append, running
-from tests.storage.samples import SetClock
+from tests.storage.samples import SetClock, changes_after
 
 from guestpass.app.ports import ChangeKind
 from guestpass.storage.changes import CHANGES_KEPT
@@ -60,7 +60,7 @@ async def test_it_is_not_time_again_at_once(database: Database, clock: SetClock)
     clock.advance(timedelta(minutes=2))
     assert await pruning.prune() == 1
     async with database.reading() as work:
-        assert [change.id for change in await work.changes.after(0)] == ["c"]
+        assert [change.id for change in await changes_after(work)] == ["c"]
 
 
 async def test_the_newest_change_names_no_visitor_for_ever(database: Database, clock: SetClock) -> None:

@@ -5,7 +5,17 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
-from tests.storage.samples import LINK_ID, NOON, SetClock, keep, link_of, make_environment, make_link
+from tests.storage.samples import (
+    LINK_ID,
+    NOON,
+    SetClock,
+    changes_after,
+    history_of,
+    keep,
+    link_of,
+    make_environment,
+    make_link,
+)
 
 from guestpass.app.ports import Activity, ChangeKind, Origin, Store
 from guestpass.domain.link import EventKind, LinkEvent
@@ -44,7 +54,7 @@ async def visitors_of(store: Store, link_id: str) -> int:
 
 async def events_of(store: Store, link_id: str) -> list[EventKind]:
     async with store.reading() as work:
-        return [event.kind for event in await work.visits.events(link_id)]
+        return [event.kind for event in await history_of(work, link_id)]
 
 
 async def test_who_came_is_forgotten_when_the_link_ended_long_ago_and_how_often_is_not(
@@ -111,7 +121,7 @@ async def test_passes_from_before_open_nothing_when_such_a_link_is_resumed(datab
     # Nobody remembers that her visit was ended, but her pass is of a version that is over, and workers hear of it.
     assert (await link_of(database)).version > version
     async with database.reading() as work:
-        heard = await work.changes.after(before)
+        heard = await changes_after(work, before)
     assert [(change.kind, change.id) for change in heard] == [(ChangeKind.LINK, LINK_ID)]
     # A link that nobody had opened has no passes.
     assert (await link_of(database, ACTIVE)).version == version

@@ -5,7 +5,18 @@ import gc
 from collections.abc import Callable
 
 import pytest
-from tests.storage.samples import KEY, LINK_ID, NOON, SetClock, keep, link_of, make_environment, make_link, visit_log
+from tests.storage.samples import (
+    KEY,
+    LINK_ID,
+    NOON,
+    SetClock,
+    changes_after,
+    keep,
+    link_of,
+    make_environment,
+    make_link,
+    visit_log,
+)
 
 from guestpass.app.ports import ChangeKind, Store
 from guestpass.domain.environment import EnvironmentKey
@@ -86,7 +97,7 @@ async def test_cancelling_at_any_point_leaves_all_or_nothing_and_never_blocks_th
                 task.cancel()
             async with database.reading() as work:
                 environment = await work.environments.get(KEY)
-                change_ids = [change.id for change in await work.changes.after(0)]
+                change_ids = [change.id for change in await changes_after(work)]
             assert environment is not None
             assert (environment.revision == revision) == (str(revision) in change_ids)
             finished += not task.cancelled()

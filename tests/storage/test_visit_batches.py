@@ -10,7 +10,17 @@ from random import Random
 import pytest
 from tests.storage.hearing import Sent, counting
 from tests.storage.racing import CROWD, race
-from tests.storage.samples import LINK_ID, NOON, SetClock, keep, link_of, make_environment, make_link, visit_log
+from tests.storage.samples import (
+    LINK_ID,
+    NOON,
+    SetClock,
+    history_of,
+    keep,
+    link_of,
+    make_environment,
+    make_link,
+    visit_log,
+)
 
 from guestpass.app.ports import Activity, Origin
 from guestpass.app.visits import VisitLog
@@ -104,7 +114,7 @@ async def history(database: Database, link_id: str) -> tuple[object, ...]:
         link = await work.links.get(link_id)
         assert link is not None
         visitors = await work.visits.visitors(link_id, after=None, limit=1000)
-        events = await work.visits.events(link_id)
+        events = await history_of(work, link_id)
         hours = await work.visits.hours(link_id, datetime.min.replace(tzinfo=NOON.tzinfo))
     assert link.visits == len(events) == sum(hours.values()) == sum(each.visits for each in visitors)
     return (
@@ -170,7 +180,7 @@ async def test_several_processes_lose_no_visit_of_the_same_visitors(database: Da
     assert link.visitors == len(CROWD) + batches + 1
     async with database.reading() as work:
         visitors = await work.visits.visitors(LINK_ID, after=None, limit=1000)
-        events = await work.visits.events(LINK_ID)
+        events = await history_of(work, LINK_ID)
         hours = await work.visits.hours(LINK_ID, NOON - timedelta(days=1))
     assert {each.id: each.visits for each in visitors if each.id in CROWD} == dict.fromkeys(CROWD, 2 * batches)
     assert sorted(each.number for each in visitors) == list(range(1, link.visitors + 1))

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import permutations
 
 import pytest
-from tests.storage.samples import LINK_ID, NOON, keep, link_of, make_environment, make_link
+from tests.storage.samples import LINK_ID, NOON, history_of, keep, link_of, make_environment, make_link
 
 from guestpass.app.ports import Activity, Store
 from guestpass.domain.link import EventKind, LinkEvent
@@ -30,7 +30,7 @@ async def record(store: Store, *activities: Activity) -> None:
 
 async def opened(store: Store, link_id: str = LINK_ID) -> list[tuple[datetime, str]]:
     async with store.reading() as work:
-        events = await work.visits.events(link_id)
+        events = await history_of(work, link_id)
     assert {event.kind for event in events} <= {EventKind.OPENED}
     return [(event.at, event.actor) for event in events]
 
@@ -188,5 +188,5 @@ async def test_a_history_is_told_in_the_order_of_time(database: Database) -> Non
         await work.visits.add_events([])
     opening = LinkEvent(LINK_ID, NOON + 2 * SECOND, EventKind.OPENED, "anna")
     async with database.reading() as work:
-        assert await work.visits.events(LINK_ID) == [created, changed, opening, ended]
-        assert await work.visits.events("absent") == []
+        assert await history_of(work, LINK_ID) == [created, changed, opening, ended]
+        assert await history_of(work, "absent") == []

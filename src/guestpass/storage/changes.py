@@ -53,9 +53,6 @@ class SQLChangeLog:
             statement = _APPEND_AND_NOTIFY if is_postgres else _APPEND
             await self._connection.execute(statement, rows((kind.value, id, now) for id in ids))
 
-    async def after(self, number: int) -> list[Change]:
-        return [change for recorded in await self.since(number + 1) if (change := recorded.change) is not None]
-
     async def since(self, number: int) -> list[Recorded]:
         """Return the changes from this number on, in order."""
         query = select(changes).where(changes.c.number >= number).order_by(changes.c.number)

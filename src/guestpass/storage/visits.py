@@ -137,18 +137,10 @@ class SQLVisits:
             given = ((event.link_id, event.at, event.kind.value, event.actor, event.detail) for event in events)
             await self._connection.execute(_ADD_EVENTS, rows(given))
 
-    async def events(self, link_id: str) -> list[LinkEvent]:
-        query = (
-            select(link_events)
-            .where(link_events.c.link_id == link_id, link_events.c.kind.in_(_KINDS))
-            # Workers write in batches, so rows aren't inserted in the order of their times.
-            .order_by(link_events.c.at, link_events.c.id)
-        )
-        return [_event(row) for row in await self._connection.execute(query)]
-
     async def newest_events(
         self, link_id: str, *, kinds: Sequence[EventKind], before: tuple[datetime, int] | None, limit: int
     ) -> list[LinkEvent]:
+        # Workers write in batches, so rows aren't inserted in the order of their times.
         here = (link_events.c.at, link_events.c.id)
         query = (
             select(link_events)
@@ -525,7 +517,6 @@ _TRIM = delete(link_events).where(
     )
 )
 # Earlier versions may still write kinds of events that have a table of their own now.
-_KINDS = [kind.value for kind in EventKind]
 _ADD_EVENTS = append_to(link_events, "link_id", "at", "kind", "actor", "detail")
 
 

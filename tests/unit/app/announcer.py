@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from tests.storage.samples import changes_after
+
 from guestpass.storage.database import Database
 
 
@@ -13,6 +15,6 @@ class NotingAnnouncer:
 
     async def announce(self) -> None:
         async with self._database.reading() as work:
-            changes = await work.changes.after(self._number)
+            changes = await changes_after(work, self._number)
             self._number = await work.changes.last()
         self.announced.append([f"{change.kind}:{change.id}" for change in changes])

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.storage.samples import CountedEntropy, SetClock
+from tests.storage.samples import CountedEntropy, SetClock, history_of
 from tests.unit.app.announcer import NotingAnnouncer
 
 from guestpass.app.accounts import AccountService, SignInCredentials
@@ -80,7 +80,7 @@ async def make(links: LinkService, environment_id: str = "staging", **given: Any
 
 async def history(database: Database, id: str) -> list[LinkEvent]:
     async with database.reading() as work:
-        return await work.visits.events(id)
+        return await history_of(work, id)
 
 
 async def refused(call: Awaitable[object]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from tests.storage.samples import (
     NOON,
     CountedEntropy,
     SetClock,
+    changes_after,
     keep,
     make_account,
     make_environment,
@@ -131,13 +132,13 @@ async def account_of(store: Store) -> Account:
 
 async def kinds_of_changes(store: Store) -> list[str]:
     async with store.reading() as work:
-        return [f"{change.kind}:{change.id}" for change in await work.changes.after(0)]
+        return [f"{change.kind}:{change.id}" for change in await changes_after(work)]
 
 
 async def tell(store: Store, worker: Worker) -> None:
     """Tell a worker of all changes, as the feed does."""
     async with store.reading() as work:
-        worker.apply(await work.changes.after(0))
+        worker.apply(await changes_after(work))
 
 
 async def refusal(worker: Worker, entry: LinkEntry = ENTRY, visitor: str = "bert", address: str = ADDRESS) -> Reason:

@@ -3,63 +3,27 @@
 from __future__ import annotations
 
 import pytest
+from tests.unit.gateway.exchanges import (
+    DEFLATE,
+    GET,
+    HANDSHAKE,
+    OK,
+    SWITCHED,
+    ask,
+    body_of,
+    deliver,
+    fields_of,
+    is_paused,
+    post,
+    status_of,
+)
 from tests.unit.gateway.playbook import BODY_LIMIT, Playbook, Wire, playing, request
-
-GET = request(b"GET / HTTP/1.1")
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-HANDSHAKE = (
-    b"Connection: Upgrade",
-    b"Upgrade: websocket",
-    b"Sec-WebSocket-Version: 13",
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-)
-SWITCHED = (
-    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
-)
-
-
-def post(*fields: bytes, body: bytes = b"") -> bytes:
-    return request(b"POST / HTTP/1.1", *fields, body=body)
-
-
-async def _ask(book: Playbook, asked: bytes = GET) -> Wire:
-    """Let the client send this; returns the upstream's connection that serves it."""
-    before = {id(wire): len(wire.written) for wire in book.upstreams}
-    book.client.deliver(asked)
-    await book.settle()
-    [upstream] = [wire for wire in book.upstreams if len(wire.written) > before.get(id(wire), 0)]
-    return upstream
-
-
-async def _say(book: Playbook, wire: Wire, *pieces: bytes) -> bytes:
-    """Let these pieces arrive on a wire; returns what the client was sent meanwhile."""
-    for piece in pieces:
-        wire.deliver(piece)
-        await book.settle()
-    return book.client.take()
-
-
-def _is_paused(wire: Wire) -> bool:
-    return wire.is_paused
-
-
-def _status(said: bytes) -> int:
-    return int(said[9:12])
-
-
-def _fields(said: bytes) -> list[bytes]:
-    return said.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
-
-
-def _body(said: bytes) -> bytes:
-    return said.partition(b"\r\n\r\n")[2]
 
 
 async def _kept(book: Playbook) -> Wire:
     """An upstream's connection that has served one request and is kept."""
-    upstream = await _ask(book)
-    await _say(book, upstream, OK)
+    upstream = await ask(book)
+    await deliver(book, upstream, OK)
     assert not upstream.is_closing()
     upstream.take()
     return upstream
@@ -70,34 +34,34 @@ async def _kept(book: Playbook) -> Wire:
 
 async def test_a_counted_body_goes_up_as_it_comes() -> None:
     async with playing() as book:
-        upstream = await _ask(book, post(b"Content-Length: 7", body=b"abc"))
+        upstream = await ask(book, post(b"Content-Length: 7", body=b"abc"))
         assert upstream.written.endswith(b"\r\n\r\nabc")
         assert b"\r\nContent-Length: 7\r\n" in upstream.take()
-        await _say(book, book.client, b"de")
+        await deliver(book, book.client, b"de")
         assert upstream.take() == b"de"
-        await _say(book, book.client, b"fg")
+        await deliver(book, book.client, b"fg")
         assert upstream.take() == b"fg"
-        assert _status(await _say(book, upstream, OK)) == 200
+        assert status_of(await deliver(book, upstream, OK)) == 200
 
 
 async def test_a_chunked_body_is_framed_anew_without_extensions_and_trailers() -> None:
     async with playing() as book:
-        upstream = await _ask(book, post(b"Transfer-Encoding: chunked", body=b"3;name=value\r\nabc\r\n"))
+        upstream = await ask(book, post(b"Transfer-Encoding: chunked", body=b"3;name=value\r\nabc\r\n"))
         assert upstream.written.endswith(b"\r\n\r\n3\r\nabc\r\n")
         assert b"\r\nTransfer-Encoding: chunked\r\n" in upstream.take()
-        await _say(book, book.client, b"0002\r\nde", b"\r\n0\r\nX-Trailer: 1\r\n\r\n")
+        await deliver(book, book.client, b"0002\r\nde", b"\r\n0\r\nX-Trailer: 1\r\n\r\n")
         assert upstream.take() == b"2\r\nde\r\n0\r\n\r\n"
 
 
 async def test_several_chunks_that_arrive_together_leave_as_one() -> None:
     async with playing() as book:
-        upstream = await _ask(book, post(b"Transfer-Encoding: chunked", body=b"1\r\na\r\n2\r\nbc\r\n0\r\n\r\n"))
+        upstream = await ask(book, post(b"Transfer-Encoding: chunked", body=b"1\r\na\r\n2\r\nbc\r\n0\r\n\r\n"))
         assert upstream.written.endswith(b"\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
 
 
 async def test_an_empty_chunked_body_is_its_last_chunk() -> None:
     async with playing() as book:
-        upstream = await _ask(book, post(b"Transfer-Encoding: chunked", body=b"0\r\n\r\n"))
+        upstream = await ask(book, post(b"Transfer-Encoding: chunked", body=b"0\r\n\r\n"))
         assert upstream.written.endswith(b"\r\n\r\n0\r\n\r\n")
 
 
@@ -108,9 +72,9 @@ async def test_an_empty_chunked_body_is_its_last_chunk() -> None:
 )
 async def test_what_follows_a_body_is_the_next_request(fields: tuple[bytes, ...], body: bytes) -> None:
     async with playing() as book:
-        upstream = await _ask(book, post(*fields, body=body + request(b"GET /next HTTP/1.1")))
+        upstream = await ask(book, post(*fields, body=body + request(b"GET /next HTTP/1.1")))
         assert b"GET /next" not in upstream.written
-        await _say(book, upstream, OK)
+        await deliver(book, upstream, OK)
         assert b"GET /next HTTP/1.1\r\n" in upstream.take()
 
 
@@ -118,21 +82,21 @@ async def test_a_body_that_arrives_before_the_connection_is_made_waits_and_follo
     async with playing() as book:
         book.client.deliver(post(b"Content-Length: 6", body=b"abc"))
         assert book.upstreams == []
-        assert _is_paused(book.client)
+        assert is_paused(book.client)
         book.client.deliver(b"def")
         await book.settle()
-        assert not _is_paused(book.client)
+        assert not is_paused(book.client)
         [upstream] = book.upstreams
         assert upstream.written.endswith(b"\r\n\r\nabcdef")
 
 
 async def test_expect_continue_is_the_upstreams_to_answer() -> None:
     async with playing() as book:
-        upstream = await _ask(book, post(b"Content-Length: 2", b"Expect: 100-continue"))
+        upstream = await ask(book, post(b"Content-Length: 2", b"Expect: 100-continue"))
         assert b"\r\nExpect: 100-continue\r\n" in upstream.take()
         assert book.client.take() == b""
-        assert await _say(book, upstream, b"HTTP/1.1 100 Continue\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-        await _say(book, book.client, b"hi")
+        assert await deliver(book, upstream, b"HTTP/1.1 100 Continue\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        await deliver(book, book.client, b"hi")
         assert upstream.take() == b"hi"
 
 
@@ -158,7 +122,7 @@ async def test_a_chunked_body_that_may_not_be_is_refused(body: bytes, status: in
             await book.settle()
             assert upstream.written.endswith(b"0\r\n\r\n")
         else:
-            assert _status(book.client.written) == status
+            assert status_of(book.client.written) == status
             assert upstream.aborted
             assert book.client.finished_writing
 
@@ -166,10 +130,10 @@ async def test_a_chunked_body_that_may_not_be_is_refused(body: bytes, status: in
 @pytest.mark.parametrize("began", [False, True])
 async def test_a_broken_body_breaks_an_answer_that_has_begun(*, began: bool) -> None:
     async with playing() as book:
-        upstream = await _ask(book, post(b"Transfer-Encoding: chunked", body=b"1\r\na\r\n"))
+        upstream = await ask(book, post(b"Transfer-Encoding: chunked", body=b"1\r\na\r\n"))
         if began:
-            await _say(book, upstream, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
-        said = await _say(book, book.client, b"zz\r\n")
+            await deliver(book, upstream, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+        said = await deliver(book, book.client, b"zz\r\n")
         assert upstream.aborted
         assert book.client.aborted is began
         assert (said == b"") is began
@@ -180,62 +144,62 @@ async def test_a_broken_body_breaks_an_answer_that_has_begun(*, began: bool) -> 
 
 async def test_an_upstream_that_takes_no_more_holds_the_body_and_nothing_else() -> None:
     async with playing() as book:
-        upstream = await _ask(book, post(b"Content-Length: 6", body=b"abc"))
+        upstream = await ask(book, post(b"Content-Length: 6", body=b"abc"))
         upstream.protocol.pause_writing()
-        assert _is_paused(book.client)
+        assert is_paused(book.client)
         upstream.protocol.resume_writing()
-        assert not _is_paused(book.client)
-        await _say(book, book.client, b"def")
+        assert not is_paused(book.client)
+        await deliver(book, book.client, b"def")
         assert upstream.written.endswith(b"abcdef")
 
 
 async def test_an_upstream_that_never_takes_the_body_has_its_answers_time_and_the_visitor_is_not_blamed() -> None:
     async with playing() as book:
-        upstream = await _ask(book, post(b"Content-Length: 6", body=b"abc"))
+        upstream = await ask(book, post(b"Content-Length: 6", body=b"abc"))
         upstream.protocol.pause_writing()
         await book.after(719.9)
         assert book.client.written == b""
         await book.after(720.1)
-        assert _status(book.client.written) == 504
+        assert status_of(book.client.written) == 504
         assert upstream.aborted
 
 
 async def test_a_client_that_takes_no_more_holds_the_upstream() -> None:
     async with playing() as book:
-        upstream = await _ask(book)
-        await _say(book, upstream, b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc")
+        upstream = await ask(book)
+        await deliver(book, upstream, b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc")
         book.client.protocol.pause_writing()
-        assert _is_paused(upstream)
-        assert await _say(book, upstream, b"def") == b""
+        assert is_paused(upstream)
+        assert await deliver(book, upstream, b"def") == b""
         book.client.protocol.resume_writing()
         await book.settle()
-        assert not _is_paused(upstream)
+        assert not is_paused(upstream)
         assert book.client.take() == b"def"
 
 
 async def test_a_connection_that_is_kept_is_read_although_its_last_client_was_slow() -> None:
     async with playing() as book:
-        upstream = await _ask(book)
-        await _say(book, upstream, b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc")
+        upstream = await ask(book)
+        await deliver(book, upstream, b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc")
         book.client.protocol.pause_writing()
         book.client.protocol.resume_writing()
-        await _say(book, upstream, b"def")
-        assert await _ask(book) is upstream
-        assert not _is_paused(upstream)
+        await deliver(book, upstream, b"def")
+        assert await ask(book) is upstream
+        assert not is_paused(upstream)
 
 
 async def test_chunks_are_taken_in_steps_and_the_upstream_is_not_read_meanwhile() -> None:
     async with playing() as book:
-        upstream = await _ask(book)
-        await _say(book, upstream, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        upstream = await ask(book)
+        await deliver(book, upstream, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         upstream.deliver(b"1\r\na\r\n" * 200)
-        assert _is_paused(upstream)
+        assert is_paused(upstream)
         await book.settle(30)
-        assert not _is_paused(upstream)
-        said = await _say(book, upstream, b"0\r\n\r\n")
+        assert not is_paused(upstream)
+        said = await deliver(book, upstream, b"0\r\n\r\n")
         assert said.count(b"a") == 200
         assert said.endswith(b"0\r\n\r\n")
-        assert await _ask(book) is upstream
+        assert await ask(book) is upstream
 
 
 # Interim responses
@@ -243,29 +207,29 @@ async def test_chunks_are_taken_in_steps_and_the_upstream_is_not_read_meanwhile(
 
 async def test_interim_responses_pass_with_their_links_and_nothing_else() -> None:
     async with playing() as book:
-        upstream = await _ask(book)
+        upstream = await ask(book)
         early = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nSet-Cookie: a=b\r\n\r\n"
-        said = await _say(book, upstream, early)
+        said = await deliver(book, upstream, early)
         assert said == b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
-        assert _status(await _say(book, upstream, OK)) == 200
+        assert status_of(await deliver(book, upstream, OK)) == 200
 
 
 async def test_a_client_of_http_1_0_gets_no_interim_response() -> None:
     async with playing() as book:
-        upstream = await _ask(book, request(b"GET / HTTP/1.0"))
-        assert await _say(book, upstream, b"HTTP/1.1 103 Early Hints\r\n\r\n") == b""
-        assert _status(await _say(book, upstream, OK)) == 200
+        upstream = await ask(book, request(b"GET / HTTP/1.0"))
+        assert await deliver(book, upstream, b"HTTP/1.1 103 Early Hints\r\n\r\n") == b""
+        assert status_of(await deliver(book, upstream, OK)) == 200
 
 
 @pytest.mark.parametrize(("count", "status"), [(10, 200), (11, 502)])
 @pytest.mark.parametrize("together", [False, True])
 async def test_ten_interim_responses_are_enough(count: int, status: int, *, together: bool) -> None:
     async with playing() as book:
-        upstream = await _ask(book)
+        upstream = await ask(book)
         interim = b"HTTP/1.1 100 Continue\r\n\r\n"
-        said = await _say(book, upstream, *([interim * count + OK] if together else [interim] * count + [OK]))
+        said = await deliver(book, upstream, *([interim * count + OK] if together else [interim] * count + [OK]))
         assert said.startswith(interim * 10)
-        assert _status(said.removeprefix(interim * 10)) == status
+        assert status_of(said.removeprefix(interim * 10)) == status
         assert upstream.aborted is (status == 502)
 
 
@@ -290,51 +254,51 @@ async def test_a_response_without_a_body_is_complete_with_its_head(
     method: bytes, answer: bytes, length: bytes | None, *, kept: bool
 ) -> None:
     async with playing() as book:
-        upstream = await _ask(book, request(method + b" / HTTP/1.1"))
-        said = await _say(book, upstream, answer)
+        upstream = await ask(book, request(method + b" / HTTP/1.1"))
+        said = await deliver(book, upstream, answer)
         assert said.endswith(b"\r\n\r\n")
-        lengths = [field.partition(b": ")[2] for field in _fields(said) if field.startswith(b"Content-Length")]
+        lengths = [field.partition(b": ")[2] for field in fields_of(said) if field.startswith(b"Content-Length")]
         assert lengths == ([] if length is None else [length])
-        assert not any(field.startswith(b"Transfer-Encoding") for field in _fields(said))
-        assert (await _ask(book) is upstream) is kept
+        assert not any(field.startswith(b"Transfer-Encoding") for field in fields_of(said))
+        assert (await ask(book) is upstream) is kept
         assert upstream.is_closing() is not kept
 
 
 @pytest.mark.parametrize("whole", [False, True])
 async def test_a_chunked_response_is_framed_anew(*, whole: bool) -> None:
     async with playing() as book:
-        upstream = await _ask(book)
+        upstream = await ask(book)
         pieces = (
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
             b"3;a=b\r\nabc\r\n",
             b"2\r\nde\r\n0\r\nX-Trailer: 1\r\n\r\n",
         )
-        said = await _say(book, upstream, *([b"".join(pieces)] if whole else pieces))
-        assert b"Transfer-Encoding: chunked" in _fields(said)
-        assert _body(said) == (b"5\r\nabcde\r\n0\r\n\r\n" if whole else b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
-        assert await _ask(book) is upstream
+        said = await deliver(book, upstream, *([b"".join(pieces)] if whole else pieces))
+        assert b"Transfer-Encoding: chunked" in fields_of(said)
+        assert body_of(said) == (b"5\r\nabcde\r\n0\r\n\r\n" if whole else b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+        assert await ask(book) is upstream
 
 
 async def test_a_response_that_ends_with_its_connection_is_chunked_for_the_client() -> None:
     async with playing() as book:
-        upstream = await _ask(book)
-        said = await _say(book, upstream, b"HTTP/1.1 200 OK\r\n\r\nab", b"cd")
-        assert _body(said) == b"2\r\nab\r\n2\r\ncd\r\n"
+        upstream = await ask(book)
+        said = await deliver(book, upstream, b"HTTP/1.1 200 OK\r\n\r\nab", b"cd")
+        assert body_of(said) == b"2\r\nab\r\n2\r\ncd\r\n"
         upstream.deliver_end()
         await book.settle()
         assert book.client.take() == b"0\r\n\r\n"
-        assert await _ask(book) is not upstream
+        assert await ask(book) is not upstream
 
 
 @pytest.mark.parametrize("answer", [b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n", b"\r\nab"])
 async def test_a_client_of_http_1_0_gets_a_body_without_length_up_to_the_connections_end(answer: bytes) -> None:
     async with playing() as book:
-        upstream = await _ask(book, request(b"GET / HTTP/1.0", b"Connection: keep-alive"))
-        said = await _say(book, upstream, b"HTTP/1.1 200 OK\r\n" + answer)
+        upstream = await ask(book, request(b"GET / HTTP/1.0", b"Connection: keep-alive"))
+        said = await deliver(book, upstream, b"HTTP/1.1 200 OK\r\n" + answer)
         upstream.deliver_end()
         await book.settle()
-        assert b"Connection: close" in _fields(said)
-        assert _body(said) == b"ab"
+        assert b"Connection: close" in fields_of(said)
+        assert body_of(said) == b"ab"
         assert book.client.lost
         assert not book.client.aborted
 
@@ -359,11 +323,11 @@ async def test_an_upstreams_connection_serves_another_request_where_it_may(
     answer: bytes, *, kept: bool, cut: bool
 ) -> None:
     async with playing() as book:
-        upstream = await _ask(book)
-        said = await _say(book, upstream, *((answer[:30], answer[30:]) if cut else (answer,)))
-        assert b"ok" in _body(said)
+        upstream = await ask(book)
+        said = await deliver(book, upstream, *((answer[:30], answer[30:]) if cut else (answer,)))
+        assert b"ok" in body_of(said)
         assert b"more" not in said
-        assert (await _ask(book) is upstream) is kept
+        assert (await ask(book) is upstream) is kept
         assert upstream.is_closing() is not kept
 
 
@@ -380,27 +344,27 @@ async def test_the_clients_connection_is_kept_as_it_asks(
     line: bytes, fields: tuple[bytes, ...], said_of_it: bytes | None
 ) -> None:
     async with playing() as book:
-        upstream = await _ask(book, request(line, *fields))
-        said = await _say(book, upstream, OK)
-        of_it = [field for field in _fields(said) if field.startswith(b"Connection")]
+        upstream = await ask(book, request(line, *fields))
+        said = await deliver(book, upstream, OK)
+        of_it = [field for field in fields_of(said) if field.startswith(b"Connection")]
         assert of_it == ([] if said_of_it is None else [said_of_it])
         assert book.client.lost is (said_of_it == b"Connection: close")
 
 
 async def test_the_answer_of_a_worker_that_ends_is_the_connections_last() -> None:
     async with playing() as book:
-        upstream = await _ask(book)
+        upstream = await ask(book)
         book.gateway.runtime.draining = True
-        assert b"Connection: close" in _fields(await _say(book, upstream, OK))
+        assert b"Connection: close" in fields_of(await deliver(book, upstream, OK))
         assert book.client.lost
 
 
 async def test_an_answer_before_the_bodys_end_is_the_last_on_both_connections() -> None:
     async with playing() as book:
-        upstream = await _ask(book, post(b"Content-Length: 6", body=b"abc"))
-        said = await _say(book, upstream, OK)
-        assert b"Connection: close" in _fields(said)
-        assert _body(said) == b"ok"
+        upstream = await ask(book, post(b"Content-Length: 6", body=b"abc"))
+        said = await deliver(book, upstream, OK)
+        assert b"Connection: close" in fields_of(said)
+        assert body_of(said) == b"ok"
         assert upstream.is_closing()
         # Read on, so that no reset overtakes the answer.
         assert book.client.finished_writing
@@ -409,12 +373,12 @@ async def test_an_answer_before_the_bodys_end_is_the_last_on_both_connections() 
 
 async def test_a_body_goes_on_while_its_answer_has_begun() -> None:
     async with playing() as book:
-        upstream = await _ask(book, post(b"Content-Length: 6", body=b"abc"))
-        await _say(book, upstream, b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha")
+        upstream = await ask(book, post(b"Content-Length: 6", body=b"abc"))
+        await deliver(book, upstream, b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha")
         upstream.take()
-        await _say(book, book.client, b"def")
+        await deliver(book, book.client, b"def")
         assert upstream.take() == b"def"
-        assert await _say(book, upstream, b"lf") == b"lf"
+        assert await deliver(book, upstream, b"lf") == b"lf"
 
 
 # The upstream leaves
@@ -439,7 +403,7 @@ async def test_an_upstream_that_leaves_leaves_nothing_that_looks_whole(
     said: bytes, outcome: str, *, error: bool
 ) -> None:
     async with playing() as book:
-        upstream = await _ask(book)
+        upstream = await ask(book)
         if said:
             upstream.deliver(said)
             await book.settle()
@@ -451,18 +415,18 @@ async def test_an_upstream_that_leaves_leaves_nothing_that_looks_whole(
         told = book.client.take().removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
         assert book.client.aborted is (outcome == "aborted" or (outcome == "whole unless broken" and error))
         if outcome == "502":
-            assert _status(told) == 502
+            assert status_of(told) == 502
             assert b'"code": "upstream_broken"' in told
         elif outcome == "whole unless broken" and not error:
             assert told.endswith(b"0\r\n\r\n")
         elif outcome == "whole":
-            assert _body(told) == b"ok"
+            assert body_of(told) == b"ok"
 
 
 async def test_an_upstream_that_leaves_behind_chunks_that_wait_is_heard_to_its_end() -> None:
     async with playing() as book:
-        upstream = await _ask(book)
-        await _say(book, upstream, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        upstream = await ask(book)
+        await deliver(book, upstream, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         upstream.deliver(b"1\r\na\r\n" * 200 + b"0\r\n\r\n")
         upstream.deliver_end()
         await book.settle(30)
@@ -484,17 +448,17 @@ async def test_an_upstream_that_leaves_behind_chunks_that_wait_is_heard_to_its_e
 )
 async def test_a_head_that_may_not_be_is_502(answer: bytes) -> None:
     async with playing() as book:
-        upstream = await _ask(book)
-        said = await _say(book, upstream, answer)
-        assert _status(said) == 502
+        upstream = await ask(book)
+        said = await deliver(book, upstream, answer)
+        assert status_of(said) == 502
         assert upstream.aborted
         assert not book.client.lost
 
 
 async def test_a_chunk_that_may_not_be_breaks_the_answer() -> None:
     async with playing() as book:
-        upstream = await _ask(book)
-        await _say(book, upstream, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"zz\r\n")
+        upstream = await ask(book)
+        await deliver(book, upstream, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"zz\r\n")
         assert book.client.aborted
         assert upstream.aborted
 
@@ -514,7 +478,7 @@ async def test_a_request_whose_kept_connection_turns_out_to_be_closed_goes_over_
         [_, fresh] = book.upstreams
         assert fresh.take() == asked
         assert book.client.take() == b""
-        assert _status(await _say(book, fresh, OK)) == 200
+        assert status_of(await deliver(book, fresh, OK)) == 200
 
 
 async def test_no_request_is_tried_more_than_twice() -> None:
@@ -526,7 +490,7 @@ async def test_no_request_is_tried_more_than_twice() -> None:
         book.upstreams[1].deliver_end()
         await book.settle()
         assert len(book.upstreams) == 2
-        assert _status(book.client.take()) == 502
+        assert status_of(book.client.take()) == 502
 
 
 @pytest.mark.parametrize(
@@ -550,16 +514,16 @@ async def test_what_may_have_been_served_is_not_sent_again(asked: bytes, said: b
         used.deliver_end()
         await book.settle()
         assert len(book.upstreams) == count
-        assert _status(book.client.take()) == 502
+        assert status_of(book.client.take()) == 502
 
 
 async def test_a_first_connection_that_closes_at_once_is_no_stale_one() -> None:
     async with playing() as book:
-        upstream = await _ask(book)
+        upstream = await ask(book)
         upstream.deliver_end()
         await book.settle()
         assert len(book.upstreams) == 1
-        assert _status(book.client.take()) == 502
+        assert status_of(book.client.take()) == 502
 
 
 # The client leaves
@@ -579,14 +543,14 @@ async def test_a_first_connection_that_closes_at_once_is_no_stale_one() -> None:
 )
 async def test_a_client_that_leaves_takes_its_upstreams_connection_with_it(asked: bytes, said: bytes) -> None:
     async with playing() as book:
-        upstream = await _ask(book, asked)
+        upstream = await ask(book, asked)
         if said:
-            await _say(book, upstream, said)
+            await deliver(book, upstream, said)
         book.client.break_off()
         await book.settle()
         assert upstream.aborted
         book.client = book.connect()
-        assert await _ask(book) is not upstream
+        assert await ask(book) is not upstream
 
 
 async def test_a_client_that_leaves_behind_its_answer_takes_nothing_with_it() -> None:
@@ -597,7 +561,7 @@ async def test_a_client_that_leaves_behind_its_answer_takes_nothing_with_it() ->
         assert not upstream.is_closing()
         # It is the same visitor's, whichever connection of theirs asks.
         book.client = book.connect()
-        assert await _ask(book) is upstream
+        assert await ask(book) is upstream
 
 
 # The link ends
@@ -613,9 +577,9 @@ async def test_a_client_that_leaves_behind_its_answer_takes_nothing_with_it() ->
 )
 async def test_whatever_is_under_way_ends_with_its_link(asked: bytes, said: bytes) -> None:
     async with playing() as book:
-        upstream = await _ask(book, asked)
+        upstream = await ask(book, asked)
         if said:
-            await _say(book, upstream, said)
+            await deliver(book, upstream, said)
         book.end_link()
         await book.settle()
         assert book.client.aborted
@@ -636,24 +600,24 @@ async def test_nothing_is_left_of_a_connection_that_is_made_too_late() -> None:
 
 async def test_a_websocket_opens_and_passes_on_what_is_said_on_both_sides() -> None:
     async with playing() as book:
-        upstream = await _ask(book, request(b"GET / HTTP/1.1", *HANDSHAKE))
-        said = await _say(book, upstream, SWITCHED + b"\r\n\x81\x02hi")
-        assert _status(said) == 101
-        assert _body(said) == b"\x81\x02hi"
+        upstream = await ask(book, request(b"GET / HTTP/1.1", *HANDSHAKE))
+        said = await deliver(book, upstream, SWITCHED + b"\r\n\x81\x02hi")
+        assert status_of(said) == 101
+        assert body_of(said) == b"\x81\x02hi"
         upstream.take()
         frame = b"\x81\x82\x00\x00\x00\x00ho"
-        await _say(book, book.client, frame)
+        await deliver(book, book.client, frame)
         assert upstream.take() == frame
 
 
 async def test_what_a_client_says_before_its_websocket_opens_waits() -> None:
     async with playing() as book:
-        upstream = await _ask(book, request(b"GET / HTTP/1.1", *HANDSHAKE))
+        upstream = await ask(book, request(b"GET / HTTP/1.1", *HANDSHAKE))
         frame = b"\x81\x82\x00\x00\x00\x00ho"
         upstream.take()
-        await _say(book, book.client, frame)
+        await deliver(book, book.client, frame)
         assert upstream.written == b""
-        await _say(book, upstream, SWITCHED + b"\r\n")
+        await deliver(book, upstream, SWITCHED + b"\r\n")
         assert upstream.take() == frame
 
 
@@ -669,36 +633,36 @@ async def test_what_a_client_says_before_its_websocket_opens_waits() -> None:
 )
 async def test_a_websocket_that_is_not_as_asked_is_502(answer: bytes) -> None:
     async with playing() as book:
-        upstream = await _ask(book, request(b"GET / HTTP/1.1", *HANDSHAKE))
-        said = await _say(book, upstream, answer)
-        assert _status(said) == 502
+        upstream = await ask(book, request(b"GET / HTTP/1.1", *HANDSHAKE))
+        said = await deliver(book, upstream, answer)
+        assert status_of(said) == 502
         assert upstream.aborted
 
 
 async def test_an_extension_that_was_offered_may_be_accepted() -> None:
     async with playing() as book:
-        offered = (*HANDSHAKE, b"Sec-WebSocket-Extensions: permessage-deflate")
-        upstream = await _ask(book, request(b"GET / HTTP/1.1", *offered))
+        offered = (*HANDSHAKE, DEFLATE)
+        upstream = await ask(book, request(b"GET / HTTP/1.1", *offered))
         assert b"\r\nSec-WebSocket-Extensions: permessage-deflate\r\n" in upstream.take()
-        said = await _say(book, upstream, SWITCHED + b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n")
-        assert _status(said) == 101
+        said = await deliver(book, upstream, SWITCHED + b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n")
+        assert status_of(said) == 101
 
 
 async def test_a_websocket_that_is_refused_gets_the_answer_and_no_second_request() -> None:
     async with playing() as book:
-        upstream = await _ask(book, request(b"GET / HTTP/1.1", *HANDSHAKE))
-        said = await _say(book, upstream, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
-        assert _status(said) == 403
-        assert _body(said) == b"no"
-        assert b"Connection: close" in _fields(said)
+        upstream = await ask(book, request(b"GET / HTTP/1.1", *HANDSHAKE))
+        said = await deliver(book, upstream, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
+        assert status_of(said) == 403
+        assert body_of(said) == b"no"
+        assert b"Connection: close" in fields_of(said)
         assert upstream.is_closing()
 
 
 @pytest.mark.parametrize("whose", ["client", "upstream"])
 async def test_what_was_said_last_in_a_websocket_arrives(whose: str) -> None:
     async with playing() as book:
-        upstream = await _ask(book, request(b"GET / HTTP/1.1", *HANDSHAKE))
-        await _say(book, upstream, SWITCHED + b"\r\n")
+        upstream = await ask(book, request(b"GET / HTTP/1.1", *HANDSHAKE))
+        await deliver(book, upstream, SWITCHED + b"\r\n")
         upstream.take()
         one, other = (book.client, upstream) if whose == "client" else (upstream, book.client)
         close = b"\x88\x82\x00\x00\x00\x00\x03\xe8" if whose == "client" else b"\x88\x02\x03\xe8"
@@ -712,8 +676,8 @@ async def test_what_was_said_last_in_a_websocket_arrives(whose: str) -> None:
 
 async def test_a_websocket_ends_with_its_link() -> None:
     async with playing() as book:
-        upstream = await _ask(book, request(b"GET / HTTP/1.1", *HANDSHAKE))
-        await _say(book, upstream, SWITCHED + b"\r\n")
+        upstream = await ask(book, request(b"GET / HTTP/1.1", *HANDSHAKE))
+        await deliver(book, upstream, SWITCHED + b"\r\n")
         book.end_link()
         await book.settle()
         assert book.client.aborted
@@ -722,25 +686,25 @@ async def test_a_websocket_ends_with_its_link() -> None:
 
 async def test_a_websockets_client_that_takes_no_more_holds_the_upstream() -> None:
     async with playing() as book:
-        upstream = await _ask(book, request(b"GET / HTTP/1.1", *HANDSHAKE))
-        await _say(book, upstream, SWITCHED + b"\r\n")
+        upstream = await ask(book, request(b"GET / HTTP/1.1", *HANDSHAKE))
+        await deliver(book, upstream, SWITCHED + b"\r\n")
         book.client.protocol.pause_writing()
-        assert _is_paused(upstream)
+        assert is_paused(upstream)
         book.client.protocol.resume_writing()
-        assert not _is_paused(upstream)
+        assert not is_paused(upstream)
         upstream.protocol.pause_writing()
-        assert _is_paused(book.client)
+        assert is_paused(book.client)
         upstream.protocol.resume_writing()
-        assert not _is_paused(book.client)
+        assert not is_paused(book.client)
 
 
 async def test_frames_are_followed_in_steps_and_the_upstream_is_not_read_meanwhile() -> None:
     async with playing() as book:
-        upstream = await _ask(book, request(b"GET / HTTP/1.1", *HANDSHAKE))
-        await _say(book, upstream, SWITCHED + b"\r\n")
+        upstream = await ask(book, request(b"GET / HTTP/1.1", *HANDSHAKE))
+        await deliver(book, upstream, SWITCHED + b"\r\n")
         frames = b"\x81\x01a" * 300
         upstream.deliver(frames)
-        assert _is_paused(upstream)
+        assert is_paused(upstream)
         upstream.deliver_end()
         await book.settle(30)
         assert book.client.take() == frames

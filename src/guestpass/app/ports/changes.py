@@ -36,10 +36,6 @@ class ChangeLog(Protocol):
         """Add changes of a kind, in this order."""
         ...
 
-    async def after(self, number: int) -> list[Change]:
-        """Changes with a higher number, in order."""
-        ...
-
     async def last(self) -> int:
         """The highest number that was ever given out, 0 when none was."""
         ...

@@ -94,10 +94,6 @@ class Visits(Protocol):
         """Append to links' histories; events of links that are gone are dropped."""
         ...
 
-    async def events(self, link_id: str) -> list[LinkEvent]:
-        """A link's history, oldest first."""
-        ...
-
     async def newest_events(
         self, link_id: str, *, kinds: Sequence[EventKind], before: tuple[datetime, int] | None, limit: int
     ) -> list[LinkEvent]:

@@ -39,11 +39,6 @@ class RequestQueue:
         self._count = 0
         self._is_serving = False
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nobody holds a turn or waits for one."""
-        return not self._holding and not self._count
-
     def holds(self, request: Waiting) -> bool:
         """Whether the request has its turn now."""
         return request in self._holding

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import pytest
+from tests.unit.gateway.exchanges import DEFLATE, HANDSHAKE, HELLO, SWITCHED, ask, body_of, deliver, odoo, status_of
 from tests.unit.gateway.playbook import Playbook, Wire, request
-from tests.unit.odoo.asking import HANDSHAKE, HELLO, SWITCHED, ask, body_of, odoo, say, status
 
 
 async def _bus(book: Playbook) -> Wire:
-    upstream = await ask(book, request(b"GET /websocket HTTP/1.1", *HANDSHAKE))
+    upstream = await ask(book, request(b"GET /websocket HTTP/1.1", *HANDSHAKE, DEFLATE))
     assert b"Sec-WebSocket-Extensions" not in upstream.take()
-    assert status(await say(book, upstream, SWITCHED + b"\r\n")) == 101
+    assert status_of(await deliver(book, upstream, SWITCHED + b"\r\n")) == 101
     return upstream
 
 
 async def test_a_bus_socket_passes_on_what_is_said_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
     async with odoo(monkeypatch) as book:
         upstream = await _bus(book)
-        await say(book, book.client, HELLO)
+        await deliver(book, book.client, HELLO)
         assert upstream.take() == HELLO
-        assert await say(book, upstream, b"\x81\x02ho") == b"\x81\x02ho"
+        assert await deliver(book, upstream, b"\x81\x02ho") == b"\x81\x02ho"
         book.end_link()
 
 
 async def test_an_extension_that_was_not_offered_must_not_be_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     async with odoo(monkeypatch) as book:
-        upstream = await ask(book, request(b"GET /websocket HTTP/1.1", *HANDSHAKE))
-        said = await say(book, upstream, SWITCHED + b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n")
-        assert status(said) == 502
+        upstream = await ask(book, request(b"GET /websocket HTTP/1.1", *HANDSHAKE, DEFLATE))
+        said = await deliver(book, upstream, SWITCHED + b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n")
+        assert status_of(said) == 502
 
 
 @pytest.mark.parametrize("how", ["the link ends", "nothing is said", "the worker ends"])
@@ -51,7 +51,7 @@ async def test_a_bus_socket_is_closed_in_order(monkeypatch: pytest.MonkeyPatch, 
 async def test_a_bus_socket_in_the_middle_of_a_message_is_cut_with_its_link(monkeypatch: pytest.MonkeyPatch) -> None:
     async with odoo(monkeypatch) as book:
         upstream = await _bus(book)
-        await say(book, upstream, b"\x81\x08un")
+        await deliver(book, upstream, b"\x81\x08un")
         book.end_link()
         await book.settle()
         assert book.client.written == b""
@@ -63,7 +63,7 @@ async def test_a_request_for_the_bus_that_is_refused_is_answered_like_any_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with odoo(monkeypatch) as book:
-        upstream = await ask(book, request(b"GET /websocket HTTP/1.1", *HANDSHAKE))
-        said = await say(book, upstream, b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno")
-        assert status(said) == 400
+        upstream = await ask(book, request(b"GET /websocket HTTP/1.1", *HANDSHAKE, DEFLATE))
+        said = await deliver(book, upstream, b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno")
+        assert status_of(said) == 400
         assert body_of(said) == b"no"

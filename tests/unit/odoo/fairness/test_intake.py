@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.unit.gateway import playbook
-from tests.unit.odoo.asking import OK, ask, body_of, odoo, post, say, status
+from tests.unit.gateway.exchanges import OK, ask, body_of, deliver, odoo, post, status_of
 
 from guestpass.odoo.fairness import intake, outflow
 from guestpass.odoo.fairness.spool import Spool, SpoolRoom
@@ -43,7 +43,7 @@ async def test_who_waits_for_a_word_before_sending_gets_it_from_us(monkeypatch: 
         assert book.client.take() == b"HTTP/1.1 100 Continue\r\n\r\n"
         upstream = await ask(book, b"hi")
         assert b"Expect" not in upstream.written
-        assert status(await say(book, upstream, OK)) == 200
+        assert status_of(await deliver(book, upstream, OK)) == 200
 
 
 async def test_a_body_that_comes_too_slowly_is_408(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +53,7 @@ async def test_a_body_that_comes_too_slowly_is_408(monkeypatch: pytest.MonkeyPat
         await book.after(74.9)
         assert book.client.written == b""
         await book.after(75.1)
-        assert status(book.client.written) == 408
+        assert status_of(book.client.written) == 408
         assert book.upstreams == []
 
 
@@ -71,7 +71,7 @@ async def test_an_odoo_that_answers_before_it_has_the_whole_body_is_used_no_more
 ) -> None:
     async with odoo(monkeypatch) as book:
         upstream = await ask(book, post(b"Content-Length: 2", body=b"hi"))
-        said = await say(book, upstream, OK)
+        said = await deliver(book, upstream, OK)
         # All of it was sent, so this one is.
         assert body_of(said) == b"ok"
         assert await ask(book) is upstream
@@ -113,7 +113,7 @@ async def test_a_small_body_that_comes_in_one_piece_needs_no_spool(
         upstream = await ask(book, post(*fields, body=came))
         assert b"\r\nContent-Length: %d\r\n" % len(goes_on) in upstream.written
         assert upstream.written.endswith(b"\r\n\r\n" + goes_on)
-        assert body_of(await say(book, upstream, OK)) == b"ok"
+        assert body_of(await deliver(book, upstream, OK)) == b"ok"
         assert spools.made == 0
 
 
@@ -140,7 +140,7 @@ async def test_a_body_that_waits_for_its_turn_counts_for_its_visitor(
         await book.settle()
         assert (spools.made, rooms[0]._taken) == (1, 2)
         first.take()
-        await say(book, first, OK)
+        await deliver(book, first, OK)
         sent = book.upstreams[-1].written
         assert b"POST /upload " in sent
         assert sent.endswith(b"\r\n\r\nhi")
@@ -156,9 +156,9 @@ async def test_a_body_that_must_wait_and_finds_no_room_is_503(
         other = book.connect()
         other.deliver(post(b"Content-Length: 2", body=b"hi"))
         await book.settle()
-        assert status(other.written) == 503
+        assert status_of(other.written) == 503
         first.take()
-        await say(book, first, OK)
+        await deliver(book, first, OK)
         assert b"POST" not in first.written
 
 

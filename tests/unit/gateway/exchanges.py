@@ -1,4 +1,4 @@
-"""Play requests to an Odoo, without sockets."""
+"""Play requests and their responses on a playbook: to an environment of kind `web`, or to an Odoo."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tests.unit.gateway.playbook import Playbook, Wire, playing, request
 
 from guestpass.domain.environment import Kind
 
-GET = request(b"GET /odoo HTTP/1.1")
+GET = request(b"GET / HTTP/1.1")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 HANDSHAKE = (
     b"Connection: Upgrade",
     b"Upgrade: websocket",
     b"Sec-WebSocket-Version: 13",
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    b"Sec-WebSocket-Extensions: permessage-deflate",
 )
+DEFLATE = b"Sec-WebSocket-Extensions: permessage-deflate"
 SWITCHED = (
     b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
@@ -31,6 +31,7 @@ LARGE = b"x" * 3000
 
 @asynccontextmanager
 async def odoo(monkeypatch: pytest.MonkeyPatch, *, at_once: int = 10) -> AsyncIterator[Playbook]:
+    """A gateway whose one environment is an Odoo, which is asked `at_once` requests at a time."""
     environment = replace(playbook._ENVIRONMENT, kind=Kind.ODOO, max_concurrent=at_once)
     monkeypatch.setattr(playbook, "_ENVIRONMENT", environment)
     async with playing() as book:
@@ -42,6 +43,7 @@ def post(*fields: bytes, body: bytes = b"", line: bytes = b"POST /upload HTTP/1.
 
 
 async def ask(book: Playbook, asked: bytes = GET, client: Wire | None = None) -> Wire:
+    """Let the client send this; returns the environment's connection that serves it."""
     before = {id(wire): len(wire.written) for wire in book.upstreams}
     (client or book.client).deliver(asked)
     await book.settle()
@@ -49,7 +51,8 @@ async def ask(book: Playbook, asked: bytes = GET, client: Wire | None = None) ->
     return upstream
 
 
-async def say(book: Playbook, wire: Wire, *pieces: bytes) -> bytes:
+async def deliver(book: Playbook, wire: Wire, *pieces: bytes) -> bytes:
+    """Let these pieces arrive on a wire; returns what the client was sent meanwhile."""
     for piece in pieces:
         wire.deliver(piece)
         await book.settle()
@@ -57,19 +60,20 @@ async def say(book: Playbook, wire: Wire, *pieces: bytes) -> bytes:
 
 
 def is_paused(wire: Wire) -> bool:
+    """A call, since mypy takes an attribute to stay what it was."""
     return wire.is_paused
 
 
-def status(said: bytes) -> int:
-    return int(said[9:12])
+def status_of(response: bytes) -> int:
+    return int(response[9:12])
 
 
-def fields(said: bytes) -> list[bytes]:
-    return said.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
+def fields_of(response: bytes) -> list[bytes]:
+    return response.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
 
 
-def body_of(said: bytes) -> bytes:
-    return said.partition(b"\r\n\r\n")[2]
+def body_of(response: bytes) -> bytes:
+    return response.partition(b"\r\n\r\n")[2]
 
 
 def dechunked(body: bytes) -> bytes:
