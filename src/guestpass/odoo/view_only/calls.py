@@ -110,9 +110,19 @@ def rule_on_call(path: bytes, body: bytes, allowed: Collection[str]) -> Ruling:
     if len(body) > MAX_CALL:
         return Refused(f"This link is view-only: a call has at most {MAX_CALL // 1024} KiB.")
     try:
+        if body.startswith(_AS_WRITTEN):
+            # To look for names that occur twice takes longer than to read the rest. A call that would be written to the
+            # byte as it came has none: each of its objects was written from one that was read.
+            ruling = _rule(path, read_call(body, unique=False), allowed)
+            if isinstance(ruling, Passed) and ruling.body == body:
+                return ruling
         call = read_call(body)
     except ValueError as error:
         return Refused(f"This link is view-only. {error}")
+    return _rule(path, call, allowed)
+
+
+def _rule(path: bytes, call: dict[str, Any], allowed: Collection[str]) -> Ruling:
     id, params = call.get("id"), call.get("params", {})
     if isinstance(id, bool) or not isinstance(id, int | str | None) or not isinstance(params, dict):
         return _UNREADABLE
@@ -251,6 +261,7 @@ def _no_breadcrumbs(params: dict[str, Any]) -> list[dict[str, str]]:
     return [{"error": _NOT_SHARED} for _ in actions] if isinstance(actions, list) else []
 
 
+_AS_WRITTEN: Final = b'{"id":'
 _CALL_KW: Final = b"/web/dataset/call_kw"
 _METHOD_ROUTES = re.compile(rb"(/web/dataset/call_(?:kw|button))(?:/.*)?", re.DOTALL)
 _MODEL = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*", re.ASCII)

@@ -15,6 +15,7 @@ from guestpass.odoo.http.json_bodies import (
     check_extent,
     is_little,
     read_call,
+    read_call_without_empty_objects,
     read_little,
 )
 
@@ -105,13 +106,18 @@ def test_what_would_become_too_much_is_refused_before_anything_is_made_of_it(
     made: list[object] = []
 
     class Decoder:
-        def decode(self, text: str) -> None:
+        def raw_decode(self, text: str) -> None:
             made.append(text)
 
-    monkeypatch.setattr(json_bodies, "_STRICT", Decoder())
-    monkeypatch.setattr(json_bodies, "_CAREFUL", Decoder())
-    with pytest.raises(ValueError, match=r"^The body of a call must (have at most|not nest deeper than) [0-9]+ .*\.$"):
+    for decoder in ("_STRICT", "_LENIENT", "_CAREFUL"):
+        monkeypatch.setattr(json_bodies, decoder, Decoder())
+    refusal = r"^The body of a call must (have at most|not nest deeper than) [0-9]+ .*\.$"
+    with pytest.raises(ValueError, match=refusal):
         read_call(body)
+    with pytest.raises(ValueError, match=refusal):
+        read_call(body, unique=False)
+    with pytest.raises(ValueError, match=refusal):
+        read_call_without_empty_objects(body)
     assert not made
 
 

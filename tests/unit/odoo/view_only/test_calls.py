@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guestpass.domain.view_only import WRITE_METHODS
@@ -517,3 +517,65 @@ def test_any_bytes_get_a_ruling(path: bytes, data: bytes) -> None:
         assert isinstance(ruling, Passed | Quiet | Refused)
         if isinstance(ruling, Quiet):
             json.loads(ruling.answer())
+
+
+def _changed(data: str, change: tuple[int, str]) -> str:
+    """A call with something put behind one of its braces, brackets, quotes, colons or commas."""
+    place, more = change
+    marks = [at for at, each in enumerate(data, 1) if each in '{}[]",:']
+    at = marks[place % len(marks)]
+    return data[:at] + more + data[at:]
+
+
+_REPEATED = [f'"{name}":{value},' for name in ("args", "id", "method", "x", "lang") for value in ("1", '"read"', "{}")]
+_CHANGES = st.tuples(
+    st.integers(0, 200),
+    st.sampled_from([*_REPEATED, " ", "{}", ",", "0", "-0", "1.0", "1E2", "NaN", "\\u0061", "\\/", "\x00", "9" * 401]),
+)
+_WRITTEN = st.fixed_dictionaries(
+    {
+        "id": st.integers() | st.text(max_size=3) | st.none(),
+        "jsonrpc": st.just("2.0"),
+        "method": st.just("call"),
+        "params": st.fixed_dictionaries(
+            {
+                "model": st.just("res.partner"),
+                "method": st.sampled_from(["read", "web_search_read", "write"]),
+                "args": st.lists(_VALUES, max_size=2),
+                "kwargs": st.dictionaries(st.sampled_from(["x", "lang", "context"]), _VALUES, max_size=3),
+            }
+        ),
+    }
+)
+
+
+@settings(max_examples=500)
+@given(_WRITTEN, st.lists(_CHANGES, max_size=2))
+def test_a_call_as_odoos_client_writes_it_is_ruled_on_like_any_other(
+    sent: dict[str, Any], changes: list[tuple[int, str]]
+) -> None:
+    data = json.dumps(sent, ensure_ascii=False, separators=(",", ":"))
+    for change in changes:
+        data = _changed(data, change)
+    written = data.encode("utf-8", "surrogatepass")
+    # No client begins with a blank, so that such a call is read in the way that is meant for all.
+    assert rule_on_call(CALL_KW, written, ()) == rule_on_call(CALL_KW, b" " + written, ())
+
+
+@pytest.mark.parametrize(
+    ("once", "twice"),
+    [
+        ('{"id":1,', '{"id":1,"id":1,'),
+        ('{"id":1,', '{"id":2,"id":1,'),
+        ('"model":"a"', '"model":"b","model":"a"'),
+        ('"method":"read"', '"method":"write","method":"read"'),
+        ('"args":[{}]', '"args":[{"a":1,"a":1}]'),
+        # The name that is dropped makes room for one that is written anew.
+        ('{"id":1,"jsonrpc":"2.0",', '{"id":1,"id":1,'),
+        ('"kwargs":{}', '"kwargs":{"context":{"lang":"a","lang":"a"}}'),
+    ],
+)
+def test_a_name_that_occurs_twice_is_found_in_a_call_as_odoos_client_writes_it(once: str, twice: str) -> None:
+    data = '{"id":1,"jsonrpc":"2.0","method":"call","params":{"model":"a","method":"read","args":[{}],"kwargs":{}}}'
+    assert rule_on_call(CALL_KW, data.encode(), ()) == Passed(data.encode())
+    assert isinstance(rule_on_call(CALL_KW, data.replace(once, twice).encode(), ()), Refused)
