@@ -16,7 +16,7 @@ from guestpass.wire.response_heads import STATUS_LINES, date_field
 from guestpass.wire.roles import Live, RequestOwner, Serving
 from guestpass.wire.run_queue import UNITS_A_STEP
 from guestpass.wire.runtime import Runtime
-from guestpass.wire.socket_queues import UNREAD, UNSENT, has_bytes
+from guestpass.wire.socket_queues import UNCONFIRMED, UNREAD, UNSENT, has_bytes
 from guestpass.wire.upstream_connection import UpstreamConnection
 from guestpass.wire.websocket_handshake import names_websocket
 from guestpass.wire.write_buffer import WriteBuffer
@@ -203,6 +203,8 @@ class ClientConnection(asyncio.Protocol):
         self._eof = True
         # A transport that closes takes nothing more, so it is given what this turn had to send before it is told to.
         self._out.flush()
+        if self._left is not None and self._closed_before_the_answer:
+            self._notify_left()
         if not self._is_tls:
             return self._is_queued or self._can_finish
         # With TLS that is how clients leave. Should this one read on, half an answer must not look like a whole one.
@@ -301,7 +303,7 @@ class ClientConnection(asyncio.Protocol):
         # be on its way, and the answer to that one says that it is the last.
         if keep_alive and self._may_ask_more:
             self._await_next()
-        elif request_done and not self._sends_more:
+        elif request_done and not self._has_to_linger:
             self.close()
         else:
             self.linger()
@@ -362,6 +364,16 @@ class ClientConnection(asyncio.Protocol):
         """
         self._left = told
 
+    @property
+    def _closed_before_the_answer(self) -> bool:
+        """Whether the client, which has closed its side, had not received all of an answer that was sent by then.
+
+        What confirms bytes comes with the end at the latest. The answer may have left while the end was unread here.
+        """
+        if self._exchange is not None or self._waiting:
+            return False
+        return self._out.unsent > 0 or has_bytes(self.transport.get_extra_info("socket"), UNCONFIRMED)
+
     def _notify_left(self) -> None:
         told, self._left = self._left, None
         if told is not None:
@@ -421,7 +433,7 @@ class ClientConnection(asyncio.Protocol):
             self._notify_left()
         if keep_alive and self._may_ask_more:
             self._await_next()
-        elif unread or close or self._sends_more:
+        elif unread or close or self._has_to_linger:
             self.linger()
         else:
             self.close()
@@ -471,9 +483,9 @@ class ClientConnection(asyncio.Protocol):
         return bool(self._buffer.data) or self._is_taking or not self._eof
 
     @property
-    def _sends_more(self) -> bool:
-        """Whether the client has sent something that will not be served."""
-        return bool(self._buffer.data) or self._has_unread_bytes
+    def _has_to_linger(self) -> bool:
+        """Whether the client has sent something that will not be served, or somebody waits for how it ends."""
+        return bool(self._buffer.data) or self._left is not None or self._has_unread_bytes
 
     @property
     def _has_unread_bytes(self) -> bool:

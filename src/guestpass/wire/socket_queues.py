@@ -12,6 +12,8 @@ UNREAD: Final = termios.FIONREAD
 """Bytes that have arrived and were not read yet."""
 UNSENT: Final = 0x894B
 """SIOCOUTQNSD of Linux: bytes that have not been sent, not even once."""
+UNCONFIRMED: Final = termios.TIOCOUTQ
+"""SIOCOUTQ of Linux: bytes that the other side's kernel has not confirmed, sent or not."""
 _NONE: Final = bytes(4)  # a C int of zero
 
 
