@@ -85,7 +85,7 @@ lock:
 
 texts: $(VENV)/dev.stamp
 	@mkdir -p build
-	@$(BIN)/pybabel -q extract -F pyproject.toml --no-default-keywords -k mark -k say -k say_count:1,2 -k mark_count:1,2 \
+	@$(BIN)/pybabel -q extract -F pyproject.toml --no-default-keywords -k mark -k translate -k translate_count:1,2 -k mark_count:1,2 \
 	  --no-location -o build/texts.pot src
 	@for file in src/guestpass/languages/locale/*.po; do \
 	  $(BIN)/pybabel -q update -i build/texts.pot -o $$file -l $$(basename $$file .po) --no-wrap \

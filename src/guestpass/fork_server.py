@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from guestpass.cli.session import REFUSED, Stopped
-from guestpass.cli.stopping import say, stopping
-from guestpass.forking import GO_ON, LOADED, Plan, ending, read_order, refusal
+from guestpass.cli.stopping import fail, stopping
+from guestpass.forking import GO_ON, LOADED, Plan, ending, read_request, refusal
 from guestpass.settings import Settings, SettingsError, load
 from guestpass.tls import Pair
 
@@ -55,8 +55,8 @@ def _run(given: argparse.Namespace) -> int:
         return status
     gc.freeze()
     line.sendall(LOADED)
-    while (request := read_order(line)) is not None:
-        order, descriptors = request
+    while (received := read_request(line)) is not None:
+        request, descriptors = received
         try:
             pid = 0 if given.once else _fork_orphan()
         except OSError as error:
@@ -68,7 +68,7 @@ def _run(given: argparse.Namespace) -> int:
             line.close()
             gc.enable()
             return worker_process.work(
-                settings, preloaded, order, *(socket.socket(fileno=each) for each in descriptors)
+                settings, preloaded, request, *(socket.socket(fileno=each) for each in descriptors)
             )
         for each in descriptors:
             os.close(each)
@@ -126,7 +126,7 @@ def _fork_child(work: Callable[[], int]) -> int:
 def _end_of(pid: int) -> int:
     """Wait for a child and return its exit status."""
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    return status if status >= 0 else say(1, f"What prepares DATA_DIR and the database was ended by {ending(status)}.")
+    return status if status >= 0 else fail(1, f"What prepares DATA_DIR and the database was ended by {ending(status)}.")
 
 
 def _fork_orphan() -> int:

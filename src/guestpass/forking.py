@@ -71,7 +71,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class ForkRequest:
     """A request for a worker: its slot, the number of workers, and the folder for its application's socket."""
 
     slot: int
@@ -171,13 +171,13 @@ class ForkServer:
             raise NotStartedError(ending(status), status)
         return line + end
 
-    def fork(self, children: Children, order: Order, descriptors: Sequence[int]) -> Child:
+    def fork(self, children: Children, request: ForkRequest, descriptors: Sequence[int]) -> Child:
         """Fork a worker with these descriptors; raises NotStartedError.
 
         Blocks for some milliseconds, so that the worker is registered before its end could be noticed.
         """
         try:
-            socket.send_fds(self._line, [json.dumps(asdict(order)).encode()], list(descriptors))
+            socket.send_fds(self._line, [json.dumps(asdict(request)).encode()], list(descriptors))
             answer = self._line.recv(_LONGEST_LINE).decode().rstrip()
         except OSError:
             answer = ""
@@ -227,10 +227,10 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
         raise NotStartedError(f"no connection to it can be made: {error}") from error
 
 
-def read_order(line: socket.socket) -> tuple[Order, list[int]] | None:
+def read_request(line: socket.socket) -> tuple[ForkRequest, list[int]] | None:
     """The next request with its descriptors; None once the supervisor is gone."""
-    request, descriptors, _, _ = socket.recv_fds(line, _LONGEST_LINE, 3)
-    return (Order(**json.loads(request)), descriptors) if request else None
+    data, descriptors, _, _ = socket.recv_fds(line, _LONGEST_LINE, 3)
+    return (ForkRequest(**json.loads(data)), descriptors) if data else None
 
 
 def ending(status: int) -> str:

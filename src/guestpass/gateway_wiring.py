@@ -107,7 +107,7 @@ def build_gateway(
         limits=limiter,
         profiles=Profiles(makers, visits, kind_of_gone=Kind.ODOO),
         responder=Responder(notices, link_cache, visits, proxies, fault_log, time),
-        application=Upstream("desk", 0, application),
+        application=Upstream("application", 0, application),
         is_out_of_date=is_out_of_date,
     )
     lifecycle = Lifecycle(runtime, fault_log, limiter, link_cache, is_out_of_date=is_out_of_date)

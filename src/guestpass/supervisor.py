@@ -20,7 +20,17 @@ from guestpass import telemetry
 from guestpass.app.installation_findings import admin_beside_visitors
 from guestpass.app.public_urls import PublicUrls
 from guestpass.children import Child, Children, adopt_orphans
-from guestpass.forking import READY, RETIRE, ForkServer, NotStartedError, Order, Plan, Refused, ending, socket_pair
+from guestpass.forking import (
+    READY,
+    RETIRE,
+    ForkRequest,
+    ForkServer,
+    NotStartedError,
+    Plan,
+    Refused,
+    ending,
+    socket_pair,
+)
 from guestpass.listeners import ListenerUnusable, sharing
 
 FORKS: Final = sys.platform == "linux"
@@ -323,12 +333,12 @@ class Supervisor:
 
     async def _start(self, slot: _Slot, fork_server: ForkServer) -> _Worker:
         """Start a worker and wait until it is ready; raises NotStartedError."""
-        order = Order(slot=slot.number, workers=len(self._slots), folder=self._folder)
+        request = ForkRequest(slot=slot.number, workers=len(self._slots), folder=self._folder)
         ours, theirs = socket_pair()
         try:
             with theirs:
                 sockets = (slot.public, slot.admin, theirs)
-                process = fork_server.fork(self._children, order, [each.fileno() for each in sockets])
+                process = fork_server.fork(self._children, request, [each.fileno() for each in sockets])
         except NotStartedError:
             ours.close()
             raise

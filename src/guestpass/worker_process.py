@@ -14,7 +14,7 @@ import structlog
 
 from guestpass import serve, telemetry, wiring, worker
 from guestpass.cli.session import installation
-from guestpass.forking import Order
+from guestpass.forking import ForkRequest
 from guestpass.languages.language import load_languages
 from guestpass.settings import Listen, Settings
 from guestpass.storage.migrate import known_revisions
@@ -44,7 +44,7 @@ def preload(settings: Settings) -> Preloaded:
 def work(
     settings: Settings,
     preloaded: Preloaded,
-    order: Order,
+    request: ForkRequest,
     public: socket.socket,
     admin: socket.socket,
     line: socket.socket,
@@ -54,20 +54,20 @@ def work(
     os.setpgid(0, 0)
     with suppress(OSError):
         # The name in ps, top and the kernel's log; Linux only.
-        Path("/proc/self/comm").write_text(f"guestpass-w{order.slot}", encoding="ascii")
+        Path("/proc/self/comm").write_text(f"guestpass-w{request.slot}", encoding="ascii")
     # The listeners' addresses count, whatever the settings are by now.
     settings = settings.model_copy(
         update={name: Listen(*each.getsockname()[:2]) for name, each in (("listen", public), ("admin_listen", admin))}
     )
     telemetry.configure(settings.log_format.value)
-    if order.workers > 1:
-        structlog.contextvars.bind_contextvars(worker=order.slot)
+    if request.workers > 1:
+        structlog.contextvars.bind_contextvars(worker=request.slot)
     slot = serve.WorkerSlot(
         public=public,
         admin=admin,
-        workers=order.workers,
-        application=Path(order.folder) / f"{os.getpid()}.sock",
-        logs_for_server=order.slot == 0,
+        workers=request.workers,
+        application=Path(request.folder) / f"{os.getpid()}.sock",
+        logs_for_server=request.slot == 0,
     )
     with installation():
         return serve.work(settings, slot, preloaded, line)

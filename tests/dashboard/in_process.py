@@ -73,7 +73,7 @@ async def dashboard(database_url: str, folder: Path) -> AsyncIterator[Dashboard]
             core,
             announcer,
             preload(settings),
-            application_path=folder / "desk.sock",
+            application_path=folder / "application.sock",
             asset_folder=folder / "assets",
             workers=1,
             is_ready=lambda: True,

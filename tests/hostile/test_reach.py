@@ -285,13 +285,13 @@ async def test_a_check_of_an_odoo_follows_no_redirect(
 
 async def test_an_environment_can_not_be_a_socket_or_a_file_of_this_machine(guarded: Installation) -> None:
     for url in (
-        "unix:///tmp/guestpass/desk.sock",
-        "http+unix://%2Ftmp%2Fdesk.sock",
+        "unix:///tmp/guestpass/application.sock",
+        "http+unix://%2Ftmp%2Fapplication.sock",
         "file:///etc/passwd",
         "gopher://127.0.0.1:6379/_x",
         "ftp://127.0.0.1/",
-        "http:///tmp/desk.sock",
-        "http://unix:/tmp/desk.sock",
+        "http:///tmp/application.sock",
+        "http://unix:/tmp/application.sock",
         "http://127.0.0.1:0/",
     ):
         answer = await guarded.client.post("/api/environments", json={"name": "Socket", "url": url, "kind": "web"})

@@ -44,7 +44,7 @@ ADMIN_ACCOUNT: Final = Finding(
 class _RefusalTexts:
     """The texts for a refusal: the error of a `field` when adding an account, and the finding of a stored one.
 
-    ``{told}`` in the message is replaced by the adapter's error.
+    ``{cause}`` in the message is replaced by the adapter's error.
     """
 
     field: str
@@ -72,7 +72,7 @@ _REFUSALS: Final = {
     ),
     SignInRefusal.DATABASE: _RefusalTexts(
         "database",
-        "of the environment must be the name of one that this Odoo has; correct it, then try again. {told}",
+        "of the environment must be the name of one that this Odoo has; correct it, then try again. {cause}",
         "Odoo does not have the environment's database, or none is set and Odoo has several.",
         "Correct the environment's database.",
     ),
@@ -90,7 +90,7 @@ _REFUSALS: Final = {
     ),
     SignInRefusal.UNREACHABLE: _RefusalTexts(
         "url",
-        "of the environment must lead to an Odoo that answers; start it or correct url, then try again. {told}",
+        "of the environment must lead to an Odoo that answers; start it or correct url, then try again. {cause}",
         "Odoo gave no usable answer when a visitor was to be signed in.",
         f"Start Odoo, or correct the environment's url. {_RETRY}",
     ),
@@ -237,7 +237,7 @@ class AccountService:
             signed_in = await self._authenticator.sign_in(environment, login, credentials.password, address=None)
         except SignInRefused as refused:
             words = _REFUSALS[refused.refusal]
-            raise Invalid.one(words.field, words.message.format(told=refused)) from None
+            raise Invalid.one(words.field, words.message.format(cause=refused)) from None
         await self._sign_outs.end(environment.odoo_address, signed_in.session_id)
         if signed_in.is_admin and not credentials.allow_admin:
             raise Invalid.one(

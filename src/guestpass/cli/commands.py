@@ -8,13 +8,13 @@ from typer.exceptions import TyperException
 from guestpass.cli import environment_options, link_options, options
 from guestpass.cli.application import app
 from guestpass.cli.session import WRONG, Stopped
-from guestpass.cli.stopping import say, stopping
+from guestpass.cli.stopping import fail, stopping
 
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status."""
     if any("\udc80" <= character <= "\udcff" for argument in arguments for character in argument):
-        return say(WRONG, "The arguments must be valid text in the locale's encoding, which should be UTF-8.")
+        return fail(WRONG, "The arguments must be valid text in the locale's encoding, which should be UTF-8.")
     names = {**options.NAMES, **environment_options.NAMES, **link_options.NAMES}
     return stopping(lambda: _command(arguments), names)
 

@@ -23,21 +23,21 @@ def stopping(action: Callable[[], object], names: Mapping[str, str] = MappingPro
     try:
         status = action()
     except KeyboardInterrupt:
-        return say(_STOPPED_BY_INTERRUPT, "Stopped.")
+        return fail(_STOPPED_BY_INTERRUPT, "Stopped.")
     except Stopped as error:
-        return say(error.status, str(error))
+        return fail(error.status, str(error))
     except SettingsError as error:
-        return say(WRONG, *error.problems)
+        return fail(WRONG, *error.problems)
     except (AnotherKey, DataDirectoryUnusable) as error:
-        return say(WRONG, str(error))
+        return fail(WRONG, str(error))
     except Invalid as error:
-        return say(WRONG, *(f"{names.get(each.field, each.field)} {each.message}." for each in error.errors))
+        return fail(WRONG, *(f"{names.get(each.field, each.field)} {each.message}." for each in error.errors))
     except GuestpassError as error:
-        return say(REFUSED, str(error))
+        return fail(REFUSED, str(error))
     return status if isinstance(status, int) else 0
 
 
-def say(status: int, *sentences: str) -> int:
+def fail(status: int, *sentences: str) -> int:
     """Print what has stopped a command; returns the exit status."""
     for sentence in sentences:
         print(f"guestpass: {sentence}", file=sys.stderr)  # noqa: T201 - the command's way to speak

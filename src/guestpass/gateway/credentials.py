@@ -75,12 +75,12 @@ class Credentials:
         kept: list[Field] = []
         asks, looked_at = False, 0
         for lower, name, value in fields:
-            told = value
+            passed = value
             if lower == b"www-authenticate":
                 looked_at += 1
-                told = _under_one_realm(value) if looked_at <= _MOST_CHALLENGES else _REALM
-                asks = asks or _REALM in told or _DIGEST.match(told[:_LONGEST_CHALLENGE]) is not None
-            kept.append((lower, name, told))
+                passed = _under_one_realm(value) if looked_at <= _MOST_CHALLENGES else _REALM
+                asks = asks or _REALM in passed or _DIGEST.match(passed[:_LONGEST_CHALLENGE]) is not None
+            kept.append((lower, name, passed))
         return kept, self._cookie(_TURNED_BACK + self._mark if self._mark else _ASKED) if asks else None
 
     def _cookie(self, value: bytes) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from guestpass.app.handover import PREFIX as DESK_PREFIX
+from guestpass.app.handover import PREFIX as HANDOVER_PREFIX
 from guestpass.gateway.cookies import EnvironmentCookies
 from guestpass.gateway.credentials import Credentials
 from guestpass.gateway.paths import PathKind, read_path
@@ -37,7 +37,7 @@ _REQUEST_DROPS: Final = (
 # other applications than the environment; and in a request some applications learn from it how to name files.
 _FOR_WEB_SERVERS: Final = (b"x-accel-", b"x-envoy-", b"x-lighttpd-", b"x-litespeed-", b"x-reproxy-", b"x-sendfile")
 # Any name that begins so: proxies in front of an application use many more of them than the known ones (-User, -Email).
-_REQUEST_DROPPED_BEGINNINGS: Final = (b"x-forwarded-", DESK_PREFIX.encode(), *_FOR_WEB_SERVERS)
+_REQUEST_DROPPED_BEGINNINGS: Final = (b"x-forwarded-", HANDOVER_PREFIX.encode(), *_FOR_WEB_SERVERS)
 # What an environment must not say about an origin that is ours and that others use after it.
 _ORIGIN_WIDE: Final = frozenset(
     {
@@ -54,7 +54,7 @@ _ORIGIN_WIDE: Final = frozenset(
 _FOR_SHARED_CACHES: Final = frozenset({b"edge-control", b"surrogate-control"})
 _TARGETED_CACHE_CONTROL: Final = b"-cache-control"
 _RESPONSE_DROPS: Final = _HOP_BY_HOP | _ORIGIN_WIDE | _FOR_SHARED_CACHES | {b"content-length"}
-_DESK_DROPS: Final = _HOP_BY_HOP | {b"content-length"}
+_APPLICATION_DROPS: Final = _HOP_BY_HOP | {b"content-length"}
 # A Referer may leave out scheme and host (RFC 9110, section 10.1.3), though no browser does.
 _REFERER_PATH = re.compile(rb"(?:[a-z][a-z0-9+.-]*:)?(?://[^/?#]*)?([^?#]*)", re.IGNORECASE)
 
@@ -255,7 +255,7 @@ class ApplicationResponse:
 
     def fields(self, head: ResponseHead) -> list[bytes]:
         """The field lines, without those that frame the message."""
-        lines = [b"%b: %b\r\n" % (name, value) for lower, name, value in head.fields if lower not in _DESK_DROPS]
+        lines = [b"%b: %b\r\n" % (name, value) for lower, name, value in head.fields if lower not in _APPLICATION_DROPS]
         if self._leaving and any(lower == b"set-cookie" for lower, _, _ in head.fields):
             return [*self._leaving, *lines]
         return lines

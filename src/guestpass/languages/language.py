@@ -34,17 +34,17 @@ class Language:
         self._locale = Locale(tag)
         self._translations = _translations(tag)
 
-    def say(self, text: str, **values: object) -> str:
+    def translate(self, text: str, **values: object) -> str:
         """Translate a text and fill in its `{fields}`; unchanged where it is not in the catalogue."""
-        said = self._translations.gettext(text) if text else ""
-        return said.format(**values) if values else said
+        translated = self._translations.gettext(text) if text else ""
+        return translated.format(**values) if values else translated
 
-    def say_count(self, one: str, many: str, count: int, **values: object) -> str:
+    def translate_count(self, one: str, many: str, count: int, **values: object) -> str:
         """Translate the plural form for `count`, which fills `{count}`."""
         return self._translations.ngettext(one, many, count).format(count=count, **values)
 
     def knows(self, text: str) -> bool:
-        """Whether `say` would give the text in this language."""
+        """Whether `translate` would give the text in this language."""
         return self.tag == LANGUAGES[0] or self._translations.gettext(text) != text
 
     def date(self, moment: datetime) -> str:

@@ -30,7 +30,7 @@ from guestpass.odoo.services import OdooServices
 from guestpass.odoo.signed_in.rules import is_own_sign_in
 from guestpass.odoo.signed_in.session_cookie import with_session
 from guestpass.odoo.signed_in.session_filter import SessionFilter, SessionUse
-from guestpass.odoo.view_only.calls import Refused
+from guestpass.odoo.view_only.calls import RefusedCall
 from guestpass.wire.exchange import Exchange
 from guestpass.wire.heads import RequestHead
 
@@ -168,9 +168,9 @@ class _Plan:
             case Outcome.NOT_SHARED:
                 return CallRefusal(Reason.NOT_SHARED, finding.text)
             case Outcome.VIEW_ONLY:
-                return self._refuse_call(Refused(finding.text, finding.model, finding.method))
+                return self._refuse_call(RefusedCall(finding.text, finding.model, finding.method))
 
-    def _refuse_call(self, refused: Refused) -> RenderedNotice:
+    def _refuse_call(self, refused: RefusedCall) -> RenderedNotice:
         """Tell a visitor who may only look, and count for the owner what they wanted."""
         if refused.model is not None and refused.method is not None:
             key, now = self._request.entry.environment.key, self._services.runtime.time()

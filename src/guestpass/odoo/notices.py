@@ -15,8 +15,8 @@ class OdooNotices:
 
     def render(self, notice: Notice) -> RenderedNotice:
         """The answer for a notice to a JSON-RPC call."""
-        told = ending(notice.reason, message=notice.detail, languages=notice.languages)
-        return told or self._inner.render(notice)
+        error = ending(notice.reason, message=notice.detail, languages=notice.languages)
+        return error or self._inner.render(notice)
 
 
 def calls_odoo(head: RequestHead) -> bool:

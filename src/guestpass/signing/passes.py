@@ -80,9 +80,9 @@ class PassSigner:
     def write_entry(self, visitor_pass: VisitorPass, issued_at: int) -> str:
         """The signed text of a new entry ticket."""
         given = visitor_pass
-        facts = f"e.{given.link_id}.{given.link_version}.{given.visitor}.{given.issued_at}.{issued_at}"
-        facts = f"{facts}.{_text(self._entropy.bytes(16))}"
-        return f"{facts}.{self._mac(facts)}"
+        payload = f"e.{given.link_id}.{given.link_version}.{given.visitor}.{given.issued_at}.{issued_at}"
+        payload = f"{payload}.{_text(self._entropy.bytes(16))}"
+        return f"{payload}.{self._mac(payload)}"
 
     def read_entry(self, text: str) -> EntryTicket | None:
         """The entry ticket, or None where the text is not one that this installation signed."""
@@ -92,8 +92,8 @@ class PassSigner:
         return EntryTicket(VisitorPass(match[2], int(match[3]), match[4], int(match[5])), int(match[6]), match[7])
 
     def _write(self, kind: str, given: VisitorPass) -> str:
-        facts = f"{kind}.{given.link_id}.{given.link_version}.{given.visitor}.{given.issued_at}"
-        return f"{facts}.{self._mac(facts)}"
+        payload = f"{kind}.{given.link_id}.{given.link_version}.{given.visitor}.{given.issued_at}"
+        return f"{payload}.{self._mac(payload)}"
 
     def _read(self, kind: str, text: str) -> VisitorPass | None:
         match = _FORM.fullmatch(text) if text.startswith(kind) else None
@@ -113,8 +113,8 @@ class PassSigner:
         """Return a keyed digest that identifies credentials without revealing them."""
         return _text(hmac.digest(self._tag_key, b"credentials." + credentials, hashlib.sha256)[:16])
 
-    def _mac(self, facts: str) -> str:
-        return _text(hmac.digest(self._key, facts.encode(), hashlib.sha256))
+    def _mac(self, payload: str) -> str:
+        return _text(hmac.digest(self._key, payload.encode(), hashlib.sha256))
 
 
 def pass_name(*, secure: bool) -> str:

@@ -34,7 +34,7 @@ def rows_table(**fields: Column[Any] | TypeEngine[Any]) -> Subquery:
     picked = (JSONField(each.c.value, place, type_).label(name) for place, (name, type_) in enumerate(columns))
     # The limit equals the number of rows. Without it PostgreSQL's planner assumes 100 rows for any array, and would
     # scan tables of some ten thousand rows instead of using their index.
-    return select(*picked).limit(bindparam(_COUNT, type_=BigInteger())).subquery("told")
+    return select(*picked).limit(bindparam(_COUNT, type_=BigInteger())).subquery("batch")
 
 
 def append_to(table: Table, *names: str) -> Insert:
@@ -64,5 +64,5 @@ def _kept(value: object) -> object:
 def _time(value: object) -> str:
     """Format a time as SQLite stores it, see `UTCDateTime`."""
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise TypeError(f"{value!r} is nothing that a statement can be told")
+        raise TypeError(f"{value!r} is of no type that a batch can hold")
     return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")

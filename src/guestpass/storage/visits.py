@@ -83,7 +83,7 @@ class SQLVisits:
         for runs in zip_longest(*map(_runs, activities)):
             counted += await self._count([run for run in runs if run is not None])
         further = await self._count_further([each for each in activities if each.further or each.newcomers])
-        await self._tell_of_visitors(activities)
+        await self._update_visitors(activities)
         if counted or further:
             await self._add_to_links(counted, further)
 
@@ -204,7 +204,7 @@ class SQLVisits:
         concerned = await self._connection.execute(statement, rows(given))
         return {(row.link_id, row.visitor): row.visits for row in concerned}
 
-    async def _tell_of_visitors(self, activities: Sequence[Activity]) -> None:
+    async def _update_visitors(self, activities: Sequence[Activity]) -> None:
         """Update visitors' last activity, and what their openings reported of browser and origin."""
         if not activities:
             return
@@ -221,7 +221,7 @@ class SQLVisits:
             )
             for activity in activities
         )
-        await self._connection.execute(_TELL, rows(given))
+        await self._connection.execute(_UPDATE, rows(given))
 
     async def _add_to_links(self, counted: Sequence[_Counted], further: Sequence[Activity]) -> None:
         """Add visits to the totals by link and by hour, and append those listed singly to the histories."""
@@ -405,7 +405,7 @@ _SEEN = rows_table(
     browser=visitors.c.browser,
     system=visitors.c.system,
 )
-_TELL = (
+_UPDATE = (
     update(visitors)
     .where(
         visitors.c.link_id == _SEEN.c.link_id,

@@ -98,4 +98,6 @@ def _contact(line: str, language: Language) -> Markup:
     contact = read_contact(line)
     if contact is None or contact.url is None:
         return Markup("<p>{}</p>").format(line)
-    return Markup('<p>{} <a href="{}">{}</a></p>').format(language.say(INTERFACE.contact), contact.url, contact.text)
+    return Markup('<p>{} <a href="{}">{}</a></p>').format(
+        language.translate(INTERFACE.contact), contact.url, contact.text
+    )

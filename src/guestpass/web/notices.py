@@ -157,9 +157,9 @@ class Notices:
         page = self._page(_variant(notice, language))
         detail, token, ended_at = notice.detail or "", notice.token or "", notice.ended_at
         if notice.retry_after is not None:
-            detail = language.say_count(*WAIT, max(1, math.ceil(notice.retry_after / 60)))
+            detail = language.translate_count(*WAIT, max(1, math.ceil(notice.retry_after / 60)))
         elif notice.reason is not Reason.MAINTENANCE:
-            detail = language.say(detail)
+            detail = language.translate(detail)
         body = page.fill_themed(
             theme,
             request_id=notice.request_id,
@@ -167,7 +167,7 @@ class Notices:
             token=quote(token, safe="", errors="replace"),
             query=notice.query,
             account=_account(token),
-            ended_at=language.say(ENDED_AT, date=language.date(ended_at), time=language.time(ended_at))
+            ended_at=language.translate(ENDED_AT, date=language.date(ended_at), time=language.time(ended_at))
             if ended_at is not None
             else "",
         )
@@ -200,8 +200,8 @@ def _repeats(notice: Notice) -> bool:
 
 def _page(variant: _Variant) -> PageTemplate:
     reason, language = variant.reason, variant.language
-    title, text = language.say(NOTICES[reason].title), language.say(NOTICES[reason].text)
-    wrong = language.say(WRONG_PASSWORD) if reason is Reason.PASSWORD_WRONG else None
+    title, text = language.translate(NOTICES[reason].title), language.translate(NOTICES[reason].text)
+    wrong = language.translate(WRONG_PASSWORD) if reason is Reason.PASSWORD_WRONG else None
     template = "preview.html" if reason is Reason.PREVIEW else "notice.html"
     return render(
         language,
@@ -215,9 +215,9 @@ def _page(variant: _Variant) -> PageTemplate:
         waits=variant.waits,
         from_owner=reason is Reason.MAINTENANCE,
         ended_at=place("ended_at") if variant.ended_at else None,
-        retries=language.say(RETRIES, seconds=_REFRESH[reason]) if variant.repeats else None,
+        retries=language.translate(RETRIES, seconds=_REFRESH[reason]) if variant.repeats else None,
         switches=reason is Reason.SWITCH_LINK,
-        card=language.say(CARD),
+        card=language.translate(CARD),
         token=place("token"),
         query=place("query"),
         account=place("account"),

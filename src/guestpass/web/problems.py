@@ -102,7 +102,7 @@ def respond(scope: Scope, problem: Problem) -> Response:
     # Visitors only meet the errors of _FOR_VISITORS, in their language; others are in English like the API.
     if (words := _FOR_VISITORS.get(problem.code)) is not None:
         language = language_for(context.languages)
-        title, detail = language.say(words.title), language.say(words.text)
+        title, detail = language.translate(words.title), language.translate(words.text)
     else:
         language, title, detail = language_for(""), title_of(problem.status), problem.detail
     errors = "\n".join(f"{error.field}: {error.message}" for error in problem.errors)

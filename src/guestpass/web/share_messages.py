@@ -38,17 +38,17 @@ def write_link_message(
 ) -> ShareMessage:
     """The message with the URL. The password stands in it only where it is given: apart, one of both opens nothing."""
     lines = [
-        language.say(OPENS),
+        language.translate(OPENS),
         url,
-        language.say(ENDS, date=language.date(expires_at), time=language.time(expires_at)),
+        language.translate(ENDS, date=language.date(expires_at), time=language.time(expires_at)),
     ]
     if password is not None:
-        lines.append(language.say(PASSWORD_HERE, password=password))
+        lines.append(language.translate(PASSWORD_HERE, password=password))
     elif asks_password:
-        lines.append(language.say(PASSWORD_FOLLOWS))
-    return ShareMessage(language.say(LINK_SUBJECT), "\n\n".join(lines))
+        lines.append(language.translate(PASSWORD_FOLLOWS))
+    return ShareMessage(language.translate(LINK_SUBJECT), "\n\n".join(lines))
 
 
 def write_password_message(language: Language, password: str) -> ShareMessage:
     """The message with the password alone, to be sent in another way."""
-    return ShareMessage(language.say(PASSWORD_SUBJECT), language.say(PASSWORD_ALONE, password=password))
+    return ShareMessage(language.translate(PASSWORD_SUBJECT), language.translate(PASSWORD_ALONE, password=password))

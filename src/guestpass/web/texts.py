@@ -38,7 +38,7 @@ class Interface:
 
     def translated(self, language: Language) -> Interface:
         """The same in another language."""
-        return Interface(**{field.name: language.say(getattr(self, field.name)) for field in fields(self)})
+        return Interface(**{field.name: language.translate(getattr(self, field.name)) for field in fields(self)})
 
 
 INTERFACE: Final = Interface()

@@ -222,7 +222,7 @@ class TunnelControl(Protocol):
         """Count frames of the client's; closes the tunnel where they are too many."""
         ...
 
-    def say(self, frame: bytes) -> None:
+    def send_frame(self, frame: bytes) -> None:
         """Send the client a whole message, now or when the upstream's present one is complete."""
         ...
 

@@ -183,7 +183,7 @@ class Tunnel:
 
     # Ends
 
-    def say(self, frame: bytes) -> None:
+    def send_frame(self, frame: bytes) -> None:
         """Send the client a whole message, now or when the upstream's present one is complete."""
         if self._from_upstream.at_boundary:
             self._client.write(frame)

@@ -28,7 +28,7 @@ def said() -> set[Id]:
     found = extract_from_dir(
         ROOT / "src",
         method_map=[(mapping["pattern"], mapping["method"])],
-        keywords={"mark": None, "say": None, "say_count": (1, 2), "mark_count": (1, 2)},
+        keywords={"mark": None, "translate": None, "translate_count": (1, 2), "mark_count": (1, 2)},
     )
     return {message for _, _, message, _, _ in found}
 
@@ -103,5 +103,5 @@ def test_things_are_counted(accepted: str, one: str, many: str) -> None:
         "This share link expires in {count} minute. Save what you are working on.",
         "This share link expires in {count} minutes. Save what you are working on.",
     )
-    assert one in language.say_count(*texts, 1)
-    assert many in language.say_count(*texts, 5)
+    assert one in language.translate_count(*texts, 1)
+    assert many in language.translate_count(*texts, 5)

@@ -37,8 +37,8 @@ def test_numbers_too() -> None:
 def test_what_nobody_marked_stays_as_it_is() -> None:
     for tag in LANGUAGES:
         language = language_for(tag)
-        assert language.say("Back at {five}, said the owner.") == "Back at {five}, said the owner."
-        assert language.say("") == "", "an empty text is no question for the catalogue's own head"
+        assert language.translate("Back at {five}, said the owner.") == "Back at {five}, said the owner."
+        assert language.translate("") == "", "an empty text is no question for the catalogue's own head"
     assert not language_for("fr").knows("The path holds a backslash.")
     assert language_for("en").knows("The path holds a backslash.")
     assert language_for("fr").knows("Password")

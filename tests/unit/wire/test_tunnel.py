@@ -124,11 +124,11 @@ async def test_in_the_middle_of_a_message_it_is_broken_off(how: str) -> None:
 async def test_what_is_said_stands_between_two_messages() -> None:
     async with tunnelled() as stage:
         await stage.say(WORD)
-        stage.tunnel.say(SAID)
+        stage.tunnel.send_frame(SAID)
         await stage.book.settle()
         assert stage.client.take() == SAID
         await stage.say(PART)
-        stage.tunnel.say(SAID)
+        stage.tunnel.send_frame(SAID)
         assert await stage.say(b"") == b""
         assert await stage.say(b"finish" + WORD) == b"finish" + SAID + WORD
         # Once is enough.

@@ -92,4 +92,4 @@ class BusSocket:
             # Its client would ask the bus to go on from an id that we invented, so it must have said one first.
             self._warn_in(_AGAIN)
             return
-        tunnel.say(text_frame(notification(id, *warning(left, self._languages))))
+        tunnel.send_frame(text_frame(notification(id, *warning(left, self._languages))))

@@ -125,17 +125,17 @@ def read_question(line: bytes) -> tuple[Question, int]:
 
 def write_finding(finding: BodyFinding) -> bytes:
     """The line of a finding, with its body."""
-    told: dict[str, Any] = asdict(finding)
-    told["outcome"], told["body"] = finding.outcome.value, len(finding.body)
-    return _line(told) + finding.body
+    fields: dict[str, Any] = asdict(finding)
+    fields["outcome"], fields["body"] = finding.outcome.value, len(finding.body)
+    return _line(fields) + finding.body
 
 
 def read_finding(line: bytes) -> tuple[BodyFinding, int]:
     """The finding without its body, and the size of that; raises ValueError for what is none."""
     try:
-        told = json.loads(line)
-        size = told.pop("body")
-        return BodyFinding(**{**told, "outcome": Outcome(told["outcome"])}), int(size)
+        fields = json.loads(line)
+        size = fields.pop("body")
+        return BodyFinding(**{**fields, "outcome": Outcome(fields["outcome"])}), int(size)
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a finding: {error}") from None
 

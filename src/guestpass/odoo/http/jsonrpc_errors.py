@@ -87,10 +87,10 @@ def ending(reason: Reason, *, message: str | None = None, languages: str = "") -
     if reason not in _WORDS:
         return None
     language = language_for(languages)
-    words = language.say(_WORDS[reason])
+    words = language.translate(_WORDS[reason])
     if reason is Reason.MAINTENANCE and message and message.strip():
-        told = language.say("Message from the owner: {message}", message=message.strip())
-        words = f"{words} {told}"
+        from_owner = language.translate("Message from the owner: {message}", message=message.strip())
+        words = f"{words} {from_owner}"
     return user_error(words)
 
 
@@ -118,7 +118,7 @@ def answered(body: bytes) -> RenderedNotice:
 def upload_too_large(limit: int, languages: str = "") -> RenderedNotice:
     """The answer to an upload of more than `limit` bytes: the client reads `error` out of whatever it gets back."""
     language = language_for(languages)
-    words = language.say(
+    words = language.translate(
         "This file is too large: at most {size} can be sent through this share link.", size=_size(limit, language)
     )
     return RenderedNotice(413, _FIELDS, _json({"error": words, "status": 413, "code": Reason.BODY_TOO_LARGE.value}))
@@ -127,12 +127,12 @@ def upload_too_large(limit: int, languages: str = "") -> RenderedNotice:
 def warning(seconds_left: float, languages: str = "") -> tuple[str, str]:
     """Title and text of the notification that a link is about to end."""
     language = language_for(languages)
-    text = language.say_count(
+    text = language.translate_count(
         "This share link expires in {count} minute. Save what you are working on.",
         "This share link expires in {count} minutes. Save what you are working on.",
         max(1, round(seconds_left / 60)),
     )
-    return language.say(_WARNING_TITLE), text
+    return language.translate(_WARNING_TITLE), text
 
 
 def _json(value: object) -> bytes:
@@ -143,4 +143,4 @@ def _size(count: int, language: Language) -> str:
     for unit, size in (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):
         if count >= size:
             return f"{language.number(count / size)} {unit}"
-    return language.say("{count} bytes", count=count)
+    return language.translate("{count} bytes", count=count)

@@ -78,7 +78,7 @@ class Quiet:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedCall:
     """The call is not made. `model` and `method`, where known, are to be counted, and have places in `text`."""
 
     text: str
@@ -88,11 +88,11 @@ class Refused:
     def said_in(self, language: Language) -> str:
         """What the person is told."""
         if self.model is None:
-            return language.say(self.text)
-        return language.say(self.text, model=self.model, method=self.method)
+            return language.translate(self.text)
+        return language.translate(self.text, model=self.model, method=self.method)
 
 
-Ruling = Passed | Quiet | Refused
+Ruling = Passed | Quiet | RefusedCall
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -108,7 +108,7 @@ def rule_on_call(path: bytes, body: bytes, allowed: Collection[str]) -> Ruling:
     `allowed` are further methods that may be called, each as ``model/method``.
     """
     if len(body) > MAX_CALL:
-        return Refused(f"This link is view-only: a call has at most {MAX_CALL // 1024} KiB.")
+        return RefusedCall(f"This link is view-only: a call has at most {MAX_CALL // 1024} KiB.")
     try:
         if body.startswith(_AS_WRITTEN):
             # To look for names that occur twice takes longer than to read the rest. A call that would be written to the
@@ -118,7 +118,7 @@ def rule_on_call(path: bytes, body: bytes, allowed: Collection[str]) -> Ruling:
                 return ruling
         call = read_call(body)
     except ValueError as error:
-        return Refused(f"This link is view-only. {error}")
+        return RefusedCall(f"This link is view-only. {error}")
     return _rule(path, call, allowed)
 
 
@@ -138,7 +138,7 @@ def _rule(path: bytes, call: dict[str, Any], allowed: Collection[str]) -> Ruling
             return Passed(_call(id, kept(params)))
     except ValueError:
         return _UNREADABLE
-    return _REFUSED_ROUTES.get(plain, Refused(_NOT_SHARED))
+    return _REFUSED_ROUTES.get(plain, RefusedCall(_NOT_SHARED))
 
 
 def _rule_on_method(route: bytes, id: RequestId, params: dict[str, Any], allowed: Collection[str]) -> Ruling:
@@ -157,8 +157,8 @@ def _rule_on_method(route: bytes, id: RequestId, params: dict[str, Any], allowed
     return Passed(_call(id, {"model": model, "method": method, "args": args, "kwargs": kwargs}))
 
 
-def _refusal(model: str, method: str) -> Refused:
-    return Refused(_NOT_ALLOWED, model, method)
+def _refusal(model: str, method: str) -> RefusedCall:
+    return RefusedCall(_NOT_ALLOWED, model, method)
 
 
 def _is_name(value: object, pattern: re.Pattern[str]) -> TypeGuard[str]:
@@ -269,13 +269,13 @@ _METHOD = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 _LONGEST_NAME: Final = 128
 _NOT_SHARED: Final = mark("This link is view-only: you can look, but not change anything.")
 _NOT_ALLOWED: Final = mark("This link is view-only: you can look, but not change anything ({model}/{method}).")
-_UNREADABLE: Final = Refused(mark("This link is view-only, and this is not a call as Odoo's own pages make it."))
+_UNREADABLE: Final = RefusedCall(mark("This link is view-only, and this is not a call as Odoo's own pages make it."))
 
 # Known to be writes, or code that somebody wrote; every other route is refused by its path alone.
-_REFUSED_ROUTES: Final[dict[bytes, Refused]] = {
+_REFUSED_ROUTES: Final[dict[bytes, RefusedCall]] = {
     b"/web/action/run": _refusal("ir.actions.server", "run"),
-    b"/web/dataset/resequence": Refused(_NOT_SHARED),
-    b"/web/view/edit_custom": Refused(_NOT_SHARED),
+    b"/web/dataset/resequence": RefusedCall(_NOT_SHARED),
+    b"/web/view/edit_custom": RefusedCall(_NOT_SHARED),
 }
 
 _FETCH: Final = ("after", "around", "before", "fetch_params", "limit", "max_id", "min_id", "search_term")

@@ -14,7 +14,7 @@ from guestpass.odoo.view_only.calls import (
     READ_METHODS,
     Passed,
     Quiet,
-    Refused,
+    RefusedCall,
     is_ruled_by_body,
     rule_on_call,
 )
@@ -109,7 +109,7 @@ def test_no_other_method_is_called() -> None:
 )
 def test_any_other_method_is_refused_and_counted(method: str) -> None:
     ruling = rule_on_call(CALL_KW, body(call(method, "sale.order")), ())
-    assert isinstance(ruling, Refused)
+    assert isinstance(ruling, RefusedCall)
     assert (ruling.model, ruling.method) == ("sale.order", method)
     words = ruling.said_in(language_for(""))
     assert "This link is view-only" in words
@@ -125,13 +125,13 @@ def test_a_method_that_the_owner_allows_is_called_on_that_model_only() -> None:
         ("sale.order", "get_totals2"),
         ("sale", "order/get_totals"),
     ):
-        assert isinstance(rule_on_call(CALL_KW, body(call(method, model)), allowed), Refused)
+        assert isinstance(rule_on_call(CALL_KW, body(call(method, model)), allowed), RefusedCall)
 
 
 @pytest.mark.parametrize("method", sorted(WRITE_METHODS))
 def test_what_writes_on_every_model_can_not_be_allowed(method: str) -> None:
     ruling = rule_on_call(CALL_KW, body(call(method)), (f"res.partner/{method}",))
-    assert isinstance(ruling, Refused)
+    assert isinstance(ruling, RefusedCall)
 
 
 def test_the_path_is_decoration() -> None:
@@ -144,7 +144,7 @@ def test_the_path_is_decoration() -> None:
         assert is_ruled_by_body(path)
         assert passed(path, body(call("read"))) == call("read")
     ruling = rule_on_call(b"/web/dataset/call_kw/res.partner/read", body(call("unlink", "res.users")), ())
-    assert isinstance(ruling, Refused)
+    assert isinstance(ruling, RefusedCall)
     assert (ruling.model, ruling.method) == ("res.users", "unlink")
 
 
@@ -264,23 +264,23 @@ def test_what_could_be_read_in_two_ways_or_not_at_all_is_refused_and_not_counted
     for path in (CALL_KW, b"/web/dataset/call_button"):
         ruling = rule_on_call(path, UNREADABLE_BODIES[what], ("res.partner/_write", "res.partner/read "))
         if path != CALL_KW and what.startswith(("args", "kwargs", "half a char", "a number that becomes")):
-            assert isinstance(ruling, Refused)  # refused for what it calls, whatever it calls it with
+            assert isinstance(ruling, RefusedCall)  # refused for what it calls, whatever it calls it with
             continue
-        assert isinstance(ruling, Refused)
+        assert isinstance(ruling, RefusedCall)
         assert ruling.said_in(language_for("")).startswith("This link is view-only")
         assert (ruling.model, ruling.method) == (None, None)
 
 
 @pytest.mark.parametrize("method", ["Read", "READ", "readd", "rea", "search_read2", "web_Read", "reaD_group"])
 def test_names_are_exact(method: str) -> None:
-    assert isinstance(rule_on_call(CALL_KW, body(call(method)), ()), Refused)
+    assert isinstance(rule_on_call(CALL_KW, body(call(method)), ()), RefusedCall)
 
 
 def test_escaped_names_and_values_mean_what_they_say() -> None:
     escaped = b'{"\\u0070arams":{"mod\\u0065l":"res.partner","method":"\\u0072ead","args":[],"kwargs":{}},"id":3}'
     assert passed(CALL_KW, escaped) == call("read")
     ruling = rule_on_call(CALL_KW, escaped.replace(b"\\u0072ead", b"\\u0075nlink"), ())
-    assert isinstance(ruling, Refused)
+    assert isinstance(ruling, RefusedCall)
     assert ruling.method == "unlink"
 
 
@@ -300,7 +300,7 @@ def test_routes_that_do_something_are_refused_by_name(
 ) -> None:
     assert is_ruled_by_body(path)
     ruling = rule_on_call(path, body(sent), ("res.partner/read", "sale.order/action_confirm", "ir.actions.server/run"))
-    assert isinstance(ruling, Refused)
+    assert isinstance(ruling, RefusedCall)
     assert (ruling.model, ruling.method) == (model, method)
 
 
@@ -324,7 +324,7 @@ def test_routes_that_do_something_are_refused_by_name(
 )
 def test_other_routes_are_refused_whatever_their_body(path: bytes) -> None:
     assert not is_ruled_by_body(path)
-    assert isinstance(rule_on_call(path, body(call("read")), ()), Refused)
+    assert isinstance(rule_on_call(path, body(call("read")), ()), RefusedCall)
 
 
 # Other routes that read
@@ -438,8 +438,8 @@ def test_a_method_that_the_client_calls_by_itself_is_answered_too(
 ) -> None:
     ruling = rule_on_call(CALL_KW, body(call(method, model, **params)), ())
     assert ruling == Quiet(result, 3)
-    assert isinstance(rule_on_call(b"/web/dataset/call_button", body(call(method, model, **params)), ()), Refused)
-    assert isinstance(rule_on_call(CALL_KW, body(call(method, "x.other", **params)), ()), Refused)
+    assert isinstance(rule_on_call(b"/web/dataset/call_button", body(call(method, model, **params)), ()), RefusedCall)
+    assert isinstance(rule_on_call(CALL_KW, body(call(method, "x.other", **params)), ()), RefusedCall)
 
 
 def test_breadcrumbs_are_left_out_since_naming_one_may_run_an_action() -> None:
@@ -514,7 +514,7 @@ def test_what_passes_is_the_call_that_was_read_and_its_method_is_listed(
 def test_any_bytes_get_a_ruling(path: bytes, data: bytes) -> None:
     for sent in (data, b'{"params":' + data + b"}", b'{"params":{"model":"a","method":"read","args":[' + data + b"]}}"):
         ruling = rule_on_call(path, sent, ())
-        assert isinstance(ruling, Passed | Quiet | Refused)
+        assert isinstance(ruling, Passed | Quiet | RefusedCall)
         if isinstance(ruling, Quiet):
             json.loads(ruling.answer())
 
@@ -578,4 +578,4 @@ def test_a_call_as_odoos_client_writes_it_is_ruled_on_like_any_other(
 def test_a_name_that_occurs_twice_is_found_in_a_call_as_odoos_client_writes_it(once: str, twice: str) -> None:
     data = '{"id":1,"jsonrpc":"2.0","method":"call","params":{"model":"a","method":"read","args":[{}],"kwargs":{}}}'
     assert rule_on_call(CALL_KW, data.encode(), ()) == Passed(data.encode())
-    assert isinstance(rule_on_call(CALL_KW, data.replace(once, twice).encode(), ()), Refused)
+    assert isinstance(rule_on_call(CALL_KW, data.replace(once, twice).encode(), ()), RefusedCall)
