@@ -15,7 +15,7 @@ _KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 
 class Opened:
-    """One connection on which something lasts. `ended_at` is when the visitor saw its end (time.monotonic)."""
+    """One connection on which something lasts. `ended_at` is when the visitor saw its end (Unix seconds)."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -31,7 +31,7 @@ class Opened:
                 await self._note(len(data))
         except ConnectionError:
             pass
-        self.ended_at = time.monotonic()
+        self.ended_at = time.time()
         await self._note(0)
 
     async def upload(self) -> None:

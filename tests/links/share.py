@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -63,6 +64,13 @@ class Share:
 
     async def deactivate(self) -> None:
         await self.server.deactivate(self.environment["id"], self.id)
+
+    async def end_in(self, duration: str) -> float:
+        """Give it another end; returns when that is, in Unix seconds."""
+        path = f"/api/environments/{self.environment['id']}/share/{self.id}"
+        answer = await self.server.client.patch(path, json={"expiresIn": duration})
+        assert answer.status_code == 200, answer.text
+        return datetime.fromisoformat(answer.json()["expiresAt"]).timestamp()
 
     async def rotate(self) -> Share:
         """The same link with a new URL."""

@@ -17,7 +17,6 @@ class Worker:
 
     def __init__(self, database: Database, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.heard: list[str] = []
-        self.heard_at: list[float] = []
         self.resets = 0
         self.failing_applies = 0
         self.failing_resets = 0
@@ -29,7 +28,6 @@ class Worker:
             raise ConnectionError("apply")
         await asyncio.sleep(0)
         self.heard += [change.id for change in changes]
-        self.heard_at += [time.monotonic()] * len(changes)
 
     async def reset(self) -> None:
         if self.failing_resets:

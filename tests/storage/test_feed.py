@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import statistics
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -18,6 +17,7 @@ from tests.storage.waiting import until
 
 from guestpass.app.ports import Announcer, ChangeKind
 from guestpass.storage.database import Database
+from guestpass.storage.feed import postgres, sqlite
 from guestpass.storage.tables import changes
 
 
@@ -29,30 +29,31 @@ def _connections_that_were_being_made_are_closed(database_url: str) -> Iterator[
 
 
 @asynccontextmanager
-async def other_process(url: str) -> AsyncIterator[Callable[[str], asyncio.Future[float]]]:
-    """Gives a call that commits a change of this id over there, and returns the moment after the commit."""
+async def other_process(url: str) -> AsyncIterator[Callable[[str], Awaitable[None]]]:
+    """Gives a call that commits a change of this id over there, and returns after the commit."""
     async with preloaded.talking_to("committer", url) as (answers, to):
 
-        async def commit(id: str) -> float:
+        async def commit(id: str) -> None:
             to.write(f"{id}\n".encode())
-            return float(await asyncio.wait_for(answers.readline(), 30))
+            assert (await asyncio.wait_for(answers.readline(), 30)).decode() == f"{id}\n"
 
-        yield commit  # type: ignore[misc]
+        yield commit
 
 
-async def test_a_commit_of_another_process_is_heard_within_50_ms_at_the_median(
-    database: Database, database_url: str
+async def test_each_commit_of_another_process_wakes_the_feed(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It never looks by itself here; how soon it hears is measured by `python -m bench promises`."""
+    for module in (sqlite, postgres):
+        monkeypatch.setattr(module, "LOOK_INTERVAL_S", 3600.0)
+    monkeypatch.setattr(postgres, "HEARTBEAT_S", 3600.0)
     worker = Worker(database)
     async with other_process(database_url) as commit, running(worker):
-        delays = []
         for number in range(25):
-            committed = await commit(f"link{number}")
+            await commit(f"link{number}")
             await until(lambda: len(worker.heard) > number)  # noqa: B023 -- awaited within the turn
-            delays.append(worker.heard_at[number] - committed)
     assert worker.heard == [f"link{number}" for number in range(25)]
     assert worker.resets == 0
-    assert statistics.median(delays) <= 0.05
 
 
 async def test_announcing_returns_when_what_was_committed_has_been_applied(database: Database) -> None:

@@ -42,7 +42,6 @@ ALLOWED: Final = {
     "hostile/test_slow_and_many.py": (3, SLOW),
     "installation.py": (1, LOOKS),
     "links/opened.py": (1, SLOW),
-    "links/test_live.py": (1, LOOKS),
     "links/waiting.py": (1, LOOKS),
     "machines/guest.py": (1, SLOW),
     "machines/machine.py": (1, LOOKS),
