@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
 import uvicorn
 from tests.authenticators import FakeAuthenticator, sign_outs
+from tests.built import built_application, user_agents
 from tests.environment_checks import RecordingCheck
 from tests.storage.migrated import new_database
 from tests.storage.samples import visit_log
@@ -43,8 +43,7 @@ from guestpass.signing.sealing import SealedSecrets
 from guestpass.signing.tokens import SealedTokens
 from guestpass.storage.database import Database
 from guestpass.system import SystemEntropy
-from guestpass.user_agents import UserAgentReader
-from guestpass.web.application import WebServices, create_application
+from guestpass.web.application import WebServices
 from guestpass.web.notices import Notices
 
 JWT_SECRET = "a secret of the tests, long enough for HS256"
@@ -109,12 +108,6 @@ class Face:
         return self.client(X_Guestpass_Page="1")
 
 
-@cache
-def _user_agents() -> UserAgentReader:
-    """Its rules are compiled once for all tests."""
-    return UserAgentReader()
-
-
 @contextmanager
 def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator[Face]:
     """Serve a new, empty installation."""
@@ -124,7 +117,7 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
     database, vault, hasher = Database(database_url, clock), SealedTokens(keys, entropy), Argon2Hasher()
     addresses = PublicUrls(PUBLIC_URL, link_domain)
     ready, checker, authenticator = [True], RecordingCheck(), FakeAuthenticator()
-    visits = visit_log(database, clock, agent_of=_user_agents().read)
+    visits = visit_log(database, clock, agent_of=user_agents().read)
     tries = PasswordTries(
         database,
         clock,
@@ -163,10 +156,13 @@ def running_face(directory: Path, *, link_domain: str | None = None) -> Iterator
             domains=(link_domain,) if link_domain else (),
         ).include,
     )
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener, closing(hasher):
-        config = uvicorn.Config(
-            create_application(services), log_config=None, access_log=False, ws="none", lifespan="off"
-        )
+    with (
+        closing(socket.create_server(("127.0.0.1", 0))) as listener,
+        closing(hasher),
+        built_application() as application,
+    ):
+        application.state.services = services
+        config = uvicorn.Config(application, log_config=None, access_log=False, ws="none", lifespan="off")
         server = uvicorn.Server(config)
 
         async def serve() -> None:

@@ -12,15 +12,17 @@ from typing import Any
 import httpx2
 from fastapi.routing import iter_route_contexts
 from tests.authenticators import FakeAuthenticator
+from tests.built import built_application, user_agents
 from tests.dashboard.owner import NAVIGATION
 from tests.environment_checks import RecordingCheck
 
 from guestpass.app import handover
 from guestpass.domain.access import Principal
 from guestpass.settings import load
+from guestpass.web.dashboard.application import create_dashboard
 from guestpass.web.dashboard.services import DashboardServices
 from guestpass.wiring import Core, build_core, prepare
-from guestpass.worker import OwnAnnouncer, Worker, build_worker, preload
+from guestpass.worker import OwnAnnouncer, Preloaded, Worker, build_worker
 
 ANNA = Principal("anna")
 
@@ -68,21 +70,22 @@ async def dashboard(database_url: str, folder: Path) -> AsyncIterator[Dashboard]
     core = build_core(settings, announcer)
     core.environments._checker = RecordingCheck()
     core.accounts._authenticator = FakeAuthenticator()
-    async with asyncio.TaskGroup() as tasks:
-        worker = build_worker(
-            core,
-            announcer,
-            preload(settings),
-            application_path=folder / "application.sock",
-            asset_folder=folder / "assets",
-            workers=1,
-            is_ready=lambda: True,
-            tasks=tasks,
-        )
-        await worker.feed.start()
-        application: Any = worker.application.config.app
-        pages = application._dashboard
-        routes = iter_route_contexts(pages.routes)
-        paths = [each.path for each in routes if each.path is not None and "GET" in (each.methods or ())]
-        yield Dashboard(worker, pages.state.services, paths, httpx2.ASGITransport(application))
+    with built_application() as api:
+        async with asyncio.TaskGroup() as tasks:
+            worker = build_worker(
+                core,
+                announcer,
+                Preloaded(user_agents(), api, create_dashboard(settings.admin_url)),
+                application_path=folder / "application.sock",
+                asset_folder=folder / "assets",
+                workers=1,
+                is_ready=lambda: True,
+                tasks=tasks,
+            )
+            await worker.feed.start()
+            application: Any = worker.application.config.app
+            pages = application._dashboard
+            routes = iter_route_contexts(pages.routes)
+            paths = [each.path for each in routes if each.path is not None and "GET" in (each.methods or ())]
+            yield Dashboard(worker, pages.state.services, paths, httpx2.ASGITransport(application))
     await core.close()
