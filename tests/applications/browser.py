@@ -9,6 +9,15 @@ from contextlib import asynccontextmanager
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 from tests.markers import starts
 
+# Chromium keeps two pages ready in each window for what is typed into its address bar, which cost more than most pages
+# of ours. Of two such options it reads the last, so that what Playwright turns off stands here once more.
+_FEATURES_OFF = (
+    "WebUIOmniboxPopup", "WebUIOmniboxAimPopup",
+    "AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades",
+    "HttpsFirstBalancedModeAutoEnable", "LensOverlay", "MediaRouter", "PaintHolding", "ThirdPartyStoragePartitioning",
+    "AvoidCorsURLLoaderRestartOnRedirect", "OptimizationHints", "NetworkTimeServiceQuerying", "AimEnabled",
+    "PreconnectToSearch",
+)  # fmt: skip
 # Tests may run as root, where Chromium's sandbox can't; the rest keeps it from calling home.
 _ARGUMENTS = [
     "--no-sandbox",
@@ -18,6 +27,7 @@ _ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    f"--disable-features={','.join(_FEATURES_OFF)}",
 ]
 # As patient as everything else that a page is asked: how fast a busy machine is, is nothing that these tests are about.
 expect.set_options(timeout=30_000)
