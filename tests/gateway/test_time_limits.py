@@ -14,25 +14,27 @@ from tests.gateway.shared import OK, Share
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HEAD_SECONDS = 10
-# Limits are looked at about twice a second; the rest is for a busy machine.
-LATE_SECONDS = 4
+# The loop's clock counts milliseconds.
+EARLY_SECONDS = 0.005
 
 
 async def _until_closed(client: RawClient) -> tuple[float, bytes]:
-    """How many seconds it took until the gateway closed, and what it said."""
-    began = time.monotonic()
-    said = await client.rest(seconds=HEAD_SECONDS + LATE_SECONDS)
-    return time.monotonic() - began, said
+    """When the gateway closed (monotonic seconds), and what it said."""
+    said = await client.rest(seconds=60)
+    return time.monotonic(), said
 
 
 async def test_a_head_must_arrive_within_ten_seconds_however_it_drips(share: Share, upstream: RawUpstream) -> None:
+    """And not earlier. That it is not later `tests/unit/gateway` tells, where time is passed in."""
     shared = await share(upstream)
+    began = time.monotonic()
     begun, dripping, silent, second = [await shared.connect() for _ in range(4)]
 
     async def drip() -> None:
-        # Each byte is progress, and still the whole head must be there in time.
-        for byte in b"GET /a-long-address-that-takes-its-time HTTP/1.1":
-            dripping.send(bytes([byte]))
+        # Each byte is progress, and still the whole head must be there in time. This one would take for ever.
+        dripping.send(b"GET /")
+        while True:
+            dripping.send(b"a")
             await asyncio.sleep(0.5)
 
     second.send(shared.get())
@@ -48,8 +50,8 @@ async def test_a_head_must_arrive_within_ten_seconds_however_it_drips(share: Sha
         await asyncio.wait(waiting)
         dripping_on.cancel()
     results = [task.result() for task in waiting]
-    for seconds, _ in results:
-        assert HEAD_SECONDS - 1 <= seconds <= HEAD_SECONDS + LATE_SECONDS
+    for closed, _ in results:
+        assert closed - began >= HEAD_SECONDS - EARLY_SECONDS
     # Who has begun nothing is owed nothing.
     assert [said[:13] for _, said in results] == [b"HTTP/1.1 408 ", b"HTTP/1.1 408 ", b"", b"HTTP/1.1 408 "]
     assert json.loads(results[0][1].partition(b"\r\n\r\n")[2])["code"] == "head_timeout"

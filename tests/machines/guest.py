@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,8 +25,8 @@ class Guest:
     torn: int = 0
     """Answers that ended in the middle: what is half told when a machine dies, nobody else can finish."""
     trouble: list[str] = field(default_factory=list)
-    let_in_at: float = 0.0
-    """When they were let in last, in monotonic seconds."""
+    let_in: int = 0
+    """How often they were let in."""
 
     async def ask(self, client: httpx2.AsyncClient) -> int:
         """Ask once; returns the status."""
@@ -54,7 +53,7 @@ class Guest:
     def _note(self, status: int) -> None:
         self.answers += 1
         if status == 200:
-            self.let_in_at = time.monotonic()
+            self.let_in += 1
         elif status == 410:
             self.refusals += 1
         else:
