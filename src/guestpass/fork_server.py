@@ -17,7 +17,7 @@ from contextlib import contextmanager
 
 from guestpass.cli.session import REFUSED, Stopped
 from guestpass.cli.stopping import fail, stopping
-from guestpass.forking import GO_ON, LOADED, Plan, ending, read_request, refusal
+from guestpass.forking import GO_ON, LOADED, ForkRequest, Plan, Refused, ending, receive_request, refusal
 from guestpass.settings import Settings, SettingsError, load
 from guestpass.tls import Pair
 
@@ -55,10 +55,14 @@ def _run(given: argparse.Namespace) -> int:
         return status
     gc.freeze()
     line.sendall(LOADED)
-    while (received := read_request(line)) is not None:
-        request, descriptors = received
+    while (received := receive_request(line)) is not None:
+        data, descriptors = received
         try:
+            request = ForkRequest.read(data)
             pid = 0 if given.once else _fork_orphan()
+        except Refused as error:
+            line.sendall(refusal(error))
+            pid = -1
         except OSError as error:
             line.sendall(f"it can't be forked: {error.strerror}\n".encode())
             pid = -1

@@ -38,7 +38,9 @@ LOADED: Final = b"loaded\n"
 _PROGRAM: Final = ("-P", "-m", "guestpass.fork_server")
 _LONGEST_LINE: Final = 65536
 _LOAD_SECONDS: Final = 120.0
+_END_SECONDS: Final = 5.0
 _FORK_SECONDS: Final = 10.0
+_NEEDS_RESTART: Final = "The installed version is another one and needs a restart: systemctl restart guestpass."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,18 @@ class ForkRequest:
     slot: int
     workers: int
     folder: str
+
+    def data(self) -> bytes:
+        """Encode it as JSON."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def read(cls, data: bytes) -> ForkRequest:
+        """Decode it; raises Refused where it is another version's."""
+        try:
+            return cls(**json.loads(data))
+        except (TypeError, ValueError):
+            raise Refused(_NEEDS_RESTART) from None
 
 
 class NotStartedError(Exception):
@@ -167,26 +181,37 @@ class ForkServer:
         line, end, self._received = self._received.partition(b"\n")
         if not end:
             self._line.close()
-            status = await self.process.wait()
+            status = await self._await_end()
             raise NotStartedError(ending(status), status)
         return line + end
 
+    async def _await_end(self) -> int:
+        """Wait for the exit status of a process that sends no more; kill it where it goes on."""
+        try:
+            async with asyncio.timeout(_END_SECONDS):
+                return await self.process.wait()
+        except TimeoutError:
+            self.kill()
+            return await self.process.wait()
+
     def fork(self, children: Children, request: ForkRequest, descriptors: Sequence[int]) -> Child:
-        """Fork a worker with these descriptors; raises NotStartedError.
+        """Fork a worker with these descriptors; raises NotStartedError, Refused by a version that needs a restart.
 
         Blocks for some milliseconds, so that the worker is registered before its end could be noticed.
         """
         try:
-            socket.send_fds(self._line, [json.dumps(asdict(request)).encode()], list(descriptors))
-            answer = self._line.recv(_LONGEST_LINE).decode().rstrip()
+            socket.send_fds(self._line, [request.data()], list(descriptors))
+            answer = self._line.recv(_LONGEST_LINE)
         except OSError:
-            answer = ""
+            answer = b""
         if not answer:
             self._answers = False
             self.kill()
             raise NotStartedError("the fork server does not answer")
-        if not answer.isdecimal():
-            raise NotStartedError(answer)
+        if answer.startswith(b"{"):
+            raise _read_refusal(answer)
+        if not answer.rstrip().isdigit():
+            raise NotStartedError(answer.decode(errors="replace").rstrip())
         if int(answer) == self.process.pid:
             self._line.close()
         return children.add(int(answer))
@@ -206,7 +231,7 @@ class ForkServer:
 
 
 def refusal(error: Exception) -> bytes:
-    """Encode why there is no plan, as a line of JSON."""
+    """Encode why there is no plan or no worker, as a line of JSON."""
     return json.dumps({"refused": str(error)}).encode() + b"\n"
 
 
@@ -216,7 +241,7 @@ def _read_refusal(line: bytes) -> Refused:
         cause = json.loads(line)["refused"]
         if isinstance(cause, str):
             return Refused(cause)
-    return Refused("The installed version is another one and needs a restart: systemctl restart guestpass.")
+    return Refused(_NEEDS_RESTART)
 
 
 def socket_pair() -> tuple[socket.socket, socket.socket]:
@@ -227,10 +252,10 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
         raise NotStartedError(f"no connection to it can be made: {error}") from error
 
 
-def read_request(line: socket.socket) -> tuple[ForkRequest, list[int]] | None:
-    """The next request with its descriptors; None once the supervisor is gone."""
+def receive_request(line: socket.socket) -> tuple[bytes, list[int]] | None:
+    """The next request, for `ForkRequest.read`, with its descriptors; None once the supervisor is gone."""
     data, descriptors, _, _ = socket.recv_fds(line, _LONGEST_LINE, 3)
-    return (ForkRequest(**json.loads(data)), descriptors) if data else None
+    return (data, descriptors) if data else None
 
 
 def ending(status: int) -> str:

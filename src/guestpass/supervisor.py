@@ -273,7 +273,7 @@ class Supervisor:
                 self._take_plan(new)
                 await new.load()
             except Refused as error:
-                self._log.error("reload_refused", cause=str(error), effect="the workers go on as they are")
+                self._log_refused(error)
                 continue
             except NotStartedError as error:
                 self._log_not_replaced(self._slots[0], error)
@@ -313,6 +313,9 @@ class Supervisor:
         async with slot.lock:
             try:
                 new = await self._start(slot, fork_server or await self._living_fork_server())
+            except Refused as error:
+                self._log_refused(error)
+                return False
             except NotStartedError as error:
                 self._log_not_replaced(slot, error)
                 return False
@@ -321,6 +324,9 @@ class Supervisor:
             old.line.write(RETIRE)
             tasks.create_task(self._await_end(old.process))
         return True
+
+    def _log_refused(self, error: Refused) -> None:
+        self._log.error("reload_refused", cause=str(error), effect="the workers go on as they are")
 
     def _log_not_replaced(self, slot: _Slot, error: NotStartedError) -> None:
         self._log.error(

@@ -153,6 +153,15 @@ os.kill(os.getpid(), signal.SIGKILL)
 _AT_ONCE = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
 _PLAN = "json.dumps(asdict(self))"
 _NEWER_PLAN = "json.dumps(asdict(self) | {'newer': 1})"
+_REQUEST = "    slot: int\n    workers: int\n"
+_NEWER_REQUEST = f"{_REQUEST}    newer: int\n"
+# The fork server closes its line and does not end.
+_DEAF = """
+import os, signal, sys
+[line] = [int(each.removeprefix("--line=")) for each in sys.argv if each.startswith("--line=")]
+os.close(line)
+signal.pause()
+"""
 
 
 async def _serve_still(server: Installation, workers: list[int]) -> None:
@@ -172,8 +181,19 @@ async def _serve_still(server: Installation, workers: list[int]) -> None:
         (("worker_process.py", "", _UNREAD), "worker_not_replaced", "ended", "SIGKILL"),
         (("worker_process.py", "", _AT_ONCE), "worker_not_replaced", "ended", "SIGKILL"),
         (("forking.py", _PLAN, _NEWER_PLAN), "reload_refused", "cause", "systemctl restart guestpass"),
+        (("forking.py", _REQUEST, _NEWER_REQUEST), "reload_refused", "cause", "systemctl restart guestpass"),
+        (("worker_process.py", "", _DEAF), "worker_not_replaced", "ended", "SIGKILL"),
     ],
-    ids=["a module is missing", "half a module", "needed late", "killed while told", "killed at once", "newer plan"],
+    ids=[
+        "a module is missing",
+        "half a module",
+        "needed late",
+        "killed while told",
+        "killed at once",
+        "newer plan",
+        "newer request",
+        "line closed",
+    ],
 )
 async def test_however_a_reload_fails_both_workers_go_on_and_the_log_names_the_cause(
     tmp_path: Path, changed: tuple[str, str, str], message: str, field: str, cause: str

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from guestpass.forking import Plan, Refused, refusal
+from guestpass.forking import ForkRequest, Plan, Refused, refusal
 from guestpass.listeners import Listen
 
 # It must be a process of its own: Children reaps all child processes.
@@ -88,6 +88,13 @@ def test_a_plan_of_another_version_ends_its_fork_server() -> None:
     assert "systemctl restart guestpass" in text
 
 
+def test_a_fork_server_that_closes_its_line_and_goes_on_is_killed() -> None:
+    """While it loads, or before it has sent its plan: either would hold up each later reload."""
+    for sent in (PLAN.line(), b""):
+        program = f"line.sendall({sent!r}); line.close(); signal.pause()"
+        assert _starting(program, "forking._END_SECONDS = 0.1") == ("NotStartedError", -9, "SIGKILL")
+
+
 def test_an_answer_of_another_version_in_place_of_loaded_ends_its_fork_server() -> None:
     kind, _, text = _starting(f"line.sendall({PLAN.line()!r}); line.sendall(b'newer\\n'); line.shutdown(1)")
     assert kind == "Refused"
@@ -141,6 +148,29 @@ def test_a_plan_of_another_version_needs_a_restart(changed: Any) -> None:
 def test_a_line_that_is_no_plan_needs_a_restart(line: bytes) -> None:
     with pytest.raises(Refused, match="systemctl restart guestpass"):
         Plan.read(line)
+
+
+REQUEST = ForkRequest(slot=1, workers=2, folder="/tmp/guestpass")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        json.dumps({**asdict(REQUEST), "newer": 1}).encode(),
+        json.dumps({"slot": 1, "workers": 2}).encode(),
+        b"[]",
+        b"7",
+        b"newer",
+        b"\xff",
+    ],
+)
+def test_a_request_of_another_version_needs_a_restart(data: bytes) -> None:
+    with pytest.raises(Refused, match="systemctl restart guestpass"):
+        ForkRequest.read(data)
+
+
+def test_a_request_is_read_as_it_was_written() -> None:
+    assert ForkRequest.read(REQUEST.data()) == REQUEST
 
 
 def test_a_plan_and_a_refusal_are_read_as_they_were_written() -> None:
