@@ -10,7 +10,7 @@ import errno
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -58,7 +58,9 @@ _KEYS: Final = Keys.from_secret("a secret of these tests, long enough")
 _PASSES: Final = PassSigner(_KEYS, _ENTROPY)
 _VAULT: Final = SealedTokens(_KEYS, _ENTROPY)
 TOKEN: Final = _VAULT.new()
-_TOKEN_HASH: Final = _VAULT.hash(TOKEN)
+OTHER_ID: Final = "bbbbbbbbbbbbbbbb"
+OTHER_TOKEN: Final = _VAULT.new()
+_TOKEN_HASHES: Final = {_VAULT.hash(TOKEN): LINK_ID, _VAULT.hash(OTHER_TOKEN): OTHER_ID}
 PASS: Final = b"guestpass=" + _PASSES.write(_PASSES.issue(LINK_ID, 1, int(NOW.timestamp()))).encode()
 
 _ENVIRONMENT: Final = Environment(
@@ -218,16 +220,20 @@ _NETWORK: Final = _PlayedNetwork()
 _NO_PROXIES: Final = TrustedProxies(())
 
 
-class _OneLink:
-    """As much of a Store as the directory asks: one environment and one link to it, which TOKEN opens."""
+class _TwoLinks:
+    """As much of a Store as the link cache asks: one environment and two links to it, which the tokens open."""
+
+    def __init__(self, link: ShareLink) -> None:
+        self._links = {each.id: each for each in (link, replace(_LINK, id=OTHER_ID))}
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Any]:
-        async def link(_: str) -> ShareLink:
-            return _LINK
+        async def link(id: str) -> ShareLink | None:
+            return self._links.get(id)
 
         async def by_token_hash(token_hash: bytes) -> TokenRecord | None:
-            return TokenRecord(LINK_ID, None) if token_hash == _TOKEN_HASH else None
+            id = _TOKEN_HASHES.get(token_hash)
+            return TokenRecord(id, None) if id is not None else None
 
         async def environment(_: EnvironmentKey) -> Environment:
             return _ENVIRONMENT
@@ -297,42 +303,49 @@ async def playing(
     caps: LimitSettings | None = None,
     *,
     sessions: VisitorSessions | None = None,
-    slots: VisitorSlots | None = None,
+    slots: object = None,
+    previews: object = None,
+    entries: object = None,
+    link: ShareLink | None = None,
+    public_urls: PublicUrls = _ADDRESSES,
+    application: Path = Path("nowhere.sock"),
+    is_out_of_date: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[Playbook]:
-    """A gateway with one environment behind one link, and with the default limits where no others are given.
+    """A gateway with one environment behind two links, and with the default limits where no others are given.
 
-    Nobody is signed in through the one link unless there are `sessions`.
+    Nobody is signed in through the links unless there are `sessions`. `link` is the one that TOKEN opens, `application`
+    the socket of our own.
     """
     _NETWORK.wires, _NETWORK.is_down, _NETWORK.greeting = [], False, b""
-    store, caps = cast("Store", _OneLink()), caps or LimitSettings()
+    store, caps = cast("Store", _TwoLinks(link or _LINK)), caps or LimitSettings()
     link_cache = LinkCache(store, _VAULT, NOW.timestamp)
     await link_cache.load(LINK_ID)
     async with asyncio.TaskGroup() as tasks:
         gateway = build_gateway(
             tasks,
-            public_urls=_ADDRESSES,
+            public_urls=public_urls,
             link_cache=link_cache,
             visits=visit_log(store, SystemClock()),
             slots=cast("VisitorSlots", slots),
             sessions=cast("VisitorSessions", sessions),
-            previews=cast("Budget", None),
-            entries=cast("Budget", None),
+            previews=cast("Budget", previews),
+            entries=cast("Budget", entries),
             passes=_PASSES,
             notices=_NOTICES,
             connector=_NETWORK,
             proxies=_NO_PROXIES,
             limits=caps,
             addresses=AddressDetail.FULL,
-            application=Path("nowhere.sock"),
+            application=application,
             room=SpoolRoom(Path("nowhere"), total=1024**2, per_visitor=1024**2),
             assets=AssetCache(Path("nowhere"), size_limit=1024**2, threads=ThreadPoolExecutor(1), time=lambda: 0.0),
             entropy=_ENTROPY,
             workers=1,
             time=NOW.timestamp,
-            is_out_of_date=lambda: False,
+            is_out_of_date=is_out_of_date,
         )
-        hosts = HostTable(main_url=_ADDRESSES.public_url, on_loopback=False, addresses=_ADDRESSES)
-        decide = Admission(_ADDRESSES, api_on_public=False).decide
+        hosts = HostTable(main_url=public_urls.public_url, on_loopback=False, addresses=public_urls)
+        decide = Admission(public_urls, api_on_public=False).decide
         yield Playbook(gateway, RequestHandler(gateway.services, hosts, decide, opens_links=True))
         for connection in tuple(gateway.lifecycle.connections):
             connection.abort()
