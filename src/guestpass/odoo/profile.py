@@ -194,8 +194,10 @@ def blocked(decision: Forward) -> Answer | None:
 
 
 def _rule_on_looking(head: RequestHead, target: bytes) -> RouteRuling:
-    types = [value for lower, _, value in head.fields if lower == b"content-type"]
-    if b"content-encoding" in head.values or len(types) > 1:
+    content_type = head.values.get(b"content-type", b"")
+    # Two such fields are joined by a comma.
+    is_repeated = b"," in content_type and [lower for lower, _, _ in head.fields].count(b"content-type") > 1
+    if b"content-encoding" in head.values or is_repeated:
         return RouteRuling.REFUSED
     framed = head.chunked or head.content_length is not None
-    return rule_on_route(head.method, target, types[0] if types else b"", framed)
+    return rule_on_route(head.method, target, content_type, framed)

@@ -51,15 +51,31 @@ class BodyFinding:
     method: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, init=False)
 class Question:
     """What is asked of a body; `path` is without its query. `allowed` and `signed_in` are for looks."""
 
     subject: Subject
-    path: str = ""
-    allowed: tuple[str, ...] = ()
-    signed_in: bool = False
-    database: str | None = None
+    path: str
+    allowed: tuple[str, ...]
+    signed_in: bool
+    database: str | None
+
+    # Written out, as in `ForwardedVisitor`: one is made for each call.
+    def __init__(
+        self,
+        subject: Subject,
+        path: str = "",
+        allowed: tuple[str, ...] = (),
+        *,
+        signed_in: bool = False,
+        database: str | None = None,
+    ) -> None:
+        self.subject = subject
+        self.path = path
+        self.allowed = allowed
+        self.signed_in = signed_in
+        self.database = database
 
     def answer(self, body: bytes) -> BodyFinding:
         """Examine the body, however long that takes."""

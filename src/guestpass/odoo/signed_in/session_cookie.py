@@ -15,11 +15,13 @@ _ID = re.compile(rb"[A-Za-z0-9_-]{20,200}")
 
 def with_session(cookie: bytes, id: bytes | None) -> bytes:
     """A visitor's Cookie field with our session and none of their own: of two with one name Odoo takes the first."""
-    # Some readers of cookies trim more than blanks around a name, so nothing that could be read as one is passed on.
-    kept = [pair for pair in cookie.split(b"; ") if NAME not in pair.partition(b"=")[0].lower()] if cookie else []
-    if id is not None:
-        kept.insert(0, NAME + b"=" + id)
-    return b"; ".join(kept)
+    if NAME in cookie.lower():
+        # Some readers trim more than blanks around a name, so nothing that could be read as one is passed on.
+        cookie = b"; ".join(pair for pair in cookie.split(b"; ") if NAME not in pair.partition(b"=")[0].lower())
+    if id is None:
+        return cookie
+    session = NAME + b"=" + id
+    return session + b"; " + cookie if cookie else session
 
 
 def session_set_by(fields: Sequence[Field]) -> bytes | None:

@@ -121,10 +121,11 @@ class SessionFilter:
                 return
             if _may_say_expired(exchange.request, head):
                 if len(data) < (head.content_length or 0):
-                    self._head = head
-                    exchange.hold(data, pause=False)
-                    return
-                if _says_expired(data):
+                    if _is_json(head):
+                        self._head = head
+                        exchange.hold(data, pause=False)
+                        return
+                elif _says_expired(data) and _is_json(head):
                     self._renew(exchange)
                     return
         moved_to, head = self._session_of(head)
@@ -209,14 +210,13 @@ def _leads_to_login(head: ResponseHead) -> bool:
 
 
 def _may_say_expired(request: RequestHead, head: ResponseHead) -> bool:
-    """Whether the body can be a JSON-RPC error, so that it has to be read before it is passed on."""
-    return (
-        request.method == b"POST"
-        and head.status == 200
-        and head.content_length is not None
-        and 0 < head.content_length <= _LONGEST_ERROR
-        and head.first(b"content-type").partition(b";")[0].strip().lower() == b"application/json"
-    )
+    """Whether the body, where it is JSON, can be an error of JSON-RPC and has to be read before it is passed on."""
+    length = head.content_length
+    return request.method == b"POST" and head.status == 200 and length is not None and 0 < length <= _LONGEST_ERROR
+
+
+def _is_json(head: ResponseHead) -> bool:
+    return head.first(b"content-type").partition(b";")[0].strip().lower() == b"application/json"
 
 
 def _says_expired(body: bytes | bytearray) -> bool:
