@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any, Final
 
 from guestpass.odoo.http.blocked_paths import jsonrpc_refusal
-from guestpass.odoo.http.json_bodies import read_call, read_call_without_empty_objects
+from guestpass.odoo.http.json_bodies import read_call
 from guestpass.odoo.http.requests import names_database_part, without_foreign_database
 from guestpass.odoo.signed_in.rules import NOT_FOR_VISITORS, takes_credentials
 from guestpass.odoo.view_only.calls import Passed, Quiet, rule_on_call
@@ -104,16 +104,7 @@ class Question:
 
 
 def _examine_call(body: bytes) -> BodyFinding:
-    """What a call says is only looked at.
-
-    A call that passes with null in place of its empty objects passes: they name no credential. One that does not may be
-    fine all the same.
-    """
-    try:
-        if not takes_credentials(read_call_without_empty_objects(body)):
-            return _PASSES
-    except ValueError:
-        pass
+    """What a call says is only looked at."""
     try:
         call = read_call(body)
     except ValueError as error:

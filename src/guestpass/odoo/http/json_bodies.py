@@ -34,30 +34,22 @@ _LONG_NUMBER: Final = _DIGITS * b"0"
 _STEPS: Final = [(byte in b"[{") - (byte in b"]}") for byte in range(256)]
 
 
-def read_call(body: bytes, most_values: int = MOST_VALUES, *, unique: bool = True) -> dict[str, Any]:
+def read_call(body: bytes, most_values: int = MOST_VALUES) -> dict[str, Any]:
     """The one JSON object that the body is; raises ValueError with a sentence for whoever sent it.
 
     Names that occur twice are refused, since readers disagree on which counts; so are bytes that are no UTF-8, which
-    Odoo would replace, and what is no JSON at all, such as NaN. Without `unique` the last of such names counts.
+    Odoo would replace, and what is no JSON at all, such as NaN.
     """
+    call = parse_call(body, most_values)
+    check_names(call, body)
+    return call
+
+
+def parse_call(body: bytes, most_values: int = MOST_VALUES) -> dict[str, Any]:
+    """As `read_call`, but of names that occur twice the last counts until `check_names` was asked."""
     check_extent(body, most_values)
-    return _read_call(body, _STRICT if unique else _LENIENT)
-
-
-def read_call_without_empty_objects(body: bytes) -> dict[str, Any]:
-    """As `read_call`, with null in place of each empty object; raises ValueError for more than that does.
-
-    Most calls have dozens of them, they name nothing, and each costs a call in Python to read. In a string they may
-    stand for other texts than before.
-    """
-    check_extent(body, MOST_VALUES)
-    return _read_call(body.replace(b"{}", b"null"), _STRICT)
-
-
-def _read_call(body: bytes, decoder: json.JSONDecoder) -> dict[str, Any]:
     # A call in Python for each number costs a fifth of the whole, and hardly any body has a long one.
-    if _LONG_NUMBER in body.translate(_DIGITS_TO_ZEROS):
-        decoder = _CAREFUL
+    decoder = _CAREFUL if _LONG_NUMBER in body.translate(_DIGITS_TO_ZEROS) else _DECODER
     try:
         text = body.decode().strip(_BLANKS)
         call, end = decoder.raw_decode(text)
@@ -68,6 +60,25 @@ def _read_call(body: bytes, decoder: json.JSONDecoder) -> dict[str, Any]:
     if not isinstance(call, dict):
         raise ValueError("The body of a call must be one JSON object: several at once are not accepted.")  # noqa: TRY004
     return call
+
+
+def check_names(call: dict[str, Any], body: bytes) -> None:
+    """Raise ValueError where a name occurs twice in an object of the body, of which `call` was parsed.
+
+    Behind each name stands a colon, and of two names that are the same the parser keeps one.
+    """
+    names = 0
+    values: list[object] = [call]
+    for each in values:  # Those within are put behind it.
+        if each:
+            if type(each) is dict:
+                names += len(each)
+                values += each.values()
+            elif type(each) is list:
+                values += each
+    # Few texts have a colon in them.
+    if names != body.count(b":") and names != _outside_strings(_without_escapes(body)).count(b":"):
+        raise ValueError(_NOT_ONE_OBJECT)
 
 
 def read_little(body: bytes, most_values: int = FEW_VALUES) -> object:
@@ -92,16 +103,24 @@ def check_extent(body: bytes, most_values: int) -> None:
     """
     if _marks(body) <= most_values and len(body.translate(None, _NOT_OPENING)) <= DEPTH:
         return
-    # Inside of strings nothing counts. Without escapes they lie between every other two quotes.
-    plain = body.replace(b"\\\\", b"").replace(b'\\"', b"")
-    # Each string is a name or a value.
+    # Inside of strings nothing counts, and each string is a name or a value.
+    plain = _without_escapes(body)
     if plain.count(b'"') <= 2 * most_values + 1:
-        outside = b"".join(plain.split(b'"')[::2])
+        outside = _outside_strings(plain)
         if _marks(outside) <= most_values:
             if max(accumulate(map(_STEPS.__getitem__, outside.translate(None, _NOT_BRACKETS))), default=0) > DEPTH:
                 raise ValueError(f"The body of a call must not nest deeper than {DEPTH} levels.")
             return
     raise ValueError(f"The body of a call must have at most {most_values} names and values.")
+
+
+def _without_escapes(body: bytes) -> bytes:
+    return body.replace(b"\\\\", b"").replace(b'\\"', b"")
+
+
+def _outside_strings(plain: bytes) -> bytes:
+    """What is not in strings, which without escapes lie between every other two quotes."""
+    return b"".join(plain.split(b'"')[::2])
 
 
 def _marks(text: bytes) -> int:
@@ -115,18 +134,10 @@ def _number(digits: str) -> int:
     return int(digits)
 
 
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name occurs twice")
-    return found
-
-
 def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 
 # Made once: to make one takes as long as to read a short body.
-_STRICT: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
-_LENIENT: Final = json.JSONDecoder(parse_constant=_no_constant)
-_CAREFUL: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_number)
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
+_CAREFUL: Final = json.JSONDecoder(parse_constant=_no_constant, parse_int=_number)

@@ -18,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 
 from guestpass.domain.view_only import WRITE_METHODS
 from guestpass.languages.marks import mark
-from guestpass.odoo.http.json_bodies import RequestId, read_call
+from guestpass.odoo.http.json_bodies import RequestId, check_names, parse_call
 
 if TYPE_CHECKING:
     # What is said to people takes CLDR, which the process that rules on calls has no use for.
@@ -110,16 +110,14 @@ def rule_on_call(path: bytes, body: bytes, allowed: Collection[str]) -> Ruling:
     if len(body) > MAX_CALL:
         return RefusedCall(f"This link is view-only: a call has at most {MAX_CALL // 1024} KiB.")
     try:
-        if body.startswith(_AS_WRITTEN):
-            # To look for names that occur twice takes longer than to read the rest. A call that would be written to the
-            # byte as it came has none: each of its objects was written from one that was read.
-            ruling = _rule(path, read_call(body, unique=False), allowed)
-            if isinstance(ruling, Passed) and ruling.body == body:
-                return ruling
-        call = read_call(body)
+        call = parse_call(body)
+        ruling = _rule(path, call, allowed)
+        # What is written to the byte as it came has no name twice: each of its objects was written from one.
+        if not isinstance(ruling, Passed) or ruling.body != body:
+            check_names(call, body)
     except ValueError as error:
         return RefusedCall(f"This link is view-only. {error}")
-    return _rule(path, call, allowed)
+    return ruling
 
 
 def _rule(path: bytes, call: dict[str, Any], allowed: Collection[str]) -> Ruling:
@@ -261,7 +259,6 @@ def _no_breadcrumbs(params: dict[str, Any]) -> list[dict[str, str]]:
     return [{"error": _NOT_SHARED} for _ in actions] if isinstance(actions, list) else []
 
 
-_AS_WRITTEN: Final = b'{"id":'
 _CALL_KW: Final = b"/web/dataset/call_kw"
 _METHOD_ROUTES = re.compile(rb"(/web/dataset/call_(?:kw|button))(?:/.*)?", re.DOTALL)
 _MODEL = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*", re.ASCII)
