@@ -78,6 +78,8 @@ lock:
 	  $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --quiet --group $$set pyproject.toml -o requirements/$$set.txt; \
 	done
+	@$(BIN)/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --quiet requirements/odoo.in -o requirements/odoo.txt
 	for set in jupyterlab bench; do \
 	  $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --quiet requirements/$$set.in -o requirements/$$set.txt; \

@@ -70,18 +70,19 @@ def install_packages(packages: list[str]) -> bool:
     return True
 
 
-def install_environment(folder: Path, requirements: Path) -> None:
+def install_environment(folder: Path, requirements: Path, python: str = sys.executable) -> None:
     """Make a Python environment with exactly these pinned requirements, unless `folder` is that already."""
     stamp = folder / "installed"
-    wanted = f"{sys.version}\n{hashlib.sha256(requirements.read_bytes()).hexdigest()}\n"
+    which = sys.version if python == sys.executable else python
+    wanted = f"{which}\n{hashlib.sha256(requirements.read_bytes()).hexdigest()}\n"
     if stamp.exists() and stamp.read_text() == wanted:
         return
     _say(f"installing what is in {requirements.name}")
     uv = Path(sys.executable).with_name("uv")
-    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], check=True)
-    python = folder / "bin" / "python"
+    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", python, folder], check=True)
+    own = folder / "bin" / "python"
     subprocess.run(
-        [uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", requirements], check=True
+        [uv, "pip", "install", "--quiet", "--python", own, "--require-hashes", "-r", requirements], check=True
     )
     stamp.write_text(wanted)
 

@@ -36,7 +36,7 @@ def _own_user() -> str | None:
     return "nobody" if os.geteuid() == 0 else None
 
 
-def _as_own_user() -> list[str]:
+def as_own_user() -> list[str]:
     """What a command begins with that runs as the server's user."""
     user = _own_user()
     return [] if user is None else ["setpriv", f"--reuid={user}", "--regid=nogroup", "--clear-groups"]
@@ -101,7 +101,7 @@ class Cluster:
         options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._run_server, *_as_own_user(), _programs() / "postgres", "-D", self.data, *options],
+                [*self._run_server, *as_own_user(), _programs() / "postgres", "-D", self.data, *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -161,7 +161,7 @@ class Cluster:
         assert self.execute("SELECT pg_promote(true, 60)") == [(True,)]
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [*_as_own_user(), str(_programs() / program), *arguments]
+        command = [*as_own_user(), str(_programs() / program), *arguments]
         done = subprocess.run(command, capture_output=True, cwd=self.folder, check=False)
         assert done.returncode == 0, f"{program} failed: {done.stderr.decode()}"
 

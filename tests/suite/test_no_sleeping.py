@@ -47,6 +47,7 @@ ALLOWED: Final = {
     "machines/machine.py": (1, LOOKS),
     "odoo/test_check.py": (1, SLOW),
     "postgres/cluster.py": (1, LOOKS),
+    "real_odoo/server.py": (1, LOOKS),
     "storage/test_turns.py": (1, LOOKS),
     "storage/test_units_of_work.py": (1, CHANCE),
     "storage/waiting.py": (1, LOOKS),
