@@ -171,9 +171,6 @@ WRITES: dict[str, tuple[str, Way]] = {
     "a form in an address": ("/website/form/crm.lead?name=x&csrf_token={csrf}", post(b"csrf_token={csrf}", FORM)),
     "the cart": ("/shop/cart/update", post(b"product_id=1&csrf_token={csrf}", FORM)),
     "my address": ("/my/account", post(b"name=Other&csrf_token={csrf}", FORM)),
-    "a website that is chosen by an address": ("/website/force/1", ("GET", "", b"")),
-    "a website that is chosen, with a slash": ("/website/force/1/", ("HEAD", "", b"")),
-    "a website that is chosen, with escapes": ("/website/%66orce/1", ("GET", "", b"")),
     "a report that keeps what it prints": ("/report/pdf/account.report_invoice/1", ("GET", "", b"")),
 }
 
@@ -397,6 +394,12 @@ READS: list[tuple[str, str, list[Any], dict[str, Any]]] = [
     ("res.partner", "check_access_rights", ["read"], {"raise_exception": False}),
     ("res.users", "has_group", ["base.group_user"], {}),
     ("res.partner", "onchange", [[], {"name": "x"}, ["name"], {"name": {}}], {}),
+    ("crm.lead", "has_access", [[], "create"], {}),
+    ("crm.lead", "formatted_read_grouping_sets", [[], [["stage_id"], []]], {}),
+    ("mail.activity", "get_activity_data", [], {"res_model": "crm.lead", "domain": []}),
+    ("properties.base.definition", "get_properties_base_definition", ["res.partner", "properties"], {}),
+    ("ir.http", "lazy_session_info", [], {}),
+    ("website", "get_current_website", [], {}),
 ]
 
 
@@ -451,6 +454,8 @@ async def test_pages_files_and_pictures_are_read(looker: Visitor, path: str) -> 
         ("/discuss/channel/messages", {"channel_id": 1}),
         ("/websocket/peek_notifications", {"channels": [], "last": 0}),
         ("/report/check_wkhtmltopdf", {}),
+        ("/discuss/search", {"term": "gen", "limit": 10}),
+        ("/base_setup/data", {}),
     ],
 )
 async def test_what_the_client_asks_besides_is_answered_by_odoo(
@@ -496,6 +501,22 @@ async def test_data_that_would_be_made_is_not_asked_for(looker: Visitor) -> None
     await looker.call("/mail/data", fetch_params=["res.partner", ["/discuss/create_group", {"partners_to": [3]}]])
     [seen] = looker.odoo.requests("/mail/data")
     assert json.loads(seen["body"])["params"] == {"fetch_params": ["res.partner"]}
+
+
+async def test_a_chat_that_a_person_opens_by_a_click_is_refused_in_words(looker: Visitor) -> None:
+    looker.odoo.forget()
+    made = [["/discuss/get_or_create_chat", {"partners_to": [3]}, 5]]
+    answer = (await looker.call("/mail/action", fetch_params=made, context={})).json()
+    assert answer["error"]["data"]["message"].startswith("This link is view-only")
+    assert looker.odoo.requests() == []
+
+
+@pytest.mark.parametrize("path", ["/website/force/1", "/website/force/1/", "/website/%66orce/1"])
+async def test_a_website_is_chosen_for_the_visitors_session_alone(looker: Visitor, path: str) -> None:
+    looker.odoo.forget()
+    assert (await looker.navigate(path)).status_code == 303
+    assert (await looker.web.head(path)).status_code == 303
+    assert looker.odoo.changes() == []
 
 
 async def test_a_chunked_call_is_judged_like_any_other(burglar: Burglar) -> None:
@@ -594,6 +615,21 @@ async def test_the_bus_is_heard_and_told_nothing_but_what_is_listened_to(looker:
         assert listener["user"] == "admin"
         assert listener["received"] == 1
     assert odoo.changes() == []
+
+
+SIGN_OF_LIFE = b"\0"
+
+
+async def test_the_sign_of_life_of_19s_client_keeps_the_socket_open(looker: Visitor, worker: Burglar) -> None:
+    odoo = looker.odoo
+    odoo.forget()
+    for someone in (looker, worker.visitor):
+        async with bus_of(someone) as socket:
+            await socket.send(SIGN_OF_LIFE)
+            await subscribed(socket, odoo, "still here")
+            await socket.send(SIGN_OF_LIFE)
+            await subscribed(socket, odoo, "and here")
+            assert sum(each["received"] for each in odoo.sockets()) == (2 if someone is looker else 4)
 
 
 async def test_presence_is_a_write_where_nobody_holds_it_back(worker: Burglar) -> None:

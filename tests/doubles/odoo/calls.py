@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.doubles.odoo import rights
@@ -220,6 +220,34 @@ def _web_read_group(call: Call) -> Any:
 @method("formatted_read_group")
 def _formatted_read_group(call: Call) -> Any:
     return [{**each, "__extra_domain": each["__domain"]} for each in _groups(call, 1)]
+
+
+@method("formatted_read_grouping_sets")
+def _formatted_read_grouping_sets(call: Call) -> Any:
+    sets = call.argument(1, "grouping_sets", [])
+    return [_groups(replace(call, args=[call.argument(0, "domain", []), each]), 1) if each else [] for each in sets]
+
+
+@method("get_activity_data", of="mail.activity")
+def _get_activity_data(call: Call) -> Any:
+    rights.check(call.user, str(call.argument(0, "res_model", "")), rights.READ)
+    return {"activity_types": [], "activity_res_ids": [], "grouped_activities": {}}
+
+
+@method("get_properties_base_definition", of="properties.base.definition")
+def _get_properties_base_definition(call: Call) -> Any:
+    rights.check(call.user, str(call.argument(0, "model_name", "")), rights.READ)
+    return {"length": 0, "records": []}
+
+
+@method("lazy_session_info", of="ir.http")
+def _lazy_session_info(_call: Call) -> Any:
+    return {"show_sale_receipts": False}
+
+
+@method("get_current_website", of="website")
+def _get_current_website(call: Call) -> Any:
+    return [(call.session and call.session.website) or 1]
 
 
 @method("read_progress_bar")

@@ -273,6 +273,9 @@ _EMPTY = (
     "ir.cron",
     "ir.module.module",
     "ir.model.access",
+    "ir.http",
+    "mail.activity",
+    "properties.base.definition",
     "base_import.import",
     "discuss.channel.member",
     "auth_totp.wizard",
@@ -306,6 +309,7 @@ def _fill(db: Database) -> None:
     for id, product in enumerate(("Office Lamp", "Large Desk", "Storage Box"), 1):
         db.add("product.template", {"name": product, "list_price": 40.0 * id}, id)
     db.add("discuss.channel", {"name": "general"}, 1)
+    db.add("website", {"name": "My Website"}, 1)
     db.add("ir.config_parameter", {"key": "web.base.url", "value": ""}, 1)
     db.add("ir.actions.server", {"name": "Rename all contacts", "state": "code"}, 1)
     for model in _EMPTY:

@@ -170,6 +170,8 @@ class BusSocket:
                     whole, self._text = "".join(self._text), []
                     self._message(whole)
             case BytesMessage():
+                # A sign of life of newer clients, or nothing that a bus knows.
+                self.received += event.message_finished
                 self._bound()
             case _:
                 pass

@@ -22,6 +22,8 @@ MAX_SUBSCRIPTION: Final = 64 * 1024
 _MOST_VALUES: Final = 10_000
 """Values in a message that is read. A parser takes some 0.1 us for each, and a bus says hundreds at a time."""
 _BYTES_A_UNIT: Final = 1024
+_SIGN_OF_LIFE: Final = b"\x00"
+"""A binary message by which Odoo's client, from 19 on, finds out whether its socket is still open."""
 
 
 class _Messages(Protocol):
@@ -41,8 +43,8 @@ class _Messages(Protocol):
         """Take a control frame."""
         ...
 
-    def binary(self) -> None:
-        """A message that is no text begins."""
+    def binary(self, payload: bytes | None) -> None:
+        """Take a message that is no text: all of it where that is a byte at most, else None."""
         ...
 
 
@@ -69,7 +71,10 @@ class _TextReader:
         if opcode == TEXT:
             self._text = bytearray()
         elif opcode == BINARY:
-            self._messages.binary()
+            if length <= len(_SIGN_OF_LIFE):
+                self._payload = bytearray()
+            else:
+                self._messages.binary(None)
         if self._text is not None:
             if len(self._text) + length > self._limit:
                 self._text = None
@@ -91,6 +96,10 @@ class _TextReader:
         if opcode in CONTROL:
             if payload is not None:
                 self._messages.control(opcode, bytes(payload))
+            return 0
+        if opcode == BINARY and payload is not None:
+            self._messages.binary(bytes(payload) if final else None)
+            self.has_stopped = self._messages.has_stopped
             return 0
         if self._text is not None and payload is not None:
             self._text += payload
@@ -134,7 +143,7 @@ class _Notifications:
     def control(self, opcode: int, payload: bytes) -> None:
         """Nothing is read in control frames."""
 
-    def binary(self) -> None:
+    def binary(self, payload: bytes | None) -> None:
         """A bus says nothing in binary that its client reads."""
 
 
@@ -185,7 +194,7 @@ class _Subscriptions:
     def control(self, opcode: int, payload: bytes) -> None:
         """Nothing is read in control frames."""
 
-    def binary(self) -> None:
+    def binary(self, payload: bytes | None) -> None:
         """No subscription is binary."""
 
 
@@ -239,9 +248,10 @@ class _Looks:
         """Pass a control frame on."""
         self._pass(opcode, payload)
 
-    def binary(self) -> None:
-        """Refuse what the client never sends."""
-        self._refuse("Binary messages are not accepted.")
+    def binary(self, payload: bytes | None) -> None:
+        """Leave out the client's sign of life, which Odoo passes over too, and refuse what it never sends."""
+        if payload != _SIGN_OF_LIFE:
+            self._refuse("Binary messages are not accepted.")
 
     def _refuse(self, words: str) -> None:
         self.has_stopped = True

@@ -19,6 +19,7 @@ from urllib.parse import unquote_to_bytes
 from guestpass.domain.view_only import WRITE_METHODS
 from guestpass.languages.marks import mark
 from guestpass.odoo.http.json_bodies import RequestId, check_names, parse_call
+from guestpass.odoo.view_only.methods import READ_METHODS, READ_METHODS_OF_MODELS
 
 if TYPE_CHECKING:
     # What is said to people takes CLDR, which the process that rules on calls has no use for.
@@ -26,35 +27,6 @@ if TYPE_CHECKING:
 
 MAX_CALL: Final = 1024 * 1024
 """Bytes of a call's body at most."""
-
-READ_METHODS: Final = frozenset(
-    {
-        "check_access_rights",
-        "default_get",
-        "fields_get",
-        "formatted_read_group",
-        "get_formview_action",
-        "get_formview_id",
-        "get_views",
-        "has_group",
-        "name_get",
-        "name_search",
-        "onchange",
-        "read",
-        "read_group",
-        "read_progress_bar",
-        "search",
-        "search_count",
-        "search_panel_select_multi_range",
-        "search_panel_select_range",
-        "search_read",
-        "web_name_search",
-        "web_read",
-        "web_read_group",
-        "web_search_read",
-    }
-)
-"""The methods that may be called on every model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +104,8 @@ def _rule(path: bytes, call: dict[str, Any], allowed: Collection[str]) -> Ruling
             return _rule_on_method(route, id, params, allowed)
         if (answer := _QUIET_ROUTES.get(plain)) is not None:
             return Quiet(answer(params), id)
+        if plain == _ACTION and not _MADE.isdisjoint(_kinds_of(params)):
+            return RefusedCall(_NOT_SHARED)
         if (kept := _ROUTES.get(plain)) is not None:
             return Passed(_call(id, kept(params)))
     except ValueError:
@@ -147,12 +121,16 @@ def _rule_on_method(route: bytes, id: RequestId, params: dict[str, Any], allowed
         return _refusal(model, method)
     if (answer := _QUIET_METHODS.get((model, method))) is not None:
         return Quiet(answer(params), id)
-    if method in WRITE_METHODS or (method not in READ_METHODS and f"{model}/{method}" not in allowed):
+    if method in WRITE_METHODS or not (_reads(model, method) or f"{model}/{method}" in allowed):
         return _refusal(model, method)
     args, kwargs = params.get("args", []), params.get("kwargs", {})
     if not isinstance(args, list) or not isinstance(kwargs, dict):
         return _UNREADABLE
     return Passed(_call(id, {"model": model, "method": method, "args": args, "kwargs": kwargs}))
+
+
+def _reads(model: str, method: str) -> bool:
+    return method in READ_METHODS or (model, method) in READ_METHODS_OF_MODELS
 
 
 def _refusal(model: str, method: str) -> RefusedCall:
@@ -201,6 +179,11 @@ def _of_store(params: dict[str, Any]) -> dict[str, Any]:
     if isinstance(fetched, list):
         kept["fetch_params"] = [each for each in fetched if _kind_of(each) in _DATA]
     return kept
+
+
+def _kinds_of(params: dict[str, Any]) -> set[str | None]:
+    fetched = params.get("fetch_params")
+    return {_kind_of(each) for each in fetched} if isinstance(fetched, list) else set()
 
 
 def _kind_of(entry: object) -> str | None:
@@ -259,6 +242,9 @@ def _no_breadcrumbs(params: dict[str, Any]) -> list[dict[str, str]]:
     return [{"error": _NOT_SHARED} for _ in actions] if isinstance(actions, list) else []
 
 
+_ACTION: Final = b"/mail/action"
+# What a person asks for by a click: were it left out in silence, they would wait for it.
+_MADE: Final = frozenset({"/discuss/create_channel", "/discuss/create_group", "/discuss/get_or_create_chat"})
 _CALL_KW: Final = b"/web/dataset/call_kw"
 _METHOD_ROUTES = re.compile(rb"(/web/dataset/call_(?:kw|button))(?:/.*)?", re.DOTALL)
 _MODEL = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*", re.ASCII)
@@ -305,6 +291,8 @@ _DATA: Final = frozenset(
 _ROUTES: Final[dict[bytes, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     # The web client.
     b"/web/action/load": _only("action_id", "additional_context", "context"),
+    b"/base_setup/data": _only(),
+    b"/base_setup/demo_active": _only(),
     b"/web/domain/validate": _only("domain", "model"),
     b"/web/session/check": _only(),
     b"/web/session/get_lang_list": _only(),
@@ -322,7 +310,7 @@ _ROUTES: Final[dict[bytes, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     b"/bus/has_missed_notifications": _only("last_notification_id"),
     b"/websocket/peek_notifications": _only("channels", "is_first_poll", "last"),
     # Messages.
-    b"/mail/action": _of_store,
+    _ACTION: _of_store,
     b"/mail/data": _of_store,
     b"/mail/store": _of_store,
     b"/mail/init_messaging": _only("context"),
@@ -335,6 +323,7 @@ _ROUTES: Final[dict[bytes, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     b"/mail/thread/messages": _only("thread_id", "thread_model", *_FETCH),
     b"/mail/thread/recipients/fields": _only("thread_model"),
     b"/mail/channel/messages": _only("channel_id", *_FETCH),
+    b"/discuss/search": _only("category_id", "limit", "term"),
     b"/discuss/channel/attachments": _only("before", "channel_id", "limit"),
     b"/discuss/channel/info": _only("channel_id"),
     b"/discuss/channel/members": _only("channel_id", "known_member_ids"),
@@ -353,6 +342,20 @@ _ROUTES: Final[dict[bytes, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     b"/website/snippet/filter_templates": _only("filter_name"),
     b"/website/snippet/filters": _only("filter_id", "limit", "search_domain", "template_key", "with_sample"),
     b"/website_mail/is_follower": _only("records"),
+    b"/website_sale/combo_configurator/get_data": _only("date", "product_tmpl_id", "quantity", "selected_combo_items"),
+    b"/website_sale/combo_configurator/get_price": _only("date", "product_tmpl_id", "quantity"),
+    b"/website_sale/product_configurator/get_optional_products": _only(
+        "parent_ptav_ids", "product_template_id", "ptav_ids", "so_date"
+    ),
+    b"/website_sale/product_configurator/get_values": _only(
+        "product_template_id", "product_uom_id", "ptav_ids", "quantity", "so_date"
+    ),
+    b"/website_sale/product_configurator/update_combination": _only(
+        "product_template_id", "product_uom_id", "ptav_ids", "quantity", "so_date"
+    ),
+    b"/website_sale/should_show_product_configurator": _only(
+        "is_product_configured", "product_template_id", "ptav_ids"
+    ),
     b"/website_sale/get_combination_info": _only(
         "add_qty", "combination", "parent_combination", "product_id", "product_template_id", "uom_id"
     ),
@@ -373,6 +376,9 @@ _QUIET_ROUTES: Final[dict[bytes, Callable[[dict[str, Any]], object]]] = {
     b"/discuss/channel/set_last_seen_message": _last_seen,
     b"/calendar/notify_ack": _nothing,
     b"/shop/products/recently_viewed_update": _empty_object,
+    # Calls between editors of one text, which nobody is here.
+    b"/html_editor/get_ice_servers": _no_ids,
+    b"/web_editor/get_ice_servers": _no_ids,
     # A website's chat opens by itself where somebody is there to answer.
     b"/im_livechat/init": _no_chat,
 }
@@ -387,6 +393,8 @@ _QUIET_METHODS: Final[dict[tuple[str, str], Callable[[dict[str, Any]], object]]]
     ("mail.partner.device", "register_devices"): _nothing,
     ("mail.push.device", "register_devices"): _nothing,
     ("ir.attachment", "register_as_main_attachment"): _nothing,
+    # In a project it copies what the project's manager has set.
+    ("res.users.settings", "get_embedded_actions_settings"): _empty_object,
     ("res.users.settings", "set_res_users_settings"): _changed_settings,
     ("res.users.settings", "set_volume_setting"): _nothing,
     ("web_tour.tour", "consume"): _false,

@@ -74,7 +74,7 @@ def _is_json(content_type: bytes) -> bool:
 def _reads(path: bytes, query: bytes) -> bool:
     """Whether each way in which Odoo may read the path leads to something that only reads."""
     whole, *behind = _readings(path)
-    if _is_listed(whole, query):
+    if _is_listed(whole, query) or _FORCED_SITE.fullmatch(whole):
         return True
     if _first(whole) in _KNOWN:
         return False
@@ -92,6 +92,8 @@ def _is_listed(path: bytes, query: bytes) -> bool:
         return True
     if _MY.fullmatch(path):
         return _asks_only(query, _SITE_NAMES | {_TOKEN})
+    if _ADDRESSES.fullmatch(path):
+        return _asks_only(query, _HARMLESS | _ADDRESS_NAMES)
     return _SITE.fullmatch(path) is not None and _asks_only(query, _SITE_NAMES)
 
 
@@ -213,6 +215,13 @@ _SERVED = _alternatives(
         "/website/iframefallback",
         "/website/lang/{one}",
         "/website/social/{one}",
+        # What a chat on a website is made of.
+        "/im_livechat/assets_embed.css",
+        "/im_livechat/assets_embed.js",
+        "/im_livechat/emoji_bundle",
+        "/im_livechat/font-awesome",
+        "/im_livechat/odoo_ui_icons",
+        "/spreadsheet/dashboard/data/{record}",
     )
 )
 
@@ -332,6 +341,11 @@ _MY = _alternatives(
         "/my/tasks/{n}/orders/invoices[/page/{n}]",
     )
 )
+
+_ADDRESSES = _alternatives(("/my/address", "/my/addresses"))
+_ADDRESS_NAMES: Final = frozenset({b"address_type", b"callback", b"partner_id", b"use_delivery_as_billing"})
+# Which of several websites is previewed is kept in the visitor's session. It has no other languages, and so no code.
+_FORCED_SITE = _alternatives(("/website/force/{n}",))
 
 # What an address may ask for without that anything happens: campaigns, the language, and how much a page tells of
 # itself. `debug` is kept in the visitor's session and nowhere else.

@@ -23,6 +23,14 @@ def data(visit: Visit) -> dict[str, Any]:
     return {"Store": store}
 
 
+@route("/discuss/search", kind="json", methods=_POST)
+def search(visit: Visit) -> dict[str, Any]:
+    """Channels whose name holds a term."""
+    term = str(visit.params.get("term") or "").lower()
+    channels = visit.database.records["discuss.channel"].values()
+    return {"discuss.channel": [{"id": each["id"]} for each in channels if term in each["name"].lower()]}
+
+
 @route("/mail/inbox/messages", auth="user", kind="json", methods=_POST)
 def inbox(visit: Visit) -> dict[str, Any]:
     """Nothing to read."""

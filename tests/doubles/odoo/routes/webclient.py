@@ -132,6 +132,17 @@ def action_run(visit: Visit) -> dict[str, Any]:
     return {"type": "ir.actions.act_window", "res_model": "crm.lead"}
 
 
+@route("/base_setup/data", auth="user", kind="json")
+def base_setup_data(visit: Visit) -> dict[str, Any]:
+    """What the settings tell of users."""
+    return {
+        "active_users": len(visit.database.users),
+        "pending_count": 0,
+        "pending_users": [],
+        "action_pending_users": {},
+    }
+
+
 @route("/web/become", auth="user")
 def become(visit: Visit) -> Answer:
     """A system user becomes the superuser."""

@@ -109,9 +109,8 @@ def form(visit: Visit, model: str) -> Answer:
 
 @route("/website/force/<int:id>", auth="user")
 def force(visit: Visit, id: str) -> Answer:
-    """Choose a website: by GET, and kept in the session."""
+    """Choose a website: by GET, and kept in the session alone."""
     visit.session.website, visit.session.dirty = int(id), True
-    visit.database.note(visit.author, "website", "force", [int(id)], {})
     return visit.go("/")
 
 

@@ -94,6 +94,14 @@ def test_what_passes_is_written_anew_under_a_mask_of_ours() -> None:
     assert unmasked == b'{"event_name":"subscribe","data":{"channels":["a"],"last":7}}'
 
 
+def test_the_sign_of_life_of_19s_client_is_left_out_and_the_socket_stays() -> None:
+    said = from_client(BytesMessage(b"\0"), Ping(b"?"), BytesMessage(b"\0"), text(subscribe()))
+    for cut in range(len(said)):
+        frames = ViewOnlyFrames(CountingEntropy())
+        assert passed(frames, said, [cut]) == [("Ping", b"?"), subscribe()]
+        assert frames.refused is None
+
+
 @pytest.mark.parametrize("size", [125, 126, 127, 60_000])
 def test_subscriptions_of_any_size_are_whole(size: int) -> None:
     wanted = subscribe(("c" * size,))
@@ -145,6 +153,11 @@ def test_everything_else_is_left_out_in_silence(said: object) -> None:
 HOSTILE: dict[str, bytes] = {
     "binary": from_client(BytesMessage(json.dumps(subscribe()).encode())),
     "binary and empty": from_client(BytesMessage(b"")),
+    "binary and another byte": from_client(BytesMessage(b"\1")),
+    "binary and two bytes": from_client(BytesMessage(b"\0\0")),
+    "binary in fragments": from_client(
+        BytesMessage(b"\0", message_finished=False), BytesMessage(b"", message_finished=True)
+    ),
     "no JSON": from_client(TextMessage("subscribe")),
     "empty": from_client(TextMessage("")),
     "several at once": from_client(text([subscribe()])),

@@ -11,13 +11,13 @@ from guestpass.domain.view_only import WRITE_METHODS
 from guestpass.languages.language import language_for
 from guestpass.odoo.view_only.calls import (
     MAX_CALL,
-    READ_METHODS,
     Passed,
     Quiet,
     RefusedCall,
     is_ruled_by_body,
     rule_on_call,
 )
+from guestpass.odoo.view_only.methods import READ_METHODS
 
 CALL_KW = b"/web/dataset/call_kw/res.partner/web_search_read"
 LISTED = [
@@ -43,7 +43,26 @@ LISTED = [
     "get_formview_action",
     "has_group",
     "check_access_rights",
+    "check_access_rule",
+    "formatted_read_grouping_sets",
+    "get_property_definition",
+    "has_access",
+    "hierarchy_read",
+    "message_get_followers",
     "onchange",
+]
+# What the clients of 17 to 19 ask for by themselves, of one model each.
+OF_ONE_MODEL = [
+    ("account.account", "get_account_group"),
+    ("calendar.event", "get_unusual_days"),
+    ("ir.http", "lazy_session_info"),
+    ("mail.activity", "get_activity_data"),
+    ("project.project", "get_panel_data"),
+    ("properties.base.definition", "get_properties_base_definition"),
+    ("res.partner", "get_attendee_detail"),
+    ("res.users", "action_get"),
+    ("spreadsheet.dashboard", "get_readonly_dashboard"),
+    ("website", "get_current_website"),
 ]
 
 
@@ -75,6 +94,15 @@ def passed(path: bytes, sent: bytes, allowed: tuple[str, ...] = ()) -> dict[str,
 def test_a_method_that_reads_is_called_as_it_was_asked_for(method: str) -> None:
     asked = call(method, args=[[1, 2], ["name"]], kwargs={"context": {"lang": "fr_BE"}, "limit": 80})
     assert passed(CALL_KW, body(asked)) == asked
+
+
+@pytest.mark.parametrize(("model", "method"), OF_ONE_MODEL)
+def test_a_method_of_one_model_that_reads_is_called_on_that_model_only(model: str, method: str) -> None:
+    asked = call(method, model, args=[[1]], kwargs={"context": {}})
+    assert passed(CALL_KW, body(asked)) == asked
+    ruling = rule_on_call(CALL_KW, body(call(method, "sale.order.line")), ())
+    assert isinstance(ruling, RefusedCall)
+    assert (ruling.model, ruling.method) == ("sale.order.line", method)
 
 
 def test_no_other_method_is_called() -> None:
@@ -346,6 +374,19 @@ def test_other_routes_are_refused_whatever_their_body(path: bytes) -> None:
         ("/discuss/channel/messages", {"channel_id": 1, "fetch_params": {"limit": 30}}, {"channel_id", "fetch_params"}),
         ("/mail/channel/messages", {"channel_id": 1, "min_id": 5}, {"channel_id", "min_id"}),
         ("/websocket/peek_notifications", {"channels": [], "last": 3, "is_first_poll": True, "x": 1}, None),
+        ("/base_setup/data", {}, set()),
+        ("/base_setup/demo_active", {}, set()),
+        ("/discuss/search", {"term": "gen", "category_id": None, "limit": 10, "x": 1}, None),
+        (
+            "/website_sale/combo_configurator/get_data",
+            {"product_tmpl_id": 3, "quantity": 1, "date": "2026-11-29 06:00:00", "x": 1},
+            None,
+        ),
+        (
+            "/website_sale/should_show_product_configurator",
+            {"product_template_id": 3, "ptav_ids": [], "is_product_configured": True, "x": 1},
+            None,
+        ),
     ],
 )
 def test_a_route_that_reads_gets_what_it_knows(path: str, params: dict[str, Any], sent: set[str] | None) -> None:
@@ -358,7 +399,7 @@ def test_a_route_that_reads_gets_what_it_knows(path: str, params: dict[str, Any]
     }
 
 
-@pytest.mark.parametrize("path", [b"/mail/data", b"/mail/action", b"/mail/store"])
+@pytest.mark.parametrize("path", [b"/mail/data", b"/mail/store"])
 def test_of_all_kinds_of_data_only_those_that_are_read_are_asked_for(path: bytes) -> None:
     # Up to 18 by names, from 19 on in a list.
     asked = {"init_messaging": {"channel_types": ["chat"]}, "failures": True, "context": {"lang": "x"}}
@@ -380,6 +421,20 @@ def test_of_all_kinds_of_data_only_those_that_are_read_are_asked_for(path: bytes
     assert passed(path, routed(fetch_params="init_messaging"))["params"] == {}
 
 
+@pytest.mark.parametrize("kind", ["/discuss/get_or_create_chat", "/discuss/create_channel", "/discuss/create_group"])
+def test_what_a_person_has_made_by_a_click_is_refused_and_not_left_out(kind: str) -> None:
+    for entry in (kind, [kind], [kind, {"partners_to": [3]}, 5]):
+        ruling = rule_on_call(b"/mail/action", routed(fetch_params=["init_messaging", entry]), ())
+        assert isinstance(ruling, RefusedCall)
+        assert "This link is view-only" in ruling.said_in(language_for(""))
+
+
+def test_what_the_client_has_made_by_itself_is_left_out() -> None:
+    # The chat of a website.
+    fetched = ["failures", ["init_livechat", 1], [["init_messaging"]]]
+    assert passed(b"/mail/action", routed(fetch_params=fetched))["params"] == {"fetch_params": ["failures"]}
+
+
 # What the client does by itself
 
 
@@ -395,6 +450,8 @@ def test_of_all_kinds_of_data_only_those_that_are_read_are_asked_for(path: bytes
         ("/mail/channel/notify_typing", {"channel_id": 1, "is_typing": True}, None),
         ("/discuss/channel/fold", {"channel_id": 1, "state": "open", "state_count": 2}, None),
         ("/calendar/notify_ack", {}, None),
+        ("/html_editor/get_ice_servers", {}, []),
+        ("/web_editor/get_ice_servers", {}, []),
         ("/shop/products/recently_viewed_update", {"product_id": 3}, {}),
         ("/im_livechat/init", {"channel_id": 1}, {"available_for_me": False, "rule": {}}),
     ],
@@ -431,6 +488,7 @@ def test_a_write_of_the_client_is_answered_and_goes_nowhere(path: str, params: d
             {"id": 2, "homemenu_config": "x"},
         ),
         ("res.users.settings", "set_res_users_settings", {"args": "x", "kwargs": 3}, {}),
+        ("res.users.settings", "get_embedded_actions_settings", {"args": [[2]]}, {}),
     ],
 )
 def test_a_method_that_the_client_calls_by_itself_is_answered_too(
