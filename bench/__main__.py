@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import changes, odoo, scale, web_client
+from bench import changes, odoo, promises, scale, web_client
 from bench.candidates import CANDIDATES
 from bench.flame import draw_flames
 from bench.load import LOADS
@@ -116,6 +116,14 @@ def _measure_changes(options: argparse.Namespace, console: Console) -> dict[str,
     return changes.document(machine, {"rounds": options.rounds}, results)
 
 
+def _measure_promises(options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    machine = describe_machine()
+    with console.status("starting") as status:
+        results = asyncio.run(promises.measure(rounds=options.rounds, tell=status.update))
+    promises.print_report(console, machine, results)
+    return promises.document(machine, {"rounds": options.rounds}, results)
+
+
 def _measure_scale(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     machine = describe_machine()
     chosen = {name: getattr(options, name) for name in options.chosen}
@@ -177,6 +185,15 @@ def _parser() -> argparse.ArgumentParser:
     heard = Path("build/bench-changes.json")
     hearing.add_argument("--output", type=Path, default=heard, help=f"the JSON file (default {heard})")
     hearing.set_defaults(measure=_measure_changes)
+    promised = modes.add_parser(
+        "promises",
+        help="whether links end as soon as it is promised: 50 ms until refused, 100 ms until cut",
+        description="End links in each way there is, and see whether two workers refuse and cut them as promised.",
+    )
+    promised.add_argument("--rounds", type=_positive, default=25, help="links that end in each way (default 25)")
+    kept = Path("build/bench-promises.json")
+    promised.add_argument("--output", type=Path, default=kept, help=f"the JSON file (default {kept})")
+    promised.set_defaults(measure=_measure_promises)
     _add_odoo(modes)
     _add_scale(modes)
     flames = modes.add_parser(

@@ -22,8 +22,9 @@ _SECONDS = 60.0
 class Place:
     """A worker, known by what its request ids begin with; `host` is what visitors call the installation."""
 
-    def __init__(self, server: Installation, worker: str, client: RawClient, host: bytes) -> None:
+    def __init__(self, server: Installation, worker: str, client: RawClient, host: bytes, fields: bytes) -> None:
         self.server, self.worker = server, worker
+        self._fields = fields
         self._client = client
         self._host = host
         self._socket: RawClient | None = None
@@ -47,22 +48,22 @@ class Place:
         if self._socket is not None:
             await self._socket.close()
 
-    async def watch(self) -> Seen:
-        """Return when the link is refused and the WebSocket is cut."""
+    async def watch(self, status: int = 410) -> Seen:
+        """Return when the link is refused with this status and the WebSocket is cut."""
         async with asyncio.TaskGroup() as group:
-            refused = group.create_task(self._until_refused())
+            refused = group.create_task(self._until_refused(status))
             closed = group.create_task(self._until_closed())
         return Seen(refused.result(), closed.result())
 
-    async def _until_refused(self) -> float:
+    async def _until_refused(self, wanted: int) -> float:
         while (status := await self._status()) == 200:  # noqa: ASYNC110 -- another process sets no Event
             await asyncio.sleep(_PAUSE_S)
         now = time.time()
-        if status is None:
-            await self._client.close()
-            self._client = await self._connection()
-        elif status != 410:
-            raise NotReady(f"Guestpass answered {status} where it should refuse with 410.")
+        if status not in (None, wanted):
+            raise NotReady(f"Guestpass answered {status} where it should refuse with {wanted}.")
+        # Cut, or closed behind the refusal.
+        await self._client.close()
+        self._client = await self._connection()
         return now
 
     async def _until_closed(self) -> float:
@@ -82,31 +83,37 @@ class Place:
             return None
 
     async def _connection(self) -> RawClient:
-        return await connection_to(self.server.public_port, lambda worker: worker == self.worker)
+        return await connection_to(self.server.public_port, self._fields, lambda worker: worker == self.worker)
 
 
-async def worker_of(client: RawClient) -> str:
-    """What the request ids of the worker begin with that serves this connection; it can be used further."""
-    client.send(b"GET /none HTTP/1.1\r\nHost: elsewhere.example\r\nAccept: application/json\r\n\r\n")
+async def worker_of(client: RawClient, fields: bytes) -> str:
+    """What the request ids of the worker begin with that serves this connection.
+
+    `fields` are the Host and who asks: a visitor's or owner's connection can be used further, a stranger's is closed.
+    """
+    client.send(b"DELETE /none HTTP/1.1\r\n%bOrigin: http://elsewhere.example\r\n\r\n" % fields)
     answer = await client.answer()
     request_id: str = json.loads(answer.body)["requestId"]
     return request_id.partition("-")[0]
 
 
-async def connection_to(port: int, wanted: Callable[[str], bool]) -> RawClient:
+async def connection_to(port: int, fields: bytes, wanted: Callable[[str], bool]) -> RawClient:
     """A connection to a worker that is wanted. Linux chooses which one serves a connection, so some are given up."""
     async with asyncio.timeout(_SECONDS):
         while True:
             client = await RawClient.connect(port)
-            if wanted(await worker_of(client)):
+            if wanted(await worker_of(client, fields)):
                 return client
             await client.close()
 
 
-async def place(server: Installation, host: bytes, wanted: Callable[[str], bool] = lambda _: True) -> Place:
-    """A worker of this machine that is wanted."""
-    client = await connection_to(server.public_port, wanted)
-    return Place(server, await worker_of(client), client, host)
+async def place(
+    server: Installation, host: bytes, cookie: bytes, wanted: Callable[[str], bool] = lambda _: True
+) -> Place:
+    """A worker of this machine that is wanted; the pass in `cookie` lasts for as long as it is used."""
+    fields = b"Host: %b\r\nCookie: %b\r\n" % (host, cookie)
+    client = await connection_to(server.public_port, fields, wanted)
+    return Place(server, await worker_of(client, fields), client, host, fields)
 
 
 def expect(answer: Answer, status: int) -> None:

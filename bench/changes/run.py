@@ -21,7 +21,7 @@ from guestpass.system import SystemClock
 
 Tell = Callable[[str], None]
 
-_HOST = b"share.test"
+HOST = b"share.test"
 # The first ones open connections to the database and fill caches, and are not counted.
 _WARM_UP = 5
 # Among so many of the newest changes is that of the link that was just switched off.
@@ -34,25 +34,25 @@ async def measure(*, rounds: int, tell: Tell) -> Results:
     async with listening() as upstream:
         tell("starting a machine on SQLite")
         with tempfile.TemporaryDirectory(prefix="guestpass-bench-") as folder:
-            async with _machine(f"sqlite:///{folder}/guestpass.db", workers=2) as machine:
-                await _rounds(SQLITE, [machine], upstream, results, rounds=rounds, tell=tell)
+            async with machine(f"sqlite:///{folder}/guestpass.db", workers=2) as one:
+                await _rounds(SQLITE, [one], upstream, results, rounds=rounds, tell=tell)
         tell("starting two machines on PostgreSQL")
         with running_cluster(fsync="on", full_page_writes="on") as cluster:
             cluster.create("share")
             url = cluster.url("share")
-            async with _machine(url, workers=2) as machine, _machine(url, workers=1) as other:
-                await _rounds(POSTGRES, [machine, other], upstream, results, rounds=rounds, tell=tell)
+            async with machine(url, workers=2) as one, machine(url, workers=1) as other:
+                await _rounds(POSTGRES, [one, other], upstream, results, rounds=rounds, tell=tell)
     return results
 
 
-def _machine(database_url: str, *, workers: int) -> AbstractAsyncContextManager[Installation]:
-    public_url = f"http://{_HOST.decode()}"
+def machine(database_url: str, *, workers: int) -> AbstractAsyncContextManager[Installation]:
+    """``guestpass serve`` with so many workers."""
     return installation(
         workers=workers,
         database_url=database_url,
-        public_url=public_url,
         jwt_secret="the jwt secret of both machines, made up",
         secret_key="the secret key of both machines, too",
+        public_url=f"http://{HOST.decode()}",
     )
 
 
@@ -62,21 +62,22 @@ async def _rounds(
     """Measure on one database: the first machine is where links are switched off."""
     owner = await _Owner.of(machines[0])
     environment = await owner.call("POST", "/api/environments", name="Bench", url=upstream, kind="web")
+    path = f"/api/environments/{environment['id']}/share"
+    stays = await opened_pass(machines[0], (await owner.call("POST", path))["url"])
     places = {
-        OWN: await place(machines[0], _HOST, lambda worker: worker == owner.worker),
-        WORKER: await place(machines[0], _HOST, lambda worker: worker != owner.worker),
+        OWN: await place(machines[0], HOST, stays, lambda worker: worker == owner.worker),
+        WORKER: await place(machines[0], HOST, stays, lambda worker: worker != owner.worker),
     }
     if len(machines) > 1:
-        places[MACHINE] = await place(machines[1], _HOST)
-    path = f"/api/environments/{environment['id']}/share"
+        places[MACHINE] = await place(machines[1], HOST, stays)
     changes = Database(machines[0].environ["GUESTPASS_DATABASE_URL"], SystemClock())
     for turn in range(-_WARM_UP, rounds):
         tell(f"{database}: round {max(turn + 1, 0)} of {rounds}")
         link = await owner.call("POST", path)
-        seen = await _switch_off(owner, f"{path}/{link['id']}", await _pass(machines[0], link["url"]), places)
-        changed_at = await _changed_at(changes, link["id"])
+        seen = await _switch_off(owner, f"{path}/{link['id']}", await opened_pass(machines[0], link["url"]), places)
+        since = await changed_at(changes, link["id"])
         if turn >= 0:
-            results.add(database, {name: after(changed_at, each) for name, each in seen.items()})
+            results.add(database, {name: after(since, each) for name, each in seen.items()})
     await changes.close()
     await owner.close()
     for each in places.values():
@@ -93,7 +94,7 @@ async def _switch_off(owner: _Owner, path: str, cookie: bytes, places: Mapping[s
     return {name: task.result() for name, task in watching.items()}
 
 
-async def _changed_at(changes: Database, id: str) -> float:
+async def changed_at(changes: Database, id: str) -> float:
     """When the newest change of a link was written, which is just before it was committed; seconds since 1970."""
     async with changes.reading() as work:
         newest = await work.changes.last()
@@ -101,11 +102,11 @@ async def _changed_at(changes: Database, id: str) -> float:
     return max(row.at.timestamp() for row in rows if row.id == id)
 
 
-async def _pass(machine: Installation, url: str) -> bytes:
+async def opened_pass(server: Installation, url: str) -> bytes:
     """Open a link as a browser does; returns the cookie."""
-    client = await RawClient.connect(machine.public_port)
-    path = url.partition(_HOST.decode())[2].encode()
-    client.send(b"GET %b HTTP/1.1\r\nHost: %b\r\nSec-Fetch-Mode: navigate\r\n\r\n" % (path, _HOST))
+    client = await RawClient.connect(server.public_port)
+    path = url.partition(HOST.decode())[2].encode()
+    client.send(b"GET %b HTTP/1.1\r\nHost: %b\r\nSec-Fetch-Mode: navigate\r\n\r\n" % (path, HOST))
     answer = await client.answer()
     expect(answer, 303)
     [cookie] = answer.all(b"set-cookie")
@@ -116,17 +117,18 @@ async def _pass(machine: Installation, url: str) -> bytes:
 class _Owner:
     """Calls the API on one connection, so that one worker answers all of them."""
 
-    def __init__(self, client: RawClient, worker: str, host: str, bearer: str) -> None:
+    def __init__(self, client: RawClient, worker: str, fields: bytes) -> None:
         self.worker = worker
         self._client = client
-        self._fields = f"Host: {host}\r\nAuthorization: {bearer}\r\nContent-Type: application/json\r\n"
+        self._fields = fields.decode() + "Content-Type: application/json\r\n"
 
     @classmethod
     async def of(cls, machine: Installation) -> _Owner:
         """An owner at some worker of this machine."""
-        client = await connection_to(machine.admin_port, lambda _: True)
-        host = machine.admin_url.partition("://")[2]
-        return cls(client, await worker_of(client), host, machine.client.headers["Authorization"])
+        host, bearer = machine.admin_url.partition("://")[2], machine.client.headers["Authorization"]
+        fields = f"Host: {host}\r\nAuthorization: {bearer}\r\n".encode()
+        client = await connection_to(machine.admin_port, fields, lambda _: True)
+        return cls(client, await worker_of(client, fields), fields)
 
     async def close(self) -> None:
         """Close the connection."""
