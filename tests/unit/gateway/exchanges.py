@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.unit.gateway import playbook
@@ -30,11 +31,14 @@ LARGE = b"x" * 3000
 
 
 @asynccontextmanager
-async def odoo(monkeypatch: pytest.MonkeyPatch, *, at_once: int = 10) -> AsyncIterator[Playbook]:
-    """A gateway whose one environment is an Odoo, which is asked `at_once` requests at a time."""
+async def odoo(monkeypatch: pytest.MonkeyPatch, *, at_once: int = 10, **given: Any) -> AsyncIterator[Playbook]:
+    """A gateway whose one environment is an Odoo, which is asked `at_once` requests at a time.
+
+    `given` is what `playing` takes besides.
+    """
     environment = replace(playbook._ENVIRONMENT, kind=Kind.ODOO, max_concurrent=at_once)
     monkeypatch.setattr(playbook, "_ENVIRONMENT", environment)
-    async with playing() as book:
+    async with playing(**given) as book:
         yield book
 
 

@@ -112,6 +112,7 @@ class Wire(asyncio.Transport):
         self._ending = False
         self.written = b""
         self.takes_nothing = False  # the other side reads no more, so what is written waits here
+        self.takes_at_most: int | None = None  # bytes after which the protocol is to pause
         self.finished_writing = False
         self.lost = False
         self.aborted = False
@@ -149,6 +150,9 @@ class Wire(asyncio.Transport):
         if not self._ending:
             assert not self.finished_writing, "written after the sending half was closed"
             self.written += bytes(data)
+            if self.takes_at_most is not None and len(self.written) > self.takes_at_most:
+                self.takes_at_most = None
+                self.protocol.pause_writing()
 
     def close(self) -> None:
         if not self._ending:
@@ -178,7 +182,7 @@ class Wire(asyncio.Transport):
         self.finished_writing = True
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Nothing is ever full here; back-pressure is tested on real sockets."""
+        """Nothing is full here but by `takes_at_most`; back-pressure is tested on real sockets."""
 
     def get_write_buffer_size(self) -> int:
         return len(self.written) if self.takes_nothing else 0
@@ -309,6 +313,7 @@ async def playing(
     link: ShareLink | None = None,
     public_urls: PublicUrls = _ADDRESSES,
     application: Path = Path("nowhere.sock"),
+    assets: AssetCache | None = None,
     is_out_of_date: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[Playbook]:
     """A gateway with one environment behind two links, and with the default limits where no others are given.
@@ -338,7 +343,8 @@ async def playing(
             addresses=AddressDetail.FULL,
             application=application,
             room=SpoolRoom(Path("nowhere"), total=1024**2, per_visitor=1024**2),
-            assets=AssetCache(Path("nowhere"), size_limit=1024**2, threads=ThreadPoolExecutor(1), time=lambda: 0.0),
+            assets=assets
+            or AssetCache(Path("nowhere"), size_limit=1024**2, threads=ThreadPoolExecutor(1), time=lambda: 0.0),
             entropy=_ENTROPY,
             workers=1,
             time=NOW.timestamp,
