@@ -56,7 +56,7 @@ async def _one_request(book: playbook.Playbook, profile: Callable[[FrameType, st
         book.client.deliver(GET)
         await book.settle()
         book.upstreams[0].deliver(RESPONSE)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while b"\r\n\r\n" not in book.client.written:
                 await book.settle()
         await book.settle()

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 async def _refuses_connections(server: Installation) -> None:
     """Return as soon as nobody can connect any more."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 client = await RawClient.connect(server.public_port)
@@ -53,7 +53,7 @@ async def test_a_request_in_flight_is_answered_and_then_the_process_ends(upstrea
         assert await waiting.rest() == b""
         streaming_end.send(b"half")
         assert await streaming.rest() == b"halfhalf"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await server.process.wait() == 0
 
 
@@ -69,7 +69,7 @@ async def _websocket(shared: Shared, upstream: RawUpstream) -> tuple[RawClient, 
 
 
 async def test_websockets_and_event_streams_end_as_soon_as_nothing_else_is_under_way(upstream: RawUpstream) -> None:
-    async with installation(workers=1) as server, sharing(server) as share:
+    async with installation(workers=1, drain="5m") as server, sharing(server) as share:
         shared = await share(upstream)
         socket, end = await _websocket(shared, upstream)
         events, waiting = await shared.connect(), await shared.connect()
@@ -96,12 +96,12 @@ async def test_websockets_and_event_streams_end_as_soon_as_nothing_else_is_under
         await end.gone()
         with pytest.raises(BrokenOffError):
             await events.read(len(b"0\r\n\r\n"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await server.process.wait() == 0
 
 
 async def test_a_websocket_is_closed_between_two_messages_and_not_within_one(upstream: RawUpstream) -> None:
-    async with installation(workers=1) as server, sharing(server) as share:
+    async with installation(workers=1, drain="5m") as server, sharing(server) as share:
         shared = await share(upstream)
         socket, end = await _websocket(shared, upstream)
         end.send(b"\x01\x03one\x80\x09tw")
@@ -111,7 +111,7 @@ async def test_a_websocket_is_closed_between_two_messages_and_not_within_one(ups
         end.send(b"o three")
         assert await socket.read(7) == b"o three"
         assert await _close_code(socket) == 1001
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await server.process.wait() == 0
 
 
@@ -124,7 +124,7 @@ async def test_a_websocket_whose_message_never_ends_is_closed_with_the_drain(ups
         server.process.send_signal(signal.SIGTERM)
         with pytest.raises(BrokenOffError):
             await socket.read(1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await server.process.wait() == 0
 
 
@@ -148,7 +148,7 @@ async def test_an_upload_in_flight_is_finished(upstream: RawUpstream) -> None:
         assert await end.read(8) == b"halfhalf"
         end.send(OK)
         assert (await client.answer()).body == b"ok"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await server.process.wait() == 0
 
 
@@ -166,5 +166,5 @@ async def test_a_pipelined_request_that_had_not_begun_is_not_begun(upstream: Raw
         assert await client.rest() == b""
         with pytest.raises(BrokenOffError):
             await end.head()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await server.process.wait() == 0

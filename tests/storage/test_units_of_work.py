@@ -173,7 +173,7 @@ async def test_who_is_cancelled_in_a_quiet_moment_keeps_nobody_waiting_and_nothi
             await asyncio.sleep(number / 4000)
             await database.quiet()
             flushing.cancel()
-            await asyncio.wait_for(log.flush(), 5)
+            await asyncio.wait_for(log.flush(), 60)
     async with open_database().reading() as work:
         assert await work.environments.http_only_cookies(key) == names
 
@@ -196,7 +196,7 @@ async def test_a_moment_is_quiet_when_all_who_write_or_wait_for_it_are_done(data
             await asyncio.sleep(0)
         assert not waiting.done()
         let_go.set()
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 60)
         assert ended == ["first", "second"]
 
 

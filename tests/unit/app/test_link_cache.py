@@ -591,7 +591,7 @@ async def test_a_link_is_cut_when_its_time_is_over(store: StoppingStore) -> None
 
     entry.live.add(Watching())
     clock.let_go()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await was_cut.wait()
     assert cut_at[0] >= ends - 1e-3
     assert entry.status_at(cut_at[0] + 1e-3) is Status.EXPIRED
@@ -608,7 +608,7 @@ async def test_a_wall_clock_that_was_set_back_does_not_cut_early(store: Stopping
     open_one, first_timer = Open(), entry.timer
     entry.live.add(open_one)
     clock.held_at -= 3600.0
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while entry.timer is first_timer:  # noqa: ASYNC110 -- the timer sets no event
             await asyncio.sleep(0.005)
     assert open_one.cuts == 0

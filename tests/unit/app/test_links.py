@@ -92,7 +92,7 @@ async def test_a_password_is_hashed_outside_of_the_write_lock(
     async with asyncio.TaskGroup() as group:
         creating = group.create_task(make(links, password="eight!!!"))
         await hasher.begun.wait()
-        async with asyncio.timeout(5), database.writing() as work:
+        async with asyncio.timeout(60), database.writing() as work:
             await work.environments.remove(EnvironmentKey("default", "other"))
         hasher.may_go_on.set()
     assert creating.result().status is Status.ACTIVE
