@@ -15,10 +15,12 @@ from tests.storage.samples import LINK_ID, make_environment, make_link
 from tests.unit.gateway.requests import request
 
 from guestpass.app.link_cache import LinkEntry
-from guestpass.app.visitor_sessions import VisitorSession
+from guestpass.app.visitor_sessions import NoSession, VisitorSession
+from guestpass.domain.reasons import Reason
 from guestpass.odoo.bus.bus_socket import BusSocket
 from guestpass.odoo.signed_in.session_filter import SessionFilter, SessionUse
 from guestpass.wire.exchange import Exchange
+from guestpass.wire.heads import read_response_head
 from guestpass.wire.roles import Serving
 
 BEFORE, AFTER = b"b" * 84, b"a" * 84
@@ -175,3 +177,163 @@ async def test_who_is_cut_off_meanwhile_gets_nothing_and_the_id_is_written_all_t
     assert stage.told == b""
     assert stage.sessions.written == [AFTER]
     stage.client.abort.assert_called_once()
+
+
+# A session that Odoo has ended
+
+ENTRY = LinkEntry(make_link(account="anna"), make_environment())
+NEWER = b"n" * 84
+EXPIRED = (
+    b'{"jsonrpc": "2.0", "id": 1, "error": {"code": 100, "message": "Odoo Session Expired", '
+    b'"data": {"name": "odoo.http.SessionExpiredException"}}}'
+)
+TO_LOGIN = (
+    b"HTTP/1.1 303 See Other\r\nLocation: http://odoo.example.com/web/login?redirect=x\r\nContent-Length: 0\r\n\r\n"
+)
+
+
+def _json(body: bytes, content_type: bytes = b"application/json; charset=utf-8", status: bytes = b"200 OK") -> bytes:
+    lines = [b"HTTP/1.1 " + status, b"Content-Type: " + content_type, b"Content-Length: %d" % len(body)]
+    return b"\r\n".join([*lines, b"", body])
+
+
+class NewSessions:
+    """Signs the visitor in anew, or raises."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.instead_of: list[bytes] = []
+
+    async def obtain(
+        self, entry: LinkEntry, visitor: str, _address: str, *, instead_of: VisitorSession, **_named: object
+    ) -> VisitorSession:
+        assert (entry, visitor) == (ENTRY, "bert")
+        self.instead_of.append(instead_of.id)
+        if self.error is not None:
+            raise self.error
+        return VisitorSession(NEWER, 2, "anna", 1, entry.link.version, entry.environment)
+
+
+class Control:
+    """An exchange as the filter sees it; notes what becomes of the response."""
+
+    def __init__(self, line: str) -> None:
+        self.request = request(line)
+        self.is_over = False
+        self.did: list[str] = []
+        self.held = bytearray()
+
+    def pass_on(self, _head: object, _data: bytes) -> None:
+        self.did.append("passed on")
+
+    def hold(self, data: bytes, *, pause: bool) -> None:
+        assert not pause
+        self.held += data
+
+    def release(self, _head: object) -> None:
+        self.did.append("released")
+
+    def discard_response(self) -> None:
+        self.did.append("discarded")
+
+    def take_turn(self) -> None:
+        self.did.append("sent again")
+
+    def refuse(self, reason: str, _detail: None, *, read: bool) -> None:
+        assert read
+        self.did.append(f"refused: {reason}")
+
+
+class Renewal:
+    """One request of a visitor who is signed in, and what Odoo answers."""
+
+    def __init__(
+        self, line: str = "POST /web/dataset/call_kw", *, is_repeatable: bool = True, error: Exception | None = None
+    ) -> None:
+        self.sessions = NewSessions(error)
+        self.control = Control(line)
+        self._work: list[Coroutine[Any, Any, None]] = []
+        known = VisitorSession(BEFORE, 1, "anna", 1, ENTRY.link.version, ENTRY.environment)
+        self.use = SessionUse(cast("Any", self.sessions), ENTRY, "bert", "192.0.2.7", known, lambda: None)
+        runtime = cast("Any", SimpleNamespace(spawn=self._work.append))
+        sent = SimpleNamespace(is_repeatable=is_repeatable)
+        self._filter = SessionFilter(runtime, cast("Any", None), self.use, sent)
+
+    async def answer(self, response: bytes, *, then: bytes = b"") -> list[str]:
+        """What becomes of a response whose last bytes come later."""
+        head, _, body = response.partition(b"\r\n\r\n")
+        control = cast("Any", self.control)
+        self._filter.take(control, read_response_head(head + b"\r\n\r\n"), body)
+        if then:
+            self.control.held += then
+            self._filter.more(self.control.held, ended=False)
+        for work in self._work:
+            await work
+        self._work.clear()
+        return self.control.did
+
+
+@pytest.mark.parametrize("response", [TO_LOGIN, _json(EXPIRED)], ids=["the login form", "an error of JSON-RPC"])
+async def test_where_odoo_has_ended_the_session_the_request_is_sent_again_under_a_new_one(response: bytes) -> None:
+    renewal = Renewal()
+    assert await renewal.answer(response) == ["discarded", "sent again"]
+    assert renewal.sessions.instead_of == [BEFORE]
+    assert renewal.use.current is not None
+    assert renewal.use.current.id == NEWER
+    # Once: an Odoo that ends each session would be asked for ever.
+    assert (await renewal.answer(response))[2:] == ["passed on"]
+
+
+async def test_an_error_that_comes_in_pieces_is_read_once_it_is_whole() -> None:
+    whole = _json(EXPIRED)
+    renewal = Renewal()
+    assert await renewal.answer(whole[:-40]) == []
+    renewal = Renewal()
+    assert await renewal.answer(whole[:-40], then=whole[-40:]) == ["discarded", "sent again"]
+    other = _json(EXPIRED.replace(b"100", b"200"))
+    renewal = Renewal()
+    assert await renewal.answer(other[:-40], then=other[-40:]) == ["released"]
+
+
+@pytest.mark.parametrize(
+    ("line", "response"),
+    [
+        ("POST /web/dataset/call_kw", _json(EXPIRED.replace(b"100", b"200"))),
+        ("POST /web/dataset/call_kw", _json(b'{"result": "SessionExpired"}')),
+        ("POST /web/dataset/call_kw", _json(b'["SessionExpired"]')),
+        ("POST /web/dataset/call_kw", _json(EXPIRED, b"text/plain")),
+        ("POST /web/dataset/call_kw", _json(EXPIRED, status=b"500 Internal Server Error")),
+        ("GET /odoo", _json(EXPIRED)),
+        ("GET /web/login", TO_LOGIN),
+        ("GET /odoo", TO_LOGIN.replace(b"/web/login", b"/odoo")),
+        ("GET /odoo", TO_LOGIN.replace(b"303 See Other", b"200 OK")),
+        ("GET /odoo", TO_LOGIN.replace(b"http://odoo.example.com", b"http://[::1")),
+    ],
+)
+async def test_what_does_not_say_that_the_session_has_ended_goes_on(line: str, response: bytes) -> None:
+    renewal = Renewal(line)
+    assert await renewal.answer(response) == ["passed on"]
+    assert renewal.sessions.instead_of == []
+
+
+async def test_a_request_of_which_not_all_is_at_hand_is_not_sent_again() -> None:
+    renewal = Renewal(is_repeatable=False)
+    assert await renewal.answer(TO_LOGIN) == ["passed on"]
+
+
+async def test_who_may_not_be_signed_in_again_reads_why() -> None:
+    renewal = Renewal(error=NoSession(Reason.SIGN_IN_REFUSED))
+    assert await renewal.answer(TO_LOGIN) == ["discarded", "refused: sign_in_refused"]
+
+
+async def test_where_signing_in_fails_for_another_cause_that_is_logged_and_the_visitor_told() -> None:
+    renewal = Renewal(error=ConnectionError("the database is gone"))
+    with pytest.raises(ConnectionError):
+        await renewal.answer(TO_LOGIN)
+    assert renewal.control.did == ["discarded", "refused: unavailable"]
+
+
+async def test_who_has_left_meanwhile_is_sent_nothing() -> None:
+    renewal = Renewal()
+    renewal.control.is_over = True
+    assert await renewal.answer(TO_LOGIN) == ["discarded"]
