@@ -63,10 +63,10 @@ async def test_a_login_waits_for_few_of_another_organisations_changes(
             busy = [tasks.create_task(change_on_and_on()) for _ in range(100)]
             try:
                 waited = []
-                for _ in range(5):
-                    before = made[201]
+                # From the first fifty on, all hundred wait, and each that is answered is followed by another.
+                for changes in (50, 10, 10, 10, 10):
 
-                    async def is_busy(until: int = before + 50) -> bool:
+                    async def is_busy(until: int = made[201] + changes) -> bool:
                         return made[201] >= until
 
                     await until(is_busy, 60)
