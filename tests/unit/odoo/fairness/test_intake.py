@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from tests.unit.gateway import playbook
 from tests.unit.gateway.exchanges import OK, ask, body_of, deliver, odoo, post, status_of
+from tests.unit.gateway.playbook import Playbook, request
 
+from guestpass.domain.link import Access
 from guestpass.odoo.fairness import intake, outflow
+from guestpass.odoo.fairness.examinations import BodyFinding, Outcome
+from guestpass.odoo.fairness.examiner import SECONDS, Examiner, NotExaminedError
 from guestpass.odoo.fairness.spool import Spool, SpoolRoom
 
 
@@ -168,3 +177,88 @@ async def test_a_longer_body_goes_into_the_spool(monkeypatch: pytest.MonkeyPatch
         upstream = await ask(book, post(b"Content-Length: 40000", body=40_000 * b"x"))
         assert upstream.written.endswith(40_000 * b"x")
         assert spools.made == 1
+
+
+# Bodies that are examined
+
+
+def _call(method: str, padding: int = 0) -> bytes:
+    """A call as Odoo's web client makes it, of a method of partners."""
+    params = {"model": "res.partner", "method": method, "args": [[1], ["name"], "x" * padding], "kwargs": {}}
+    body = json.dumps({"id": 1, "jsonrpc": "2.0", "method": "call", "params": params}).encode()
+    fields = (b"Content-Type: application/json", b"Content-Length: %d" % len(body))
+    return request(b"POST /web/dataset/call_kw/res.partner/%b HTTP/1.1" % method.encode(), *fields, body=body)
+
+
+@asynccontextmanager
+async def _view_only(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Playbook]:
+    monkeypatch.setattr(playbook, "_ENVIRONMENT", replace(playbook._ENVIRONMENT, body_limit=1024**2))
+    async with odoo(monkeypatch, link=replace(playbook._LINK, access=Access.READ_ONLY)) as book:
+        yield book
+
+
+async def test_a_call_that_reads_goes_on_and_one_that_writes_is_refused_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with _view_only(monkeypatch) as book:
+        upstream = await ask(book, _call("read"))
+        assert b'"read"' in upstream.take()
+        assert status_of(await deliver(book, upstream, OK)) == 200
+        refused = await deliver(book, book.client, _call("write"))
+        assert b'"error"' in body_of(refused)
+        assert upstream.take() == b""
+        assert book.upstreams == [upstream]
+
+
+@pytest.fixture
+def examined(monkeypatch: pytest.MonkeyPatch) -> asyncio.Queue[BodyFinding | Exception]:
+    """What another process finds out about long bodies, one after the other."""
+    findings: asyncio.Queue[BodyFinding | Exception] = asyncio.Queue()
+
+    async def examine(_self: Examiner, *_: object) -> BodyFinding:
+        finding = await findings.get()
+        if isinstance(finding, Exception):
+            raise finding
+        return finding
+
+    monkeypatch.setattr(Examiner, "examine", examine)
+    return findings
+
+
+async def test_a_long_call_is_examined_elsewhere_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, examined: asyncio.Queue[BodyFinding | Exception]
+) -> None:
+    async with _view_only(monkeypatch) as book:
+        book.client.deliver(_call("read", padding=100_000))
+        await book.settle()
+        assert book.upstreams == []
+        examined.put_nowait(BodyFinding(Outcome.REWRITTEN, b'{"rewritten": true}'))
+        await book.settle()
+        [upstream] = book.upstreams
+        assert upstream.written.endswith(b'\r\n\r\n{"rewritten": true}')
+        assert b"\r\nContent-Length: 19\r\n" in upstream.written
+
+
+async def test_a_long_call_that_can_not_be_examined_is_refused(
+    monkeypatch: pytest.MonkeyPatch, examined: asyncio.Queue[BodyFinding | Exception]
+) -> None:
+    examined.put_nowait(NotExaminedError("no process can be started"))
+    async with _view_only(monkeypatch) as book:
+        with capture_logs() as logged:
+            refused = await deliver(book, book.client, _call("read", padding=100_000))
+        assert b'"error"' in body_of(refused)
+        assert book.upstreams == []
+    [line] = [each for each in logged if each["event"] == "body_not_examined"]
+    assert line["cause"] == "no process can be started"
+
+
+async def test_an_examination_that_takes_too_long_is_refused(
+    monkeypatch: pytest.MonkeyPatch, examined: asyncio.Queue[BodyFinding | Exception]
+) -> None:
+    async with _view_only(monkeypatch) as book:
+        book.client.deliver(_call("read", padding=100_000))
+        await book.settle()
+        await book.after(SECONDS + 0.1)
+        assert b'"error"' in body_of(book.client.take())
+        # It ends too late: nobody waits for it any more.
+        examined.put_nowait(BodyFinding(Outcome.PASSES))
+        await book.settle()
+        assert book.upstreams == []
