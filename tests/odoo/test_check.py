@@ -58,9 +58,7 @@ async def test_a_prefork_odoo_as_it_comes(odoo: Odoo) -> None:
     assert report.odoo_version == "18.0"
     assert report.canonical_url == f"http://localhost:{odoo.port}"
     assert (report.websocket, report.found_websocket_url) == (BusPlace.GEVENT, odoo.websocket_url)
-    assert codes(report) == [
-        "websocket_assumed", "database_manager_open", "database_listing_open", "base_url_unknown",
-    ]  # fmt: skip
+    assert codes(report) == ["database_manager_open", "database_listing_open", "base_url_unknown"]
     base_url = report.findings[-1]
     assert "publicUrl" in base_url.remedy
     assert "web.base.url.freeze" in base_url.remedy
@@ -100,7 +98,8 @@ async def test_a_look_changes_nothing_in_odoo(odoo: Odoo) -> None:
     assert odoo.base_url == before
     assert [session for session in odoo.state()["sessions"] if session["uid"] is not None] == []
     pages = [request["target"] for request in odoo.requests() if request["method"] == "POST"]
-    assert set(pages) <= {"/web/webclient/version_info", "/web/database/list", "/jsonrpc"}
+    polled = "/websocket/peek_notifications"
+    assert set(pages) <= {"/web/webclient/version_info", "/web/database/list", "/jsonrpc", polled}
 
 
 async def test_the_gevent_port_is_not_taken_for_granted(odoo: Odoo) -> None:
@@ -110,6 +109,15 @@ async def test_the_gevent_port_is_not_taken_for_granted(odoo: Odoo) -> None:
     # Something that answers there, and is no bus.
     other = await check(odoo, gevent_port=odoo.control_port)
     assert (other.websocket, other.found_websocket_url) == (BusPlace.NONE, None)
+
+
+@pytest.mark.parametrize("databases", ["demo18", "another"])
+async def test_the_bus_of_another_odoo_is_not_used(odoo: Odoo, databases: str) -> None:
+    with running_odoo(databases=databases) as other:
+        report = await check(odoo, gevent_port=other.gevent_port)
+        assert (report.websocket, report.found_websocket_url) == (BusPlace.NONE, None)
+        assert [code for code in codes(report) if code.startswith("websocket")] == ["websocket_of_another"]
+        assert other.sessions() == []
 
 
 async def test_the_owners_word_about_the_bus_wins_and_is_tried(odoo: Odoo) -> None:

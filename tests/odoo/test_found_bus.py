@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from http import HTTPStatus
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx2
 import pytest
+from tests.doubles.odoo.handle import Odoo
 from tests.installation import Installation
-from tests.odoo.test_check import Other, plain
-from tests.odoo.visitor import NAVIGATION
-from websockets.asyncio.client import connect
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.typing import Origin
+from tests.odoo.visitor import bus_of, opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -22,32 +19,39 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 HOST = f"127.72.{os.getpid() // 250 % 250}.{os.getpid() % 250 + 1}"
 
 
-def _odoo(target: str) -> bytes:
-    if target == "/web/webclient/version_info":
-        return plain("200 OK", '{"jsonrpc": "2.0", "id": 1, "result": {"server_version": "18.0"}}')
-    return plain("500 Internal Server Error" if target.startswith("/websocket") else "404 Not Found")
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    except OSError:
+        pass
+    finally:
+        writer.close()
 
 
-async def test_visitors_reach_the_bus_where_the_look_found_it(server: Installation, tmp_path: Path) -> None:
-    async def bus(socket: ServerConnection) -> None:
-        async for message in socket:
-            await socket.send(message)
+@asynccontextmanager
+async def _listening(port: int, to: int) -> AsyncIterator[int]:
+    """Pass on what arrives at a port of HOST, 0 for any, to one of the double's; yield its number."""
 
-    main = Other(_odoo)
-    async with await asyncio.start_server(main.serve, HOST, 0) as listening, serve(bus, HOST, 8072):
-        url = f"http://{HOST}:{listening.sockets[0].getsockname()[1]}"
-        environment = await server.add_environment(name=tmp_path.name, url=url)
-        assert environment["websocketUrl"] is None
-        assert environment["odooVersion"] == "18.0"
-        link = await server.create_link(environment["id"])
-        async with httpx2.AsyncClient(base_url=server.public_url) as web:
-            opened = await web.get(link["url"], headers=NAVIGATION)
-            assert opened.status_code == HTTPStatus.SEE_OTHER
-            cookie = "; ".join(f"{cookie.name}={cookie.value}" for cookie in web.cookies.jar)
-        del main.targets[:]
-        address = server.public_url.replace("http", "ws") + "/websocket?version=18.0-1"
-        async with connect(address, origin=Origin(server.public_url), additional_headers={"Cookie": cookie}) as socket:
-            await socket.send('["hello"]')
-            assert await socket.recv() == '["hello"]'
-        assert main.targets == []
-        await server.client.delete(f"/api/environments/{environment['id']}")
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        odoo_reader, odoo_writer = await asyncio.open_connection("127.0.0.1", to)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_copy(reader, odoo_writer))
+            tasks.create_task(_copy(odoo_reader, writer))
+
+    async with await asyncio.start_server(serve, HOST, port) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_visitors_reach_the_bus_where_the_look_found_it(server: Installation, odoo: Odoo, tmp_path: Path) -> None:
+    async with _listening(0, odoo.port) as port, _listening(8072, odoo.gevent_port):
+        url = f"http://{HOST}:{port}"
+        async with opened(server, odoo, name=tmp_path.name, url=url, websocketUrl=None) as visitor:
+            assert visitor.environment["websocketUrl"] is None
+            assert visitor.environment["odooVersion"] == "18.0"
+            async with bus_of(visitor) as socket:
+                await socket.send('{"event_name":"subscribe","data":{"channels":[],"last":0}}')
+                odoo.notify("simple_notification", {"message": "hello"})
+                assert "hello" in await socket.recv()
+            assert [seen["port"] for seen in odoo.requests("/websocket")] == ["evented"]

@@ -452,7 +452,7 @@ async def test_pages_files_and_pictures_are_read(looker: Visitor, path: str) -> 
         ("/mail/thread/data", {"thread_model": "crm.lead", "thread_id": 1, "request_list": ["attachments"]}),
         ("/mail/thread/messages", {"thread_model": "crm.lead", "thread_id": 1}),
         ("/discuss/channel/messages", {"channel_id": 1}),
-        ("/websocket/peek_notifications", {"channels": [], "last": 0}),
+        ("/websocket/peek_notifications", {"channels": [], "last": 0, "is_first_poll": True}),
         ("/report/check_wkhtmltopdf", {}),
         ("/discuss/search", {"term": "gen", "limit": 10}),
         ("/base_setup/data", {}),

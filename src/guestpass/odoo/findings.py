@@ -80,6 +80,13 @@ NO_WEBSOCKET_AS_SET: Final = Finding(
     "until they load the page again.",
     remedy="Correct websocketUrl, or take it away where Odoo runs without workers and answers everything at url.",
 )
+WEBSOCKET_OF_ANOTHER: Final = Finding(
+    code="websocket_of_another",
+    detail="A bus of Odoo answers on port 8072 beside url, but it does not know a session that was made at url. So it "
+    "belongs to another Odoo and is not used: visitors see no messages, notifications and changes of others until they "
+    "load the page again.",
+    remedy="Set websocketUrl to the address of this Odoo's gevent port (gevent_port in its configuration).",
+)
 WEBSOCKET_ASSUMED: Final = Finding(
     code="websocket_assumed",
     detail="A bus of Odoo answers on port 8072 beside url and is used. Odoo's own port is not 8069, so the two may "

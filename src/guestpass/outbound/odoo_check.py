@@ -52,6 +52,7 @@ _ORDER: Final = (
     findings.X_SENDFILE,
     findings.NO_WEBSOCKET_AS_SET,
     findings.NO_WEBSOCKET,
+    findings.WEBSOCKET_OF_ANOTHER,
     findings.WEBSOCKET_ASSUMED,
     findings.DATABASE_MANAGER_OPEN,
     findings.DATABASE_LISTING_OPEN,
@@ -232,13 +233,16 @@ class _Check:
             self._bus, self._bus_url = BusPlace.SAME, None
             return
         beside = self._beside()
-        if beside is not None and await self._answers_as_bus(beside):
+        if beside is None or not await self._answers_as_bus(beside):
+            self._bus, self._bus_url = BusPlace.NONE, None
+            self._found.add(findings.NO_WEBSOCKET)
+        elif self._has_websockets and not await self._knows_our_session(beside):
+            self._bus, self._bus_url = BusPlace.NONE, None
+            self._found.add(findings.WEBSOCKET_OF_ANOTHER)
+        else:
             self._bus, self._bus_url = BusPlace.GEVENT, beside
-            if self._port != HTTP_PORT:
+            if not self._has_websockets and self._port != HTTP_PORT:
                 self._found.add(findings.WEBSOCKET_ASSUMED)
-            return
-        self._bus, self._bus_url = BusPlace.NONE, None
-        self._found.add(findings.NO_WEBSOCKET)
 
     def _beside(self) -> str | None:
         """The address of Odoo's usual gevent port, with the same scheme; None if that is the environment's own."""
@@ -248,6 +252,26 @@ class _Check:
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         return f"{parts.scheme}://{host}:{self._gevent_port}"
 
+    @property
+    def _has_websockets(self) -> bool:
+        return self._major is None or self._major >= _FIRST_WITH_WEBSOCKETS
+
+    async def _knows_our_session(self, url: str) -> bool:
+        """Whether the bus at an address has the sessions and the database of this Odoo.
+
+        A first poll marks its session as one of the bus, and others are answered for such a session alone. So Odoo
+        answers one only if the bus that got the first keeps its sessions where Odoo does; both name their database.
+        """
+        first = await self._poll(url, self._session, is_first=True)
+        marked, session = _polled(first), _session_in(first) or self._session
+        if not marked or session is None:
+            return False
+        return marked == _polled(await self._poll(self._environment.url, session, is_first=False))
+
+    async def _poll(self, url: str, session: str | None, *, is_first: bool) -> HttpResponse:
+        poll = {"channels": [], "last": 0, "is_first_poll": is_first}
+        return await self._client_at(url).call("/websocket/peek_notifications", poll, session=session)
+
     async def _answers_as_bus(self, url: str) -> bool:
         """Whether there is a bus at an address where nothing may listen."""
         try:
@@ -256,7 +280,7 @@ class _Check:
             return False
 
     async def _is_bus(self, url: str) -> bool:
-        if self._major is not None and self._major < _FIRST_WITH_WEBSOCKETS:
+        if not self._has_websockets:
             # With `peek` the poll returns at once; without a bus Odoo answers with an error.
             poll = {"channels": [], "last": 0, "options": {"peek": True}}
             return "result" in json_object(
@@ -283,14 +307,30 @@ class _Check:
         return OdooClient(self._http, origin_of(self._environment, url), self._name)
 
     def _take_session(self, response: HttpResponse) -> None:
-        for lower, _, value in response.fields:
-            if lower == b"set-cookie" and (match := _SESSION.match(value + b";")):
-                self._session = match[1].decode()
+        self._session = _session_in(response) or self._session
 
 
 def _result(response: HttpResponse) -> object:
     """The result of a JSON-RPC call; None without one."""
     return json_object(response).get("result")
+
+
+def _session_in(response: HttpResponse) -> str | None:
+    """The id of the session that a response sets."""
+    found = None
+    for lower, _, value in response.fields:
+        if lower == b"set-cookie" and (match := _SESSION.match(value + b";")):
+            found = match[1].decode()
+    return found
+
+
+def _polled(response: HttpResponse) -> set[str]:
+    """The databases whose channels a poll of the bus subscribed to; empty where it was refused."""
+    result = _result(response)
+    channels = result.get("channels") if isinstance(result, dict) else None
+    if not isinstance(channels, list):
+        return set()
+    return {channel[0] for channel in channels if isinstance(channel, list) and channel and isinstance(channel[0], str)}
 
 
 def _leads_to_selector(response: HttpResponse) -> bool:

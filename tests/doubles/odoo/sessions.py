@@ -29,6 +29,7 @@ class Session:
     identity_checked: float | None = None  # when the password was given once more
     website: int | None = None  # the website that was forced
     debug: str = ""
+    polls_bus: bool = False  # it asked for what it missed on the bus
     dirty: bool = False
     cart: list[int] = field(default_factory=list)
     requests: int = 0  # since its id is what it is

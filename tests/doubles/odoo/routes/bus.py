@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.doubles.odoo import answers
 from tests.doubles.odoo.answers import Answer, Refusal
+from tests.doubles.odoo.jsonrpc import SessionExpired
 from tests.doubles.odoo.routing import route
 from tests.doubles.odoo.visit import Visit
 
@@ -20,11 +21,15 @@ def health(visit: Visit) -> Answer:
 
 @route("/websocket/peek_notifications", kind="json")
 def peek(visit: Visit) -> dict[str, Any]:
-    """What was missed, for a client that can't hold a socket."""
-    params = visit.params
+    """What was missed, for a client that can't hold a socket; a session's first poll makes the next ones possible."""
+    params, session = visit.params, visit.session
+    if params.get("is_first_poll"):
+        session.polls_bus = session.dirty = True
+    elif not session.polls_bus:
+        raise SessionExpired
     channels = frozenset(str(each) for each in params.get("channels", []))
     return {
-        "channels": sorted(channels),
+        "channels": [[visit.database.name, each] for each in sorted({"broadcast", *channels})],
         "notifications": visit.world.bus.missed(visit.database.name, channels, int(params.get("last", 0))),
     }
 
