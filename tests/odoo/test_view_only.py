@@ -145,7 +145,6 @@ WRITES: dict[str, tuple[str, Way]] = {
         post(call("sale.order", "action_cancel", [2])),
     ),
     "a button as a method": (READING, post(call("sale.order", "action_confirm", [3]))),
-    "a server action": ("/web/action/run", post(rpc(action_id=1))),
     "a server action with a slash": ("/web/action/run/", post(rpc(action_id=1))),
     "another order": ("/web/dataset/resequence", post(rpc(model="crm.lead", ids=[2, 3]))),
     "a message": (
@@ -503,6 +502,130 @@ async def test_data_that_would_be_made_is_not_asked_for(looker: Visitor) -> None
     assert json.loads(seen["body"])["params"] == {"fetch_params": ["res.partner"]}
 
 
+# Server actions, which a call names by number: Odoo is asked for their external ids before.
+
+RUN, BREADCRUMBS = "/web/action/run", "/web/action/load_breadcrumbs"
+RENAMES, PIPELINE, TODO = 1, 2, 3
+
+
+async def test_a_server_action_that_only_opens_something_is_run(looker: Visitor, worker: Burglar) -> None:
+    looker.odoo.forget()
+    context = {"lang": "en_US", "active_id": 3}
+    seen = (await looker.call(RUN, action_id=PIPELINE, context=context)).json()
+    assert seen == (await worker.visitor.call(RUN, action_id=PIPELINE, context=context)).json()
+    assert seen["result"]["res_model"] == "crm.lead"
+    asked, ran, _ = looker.odoo.requests()
+    assert (asked["target"], json.loads(asked["body"])["params"]) == ("/web/action/load", {"action_id": PIPELINE})
+    assert (ran["target"], json.loads(ran["body"])["params"]) == (RUN, {"action_id": PIPELINE, "context": context})
+    assert looker.odoo.changes() == []
+
+
+@pytest.mark.parametrize("path", [RUN, "/web/action/%72un"])
+async def test_a_server_action_that_runs_other_code_is_not_run(looker: Visitor, worker: Burglar, path: str) -> None:
+    looker.odoo.forget()
+    told = (await looker.call(path, action_id=RENAMES)).json()
+    message = told["error"]["data"]["message"]
+    assert message.startswith("This link is view-only")
+    assert f"(ir.actions.server/{RENAMES})" in message
+    assert [each["target"] for each in looker.odoo.requests()] == ["/web/action/load"]
+    assert looker.odoo.changes() == []
+    await worker.visitor.call(path, action_id=RENAMES)
+    assert looker.odoo.changes() != []
+
+
+async def test_what_a_server_action_opens_is_opened_without_what_it_writes_before(
+    looker: Visitor, worker: Burglar
+) -> None:
+    looker.odoo.forget()
+    seen = (await looker.call(RUN, action_id=TODO, context={"lang": "en_US"})).json()
+    assert seen["result"]["path"] == "project_todo.project_task_action_todo"
+    assert [each["target"] for each in looker.odoo.requests()] == ["/web/action/load", "/web/action/load"]
+    assert looker.odoo.changes() == []
+    await worker.visitor.call(RUN, action_id=TODO)
+    assert [each["model"] for each in looker.odoo.changes()] == ["project.task"]
+
+
+@pytest.mark.parametrize("action", ["crm.action_your_pipeline", "2", True, 2.0, [2], None, {"id": 2}])
+async def test_a_server_action_is_named_by_its_number_alone(looker: Visitor, action: object) -> None:
+    looker.odoo.forget()
+    told = (await looker.call(RUN, action_id=action)).json()
+    assert told["error"]["data"]["message"].startswith("This link is view-only")
+    assert looker.odoo.requests() == []
+
+
+async def test_an_action_that_is_none_is_not_run(looker: Visitor) -> None:
+    looker.odoo.forget()
+    told = (await looker.call(RUN, action_id=99)).json()
+    assert told["error"]["data"]["message"].startswith("This link is view-only")
+    assert [each["target"] for each in looker.odoo.requests()] == ["/web/action/load"]
+
+
+async def test_an_owner_allows_a_server_action_by_its_number(server: Installation, odoo: Odoo) -> None:
+    allowed = {"readOnlyAllow": [f"ir.actions.server/{RENAMES}"]}
+    async with opened(server, odoo, link_fields={"access": "readOnly", **AS_ADMIN}, **allowed) as visitor:
+        assert "result" in (await visitor.call(RUN, action_id=RENAMES)).json()
+        assert {each["model"] for each in odoo.changes()} == {"res.partner"}
+        odoo.forget()
+        assert "result" in (await visitor.call(RUN, action_id=PIPELINE)).json()
+
+
+async def test_a_session_that_ended_is_renewed_when_an_action_is_asked_for(server: Installation, odoo: Odoo) -> None:
+    link = {"access": "readOnly", "signInAs": {"login": "demo", "password": "demo"}}
+    async with opened(server, odoo, link_fields=link) as visitor:
+        assert (await visitor.navigate("/odoo")).status_code == 200
+        assert odoo.expire_sessions("demo") >= 1
+        assert (await visitor.call(RUN, action_id=PIPELINE)).json()["result"]["res_model"] == "crm.lead"
+        assert "error" in (await visitor.call(RUN, action_id=RENAMES)).json()
+        assert odoo.changes() == []
+
+
+async def test_breadcrumbs_have_their_names_and_run_nothing_that_is_not_listed(looker: Visitor) -> None:
+    looker.odoo.forget()
+    actions = [
+        {"action": "contacts", "view_type": "list"},
+        {"action": "pipeline"},
+        {"action": RENAMES},
+        {"action": "rename", "resId": 3},
+        {"action": "to-do"},
+        {"model": "res.partner", "resId": 7, "action": None},
+    ]
+    named = (await looker.call(BREADCRUMBS, actions=actions)).json()["result"]
+    assert [next(iter(each)) for each in named] == [
+        "display_name",
+        "display_name",
+        "error",
+        "error",
+        "display_name",
+        "display_name",
+    ]
+    assert named[1]["display_name"] == "Pipeline"
+    assert named[5]["display_name"] == looker.odoo.records("res.partner")[7]["name"]
+    assert looker.odoo.changes() == []
+
+
+async def test_breadcrumbs_of_records_alone_are_asked_for_at_once(looker: Visitor) -> None:
+    looker.odoo.forget()
+    named = (await looker.call(BREADCRUMBS, actions=[{"model": "res.partner", "resId": 7}])).json()["result"]
+    assert set(named[0]) == {"display_name"}
+    assert [each["target"] for each in looker.odoo.requests()] == [BREADCRUMBS]
+
+
+# Buttons
+
+TASKS = {"model": "project.project", "method": "action_view_tasks", "args": [[1]], "kwargs": {"context": {}}}
+
+
+async def test_a_button_that_only_opens_something_is_pressed(looker: Visitor, worker: Burglar) -> None:
+    looker.odoo.forget()
+    seen = (await looker.call("/web/dataset/call_button", **TASKS)).json()
+    assert seen == (await worker.visitor.call("/web/dataset/call_button", **TASKS)).json()
+    assert seen["result"]["res_model"] == "project.task"
+    assert looker.odoo.changes() == []
+    for model in ("crm.lead", "res.partner"):
+        told = (await looker.call("/web/dataset/call_button", **TASKS | {"model": model})).json()
+        assert f"({model}/action_view_tasks)" in told["error"]["data"]["message"]
+
+
 async def test_a_chat_that_a_person_opens_by_a_click_is_refused_in_words(looker: Visitor) -> None:
     looker.odoo.forget()
     made = [["/discuss/get_or_create_chat", {"partners_to": [3]}, 5]]
@@ -674,6 +797,7 @@ async def test_what_a_person_does_is_refused_in_odoos_own_dialog(looker: Visitor
     for answer in (
         await asked(looker, "crm.lead", "web_save", [1], {"name": "x"}, specification={}),
         (await looker.call("/web/action/run", action_id=1)).json(),
+        (await looker.call("/web/dataset/call_button", model="sale.order", method="action_confirm", args=[[1]])).json(),
         (await looker.call("/mail/message/post", thread_model="crm.lead", thread_id=1, post_data={})).json(),
         (await looker.call("/my/module", x=1)).json(),
     ):
@@ -710,8 +834,10 @@ async def test_a_refused_method_is_counted_and_can_be_opened_for_its_model(serve
         )
         assert "error" in await asked(visitor, "res.partner", "get_team_overview", [])
         button = await visitor.call("/web/dataset/call_button", model="crm.lead", method="get_team_overview", args=[[]])
+        assert "error" not in button.json()
+        assert [each["model"] for each in odoo.calls("get_team_overview")] == ["crm.lead", "crm.lead"]
+        button = await visitor.call("/web/dataset/call_button", model="crm.lead", method="unlink", args=[[1]])
         assert "error" in button.json()
-        assert [each["model"] for each in odoo.calls("get_team_overview")] == ["crm.lead"]
         refused = await server.client.patch(path, json={"readOnlyAllow": ["crm.lead/write"]})
         assert refused.status_code == 422
 

@@ -29,7 +29,10 @@ _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 # Names as they can be resolved (RFC 1035, section 2.3.4), with the underscores that containers have in theirs.
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]+\]", re.ASCII)
 _ALLOWED_PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()+,;=:@-]+)+", re.ASCII)
-_ALLOWED_METHOD = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*/[A-Za-z][A-Za-z0-9_]*", re.ASCII)
+_ALLOWED_METHOD = re.compile(
+    r"ir\.actions\.server/(?:[0-9]+|[a-z0-9_]+\.[A-Za-z0-9_.-]+)|[a-z0-9_]+(?:\.[a-z0-9_]+)*/[A-Za-z][A-Za-z0-9_]*",
+    re.ASCII,
+)
 # Odoo takes off a first segment that may be a language; below /web itself nothing but the database manager would open.
 _DATABASE_MANAGER = re.compile(r"(?:/[^/]+)?/web(?:/database.*)?")
 _DATABASE_SERVICE = re.compile(r"(?:/[^/]+)?/xmlrpc[^/]*(?:/[^/]+)?/db(?:/.*)?")
@@ -194,7 +197,8 @@ def parse_read_only_allow(texts: Sequence[str]) -> tuple[str, ...]:
         if len(text) > ALLOWED_METHOD_LENGTH or not _ALLOWED_METHOD.fullmatch(text):
             raise ValueError(
                 "must be methods such as res.partner/get_totals: a model, a slash and the exact name of a method that "
-                f"doesn't begin with an underscore; number {number} is none"
+                "doesn't begin with an underscore, or server actions such as ir.actions.server/crm.action_x; number "
+                f"{number} is none"
             )
         if text.partition("/")[2] in WRITE_METHODS:
             raise ValueError(f"can't open methods that write, whatever the model; number {number} does")

@@ -30,7 +30,9 @@ from guestpass.odoo.services import OdooServices
 from guestpass.odoo.signed_in.rules import is_own_sign_in
 from guestpass.odoo.signed_in.session_cookie import with_session
 from guestpass.odoo.signed_in.session_filter import SessionFilter, SessionUse
-from guestpass.odoo.view_only.calls import RefusedCall
+from guestpass.odoo.view_only.action_filter import ActionFilter
+from guestpass.odoo.view_only.actions import SERVER_ACTIONS, ActionCheck, Call, Refused
+from guestpass.odoo.view_only.calls import NOT_ALLOWED, RefusedCall, runs_actions
 from guestpass.wire.exchange import Exchange
 from guestpass.wire.heads import RequestHead
 
@@ -101,6 +103,9 @@ class OdooDestination:
         plan = _Plan(services, request, target, self.name, use)
         intake = BodyIntake(runtime, services.fault_log, plan, services.room, holder, services.examiner)
         files = FileFilter(response, self._x_sendfile)
+        reads: FileFilter | ActionFilter = files
+        if request.entry.link.access is Access.READ_ONLY and runs_actions(target.partition(b"?")[0]):
+            reads = ActionFilter(plan, files, intake.send_instead, plan.refuse_action)
         exchange = Exchange(
             request.client,
             runtime,
@@ -114,7 +119,7 @@ class OdooDestination:
             holder=request.holder,
             intake=intake,
             gate=self.queue,
-            response_filter=files if use is None else SessionFilter(runtime, services.fault_log, use, intake, files),
+            response_filter=reads if use is None else SessionFilter(runtime, services.fault_log, use, intake, reads),
             outflow=SpooledOutflow(runtime, response, services.room, holder),
         )
         request.client.start(exchange, request)
@@ -123,7 +128,7 @@ class OdooDestination:
 class _Plan:
     """What is made of one request when it is whole."""
 
-    __slots__ = ("_name", "_request", "_services", "_target", "_use", "longest_examined", "question")
+    __slots__ = ("_name", "_request", "_services", "_target", "_use", "check", "longest_examined", "question")
 
     def __init__(
         self,
@@ -138,6 +143,7 @@ class _Plan:
         self._target = target
         self._name = name
         self._use = use
+        self.check: ActionCheck | None = None
         self.question = _question(request, target.partition(b"?")[0], use)
         self.longest_examined = _LONGEST_CALL if use is not None else IN_MEMORY
 
@@ -161,6 +167,12 @@ class _Plan:
                 return None
             case Outcome.REWRITTEN:
                 return finding.body
+            case Outcome.ASKED:
+                call = Call(self._target.partition(b"?")[0], finding.body)
+                self.check = ActionCheck(call, self._request.entry.environment.read_only_allow)
+                first = self.check.next()
+                self.goes_on_with(first)
+                return first.body
             case Outcome.ANSWERED:
                 return answered(finding.body)
             case Outcome.UNREADABLE:
@@ -169,6 +181,16 @@ class _Plan:
                 return CallRefusal(Reason.NOT_SHARED, finding.text)
             case Outcome.VIEW_ONLY:
                 return self._refuse_call(RefusedCall(finding.text, finding.model, finding.method))
+
+    def goes_on_with(self, call: Call) -> None:
+        """Compose the head of this call from now on."""
+        self._target = call.path
+        if not call.is_question:
+            self.check = None
+
+    def refuse_action(self, refused: Refused) -> RenderedNotice:
+        """Tell a visitor that a server action is not run, and count it for the owner."""
+        return self._refuse_call(RefusedCall(NOT_ALLOWED, SERVER_ACTIONS, refused.action))
 
     def _refuse_call(self, refused: RefusedCall) -> RenderedNotice:
         """Tell a visitor who may only look, and count for the owner what they wanted."""

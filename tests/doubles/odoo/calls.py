@@ -333,6 +333,11 @@ def _get_rainbowman_message(_call: Call) -> Any:
     return False
 
 
+@method("action_view_tasks", of="project.project")
+def _action_view_tasks(_call: Call) -> Any:
+    return {"type": "ir.actions.act_window", "res_model": "project.task", "views": [[False, "kanban"]]}
+
+
 @method("get_team_overview", of="crm.lead")
 def _get_team_overview(call: Call) -> Any:
     """A method of the kind that agencies write: it reads, and no list of Odoo's methods knows it."""

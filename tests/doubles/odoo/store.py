@@ -275,6 +275,8 @@ _EMPTY = (
     "ir.model.access",
     "ir.http",
     "mail.activity",
+    "project.project",
+    "project.task",
     "properties.base.definition",
     "base_import.import",
     "discuss.channel.member",
@@ -311,7 +313,15 @@ def _fill(db: Database) -> None:
     db.add("discuss.channel", {"name": "general"}, 1)
     db.add("website", {"name": "My Website"}, 1)
     db.add("ir.config_parameter", {"key": "web.base.url", "value": ""}, 1)
-    db.add("ir.actions.server", {"name": "Rename all contacts", "state": "code"}, 1)
+    for id, (title, xml_id, path) in enumerate(
+        (
+            ("Rename all contacts", "", "rename"),
+            ("My Pipeline", "crm.action_your_pipeline", "pipeline"),
+            ("To-do", "project_todo.project_task_preload_action_todo", "to-do"),
+        ),
+        1,
+    ):
+        db.add("ir.actions.server", {"name": title, "state": "code", "xml_id": xml_id, "path": path}, id)
     for model in _EMPTY:
         db.records.setdefault(model, {})
     db.filestore[1112] = b""

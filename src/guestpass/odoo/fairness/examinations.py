@@ -15,7 +15,7 @@ from guestpass.odoo.http.blocked_paths import jsonrpc_refusal
 from guestpass.odoo.http.json_bodies import read_call
 from guestpass.odoo.http.requests import names_database_part, without_foreign_database
 from guestpass.odoo.signed_in.rules import NOT_FOR_VISITORS, takes_credentials
-from guestpass.odoo.view_only.calls import Passed, Quiet, rule_on_call
+from guestpass.odoo.view_only.calls import Asks, Passed, Quiet, rule_on_call
 
 _FOREIGN_FORM: Final = "This form chooses a database, which is not for visitors to choose."
 
@@ -34,6 +34,7 @@ class Outcome(Enum):
 
     PASSES = "passes"  # as it came
     REWRITTEN = "rewritten"  # `body` goes on in its stead
+    ASKED = "asked"  # `body` goes on once Odoo has said which server actions it names
     ANSWERED = "answered"  # it goes nowhere, and `body` is the answer
     UNREADABLE = "unreadable"  # it is wrong in itself, as `text` says
     NOT_SHARED = "not shared"  # it asks for what nobody gets through a link, as `text` says
@@ -97,9 +98,11 @@ class Question:
         ruling = rule_on_call(self.path.encode("latin-1"), body, self.allowed)
         if isinstance(ruling, Quiet):
             return BodyFinding(Outcome.ANSWERED, ruling.answer())
-        if not isinstance(ruling, Passed):
+        if not isinstance(ruling, Passed | Asks):
             return BodyFinding(Outcome.VIEW_ONLY, text=ruling.text, model=ruling.model, method=ruling.method)
         found = _examine_call(ruling.body) if self.signed_in else _PASSES
+        if isinstance(ruling, Asks):
+            return BodyFinding(Outcome.ASKED, ruling.body) if found is _PASSES else found
         return BodyFinding(Outcome.REWRITTEN, ruling.body) if found is _PASSES and ruling.body != body else found
 
 

@@ -262,6 +262,10 @@ class BodyIntake:
 
     # Sending
 
+    def send_instead(self, body: bytes) -> None:
+        """Have this body sent when the next turn is taken."""
+        self._body = body
+
     def compose(self) -> bytes | None:
         """The head for Odoo; None while a long call is brought from its file into memory."""
         exchange, spool = self._exchange, self._spool

@@ -29,6 +29,10 @@ class FileFilter:
     def more(self, held: bytearray, *, ended: bool) -> None:
         """Nothing is ever held here."""
 
+    def takes(self, exchange: ExchangeControl, head: ResponseHead, _data: bytes) -> bool:
+        """Whether the response goes no further, since it names such a file."""
+        return self.fails(exchange, head)
+
     def fails(self, exchange: ExchangeControl, head: ResponseHead) -> bool:
         """Whether the response names such a file, so that the request has failed."""
         if not self._response.names_a_file(head):

@@ -17,7 +17,6 @@ from guestpass.app.visitor_sessions import NoSession, VisitorSession, VisitorSes
 from guestpass.domain.reasons import Reason
 from guestpass.gateway.fault_log import FaultLog
 from guestpass.odoo.http.blocked_paths import is_path
-from guestpass.odoo.http.file_filter import FileFilter
 from guestpass.odoo.http.json_bodies import read_little
 from guestpass.odoo.signed_in.session_cookie import session_set_by, without_session
 from guestpass.wire.heads import RequestHead, ResponseHead
@@ -87,13 +86,25 @@ class SentRequest(Protocol):
         ...
 
 
+class NextFilter(Protocol):
+    """What decides about a response once nothing is to be said of its session."""
+
+    def takes(self, exchange: ExchangeControl, head: ResponseHead, data: bytes, /) -> bool:
+        """Whether the response, of whose body `data` is there, does not simply go on."""
+        ...
+
+    def more(self, held: bytearray, /, *, ended: bool) -> None:
+        """More has arrived of a response that it holds, or its connection has `ended`."""
+        ...
+
+
 class SessionFilter:
     """What a response says of the session; without `sent` the request is never repeated.
 
     `then` is asked as well before a response goes on.
     """
 
-    __slots__ = ("_exchange", "_fault_log", "_head", "_repeated", "_runtime", "_sent", "_then", "_use")
+    __slots__ = ("_exchange", "_fault_log", "_head", "_is_taken", "_repeated", "_runtime", "_sent", "_then", "_use")
 
     def __init__(
         self,
@@ -101,7 +112,7 @@ class SessionFilter:
         fault_log: FaultLog,
         use: SessionUse,
         sent: SentRequest | None = None,
-        then: FileFilter | None = None,
+        then: NextFilter | None = None,
     ) -> None:
         self._runtime = runtime
         self._fault_log = fault_log
@@ -109,12 +120,13 @@ class SessionFilter:
         self._sent = sent
         self._then = then
         self._repeated = False
+        self._is_taken = False  # the response is in the hands of `then`
         self._exchange: ExchangeControl | None = None
         self._head: ResponseHead | None = None  # of a response whose body says whether the session has ended
 
     def take(self, exchange: ExchangeControl, head: ResponseHead, data: bytes) -> None:
         """Follow the session, or renew it."""
-        self._exchange = exchange
+        self._exchange, self._is_taken = exchange, False
         if self._may_repeat():
             if _leads_to_login(head) and not is_path(exchange.request.path, _LOGIN):
                 self._renew(exchange)
@@ -131,13 +143,16 @@ class SessionFilter:
         moved_to, head = self._session_of(head)
         if moved_to is not None:
             exchange.hold(data, pause=True)
-            self._runtime.spawn(self._write_down(exchange, moved_to, head))
-        elif self._then is None or not self._then.fails(exchange, head):
+            self._runtime.spawn(self._write_down(exchange, moved_to, head, data))
+        elif not self._is_taken_on(exchange, head, data):
             exchange.pass_on(head, data)
 
     def more(self, held: bytearray, *, ended: bool) -> None:
         """Where the body says whether the session has ended, read it as soon as it is whole."""
         exchange, head = self._exchange, self._head
+        if self._is_taken and self._then is not None:
+            self._then.more(held, ended=ended)
+            return
         if exchange is None or head is None or (not ended and len(held) < (head.content_length or 0)):
             return
         self._head = None
@@ -147,9 +162,9 @@ class SessionFilter:
         moved_to, head = self._session_of(head)
         if moved_to is not None:
             exchange.hold(bytes(held), pause=True)
-            self._runtime.spawn(self._write_down(exchange, moved_to, head))
+            self._runtime.spawn(self._write_down(exchange, moved_to, head, bytes(held)))
         else:
-            self._release(exchange, head)
+            self._release(exchange, head, bytes(held))
 
     def _session_of(self, head: ResponseHead) -> tuple[bytes | None, ResponseHead]:
         """The id that the response moves the session to, if it does, and the head for the visitor."""
@@ -159,18 +174,22 @@ class SessionFilter:
         moves = current is not None and id is not None and id != current.id
         return (id if moves else None), without_session(head)
 
-    async def _write_down(self, exchange: ExchangeControl, id: bytes, head: ResponseHead) -> None:
+    async def _write_down(self, exchange: ExchangeControl, id: bytes, head: ResponseHead, data: bytes) -> None:
         try:
             await self._use.moved(id)
         except Exception:
             # The response is right all the same; the visitor's next request will meet an ended session, and renew it.
             self._fault_log.log.exception("odoo_session_not_written", link=self._use.link_id)
         if not exchange.is_over:
-            self._release(exchange, head)
+            self._release(exchange, head, data)
 
-    def _release(self, exchange: ExchangeControl, head: ResponseHead) -> None:
-        if self._then is None or not self._then.fails(exchange, head):
+    def _release(self, exchange: ExchangeControl, head: ResponseHead, data: bytes) -> None:
+        if not self._is_taken_on(exchange, head, data):
             exchange.release(head)
+
+    def _is_taken_on(self, exchange: ExchangeControl, head: ResponseHead, data: bytes) -> bool:
+        self._is_taken = self._then is not None and self._then.takes(exchange, head, data)
+        return self._is_taken
 
     def _may_repeat(self) -> bool:
         """Whether the request could be sent once more, under another session."""

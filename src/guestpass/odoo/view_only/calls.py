@@ -19,6 +19,8 @@ from urllib.parse import unquote_to_bytes
 from guestpass.domain.view_only import WRITE_METHODS
 from guestpass.languages.marks import mark
 from guestpass.odoo.http.json_bodies import RequestId, check_names, parse_call
+from guestpass.odoo.view_only.actions import BREADCRUMBS, LOAD, RUN
+from guestpass.odoo.view_only.buttons import READ_BUTTONS, WRITING_CONTEXT
 from guestpass.odoo.view_only.methods import READ_METHODS, READ_METHODS_OF_MODELS
 
 if TYPE_CHECKING:
@@ -32,6 +34,13 @@ MAX_CALL: Final = 1024 * 1024
 @dataclass(frozen=True, slots=True)
 class Passed:
     """The call may be made; `body` is what goes upstream, never the visitor's own bytes."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """The call runs server actions, by number: `body` goes on as `ActionCheck` says, once Odoo has named them."""
 
     body: bytes
 
@@ -64,14 +73,19 @@ class RefusedCall:
         return language.translate(self.text, model=self.model, method=self.method)
 
 
-Ruling = Passed | Quiet | RefusedCall
+Ruling = Passed | Asks | Quiet | RefusedCall
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def is_ruled_by_body(path: bytes) -> bool:
     """Whether a call to this path (without a query) is for `rule_on_call`; every other one is refused unread."""
     plain = _plain(path)
-    return plain in _ROUTES or plain in _QUIET_ROUTES or plain in _REFUSED_ROUTES or _method_route(plain) is not None
+    return any(plain in routes for routes in _TABLES) or _method_route(plain) is not None
+
+
+def runs_actions(path: bytes) -> bool:
+    """Whether a call to this path (without a query) may run server actions, and so is one for `Asks`."""
+    return _plain(path) in _ACTION_ROUTES
 
 
 def rule_on_call(path: bytes, body: bytes, allowed: Collection[str]) -> Ruling:
@@ -108,6 +122,8 @@ def _rule(path: bytes, call: dict[str, Any], allowed: Collection[str]) -> Ruling
             return RefusedCall(_NOT_SHARED)
         if (kept := _ROUTES.get(plain)) is not None:
             return Passed(_call(id, kept(params)))
+        if (named := _ACTION_ROUTES.get(plain)) is not None:
+            return named(id, params)
     except ValueError:
         return _UNREADABLE
     return _REFUSED_ROUTES.get(plain, RefusedCall(_NOT_SHARED))
@@ -118,11 +134,28 @@ def _rule_on_method(route: bytes, id: RequestId, params: dict[str, Any], allowed
     if not _is_name(model, _MODEL) or not _is_name(method, _METHOD):
         return _UNREADABLE
     if route != _CALL_KW:
-        return _refusal(model, method)
+        return _rule_on_button(id, model, method, params, allowed)
     if (answer := _QUIET_METHODS.get((model, method))) is not None:
         return Quiet(answer(params), id)
     if method in WRITE_METHODS or not (_reads(model, method) or f"{model}/{method}" in allowed):
         return _refusal(model, method)
+    return _call_of(id, model, method, params)
+
+
+def _rule_on_button(id: RequestId, model: str, method: str, params: dict[str, Any], allowed: Collection[str]) -> Ruling:
+    opens = (model, method) in READ_BUTTONS and WRITING_CONTEXT.isdisjoint(_context(params))
+    if method in WRITE_METHODS or not (opens or f"{model}/{method}" in allowed):
+        return _refusal(model, method)
+    return _call_of(id, model, method, params)
+
+
+def _context(params: dict[str, Any]) -> dict[str, Any]:
+    kwargs = params.get("kwargs")
+    context = kwargs.get("context") if isinstance(kwargs, dict) else None
+    return context if isinstance(context, dict) else {}
+
+
+def _call_of(id: RequestId, model: str, method: str, params: dict[str, Any]) -> Ruling:
     args, kwargs = params.get("args", []), params.get("kwargs", {})
     if not isinstance(args, list) or not isinstance(kwargs, dict):
         return _UNREADABLE
@@ -134,7 +167,7 @@ def _reads(model: str, method: str) -> bool:
 
 
 def _refusal(model: str, method: str) -> RefusedCall:
-    return RefusedCall(_NOT_ALLOWED, model, method)
+    return RefusedCall(NOT_ALLOWED, model, method)
 
 
 def _is_name(value: object, pattern: re.Pattern[str]) -> TypeGuard[str]:
@@ -233,13 +266,30 @@ def _changed_settings(params: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def _no_breadcrumbs(params: dict[str, Any]) -> list[dict[str, str]]:
-    """Odoo runs server actions to name them, and no call says which actions are some.
+def _run(id: RequestId, params: dict[str, Any]) -> Ruling:
+    action = params.get("action_id")
+    if isinstance(action, bool) or not isinstance(action, int):
+        return _UNREADABLE
+    return Asks(_call(id, _only("action_id", "context")(params)))
 
-    The client leaves out what it gets no name for.
-    """
+
+def _breadcrumbs(id: RequestId, params: dict[str, Any]) -> Ruling:
+    """Odoo names records and actions above a page; to name a server action it runs it."""
     actions = params.get("actions")
-    return [{"error": _NOT_SHARED} for _ in actions] if isinstance(actions, list) else []
+    if not isinstance(actions, list):
+        return _UNREADABLE
+    kept = []
+    for each in actions:
+        if not isinstance(each, dict):
+            return _UNREADABLE
+        action = each.get("action")
+        if isinstance(action, bool) or not isinstance(action, int | str | None):
+            return _UNREADABLE
+        # Odoo takes an action that is empty for none.
+        names = ("action", "model", "resId") if action else ("model", "resId")
+        kept.append(_only(*names)(each))
+    body = _call(id, {"actions": kept})
+    return Asks(body) if any("action" in each for each in kept) else Passed(body)
 
 
 _ACTION: Final = b"/mail/action"
@@ -251,12 +301,16 @@ _MODEL = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*", re.ASCII)
 _METHOD = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 _LONGEST_NAME: Final = 128
 _NOT_SHARED: Final = mark("This link is view-only: you can look, but not change anything.")
-_NOT_ALLOWED: Final = mark("This link is view-only: you can look, but not change anything ({model}/{method}).")
+NOT_ALLOWED: Final = mark("This link is view-only: you can look, but not change anything ({model}/{method}).")
 _UNREADABLE: Final = RefusedCall(mark("This link is view-only, and this is not a call as Odoo's own pages make it."))
 
-# Known to be writes, or code that somebody wrote; every other route is refused by its path alone.
+_ACTION_ROUTES: Final[dict[bytes, Callable[[RequestId, dict[str, Any]], Ruling]]] = {
+    RUN: _run,
+    BREADCRUMBS: _breadcrumbs,
+}
+
+# Known to be writes; every other route is refused by its path alone.
 _REFUSED_ROUTES: Final[dict[bytes, RefusedCall]] = {
-    b"/web/action/run": _refusal("ir.actions.server", "run"),
     b"/web/dataset/resequence": RefusedCall(_NOT_SHARED),
     b"/web/view/edit_custom": RefusedCall(_NOT_SHARED),
 }
@@ -290,7 +344,7 @@ _DATA: Final = frozenset(
 
 _ROUTES: Final[dict[bytes, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     # The web client.
-    b"/web/action/load": _only("action_id", "additional_context", "context"),
+    LOAD: _only("action_id", "additional_context", "context"),
     b"/base_setup/data": _only(),
     b"/base_setup/demo_active": _only(),
     b"/web/domain/validate": _only("domain", "model"),
@@ -363,7 +417,6 @@ _ROUTES: Final[dict[bytes, Callable[[dict[str, Any]], dict[str, Any]]]] = {
 }
 
 _QUIET_ROUTES: Final[dict[bytes, Callable[[dict[str, Any]], object]]] = {
-    b"/web/action/load_breadcrumbs": _no_breadcrumbs,
     # Presence.
     b"/websocket/on_closed": _nothing,
     b"/websocket/update_bus_presence": _empty_object,
@@ -401,3 +454,5 @@ _QUIET_METHODS: Final[dict[tuple[str, str], Callable[[dict[str, Any]], object]]]
     # A read that up to 17 belongs to no list of ours, made as soon as the client starts: no activities are shown.
     ("res.users", "systray_get_activities"): _no_ids,
 }
+
+_TABLES: Final = (_ROUTES, _QUIET_ROUTES, _ACTION_ROUTES, _REFUSED_ROUTES)

@@ -121,11 +121,14 @@ _AllowPaths = list[
         WithJsonSchema({"type": "string", "pattern": "^/", "minLength": 2, "maxLength": ALLOWED_PATH_LENGTH}),
     ]
 ]
-_METHOD_PATTERN: Final = r"^[a-z0-9_]+(\.[a-z0-9_]+)*/[A-Za-z][A-Za-z0-9_]*$"
+_METHOD_PATTERN: Final = (
+    r"^(ir\.actions\.server/([0-9]+|[a-z0-9_]+\.[A-Za-z0-9_.-]+)|[a-z0-9_]+(\.[a-z0-9_]+)*/[A-Za-z][A-Za-z0-9_]*)$"
+)
 _READ_ONLY_ALLOW = Field(
     max_length=ALLOWED_METHODS,
-    description="Methods that view-only links may call besides those of Odoo that are known to read, each as "
-    "`model/method`. Allow what only reads: whoever has such a link can call it with any arguments. Default: none.",
+    description="Methods and buttons that view-only links may call besides those of Odoo that are known to read, each "
+    "as `model/method`, and server actions as `ir.actions.server/` with the external id or number. Allow what only "
+    "reads: whoever has such a link can call it with any arguments. Default: none.",
     examples=[["sale.order/get_dashboard_figures"]],
 )
 _ReadOnlyAllow = list[

@@ -7,6 +7,7 @@ from typing import Any
 from tests.doubles.odoo import answers, assets, bodies, measured, pages
 from tests.doubles.odoo.answers import Answer
 from tests.doubles.odoo.routing import route
+from tests.doubles.odoo.store import UserMistake
 from tests.doubles.odoo.visit import Visit
 from tests.doubles.odoo.writing import run_server_action
 
@@ -114,8 +115,16 @@ def version(visit: Visit) -> dict[str, Any]:
 
 @route("/web/action/load", auth="user", kind="json")
 def action_load(visit: Visit) -> dict[str, Any]:
-    """An action of the client, by path or number."""
-    wanted = visit.params.get("action_id")
+    """An action of the client, by path, external id or number."""
+    return _action(visit, visit.params.get("action_id"))
+
+
+def _action(visit: Visit, wanted: Any) -> dict[str, Any]:
+    for action in visit.database.records["ir.actions.server"].values():
+        if wanted in (action["id"], action["xml_id"], action["path"]) and wanted:
+            return {**action, "type": "ir.actions.server", "display_name": action["name"]}
+    if isinstance(wanted, str) and "." in wanted and wanted != "project_todo.project_task_action_todo":
+        raise UserMistake(f"The action “{wanted}” does not exist.")
     models = {"contacts": "res.partner", "crm": "crm.lead", "sales": "sale.order"}
     return {
         "id": 1,
@@ -127,9 +136,33 @@ def action_load(visit: Visit) -> dict[str, Any]:
 
 @route("/web/action/run", auth="user", kind="json")
 def action_run(visit: Visit) -> dict[str, Any]:
-    """A server action; the one with number 1 renames every partner, for it runs code."""
-    run_server_action(visit.database, visit.author, int(visit.params.get("action_id") or 0))
-    return {"type": "ir.actions.act_window", "res_model": "crm.lead"}
+    """A server action, for it runs code: number 1 renames every partner, 2 opens a list, 3 makes a task before."""
+    return _run(visit, int(visit.params.get("action_id") or 0))
+
+
+def _run(visit: Visit, id: int) -> dict[str, Any]:
+    run_server_action(visit.database, visit.author, id)
+    return {"type": "ir.actions.act_window", "res_model": "crm.lead", "display_name": "Pipeline"}
+
+
+@route("/web/action/load_breadcrumbs", auth="user", kind="json")
+def load_breadcrumbs(visit: Visit) -> list[dict[str, Any]]:
+    """Names of actions and records; those of server actions are known once they have run."""
+    named: list[dict[str, Any]] = []
+    for each in visit.params["actions"]:
+        if "action" not in each:
+            record = visit.database.records[each["model"]][int(each["resId"])]
+            named.append({"display_name": record["name"]})
+            continue
+        try:
+            action = _action(visit, each["action"])
+        except UserMistake as error:
+            named.append({"error": str(error)})
+            continue
+        if action["type"] == "ir.actions.server":
+            action = _run(visit, action["id"])
+        named.append({"display_name": action.get("display_name", "Action")})
+    return named
 
 
 @route("/base_setup/data", auth="user", kind="json")

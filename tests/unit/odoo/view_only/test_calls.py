@@ -11,6 +11,7 @@ from guestpass.domain.view_only import WRITE_METHODS
 from guestpass.languages.language import language_for
 from guestpass.odoo.view_only.calls import (
     MAX_CALL,
+    Asks,
     Passed,
     Quiet,
     RefusedCall,
@@ -318,7 +319,6 @@ def test_escaped_names_and_values_mean_what_they_say() -> None:
         (b"/web/dataset/call_button", call("action_confirm", "sale.order"), "sale.order", "action_confirm"),
         (b"/web/dataset/call_button/res.partner/read", call("read"), "res.partner", "read"),
         (b"/web/dataset/%63all_button/x", call("web_search_read"), "res.partner", "web_search_read"),
-        (b"/web/action/run", {"id": 1, "params": {"action_id": 12}}, "ir.actions.server", "run"),
         (b"/web/dataset/resequence", {"id": 1, "params": {"model": "crm.lead", "ids": [2, 1]}}, None, None),
         (b"/web/view/edit_custom", {"id": 1, "params": {"custom_id": 2, "arch": "<x/>"}}, None, None),
     ],
@@ -327,9 +327,23 @@ def test_routes_that_do_something_are_refused_by_name(
     path: bytes, sent: dict[str, Any], model: str | None, method: str | None
 ) -> None:
     assert is_ruled_by_body(path)
-    ruling = rule_on_call(path, body(sent), ("res.partner/read", "sale.order/action_confirm", "ir.actions.server/run"))
+    ruling = rule_on_call(path, body(sent), ("ir.actions.server/run", "sale.order/action_cancel"))
     assert isinstance(ruling, RefusedCall)
     assert (ruling.model, ruling.method) == (model, method)
+
+
+def test_a_button_is_pressed_that_is_listed_or_allowed_and_none_that_writes() -> None:
+    path = b"/web/dataset/call_button/x"
+    pressed = call("action_view_tasks", "project.project", args=[[1]])
+    assert passed(path, body(pressed)) == pressed
+    writing = call("action_view_tasks", "project.project", args=[[1]], kwargs={"context": {"generate_milestone": 1}})
+    assert isinstance(rule_on_call(path, body(writing), ()), RefusedCall)
+    for method, allowed in (("action_show_totals", ()), ("unlink", ("sale.order/unlink",))):
+        ruling = rule_on_call(path, body(call(method, "sale.order")), allowed)
+        assert isinstance(ruling, RefusedCall)
+        assert (ruling.model, ruling.method) == ("sale.order", method)
+    pressed = call("action_show_totals", "sale.order")
+    assert passed(path, body(pressed), ("sale.order/action_show_totals",)) == pressed
 
 
 @pytest.mark.parametrize(
@@ -500,13 +514,40 @@ def test_a_method_that_the_client_calls_by_itself_is_answered_too(
     assert isinstance(rule_on_call(CALL_KW, body(call(method, "x.other", **params)), ()), RefusedCall)
 
 
-def test_breadcrumbs_are_left_out_since_naming_one_may_run_an_action() -> None:
-    ruling = rule_on_call(
-        b"/web/action/load_breadcrumbs", routed(actions=[{"action": 12}, {"model": "res.partner", "resId": 3}]), ()
-    )
-    assert isinstance(ruling, Quiet)
-    assert isinstance(ruling.result, list)
-    assert [set(each) for each in ruling.result] == [{"error"}, {"error"}]
+@pytest.mark.parametrize(
+    ("path", "params", "sent"),
+    [
+        ("/web/action/run", {"action_id": 12, "context": {"lang": "x"}, "x": 1}, None),
+        (
+            "/web/action/load_breadcrumbs",
+            {"actions": [{"action": "crm", "resId": 3, "x": 1}, {"action": "", "model": "a.b", "resId": 1}]},
+            {"actions": [{"action": "crm", "resId": 3}, {"model": "a.b", "resId": 1}]},
+        ),
+    ],
+)
+def test_a_call_that_may_run_server_actions_waits_for_their_names(
+    path: str, params: dict[str, Any], sent: dict[str, Any] | None
+) -> None:
+    assert is_ruled_by_body(path.encode())
+    ruling = rule_on_call(path.encode(), routed(**params), ())
+    assert isinstance(ruling, Asks)
+    wanted = {name: value for name, value in params.items() if name != "x"} if sent is None else sent
+    assert json.loads(ruling.body)["params"] == wanted
+
+
+def test_breadcrumbs_of_records_name_no_action() -> None:
+    asked = [{"model": "res.partner", "resId": 3, "action": 0}, {"model": "crm.lead", "resId": "new", "action": None}]
+    assert passed(b"/web/action/load_breadcrumbs", routed(actions=asked)) == {
+        **call(),
+        "id": 7,
+        "params": {"actions": [{"model": "res.partner", "resId": 3}, {"model": "crm.lead", "resId": "new"}]},
+    }
+
+
+@pytest.mark.parametrize("actions", [None, {}, "x", [None], [["crm"]], [{"action": True}], [{"action": ["crm"]}]])
+def test_breadcrumbs_of_another_shape_are_refused(actions: object) -> None:
+    ruling = rule_on_call(b"/web/action/load_breadcrumbs", routed(actions=actions), ())
+    assert isinstance(ruling, RefusedCall)
 
 
 # Whatever passes
@@ -572,7 +613,7 @@ def test_what_passes_is_the_call_that_was_read_and_its_method_is_listed(
 def test_any_bytes_get_a_ruling(path: bytes, data: bytes) -> None:
     for sent in (data, b'{"params":' + data + b"}", b'{"params":{"model":"a","method":"read","args":[' + data + b"]}}"):
         ruling = rule_on_call(path, sent, ())
-        assert isinstance(ruling, Passed | Quiet | RefusedCall)
+        assert isinstance(ruling, Passed | Asks | Quiet | RefusedCall)
         if isinstance(ruling, Quiet):
             json.loads(ruling.answer())
 
