@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from urllib.parse import unquote_to_bytes
@@ -21,7 +22,8 @@ from guestpass.languages.marks import mark
 from guestpass.odoo.http.json_bodies import RequestId, check_names, parse_call
 from guestpass.odoo.view_only.actions import BREADCRUMBS, LOAD, RUN
 from guestpass.odoo.view_only.buttons import READ_BUTTONS, WRITING_CONTEXT
-from guestpass.odoo.view_only.methods import READ_METHODS, READ_METHODS_OF_MODELS
+from guestpass.odoo.view_only.methods import READ_METHODS, READ_METHODS_OF_MODELS, WRITE_METHODS_OF_MODELS
+from guestpass.odoo.view_only.tokens import TOKEN, TOKEN_WIZARDS, leave_out_tokens, reads_all_of_token
 
 if TYPE_CHECKING:
     # What is said to people takes CLDR, which the process that rules on calls has no use for.
@@ -133,6 +135,8 @@ def _rule_on_method(route: bytes, id: RequestId, params: dict[str, Any], allowed
     model, method = params.get("model"), params.get("method")
     if not _is_name(model, _MODEL) or not _is_name(method, _METHOD):
         return _UNREADABLE
+    if model in TOKEN_WIZARDS:
+        return _refusal(model, method)
     if route != _CALL_KW:
         return _rule_on_button(id, model, method, params, allowed)
     if (answer := _QUIET_METHODS.get((model, method))) is not None:
@@ -159,11 +163,20 @@ def _call_of(id: RequestId, model: str, method: str, params: dict[str, Any]) -> 
     args, kwargs = params.get("args", []), params.get("kwargs", {})
     if not isinstance(args, list) or not isinstance(kwargs, dict):
         return _UNREADABLE
-    return Passed(_call(id, {"model": model, "method": method, "args": args, "kwargs": kwargs}))
+    body = _call(id, {"model": model, "method": method, "args": args, "kwargs": kwargs})
+    if _TOKEN in body or reads_all_of_token(model, method):
+        # Whether a name occurs twice is told from the call as it was parsed.
+        args, kwargs = deepcopy(args), deepcopy(kwargs)
+        if not leave_out_tokens(model, method, args, kwargs):
+            return _refusal(model, method)
+        body = _call(id, {"model": model, "method": method, "args": args, "kwargs": kwargs})
+    return Passed(body)
 
 
 def _reads(model: str, method: str) -> bool:
-    return method in READ_METHODS or (model, method) in READ_METHODS_OF_MODELS
+    if method in READ_METHODS:
+        return (model, method) not in WRITE_METHODS_OF_MODELS
+    return (model, method) in READ_METHODS_OF_MODELS
 
 
 def _refusal(model: str, method: str) -> RefusedCall:
@@ -295,6 +308,7 @@ def _breadcrumbs(id: RequestId, params: dict[str, Any]) -> Ruling:
 _ACTION: Final = b"/mail/action"
 # What a person asks for by a click: were it left out in silence, they would wait for it.
 _MADE: Final = frozenset({"/discuss/create_channel", "/discuss/create_group", "/discuss/get_or_create_chat"})
+_TOKEN: Final = TOKEN.encode()
 _CALL_KW: Final = b"/web/dataset/call_kw"
 _METHOD_ROUTES = re.compile(rb"(/web/dataset/call_(?:kw|button))(?:/.*)?", re.DOTALL)
 _MODEL = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*", re.ASCII)

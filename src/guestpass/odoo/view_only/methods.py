@@ -116,3 +116,13 @@ _OF_MODELS: Final[dict[str, tuple[str, ...]]] = {
 }
 READ_METHODS_OF_MODELS: Final = frozenset((model, name) for model, names in _OF_MODELS.items() for name in names)
 """Further methods that read, each with the model that has it."""
+WRITE_METHODS_OF_MODELS: Final = frozenset(
+    {
+        # A message's template may bring attachments, which are made at once.
+        ("mail.compose.message", "onchange"),
+        # These fill a table with all routes of the website.
+        ("website.route", "name_search"),
+        ("website.route", "web_name_search"),
+    }
+)
+"""Methods that read on every model but these."""
