@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
+import html
 import json
 import zlib
 from collections.abc import AsyncIterator, Iterator
@@ -807,6 +808,26 @@ async def test_what_a_person_does_is_refused_in_odoos_own_dialog(looker: Visitor
     page = await looker.web.post("/my/account", data={"name": "x"}, headers={**NAVIGATION, "Origin": looker.origin})
     assert page.status_code == 403
     assert "view-only" in page.text
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("/report/download", b'data=["/report/pdf/sale.report_saleorder/1","qweb-pdf"]'),
+        ("/web/export/xlsx", b'data={"model":"crm.lead"}'),
+    ],
+)
+async def test_a_download_is_refused_so_that_the_client_shows_why(looker: Visitor, path: str, sent: bytes) -> None:
+    looker.odoo.forget()
+    fields = {"Content-Type": FORM, "Origin": looker.origin, "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+    answer = await looker.web.post(path, content=sent, headers=fields)
+    assert answer.headers["Content-Type"].startswith("text/html")
+    told = json.loads(html.unescape(answer.text))
+    assert told["data"]["name"] == "odoo.exceptions.UserError"
+    assert told["data"]["message"].startswith("This link is view-only")
+    page = await looker.web.post(path, content=sent, headers=fields | NAVIGATION)
+    assert (page.status_code, "<html" in page.text) == (403, True)
+    assert looker.odoo.requests() == []
 
 
 async def refused_calls(visitor: Visitor) -> dict[str, int]:

@@ -22,7 +22,7 @@ from guestpass.odoo.fairness.fair_queue import RequestQueue
 from guestpass.odoo.http.jsonrpc_errors import upload_too_large
 from guestpass.odoo.http.requests import without_foreign_database
 from guestpass.odoo.http.responses import ROBOTS_BODY, ROBOTS_FIELDS, asks_for_robots
-from guestpass.odoo.notices import OdooNotices, calls_odoo
+from guestpass.odoo.notices import DownloadNotices, OdooNotices, calls_odoo, downloads
 from guestpass.odoo.services import OdooServices
 from guestpass.odoo.signed_in.rules import (
     NOT_FOR_VISITORS,
@@ -149,6 +149,7 @@ class OdooProfiles:
         self._services = services
         self._upstreams = upstreams
         self._notices = OdooNotices(notices)
+        self._download_notices = DownloadNotices(notices)
         self._workers = workers
         # A queue lives as long as anybody may wait in it.
         self._queues: WeakValueDictionary[EnvironmentKey, RequestQueue] = WeakValueDictionary()
@@ -161,7 +162,9 @@ class OdooProfiles:
 
     def notices_for(self, head: RequestHead) -> NoticeRenderer | None:
         """What renders notices to Odoo's web client."""
-        return self._notices if calls_odoo(head) else None
+        if calls_odoo(head):
+            return self._notices
+        return self._download_notices if downloads(head) else None
 
     def close(self) -> None:
         """Let go of what spools and examinations use."""

@@ -6,6 +6,7 @@ JSON-RPC that is a UserError it shows in a dialog, in our words. It does not com
 
 from __future__ import annotations
 
+import html
 import json
 from typing import Final
 
@@ -13,7 +14,7 @@ from guestpass.app.notices import RenderedNotice
 from guestpass.domain.reasons import Reason
 from guestpass.languages.language import Language, language_for
 from guestpass.languages.marks import mark
-from guestpass.odoo.http.blocked_paths import is_json_api
+from guestpass.odoo.http.blocked_paths import is_json_api, readings
 
 WARN_BEFORE: Final = 300.0
 """How long before a link's end, in seconds, people who work in Odoo are told of it."""
@@ -24,6 +25,10 @@ _FIELDS: Final = (
     ("Content-Type", "application/json; charset=utf-8"),
     ("Cache-Control", "no-store"),
     ("X-Content-Type-Options", "nosniff"),
+)
+_PAGE_FIELDS: Final = (("Content-Type", "text/html; charset=utf-8"), *_FIELDS[1:])
+_DOWNLOADS: Final = frozenset(
+    {b"/report/download", b"/spreadsheet/xlsx", b"/web/export/csv", b"/web/export/xlsx", b"/web/pivot/export_xlsx"}
 )
 _WORDS: Final[dict[Reason, str]] = {
     Reason.LINK_EXPIRED: mark("This share link has expired. Ask the person who sent it to you for a new one."),
@@ -74,6 +79,11 @@ def is_call(method: bytes, path: bytes, content_type: bytes) -> bool:
     return method == b"POST" and is_json(content_type) and not is_json_api(path)
 
 
+def is_download(method: bytes, path: bytes) -> bool:
+    """Whether Odoo's web client asks for a document by a form that a script sends."""
+    return method == b"POST" and any(plain in _DOWNLOADS for plain in readings(path))
+
+
 def is_json(content_type: bytes) -> bool:
     """Whether Odoo takes a body of this type for a call."""
     return content_type.partition(b";")[0].strip().lower() in _CALL_TYPES
@@ -84,6 +94,11 @@ def ending(reason: Reason, *, message: str | None = None, languages: str = "") -
 
     `message` is the owner's, for maintenance; `languages` is the request's Accept-Language.
     """
+    words = _said(reason, message, languages)
+    return None if words is None else user_error(words)
+
+
+def _said(reason: Reason, message: str | None, languages: str) -> str | None:
     if reason not in _WORDS:
         return None
     language = language_for(languages)
@@ -91,12 +106,27 @@ def ending(reason: Reason, *, message: str | None = None, languages: str = "") -
     if reason is Reason.MAINTENANCE and message and message.strip():
         from_owner = language.translate("Message from the owner: {message}", message=message.strip())
         words = f"{words} {from_owner}"
-    return user_error(words)
+    return words
+
+
+def failed_download(reason: Reason, *, message: str | None = None, languages: str = "") -> RenderedNotice | None:
+    """The answer to a download that is refused, or None where HTTP's own status is the right one.
+
+    The client reads a failure out of the text of an HTML document, whatever its status, and freezes over any other.
+    """
+    words = _said(reason, message, languages)
+    if words is None:
+        return None
+    return RenderedNotice(403, _PAGE_FIELDS, html.escape(json.dumps(_user_error(words))).encode())
 
 
 def user_error(words: str) -> RenderedNotice:
     """What Odoo answers where it raises a UserError; its client shows `words` in a dialog."""
-    error = {
+    return RenderedNotice(200, _FIELDS, _json({"jsonrpc": "2.0", "id": None, "error": _user_error(words)}))
+
+
+def _user_error(words: str) -> dict[str, object]:
+    return {
         "code": 200,
         "message": "Odoo Server Error",
         "data": {
@@ -107,7 +137,6 @@ def user_error(words: str) -> RenderedNotice:
             "context": {},
         },
     }
-    return RenderedNotice(200, _FIELDS, _json({"jsonrpc": "2.0", "id": None, "error": error}))
 
 
 def answered(body: bytes) -> RenderedNotice:
