@@ -622,7 +622,7 @@ async def test_a_button_that_only_opens_something_is_pressed(looker: Visitor, wo
     assert seen == (await worker.visitor.call("/web/dataset/call_button", **TASKS)).json()
     assert seen["result"]["res_model"] == "project.task"
     assert looker.odoo.changes() == []
-    for model in ("crm.lead", "res.partner"):
+    for model in ("crm.lead", "res.users"):
         told = (await looker.call("/web/dataset/call_button", **TASKS | {"model": model})).json()
         assert f"({model}/action_view_tasks)" in told["error"]["data"]["message"]
 
