@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from guestpass.domain.blocked_paths import Ruling, judge
 from guestpass.odoo.signed_in.rules import SignInRuling, rule_on_sign_in, takes_credentials
-from guestpass.odoo.view_only.calls import Passed, Quiet, is_ruled_by_body, rule_on_call
+from guestpass.odoo.view_only.calls import Asks, Passed, Quiet, is_ruled_by_body, rule_on_call
 from guestpass.odoo.view_only.routes import RouteRuling, rule_on_route
 
 Class = Literal["blocked", "signed-in-only", "view-only", "quiet", "open"]
@@ -19,7 +19,15 @@ answered there in Odoo's place; or open: served where the link has full access, 
 _CALL_KW: Final = b"/web/dataset/call_kw"
 _PLACE = re.compile(r"<(?:(\w+)(?:\((.*?)\))?:)?\w+>")
 _SAMPLES: Final = {"int": "1", "model": "a-1", "path": "a/b"}
-_READ: Final = {"model": "res.partner", "method": "read", "args": [[1]], "kwargs": {}}
+_READ: Final = {
+    "model": "res.partner",
+    "method": "read",
+    "args": [[1]],
+    "kwargs": {},
+    # What may run server actions names them.
+    "action_id": 1,
+    "actions": [{"action": 1}],
+}
 
 
 def route_class(path: str, *, kind: str = "http", methods: Iterable[str] | None = None) -> Class:
@@ -38,7 +46,8 @@ def route_class(path: str, *, kind: str = "http", methods: Iterable[str] | None 
 
 def method_class(model: str, method: str) -> Class:
     """The class of a call of a model's method; ``*`` stands for a model that only the page knows."""
-    params = {"model": "crm.lead" if model == "*" else model, "method": method, "args": [[1]], "kwargs": {}}
+    of_one = "crm.lead" if model == "*" else model
+    params = {"model": of_one, "method": method, "args": [[1], ["name"]], "kwargs": {}}
     if takes_credentials({"params": params}):
         return "signed-in-only"
     return _call_class(_CALL_KW, params)
@@ -49,7 +58,7 @@ def _call_class(target: bytes, params: dict[str, Any]) -> Class:
         return "open"
     body = json.dumps({"id": 1, "jsonrpc": "2.0", "method": "call", "params": params}).encode()
     match rule_on_call(target, body, ()):
-        case Passed():
+        case Passed() | Asks():
             return "view-only"
         case Quiet():
             return "quiet"
