@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-from guestpass.app.ports import Clock, NotSignedOut, Sealer, SignedIn, SignInRefused, Store
+from guestpass.app.ports import (
+    Clock,
+    Counted,
+    NotSignedOut,
+    Sealer,
+    SessionEndedError,
+    SignedIn,
+    SignInRefused,
+    Store,
+)
 from guestpass.app.sign_outs import SignOuts
 from guestpass.domain.account import SignInRefusal
 from guestpass.domain.environment import Environment, OdooAddress
@@ -36,6 +45,8 @@ class FakeAuthenticator:
         self.told: list[tuple[OdooAddress, str]] = []
         self.closed: set[str] = set()
         self.refusing: set[str] = set()
+        self.asked: list[tuple[str, list[object]]] = []
+        self.count_of: dict[str, int] = {}
 
     async def sign_in(self, environment: Environment, login: str, password: str, *, address: str | None) -> SignedIn:
         del environment
@@ -56,6 +67,15 @@ class FakeAuthenticator:
         if session_id in self.refusing:
             raise NotSignedOut("it answered with status 404", answered=True)
         self.sessions.discard(session_id)
+
+    async def count(
+        self, at: OdooAddress, session_id: str, model: str, domain: Sequence[object], *, address: str | None
+    ) -> Counted:
+        del at, address
+        if session_id not in self.sessions:
+            raise SessionEndedError("It was ended.")
+        self.asked.append((model, list(domain)))
+        return Counted(self.count_of.get(model, 0), None)
 
 
 def sign_outs(store: Store, clock: Clock, authenticator: FakeAuthenticator, sealer: Sealer | None = None) -> SignOuts:

@@ -23,6 +23,7 @@ from guestpass.app.ports import (
     Change,
     ChangeKind,
     Clock,
+    Counted,
     Entropy,
     OdooAuthenticator,
     OdooSession,
@@ -190,6 +191,13 @@ class VisitorSessions:
             self._remember(link_id, visitor, after)
         else:
             self._known.pop((link_id, visitor), None)
+
+    async def count(
+        self, session: VisitorSession, model: str, domain: Sequence[object], *, address: str | None
+    ) -> Counted:
+        """Ask Odoo how many records match; raises SessionEndedError, NotAskedError and DescriptorsUsedUp."""
+        at, id = session.environment.odoo_address, session.id.decode("latin-1")
+        return await self._authenticator.count(at, id, model, domain, address=address)
 
     async def end(self, entry: LinkEntry, visitor: str) -> None:
         """End the visitor's session, and soon at Odoo too."""

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final
 
 from guestpass.app.notices import RenderedNotice
+from guestpass.app.ports import NotAskedError
 from guestpass.domain.environment import BusPlace, Environment
 from guestpass.domain.link import Access
 from guestpass.domain.reasons import Reason
@@ -27,6 +28,7 @@ from guestpass.odoo.http.jsonrpc_errors import answered, is_json, user_error
 from guestpass.odoo.http.requests import FixedName, fields_for_odoo, fixed_name, lines_for_odoo, takes_database
 from guestpass.odoo.http.response_filter import OdooResponse
 from guestpass.odoo.services import OdooServices
+from guestpass.odoo.signed_in.addresses import edited_details
 from guestpass.odoo.signed_in.rules import is_own_sign_in
 from guestpass.odoo.signed_in.session_cookie import with_session
 from guestpass.odoo.signed_in.session_filter import SessionFilter, SessionUse
@@ -144,7 +146,7 @@ class _Plan:
         self._name = name
         self._use = use
         self.check: ActionCheck | None = None
-        self.question = _question(request, target.partition(b"?")[0], use)
+        self.question = _question(request, target, use)
         self.longest_examined = _LONGEST_CALL if use is not None else IN_MEMORY
 
     def compose(self, size: int | None) -> bytes:
@@ -160,10 +162,20 @@ class _Plan:
             length=size,
         )
 
+    async def ask(self, finding: BodyFinding) -> BodyFinding:
+        """The finding once Odoo has been asked; raises NotAskedError and NoSession."""
+        if self._use is None:
+            raise NotAskedError("nobody is signed in")
+        for inquiry in finding.inquiries:
+            count = await self._use.count(inquiry.model, inquiry.domain)
+            if (count > 0) is not inquiry.wanted:
+                return BodyFinding(Outcome.NOT_SHARED, text=finding.text)
+        return BodyFinding(Outcome.PASSES)
+
     def act_on(self, finding: BodyFinding) -> Examined:
         """What becomes of a request whose body was examined; people are told of what they may not do."""
         match finding.outcome:
-            case Outcome.PASSES:
+            case Outcome.PASSES | Outcome.DEPENDS:
                 return None
             case Outcome.REWRITTEN:
                 return finding.body
@@ -210,9 +222,10 @@ def _may_be_call(head: RequestHead) -> bool:
     return any(lower == b"content-type" and is_json(value) for lower, _, value in head.fields)
 
 
-def _question(request: ForwardedRequest, path: bytes, use: SessionUse | None) -> Question | None:
+def _question(request: ForwardedRequest, target: bytes, use: SessionUse | None) -> Question | None:
     """What has to be asked of the request's body before it goes on; None where it decides nothing."""
     head, environment = request.head, request.entry.environment
+    path, _, query = target.partition(b"?")
     # A call without a byte is none that a client makes.
     if request.entry.link.access is Access.READ_ONLY and (head.has_body or head.method == b"POST"):
         if use is None and is_own_sign_in(head.method, path):
@@ -223,6 +236,10 @@ def _question(request: ForwardedRequest, path: bytes, use: SessionUse | None) ->
         return _JSONRPC
     if use is not None and _may_be_call(head):
         return _CALL
+    if use is not None and (form := edited_details(head.method, path)) is not None:
+        kinds = [value for lower, _, value in head.fields if lower == b"content-type"]
+        said = (each.decode("latin-1") for each in (form, query, b", ".join(kinds)))
+        return Question(Subject.DETAILS, next(said), query=next(said), content_type=next(said))
     if head.has_body and takes_database(path):
         return Question(Subject.FORM, database=environment.database)
     return None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from typing import Final
 
-from guestpass.app.ports import NotSignedOut, SignedIn, SignInRefused
+from guestpass.app.ports import Counted, NotAskedError, NotSignedOut, SessionEndedError, SignedIn, SignInRefused
 from guestpass.domain.account import SignInRefusal
 from guestpass.domain.environment import Environment, OdooAddress
 from guestpass.domain.errors import DescriptorsUsedUp
 from guestpass.odoo.signed_in.session_cookie import session_set_by
+from guestpass.odoo.signed_in.session_filter import EXPIRED_CODE
 from guestpass.outbound.http_client import HttpClient, HttpResponse, NoResponseError
 from guestpass.outbound.odoo_client import OdooClient, json_object
 
@@ -61,6 +63,35 @@ class OdooSignIn:
         if response.status >= 400:
             raise NotSignedOut(f"it answered with status {response.status}", answered=True)
 
+    async def count(
+        self, at: OdooAddress, session_id: str, model: str, domain: Sequence[object], *, address: str | None
+    ) -> Counted:
+        """Count records; raises SessionEndedError, NotAskedError and DescriptorsUsedUp."""
+        odoo = OdooClient.at(at, self._http, client_address=address)
+        params: dict[str, object] = {
+            "model": model,
+            "method": "search_count",
+            "args": [domain],
+            "kwargs": {"context": {"active_test": False}},
+        }
+        try:
+            async with asyncio.timeout(_SECONDS):
+                response = await odoo.call(f"/web/dataset/call_kw/{model}/search_count", params, session=session_id)
+        except (NoResponseError, TimeoutError) as error:
+            raise NotAskedError(str(error) or f"it did not answer within {_SECONDS:g} s") from None
+        answer = json_object(response)
+        count, said = answer.get("result"), answer.get("error")
+        if isinstance(said, dict):
+            if said.get("code") == EXPIRED_CODE:
+                raise SessionEndedError("Odoo has ended the session.")
+            if not _lacks_field(said):
+                raise NotAskedError("it answered with an error")
+            count = 0
+        if not isinstance(count, int):
+            raise NotAskedError(f"it gave no usable answer (status {response.status})")
+        moved_to = session_set_by(response.fields)
+        return Counted(count, None if moved_to is None else moved_to.decode("latin-1"))
+
 
 async def _only_database(odoo: OdooClient) -> str:
     """Return the server's only database; raises SignInRefused if there is not exactly one, and NoResponseError."""
@@ -86,6 +117,14 @@ def _signed_in(response: HttpResponse) -> SignedIn:
     if not session_id:
         raise SignInRefused(SignInRefusal.UNREACHABLE, "Odoo signed the account in but gave no session.")
     return SignedIn(session_id.decode("latin-1"), is_admin=bool(result.get("is_system") or result.get("is_admin")))
+
+
+def _lacks_field(error: dict[str, object]) -> bool:
+    """Whether Odoo knows no field, or no model, of the name that was asked about."""
+    data = error.get("data")
+    details = data if isinstance(data, dict) else {}
+    name, message = str(details.get("name")), str(details.get("message"))
+    return name in ("builtins.ValueError", "builtins.KeyError") and "field" in message.lower()
 
 
 def _refusal_in(error: dict[str, object]) -> SignInRefusal:

@@ -68,12 +68,23 @@ class Call:
     def create(self, values: Record) -> int:
         """A record more."""
         rights.check(self.user, self.model, rights.CREATE)
-        return self.db.create(self.author, self.model, values)
+        id = self.db.create(self.author, self.model, values)
+        self._pass_address_on([id], values)
+        return id
 
     def write(self, ids: Iterable[int], values: Record) -> None:
         """Other values in some records."""
         changed = [each["id"] for each in self.browse(rights.WRITE, ids)]
         self.db.write(self.author, self.model, changed, values)
+        self._pass_address_on(changed, values)
+
+    def _pass_address_on(self, ids: Iterable[int], values: Record) -> None:
+        """A lead's address becomes its customer's."""
+        if self.model != "crm.lead" or "email_from" not in values:
+            return
+        for lead in self.db.browse(self.model, ids):
+            if lead.get("partner_id"):
+                self.db.write(self.author, "res.partner", [lead["partner_id"]], {"email": values["email_from"]})
 
 
 Method = Callable[[Call], Any]

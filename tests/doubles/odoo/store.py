@@ -176,7 +176,18 @@ class Database:
 
     def search(self, model: str, domain: Domain) -> list[Record]:
         """The records that a domain selects, by id."""
-        return [record for _, record in sorted(self.records[model].items()) if matches(record, domain)]
+        reading = domain and any(isinstance(term, list) and "user_ids" in str(term[0]).split(".") for term in domain)
+        records = [record for _, record in sorted(self.records[model].items())]
+        if not reading:
+            return [record for record in records if matches(record, domain)]
+        return [record for record in records if matches(self._with_users(model, record), domain)]
+
+    def _with_users(self, model: str, record: Record) -> Record:
+        """A record with its contact's users and address, under the paths that lead there."""
+        prefix = "" if model == "res.partner" else "partner_id."
+        partner = record if not prefix else self.records["res.partner"].get(record.get("partner_id") or 0, {})
+        users = [user.id for user in self.users.values() if user.partner_id == partner.get("id")]
+        return {**record, f"{prefix}user_ids": users, f"{prefix}email": partner.get("email", False)}
 
     # Users.
 
@@ -242,7 +253,9 @@ def matches(record: Record, domain: Domain) -> bool:
 
 
 def _compare(record: Record, name: str, operator: str, wanted: Any) -> bool:
-    held = record.get(name.partition(".")[0], False)
+    held = record[name] if name in record else record.get(name.partition(".")[0], False)
+    if name.rpartition(".")[2] == "user_ids":
+        held = bool(held)
     if isinstance(held, (list, tuple)) and held and not isinstance(wanted, str):
         held = held[0]
     tests: dict[str, Callable[[], bool]] = {

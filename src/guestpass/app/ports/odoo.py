@@ -170,8 +170,24 @@ class NotSignedOut(GuestpassError):
         self.answered = answered
 
 
+class NotAskedError(GuestpassError):
+    """Odoo did not say what it was asked; the text is the cause."""
+
+
+class SessionEndedError(GuestpassError):
+    """Odoo has ended the session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many records match, and the id that Odoo moved the session to with its answer, else None."""
+
+    records: int
+    moved_to: str | None
+
+
 class OdooAuthenticator(Protocol):
-    """Sign users in to an environment's Odoo, and out."""
+    """Sign users in to an environment's Odoo, and out, and ask it something under a session of theirs."""
 
     async def sign_in(self, environment: Environment, login: str, password: str, *, address: str | None) -> SignedIn:
         """Return a new session of the user; `address` is the visitor's, for Odoo's throttle and log.
@@ -182,4 +198,13 @@ class OdooAuthenticator(Protocol):
 
     async def sign_out(self, at: OdooAddress, session_id: str) -> None:
         """End a session; raises NotSignedOut."""
+        ...
+
+    async def count(
+        self, at: OdooAddress, session_id: str, model: str, domain: Sequence[object], *, address: str | None
+    ) -> Counted:
+        """Count the records of a model, archived ones too, that match a domain and that the session's user may read.
+
+        There are none where the model has no such field. Raises SessionEndedError, NotAskedError and DescriptorsUsedUp.
+        """
         ...

@@ -14,7 +14,22 @@ from typing import Any, Final
 from guestpass.odoo.http.blocked_paths import jsonrpc_refusal
 from guestpass.odoo.http.json_bodies import read_call
 from guestpass.odoo.http.requests import names_database_part, without_foreign_database
-from guestpass.odoo.signed_in.rules import NOT_FOR_VISITORS, takes_credentials
+from guestpass.odoo.signed_in.addresses import (
+    Inquiry,
+    UnclearError,
+    inquiries_about,
+    inquiries_about_form,
+    may_write_address,
+)
+from guestpass.odoo.signed_in.rules import (
+    ADDRESS_OF_USER,
+    CODE_OF_TEMPLATE,
+    NOT_FOR_VISITORS,
+    names_session,
+    reads_only,
+    takes_credentials,
+)
+from guestpass.odoo.signed_in.template_code import may_hold_code, writes_code
 from guestpass.odoo.view_only.calls import Asks, Passed, Quiet, rule_on_call
 
 _FOREIGN_FORM: Final = "This form chooses a database, which is not for visitors to choose."
@@ -27,6 +42,7 @@ class Subject(Enum):
     JSONRPC = "jsonrpc"  # a call to an allowed /jsonrpc
     CALL = "call"  # the call of a visitor whom the link signs in
     FORM = "form"  # a form that Odoo lets choose the session's database
+    DETAILS = "details"  # the form in which a customer whom the link signs in edits their details
 
 
 class Outcome(Enum):
@@ -38,6 +54,7 @@ class Outcome(Enum):
     ANSWERED = "answered"  # it goes nowhere, and `body` is the answer
     UNREADABLE = "unreadable"  # it is wrong in itself, as `text` says
     NOT_SHARED = "not shared"  # it asks for what nobody gets through a link, as `text` says
+    DEPENDS = "depends"  # on what Odoo says to the `inquiries`; else it is not shared, as `text` says
     VIEW_ONLY = "view-only"  # the same where the link is view-only; `model` and `method` have places in `text`
 
 
@@ -50,17 +67,23 @@ class BodyFinding:
     text: str = ""
     model: str | None = None
     method: str | None = None
+    inquiries: tuple[Inquiry, ...] = ()
 
 
 @dataclass(slots=True, init=False)
 class Question:
-    """What is asked of a body; `path` is without its query. `allowed` and `signed_in` are for looks."""
+    """What is asked of a body; `path` is without its query. `allowed` and `signed_in` are for looks.
+
+    `query` and `content_type` are for details.
+    """
 
     subject: Subject
     path: str
     allowed: tuple[str, ...]
     signed_in: bool
     database: str | None
+    query: str
+    content_type: str
 
     # Written out, as in `ForwardedVisitor`: one is made for each call.
     def __init__(
@@ -71,12 +94,16 @@ class Question:
         *,
         signed_in: bool = False,
         database: str | None = None,
+        query: str = "",
+        content_type: str = "",
     ) -> None:
         self.subject = subject
         self.path = path
         self.allowed = allowed
         self.signed_in = signed_in
         self.database = database
+        self.query = query
+        self.content_type = content_type
 
     def answer(self, body: bytes) -> BodyFinding:
         """Examine the body, however long that takes."""
@@ -93,6 +120,12 @@ class Question:
                     return BodyFinding(Outcome.NOT_SHARED, text=_FOREIGN_FORM)
                 kept = without_foreign_database(body, self.database)
                 return _PASSES if kept == body else BodyFinding(Outcome.REWRITTEN, kept)
+            case Subject.DETAILS:
+                path, query, kind = (each.encode("latin-1") for each in (self.path, self.query, self.content_type))
+                try:
+                    return _asking(inquiries_about_form(path, query, kind, body))
+                except UnclearError:
+                    return _ADDRESS
 
     def _look_at(self, body: bytes) -> BodyFinding:
         ruling = rule_on_call(self.path.encode("latin-1"), body, self.allowed)
@@ -101,6 +134,8 @@ class Question:
         if not isinstance(ruling, Passed | Asks):
             return BodyFinding(Outcome.VIEW_ONLY, text=ruling.text, model=ruling.model, method=ruling.method)
         found = _examine_call(ruling.body) if self.signed_in else _PASSES
+        if found.outcome is Outcome.DEPENDS:
+            return _ADDRESS  # nobody who may only look writes an address
         if isinstance(ruling, Asks):
             return BodyFinding(Outcome.ASKED, ruling.body) if found is _PASSES else found
         return BodyFinding(Outcome.REWRITTEN, ruling.body) if found is _PASSES and ruling.body != body else found
@@ -112,10 +147,27 @@ def _examine_call(body: bytes) -> BodyFinding:
         call = read_call(body)
     except ValueError as error:
         return BodyFinding(Outcome.UNREADABLE, text=str(error))
-    return BodyFinding(Outcome.NOT_SHARED, text=NOT_FOR_VISITORS) if takes_credentials(call) else _PASSES
+    if takes_credentials(call) or names_session(body):
+        return BodyFinding(Outcome.NOT_SHARED, text=NOT_FOR_VISITORS)
+    params = call.get("params")
+    if not params or reads_only(method := params.get("method")):
+        return _PASSES
+    if may_hold_code(body) and writes_code(params):
+        return BodyFinding(Outcome.NOT_SHARED, text=CODE_OF_TEMPLATE)
+    if not may_write_address(body, method):
+        return _PASSES
+    try:
+        return _asking(inquiries_about(params))
+    except UnclearError:
+        return _ADDRESS
+
+
+def _asking(inquiries: tuple[Inquiry, ...]) -> BodyFinding:
+    return BodyFinding(Outcome.DEPENDS, text=ADDRESS_OF_USER, inquiries=inquiries) if inquiries else _PASSES
 
 
 _PASSES: Final = BodyFinding(Outcome.PASSES)
+_ADDRESS: Final = BodyFinding(Outcome.NOT_SHARED, text=ADDRESS_OF_USER)
 
 
 # Through a pipe: a line of JSON each, with the number of bytes behind it. Nothing that is read there can be code.
@@ -145,7 +197,8 @@ def read_finding(line: bytes) -> tuple[BodyFinding, int]:
     try:
         fields = json.loads(line)
         size = fields.pop("body")
-        return BodyFinding(**{**fields, "outcome": Outcome(fields["outcome"])}), int(size)
+        inquiries = tuple(Inquiry(**each) for each in fields.pop("inquiries"))
+        return BodyFinding(**{**fields, "outcome": Outcome(fields["outcome"])}, inquiries=inquiries), int(size)
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a finding: {error}") from None
 

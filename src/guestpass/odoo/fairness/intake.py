@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from guestpass.app.notices import RenderedNotice
+from guestpass.app.ports import NotAskedError
+from guestpass.app.visitor_sessions import NoSession
 from guestpass.domain.reasons import Reason
 from guestpass.gateway.fault_log import FaultLog
-from guestpass.odoo.fairness.examinations import BodyFinding, Question
+from guestpass.odoo.fairness.examinations import BodyFinding, Outcome, Question
 from guestpass.odoo.fairness.examiner import SECONDS as EXAMINE_SECONDS
 from guestpass.odoo.fairness.examiner import Examination, Examiner, NotExaminedError
 from guestpass.odoo.fairness.spool import Holder, Spool, SpoolRoom
@@ -54,6 +56,10 @@ class RequestPlan(Protocol):
 
     def compose(self, size: int | None) -> bytes:
         """The head for Odoo, for a body of so many bytes, or for none."""
+        ...
+
+    async def ask(self, finding: BodyFinding) -> BodyFinding:
+        """Ask Odoo what the finding depends on; raises NotAskedError and NoSession."""
         ...
 
     def act_on(self, finding: BodyFinding) -> Examined:
@@ -245,6 +251,10 @@ class BodyIntake:
         exchange.refuse(Reason.TOO_BUSY, "The body could not be examined.", request_id=request_id)
 
     def _go_on(self, exchange: ExchangeControl, finding: BodyFinding) -> None:
+        if finding.outcome is Outcome.DEPENDS:
+            exchange.client.set_deadline(EXAMINE_SECONDS)
+            self._runtime.spawn(self._ask(exchange, finding))
+            return
         examined = self._plan.act_on(finding)
         if examined is None:
             exchange.proceed()
@@ -259,6 +269,27 @@ class BodyIntake:
         else:
             exchange.withdraw()
             exchange.client.answer_instead(examined.status, examined.fields, examined.body)
+
+    async def _ask(self, exchange: ExchangeControl, finding: BodyFinding) -> None:
+        """Go on when Odoo has said what the finding depends on."""
+        try:
+            found = await self._plan.ask(finding)
+        except NoSession as error:
+            reason = error.reason
+        except NotAskedError as error:
+            if not exchange.is_over:
+                self._refuse_unexamined(exchange, NotExaminedError(f"Odoo could not be asked about it: {error}"))
+            return
+        except Exception:
+            if not exchange.is_over:
+                exchange.refuse(Reason.UNAVAILABLE, None, read=True)
+            raise
+        else:
+            if not exchange.is_over:
+                self._go_on(exchange, found)
+            return
+        if not exchange.is_over:
+            exchange.refuse(reason, None, read=True)
 
     # Sending
 

@@ -19,6 +19,8 @@ from guestpass.wire.heads import RequestHead
 NOT_FOR_VISITORS: Final = mark(
     "Your link signs you in, so passwords and other ways to sign in can't be used or changed."
 )
+ADDRESS_OF_USER: Final = mark("Your link signs you in, so the e-mail addresses of people who sign in can't be changed.")
+CODE_OF_TEMPLATE: Final = mark("Your link signs you in, so templates with code in them can't be changed.")
 
 
 class SignInRuling(Enum):
@@ -31,21 +33,25 @@ class SignInRuling(Enum):
 
 _LEAVING: Final = frozenset({b"/web/session/logout", b"/web/session/destroy"})
 # Pages that sign in, whatever the method, and the form at /web/login, which is only looked at by a GET.
+# Whatever a module calls its own (``auth_oauth``, ``auth-timeout``), and pages that make a customer another one.
 _SHUT = re.compile(
     rb"/web/(?:session/(?:authenticate|change_password|identity(?:/.*)?)|login/.+|reset_password|signup|become|"
-    rb"webauthn(?:/.*)?|passkey(?:/.*)?)|/auth(?:_[a-z]+)?/.+|/my/security(?:/.*)?"
+    rb"webauthn(?:/.*)?|passkey(?:/.*)?)|/auth(?:[_-][a-z0-9_-]+)?/.+|/my/(?:security|deactivate_account)(?:/.*)?|"
+    rb"/(?:oauth2?|passkeys?|webauthn|mcp)(?:/.*)?|"
+    rb"/\.well-known/(?:oauth|openid|device-bound|webauthn|passkey)[a-z0-9_-]*(?:/.*)?"
 )
 _FORM: Final = b"/web/login"
 _SECOND_STEP: Final = b"/web/login/totp"
 
 _MODELS = re.compile(
-    r"res\.users\.(?:apikeys|identitycheck|deletion).*|change\.password\..*|auth_totp\..*|auth\.passkey\..*|"
-    r"reset\.password.*|portal\.wizard.*"
+    r"res\.users\.(?:apikeys|identitycheck|deletion).*|res\.device.*|change\.password\..*|auth_totp\..*|"
+    r"auth\.passkey\..*|reset\.password.*|portal\.wizard.*"
 )
-_USER_METHODS: Final = frozenset(
+_REFUSED_METHODS: Final = frozenset(
     {
         "action_reset_password",
         "action_revoke_all_devices",
+        "action_signup_prepare",
         "action_totp_disable",
         "action_totp_enable_wizard",
         "action_totp_invite",
@@ -53,10 +59,16 @@ _USER_METHODS: Final = frozenset(
         "auth_oauth",
         "authenticate",
         "change_password",
+        # As if a mail had come: from anybody, with any values.
+        "message_new",
+        "message_process",
+        "message_route",
+        "message_update",
         "preference_change_password",
         "reset_password",
         "revoke_all_devices",
         "signup",
+        "signup_cancel",
         "signup_get_auth_param",
         "signup_prepare",
         "totp_disable",
@@ -73,14 +85,23 @@ _CREDENTIALS: Final = frozenset(
         "oauth_uid",
         "password",
         "signup_token",
+        "signup_type",
         "totp_secret",
         "totp_trusted_device_ids",
     }
 )
 # Methods that name the fields that they write in a list, as ``user_ids/password``.
 _IMPORTERS: Final = frozenset({"execute_import", "load"})
-# Where a person signs in next, and where a new password would be sent.
-_IDENTITY: Final = frozenset({"email", "login"})
+# Where a person signs in next, where a new password would be sent, and what they may do.
+_IDENTITY: Final = frozenset(
+    {"email", "email_normalized", "group_ids", "groups_id", "login", "partner_id", "private_email", "work_email"}
+)
+# The same where they are nested in another model's values, which have names of their own for an address.
+_NESTED_IDENTITY: Final = frozenset({"group_ids", "groups_id", "login"})
+_GROUP_FIELD = re.compile(r"(?:in_group|sel_groups)_[0-9_]+")
+# Half of each session's id.
+_SESSION_FIELD: Final = b"session_identifier"
+_DEFAULT: Final = "default_"
 _UNWRITTEN: Final = frozenset({"context", "specification"})
 _CALL_NAMES: Final = frozenset({"args", "context", "kwargs", "method", "model"})
 _READERS = re.compile(r"(?:web_)?(?:search_)?read|(?:web_)?(?:name_)?search|fields_get|get_views|onchange|default_get")
@@ -147,36 +168,61 @@ def takes_credentials(call: dict[str, Any]) -> bool:
     model, method = params.get("model"), params.get("method")
     if isinstance(model, str) and _MODELS.fullmatch(model):
         return True
-    if isinstance(method, str) and method in _USER_METHODS:
+    if isinstance(method, str) and method in _REFUSED_METHODS:
         return True
-    if isinstance(method, str) and _READERS.fullmatch(method):
+    if reads_only(method):
         return False
     kwargs = params.get("kwargs")
-    # What shall be read back, and the context, name fields without writing them.
     named = kwargs if isinstance(kwargs, dict) else {}
-    written = {name: value for name, value in named.items() if name not in _UNWRITTEN}
-    wanted = _CREDENTIALS | _IDENTITY if model == "res.users" else _CREDENTIALS
-    # A route of another kind has its values beside each other.
-    loose = {name: value for name, value in params.items() if name not in _CALL_NAMES}
-    return _names(
-        [params.get("args"), written, loose], wanted, in_lists=isinstance(method, str) and method in _IMPORTERS
+    context = named.get("context")
+    defaults = context if isinstance(context, dict) else {}
+    # What shall be read back names fields without writing them; of the context only defaults are written. A route of
+    # another kind has its values beside each other.
+    given = (
+        {name: value for name, value in named.items() if name not in _UNWRITTEN},
+        {name: value for name, value in params.items() if name not in _CALL_NAMES},
+        {name.removeprefix(_DEFAULT): value for name, value in defaults.items() if name.startswith(_DEFAULT)},
     )
+    wanted = _CREDENTIALS | _IDENTITY if model == "res.users" else _CREDENTIALS
+    if any(_has_name(each, wanted) for each in given):
+        return True
+    values = [params.get("args"), *(value for each in given for value in each.values())]
+    return _names(values, wanted, in_lists=isinstance(method, str) and method in _IMPORTERS)
+
+
+def reads_only(method: object) -> bool:
+    """Whether a method only reads, whatever its arguments name."""
+    return isinstance(method, str) and _READERS.fullmatch(method) is not None
+
+
+def names_session(body: bytes) -> bool:
+    """Whether a call names the field in which Odoo tells half of each session's id; many fields lead there."""
+    if _SESSION_FIELD in body:
+        return True
+    return b"\\u" in body and _SESSION_FIELD.decode() in body.decode("unicode_escape", "replace")
+
+
+def _has_name(values: dict[str, Any], names: frozenset[str]) -> bool:
+    return not names.isdisjoint(values) or any(map(_GROUP_FIELD.fullmatch, values))
 
 
 def _names(value: object, names: frozenset[str], *, in_lists: bool) -> bool:
     """Whether one of the names is a name in an object at any depth; strict reading has bounded the depth.
 
-    With `in_lists` also whether it is a text, or a part of one that slashes divide.
+    With `in_lists` also whether it is a text, or a part of one that slashes divide. Nested values may be a user's.
     """
-    open_ones = [value]
+    nested = names | _NESTED_IDENTITY
+    open_ones: list[tuple[object, frozenset[str]]] = [(value, names)]
     while open_ones:
-        each = open_ones.pop()
+        each, wanted = open_ones.pop()
         if isinstance(each, dict):
-            if not names.isdisjoint(each):
+            if _has_name(each, wanted):
                 return True
-            open_ones.extend(each.values())
+            open_ones.extend((within, nested) for within in each.values() if within)
         elif isinstance(each, list):
-            open_ones.extend(each)
-        elif in_lists and isinstance(each, str) and not names.isdisjoint(each.split("/")):
-            return True
+            open_ones.extend((within, wanted) for within in each if within)
+        elif in_lists and isinstance(each, str):
+            parts = each.split("/")
+            if not (nested if len(parts) > 1 else wanted).isdisjoint(parts):
+                return True
     return False

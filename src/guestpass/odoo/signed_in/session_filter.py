@@ -7,12 +7,13 @@ before it did anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from guestpass.app.link_cache import LinkEntry
+from guestpass.app.ports import NotAskedError, SessionEndedError
 from guestpass.app.visitor_sessions import NoSession, VisitorSession, VisitorSessions
 from guestpass.domain.reasons import Reason
 from guestpass.gateway.fault_log import FaultLog
@@ -24,7 +25,8 @@ from guestpass.wire.runtime import Runtime
 from guestpass.wire.stages import ExchangeControl
 
 _LOGIN: Final = b"/web/login"
-_EXPIRED_CODE: Final = 100
+EXPIRED_CODE: Final = 100
+"""The code of the error by which Odoo says that a session has ended."""
 # A response that says "expired" holds a traceback, but no more; what is longer is a result and goes on at once.
 _LONGEST_ERROR: Final = 64 * 1024
 
@@ -70,6 +72,26 @@ class SessionUse:
             instead_of=self.current,
             readmit=self._readmit,
         )
+
+    async def count(self, model: str, domain: Sequence[object]) -> int:
+        """How many records match, as far as the visitor may read them; raises NoSession and NotAskedError."""
+        ended = None
+        while True:
+            if self.current is None or self.current is ended:
+                await self.renew()
+            session = self.current
+            if session is None:
+                raise NoSession(Reason.UNAVAILABLE)
+            try:
+                counted = await self._sessions.count(session, model, domain, address=self._address)
+            except SessionEndedError:
+                if ended is not None:
+                    raise NotAskedError("it ends each session at once") from None
+                ended = session
+                continue
+            if counted.moved_to is not None and counted.moved_to.encode("latin-1") != session.id:
+                await self.moved(counted.moved_to.encode("latin-1"))
+            return counted.records
 
     async def moved(self, id: bytes) -> None:
         """Odoo goes on under this id."""
@@ -243,4 +265,4 @@ def _says_expired(body: bytes | bytearray) -> bool:
         return False
     answer = read_little(bytes(body))
     error = answer.get("error") if isinstance(answer, dict) else None
-    return isinstance(error, dict) and error.get("code") == _EXPIRED_CODE
+    return isinstance(error, dict) and error.get("code") == EXPIRED_CODE

@@ -181,6 +181,7 @@ def test_what_begins_like_a_door_is_shut_too(path: str) -> None:
 def test_the_refusal_names_the_door() -> None:
     assert judge(b"/en/%77eb/database/drop/").detail.startswith("/web/database is not shared")
     assert judge(b"/json/1/res.partner").detail.startswith("/json is not shared")
+    assert judge(b"/doc-bearer/index.json").detail.startswith("/doc-bearer is not shared")
     assert judge(b"/xmlrpc/2/common").detail.startswith("/xmlrpc is not shared")
 
 

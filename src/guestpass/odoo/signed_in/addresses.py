@@ -1,0 +1,327 @@
+"""Which calls and forms could change the e-mail address of somebody who signs in to Odoo.
+
+Odoo mails a new password there to whoever asks for one, so whoever changes the address gets the account. It is a
+contact's, and many ways lead to it: the contact itself, commands that are nested in other records, defaults in the
+context, leads, which pass their address on to their customer, and the pages where customers edit their details. Most
+contacts belong to nobody who signs in, so whether one does is asked of Odoo, under the visitor's session.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from guestpass.odoo.http.blocked_paths import readings
+
+Domain = list[Any]
+"""A condition on records in Odoo's prefix notation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A question to Odoo: whether any records of `model` match `domain`.
+
+    What it is about is refused where some do; if they are `wanted`, where none do.
+    """
+
+    model: str
+    domain: Domain
+    wanted: bool = False
+
+
+_EMAIL = re.compile(r"(?:\w+_)?email(?:_from|_normalized)?")
+# Fields that name one contact, and those whose commands write several.
+_CONTACT = re.compile(r"(?:\w+_)?(?:partner|contact)_id")
+_CONTACTS = re.compile(r"child_ids|(?:\w+_)?(?:partner|contact|recipient)_ids")
+_PARTNER: Final = "res.partner"
+# The contact whose address a model passes its own on to.
+_LINKS: Final = {"hr.employee": "work_contact_id"}
+_USUAL_LINK: Final = "partner_id"
+_IMPORTERS: Final = frozenset({"execute_import", "load"})
+_IDENTIFIERS: Final = frozenset({"id", ".id"})
+_DEFAULT: Final = "default_"
+# Leads that become one keep the address of the first that has one, and the customer of another.
+_MERGES: Final[dict[tuple[str, str], Domain]] = {
+    ("crm.lead", "merge_opportunity"): [["partner_id.user_ids", "!=", False]],
+    ("crm.merge.opportunity", "action_merge"): [["opportunity_ids.partner_id.user_ids", "!=", False]],
+    ("crm.lead2opportunity.partner", "action_apply"): [
+        ["name", "=", "merge"],
+        ["duplicated_lead_ids.partner_id.user_ids", "!=", False],
+    ],
+    ("crm.lead2opportunity.partner.mass", "action_mass_convert"): [
+        ["deduplicate", "=", True],
+        ["lead_tomerge_ids.partner_id.user_ids", "!=", False],
+    ],
+}
+_MERGING: Final = frozenset(method for _, method in _MERGES)
+_MOST_FIELDS: Final = 200
+
+
+class UnclearError(Exception):
+    """It can't be told whose address would be written, so nothing may be."""
+
+
+def may_write_address(body: bytes, method: object) -> bool:
+    """Whether the call is worth a closer look: it names something with ``mail``, or could by an escape."""
+    return b"mail" in body or b"\\u" in body or (isinstance(method, str) and method in _MERGING)
+
+
+def inquiries_about(params: dict[str, Any]) -> tuple[Inquiry, ...]:
+    """What has to be asked before a call that is no reading one; raises UnclearError.
+
+    `params` are those of ``call_kw``: routes of another kind write no addresses of contacts that exist.
+    """
+    model, method = params.get("model"), params.get("method")
+    args, kwargs = params.get("args") or [], params.get("kwargs") or {}
+    if not isinstance(model, str) or not isinstance(method, str):
+        if _names_email(params.get("field")):
+            raise UnclearError
+        return ()
+    if not isinstance(args, list) or not isinstance(kwargs, dict):
+        raise UnclearError
+    given = {name: value for name, value in kwargs.items() if name not in ("context", "specification")}
+    context = kwargs.get("context")
+    defaults = _defaults(context) if isinstance(context, dict) else {}
+    if method in _IMPORTERS:
+        _check_import([*args, *given.values()], defaults)
+        return ()
+    if _names_email(given.get("field_name")) or (method == "web_resequence" and any(map(_names_email, args))):
+        raise UnclearError
+    ids, is_clear = _ids(args[0] if args else given.get("ids"))
+    is_clear = is_clear or method == "name_create"
+    if (condition := _MERGES.get((model, method))) is not None:
+        return (Inquiry(model, [["id", "in", ids], *condition]),)
+    written = _Written(_Place.OWN if ids or not is_clear else _Place.NEW)
+    written.look([*args, *given.values(), defaults])
+    return written.inquiries(model, ids, is_clear=is_clear)
+
+
+def inquiries_about_form(path: bytes, query: bytes, content_type: bytes, body: bytes) -> tuple[Inquiry, ...]:
+    """What has to be asked before a form about a customer's own details or addresses; raises UnclearError.
+
+    The address there stays as it is: Odoo's own form sends it along unchanged.
+    """
+    if any(name in _DECISIVE for name, _ in _pairs(query)):
+        raise UnclearError
+    values: dict[str, str] = {}
+    for name, value in _form(content_type, body):
+        # Of two fields with one name some readers take the first.
+        if name in values and name in _DECISIVE:
+            raise UnclearError
+        values[name] = value
+    if "email" not in values:
+        return ()
+    email, number = values["email"], values.get("partner_id", "").strip()
+    if path in _OWN_DETAILS:
+        return (Inquiry(_PARTNER, [["user_ids", "!=", False], ["email", "=", email]], wanted=True),)
+    if number in ("", "-1"):
+        return ()  # another address, not one's own
+    if not number.isascii() or not number.isdigit():
+        raise UnclearError
+    return (Inquiry(_PARTNER, [*_of_users([int(number)]), ["email", "!=", email]]),)
+
+
+_DECISIVE: Final = frozenset({"email", "partner_id"})
+_OWN_DETAILS: Final = frozenset({b"/my/account", b"/profile/user/save"})
+_ADDRESSES: Final = frozenset({b"/my/address/submit", b"/shop/address/submit", b"/shop/address", b"/my/address"})
+
+
+def edited_details(method: bytes, path: bytes) -> bytes | None:
+    """The form about a customer's details that a request sends, by its path as Odoo reads it; None for any other."""
+    if method in (b"GET", b"HEAD"):
+        return None
+    return next((plain for plain in readings(path) if plain in _OWN_DETAILS or plain in _ADDRESSES), None)
+
+
+def _of_users(ids: list[int]) -> Domain:
+    return [["id", "in", ids], ["user_ids", "!=", False]]
+
+
+def _defaults(context: dict[str, Any]) -> dict[str, Any]:
+    return {name.removeprefix(_DEFAULT): value for name, value in context.items() if name.startswith(_DEFAULT)}
+
+
+def _names_email(value: object) -> bool:
+    return isinstance(value, str) and _EMAIL.fullmatch(value) is not None
+
+
+def _ids(given: object) -> tuple[list[int], bool]:
+    """The ids that a method is called on, and whether all of them are numbers as Odoo's client sends them."""
+    if type(given) is int:
+        return [given], True
+    if not isinstance(given, list):
+        return [], not isinstance(given, str | float | bool)
+    ids = [each for each in given if type(each) is int]
+    # What a model makes of others, such as values of records, is looked at by itself.
+    return ids, len(ids) == len(given) or all(isinstance(each, dict | list) for each in given)
+
+
+def _check_import(lists: list[Any], defaults: dict[str, Any]) -> None:
+    """Raise UnclearError for an import of addresses into records that exist, or that name their contact."""
+    columns = [
+        each.split("/")
+        for given in lists
+        if isinstance(given, list) and all(isinstance(column, str) for column in given)
+        for each in given
+    ]
+    if not any(_EMAIL.fullmatch(parts[-1]) for parts in columns) and not any(map(_EMAIL.fullmatch, defaults)):
+        return
+    names = [*defaults, *(part for parts in columns for part in parts)]
+    if any(name in _IDENTIFIERS or _CONTACT.fullmatch(name) or name.endswith("user_ids") for name in names):
+        raise UnclearError
+
+
+class _Place(Enum):
+    """Whose values are looked at, where it is no contact of a known id."""
+
+    OWN = "own"  # the records that the method is called on
+    NEW = "new"
+    OTHER = "other"  # a record that exists, of a model that isn't known here
+
+
+_Record = int | _Place
+"""A contact's id, or where the record stands."""
+
+
+class _Written:
+    """What a call writes of addresses."""
+
+    def __init__(self, outermost: _Record) -> None:
+        self._outermost = outermost
+        self._emails: set[object] = set()
+        self._contacts: set[int] = set()  # whose address is written
+        self._named: set[int] = set()  # by a field, so that an address may be passed on to them
+        self._is_own = False
+        self._is_unclear = False
+        self._names_user = False
+
+    def look(self, values: list[Any]) -> None:
+        """Look at the arguments of a call."""
+        self._commands("", values, self._outermost)
+
+    def inquiries(self, model: str, ids: list[int], *, is_clear: bool) -> tuple[Inquiry, ...]:
+        """What is to be asked about what was seen; raises UnclearError."""
+        if not self._emails:
+            return ()
+        if self._is_unclear or not is_clear or (self._names_user and model.startswith("hr.")):
+            raise UnclearError
+        [email, *others] = self._emails
+        asked: list[Inquiry] = []
+        contacts = self._contacts | self._named
+        if self._is_own and model == _PARTNER:
+            contacts |= set(ids)
+        elif self._is_own:
+            link = _LINKS.get(model, _USUAL_LINK)
+            asked.append(Inquiry(model, [["id", "in", ids], *_differs(f"{link}.", email, others)]))
+        if contacts:
+            asked.append(Inquiry(_PARTNER, [["id", "in", sorted(contacts)], *_differs("", email, others)]))
+        return tuple(asked)
+
+    def _values(self, values: dict[str, Any], record: _Record) -> None:
+        for name, value in values.items():
+            if isinstance(value, dict | list):
+                self._commands(name, value, record)
+            elif _EMAIL.fullmatch(name):
+                self._writes(value, record)
+            elif _CONTACT.fullmatch(name):
+                self._names(value)
+            elif name == "user_id" and value:
+                self._names_user = True
+
+    def _writes(self, email: object, record: _Record) -> None:
+        self._emails.add(email)
+        if isinstance(record, int):
+            self._contacts.add(record)
+        elif record is _Place.OWN:
+            self._is_own = True
+        elif record is _Place.OTHER:
+            self._is_unclear = True
+
+    def _names(self, contact: object) -> None:
+        if type(contact) is int:
+            self._named.add(contact)
+        elif contact is not None and contact is not False:
+            # Said in another way than Odoo's client does. With an address beside it, nobody knows whose that becomes.
+            self._is_unclear = True
+
+    def _commands(self, name: str, value: dict[str, Any] | list[Any], record: _Record) -> None:
+        """Look at what stands under a name: relational commands, or values in any depth."""
+        if isinstance(value, dict):
+            self._values(value, record)
+            return
+        for each in value:
+            if isinstance(each, list) and len(each) > 2 and isinstance(each[2], dict):
+                self._values(each[2], _target(name, each[0], each[1], record))
+            elif isinstance(each, dict | list):
+                self._commands(name, each, record)
+
+
+def _target(name: str, command: object, id: object, record: _Record) -> _Record:
+    """The record that a command of the field `name` of `record` writes."""
+    if type(command) is int and command == 0:
+        # A contact below another has an address of its own; other records may pass theirs on to the one above.
+        return _Place.NEW if _CONTACTS.fullmatch(name) else record
+    if _CONTACTS.fullmatch(name) and type(id) is int:
+        return id
+    return _Place.OTHER
+
+
+def _differs(path: str, email: object, others: list[object]) -> Domain:
+    """Contacts of those who sign in, whose address would become another one."""
+    domain: Domain = [[f"{path}user_ids", "!=", False]]
+    if isinstance(email, str) and not others:
+        domain.append([f"{path}email", "!=", email])
+    return domain
+
+
+def _form(content_type: bytes, body: bytes) -> Iterator[tuple[str, str]]:
+    """The fields of a form; raises UnclearError for one that readers could understand differently."""
+    kind, _, parameters = content_type.partition(b";")
+    kind = kind.strip().lower()
+    if kind == b"application/x-www-form-urlencoded":
+        yield from _pairs(body)
+    elif kind == b"multipart/form-data":
+        yield from _parts(parameters, body)
+    elif body:
+        raise UnclearError
+
+
+def _pairs(text: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(text.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
+    except ValueError:
+        raise UnclearError from None
+
+
+_BOUNDARY = re.compile(rb' ?boundary="?([0-9A-Za-z\'()+_,./:=?-]{1,70})"?', re.IGNORECASE)
+_DISPOSITION = re.compile(
+    rb'content-disposition: form-data; name="([^"\\\r\n]*)"(; filename="[^"\\\r\n]*")?', re.IGNORECASE
+)
+
+
+def _parts(parameters: bytes, body: bytes) -> Iterator[tuple[str, str]]:
+    """The parts of a multipart form (RFC 7578), as browsers write them."""
+    found = _BOUNDARY.fullmatch(parameters)
+    if found is None:
+        raise UnclearError
+    first, *parts = (b"\r\n" + body).split(b"\r\n--" + found[1])
+    if first or not parts or parts[-1] not in (b"--", b"--\r\n") or len(parts) > _MOST_FIELDS:
+        raise UnclearError
+    if body.count(b"--" + found[1]) != len(parts):
+        raise UnclearError  # Some readers end a part at other line breaks.
+    for part in parts[:-1]:
+        head, blank, value = part.partition(b"\r\n\r\n")
+        fields = [line for line in head.split(b"\r\n") if line]
+        named = _DISPOSITION.fullmatch(fields[0]) if fields else None
+        if not blank or not part.startswith(b"\r\n") or named is None:
+            raise UnclearError
+        if len(fields) > 1 and named[2] is None:
+            raise UnclearError  # A field of a form has no other header than its name.
+        try:
+            yield named[1].decode(), value.decode() if named[2] is None else ""
+        except UnicodeDecodeError:
+            raise UnclearError from None

@@ -1,0 +1,49 @@
+"""Whether a call writes code that Odoo would run: QWeb in a page or a mail, or a placeholder of a mail.
+
+Odoo renders templates with the rights of whoever looks, and a template can raise them (``sudo``). It can print the
+session's id, or the link with which anybody's password is set anew.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+_QWEB = re.compile(
+    r"(?<![\w-])t-(?:out|esc|raw|field|att|if|elif|foreach|set|value|call|lang|options|tag|cache|nocache|debug|groups)"
+    r"[\w.:-]*\s*=|"
+    # What a parser would first make into such.
+    r"<!ENTITY|<\?xml[^>]*encoding",
+    re.IGNORECASE,
+)
+_PLACEHOLDER = re.compile(r"\{\{")
+_RENDERED = re.compile(r"mail\.(?:template|compose).*|(?:sms|mailing|marketing|whatsapp|snailmail|digest)\..*")
+_MARKS: Final = (b"t-", b"T-", b"{{", b"\\u", b"<!", b"<?")
+# What is said in a conversation is shown as it is.
+_SAID: Final = frozenset({"message_post", "message_update_content"})
+
+
+def may_hold_code(body: bytes) -> bool:
+    """Whether a call is worth a closer look."""
+    return any(mark in body for mark in _MARKS)
+
+
+def writes_code(params: dict[str, Any]) -> bool:
+    """Whether a text in the call, which is no reading one, holds code of a template."""
+    if params.get("method") in _SAID or "post_data" in params:
+        return False
+    model = params.get("model")
+    is_rendered = isinstance(model, str) and _RENDERED.fullmatch(model) is not None
+    kwargs = params.get("kwargs")
+    named = kwargs if isinstance(kwargs, dict) else {}
+    values: list[object] = [each for name, each in params.items() if name != "kwargs"]
+    values += [each for name, each in named.items() if name != "specification"]
+    for each in values:  # Those within are put behind it.
+        if isinstance(each, str):
+            if _QWEB.search(each) or (is_rendered and _PLACEHOLDER.search(each)):
+                return True
+        elif isinstance(each, dict):
+            values += each.values()
+        elif isinstance(each, list):
+            values += each
+    return False

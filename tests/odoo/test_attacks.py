@@ -1,0 +1,151 @@
+"""Visitors whom a link signs in try to become somebody else, or to keep what the link gave them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from tests.doubles.odoo.handle import running_odoo
+from tests.installation import Installation
+from tests.odoo.attacks import ATTACKS, EVIL, WORK, Attack
+from tests.odoo.visitor import Visitor, opened
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+Ids = dict[str, int]
+_OWN = 7
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def guest(server: Installation) -> AsyncIterator[Visitor]:
+    with running_odoo() as odoo:
+        async with opened(server, odoo, link_fields={"signInAs": {"login": "demo", "password": "demo"}}) as someone:
+            yield someone
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def ids(guest: Visitor) -> Ids:
+    """What the attacks name, made through the link like other work."""
+    made = {
+        "$contact": ("res.partner", {"name": "Somebody"}),
+        "$lead": ("crm.lead", {"name": "Nobody's"}),
+        "$own_lead": ("crm.lead", {"name": "Own", "partner_id": _OWN}),
+        "$evil_lead": ("crm.lead", {"name": "Evil", "email_from": EVIL}),
+    }
+    return {
+        name: (await _send(guest, Attack(name, model, "create", [[values]]), {}))["result"][0]
+        for name, (model, values) in made.items()
+    }
+
+
+async def _send(guest: Visitor, attack: Attack, ids: Ids) -> dict[str, Any]:
+    params = {"model": attack.model, "method": attack.method}
+    args, kwargs = _filled(attack.args, ids), _filled(attack.kwargs, ids)
+    path = f"/web/dataset/call_kw/{attack.model}/{attack.method}"
+    answer: dict[str, Any] = (await guest.call(path, **params, args=args, kwargs=kwargs)).json()
+    return answer
+
+
+def _filled(value: Any, ids: Ids) -> Any:
+    if isinstance(value, str):
+        return ids.get(value, value)
+    if isinstance(value, list):
+        return [_filled(each, ids) for each in value]
+    if isinstance(value, dict):
+        return {name: _filled(each, ids) for name, each in value.items()}
+    return value
+
+
+def _addresses(guest: Visitor) -> dict[int, str]:
+    return {each["id"]: each["email"] for each in guest.odoo.records("res.partner") if each["id"] in (3, 7, 8)}
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+async def test_nothing_of_an_attack_reaches_odoo(guest: Visitor, ids: Ids, attack: Attack) -> None:
+    before = _addresses(guest)
+    guest.odoo.forget()
+    answer = await _send(guest, attack, ids)
+    assert "isn't shared" in answer["error"]["data"]["message"]
+    assert [each for each in guest.odoo.calls() if each["method"] != "search_count"] == []
+    assert guest.odoo.changes() == []
+    assert _addresses(guest) == before
+
+
+@pytest.mark.parametrize("work", WORK, ids=lambda work: work.name)
+async def test_work_of_the_same_kind_goes_on(guest: Visitor, ids: Ids, work: Attack) -> None:
+    before = _addresses(guest)
+    guest.odoo.forget()
+    answer = await _send(guest, work, ids)
+    assert "result" in answer, answer
+    assert guest.odoo.changes() != []
+    assert _addresses(guest) == before
+
+
+# Customers' own pages.
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def customer(server: Installation) -> AsyncIterator[Visitor]:
+    with running_odoo() as odoo:
+        async with opened(server, odoo, link_fields={"signInAs": {"login": "portal", "password": "portal"}}) as someone:
+            yield someone
+
+
+FORMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "details": ("/my/account", {"data": {"name": "J", "email": EVIL}}),
+    "details in parts": ("/my/account", {"files": {"name": (None, "J"), "email": (None, EVIL)}}),
+    "in a language": ("/en/my/account", {"data": {"email": EVIL}}),
+    "spelled otherwise": ("/my/%61ccount/", {"data": {"email": EVIL}}),
+    "in the query": (f"/my/account?email={EVIL}", {"data": {"name": "J"}}),
+    "twice": ("/my/account", {"content": b"email=joel&email=evil"}),
+    "an escaped name": ("/my/account", {"content": b"%65mail=evil%40example.com"}),
+    "an address": ("/my/address/submit", {"data": {"partner_id": "8", "email": EVIL}}),
+    "an address of the shop": ("/shop/address/submit", {"data": {"partner_id": " 8", "email": EVIL}}),
+    "a number in other digits": ("/shop/address/submit", {"data": {"partner_id": "٨", "email": EVIL}}),
+    "a boundary after a line feed": (
+        "/my/account",
+        {
+            "content": b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\n--x\n'
+            b'Content-Disposition: form-data; name="email"\n\nevil\r\n--x--\r\n',
+            "headers": {"Content-Type": "multipart/form-data; boundary=x"},
+        },
+    ),
+    "one's end": ("/my/deactivate_account", {"data": {"validation": "portal", "password": "portal"}}),
+}
+
+
+async def _token(visitor: Visitor) -> str:
+    page = await visitor.navigate("/my/account")
+    token = page.text.partition('csrf_token: "')[2].partition('"')[0]
+    assert token
+    return token
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_no_form_changes_the_address(customer: Visitor, form: str) -> None:
+    assert (await customer.navigate("/my")).status_code == 200
+    before = _addresses(customer)
+    customer.odoo.forget()
+    path, sent = FORMS[form]
+    fields = {"Origin": customer.origin, "Content-Type": "application/x-www-form-urlencoded"}
+    if "content" not in sent:
+        del fields["Content-Type"]
+    answer = await customer.web.post(path, **{**sent, "headers": {**fields, **sent.get("headers", {})}})
+    assert answer.status_code == 403
+    assert customer.odoo.changes() == []
+    assert [each for each in customer.odoo.calls() if each["method"] != "search_count"] == []
+    assert _addresses(customer) == before
+
+
+@pytest.mark.parametrize("way", ["data", "files"])
+async def test_a_customer_changes_the_rest_of_their_details(customer: Visitor, way: str) -> None:
+    before = _addresses(customer)
+    values = {"name": "Joel Willis", "email": before[8], "phone": f"by {way}", "csrf_token": await _token(customer)}
+    sent: dict[str, Any] = {way: values if way == "data" else {name: (None, each) for name, each in values.items()}}
+    answer = await customer.web.post("/my/account", headers={"Origin": customer.origin}, **sent)
+    assert answer.status_code == 303
+    [record] = [each for each in customer.odoo.records("res.partner") if each["id"] == 8]
+    assert record["phone"] == f"by {way}"
+    assert _addresses(customer) == before

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from guestpass.odoo.signed_in.addresses import (
+    Inquiry,
+    UnclearError,
+    edited_details,
+    inquiries_about,
+    inquiries_about_form,
+    may_write_address,
+)
+
+FORM = b"application/x-www-form-urlencoded"
+USERS = ["user_ids", "!=", False]
+
+
+def asked(model: str, method: str, *args: Any, **kwargs: Any) -> tuple[Inquiry, ...]:
+    return inquiries_about({"model": model, "method": method, "args": list(args), "kwargs": kwargs})
+
+
+def about_contacts(*ids: int, email: str = "a@b.example") -> Inquiry:
+    return Inquiry("res.partner", [["id", "in", list(ids)], USERS, ["email", "!=", email]])
+
+
+EMAIL = {"email": "a@b.example"}
+
+
+@pytest.mark.parametrize(
+    ("found", "inquiries"),
+    [
+        (asked("res.partner", "write", [7, 9], EMAIL), [about_contacts(7, 9)]),
+        (asked("res.partner", "write", 7, EMAIL), [about_contacts(7)]),
+        (asked("res.partner", "create", [EMAIL]), []),
+        (asked("res.partner", "write", [7], {"phone": "1"}), []),
+        (asked("res.partner", "write", [9], {"child_ids": [[1, 7, EMAIL]]}), [about_contacts(7)]),
+        (asked("res.partner", "write", [9], {"child_ids": [[0, "virtual_1", EMAIL]]}), []),
+        (asked("crm.lead", "create", [{"email_from": "a@b.example", "partner_id": 7}]), [about_contacts(7)]),
+        (asked("crm.lead", "create", [{"email_from": "a@b.example"}]), []),
+        (
+            asked("crm.lead", "create", [{"email_from": "a@b.example"}], context={"default_partner_id": 7}),
+            [about_contacts(7)],
+        ),
+        (
+            asked("crm.lead", "write", [4], {"email_from": "a@b.example"}),
+            [
+                Inquiry(
+                    "crm.lead",
+                    [
+                        ["id", "in", [4]],
+                        ["partner_id.user_ids", "!=", False],
+                        ["partner_id.email", "!=", "a@b.example"],
+                    ],
+                )
+            ],
+        ),
+        (
+            asked("hr.employee", "write", [4], {"work_email": False}),
+            [Inquiry("hr.employee", [["id", "in", [4]], ["work_contact_id.user_ids", "!=", False]])],
+        ),
+        (
+            asked("crm.lead", "merge_opportunity", [4, 5]),
+            [Inquiry("crm.lead", [["id", "in", [4, 5]], ["partner_id.user_ids", "!=", False]])],
+        ),
+        (asked("res.partner", "load", ["name", "email"], [["x", "y"]]), []),
+        (asked("res.partner", "name_create", "x", context={"default_email": "a@b.example"}), []),
+        (asked("res.partner", "web_read", [7], specification=EMAIL), []),
+    ],
+)
+def test_odoo_is_asked_whose_address_it_is(found: tuple[Inquiry, ...], inquiries: list[Inquiry]) -> None:
+    assert list(found) == inquiries
+
+
+def test_of_several_addresses_none_is_known_to_be_the_same() -> None:
+    found = asked("res.partner", "web_save_multi", [7, 9], [EMAIL, {"email": "other@b.example"}])
+    assert found == (Inquiry("res.partner", [["id", "in", [7, 9]], USERS]),)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"model": "res.partner", "method": "write", "args": [["7"], EMAIL]},
+        {"model": "res.partner", "method": "write", "args": [[True], EMAIL]},
+        {"model": "res.partner", "method": "write", "args": ["7", EMAIL]},
+        {"model": "res.partner", "method": "write", "args": {"0": [7]}},
+        {"model": "project.task", "method": "write", "args": [[1], {"user_ids": [[1, 6, EMAIL]]}]},
+        {"model": "res.partner", "method": "write", "args": [[9], {"child_ids": [[1, "7", EMAIL]]}]},
+        {"model": "crm.lead", "method": "create", "args": [{**EMAIL, "partner_id": "7"}]},
+        {"model": "hr.employee", "method": "write", "args": [[1], {"work_email": "x", "user_id": 2}]},
+        {"model": "res.partner", "method": "load", "args": [["id", "email"], []]},
+        {"model": "crm.lead", "method": "load", "args": [["partner_id", "email_from"], []]},
+        {"model": "base_import.import", "method": "execute_import", "args": [[1], [".id", "email"], ["a"], {}]},
+        {"model": "res.partner", "method": "web_resequence", "args": [[7]], "kwargs": {"field_name": "email"}},
+        {"model": "res.partner", "ids": [7], "field": "email"},
+    ],
+)
+def test_what_can_not_be_told_is_refused(params: dict[str, Any]) -> None:
+    with pytest.raises(UnclearError):
+        inquiries_about(params)
+
+
+def test_most_calls_are_not_looked_at() -> None:
+    assert not may_write_address(b'{"params":{"args":[[7],{"phone":"1"}]}}', "write")
+    assert may_write_address(b'{"params":{"args":[[7],{"e\\u006dail":"1"}]}}', "write")
+    assert may_write_address(b"{}", "merge_opportunity")
+
+
+def test_a_form_about_oneself_keeps_the_address() -> None:
+    [found] = inquiries_about_form(b"/my/account", b"", FORM, b"name=J&email=a%40b.example")
+    assert found == Inquiry("res.partner", [USERS, ["email", "=", "a@b.example"]], wanted=True)
+    assert inquiries_about_form(b"/my/account", b"x=1", FORM, b"name=J") == ()
+
+
+def test_a_form_about_an_address_is_about_the_contact_that_it_names() -> None:
+    assert inquiries_about_form(b"/shop/address/submit", b"", FORM, b"email=x&partner_id=-1") == ()
+    assert inquiries_about_form(b"/shop/address/submit", b"", FORM, b"email=x") == ()
+    [found] = inquiries_about_form(b"/shop/address/submit", b"", FORM, b"email=x&partner_id=08")
+    assert found == about_contacts(8, email="x")
+
+
+PART = b'--x\r\nContent-Disposition: form-data; name="email"\r\n\r\na@b.example\r\n--x--\r\n'
+
+
+def test_a_form_in_parts_says_the_same() -> None:
+    [found] = inquiries_about_form(b"/my/account", b"", b"multipart/form-data; boundary=x", PART)
+    assert found.domain[-1] == ["email", "=", "a@b.example"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (b"multipart/form-data", PART),
+        (b"multipart/form-data; boundary=y", PART),
+        (b"multipart/form-data; boundary=x", PART.replace(b"\r\n\r\n", b"\n\n")),
+        (b"multipart/form-data; boundary=x", PART.replace(b'"email"', b"email")),
+        (b"multipart/form-data; boundary=x", PART.replace(b"a@b.example", b"a\n--x\nb")),
+        (b"multipart/form-data; boundary=x", PART.replace(b"a@b.example", b"\xff")),
+        (b"multipart/form-data; boundary=x", PART.replace(b"\r\n\r\n", b"\r\nContent-Type: text/plain\r\n\r\n", 1)),
+        (FORM, b"email=\xff"),
+        (FORM, b"&".join([b"a=1"] * 300)),
+        (b"text/plain", b"email=x"),
+        (b"application/x-www-form-urlencoded, multipart/form-data", b"email=x"),
+    ],
+)
+def test_a_form_that_could_be_read_differently_is_refused(kind: bytes, body: bytes) -> None:
+    with pytest.raises(UnclearError):
+        list(inquiries_about_form(b"/my/account", b"", kind, body))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "found"),
+    [
+        (b"POST", b"/my/account", b"/my/account"),
+        (b"POST", b"/en/My/%61ccount/", b"/my/account"),
+        (b"POST", b"/shop/address/submit", b"/shop/address/submit"),
+        (b"GET", b"/my/account", None),
+        (b"POST", b"/my/accounts", None),
+    ],
+)
+def test_the_forms_are_known_in_each_spelling(method: bytes, path: bytes, found: bytes | None) -> None:
+    assert edited_details(method, path) == found

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from guestpass.odoo.signed_in.template_code import may_hold_code, writes_code
+
+
+def writes(model: str, method: str, *args: Any, **kwargs: Any) -> bool:
+    params = {"model": model, "method": method, "args": list(args), "kwargs": kwargs}
+    return may_hold_code(json.dumps(params).encode()) and writes_code(params)
+
+
+@pytest.mark.parametrize(
+    "arch",
+    [
+        '<t t-out="x"/>',
+        "<T T-OUT='x'/>",
+        "<p a='1't-att-title='x'/>",
+        "<p\nt-attf-class = 'x'/>",
+        '<t t-set="a" t-value="b"/>',
+        "<t t-call='x'/>",
+        '<!DOCTYPE d [<!ENTITY e "x">]>',
+        "<?xml version='1.0' encoding='utf-7'?>",
+    ],
+)
+def test_code_of_a_page_is_found(arch: str) -> None:
+    assert writes("ir.ui.view", "write", [1], {"arch": arch})
+    assert writes("website.page", "create", [{"view_id": {"arch": [arch]}}])
+    assert writes("ir.ui.view", "create", [{}], context={"default_arch": arch})
+
+
+def test_a_placeholder_is_found_where_it_would_be_filled_in() -> None:
+    assert writes("mail.template", "write", [1], {"subject": "{{ object.name }}"})
+    assert not writes("crm.lead", "write", [1], {"name": "{{ name }}"})
+
+
+@pytest.mark.parametrize("text", ["<p class='text-out'>", "my t-shirt = blue", "<div data-t-out='x'>", "a t-outer b"])
+def test_other_text_is_let_go(text: str) -> None:
+    assert not writes("ir.ui.view", "write", [1], {"arch": text})
+
+
+def test_what_is_said_in_a_conversation_may_speak_of_code() -> None:
+    assert not writes("crm.lead", "message_post", [1], body='<t t-out="x"/>')
+    assert not writes_code({"thread_model": "crm.lead", "post_data": {"body": '<t t-out="x"/>'}})
+
+
+def test_code_behind_an_escape_is_looked_for() -> None:
+    assert may_hold_code(b'{"arch":"<t \\u0074-out=\\"x\\"/>"}')
+    assert not may_hold_code(b'{"name":"x"}')
