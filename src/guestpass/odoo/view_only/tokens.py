@@ -1,4 +1,4 @@
-"""Access tokens, by which whoever has one opens an order or a survey without signing in: nobody looks at those.
+"""Tokens of records (`access_token`), by which whoever has one opens an order or a survey without signing in.
 
 They are left out of what a call wants to read, since forms of Odoo name them, and refused where a call searches,
 groups or sorts by them, from which they could be found out.
@@ -27,11 +27,27 @@ TOKEN_WIZARDS: Final = frozenset(
 
 # Those that have the field in 17 to 19: to read them without naming fields is to read it.
 _HAVE_TOKENS: Final = frozenset(
-    """
-    account.journal account.move calendar.attendee calendar.event ir.attachment mail.guest pos.config pos.order
-    pos.session product.feed project.project project.task purchase.order rating.rating sale.order slide.channel
-    survey.survey survey.user_input website.visitor
-    """.split()  # noqa: SIM905 - twenty lines of one word each would be no easier to read
+    {
+        "account.journal",
+        "account.move",
+        "calendar.attendee",
+        "calendar.event",
+        "ir.attachment",
+        "mail.guest",
+        "pos.config",
+        "pos.order",
+        "pos.session",
+        "product.feed",
+        "project.project",
+        "project.task",
+        "purchase.order",
+        "rating.rating",
+        "sale.order",
+        "slide.channel",
+        "survey.survey",
+        "survey.user_input",
+        "website.visitor",
+    }
 )
 # Where the methods that read have the names of fields: by position and by name.
 _WANTED: Final = {
