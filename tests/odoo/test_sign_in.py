@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -693,3 +694,27 @@ async def test_no_way_of_asking_hides_a_credential(lasting: Visitor, path: str, 
     assert answer.status >= 400 or b'"error"' in answer.body
     assert lasting.odoo.requests() == []
     assert await whoami(lasting) == "demo"
+
+
+# A session's id in what Odoo answers, and sessions that Odoo locks.
+
+
+@pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/json", "application/octet-stream"])
+async def test_a_page_that_prints_the_session_prints_nothing_of_it(guest: Visitor, kind: str) -> None:
+    assert await whoami(guest) == "demo"
+    [sid] = sessions_of(guest.odoo, "demo")
+    guest.odoo.trouble("/contactus", status=200, body=f"<p>{'a' * 5000}{sid}</p>{sid[:42]}", content_type=kind)
+    page = await guest.navigate("/contactus")
+    assert page.text == f"<p>{'a' * 5000}{'x' * 84}</p>{'x' * 42}"
+
+
+async def test_a_session_that_odoo_locked_is_renewed_before_the_visitor_notices(guest: Visitor) -> None:
+    assert await whoami(guest) == "demo"
+    [before] = sessions_of(guest.odoo, "demo")
+    name = "odoo.addons.auth_timeout.models.ir_http.CheckIdentityException"
+    locked = {"jsonrpc": "2.0", "id": 3, "error": {"code": 100, "message": "", "data": {"name": name}}}
+    guest.odoo.trouble(
+        "/web/session/get_session_info", status=200, body=json.dumps(locked), content_type="application/json", times=1
+    )
+    assert await whoami(guest) == "demo"
+    await until(lambda: before not in sessions_of(guest.odoo, "demo"))

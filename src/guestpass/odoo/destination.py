@@ -122,7 +122,7 @@ class OdooDestination:
             intake=intake,
             gate=self.queue,
             response_filter=reads if use is None else SessionFilter(runtime, services.fault_log, use, intake, reads),
-            outflow=SpooledOutflow(runtime, response, services.room, holder),
+            outflow=SpooledOutflow(runtime, response, services.room, holder, None if use is None else use.mask),
         )
         request.client.start(exchange, request)
 

@@ -492,10 +492,12 @@ class Exchange:
         else:
             data = reader.read_body(data)
             is_whole = reader.is_complete
+        if outflow is not None:
+            data = outflow.begin_with(data, is_whole=is_whole)
         client.respond(b"".join(lines), data)
         self._is_large = not is_whole or len(data) > _SMALL
         if is_whole:
-            self._outflow = None  # It was given nothing.
+            self._outflow = None  # It is given nothing more.
             self._finish()
         elif outflow is not None:
             outflow.begin(self, chunked=False, in_pieces=False, waits=False)

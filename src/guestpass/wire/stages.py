@@ -181,6 +181,10 @@ class Outflow(Protocol):
         """Whether the body's length will be another one; known when the head has been rewritten."""
         ...
 
+    def begin_with(self, data: bytes, /, *, is_whole: bool) -> bytes:
+        """What is written with the head, of a body whose length stays and of which `data` is there."""
+        ...
+
     def begin(self, exchange: ExchangeControl, /, *, chunked: bool, in_pieces: bool, waits: bool) -> None:
         """The head was written.
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from guestpass.odoo.fairness.spool import Holder, Spool, SpoolRoom
 from guestpass.odoo.http.response_filter import OdooResponse
+from guestpass.odoo.signed_in.session_mask import SessionMask
 from guestpass.wire.chunked import LAST_CHUNK, frame
 from guestpass.wire.runtime import Runtime
 from guestpass.wire.stages import ExchangeControl
 
 
 class SpooledOutflow:
-    """The body of one response; what `holder` has in the spool counts for them."""
+    """The body of one response; what `holder` has in the spool counts for them. `mask` is asked when the body begins.
+
+    It makes what takes a session's id out of the body.
+    """
 
     __slots__ = (
         "_chunked",
@@ -18,6 +24,8 @@ class SpooledOutflow:
         "_finished",
         "_holder",
         "_in_pieces",
+        "_mask",
+        "_mask_of",
         "_pumping",
         "_response",
         "_room",
@@ -26,13 +34,22 @@ class SpooledOutflow:
         "_waits",
     )
 
-    def __init__(self, runtime: Runtime, response: OdooResponse, room: SpoolRoom, holder: Holder) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        response: OdooResponse,
+        room: SpoolRoom,
+        holder: Holder,
+        mask: Callable[[], SessionMask] | None = None,
+    ) -> None:
         self._runtime = runtime
         self._response = response
         self._room = room
         self._holder = holder
         self._exchange: ExchangeControl | None = None
         self._spool: Spool | None = None
+        self._mask_of = mask
+        self._mask: SessionMask | None = None
         self._chunked = False
         self._in_pieces = False
         self._waits = False
@@ -44,15 +61,29 @@ class SpooledOutflow:
         """Whether the body is compressed."""
         return self._response.is_encoded
 
+    def begin_with(self, data: bytes, *, is_whole: bool) -> bytes:
+        """Take the session's ids out of what is written with the head."""
+        if self._mask_of is None:
+            return data
+        mask = self._mask = self._mask_of()
+        return mask.without(data) if is_whole else mask.feed(data)
+
     def begin(self, exchange: ExchangeControl, *, chunked: bool, in_pieces: bool, waits: bool) -> None:
         """The head was written."""
         self._exchange = exchange
         self._chunked = chunked
         self._in_pieces = in_pieces
         self._waits = waits
+        if self._mask_of is not None and self._mask is None:
+            self._mask = self._mask_of()
 
     def take(self, data: bytes) -> None:
         """Compress a piece, and write it or keep it."""
+        if self._mask is not None:
+            data = self._mask.feed(data)
+        self._encode(data)
+
+    def _encode(self, data: bytes) -> None:
         encoder = self._response.encoder
         if encoder is not None:
             data = encoder.feed(data)
@@ -63,6 +94,8 @@ class SpooledOutflow:
 
     def finish(self) -> bool:
         """Write or keep what is left; returns whether nothing waits."""
+        if self._mask is not None and (held := self._mask.finish()):
+            self._encode(held)
         encoder = self._response.encoder
         if encoder is not None and (rest := encoder.finish()):
             self._write(frame(rest) if self._chunked else rest)

@@ -25,6 +25,15 @@ _PAGE_FIELDS: Final[tuple[Field, ...]] = (
     (b"referrer-policy", b"Referrer-Policy", b"same-origin"),
 )
 _PAGE_DROPS: Final = frozenset({b"cache-control", b"expires", b"pragma", b"x-robots-tag", b"referrer-policy"})
+_BINDING: Final = frozenset(
+    {
+        b"secure-session-challenge",
+        b"secure-session-registration",
+        b"sec-session-challenge",
+        b"sec-session-registration",
+    }
+)
+"""Fields that would make a browser register a key for its session (Device Bound Session Credentials)."""
 _PAGE_TYPES: Final = (b"text/html", b"application/xhtml+xml")
 HIDES_FILE: Final = frozenset({b"x-accel-redirect", b"x-sendfile"})
 """Fields for a web server between Odoo and us, with a path on its disk."""
@@ -48,14 +57,16 @@ def tidied(fields: list[Field]) -> list[Field]:
     """An answer's fields for a visitor.
 
     HTML is neither kept nor indexed and tells no other site where it was read; what Odoo says about framing stays.
-    Of doubled Date fields the first is left.
+    Of doubled Date fields the first is left. No key of a browser's is bound to a session of Odoo.
     """
     page = is_page(fields)
     dated = False
     kept: list[Field] = []
     for field in fields:
         lower = field[0]
-        if (page and lower in _PAGE_DROPS) or (dated and lower == b"date"):
+        if (page and lower in _PAGE_DROPS) or (dated and lower == b"date") or lower in _BINDING:
+            continue
+        if lower == b"set-cookie" and field[2].lower().startswith(b"dbsc="):
             continue
         dated = dated or lower == b"date"
         kept.append(field)

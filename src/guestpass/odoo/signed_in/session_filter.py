@@ -20,11 +20,14 @@ from guestpass.gateway.fault_log import FaultLog
 from guestpass.odoo.http.blocked_paths import is_path
 from guestpass.odoo.http.json_bodies import read_little
 from guestpass.odoo.signed_in.session_cookie import session_set_by, without_session
+from guestpass.odoo.signed_in.session_mask import SessionMask
 from guestpass.wire.heads import RequestHead, ResponseHead
 from guestpass.wire.runtime import Runtime
 from guestpass.wire.stages import ExchangeControl
 
 _LOGIN: Final = b"/web/login"
+# Where Odoo asks for the password of a session that it has locked (its module auth_timeout).
+_LOCKED: Final = b"/auth-timeout/check-identity"
 EXPIRED_CODE: Final = 100
 """The code of the error by which Odoo says that a session has ended."""
 # A response that says "expired" holds a traceback, but no more; what is longer is a result and goes on at once.
@@ -37,7 +40,7 @@ class SessionUse:
     `readmit` says why the request may not go on, None where it may: no visitor is signed in for one that may not.
     """
 
-    __slots__ = ("_address", "_ends_at", "_entry", "_readmit", "_sessions", "_visitor", "current")
+    __slots__ = ("_address", "_ends_at", "_entry", "_moved_to", "_readmit", "_sessions", "_visitor", "current")
 
     def __init__(
         self,
@@ -55,6 +58,7 @@ class SessionUse:
         self._address = address
         self._readmit = readmit
         self._ends_at = ends_at
+        self._moved_to: bytes | None = None
         self.current = current
 
     @property
@@ -95,8 +99,14 @@ class SessionUse:
 
     async def moved(self, id: bytes) -> None:
         """Odoo goes on under this id."""
+        self._moved_to = id
         if self.current is not None:
             await self._sessions.moved(self._entry.link.id, self._visitor, self.current, id)
+
+    def mask(self) -> SessionMask:
+        """What takes the session's ids out of an answer."""
+        ids = [] if self.current is None else [self.current.id]
+        return SessionMask(ids if self._moved_to is None else [*ids, self._moved_to])
 
 
 class SentRequest(Protocol):
@@ -240,14 +250,14 @@ class SessionFilter:
 
 
 def _leads_to_login(head: ResponseHead) -> bool:
-    """Whether Odoo sends the visitor to its login form, as it does without a session."""
+    """Whether Odoo sends the visitor to a form for a password, as it does without a session, or with a locked one."""
     if head.status not in (301, 302, 303, 307, 308):
         return False
     try:
         path = urlsplit(head.first(b"location").decode("latin-1")).path.encode("latin-1")
     except ValueError:
         return False
-    return is_path(path, _LOGIN)
+    return is_path(path, _LOGIN) or is_path(path, _LOCKED)
 
 
 def _may_say_expired(request: RequestHead, head: ResponseHead) -> bool:
@@ -261,7 +271,7 @@ def _is_json(head: ResponseHead) -> bool:
 
 
 def _says_expired(body: bytes | bytearray) -> bool:
-    if b"SessionExpired" not in body:
+    if b"SessionExpired" not in body and b"CheckIdentity" not in body:
         return False
     answer = read_little(bytes(body))
     error = answer.get("error") if isinstance(answer, dict) else None

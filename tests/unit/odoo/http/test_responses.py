@@ -124,3 +124,15 @@ def test_robots_txt_closes_everything() -> None:
     assert lines == ["User-agent: *", "Disallow: /"]
     assert ROBOTS_BODY.endswith(b"\n")
     assert ("Content-Type", "text/plain; charset=utf-8") in ROBOTS_FIELDS
+
+
+def test_no_key_of_a_browser_is_bound_to_a_session() -> None:
+    fields = read(
+        "Content-Type: text/html",
+        'Secure-Session-Registration: (ES256);path="/web/dbsc"',
+        "Sec-Session-Registration: x",
+        "Secure-Session-Challenge: x",
+        "Set-Cookie: dbsc=1; HttpOnly",
+        "Set-Cookie: tz=UTC",
+    )
+    assert written(tidied(fields)) == ["Content-Type: text/html", "Set-Cookie: tz=UTC", *ADDED]

@@ -18,7 +18,7 @@ from guestpass.app.link_cache import LinkEntry
 from guestpass.app.visitor_sessions import NoSession, VisitorSession
 from guestpass.domain.reasons import Reason
 from guestpass.odoo.bus.bus_socket import BusSocket
-from guestpass.odoo.signed_in.session_filter import SessionFilter, SessionUse
+from guestpass.odoo.signed_in.session_filter import SessionFilter, SessionUse, _leads_to_login
 from guestpass.wire.exchange import Exchange
 from guestpass.wire.heads import read_response_head
 from guestpass.wire.roles import Serving
@@ -337,3 +337,17 @@ async def test_who_has_left_meanwhile_is_sent_nothing() -> None:
     renewal = Renewal()
     renewal.control.is_over = True
     assert await renewal.answer(TO_LOGIN) == ["discarded"]
+
+
+@pytest.mark.parametrize(
+    ("location", "leads"),
+    [
+        (b"/web/login?redirect=%2Fodoo", True),
+        (b"/auth-timeout/check-identity?redirect=%2Fodoo", True),
+        (b"http://odoo.example/en/auth-timeout/check-identity", False),
+        (b"/odoo", False),
+    ],
+)
+def test_a_form_for_a_password_is_the_end_of_a_session(location: bytes, *, leads: bool) -> None:
+    head = read_response_head(b"HTTP/1.0 303 SEE OTHER\r\nLocation: " + location + b"\r\n\r\n")
+    assert _leads_to_login(head) is leads
