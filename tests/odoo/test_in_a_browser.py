@@ -110,6 +110,16 @@ async def test_two_odoos_are_open_in_one_browser_and_keep_apart(
     await expect(other.locator("text=Deco Addict").first).to_be_visible()
 
 
+async def test_on_one_address_the_client_misses_its_service_worker_without_a_word(
+    server: Installation, odoo: Odoo, page: Page, tmp_path: Path
+) -> None:
+    errors = collect_errors(page)
+    await _log_in(page, await _shared(server, odoo, tmp_path.name))
+    await page.wait_for_function("navigator.serviceWorker.getRegistrations().then((found) => found.length === 0)")
+    assert errors == []
+    assert odoo.requests("/web/service-worker.js") == []
+
+
 async def test_one_after_the_other_on_one_address(server: Installation, odoo: Odoo, page: Page, tmp_path: Path) -> None:
     links = [await _shared(server, odoo, f"{tmp_path.name}-{number}") for number in (1, 2)]
     await _log_in(page, links[0])

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from guestpass.app.notices import Notice, NoticeRenderer, RenderedNotice
+from guestpass.domain.reasons import Reason
 from guestpass.odoo.http.jsonrpc_errors import ending, failed_download, is_call, is_download
 from guestpass.wire.heads import RequestHead
 
+_WORKER: Final = b"/web/service-worker.js"
+# A worker that does nothing and goes. Without one the client writes two errors to the console of each page. It must
+# not be Odoo's own, which would outlive its link, and where one stays the client subscribes to push messages.
+_NO_WORKER: Final = RenderedNotice(
+    200,
+    (
+        ("Content-Type", "text/javascript; charset=utf-8"),
+        ("Cache-Control", "no-store"),
+        ("Service-Worker-Allowed", "/"),
+        ("X-Content-Type-Options", "nosniff"),
+    ),
+    b"""addEventListener("activate", (event) => event.waitUntil(registration.unregister()));\n""",
+)
+
 
 class OdooNotices:
-    """Renders notices as JSON-RPC errors, and leaves to `inner` what Odoo's web client would not understand."""
+    """Renders notices so that Odoo's web client understands them, and leaves to `inner` what it does anyway."""
 
     def __init__(self, inner: NoticeRenderer) -> None:
         self._inner = inner
 
     def render(self, notice: Notice) -> RenderedNotice:
-        """The answer for a notice to a JSON-RPC call."""
+        """The answer for a notice to a JSON-RPC call, or to the browser that fetches the client's service worker."""
+        if notice.reason is Reason.SERVICE_WORKER:
+            return _NO_WORKER
         error = ending(notice.reason, message=notice.detail, languages=notice.languages)
         return error or self._inner.render(notice)
 
@@ -39,3 +58,8 @@ def downloads(head: RequestHead) -> bool:
 def calls_odoo(head: RequestHead) -> bool:
     """Whether the request is a JSON-RPC call of Odoo's web client."""
     return is_call(head.method, head.path, head.values.get(b"content-type", b""))
+
+
+def fetches_worker(head: RequestHead) -> bool:
+    """Whether a browser fetches the service worker of Odoo's web client."""
+    return head.method == b"GET" and head.path == _WORKER and b"service-worker" in head.values

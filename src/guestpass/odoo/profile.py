@@ -22,7 +22,7 @@ from guestpass.odoo.fairness.fair_queue import RequestQueue
 from guestpass.odoo.http.jsonrpc_errors import upload_too_large
 from guestpass.odoo.http.requests import without_foreign_database
 from guestpass.odoo.http.responses import ROBOTS_BODY, ROBOTS_FIELDS, asks_for_robots
-from guestpass.odoo.notices import DownloadNotices, OdooNotices, calls_odoo, downloads
+from guestpass.odoo.notices import DownloadNotices, OdooNotices, calls_odoo, downloads, fetches_worker
 from guestpass.odoo.services import OdooServices
 from guestpass.odoo.signed_in.rules import (
     NOT_FOR_VISITORS,
@@ -162,7 +162,7 @@ class OdooProfiles:
 
     def notices_for(self, head: RequestHead) -> NoticeRenderer | None:
         """What renders notices to Odoo's web client."""
-        if calls_odoo(head):
+        if calls_odoo(head) or fetches_worker(head):
             return self._notices
         return self._download_notices if downloads(head) else None
 

@@ -366,7 +366,9 @@ async function start() {
     document.body.append(bar, main, notifications);
     fetch(`/web/webclient/translations/${info.cache_hashes.translations}?lang=en_US`);
     if (navigator.serviceWorker) {
-        navigator.serviceWorker.register("/web/service-worker.js", {scope: "/odoo"}).catch(() => {});
+        navigator.serviceWorker.register("/web/service-worker.js", {scope: "/odoo"}).catch(
+            (error) => console.error("Service worker registration failed, error:", error)
+        );
     }
     const menus = await odoo.loadMenusPromise.catch(() => ({}));
     for (const {name, actionPath} of Object.values(menus).filter((menu) => menu.actionPath)) {
