@@ -32,7 +32,8 @@ class FakeAuthenticator:
     """Knows some users, and refuses everybody while `refusal` is set.
 
     `tried` are logins, passwords and addresses in order, `sessions` those that nobody ended. `meanwhile` runs while
-    an answer is awaited. `told` are the logouts, in order; while `closed` or `refusing` say so, nobody is signed out.
+    an answer is awaited. `announced` says of each try whether it may be an administrator's, and `base_url` is what Odoo
+    says of itself. `told` are the logouts, in order; while `closed` or `refusing` say so, nobody is signed out.
     """
 
     def __init__(self) -> None:
@@ -47,9 +48,14 @@ class FakeAuthenticator:
         self.refusing: set[str] = set()
         self.asked: list[tuple[str, list[object]]] = []
         self.count_of: dict[str, int] = {}
+        self.announced: list[bool] = []
+        self.base_url: str | None = None
 
-    async def sign_in(self, environment: Environment, login: str, password: str, *, address: str | None) -> SignedIn:
+    async def sign_in(
+        self, environment: Environment, login: str, password: str, *, address: str | None, may_administer: bool
+    ) -> SignedIn:
         del environment
+        self.announced.append(may_administer)
         self.tried.append((login, password, address))
         session = f"session {len(self.tried)}"
         await self.meanwhile()
@@ -58,7 +64,7 @@ class FakeAuthenticator:
         if self.passwords.get(login) != password:
             raise SignInRefused(SignInRefusal.CREDENTIALS, "Odoo does not accept this login and password.")
         self.sessions.add(session)
-        return SignedIn(session, login in self.admins)
+        return SignedIn(session, login in self.admins, self.base_url)
 
     async def sign_out(self, at: OdooAddress, session_id: str) -> None:
         self.told.append((at, session_id))

@@ -102,6 +102,29 @@ async def test_a_look_changes_nothing_in_odoo(odoo: Odoo) -> None:
     assert set(pages) <= {"/web/webclient/version_info", "/web/database/list", "/jsonrpc", polled}
 
 
+@pytest.mark.parametrize(
+    ("version", "is_measured"),
+    [("16.0", True), ("17.0-20261101", True), ("18.0", True), ("19.0", True), ("20.0", False), ("18.0+e", False),
+     ("18.0+e-20261101", False), ("saas~18.2", False)],
+)  # fmt: skip
+async def test_a_version_or_edition_that_was_not_measured_is_told(version: str, *, is_measured: bool) -> None:
+    def answers(target: str) -> bytes:
+        if target == "/web/webclient/version_info":
+            return plain("200 OK", f'{{"jsonrpc": "2.0", "id": 1, "result": {{"server_version": "{version}"}}}}')
+        return plain("404 Not Found")
+
+    report, _ = await check_other(answers)
+    assert report.odoo_version == version
+    assert ("version_not_measured" not in codes(report)) is is_measured
+
+
+@pytest.mark.parametrize("databases", ["demo18", "demo18,second"])
+async def test_a_database_that_is_not_there_is_told_also_where_there_is_one_alone(databases: str) -> None:
+    with running_odoo(databases=databases, list_db=False) as odoo:
+        assert "unknown_database" in codes(await check(odoo, database="nope"))
+        assert "unknown_database" not in codes(await check(odoo, database="demo18"))
+
+
 async def test_the_gevent_port_is_not_taken_for_granted(odoo: Odoo) -> None:
     nothing = await check(odoo, gevent_port=1)
     assert (nothing.websocket, nothing.found_websocket_url) == (BusPlace.NONE, None)

@@ -129,3 +129,48 @@ async def test_one_after_the_other_on_one_address(server: Installation, odoo: Od
     await _log_in(page, links[1])
     await page.click("text=Contacts")
     await expect(page.locator("text=Deco Addict").first).to_be_visible()
+
+
+# Where the clients of Odoo 18 and 19 keep menus, answers and pages.
+_KEEP = """async () => {
+    localStorage.setItem("webclient_menus", "those of the first");
+    sessionStorage.setItem("current_action", "{}");
+    await (await caches.open("odoo-sw-cache")).put("/odoo", new Response("page of the first"));
+    await new Promise((resolve, reject) => {
+        const opening = indexedDB.open("rpc", 1);
+        opening.onupgradeneeded = () => opening.result.createObjectStore("menus").put("those of the first", "key");
+        opening.onsuccess = () => resolve(opening.result.close());
+        opening.onerror = reject;
+    });
+}"""
+_KEPT = """async () => ({
+    local: Object.keys(localStorage).filter((key) => key === "webclient_menus"),
+    caches: await caches.keys(),
+    databases: (await indexedDB.databases()).map((each) => each.name),
+})"""
+
+
+async def test_what_the_client_keeps_in_the_browser_is_gone_after_a_switch(
+    server: Installation, odoo: Odoo, page: Page, tmp_path: Path
+) -> None:
+    links = [await _shared(server, odoo, f"{tmp_path.name}-{number}") for number in (1, 2)]
+    await _log_in(page, links[0])
+    await page.evaluate(_KEEP)
+    kept = {"local": ["webclient_menus"], "caches": ["odoo-sw-cache"], "databases": ["rpc"]}
+    assert await page.evaluate(_KEPT) == kept
+    await page.goto(links[1]["url"])
+    await page.get_by_role("button", name="Switch to this link").click()
+    await page.wait_for_url(f"{server.public_url}/")
+    assert await page.evaluate(_KEPT) == {"local": [], "caches": [], "databases": []}
+
+
+async def test_menus_are_asked_for_again_and_kept_by_no_cache_between(
+    own_origins: Installation, server: Installation, odoo: Odoo, page: Page, tmp_path: Path
+) -> None:
+    for number, (installed, said) in enumerate(
+        [(own_origins, "private, max-age=31536000"), (server, "private, no-cache")]
+    ):
+        link = await _shared(installed, odoo, f"{tmp_path.name}-{number}")
+        async with page.expect_response("**/web/webclient/load_menus/**") as asked:
+            await _log_in(page, link)
+        assert (await (await asked.value).header_value("cache-control")) == said

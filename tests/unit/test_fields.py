@@ -94,7 +94,7 @@ def test_a_text_of_a_link_ends_at_the_same_length_everywhere() -> None:
 def test_each_attribute_of_an_environment_is_stored_and_shown() -> None:
     assert names_of(Environment) - {"key"} <= {column.name for column in environments.columns}
     # `key` is shown as the id. What was found out about how it is reached is told as findings.
-    hidden = {"key", "revision", "moves", "canonical_url", "websocket_on", "found_websocket_url"}
+    hidden = {"key", "revision", "moves", "canonical_url", "base_url", "websocket_on", "found_websocket_url"}
     assert names_of(Environment) - set(EnvironmentBody.model_fields) == hidden
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from guestpass.app.ports import (
@@ -95,6 +95,10 @@ _REFUSALS: Final = {
         f"Start Odoo, or correct the environment's url. {_RETRY}",
     ),
 }
+
+
+_ON_BASE_URL: Final = frozenset({"base_url_unknown", "base_url_differs"})
+"""The findings about a web.base.url that an administrator's login may change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +196,8 @@ class AccountService:
         # Outside of any transaction, since Odoo may take seconds.
         signed_in = await self._try(environment, login, credentials)
         async with self._store.writing(owner(principal)) as work:
-            if _tried(await _existing(work, key)) != _tried(environment):
+            present = await _existing(work, key)
+            if _tried(present) != _tried(environment):
                 raise Invalid.one("url", "or database of the environment changed while this was tried; try again")
             others = await work.accounts.all(key)
             name = name or _name_for(login, others)
@@ -210,6 +215,7 @@ class AccountService:
                 created_by=before.created_by if before is not None else principal.sub,
             )
             await work.accounts.put(account)
+            await learn_base_url(work, present, signed_in)
             await work.changes.append(ChangeKind.ENVIRONMENT, str(key))
         await self._announcer.announce()
         return account
@@ -234,7 +240,9 @@ class AccountService:
     async def _try(self, environment: Environment, login: str, credentials: SignInCredentials) -> SignedIn:
         """Sign in once and out again; raises Invalid where Odoo refuses, or for an administrator not allowed."""
         try:
-            signed_in = await self._authenticator.sign_in(environment, login, credentials.password, address=None)
+            signed_in = await self._authenticator.sign_in(
+                environment, login, credentials.password, address=None, may_administer=True
+            )
         except SignInRefused as refused:
             words = _REFUSALS[refused.refusal]
             raise Invalid.one(words.field, words.message.format(cause=refused)) from None
@@ -246,6 +254,19 @@ class AccountService:
                 "run code there; better take a user with fewer rights",
             )
         return signed_in
+
+
+async def learn_base_url(work: UnitOfWork, environment: Environment, signed_in: SignedIn) -> bool:
+    """Store what Odoo says that its web.base.url is; return whether that was new.
+
+    `environment` is as it is stored. Nothing remains to be said of a value that is known: no login changes it.
+    """
+    if signed_in.base_url is None or signed_in.base_url == environment.base_url:
+        return False
+    findings = (await work.environments.findings(environment.key.org, id=environment.id)).get(environment.key, ())
+    await work.environments.update(replace(environment, base_url=signed_in.base_url))
+    await work.environments.set_findings(environment.key, [each for each in findings if each.code not in _ON_BASE_URL])
+    return True
 
 
 def _check(login: str, password: str, name: str | None) -> None:

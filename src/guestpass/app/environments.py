@@ -181,6 +181,7 @@ class EnvironmentService:
                     revision=before.revision + 1,
                     odoo_version=None,
                     canonical_url=None,
+                    base_url=None,
                     websocket_on=None,
                     found_websocket_url=None,
                     checked_at=None,

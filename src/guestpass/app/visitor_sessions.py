@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from guestpass.app.accounts import password_context
+from guestpass.app.accounts import learn_base_url, password_context
 from guestpass.app.link_cache import LinkEntry
 from guestpass.app.ports import (
     Budget,
@@ -29,6 +29,7 @@ from guestpass.app.ports import (
     OdooSession,
     Sealer,
     SessionKey,
+    SignedIn,
     SignInRefused,
     Store,
     UnitOfWork,
@@ -320,9 +321,10 @@ class VisitorSessions:
             # Read it, since memory may not know yet that Odoo has refused it.
             account = await work.accounts.get(environment.key, named.name)
         try:
-            id = await self._sign_in(entry, environment, account, address, readmit)
+            signed_in = await self._sign_in(entry, environment, account, address, readmit)
+            id = signed_in.session_id
             with self._sign_outs.ending_what_fails(environment.odoo_address, id):
-                revision = await self._complete(environment, account, wanted, claim, id)
+                revision = await self._complete(environment, account, wanted, claim, signed_in)
         except BaseException:
             async with self._store.writing(visitors_of(entry.link.id)) as work:
                 await work.odoo_sessions.release(entry.link.id, visitor, claim=claim)
@@ -348,7 +350,7 @@ class VisitorSessions:
         account: Account | None,
         address: str,
         readmit: Callable[[], Reason | None],
-    ) -> str:
+    ) -> SignedIn:
         """Sign in at Odoo; raises NoSession."""
         if account is None or entry.account is None or account.revision != entry.account.revision:
             # The owner has just changed it; the cache is updated in a moment.
@@ -366,7 +368,9 @@ class VisitorSessions:
             raise NoSession(refusal)
         password = self._sealer.open(account.sealed_password, password_context(key, account.name))
         try:
-            signed_in = await self._authenticator.sign_in(environment, account.login, password, address=address)
+            signed_in = await self._authenticator.sign_in(
+                environment, account.login, password, address=address, may_administer=account.is_admin
+            )
         except SignInRefused as refused:
             if refused.refusal is SignInRefusal.UNREACHABLE:
                 raise NoSession(Reason.UPSTREAM_UNREACHABLE) from None
@@ -377,7 +381,7 @@ class VisitorSessions:
             await self._sign_outs.end(environment.odoo_address, signed_in.session_id)
             await self._note_refusal(account, SignInRefusal.ADMINISTRATOR)
             raise NoSession(Reason.SIGN_IN_REFUSED)
-        return signed_in.session_id
+        return signed_in
 
     async def _note_refusal(self, account: Account, why: SignInRefusal) -> None:
         key = account.environment
@@ -387,22 +391,33 @@ class VisitorSessions:
                 await work.changes.append(ChangeKind.ENVIRONMENT, str(key))
 
     async def _complete(
-        self, environment: Environment, account: Account | None, wanted: OdooSession, claim: str, id: str
+        self,
+        environment: Environment,
+        account: Account | None,
+        wanted: OdooSession,
+        claim: str,
+        signed_in: SignedIn,
     ) -> int | None:
         """Store a session, and that Odoo accepted the account; return the row's revision.
 
         Returns None, and ends the session, where the claim was lost.
         """
+        id = signed_in.session_id
         sealed = self._sealer.seal(id, session_context(wanted.link_id, wanted.visitor))
         async with self._store.writing(visitors_of(wanted.link_id)) as work:
             revision = None
-            if await _is_current(work, environment):
+            present = await work.environments.get(environment.key)
+            learned = False
+            if present is not None and present.is_same_odoo(environment):
+                learned = await learn_base_url(work, present, signed_in)
                 row = replace(wanted, sealed=sealed)
                 revision = await work.odoo_sessions.complete(row, claim=claim, now=self._clock.now())
             if revision is None:
                 await self._sign_outs.record(work, environment.odoo_address, id)
             else:
                 await work.changes.append(ChangeKind.ODOO_SESSION, f"{wanted.link_id}/{wanted.visitor}")
+            if learned:
+                await work.changes.append(ChangeKind.ENVIRONMENT, str(environment.key))
             if account is not None and account.refused_at is not None:
                 accepted = await work.accounts.accept(account.environment, account.name, account.revision)
                 if accepted:

@@ -24,6 +24,8 @@ from guestpass.domain.environment import (
     DEFAULT_MAX_CONCURRENT,
     DEFAULT_RESPONSE_TIMEOUT,
     Kind,
+    edition_of,
+    is_measured,
 )
 from guestpass.domain.finding import OUT_OF_REACH
 from guestpass.web.api.models import EnvironmentBody, EnvironmentsBody, RefusedCallsBody
@@ -163,7 +165,7 @@ def check(environment_name: EnvironmentName, org: Org = ORG, as_json: AsJSON = F
     if as_json:
         output.print_json(environment)
         return
-    version = f", Odoo {environment.odoo_version}" if environment.odoo_version is not None else ""
+    version = f", {_odoo(environment.odoo_version)}" if environment.odoo_version is not None else ""
     typer.echo(f"The environment {environment.id}{version}: {len(environment.findings)} finding(s).")
     output.tell(environment.findings)
 
@@ -296,6 +298,11 @@ def _without_empty_texts(value: str | list[str]) -> str | list[str] | None:
     return [each for each in value if each] if isinstance(value, list) else value or None
 
 
+def _odoo(version: str) -> str:
+    measured = "" if is_measured(version) else ", not measured"
+    return f"Odoo {version} {edition_of(version)}{measured}"
+
+
 def _state(environment: EnvironmentBody) -> str:
     if environment.maintenance is not None:
         return "maintenance"
@@ -309,5 +316,5 @@ def _of_odoo(environment: EnvironmentBody) -> list[tuple[str, str]]:
         ("allowed paths", " ".join(environment.allow_paths) or "-"),
         ("at a time", f"{environment.max_concurrent} requests"),
         ("view-only allows", " ".join(environment.read_only_allow) or "-"),
-        ("odoo version", environment.odoo_version or "-"),
+        ("odoo version", "-" if environment.odoo_version is None else _odoo(environment.odoo_version)),
     ]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from guestpass.domain.urls import split_url
@@ -19,6 +19,8 @@ ORG_PATTERN = re.compile(r"[A-Za-z0-9._@-]{1,64}", re.ASCII)
 DEFAULT_ORG = "default"
 DEFAULT_RESPONSE_TIMEOUT = timedelta(seconds=720)
 DEFAULT_MAX_CONCURRENT = 8
+MEASURED_VERSIONS: Final = frozenset({"16.0", "17.0", "18.0", "19.0"})
+"""The versions of Odoo, as its Community edition calls itself, on which the rules were measured."""
 ALLOWED_PATHS = 50
 """How many exceptions one environment may have."""
 ALLOWED_PATH_LENGTH = 200
@@ -97,6 +99,9 @@ class Environment:
     change: open streams of an older revision are closed, links and passes are kept. `moves` is how often it became
     another Odoo (see `is_same_odoo`): no HttpOnly cookie of one is sent to the next.
 
+    `base_url` is the web.base.url that Odoo told when an account last signed in, None if it is not known; it is what
+    Odoo is called by when somebody logs in.
+
     What the last check found: `odoo_version`, `canonical_url` (what its pages call their own address),
     `websocket_on` and `found_websocket_url`; None is not known. `checked_at` is when that was.
     """
@@ -122,6 +127,7 @@ class Environment:
     moves: int = 0
     odoo_version: str | None = None
     canonical_url: str | None = None
+    base_url: str | None = None
     websocket_on: BusPlace | None = None
     found_websocket_url: str | None = None
     checked_at: datetime | None = None
@@ -156,6 +162,16 @@ class Environment:
     @property
     def _called(self) -> str:
         return self.public_url or self.canonical_url or self.url
+
+
+def edition_of(odoo_version: str) -> str:
+    """Return the edition that a version names, as Odoo calls it: only Enterprise adds its letter."""
+    return "Enterprise" if odoo_version.endswith("+e") or "+e-" in odoo_version else "Community"
+
+
+def is_measured(odoo_version: str) -> bool:
+    """Return whether our rules were measured on this version and edition of Odoo."""
+    return odoo_version.partition("-")[0] in MEASURED_VERSIONS
 
 
 def parse_upstream_url(text: str) -> str:

@@ -25,7 +25,14 @@ from guestpass.odoo.findings import X_SENDFILE
 from guestpass.odoo.http.blocked_paths import needs_body_check
 from guestpass.odoo.http.file_filter import FileFilter
 from guestpass.odoo.http.jsonrpc_errors import answered, is_json, user_error
-from guestpass.odoo.http.requests import FixedName, fields_for_odoo, fixed_name, lines_for_odoo, takes_database
+from guestpass.odoo.http.requests import (
+    FixedName,
+    fields_for_odoo,
+    fixed_name,
+    lines_for_odoo,
+    logs_in,
+    takes_database,
+)
 from guestpass.odoo.http.response_filter import OdooResponse
 from guestpass.odoo.services import OdooServices
 from guestpass.odoo.signed_in.addresses import edited_details
@@ -55,6 +62,12 @@ class OdooDestination:
         self.queue = queue
         self.name = fixed_name(
             public_url=environment.public_url, canonical_url=environment.canonical_url, url=environment.url
+        )
+        # Odoo writes the name that it is called by at an administrator's login into web.base.url.
+        self._login_name = fixed_name(
+            public_url=environment.base_url or environment.public_url,
+            canonical_url=environment.canonical_url,
+            url=environment.url,
         )
         self._services = services
         self._runtime = services.runtime
@@ -101,8 +114,9 @@ class OdooDestination:
     def _ask(self, request: ForwardedRequest, target: bytes, use: SessionUse | None) -> None:
         head, facts, runtime, services = request.head, request.facts, self._runtime, self._services
         holder = (request.visitor_pass.visitor, request.entry.link.id, facts.address)
-        response = OdooResponse(request.response, head, self.name, facts.host.origin, self._url)
-        plan = _Plan(services, request, target, self.name, use)
+        name = self._login_name if logs_in(head.method, target.partition(b"?")[0]) else self.name
+        response = OdooResponse(request.response, head, name, facts.host.origin, self._url)
+        plan = _Plan(services, request, target, name, use)
         intake = BodyIntake(runtime, services.fault_log, plan, services.room, holder, services.examiner)
         files = FileFilter(response, self._x_sendfile)
         reads: FileFilter | ActionFilter = files

@@ -25,6 +25,14 @@ CHECK_INCOMPLETE: Final = Finding(
     detail="Odoo did not answer all that it was asked in time, so there may be more to know than what is said here.",
     remedy="Check again when it has less to do; the first requests after a start take longest.",
 )
+NOT_MEASURED: Final = Finding(
+    code="version_not_measured",
+    detail="Guestpass was measured on the Community edition of Odoo 16, 17, 18 and 19, and this is another version or "
+    "edition. View-only links refuse what is new in it; new ways to sign in and new addresses for operators are not "
+    "blocked until somebody has read them.",
+    remedy="Try a link of each kind yourself, and give visitors an account with few rights. See Odoo versions in the "
+    "documentation for what was measured.",
+)
 SEVERAL_DATABASES: Final = Finding(
     code="several_databases",
     detail="Odoo does not know which of its databases is meant, and shows visitors the list in which one is chosen. "
@@ -52,15 +60,16 @@ BASE_URL_UNKNOWN: Final = Finding(
     code="base_url_unknown",
     detail="It can't be known from outside what Odoo's web.base.url is. When an administrator signs in through a link, "
     "Odoo sets web.base.url to the name that it is called by there, and then uses that in mails and documents.",
-    remedy="Set publicUrl to the value of web.base.url. Or set the system parameter web.base.url.freeze to True in "
-    "Odoo, so that it never changes by itself. Where one of them is done already, nothing is left to do.",
+    remedy="Add an account of any internal user: with it Guestpass learns the value and keeps it. Or set publicUrl to "
+    "the value of web.base.url, or the system parameter web.base.url.freeze to True in Odoo. Where one of these is "
+    "done already, nothing is left to do.",
 )
 BASE_URL_DIFFERS: Final = Finding(
     code="base_url_differs",
     detail="Odoo's pages call another address their own than publicUrl. When an administrator signs in through a link, "
     "Odoo sets web.base.url to publicUrl, and then uses that in mails and documents.",
-    remedy="Set publicUrl to the value of web.base.url. Or set the system parameter web.base.url.freeze to True in "
-    "Odoo, so that it never changes by itself.",
+    remedy="Add an account of any internal user: with it Guestpass learns the value and keeps it. Or set publicUrl to "
+    "the value of web.base.url, or the system parameter web.base.url.freeze to True in Odoo.",
 )
 FORWARDING_IGNORED: Final = Finding(
     code="forwarding_ignored",

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from guestpass.app.environment_check import CheckReport
 from guestpass.app.ports import Entropy
-from guestpass.domain.environment import BusPlace, Environment, parse_public_url
+from guestpass.domain.environment import BusPlace, Environment, is_measured, parse_public_url
 from guestpass.domain.errors import DescriptorsUsedUp
 from guestpass.domain.finding import Finding
 from guestpass.gateway.upstreams import origin_of
@@ -59,6 +59,7 @@ _ORDER: Final = (
     findings.BASE_URL_DIFFERS,
     findings.BASE_URL_UNKNOWN,
     findings.FORWARDING_IGNORED,
+    findings.NOT_MEASURED,
     findings.CHECK_INCOMPLETE,
 )
 
@@ -118,11 +119,14 @@ class _Check:
         async with asyncio.TaskGroup() as tasks:
             for step in (self._find_bus, self._check_website, self._check_forwarding, self._check_databases):
                 tasks.create_task(self._if_answered(step))
+        await self._if_answered(self._check_database)
 
     def report(self) -> CheckReport:
         """Report what is known so far."""
         found = set(self._found)
-        if self._is_odoo:
+        if self._is_odoo and self._version is not None and not is_measured(self._version):
+            found.add(findings.NOT_MEASURED)
+        if self._is_odoo and self._environment.base_url is None:
             if self._environment.public_url is None or self._canonical is None:
                 found.add(findings.BASE_URL_UNKNOWN)
             elif self._canonical != self._environment.public_url:
@@ -179,9 +183,21 @@ class _Check:
             # The session knows the database now.
             response = await self._get("/web/login")
             self._take_session(response)
+        if _leads_to(response, "/web/login") and database:
+            # For a name that it does not have it redirects to the same page without end.
+            self._found.add(findings.UNKNOWN_DATABASE)
         if _leads_to_selector(response):
             self._found.add(findings.UNKNOWN_DATABASE if database else findings.SEVERAL_DATABASES)
         self._read_page(response)
+
+    async def _check_database(self) -> None:
+        """Find out whether it is the environment's database that answers: Odoo passes over one that it doesn't have."""
+        database = self._environment.database
+        if database is None or not self._has_websockets:
+            return
+        polled = _polled(await self._poll(self._environment.url, self._session, is_first=True))
+        if polled and polled != {database}:
+            self._found.add(findings.UNKNOWN_DATABASE)
 
     async def _check_website(self) -> None:
         """Find the canonical address of the pages, and whether files are sent with a body."""
@@ -334,11 +350,15 @@ def _polled(response: HttpResponse) -> set[str]:
 
 
 def _leads_to_selector(response: HttpResponse) -> bool:
+    return _leads_to(response, _SELECTOR)
+
+
+def _leads_to(response: HttpResponse, wanted: str) -> bool:
     try:
         path = urlsplit(response.value(b"location").decode("latin-1")).path
     except ValueError:
         return False
-    return 300 <= response.status < 400 and path.rstrip("/") == _SELECTOR
+    return 300 <= response.status < 400 and path.rstrip("/") == wanted
 
 
 class _CanonicalLink(HTMLParser):

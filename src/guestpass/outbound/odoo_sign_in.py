@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from guestpass.app.ports import Counted, NotAskedError, NotSignedOut, SessionEndedError, SignedIn, SignInRefused
 from guestpass.domain.account import SignInRefusal
-from guestpass.domain.environment import Environment, OdooAddress
+from guestpass.domain.environment import Environment, OdooAddress, parse_public_url
 from guestpass.domain.errors import DescriptorsUsedUp
 from guestpass.odoo.signed_in.session_cookie import session_set_by
 from guestpass.odoo.signed_in.session_filter import EXPIRED_CODE
@@ -17,6 +18,7 @@ from guestpass.outbound.http_client import HttpClient, HttpResponse, NoResponseE
 from guestpass.outbound.odoo_client import OdooClient, json_object
 
 _SECONDS: Final = 20.0
+_IS_BASE_URL: Final = [["key", "=", "web.base.url"]]
 # The response to a sign-in lists each company and currency.
 _MOST_VALUES: Final = 20_000
 # Odoo's throttle answers in English, since it does not know the user's language yet.
@@ -36,18 +38,43 @@ class OdooSignIn:
     def __init__(self, http: HttpClient) -> None:
         self._http = http
 
-    async def sign_in(self, environment: Environment, login: str, password: str, *, address: str | None) -> SignedIn:
-        """Return a new session of the user; raises SignInRefused and DescriptorsUsedUp."""
-        odoo = OdooClient.at(environment.odoo_address, self._http, client_address=address)
+    async def sign_in(
+        self, environment: Environment, login: str, password: str, *, address: str | None, may_administer: bool
+    ) -> SignedIn:
+        """Return a new session of the user; raises SignInRefused and DescriptorsUsedUp.
+
+        An administrator's login stores the name that Odoo is called by as web.base.url. So Odoo is called by the name
+        that is stored there, and if that did not keep it, as without proxy_mode, it is written back.
+        """
+        address_of_odoo = environment.odoo_address
+        odoo = OdooClient.at(address_of_odoo, self._http, client_address=address)
         try:
             async with asyncio.timeout(_SECONDS):
                 database = environment.database or await _only_database(odoo)
-                params: dict[str, object] = {"db": database, "login": login, "password": password}
-                response = await odoo.call("/web/session/authenticate", params)
+                credentials: dict[str, object] = {"db": database, "login": login, "password": password}
+                known = await _base_url(odoo, database, login, password) if may_administer else None
+                known = known or environment.base_url
+                own_name = _origin(known)
+                if own_name is None or own_name == address_of_odoo.called:
+                    signed_in = _signed_in(await odoo.call("/web/session/authenticate", credentials))
+                else:
+                    called = OdooClient.at(
+                        replace(address_of_odoo, called=own_name), self._http, client_address=address
+                    )
+                    try:
+                        signed_in = _signed_in(await called.call("/web/session/authenticate", credentials))
+                    except SignInRefused as refused:
+                        if refused.refusal is not SignInRefusal.DATABASE:
+                            raise
+                        # The dbfilter goes by the host, and knows this one by another.
+                        signed_in = _signed_in(await odoo.call("/web/session/authenticate", credentials))
+                if not signed_in.is_admin or known is None or signed_in.base_url == known:
+                    return replace(signed_in, base_url=_origin(signed_in.base_url))
+                await _put_back(odoo, signed_in.session_id, known)
+                return replace(signed_in, base_url=own_name)
         except (NoResponseError, TimeoutError) as error:
             why = str(error) or f"it did not answer within {_SECONDS:g} s"
             raise SignInRefused(SignInRefusal.UNREACHABLE, f"Odoo can't be asked: {why}.") from None
-        return _signed_in(response)
 
     async def sign_out(self, at: OdooAddress, session_id: str) -> None:
         """End a session; raises NotSignedOut."""
@@ -103,6 +130,51 @@ async def _only_database(odoo: OdooClient) -> str:
     raise SignInRefused(SignInRefusal.DATABASE, "Odoo does not say which database it has, and the environment neither.")
 
 
+async def _base_url(odoo: OdooClient, database: str, login: str, password: str) -> str | None:
+    """Return web.base.url as an administrator reads it; None for others, who don't change it. Raises NoResponseError.
+
+    Only a remote call leaves it as it is: it names no address that Odoo was called by.
+    """
+
+    async def ask(service: str, method: str, args: list[object]) -> object:
+        params: dict[str, object] = {"service": service, "method": method, "args": args}
+        return json_object(await odoo.call("/jsonrpc", params), _MOST_VALUES).get("result")
+
+    uid = await ask("common", "authenticate", [database, login, password, {}])
+    if not isinstance(uid, int) or isinstance(uid, bool):
+        return None
+    asked = [database, uid, password, "ir.config_parameter", "search_read", [_IS_BASE_URL, ["value"]]]
+    return _value_in(await ask("object", "execute_kw", asked))
+
+
+async def _put_back(odoo: OdooClient, session_id: str, value: str) -> None:
+    """Write web.base.url, unless web.base.url.freeze had kept it; raises NoResponseError."""
+
+    async def call(method: str, args: list[object]) -> object:
+        params: dict[str, object] = {"model": "ir.config_parameter", "method": method, "args": args, "kwargs": {}}
+        path = f"/web/dataset/call_kw/ir.config_parameter/{method}"
+        return json_object(await odoo.call(path, params, session=session_id)).get("result")
+
+    found = await call("search_read", [_IS_BASE_URL, ["value"]])
+    if isinstance(found, list) and found and _value_in(found) != value:
+        await call("write", [[found[0].get("id")], {"value": value}])
+
+
+def _value_in(found: object) -> str | None:
+    """The value of a parameter that was read."""
+    row = found[0] if isinstance(found, list) and found else None
+    value = row.get("value") if isinstance(row, dict) else None
+    return value if isinstance(value, str) else None
+
+
+def _origin(url: str | None) -> str | None:
+    """A URL as an origin; None where it is none."""
+    try:
+        return parse_public_url(url or "")
+    except ValueError:
+        return None
+
+
 def _signed_in(response: HttpResponse) -> SignedIn:
     answer = json_object(response, _MOST_VALUES)
     result, error = answer.get("result"), answer.get("error")
@@ -116,7 +188,8 @@ def _signed_in(response: HttpResponse) -> SignedIn:
     session_id = session_set_by(response.fields)
     if not session_id:
         raise SignInRefused(SignInRefusal.UNREACHABLE, "Odoo signed the account in but gave no session.")
-    return SignedIn(session_id.decode("latin-1"), is_admin=bool(result.get("is_system") or result.get("is_admin")))
+    is_admin, base_url = bool(result.get("is_system") or result.get("is_admin")), result.get("web.base.url")
+    return SignedIn(session_id.decode("latin-1"), is_admin, base_url if isinstance(base_url, str) else None)
 
 
 def _lacks_field(error: dict[str, object]) -> bool:

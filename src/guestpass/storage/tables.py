@@ -139,6 +139,7 @@ environments = Table(
     # Findings of the last check.
     Column("odoo_version", String),
     Column("canonical_url", String),
+    Column("base_url", String),
     Column("websocket_on", OneOf(BusPlace)),
     Column("found_websocket_url", String),
     Column("checked_at", UTCDateTime),

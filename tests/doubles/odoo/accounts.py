@@ -22,7 +22,7 @@ def check(
     """
     user = _guarded(visit, db, login, lambda: db.authenticate(login, password, interactive=interactive))
     if user.system and base_location and not db.parameters.get("web.base.url.freeze"):
-        db.parameters["web.base.url"] = base_location.rstrip("/")
+        db.set_parameter("web.base.url", base_location.rstrip("/"))
     return user
 
 

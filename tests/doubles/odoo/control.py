@@ -85,7 +85,7 @@ class Control:
 
     def order_parameter(self, given: dict[str, Any]) -> Any:
         """Set a system parameter of the first or the named database."""
-        self._database(given).parameters[given["key"]] = given["value"]
+        self._database(given).set_parameter(given["key"], given["value"])
 
     def order_expire(self, given: dict[str, Any]) -> Any:
         """Forget the sessions of a login, or all."""

@@ -130,6 +130,13 @@ class Database:
             table[id] = {"id": id, **values}
             return id
 
+    def set_parameter(self, key: str, value: str) -> None:
+        """Set a system parameter as Odoo itself does, and its record."""
+        with self.lock:
+            self.parameters[key] = value
+            for record in self.search("ir.config_parameter", [["key", "=", key]]):
+                record["value"] = value
+
     def note(self, author: Author, model: str, operation: str, ids: Iterable[int], values: Record) -> None:
         """Write a change down."""
         written = (self.name, model, operation, list(ids), dict(values), author.method, author.user.login, author.route)

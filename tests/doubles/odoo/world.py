@@ -227,7 +227,7 @@ class World:
     def new_database(self, name: str) -> Database:
         """A database with the demo data and its web.base.url."""
         made = Database(name)
-        made.parameters["web.base.url"] = self.settings.base_url or f"http://localhost:{self.settings.port}"
+        made.set_parameter("web.base.url", self.settings.base_url or f"http://localhost:{self.settings.port}")
         if self.settings.freeze_base_url:
             made.parameters["web.base.url.freeze"] = "True"
         return made

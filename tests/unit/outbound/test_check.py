@@ -96,7 +96,7 @@ async def _check(environment: Environment) -> object:
 
 
 async def _sign_in(environment: Environment) -> object:
-    return await OdooSignIn(http_client()).sign_in(environment, "demo", "demo", address=None)
+    return await OdooSignIn(http_client()).sign_in(environment, "demo", "demo", address=None, may_administer=False)
 
 
 @pytest.mark.parametrize("request_something", [_reach, _check, _sign_in])

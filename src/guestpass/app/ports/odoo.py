@@ -148,10 +148,14 @@ class OdooSignOuts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A successful sign-in: the new session's id (a secret), and whether the user is an administrator."""
+    """A successful sign-in: the new session's id (a secret), and whether the user is an administrator.
+
+    `base_url` is Odoo's web.base.url; None where it was not told or is no origin.
+    """
 
     session_id: str
     is_admin: bool
+    base_url: str | None = None
 
 
 class SignInRefused(GuestpassError):
@@ -189,9 +193,12 @@ class Counted:
 class OdooAuthenticator(Protocol):
     """Sign users in to an environment's Odoo, and out, and ask it something under a session of theirs."""
 
-    async def sign_in(self, environment: Environment, login: str, password: str, *, address: str | None) -> SignedIn:
+    async def sign_in(
+        self, environment: Environment, login: str, password: str, *, address: str | None, may_administer: bool
+    ) -> SignedIn:
         """Return a new session of the user; `address` is the visitor's, for Odoo's throttle and log.
 
+        The login of an administrator does not change Odoo's web.base.url where `may_administer` announces it.
         Raises SignInRefused and DescriptorsUsedUp.
         """
         ...

@@ -22,6 +22,8 @@ STRIPPED: Final = frozenset({b"x-odoo-database", b"x-odoo-dbfilter", b"x-openerp
 """Fields (lower case) that choose a database or a session: no visitor may send one."""
 
 _TAKES_DATABASE = re.compile(rb"/web(?:/(?:login(?:/.*)?|signup|reset_password))?|/(?:odoo|scoped_app)(?:/.*)?")
+_LOGS_IN = re.compile(rb"/web/(?:login(?:/.*)?|signup|reset_password|session/authenticate)|/base_import_module/.*")
+_LOGS_IN_ELSEWHERE = re.compile(rb"/auth[_-][a-z]+/.*")
 _DATABASE_PART = re.compile(rb"""name\*?\s*=\s*(?:utf-8''|")?db\b""", re.IGNORECASE)
 # Of more choices than this none counts: no page makes two.
 _MOST_CHOICES: Final = 16
@@ -119,6 +121,16 @@ def without_foreign_database(query: bytes, database: str | None) -> bytes:
 def takes_database(path: bytes) -> bool:
     """Whether Odoo lets a form that is sent to `path` choose the database of the session."""
     return any(_TAKES_DATABASE.fullmatch(plain) for plain in readings(path))
+
+
+@lru_cache(maxsize=256)
+def logs_in(method: bytes, path: bytes) -> bool:
+    """Whether a request for `path` may be a login, at which Odoo keeps the name that it is called by."""
+    is_looked_at = method in (b"GET", b"HEAD")
+    return any(
+        _LOGS_IN_ELSEWHERE.fullmatch(plain) or (not is_looked_at and _LOGS_IN.fullmatch(plain))
+        for plain in readings(path)
+    )
 
 
 def names_database_part(body: bytes) -> bool:

@@ -59,13 +59,13 @@ class OdooResponse:
         key = _KINDS + inner.kind * VARIANTS + variant.number
         template = block.templates.get(key)
         if template is None:
-            seen = head.with_fields(tidied(head.fields))
+            seen = head.with_fields([_not_public(each) for each in tidied(head.fields)])
             template = block.templates[key] = make_template(inner.lines(as_variant(seen, variant)))
         return fill_template(template, head)
 
     def lines(self, head: ResponseHead) -> list[bytes]:
         """Return what `fields` does, one line each."""
-        seen = head.with_fields([self._at_visitor(each) for each in tidied(head.fields)])
+        seen = head.with_fields([self._at_visitor(_not_public(each)) for each in tidied(head.fields)])
         seen, encoding = represent(seen, self.request)
         if encoding is not None:
             self._encode(encoding, head)
@@ -88,3 +88,15 @@ class OdooResponse:
         if lower != b"location":
             return each
         return lower, name, location_for_visitor(value, self.fixed, self.visitor_origin, self.url)
+
+
+def _not_public(each: Field) -> Field:
+    """The field without the word of Odoo that shared caches may store what it answers (RFC 9111, section 5.2.2.9).
+
+    Odoo says so of menus and translations too, which differ by user, and of nothing behind a link is it true.
+    """
+    lower, name, value = each
+    if lower != b"cache-control" or b"public" not in value.lower():
+        return each
+    members = [member.strip() for member in value.split(b",")]
+    return lower, name, b", ".join(b"private" if member.lower() == b"public" else member for member in members)

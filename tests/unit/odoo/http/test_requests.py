@@ -18,6 +18,7 @@ from guestpass.odoo.http.requests import (
     is_stripped,
     lines_for_odoo,
     location_for_visitor,
+    logs_in,
     names_database_part,
     takes_database,
     translate_origin,
@@ -404,3 +405,27 @@ def test_the_fields_of_a_repeated_request_are_chosen_once(monkeypatch: pytest.Mo
     assert lines == b"Referer: https://erp.example.com/web\r\nAccept: */*\r\n"
     monkeypatch.setattr(requests, "fields_for_odoo", None)
     assert lines_for_odoo(head, FIXED, VISITOR, opens=False) == lines
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b"POST /web/login", True),
+        (b"POST /fr/web/login", True),
+        (b"POST /web/login/", True),
+        (b"POST /web/%6cogin", True),
+        (b"PUT /web/login", True),
+        (b"POST /web/login/totp", True),
+        (b"POST /web/signup", True),
+        (b"POST /web/reset_password", True),
+        (b"POST /web/session/authenticate", True),
+        (b"POST /base_import_module/login_upload", True),
+        (b"GET /auth_oauth/signin", True),
+        (b"GET /web/login", False),
+        (b"POST /web/dataset/call_kw/res.users/read", False),
+        (b"GET /", False),
+    ],
+)
+def test_logins_are_recognised_by_method_and_path(line: bytes, *, expected: bool) -> None:
+    method, _, path = line.partition(b" ")
+    assert logs_in(method, path) is expected

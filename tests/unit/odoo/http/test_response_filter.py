@@ -107,6 +107,25 @@ def test_answers_that_repeat_are_changed_in_the_same_way(
             assert known.names_a_file(head) is anew.names_a_file(head)
 
 
+@pytest.mark.parametrize(
+    ("said", "passed_on"),
+    [
+        ("public, max-age=31536000", "private, max-age=31536000"),
+        ("public, max-age=31536000, immutable", "private, max-age=31536000, immutable"),
+        ("max-age=5,PUBLIC", "max-age=5, private"),
+        ("no-cache, private", "no-cache, private"),
+        ("no-store", "no-store"),
+    ],
+)
+@pytest.mark.parametrize("location", [(), ("Location: /odoo",)])
+def test_no_shared_cache_keeps_what_odoo_calls_public(said: str, passed_on: str, location: tuple[str, ...]) -> None:
+    head = _response("200 OK", f"Cache-Control: {said}", "Content-Type: application/json", *location)
+    lines = _answer(request("GET /web/webclient/translations"), shares_origin=False).fields(head)
+    assert [line for line in lines if line.startswith(b"Cache-Control")] == [
+        b"Cache-Control: %b\r\n" % passed_on.encode()
+    ]
+
+
 def test_an_answer_that_repeats_is_not_taken_apart_again(monkeypatch: pytest.MonkeyPatch) -> None:
     def fields_of(number: int) -> bytes:
         head = _response(
