@@ -12,12 +12,13 @@ COMPILED_TESTS := tests/unit/wire tests/unit/gateway tests/unit/odoo tests/gatew
 # A fresh checkout would be compiled anew by each of the hundreds of processes that tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run quick test coverage check test-compiled wheel lock bench bench-short texts docs screenshots clean help
+.PHONY: run quick test test-odoo coverage check test-compiled wheel lock bench bench-short texts docs screenshots clean help
 
 help:
 	@echo "make run    start Guestpass with a sample application and two links"
 	@echo "make quick  within a minute: what make check does, and the tests that need no server, browser or application"
 	@echo "make test   formatting, lint, types, import rules and every test"
+	@echo "make test-odoo SOURCE=path/to/odoo  the tests of Odoo on a real one, made from a source tree"
 	@echo "make coverage  the unit tests, and what they do not reach; what they do has a floor"
 	@echo "make check  the same without the tests"
 	@echo "make wheel  a wheel for this machine with the gateway compiled, in dist/, once its tests have passed"
@@ -41,6 +42,11 @@ quick: check
 test: check coverage
 	@$(BIN)/python tests/install_applications.py
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations 30 --ignore tests/unit
+
+# On a real Odoo what `make test` runs on the double: each version of 16 to 20 of which there is a tree.
+test-odoo: $(VENV)/dev.stamp
+	@test -n "$(SOURCE)" || { echo "Name a source tree of Odoo: make test-odoo SOURCE=path/to/odoo"; exit 1; }
+	@scripts/odoo test $(SOURCE)
 
 coverage: $(VENV)/dev.stamp
 	@mkdir -p build

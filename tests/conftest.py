@@ -8,7 +8,7 @@ from pathlib import Path
 import httpcore2
 import pytest
 from hypothesis import HealthCheck, settings
-from tests.markers import MARKERS, markers_of, set_current
+from tests.markers import BY_HAND, MARKERS, markers_of, set_current
 from tests.operate.certificates import serving, write_pair
 
 # A plugin, so that one server and one migration serve every folder that tests against PostgreSQL.
@@ -47,7 +47,7 @@ def _trust_is_loaded_once() -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    for marker, meaning in MARKERS.items():
+    for marker, meaning in {**MARKERS, **BY_HAND}.items():
         config.addinivalue_line("markers", f"{marker}: {meaning}")
 
 

@@ -24,6 +24,13 @@ MARKERS: Final = {
     "slow": "starts a server, or takes more than a second",
 }
 
+BY_HAND: Final = {
+    "double_only(reason)": "can't be shown on a real Odoo; left out where tests run on one",
+    "versions(first, last, double)": "about these versions of Odoo alone; the double, an 18.0, may have it anyway",
+    "real_only(reason)": "can't be shown on the double; left out where tests run on it",
+}
+"""Of the tests of Odoo, which run on either; see `tests/odoo/running.py`."""
+
 # Fixtures with this parameter ask for the server by name, when the test runs.
 _OF_POSTGRES: Final = frozenset({"applications", "slow"})
 

@@ -313,7 +313,7 @@ class TestCalls:
 
 def upload(client: Client, content: bytes, *, pause: float = 0.0) -> Raw:
     """A multipart upload, with a pause in its middle."""
-    token = client.get("/odoo").body.decode().partition('"csrf_token": "')[2].partition('"')[0]
+    token = client.get("/odoo").body.decode().partition('csrf_token: "')[2].partition('"')[0]
     boundary = "----double"
     head = "".join(
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'

@@ -164,7 +164,7 @@ class TestRotation:
 
     def test_forms_stay_good(self, odoo: Odoo) -> None:
         client = logged_in(odoo)
-        token = client.get("/odoo").body.decode().partition('"csrf_token": "')[2].partition('"')[0]
+        token = client.get("/odoo").body.decode().partition('csrf_token: "')[2].partition('"')[0]
         odoo.change(rotate_after_requests=1)
         assert works(client)
         body = urlencode({"csrf_token": token, "product_id": "2"}).encode()

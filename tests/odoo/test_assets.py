@@ -11,6 +11,7 @@ import pytest
 from tests.doubles.odoo.handle import Odoo
 from tests.installation import Installation, installation
 from tests.links.waiting import until
+from tests.odoo.versions import VERSIONS
 from tests.odoo.visitor import Visitor, opened
 
 from guestpass.odoo.assets.files import BLOCK, scan
@@ -82,8 +83,9 @@ async def test_an_unknown_bundle_is_the_visitors_own_request(visitor: Visitor) -
     assert answer.headers["location"].startswith((visitor.origin, "/"))
 
 
-@pytest.mark.parametrize("path", ["/web/webclient/load_menus/abc1234", "/website/translations/abc1234"])
-async def test_what_differs_for_each_user_is_never_kept(visitor: Visitor, path: str) -> None:
+@pytest.mark.parametrize("name", ["menus", "translations"])
+async def test_what_differs_for_each_user_is_never_kept(visitor: Visitor, name: str) -> None:
+    path = getattr(VERSIONS[visitor.odoo.major], name)
     await visitor.log_in()
     visitor.odoo.forget()
     for _ in range(2):
@@ -91,6 +93,7 @@ async def test_what_differs_for_each_user_is_never_kept(visitor: Visitor, path: 
     assert len(visitor.odoo.requests(path)) == 2
 
 
+@pytest.mark.double_only("has other bundles at a word")
 async def test_a_redeploy_is_noticed_when_it_is_time_to_look_again(odoo: Odoo, tmp_path: Path) -> None:
     async with installation(asset_recheck="1s") as server, opened(server, odoo, name=tmp_path.name) as visitor:
         path = await _bundle(visitor)
@@ -121,6 +124,7 @@ async def _restarted(server: Installation) -> int:
     return status
 
 
+@pytest.mark.double_only("has files of any size under any name")
 async def test_what_was_damaged_while_it_was_down_is_fetched_anew_and_holds_up_nobody(
     odoo: Odoo, tmp_path: Path
 ) -> None:

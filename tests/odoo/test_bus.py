@@ -19,7 +19,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 def _bus(visitor: Visitor, **fields: Any) -> connect:
     cookie = "; ".join(f"{cookie.name}={cookie.value}" for cookie in visitor.web.cookies.jar)
-    url = visitor.origin.replace("http", "ws") + "/websocket?version=18.0-1"
+    url = visitor.origin.replace("http", "ws") + f"/websocket?version={visitor.odoo.bus_version}"
     options: dict[str, Any] = {"origin": visitor.origin, "additional_headers": {"Cookie": cookie}}
     return connect(url, **(options | fields))
 

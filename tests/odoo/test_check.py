@@ -8,8 +8,9 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
-from tests.doubles.odoo import Odoo, running_odoo
+from tests.doubles.odoo.handle import Odoo
 from tests.environment_checks import environment_checker
+from tests.odoo.running import running_odoo
 from tests.storage.samples import make_environment
 
 from guestpass.app.environment_check import CheckReport
@@ -56,7 +57,7 @@ def codes(report: CheckReport) -> list[str]:
 async def test_a_prefork_odoo_as_it_comes(odoo: Odoo) -> None:
     report = await check(odoo)
     assert report.odoo_version == "18.0"
-    assert report.canonical_url == f"http://localhost:{odoo.port}"
+    assert report.canonical_url == odoo.base_url
     assert (report.websocket, report.found_websocket_url) == (BusPlace.GEVENT, odoo.websocket_url)
     assert codes(report) == ["database_manager_open", "database_listing_open", "base_url_unknown"]
     base_url = report.findings[-1]
@@ -64,6 +65,7 @@ async def test_a_prefork_odoo_as_it_comes(odoo: Odoo) -> None:
     assert "web.base.url.freeze" in base_url.remedy
 
 
+@pytest.mark.double_only("is set up otherwise")
 async def test_nothing_is_found_at_an_odoo_that_is_set_up_well() -> None:
     with running_odoo(list_db=False, base_url=OWN_NAME, workers=0) as odoo:
         report = await check(odoo, public_url=OWN_NAME)
@@ -155,6 +157,7 @@ async def test_the_owners_word_about_the_bus_wins_and_is_tried(odoo: Odoo) -> No
     assert "check_incomplete" not in codes(gone)
 
 
+@pytest.mark.double_only("is set up otherwise")
 async def test_several_databases_are_told_until_one_is_named() -> None:
     with running_odoo(databases="alpha,beta", list_db=False, proxy_mode=False) as odoo:
         unnamed = await check(odoo)
@@ -169,6 +172,7 @@ async def test_several_databases_are_told_until_one_is_named() -> None:
         assert "unknown_database" in codes(await check(odoo, database="gamma"))
 
 
+@pytest.mark.double_only("is set up otherwise")
 async def test_a_database_that_goes_by_the_host_is_found_under_the_public_name() -> None:
     with running_odoo(databases="alpha,beta", dbfilter="^%d$", workers=0) as odoo:
         assert "several_databases" in codes(await check(odoo))
@@ -186,6 +190,7 @@ async def test_a_database_that_goes_by_the_host_is_found_under_the_public_name()
         ({"base_url": OWN_NAME, "website_domain": "https://www.example.com"}, {}, "base_url_unknown"),
     ],
 )
+@pytest.mark.double_only("is set up otherwise")
 async def test_what_is_set_up_otherwise_is_found_with_its_remedy(
     options: dict[str, Any], fields: dict[str, Any], code: str
 ) -> None:
@@ -197,6 +202,7 @@ async def test_what_is_set_up_otherwise_is_found_with_its_remedy(
         assert not others & set(found)
 
 
+@pytest.mark.double_only("is set up otherwise")
 async def test_a_database_manager_that_is_switched_off_is_no_finding() -> None:
     with running_odoo(list_db=False) as odoo:
         assert not {"database_manager_open", "database_listing_open"} & set(codes(await check(odoo)))
@@ -357,6 +363,7 @@ def older(target: str) -> bytes:
     return plain("404 Not Found")
 
 
+@pytest.mark.double_only("is set up otherwise")
 async def test_an_older_odoo_is_asked_for_its_longpolling() -> None:
     with running_odoo(version="15.0") as odoo:
         report, targets = await check_other(older, gevent_port=odoo.gevent_port)

@@ -11,13 +11,17 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
-from tests.doubles.odoo.handle import Odoo, running_odoo
+from tests.doubles.odoo.handle import Odoo
 from tests.installation import Installation
 from tests.links.share import PASSWORD
+from tests.odoo.running import running_odoo
 from tests.odoo.visitor import NAVIGATION, Visitor, bus_of
 from tests.storage.waiting import until
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.double_only("has two databases, and another server to move to"),
+]
 AS_DEMO = {"login": "demo", "password": "demo"}
 
 

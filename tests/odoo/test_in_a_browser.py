@@ -13,7 +13,10 @@ from tests.applications.browser import chromium, collect_errors
 from tests.doubles.odoo.handle import Odoo
 from tests.installation import Installation, installation
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.double_only("has a client whose state a test can see"),
+]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -63,7 +63,7 @@ async def test_logout_is_the_end_of_the_visit(server: Installation, odoo: Odoo) 
         assert not await takes_place(guest)
         copied = dict(guest.web.cookies)
         cookie = "; ".join(f"{name}={value}" for name, value in copied.items())
-        url = guest.origin.replace("http", "ws") + "/websocket?version=18.0-1"
+        url = guest.origin.replace("http", "ws") + f"/websocket?version={guest.odoo.bus_version}"
         async with connect(url, additional_headers={"Cookie": cookie, "Origin": guest.origin}) as tab:
             odoo.forget()
             left = await guest.navigate("/web/session/logout")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 
 import pytest
 from tests.links.waiting import until
@@ -12,11 +10,12 @@ from tests.odoo.visitor import Visitor
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+ALL = {"domain": [], "specification": {"name": {}}}
 PARTNERS = "/web/dataset/call_kw/res.partner/web_search_read"
 
 
 async def _told(visitor: Visitor) -> str:
-    answer = await visitor.call(PARTNERS, model="res.partner", method="web_search_read", args=[], kwargs={})
+    answer = await visitor.call(PARTNERS, model="res.partner", method="web_search_read", args=[], kwargs=ALL)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("application/json")
     error = answer.json()["error"]
@@ -33,7 +32,7 @@ async def test_an_odoo_that_is_down_is_told_and_works_again_when_it_is_back(visi
     assert page.headers["content-type"].startswith("text/html")
     visitor.odoo.order("open")
     assert (await visitor.navigate("/odoo")).status_code == 200
-    partners = await visitor.call(PARTNERS, model="res.partner", method="web_search_read", args=[], kwargs={})
+    partners = await visitor.call(PARTNERS, model="res.partner", method="web_search_read", args=[], kwargs=ALL)
     assert partners.json()["result"]["length"] > 0
 
 
@@ -47,5 +46,5 @@ async def test_an_odoo_that_breaks_off_may_have_done_it_all_the_same(visitor: Vi
     async with asyncio.TaskGroup() as tasks:
         told = tasks.create_task(_told(visitor))
         await until(at_odoo)
-        os.kill(visitor.odoo.pid, signal.SIGKILL)
+        visitor.odoo.break_off()
     assert "look before you repeat it" in told.result()

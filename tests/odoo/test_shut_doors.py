@@ -11,11 +11,12 @@ from urllib.parse import unquote_to_bytes
 
 import pytest
 import pytest_asyncio
-from tests.doubles.odoo.handle import Odoo, running_odoo
+from tests.doubles.odoo.handle import Odoo
 from tests.gateway.raw_client import Answer
 from tests.installation import Installation
 from tests.odoo.blocked_paths import BLOCKED_PATHS, WHOLE_DATABASES
 from tests.odoo.burglar import Burglar, Way
+from tests.odoo.running import running_odoo
 from tests.odoo.visitor import opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -12,9 +12,10 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
-from tests.doubles.odoo.handle import Odoo, running_odoo
+from tests.doubles.odoo.handle import Odoo
 from tests.installation import Installation
 from tests.odoo.burglar import Burglar, Way
+from tests.odoo.running import running_odoo
 from tests.odoo.visitor import NAVIGATION, Visitor, bus_of, opened
 from tests.storage.waiting import until
 from websockets.asyncio.client import ClientConnection
@@ -188,7 +189,12 @@ async def test_an_account_that_odoo_refuses_is_a_page_and_a_finding_and_tried_on
     ("credentials", "field", "words"),
     [
         ({"login": "demo", "password": "wrong"}, "password", "does not accept"),
-        ({"login": "second", "password": "second"}, "login", "two-factor"),
+        pytest.param(
+            {"login": "second", "password": "second"},
+            "login",
+            "two-factor",
+            marks=pytest.mark.double_only("has a user with a second factor"),
+        ),
         ({"login": "admin", "password": "admin"}, "allowAdmin", "run code"),
     ],
 )
@@ -316,6 +322,7 @@ async def test_an_account_that_became_an_administrator_is_not_used(guest: Visito
 
 
 @pytest.mark.parametrize("path", ["/web/session/get_session_info", "/odoo", "/contactus", "/web/image/res.partner/7/x"])
+@pytest.mark.double_only("moves sessions to other ids as often as it is told")
 async def test_a_session_that_odoo_moves_on_every_answer_is_followed(server: Installation, path: str) -> None:
     # The former id is worth nothing as soon as the answer is there.
     with running_odoo(rotate_after_requests=1, rotation_grace=0.0) as odoo:
@@ -330,6 +337,7 @@ async def test_a_session_that_odoo_moves_on_every_answer_is_followed(server: Ins
             assert len(odoo.attempts("demo")) == 1
 
 
+@pytest.mark.double_only("moves sessions to other ids as often as it is told")
 async def test_a_session_that_was_moved_survives_a_restart_of_ours(server: Installation) -> None:
     with running_odoo(rotate_after_requests=1, rotation_grace=0.0) as odoo:
         async with guest_of(server, odoo) as guest:
@@ -340,6 +348,7 @@ async def test_a_session_that_was_moved_survives_a_restart_of_ours(server: Insta
             assert len(odoo.attempts("demo")) == 1
 
 
+@pytest.mark.double_only("moves sessions to other ids as often as it is told")
 async def test_many_requests_at_once_follow_a_moving_session(server: Installation) -> None:
     with running_odoo(rotate_after_requests=1) as odoo:
         async with guest_of(server, odoo) as guest:
@@ -360,6 +369,7 @@ async def test_a_session_that_is_moved_after_three_hours_is_followed(server: Ins
             assert len(odoo.attempts("demo")) == 1
 
 
+@pytest.mark.double_only("moves sessions to other ids as often as it is told")
 async def test_a_session_that_is_moved_by_the_bus_is_followed(server: Installation) -> None:
     with running_odoo(rotate_on_upgrade=True, rotation_grace=0.0) as odoo:
         async with guest_of(server, odoo) as guest:
@@ -396,7 +406,15 @@ CHANGES: dict[str, tuple[Callable[[Odoo], None], str]] = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(each, marks=pytest.mark.double_only("gives a user a second factor"))
+        if each == "a second factor"
+        else each
+        for each in CHANGES
+    ],
+)
 async def test_a_user_who_changes_in_odoo_is_told_to_the_owner_and_tried_no_more(guest: Visitor, change: str) -> None:
     odoo = guest.odoo
     assert await whoami(guest) == "demo"
@@ -419,6 +437,7 @@ async def test_a_user_who_changes_in_odoo_is_told_to_the_owner_and_tried_no_more
     await second.web.aclose()
 
 
+@pytest.mark.double_only("puts a backup in the place of its database")
 async def test_a_database_that_was_restored_is_signed_in_to_anew(guest: Visitor) -> None:
     odoo = guest.odoo
     assert await whoami(guest) == "demo"
@@ -430,6 +449,7 @@ async def test_a_database_that_was_restored_is_signed_in_to_anew(guest: Visitor)
     assert await finding_of(guest) is None
 
 
+@pytest.mark.double_only("puts a backup in the place of its database")
 async def test_a_restored_database_with_a_former_password_is_told_to_the_owner(
     server: Installation, odoo: Odoo
 ) -> None:
@@ -449,11 +469,12 @@ async def test_another_user_takes_the_place_of_an_account(guest: Visitor) -> Non
     assert await whoami(guest) == "demo"
     path = f"/api/environments/{guest.environment['id']}/accounts"
     async with bus_of(guest) as socket:
-        body = {"name": guest.link["signInAs"]["account"], "login": "seller", "password": "seller"}
+        odoo.add_user("newcomer", "newcomer")
+        body = {"name": guest.link["signInAs"]["account"], "login": "newcomer", "password": "newcomer"}
         assert (await guest.server.client.post(path, json=body)).status_code == 200
         async with asyncio.timeout(20):
             await socket.wait_closed()
-    assert await whoami(guest) == "seller"
+    assert await whoami(guest) == "newcomer"
     await until(lambda: odoo.sessions("demo") == [])
     assert {each["how"] for each in odoo.ended_sessions("demo")} == {"logout"}
 
@@ -479,7 +500,7 @@ async def test_a_removed_environment_lets_nobody_in(server: Installation, odoo: 
 @pytest.fixture(scope="module")
 def stolen(lasting: Visitor) -> bytes:
     """The id of a session that is good at Odoo."""
-    body = {"params": {"db": "demo18", "login": "admin", "password": "admin"}}
+    body = {"params": {"db": lasting.odoo.database, "login": "admin", "password": "admin"}}
     answer = httpx2.post(f"{lasting.odoo.url}/web/session/authenticate", json=body)
     sid = answer.cookies["session_id"]
     asked = httpx2.post(
@@ -590,6 +611,7 @@ async def test_a_session_that_a_page_plants_is_not_taken_over(guest: Visitor) ->
 SECRET = "correct-horse-battery-7f3d"
 
 
+@pytest.mark.double_only("moves sessions to other ids as often as it is told")
 async def test_no_session_leaves_by_any_answer_and_no_secret_by_any_log(server: Installation) -> None:
     with running_odoo(rotate_after_requests=1, rotate_on_upgrade=True) as odoo:
         odoo.set_password("demo", SECRET)

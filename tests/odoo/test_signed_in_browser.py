@@ -14,7 +14,10 @@ from tests.doubles.odoo.handle import Odoo
 from tests.installation import Installation
 from tests.storage.waiting import until
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.double_only("has a client whose state a test can see"),
+]
 AS_DEMO = {"signInAs": {"login": "demo", "password": "demo"}}
 
 

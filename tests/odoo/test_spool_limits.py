@@ -98,6 +98,7 @@ async def test_a_links_visitors_together_have_a_limit_until_one_of_them_leaves(
     assert [seen["body_bytes"] for seen in visitor.odoo.requests()] == [PER_LINK - PER_VISITOR + MIB // 2]
 
 
+@pytest.mark.double_only("has files of any size under any name")
 async def test_an_answer_past_the_limit_waits_in_odoo_and_arrives_whole(
     visitor: Visitor, stack: AsyncExitStack
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -20,6 +21,11 @@ DECODE: dict[str, Callable[[bytes], bytes]] = {
     "br": brotli.decompress,
     "zstd": lambda data: zstandard.ZstdDecompressor().decompressobj().decompress(data),
 }
+
+
+def _without_token(page: bytes) -> bytes:
+    """A page without the token of its forms, which is another one in each answer."""
+    return re.sub(rb"\b[0-9a-f]{40}o[0-9]*", b"", page)
 
 
 def _field(seen: dict[str, object], name: str) -> list[str]:
@@ -40,7 +46,7 @@ async def test_a_person_logs_in_by_odoos_form_and_works(visitor: Visitor) -> Non
         model="res.partner",
         method="web_search_read",
         args=[],
-        kwargs={"specification": {"name": {}}},
+        kwargs={"domain": [], "specification": {"name": {}}},
     )
     assert partners.status_code == 200
     assert partners.json()["result"]["length"] > 0
@@ -64,6 +70,7 @@ async def test_odoo_is_called_by_one_fixed_name_whatever_the_visitor_uses(visito
     assert _field(call, "origin") == [visitor.odoo.base_url]
 
 
+@pytest.mark.double_only("runs with Werkzeug 2.0, which writes whole addresses")
 async def test_a_redirect_to_odoos_own_name_comes_back_on_the_visitors_origin(visitor: Visitor) -> None:
     """Werkzeug 2.0 writes whole addresses, under the name that Odoo was called by."""
     visitor.odoo.change(absolute_redirects=True)
@@ -169,6 +176,7 @@ async def test_maintenance_is_told_to_calls_with_the_owners_words(visitor: Visit
     assert (await visitor.navigate("/odoo")).status_code == 503
 
 
+@pytest.mark.double_only("is set to leave files to another server while it runs")
 async def test_a_file_that_odoo_leaves_to_another_server_is_said_and_not_an_empty_file(visitor: Visitor) -> None:
     await visitor.log_in()
     visitor.odoo.change(x_sendfile=True)
@@ -185,6 +193,7 @@ async def test_a_file_that_odoo_leaves_to_another_server_is_said_and_not_an_empt
     await until(is_told_to_the_owner)
 
 
+@pytest.mark.double_only("is set to leave files to another server while it runs")
 async def test_who_has_a_file_already_needs_no_other_server(visitor: Visitor) -> None:
     await visitor.log_in()
     whole = await visitor.get("/web/content/1112", Accept_Encoding="identity")
@@ -195,6 +204,7 @@ async def test_who_has_a_file_already_needs_no_other_server(visitor: Visitor) ->
     assert "x-accel-redirect" not in again.headers
 
 
+@pytest.mark.double_only("is set to leave files to another server while it runs")
 async def test_a_bundle_that_odoo_leaves_to_another_server_is_not_taken_for_an_empty_one(visitor: Visitor) -> None:
     page = await visitor.navigate("/web/login")
     start = page.text.index("/web/assets/")
@@ -215,7 +225,7 @@ async def test_pages_and_calls_are_compressed_as_the_visitor_likes(visitor: Visi
         raw = b"".join([piece async for piece in packed.aiter_raw()])
     assert packed.headers["content-encoding"] == coding
     assert "accept-encoding" in packed.headers["vary"].lower()
-    assert DECODE[coding](raw) == plain.content
+    assert _without_token(DECODE[coding](raw)) == _without_token(plain.content)
     assert len(raw) < len(plain.content) / 2
 
 

@@ -10,17 +10,20 @@ import base64
 import gzip
 import html
 import json
+import re
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.doubles.odoo.handle import Odoo, running_odoo
+from tests.doubles.odoo.handle import Odoo
 from tests.gateway.raw_client import Answer
 from tests.installation import Installation
 from tests.links.waiting import until
 from tests.odoo.burglar import Burglar, Way
+from tests.odoo.running import running_odoo
+from tests.odoo.versions import VERSIONS
 from tests.odoo.visitor import NAVIGATION, Visitor, opened
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.frames import Frame, Opcode
@@ -89,6 +92,12 @@ def post(body: bytes, kind: str = JSON) -> Way:
     return "POST", kind, body
 
 
+MESSAGE = 999_999_999
+"""Stands for the number of a message of the administrator's own."""
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+ADDRESS = (
+    b"name=Other&email=other@example.com&phone=1&street=A&city=B&zipcode=1&country_id=20&state_id=&vat=&company_name="
+)
 WRITE = call("crm.lead", "write", [1], {"name": "Changed"})
 
 # Requests that write on a link with full access; {csrf} stands for the token in the visitor's own pages.
@@ -96,10 +105,16 @@ WRITES: dict[str, tuple[str, Way]] = {
     "create": (f"{CALL_KW}/crm.lead/create", post(call("crm.lead", "create", [{"name": "New"}]))),
     "web_create": (f"{CALL_KW}/crm.lead/web_create", post(call("crm.lead", "web_create", [{"name": "New"}]))),
     "write": (f"{CALL_KW}/crm.lead/write", post(WRITE)),
-    "web_save": (f"{CALL_KW}/crm.lead/web_save", post(call("crm.lead", "web_save", [2], {"name": "Changed"}))),
-    "web_save of a new record": (CALL_KW, post(call("crm.lead", "web_save", [], {"name": "New"}))),
-    "web_save_multi": (CALL_KW, post(call("crm.lead", "web_save_multi", [2], [{"name": "Changed"}]))),
-    "web_resequence": (CALL_KW, post(call("crm.lead", "web_resequence", [2, 3]))),
+    "web_save": (
+        f"{CALL_KW}/crm.lead/web_save",
+        post(call("crm.lead", "web_save", [2], {"name": "Changed"}, specification={})),
+    ),
+    "web_save of a new record": (CALL_KW, post(call("crm.lead", "web_save", [], {"name": "New"}, specification={}))),
+    "web_save_multi": (
+        CALL_KW,
+        post(call("crm.lead", "web_save_multi", [2], [{"name": "Once more"}], specification={})),
+    ),
+    "web_resequence": (CALL_KW, post(call("crm.stage", "web_resequence", [2, 3], specification={}))),
     "name_create": (CALL_KW, post(call("res.partner", "name_create", "New"))),
     "copy": (CALL_KW, post(call("crm.lead", "copy", [2]))),
     "unlink": (CALL_KW, post(call("crm.lead", "unlink", [12]))),
@@ -107,9 +122,9 @@ WRITES: dict[str, tuple[str, Way]] = {
     "archive": (CALL_KW, post(call("crm.lead", "action_archive", [3]))),
     "toggle_active": (CALL_KW, post(call("crm.lead", "toggle_active", [4]))),
     "message_post": (CALL_KW, post(call("crm.lead", "message_post", [2], body="Hello"))),
-    "message_subscribe": (CALL_KW, post(call("crm.lead", "message_subscribe", [2], [3]))),
+    "message_subscribe": (CALL_KW, post(call("crm.lead", "message_subscribe", [2], [12]))),
     "a server action as a method": (CALL_KW, post(call("ir.actions.server", "run", [1]))),
-    "a setting": (CALL_KW, post(call("ir.config_parameter", "write", [1], {"value": "x"}))),
+    "a setting": (CALL_KW, post(call("ir.config_parameter", "create", [{"key": "x.y", "value": "z"}]))),
     "a button's method": (CALL_KW, post(call("crm.lead", "action_set_won_rainbowman", [5]))),
     "a star": (CALL_KW, post(call("mail.message", "toggle_message_starred", [1]))),
     "path and body that disagree": (READING, post(WRITE)),
@@ -147,13 +162,16 @@ WRITES: dict[str, tuple[str, Way]] = {
     ),
     "a button as a method": (READING, post(call("sale.order", "action_confirm", [3]))),
     "a server action with a slash": ("/web/action/run/", post(rpc(action_id=1))),
-    "another order": ("/web/dataset/resequence", post(rpc(model="crm.lead", ids=[2, 3]))),
+    "another order": ("/web/dataset/resequence", post(rpc(model="crm.stage", ids=[3, 1, 2]))),
     "a message": (
         "/mail/message/post",
         post(rpc(thread_model="crm.lead", thread_id=2, post_data={"body": "Hello"})),
     ),
-    "another text of a message": ("/mail/message/update_content", post(rpc(message_id=1, body="Other"))),
-    "a reaction": ("/mail/message/reaction", post(rpc(message_id=1, content="x", action="add"))),
+    "another text of a message": (
+        "/mail/message/update_content",
+        post(rpc(message_id=MESSAGE, body="Other", attachment_ids=[])),
+    ),
+    "a reaction": ("/mail/message/reaction", post(rpc(message_id=MESSAGE, content="x", action="add"))),
     "an upload": (
         "/mail/attachment/upload",
         upload(csrf_token="{csrf}", thread_model="crm.lead", thread_id="2", is_pending="false"),
@@ -162,7 +180,7 @@ WRITES: dict[str, tuple[str, Way]] = {
         "/web/binary/upload_attachment",
         upload(csrf_token="{csrf}", model="crm.lead", id="2"),
     ),
-    "a picture in a text": ("/html_editor/attachment/add_data", post(rpc(name="a.png", data="eA=="))),
+    "a picture in a text": ("/html_editor/attachment/add_data", post(rpc(name="a.png", data=PIXEL, is_image=True))),
     "a form of the website": ("/website/form/crm.lead", post(b"name=Lead&csrf_token={csrf}", FORM)),
     "a form of the website with a file": (
         "/website/form/mail.mail",
@@ -170,7 +188,7 @@ WRITES: dict[str, tuple[str, Way]] = {
     ),
     "a form in an address": ("/website/form/crm.lead?name=x&csrf_token={csrf}", post(b"csrf_token={csrf}", FORM)),
     "the cart": ("/shop/cart/update", post(b"product_id=1&csrf_token={csrf}", FORM)),
-    "my address": ("/my/account", post(b"name=Other&csrf_token={csrf}", FORM)),
+    "my address": ("/my/account", post(ADDRESS + b"&csrf_token={csrf}", FORM)),
     "a report that keeps what it prints": ("/report/pdf/account.report_invoice/1", ("GET", "", b"")),
 }
 
@@ -178,9 +196,9 @@ WRITES: dict[str, tuple[str, Way]] = {
 async def token_of(visitor: Visitor) -> str:
     """The token of this visitor's forms, as a script on their pages reads it."""
     page = await visitor.navigate("/odoo")
-    token = page.text.partition('"csrf_token": "')[2].partition('"')[0]
-    assert token
-    return token
+    found = re.search(r'csrf_token: "(\w+)"', page.text)
+    assert found is not None
+    return found[1]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -211,17 +229,31 @@ async def test_what_would_write_reaches_nobody(burglar: Burglar, token: str, nam
     assert odoo.changes() == []
 
 
-async def test_all_of_it_writes_where_nobody_holds_it_back(worker: Burglar) -> None:
+FIRST_ACTION = pytest.mark.double_only("its server action 1 writes")
+OF_VERSIONS: dict[str, pytest.MarkDecorator] = {
+    "a button of a reading path": pytest.mark.double_only("cancels a quotation without asking"),
+    "a form of the website with a file": pytest.mark.double_only("signs the address of no form"),
+    "a report that keeps what it prints": pytest.mark.double_only("prints PDF without a program for it"),
+    "a server action": FIRST_ACTION,
+    "a server action as a method": FIRST_ACTION,
+    "a server action with a slash": FIRST_ACTION,
+    "another order": pytest.mark.versions(0, 18),
+    "my address": pytest.mark.versions(0, 18),
+    "the cart": pytest.mark.double_only("its product 1 is for sale"),
+    "web_create": pytest.mark.double_only("has a method that no version had"),
+    "web_resequence": pytest.mark.versions(19),
+    "web_save_multi": pytest.mark.versions(19),
+}
+
+
+@pytest.mark.parametrize("name", [pytest.param(each, marks=OF_VERSIONS.get(each, ())) for each in WRITES])
+async def test_it_writes_where_nobody_holds_it_back(worker: Burglar, name: str) -> None:
     odoo = worker.visitor.odoo
-    odoo.say("Something to react to")
-    token = await token_of(worker.visitor)
-    idle = []
-    for name, (target, way) in WRITES.items():
-        odoo.forget()
-        answer = await worker.ask(*with_token(target, way, token))
-        if not odoo.changes():
-            idle.append((name, answer.status, answer.body[:200]))
-    assert idle == []
+    target, (method, kind, body) = with_token(*WRITES[name], await token_of(worker.visitor))
+    way = method, kind, body.replace(str(MESSAGE).encode(), str(odoo.say("My own")).encode())
+    odoo.forget()
+    answer = await worker.ask(target, way)
+    assert odoo.changes() != [], answer
 
 
 def _deep(levels: int) -> bytes:
@@ -370,7 +402,10 @@ async def asked(visitor: Visitor, model: str, method: str, *args: Any, **kwargs:
     return answer.json()
 
 
-READS: list[tuple[str, str, list[Any], dict[str, Any]]] = [
+PROGRESS = {"field": "activity_state", "colors": {"planned": "success", "today": "warning", "overdue": "danger"}}
+# The double has these whatever its version.
+SINCE_19 = pytest.mark.versions(19, double=True)
+READS: list[Any] = [
     ("res.partner", "web_search_read", [], {"specification": {"name": {}}, "domain": [], "limit": 3}),
     ("res.partner", "web_read", [[7]], {"specification": {"name": {}}}),
     ("res.partner", "read", [[7], ["name"]], {}),
@@ -379,31 +414,38 @@ READS: list[tuple[str, str, list[Any], dict[str, Any]]] = [
     ("res.partner", "search_count", [[]], {}),
     ("crm.lead", "read_group", [[], ["stage_id"], ["stage_id"]], {}),
     ("crm.lead", "web_read_group", [[], ["stage_id"], ["stage_id"]], {}),
-    ("crm.lead", "formatted_read_group", [[], ["stage_id"]], {}),
-    ("crm.lead", "read_progress_bar", [], {"domain": [], "group_by": "stage_id", "progress_bar": {}}),
+    pytest.param("crm.lead", "formatted_read_group", [[], ["stage_id"]], {}, marks=pytest.mark.versions(19)),
+    ("crm.lead", "read_progress_bar", [], {"domain": [], "group_by": "stage_id", "progress_bar": PROGRESS}),
     ("crm.lead", "search_panel_select_range", ["stage_id"], {}),
     ("crm.lead", "search_panel_select_multi_range", ["stage_id"], {}),
     ("res.partner", "name_search", [], {"name": "Deco", "limit": 8}),
-    ("res.partner", "web_name_search", [], {"name": "Deco", "specification": {"display_name": {}}}),
-    ("res.partner", "name_get", [[7]], {}),
+    pytest.param("res.partner", "web_name_search", ["Deco", {"display_name": {}}], {}, marks=pytest.mark.versions(19)),
+    pytest.param("res.partner", "name_get", [[7]], {}, marks=pytest.mark.versions(0, 17)),
     ("res.partner", "fields_get", [], {}),
     ("res.partner", "default_get", [["name"]], {}),
     ("res.partner", "get_views", [], {"views": [[False, "kanban"]], "options": {}}),
     ("res.partner", "get_formview_id", [[7]], {}),
     ("res.partner", "get_formview_action", [[7]], {}),
     ("res.partner", "check_access_rights", ["read"], {"raise_exception": False}),
-    ("res.users", "has_group", ["base.group_user"], {}),
+    pytest.param("res.users", "has_group", ["base.group_user"], {}, marks=pytest.mark.versions(0, 17)),
+    pytest.param("res.users", "has_group", [[2], "base.group_user"], {}, marks=pytest.mark.versions(18)),
     ("res.partner", "onchange", [[], {"name": "x"}, ["name"], {"name": {}}], {}),
-    ("crm.lead", "has_access", [[], "create"], {}),
-    ("crm.lead", "formatted_read_grouping_sets", [[], [["stage_id"], []]], {}),
+    pytest.param("crm.lead", "has_access", [[], "create"], {}, marks=pytest.mark.versions(18)),
+    pytest.param("crm.lead", "formatted_read_grouping_sets", [[], [["stage_id"], []]], {}, marks=SINCE_19),
     ("mail.activity", "get_activity_data", [], {"res_model": "crm.lead", "domain": []}),
-    ("properties.base.definition", "get_properties_base_definition", ["res.partner", "properties"], {}),
-    ("ir.http", "lazy_session_info", [], {}),
+    pytest.param(
+        "properties.base.definition",
+        "get_properties_base_definition",
+        ["res.partner", "properties"],
+        {},
+        marks=SINCE_19,
+    ),
+    pytest.param("ir.http", "lazy_session_info", [], {}, marks=SINCE_19),
     ("website", "get_current_website", [], {}),
 ]
 
 
-@pytest.mark.parametrize(("model", "method", "args", "kwargs"), READS, ids=[method for _, method, _, _ in READS])
+@pytest.mark.parametrize(("model", "method", "args", "kwargs"), READS)
 async def test_reading_gives_what_odoo_gives(
     looker: Visitor, worker: Burglar, model: str, method: str, args: list[Any], kwargs: dict[str, Any]
 ) -> None:
@@ -423,18 +465,22 @@ async def test_reading_gives_what_odoo_gives(
         "/web/webclient/load_menus/x",
         "/web/webclient/translations/x",
         "/web/image/res.partner/7/avatar_128",
-        "/web/content/1112?download=true",
-        "/web/static/double/1000/a.js",
-        "/bus/websocket_worker_bundle?v=18.0-1",
+        "/web/content/{file}?download=true",
+        "/web/static/lib/pdfjs/build/pdf.worker.js",
+        "/bus/websocket_worker_bundle?v=1",
         "/",
         "/contactus",
         "/shop",
-        "/shop/office-lamp-1",
-        "/my",
-        "/double/page/x",
+        "{product}",
+        "/my/home",
+        pytest.param("/double/page/x", marks=pytest.mark.double_only("a page that somebody made in the builder")),
     ],
 )
 async def test_pages_files_and_pictures_are_read(looker: Visitor, path: str) -> None:
+    if path == "{product}":
+        shop = await looker.navigate("/shop")
+        path = re.findall(r'href="(/shop/[a-z0-9-]+-[0-9]+)', shop.text)[0]
+    path = path.replace("{file}", str(looker.odoo.file()))
     looker.odoo.forget()
     assert (await looker.navigate(path)).status_code == 200
     assert (await looker.web.head(path)).status_code == 200
@@ -657,28 +703,38 @@ async def test_a_chunked_call_is_judged_like_any_other(burglar: Burglar) -> None
 
 # What the client writes by itself.
 
-QUIET: list[tuple[str, dict[str, Any]]] = [
+
+def of(model: str, method: str, *args: Any, **kwargs: Any) -> tuple[str, dict[str, Any]]:
+    return CALL_KW, {"model": model, "method": method, "args": list(args), "kwargs": kwargs}
+
+
+UNREAD = pytest.mark.double_only("writes only where a message waits for the administrator, which no demo data has")
+QUIET: list[Any] = [
     ("/discuss/channel/mark_as_read", {"channel_id": 1, "last_message_id": 1}),
-    ("/discuss/channel/set_last_seen_message", {"channel_id": 1, "last_message_id": 1}),
+    pytest.param(
+        "/discuss/channel/set_last_seen_message",
+        {"channel_id": 1, "last_message_id": 1},
+        marks=pytest.mark.versions(17, 17),
+    ),
     ("/discuss/channel/notify_typing", {"channel_id": 1, "is_typing": True}),
-    (CALL_KW, {"model": "mail.message", "method": "mark_all_as_read", "args": [], "kwargs": {}}),
-    (CALL_KW, {"model": "mail.message", "method": "set_message_done", "args": [[1]], "kwargs": {}}),
-    (CALL_KW, {"model": "ir.attachment", "method": "register_as_main_attachment", "args": [[1112]], "kwargs": {}}),
-    (
-        CALL_KW,
-        {
-            "model": "res.users.settings",
-            "method": "set_res_users_settings",
-            "args": [[1]],
-            "kwargs": {"new_settings": {"is_discuss_sidebar_category_channel_open": False}},
-        },
+    pytest.param(*of("mail.message", "mark_all_as_read"), marks=UNREAD),
+    pytest.param(*of("mail.message", "set_message_done", [1]), marks=UNREAD),
+    pytest.param(
+        *of("ir.attachment", "register_as_main_attachment", [1112]),
+        marks=pytest.mark.double_only("writes only on records of some models, of which no demo data lacks its own"),
+    ),
+    of(
+        "res.users.settings",
+        "set_res_users_settings",
+        [1],
+        new_settings={"is_discuss_sidebar_category_channel_open": False},
     ),
 ]
 # Odoo's versions differ in what these give.
 OF_SEVERAL_SHAPES = ("set_last_seen_message", "mark_all_as_read")
 
 
-@pytest.mark.parametrize(("path", "params"), QUIET, ids=[params.get("method", path) for path, params in QUIET])
+@pytest.mark.parametrize(("path", "params"), QUIET)
 async def test_what_the_client_writes_by_itself_goes_nowhere_and_is_answered_as_odoo_would(
     looker: Visitor, worker: Burglar, path: str, params: dict[str, Any]
 ) -> None:
@@ -687,6 +743,11 @@ async def test_what_the_client_writes_by_itself_goes_nowhere_and_is_answered_as_
         posting = {"model": "res.partner", "method": "message_post", "args": [[7]], "kwargs": {"body": "Done soon"}}
         posted = (await worker.visitor.call(CALL_KW, **posting)).json()["result"]
         params = params | {"args": [posted if isinstance(posted, list) else [posted]]}
+    if path.endswith("/mark_as_read"):
+        params = params | {"last_message_id": looker.odoo.say("Not read yet", login="demo")}
+    if params.get("model") == "res.users.settings":
+        [own] = (await asked(looker, "res.users.settings", "search", [["user_id", "=", 2]]))["result"]
+        params = params | {"args": [[own]]}
     looker.odoo.forget()
     told = (await looker.call(path, **params)).json()
     assert looker.odoo.requests() == []
@@ -703,7 +764,7 @@ def bus_of(visitor: Visitor) -> connect:
     """The bus socket as the client opens it."""
     cookie = "; ".join(f"{cookie.name}={cookie.value}" for cookie in visitor.web.cookies.jar)
     return connect(
-        visitor.origin.replace("http", "ws") + "/websocket?version=18.0-1",
+        visitor.origin.replace("http", "ws") + f"/websocket?version={visitor.odoo.bus_version}",
         origin=visitor.origin,  # type: ignore[arg-type]
         additional_headers={"Cookie": cookie},
         compression=None,
@@ -762,7 +823,8 @@ async def test_presence_is_a_write_where_nobody_holds_it_back(worker: Burglar) -
     async with bus_of(worker.visitor) as socket:
         await socket.send(PRESENCE)
         await subscribed(socket, odoo, "hello")
-    assert [change["model"] for change in odoo.changes()] == ["bus.presence"]
+    # Who listens hears of it, which some versions keep for a while.
+    assert {change["model"] for change in odoo.changes()} - {"bus.bus"} == {VERSIONS[odoo.major].presence}
 
 
 @pytest.mark.parametrize(
@@ -836,6 +898,7 @@ async def refused_calls(visitor: Visitor) -> dict[str, int]:
     return {f"{each['model']}/{each['method']}": each["count"] for each in answer.json()["refusedCalls"]}
 
 
+@pytest.mark.double_only("has a method of the kind that agencies write")
 async def test_a_refused_method_is_counted_and_can_be_opened_for_its_model(server: Installation, odoo: Odoo) -> None:
     async with opened(server, odoo, link_fields={"access": "readOnly", **AS_ADMIN}) as visitor:
         for _ in range(3):
@@ -868,7 +931,7 @@ async def test_a_session_that_odoo_ended_is_renewed_in_the_midst_of_looking(serv
     async with opened(server, odoo, link_fields=link) as visitor:
         assert (await visitor.navigate("/odoo")).status_code == 200
         assert odoo.expire_sessions("demo") >= 1
-        assert (await asked(visitor, "crm.lead", "search_count", []))["result"] == len(odoo.records("crm.lead"))
+        assert (await asked(visitor, "crm.lead", "search_count", []))["result"] == odoo.count("crm.lead")
         assert odoo.expire_sessions("demo") == 1
         assert (await visitor.navigate("/odoo")).status_code == 200
 
@@ -914,7 +977,7 @@ async def test_without_an_account_a_visitor_signs_in_himself_and_only_looks(serv
         odoo.forget()
         assert (await visitor.log_in()).status_code == 303
         assert [each["outcome"] for each in odoo.attempts("demo")] == ["ok"]
-        assert (await asked(visitor, "crm.lead", "search_count", []))["result"] == len(odoo.records("crm.lead"))
+        assert (await asked(visitor, "crm.lead", "search_count", []))["result"] == odoo.count("crm.lead")
         for path in (READING, f"{CALL_KW}/crm.lead/write"):
             answer = await visitor.web.post(
                 path, content=WRITE, headers={"Content-Type": JSON, "Origin": visitor.origin}
@@ -926,6 +989,7 @@ async def test_without_an_account_a_visitor_signs_in_himself_and_only_looks(serv
         assert (await visitor.navigate("/odoo")).status_code == 303
 
 
+@pytest.mark.double_only("has a user with a second factor, whose code stays the same")
 async def test_a_second_factor_is_given_by_the_visitor_himself(server: Installation, odoo: Odoo) -> None:
     async with opened(server, odoo, link_fields={"access": "readOnly"}) as visitor:
         half = await visitor.log_in("second", "second")
@@ -935,4 +999,4 @@ async def test_a_second_factor_is_given_by_the_visitor_himself(server: Installat
         fields = {**NAVIGATION, "Origin": visitor.origin}
         data = {"csrf_token": token, "totp_token": "123456"}
         assert (await visitor.web.post("/web/login/totp", data=data, headers=fields)).status_code == 303
-        assert (await asked(visitor, "crm.lead", "search_count", []))["result"] == len(odoo.records("crm.lead"))
+        assert (await asked(visitor, "crm.lead", "search_count", []))["result"] == odoo.count("crm.lead")

@@ -10,9 +10,10 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
-from tests.doubles.odoo.handle import Odoo, running_odoo
+from tests.doubles.odoo.handle import Odoo
 from tests.installation import Installation, installation
 from tests.links.waiting import until as until_true
+from tests.odoo.running import running_odoo
 from tests.odoo.visitor import NAVIGATION, Visitor, opened
 from tests.odoo.waiting import AS_DEMO, Request, ask, create, for_a_sign_in, join_bus, pass_in
 from tests.storage.waiting import until

@@ -74,6 +74,7 @@ async def test_who_waits_for_permission_gets_it_from_us_and_not_beyond_the_limit
     assert b'"error"' in answer.body
 
 
+@pytest.mark.double_only("has files of any size under any name")
 async def test_readers_that_dawdle_hold_no_worker_and_get_everything(visitor: Visitor, slow: Slow) -> None:
     readers = [await slow.send(f"GET {LARGE} HTTP/1.1", receive_buffer=4096) for _ in range(4)]
 

@@ -68,7 +68,7 @@ def bus_of(visitor: Visitor) -> connect:
     """The bus socket as the client opens it."""
     cookie = "; ".join(f"{cookie.name}={cookie.value}" for cookie in visitor.web.cookies.jar)
     return connect(
-        visitor.origin.replace("http", "ws") + "/websocket?version=18.0-1",
+        visitor.origin.replace("http", "ws") + f"/websocket?version={visitor.odoo.bus_version}",
         origin=visitor.origin,  # type: ignore[arg-type]
         additional_headers={"Cookie": cookie},
     )

@@ -71,7 +71,7 @@ async def join_bus(stack: AsyncExitStack, visitor: Visitor, *, cookie: str | Non
     return await ask(
         stack,
         visitor,
-        "GET /websocket?version=18.0-1 HTTP/1.1",
+        f"GET /websocket?version={visitor.odoo.bus_version} HTTP/1.1",
         "Connection: Upgrade",
         "Upgrade: websocket",
         "Sec-WebSocket-Version: 13",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from tests.real_odoo import server
@@ -15,6 +19,7 @@ _COMMANDS = """commands:
   stop [VERSION]            end an instance, or all of them and PostgreSQL; --forget removes its database
   list                      instances, with their ports, databases and logs
   sql VERSION STATEMENT     run SQL in an instance's database; `SELECT * FROM guestpass.changes` lists what was written
+  test SOURCE [ARGUMENT…]   run tests/odoo on a fresh copy of that Odoo; arguments are pytest's
   survey SOURCE             write down its routes, and what its JavaScript calls, in tests/odoo/surveys
 
 Logins are admin, demo and portal, each with its name as the password. What is made is kept in build/odoo, or in the
@@ -27,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/odoo", description=__doc__, epilog=_COMMANDS, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=["make", "start", "stop", "list", "sql", "survey"])
+    parser.add_argument("command", choices=["make", "start", "stop", "list", "sql", "test", "survey"])
     parser.add_argument("operands", nargs="*", metavar="SOURCE|VERSION")
     parser.add_argument("--name", default="main", help="which instance; each has a database of its own")
     parser.add_argument("--fresh", action="store_true", help="begin with the demo data again")
@@ -68,6 +73,18 @@ def _sql(given: argparse.Namespace) -> None:
     instance = server.find(_operand(given, "VERSION"), given.name)
     for row in server.query(instance, " ".join(given.operands[1:])):
         print("\t".join(str(each) for each in row))
+
+
+def _test(given: argparse.Namespace) -> None:
+    version = server.make(_source(given))
+    instance = server.start(version, "test", fresh=True)
+    try:
+        told = {"GUESTPASS_TEST_ODOO": json.dumps(asdict(instance))}
+        command = [sys.executable, "-m", "pytest", *(given.operands[1:] or ["-q", "tests/odoo"])]
+        done = subprocess.run(command, env={**os.environ, **told}, check=False)
+    finally:
+        server.stop(instance, forget=True)
+    sys.exit(done.returncode)
 
 
 def _survey(given: argparse.Namespace) -> None:

@@ -91,6 +91,11 @@ class Instance:
     pid: int
 
     @property
+    def major(self) -> int:
+        """18 of "18.0"."""
+        return int(self.version.partition(".")[0])
+
+    @property
     def url(self) -> str:
         """Where its workers answer."""
         return f"http://127.0.0.1:{self.port}"
@@ -292,9 +297,10 @@ def _configure(instance: Instance) -> None:
         "db_name": instance.database,
         "dbfilter": f"^{instance.database}$",
         "http_interface": "127.0.0.1",
-        "http_port": instance.port,
-        "gevent_port": instance.gevent_port,
-        "longpolling_port": instance.gevent_port,
+        # A database that is being made takes the port for its own address, and nothing listens there.
+        "http_port": instance.port or 8069,
+        "gevent_port": instance.gevent_port or 8072,
+        "longpolling_port": instance.gevent_port or 8072,
         "workers": 2,
         # Nothing writes but whoever asks.
         "max_cron_threads": 0,

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests import preloaded
+from tests.doubles.odoo.websocket import WORKER_VERSION
 from tests.markers import starts
 from tests.ports import reserved_ports
 
@@ -24,12 +25,15 @@ _GONE_WITHIN = 60.0
 class Odoo:
     """One double: where it listens, and orders for its control channel (see `control.Control`)."""
 
-    def __init__(self, port: int, gevent_port: int, control_port: int, pid: int, log: Path) -> None:
+    def __init__(
+        self, port: int, gevent_port: int, control_port: int, pid: int, log: Path, database: str = "demo18"
+    ) -> None:
         self.port = port
         self.gevent_port = gevent_port
         self.control_port = control_port
         self.pid = pid
         self.url = f"http://127.0.0.1:{port}"
+        self.database = database
         self.websocket_url = f"http://127.0.0.1:{gevent_port}"
         self._log = log
 
@@ -168,6 +172,28 @@ class Odoo:
         found: list[dict[str, Any]] = self.order("records", model=model)
         return found
 
+    def count(self, model: str) -> int:
+        """How many records of a model the user demo finds."""
+        return len(self.records(model))
+
+    def file(self) -> int:
+        """A file of a record, which any user of it may read."""
+        return 1112
+
+    @property
+    def major(self) -> int:
+        """18 of "18.0"."""
+        return int(str(self.state()["settings"]["version"]).partition(".")[0])
+
+    @property
+    def bus_version(self) -> str:
+        """What its bus client says that it is."""
+        return WORKER_VERSION
+
+    def break_off(self) -> None:
+        """Be gone at once, with all that it was doing."""
+        os.kill(self.pid, signal.SIGKILL)
+
     def restart(self, seconds: float = 0.0) -> None:
         """Close the ports, wait, open them with fresh workers."""
         self.order("restart", seconds=seconds)
@@ -195,7 +221,8 @@ def running_odoo(**options: Any) -> Iterator[Odoo]:
             process = preloaded.start(arguments, os.environ, nothing.fileno(), out, out, program="odoo")
         try:
             _wait_until_ready(process, control_port, log)
-            yield Odoo(port, gevent_port, control_port, process.pid, log)
+            database = str(options.get("databases", "demo18")).partition(",")[0]
+            yield Odoo(port, gevent_port, control_port, process.pid, log, database)
         finally:
             if not process.has_ended:
                 os.kill(process.pid, signal.SIGTERM)

@@ -104,7 +104,7 @@ def client(visit: Visit) -> str:
 <html>
 <head><meta charset="utf-8"/><title>Odoo</title>
 <link rel="shortcut icon" href="/web/static/img/favicon.ico" type="image/x-icon"/>
-<script>var odoo = {json.dumps(boot)};
+<script>var odoo = {{{", ".join(f"{name}: {json.dumps(value)}" for name, value in boot.items())}}};
 odoo.loadMenusPromise = fetch("/web/webclient/load_menus/" + odoo.menus).then((answer) => answer.json());</script>
 <link rel="stylesheet" href="{styles}"/>
 <script defer src="{scripts}"></script>

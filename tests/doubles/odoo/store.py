@@ -105,6 +105,7 @@ class Database:
     """One database: records by model, users, parameters and the bytes of attachments."""
 
     name: str
+    major: int = 18
     parameters: dict[str, str] = field(default_factory=dict)
     users: dict[int, User] = field(default_factory=dict)
     records: dict[str, dict[int, Record]] = field(default_factory=dict)

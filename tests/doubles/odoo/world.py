@@ -226,7 +226,7 @@ class World:
 
     def new_database(self, name: str) -> Database:
         """A database with the demo data and its web.base.url."""
-        made = Database(name)
+        made = Database(name, self.settings.major)
         made.set_parameter("web.base.url", self.settings.base_url or f"http://localhost:{self.settings.port}")
         if self.settings.freeze_base_url:
             made.parameters["web.base.url.freeze"] = "True"

@@ -1,0 +1,30 @@
+"""What differs between the versions of Odoo in what the tests ask of them; the double is an 18.0 unless it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version's facts."""
+
+    bus: str  # the version of its client for the bus, without which a socket is closed
+    presence: str = "bus.presence"  # the model in which it keeps who is there
+    menus: str = "/web/webclient/load_menus/abc1234"
+    translations: str = "/website/translations/abc1234"
+
+
+VERSIONS: Final[Mapping[int, Version]] = {
+    16: Version("1.0.5"),
+    17: Version("17.0-1"),
+    18: Version("18.0-5"),
+    19: Version(
+        "19.0-2",
+        presence="mail.presence",
+        menus="/web/webclient/load_menus",
+        translations="/website/translations",
+    ),
+}
