@@ -7,7 +7,10 @@ BIN := $(VENV)/bin
 COMPILED := .venv-compiled
 COMPILED_TESTS := tests/unit/wire tests/unit/gateway tests/unit/odoo tests/gateway tests/hostile/test_corpus.py tests/hostile/test_requests.py \
   tests/hostile/test_responses.py tests/hostile/fuzz tests/odoo/test_sign_in.py \
-  --ignore tests/unit/odoo/signed_in/test_session_filter.py --ignore tests/unit/gateway/test_context.py
+  --ignore tests/unit/odoo/signed_in/test_session_filter.py --ignore tests/unit/gateway/test_context.py \
+  --deselect tests/unit/gateway/test_request_handler.py::test_nobody_waits_for_ever_for_a_database_that_says_nothing \
+  --deselect tests/unit/gateway/test_opening.py::test_while_a_visit_can_not_be_ended_nobody_is_kept_waiting_for_that \
+  --deselect tests/unit/odoo/bus/test_bus_socket.py::test_who_is_about_to_lose_the_link_is_warned_once
 
 # A fresh checkout would be compiled anew by each of the hundreds of processes that tests start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -56,7 +59,8 @@ coverage: $(VENV)/dev.stamp
 	@$(BIN)/python -m coverage report
 
 # What the wire sees, once more with the compiled gateway; no wheel is made where it fails. It takes three minutes, which is
-# why it is no part of `make test`. Left out is what puts mocks where the compiled gateway wants its own classes.
+# why it is no part of `make test`. Left out is what puts mocks where the compiled gateway wants its own classes,
+# or shortens a time that is compiled in.
 test-compiled: $(COMPILED)/stamp
 	@$(COMPILED)/bin/guestpass --version | grep -qF "(gateway compiled)"
 	@$(COMPILED)/bin/python -m pytest -n auto --dist loadfile $(COMPILED_TESTS)
