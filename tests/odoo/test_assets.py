@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import brotli  # type: ignore[import-untyped]
 import pytest
+import zstandard
 from tests.doubles.odoo.handle import Odoo
 from tests.installation import Installation, installation
 from tests.links.waiting import until
@@ -104,6 +107,51 @@ async def test_a_redeploy_is_noticed_when_it_is_time_to_look_again(odoo: Odoo, t
             return (await visitor.get(path, Accept_Encoding="identity")).content != before
 
         await until(is_new)
+
+
+@pytest.mark.double_only("has other bundles at a word")
+async def test_after_a_redeploy_who_has_the_bundle_before_gets_what_changed(visitor: Visitor) -> None:
+    path = await _bundle(visitor)
+    before = await _kept(visitor, path)
+    visitor.odoo.redeploy(new_hashes=True)
+    path = await _bundle(visitor)
+    after = await _kept(visitor, path)
+    assert after != before
+    digest = hashlib.sha256(before).digest()
+    fields = {
+        "Accept-Encoding": "gzip, deflate, br, zstd, dcb, dcz",
+        "Available-Dictionary": f":{base64.b64encode(digest).decode()}:",
+    }
+
+    async def is_what_changed() -> bool:
+        async with visitor.web.stream("GET", path, headers=fields) as answer:
+            raw = b"".join([piece async for piece in answer.aiter_raw()])
+        if answer.headers["content-encoding"] != "dcz":
+            return False
+        assert answer.headers["vary"] == "Accept-Encoding, Available-Dictionary"
+        # RFC 9842, section 3.2.
+        assert raw[:40] == bytes.fromhex("5e2a4d1820000000") + digest
+        dictionary = zstandard.ZstdCompressionDict(before, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+        assert zstandard.ZstdDecompressor(dict_data=dictionary).decompressobj().decompress(raw[40:]) == after
+        # In brotli it would be more than a tenth.
+        assert len(raw) < len(after) / 50
+        # Nothing of one link may be a dictionary for another on the same origin, though whoever has it may name it.
+        assert "use-as-dictionary" not in answer.headers
+        return True
+
+    await until(is_what_changed)
+
+
+async def _kept(visitor: Visitor, path: str) -> bytes:
+    """The body of a bundle, once it is kept."""
+
+    async def is_kept() -> bool:
+        visitor.odoo.forget()
+        await visitor.get(path, Accept_Encoding="identity")
+        return visitor.odoo.requests() == []
+
+    await until(is_kept)
+    return (await visitor.get(path, Accept_Encoding="identity")).content
 
 
 async def test_what_was_kept_is_there_after_a_restart(odoo: Odoo, tmp_path: Path) -> None:

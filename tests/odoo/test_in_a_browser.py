@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx2
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 from tests.applications.browser import chromium, collect_errors
+from tests.doubles.odoo.assets import bundles
 from tests.doubles.odoo.handle import Odoo
 from tests.installation import Installation, installation
+from tests.links.waiting import until
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -177,3 +184,59 @@ async def test_menus_are_asked_for_again_and_kept_by_no_cache_between(
         async with page.expect_response("**/web/webclient/load_menus/**") as asked:
             await _log_in(page, link)
         assert (await (await asked.value).header_value("cache-control")) == said
+
+
+async def test_after_a_redeploy_a_browser_fetches_what_changed(
+    own_origins: Installation, odoo: Odoo, page: Page, tmp_path: Path
+) -> None:
+    errors = collect_errors(page)
+    link = await _shared(own_origins, odoo, tmp_path.name)
+    await page.goto(link["url"])
+    cookies = "; ".join(f"{each.get('name')}={each.get('value')}" for each in await page.context.cookies())
+    web = httpx2.AsyncClient(
+        # Only browsers know where names below localhost are.
+        base_url=f"http://127.0.0.1:{own_origins.public_port}",
+        headers={"Host": urlsplit(page.url).netloc, "Cookie": cookies, "Accept-Encoding": "identity"},
+        timeout=30,
+    )
+    async with web:
+        # However slow the machine is: each bundle is kept before the browser asks for it.
+        before = {name: await _kept(web, bundles()[name].path) for name in _OF_THE_CLIENT}
+        await _log_in(page, link)
+        odoo.redeploy(new_hashes=True)
+        for name, body in before.items():
+            unknown = re.sub(r"/[0-9a-f]{7}/", "/0000000/", bundles()[name].path)
+            moved = (await web.get(unknown)).headers["location"]
+            await _kept(web, urlsplit(moved).path, body)
+    await page.reload()
+    await page.wait_for_selector("body[data-ready=discuss]")
+    entries = await page.evaluate("""performance.getEntriesByType("resource")
+        .map(each => [each.name, each.contentEncoding, each.transferSize, each.decodedBodySize])""")
+    found = {url.rpartition("/")[2]: (coding, sent, length) for url, coding, sent, length in entries}
+    for name, body in before.items():
+        coding, sent, length = found[name]
+        assert (coding, length) == ("dcz", len(body)), name
+        # In brotli it would be more than a tenth.
+        assert 0 < sent < len(body) / 50, name
+    await page.click("text=Contacts")
+    await expect(page.locator("text=Deco Addict").first).to_be_visible()
+    assert errors == []
+
+
+_OF_THE_CLIENT = ("web.assets_web.min.js", "web.assets_web.min.css")
+
+
+async def _kept(web: httpx2.AsyncClient, path: str, before: bytes | None = None) -> bytes:
+    """The body of a bundle; waits until it is kept, and with `before` until it is compressed with that."""
+    fields = {}
+    if before is not None:
+        digest = base64.b64encode(hashlib.sha256(before).digest()).decode()
+        fields = {"Accept-Encoding": "dcz", "Available-Dictionary": f":{digest}:"}
+
+    async def is_kept() -> bool:
+        answer = await web.head(path, headers=fields)
+        # What comes from Odoo itself says no such thing.
+        return "use-as-dictionary" in answer.headers and (before is None or "content-encoding" in answer.headers)
+
+    await until(is_kept)
+    return (await web.get(path)).content

@@ -50,6 +50,9 @@ _ORIGIN_WIDE: Final = frozenset(
         b"strict-transport-security",
     }
 )
+# Where links follow each other on one origin, no service worker and no compression dictionary (RFC 9842) of one may act
+# on, or be named to, the next.
+_OF_ONE_ORIGIN: Final = frozenset({b"service-worker-allowed", b"use-as-dictionary"})
 # What tells caches of many people to keep an answer in spite of its Cache-Control: RFC 9213 and what came before it.
 _FOR_SHARED_CACHES: Final = frozenset({b"edge-control", b"surrogate-control"})
 _TARGETED_CACHE_CONTROL: Final = b"-cache-control"
@@ -216,7 +219,7 @@ class EnvironmentResponse:
             if controls_caches and lower in (b"cache-control", b"expires", b"pragma"):
                 cache_control += value if lower == b"cache-control" else b""
                 continue
-            if self.shares_origin and lower == b"service-worker-allowed":
+            if self.shares_origin and lower in _OF_ONE_ORIGIN:
                 continue
             dated = dated or lower == b"date"
             lines.append(b"%b: %b\r\n" % (name, value))

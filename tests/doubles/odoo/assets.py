@@ -25,6 +25,7 @@ JPEG = base64.b64decode(
 )
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
 _FRAME = len("/*  */")
+_MODULE = 4096
 # The part of the client that stands at the beginning of each bundle and file.
 _OWN = {
     "web.assets_web.min.js": "webclient.js",
@@ -73,7 +74,10 @@ def body(content_type: str, name: str, size: int, compressed: int, seed: str) ->
 
 
 def stored(exchange: Measured, *, generation: int = 0) -> Stored:
-    """The file that was measured; a later `generation` of it has other content and another validator."""
+    """The file that was measured; a later `generation` of it has another validator, and other content.
+
+    Of a bundle only so much is other as if one module had changed.
+    """
     disposition = exchange.field("Content-Disposition") or "inline"
     name = disposition.partition("filename=")[2].strip('"')
     kind = exchange.field("Content-Type") or "application/octet-stream"
@@ -82,8 +86,14 @@ def stored(exchange: Measured, *, generation: int = 0) -> Stored:
     if generation:
         seed = f"{seed} {generation}"
         etag = f'"{hashlib.sha1(seed.encode()).hexdigest()}"'
+    is_bundle = exchange.path.startswith("/web/assets/")
+    made = body(kind, name, exchange.size, exchange.gzip6_bytes or 0, exchange.path if is_bundle else seed)
+    if generation and is_bundle:
+        end = len(made) - len(" */")
+        stretch = min(_MODULE, end // 4)
+        made = made[: end - stretch] + bodies.text(stretch, stretch // 5, seed).encode() + made[end:]
     return Stored(
-        body=body(kind, name, exchange.size, exchange.gzip6_bytes or 0, seed),
+        body=made,
         content_type=kind,
         disposition=disposition,
         etag=etag,

@@ -276,6 +276,7 @@ def test_other_fields_of_an_answer_pass_as_they_came() -> None:
         "etag": '"x"',
         "vary": "Cookie",
         "service-worker-allowed": "/",
+        "use-as-dictionary": 'match="/*"',
         "content-security-policy": "default-src 'self'",
         "location": "/caf\xe9",
     }
@@ -296,7 +297,9 @@ def test_an_answer_without_a_date_gets_one() -> None:
     ],
 )
 def test_on_a_shared_origin_nothing_is_used_from_a_cache_without_asking(fields: tuple[str, ...], expected: str) -> None:
-    found = answered(answer(shares_origin=True), response("Service-Worker-Allowed: /", *fields))
+    found = answered(
+        answer(shares_origin=True), response("Service-Worker-Allowed: /", 'Use-As-Dictionary: match="/*"', *fields)
+    )
     assert found.pop("date")
     assert found == {"cache-control": expected}
 

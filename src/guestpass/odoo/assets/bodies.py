@@ -134,14 +134,15 @@ def _read(descriptor: int, position: int, count: int) -> bytes:
 
 
 class Body:
-    """A stretch of a form on its way to one visitor: `open` it before the head is sent, then `read`, and `close` it.
+    """A stretch on its way to one visitor: `open` it before the head is sent, then `read`, and `close` it.
 
+    It is one of a form, or of `data` in its place.
     It is independent of all others and of the cache: what was opened stays readable when the asset is replaced.
     """
 
     __slots__ = ("_descriptor", "_form", "_job", "_left", "_memory", "_position", "_reader", "length")
 
-    def __init__(self, reader: Reader, form: StoredForm, first: int, length: int) -> None:
+    def __init__(self, reader: Reader, form: StoredForm, first: int, length: int, data: bytes | None = None) -> None:
         self._reader = reader
         self._form = form
         self._position = first
@@ -149,7 +150,7 @@ class Body:
         self.length = length
         self._descriptor = -1
         self._job: Future[bytes] | None = None
-        data = reader.in_memory(form)
+        data = reader.in_memory(form) if data is None else data
         self._memory = None if data is None else memoryview(data)[first : first + length]
 
     @property

@@ -26,6 +26,7 @@ import structlog
 
 from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.odoo.assets.bodies import Reader, StoredForm
+from guestpass.odoo.assets.dictionaries import Delta, available_dictionary, compress_with
 from guestpass.odoo.assets.files import (
     PIECE,
     Label,
@@ -59,6 +60,9 @@ _MAX_WISHES: Final = 1000
 _MAX_PRESSED: Final = 32 * 1024 * 1024
 _MAX_ASSET: Final = 64 * 1024 * 1024
 _MEMORY: Final = 32 * 1024 * 1024
+_MEMORY_FOR_DELTAS: Final = 16 * 1024 * 1024
+# So many redeploys back; each costs a fifth of a second of CPU.
+_MOST_DICTIONARIES: Final = 8
 # What an interpreter may need to find its modules.
 _PASSED_ON: Final = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
 _T = TypeVar("_T")
@@ -209,7 +213,12 @@ class AssetCache:
         self._size = 0
         self._refusals: OrderedDict[AssetKey, float] = OrderedDict()
         self._fills: dict[AssetKey, _Fill] = {}
-        self._quick: dict[tuple[str, Encoding], asyncio.Event] = {}
+        # Of environments, by the SHA-256 of their plain forms.
+        self._dictionaries: dict[tuple[str, str], Asset] = {}
+        # By what they were made of and with; the one used longest ago first.
+        self._deltas: OrderedDict[tuple[str, str], Delta] = OrderedDict()
+        self._deltas_size = 0
+        self._quick: dict[tuple[str, Encoding | str], asyncio.Event] = {}
         self._quick_turn = asyncio.Lock()
         self._wishes: asyncio.Queue[tuple[AssetKey, Asset, Encoding]] = asyncio.Queue(_MAX_WISHES)
         self._tasks: asyncio.TaskGroup | None = None
@@ -253,7 +262,10 @@ class AssetCache:
         asset = self._assets.get(key)
         if asset is None or self._tasks is None or self._time() - asset.checked_at > self._recheck / 2:
             return None
-        if self._lacks(asset, read_acceptance(request.values.get(b"accept-encoding", b""))):
+        if self._lacked_dictionary(key, asset, request) is not None:
+            return None
+        lacks = self._lacks(asset, read_acceptance(request.values.get(b"accept-encoding", b"")))
+        if lacks is not None and self._delta(asset, request) is None:
             return None
         self._assets.move_to_end(key)
         return asset
@@ -277,7 +289,7 @@ class AssetCache:
 
     def answer(self, asset: Asset, request: RequestHead) -> AssetResponse:
         """The answer to a request that is `is_answerable`; its body must be opened before the head is sent."""
-        return answer(asset, request, self._reader)
+        return answer(asset, request, self._reader, self._delta(asset, request))
 
     def expire(self, environment: Environment) -> None:
         """Serve nothing more of an environment before Odoo was asked whether it is still the same."""
@@ -410,27 +422,80 @@ class AssetCache:
 
     async def _make_form(self, key: AssetKey, asset: Asset, request: RequestHead) -> None:
         acceptance = read_acceptance(request.values.get(b"accept-encoding", b""))
+        dictionary = self._lacked_dictionary(key, asset, request)
+        if dictionary is not None:
+            digest = dictionary.plain.label.digest
+            await self._once((asset.fill, digest), key, lambda: self._compress_with(asset, dictionary))
         coding = self._lacks(asset, acceptance)
-        if coding is not None:
-            mark = (asset.fill, coding)
-            done = self._quick.get(mark)
-            if done is None:
-                done = self._quick[mark] = asyncio.Event()
-                self._spawn(self._compress(key, asset, coding, done))
-            await done.wait()
+        if coding is not None and self._delta(asset, request) is None:
+            await self._once((asset.fill, coding), key, lambda: self._compress(key, asset, coding))
         self._wish(key, asset, acceptance)
 
-    async def _compress(self, key: AssetKey, asset: Asset, coding: Encoding, done: asyncio.Event) -> None:
+    async def _once(
+        self, mark: tuple[str, Encoding | str], key: AssetKey, work: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        """Wait for what is made for all who want it, and goes on when they leave."""
+        done = self._quick.get(mark)
+        if done is None:
+            done = self._quick[mark] = asyncio.Event()
+            self._spawn(self._work(mark, key, work(), done))
+        await done.wait()
+
+    async def _work(
+        self,
+        mark: tuple[str, Encoding | str],
+        key: AssetKey,
+        work: Coroutine[Any, Any, None],
+        done: asyncio.Event,
+    ) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - visitors get another form, whatever went wrong
+            self._tell("asset_not_compressed", key, error)
+        finally:
+            del self._quick[mark]
+            done.set()
+
+    async def _compress(self, key: AssetKey, asset: Asset, coding: Encoding) -> None:
         try:
             async with self._quick_turn:
                 made = await self._in_thread(compress, asset.plain.path, coding, Effort.QUICK)
             self._serve_also(key, asset, made)
-        except Exception as error:  # noqa: BLE001 - visitors get the plain form, whatever went wrong
-            self._tell("asset_not_compressed", key, error)
         finally:
             asset.tried.add((coding, False))
-            del self._quick[asset.fill, coding]
-            done.set()
+
+    # What a visitor has of another bundle
+
+    def _lacked_dictionary(self, key: AssetKey, asset: Asset, request: RequestHead) -> Asset | None:
+        """The asset that a visitor has, and with which this one should be compressed while they wait."""
+        digest = available_dictionary(request) if asset.offer else None
+        if digest is None or digest in asset.tried_with or len(asset.tried_with) >= _MOST_DICTIONARIES:
+            return None
+        # What one environment has says nothing about another's.
+        dictionary = self._dictionaries.get((key.environment, digest))
+        return dictionary if dictionary is not None and dictionary.offer == asset.offer else None
+
+    def _delta(self, asset: Asset, request: RequestHead) -> Delta | None:
+        digest = available_dictionary(request) if asset.offer else None
+        delta = None if digest is None else self._deltas.get((asset.fill, digest))
+        if delta is not None and digest is not None:
+            self._deltas.move_to_end((asset.fill, digest))
+        return delta
+
+    async def _compress_with(self, asset: Asset, dictionary: Asset) -> None:
+        digest = dictionary.plain.label.digest
+        try:
+            async with self._quick_turn:
+                made = await self._in_thread(compress_with, asset.plain.path, dictionary.plain.path, digest)
+        finally:
+            asset.tried_with.add(digest)
+        if made is None:
+            return
+        self._deltas[asset.fill, digest] = made
+        self._deltas_size += len(made.body)
+        while self._deltas_size > _MEMORY_FOR_DELTAS:
+            _, dropped = self._deltas.popitem(last=False)
+            self._deltas_size -= len(dropped.body)
 
     def _wish(self, key: AssetKey, asset: Asset, acceptance: Acceptance) -> None:
         """Have the best form made for visitors such as this one, once; brotli, where they take it, is the shortest."""
@@ -490,12 +555,17 @@ class AssetCache:
     def _put(self, key: AssetKey, asset: Asset) -> None:
         self._assets[key] = asset
         self._size += asset.plain.room
+        if asset.offer:
+            self._dictionaries[key.environment, asset.plain.label.digest] = asset
 
     def _take_out(self, key: AssetKey) -> list[Path]:
         """Serve an asset no longer; returns its files."""
         asset = self._assets.pop(key, None)
         if asset is None:
             return []
+        name = key.environment, asset.plain.label.digest
+        if self._dictionaries.get(name) is asset:
+            del self._dictionaries[name]
         for form in asset.every_form():
             self._size -= form.room
             self._reader.forget(form)

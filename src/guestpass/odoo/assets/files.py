@@ -6,6 +6,7 @@ and is called off the event loop.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -36,7 +37,8 @@ class Label:
 
     `environment`, `revision` and `path` are the asset's key, `fill` marks all forms that were made of one answer,
     `fields` are those of that answer that visitors get, `encoding` is None for the plain form, `length` and `crc` are
-    those of the body in this form.
+    those of the body in this form. `digest` is the plain form's SHA-256 in hexadecimal digits; empty for the others,
+    and where a version wrote it that had no use for it.
     """
 
     environment: str
@@ -48,6 +50,7 @@ class Label:
     effort: Effort = Effort.BEST
     length: int = 0
     crc: int = 0
+    digest: str = ""
 
     def encode(self) -> bytes:
         """The block; raises ValueError where it would not fit."""
@@ -62,6 +65,7 @@ class Label:
                 "effort": self.effort.value,
                 "length": self.length,
                 "crc": self.crc,
+                "digest": self.digest,
             }
         ).encode()
         block = b"%b %08x\n%b\n" % (_MAGIC, zlib.crc32(text), text)
@@ -96,6 +100,7 @@ class Label:
             effort=Effort(said["effort"]),
             length=said["length"],
             crc=said["crc"],
+            digest=str(said.get("digest", "")),
         )
 
 
@@ -112,6 +117,7 @@ class Writer:
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
         self._descriptor = os.open(self._path, flags, 0o600)
         self._crc = 0
+        self._digest = hashlib.sha256()
         self.written = 0
         os.lseek(self._descriptor, BLOCK, os.SEEK_SET)
 
@@ -120,6 +126,7 @@ class Writer:
         with self._lock:
             self._check()
             self._crc = zlib.crc32(data, self._crc)
+            self._digest.update(data)
             self.written += len(data)
             view = memoryview(data)
             while view:
@@ -127,7 +134,8 @@ class Writer:
 
     def finish(self, label: Label) -> tuple[Label, Path]:
         """Label the body and give the file its name; raises ValueError for too long a label, or after `abandon`."""
-        label = replace(label, length=self.written, crc=self._crc)
+        digest = self._digest.hexdigest() if label.encoding is None else ""
+        label = replace(label, length=self.written, crc=self._crc, digest=digest)
         with self._lock:
             self._check()
             os.pwrite(self._descriptor, label.encode(), 0)

@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from guestpass.odoo.assets.bodies import Body, Reader, StoredForm
+from guestpass.odoo.assets.dictionaries import CODING, Delta, offer
 from guestpass.odoo.http.compression import (
     ENTITY_TAG,
     MIN_LENGTH,
@@ -38,7 +39,8 @@ class Asset:
     `fields` are those that visitors get, `tag` is its entity tag, `plain` its body as it came and `forms` are
     compressed ones. `tried` holds codings that were taken in hand, with whether it was for the best form.
     `checked_at` is the monotonic time in seconds at which Odoo was last asked about it. `whole` and `unchanged` are the
-    heads of answers that were given before: a whole form, and a 304 with this tag.
+    heads of answers that were given before: a whole form, and a 304 with this tag. `offer` is its Use-As-Dictionary, or
+    empty, and `tried_with` holds digests of the dictionaries that it was compressed with.
     """
 
     __slots__ = (
@@ -49,9 +51,11 @@ class Asset:
         "forms",
         "is_compressible",
         "modified",
+        "offer",
         "plain",
         "tag",
         "tried",
+        "tried_with",
         "unchanged",
         "whole",
     )
@@ -76,6 +80,9 @@ class Asset:
         self.forms: dict[Encoding, StoredForm] = {}
         self.is_compressible = plain.length > MIN_LENGTH and is_compressible_type(content_type)
         self.tried: set[tuple[Encoding, bool]] = set()
+        can_be_named = self.is_compressible and bool(plain.label.digest)
+        self.offer = offer(plain.label.path, plain.length) if can_be_named else b""
+        self.tried_with: set[str] = set()
         self.checked_at = float("-inf")
         self._best: dict[Acceptance, StoredForm] = {}
         self.whole: dict[StoredForm, ResponseHead] = {}
@@ -136,13 +143,15 @@ def is_answerable(request: RequestHead) -> bool:
     )
 
 
-def answer(asset: Asset, request: RequestHead, reader: Reader) -> AssetResponse:
-    """The answer to a request that is answerable."""
+def answer(asset: Asset, request: RequestHead, reader: Reader, delta: Delta | None = None) -> AssetResponse:
+    """The answer to a request that is answerable; `delta` is the body in terms of what this visitor has."""
     values = request.values
     acceptance = read_acceptance(values.get(b"accept-encoding", b"") if asset.is_compressible else b"")
     wants_range = request.method == b"GET" and b"range" in values
     form = asset.plain if wants_range else asset.best_form(acceptance)
-    tag = _tag_of(asset, form)
+    if wants_range or (delta is not None and len(delta.body) >= form.length):
+        delta = None
+    tag = _tag_of(asset, form) if delta is None else _delta_tag(asset)
     if (held := _held_tag(asset, tag, acceptance, request)) is not None:
         unchanged = asset.unchanged.get(held)
         if unchanged is None:
@@ -152,19 +161,27 @@ def answer(asset: Asset, request: RequestHead, reader: Reader) -> AssetResponse:
         span = _read_range(values[b"range"], form.length)
         if span is not None:
             return _partial(asset, form, span, reader)
+    has_body = request.method == b"GET" and form.length > 0
+    if delta is not None:
+        if delta.head is None:
+            delta.head = shared_head(_whole_head(asset, len(delta.body), tag, CODING))
+        body = Body(reader, form, 0, len(delta.body), delta.body) if has_body else None
+        return AssetResponse(delta.head, body)
     head = asset.whole.get(form)
     if head is None:
-        head = asset.whole[form] = shared_head(_whole_head(asset, form, tag))
-    has_body = request.method == b"GET" and form.length > 0
+        coding = None if form.encoding is None else form.encoding.value
+        head = asset.whole[form] = shared_head(_whole_head(asset, form.length, tag, coding))
     return AssetResponse(head, Body(reader, form, 0, form.length) if has_body else None)
 
 
-def _whole_head(asset: Asset, form: StoredForm, tag: bytes) -> ResponseHead:
-    head = _head(asset, 200, form.length, tag)
-    if form.encoding is not None:
-        head.fields.append((b"content-encoding", b"Content-Encoding", form.encoding.value))
+def _whole_head(asset: Asset, length: int, tag: bytes, coding: bytes | None) -> ResponseHead:
+    head = _head(asset, 200, length, tag)
+    if coding is not None:
+        head.fields.append((b"content-encoding", b"Content-Encoding", coding))
     else:
         head.fields.append((b"accept-ranges", b"Accept-Ranges", b"bytes"))
+    if asset.offer:
+        head.fields.append((b"use-as-dictionary", b"Use-As-Dictionary", asset.offer))
     return head
 
 
@@ -172,6 +189,11 @@ def _tag_of(asset: Asset, form: StoredForm) -> bytes:
     if form.encoding is None:
         return asset.tag
     return encoded_tag(asset.tag, form.encoding) or asset.tag
+
+
+def _delta_tag(asset: Asset) -> bytes:
+    match = ENTITY_TAG.fullmatch(asset.tag)
+    return asset.tag if match is None else b'W/"%b--%b"' % (match[2], CODING)
 
 
 def _head(asset: Asset, status: int, length: int | None, tag: bytes) -> ResponseHead:
@@ -182,6 +204,8 @@ def _head(asset: Asset, status: int, length: int | None, tag: bytes) -> Response
     head.fields = [*fields, (b"etag", b"ETag", tag)]
     if asset.is_compressible:
         head.fields = merge_vary(head.fields)
+    if asset.offer:
+        head.fields = merge_vary(head.fields, b"Available-Dictionary")
     return head
 
 
@@ -199,7 +223,9 @@ def _held_tag(asset: Asset, tag: bytes, acceptance: Acceptance, request: Request
         return tag
     held = {match[2] for match in asked_tags(asked)}
     # The form that would be sent, the plain one, and each that could have been sent before.
-    others = (encoded_tag(asset.tag, coding) for coding in acceptance.codings)
+    others = [encoded_tag(asset.tag, coding) for coding in acceptance.codings]
+    if acceptance.takes_dictionaries:
+        others.append(_delta_tag(asset))
     for candidate in (tag, asset.tag, *others):
         match = None if candidate is None else ENTITY_TAG.fullmatch(candidate)
         # RFC 9110, section 13.1.2: a weak comparison, which overlooks the mark.

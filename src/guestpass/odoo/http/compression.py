@@ -133,13 +133,15 @@ class Acceptance:
     """What an Accept-Encoding field says (RFC 9110, section 12.5.3); weights are thousandths.
 
     `codings` are ours that may be sent, best liked first; `favourites` are those at its head that are liked equally;
-    `takes_plain` says whether a body without coding may be sent.
+    `takes_plain` says whether a body without coding may be sent, `takes_dictionaries` that ``dcz`` (RFC 9842) is named
+    and liked as well as any.
     """
 
-    __slots__ = ("codings", "favourites", "takes_plain")
+    __slots__ = ("codings", "favourites", "takes_dictionaries", "takes_plain")
 
     codings: tuple[Encoding, ...]
     favourites: tuple[Encoding, ...]
+    takes_dictionaries: bool
     takes_plain: bool
 
     def __init__(self, value: bytes) -> None:
@@ -157,6 +159,7 @@ class Acceptance:
         found.sort(key=lambda pair: -pair[0])
         self.codings = tuple(encoding for _, encoding in found)
         self.favourites = tuple(encoding for weight, encoding in found if weight == found[0][0])
+        self.takes_dictionaries = weights.get(b"dcz", 0) >= max(1, plain or 0, *(weight for weight, _ in found))
         self.takes_plain = plain != 0 if plain is not None else others != 0
 
 
@@ -352,19 +355,19 @@ def _encoded(head: ResponseHead, encoding: Encoding) -> ResponseHead:
     return encoded
 
 
-def merge_vary(fields: list[Field]) -> list[Field]:
-    """The fields with Accept-Encoding in Vary, added to what is there (RFC 9110, section 12.5.5)."""
+def merge_vary(fields: list[Field], varied: bytes = b"Accept-Encoding") -> list[Field]:
+    """The fields with a field's name in Vary, added to what is there (RFC 9110, section 12.5.5)."""
     last = None
     for position, (lower, _, value) in enumerate(fields):
         if lower == b"vary":
             names = {name.strip(b" \t").lower() for name in value.split(b",")}
-            if b"*" in names or b"accept-encoding" in names:
+            if b"*" in names or varied.lower() in names:
                 return fields
             last = position
     if last is None:
-        return [*fields, (b"vary", b"Vary", b"Accept-Encoding")]
+        return [*fields, (b"vary", b"Vary", varied)]
     _, name, value = fields[last]
-    value = b", ".join(filter(None, (value, b"Accept-Encoding")))
+    value = b", ".join(filter(None, (value, varied)))
     return [*fields[:last], (b"vary", name, value), *fields[last + 1 :]]
 
 

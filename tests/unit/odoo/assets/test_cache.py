@@ -369,7 +369,7 @@ async def test_what_was_kept_is_answered_without_asking_odoo(tmp_path: Path) -> 
         assert value(head, b"cache-control") == b"public, max-age=31536000, immutable"
         assert value(head, b"x-content-type-options") == b"nosniff"
         assert value(head, b"etag") == TAG.encode()
-        assert value(head, b"vary") == b"Accept-Encoding"
+        assert value(head, b"vary") == b"Accept-Encoding, Available-Dictionary"
         assert value(head, b"accept-ranges") == b"bytes"
         for name in (b"set-cookie", b"server", b"expires", b"content-encoding"):
             assert values(head, name) == []
@@ -391,7 +391,7 @@ async def test_the_first_visitor_already_gets_a_compressed_form(tmp_path: Path, 
         data = await sent(reply)
         assert value(reply.head, b"content-encoding") == coding
         assert value(reply.head, b"etag") == b'W/"433689c8aaa33312e6579e3edb7b41e0135fc30e--%b"' % coding
-        assert value(reply.head, b"vary") == b"Accept-Encoding"
+        assert value(reply.head, b"vary") == b"Accept-Encoding, Available-Dictionary"
         assert values(reply.head, b"accept-ranges") == []
         assert reply.head.content_length == len(data) < len(CSS) / 4
         assert decoded(reply, data) == CSS
@@ -498,7 +498,7 @@ async def test_who_has_it_is_told_so(tmp_path: Path, fields: tuple[str, ...], st
         if status == 304:
             assert reply.body is None
             assert reply.head.content_length is None
-            assert value(reply.head, b"vary") == b"Accept-Encoding"
+            assert value(reply.head, b"vary") == b"Accept-Encoding, Available-Dictionary"
             assert value(reply.head, b"cache-control") == b"public, max-age=31536000, immutable"
             for name in (b"content-type", b"content-encoding", b"content-length", b"last-modified", b"accept-ranges"):
                 assert values(reply.head, name) == []
