@@ -52,6 +52,8 @@ async def test_a_link_needs_no_field_at_all(owner: httpx2.AsyncClient) -> None:
         "allowedIPs": [],
         "access": "full",
         "signInAs": None,
+        "allowReports": False,
+        "allowExports": False,
         "warnings": [],
     }
 

@@ -892,6 +892,42 @@ async def test_a_download_is_refused_so_that_the_client_shows_why(looker: Visito
     assert looker.odoo.requests() == []
 
 
+PRINT = ("/report/download", b'data=["/report/pdf/sale.report_saleorder/1","qweb-pdf"]')
+EXPORT = ("/web/export/xlsx", b'data={"model":"crm.lead"}')
+
+
+@pytest.mark.parametrize(
+    ("fields", "allowed", "refused"),
+    [({"allowReports": True}, PRINT, EXPORT), ({"allowExports": True}, EXPORT, PRINT)],
+    ids=["reports", "exports"],
+)
+async def test_an_owner_allows_reports_or_exports(
+    server: Installation, odoo: Odoo, fields: dict[str, Any], allowed: tuple[str, bytes], refused: tuple[str, bytes]
+) -> None:
+    odoo.set_parameter("web.base.url", odoo.url)
+    async with opened(server, odoo, link_fields={"access": "readOnly", **AS_ADMIN, **fields}) as visitor:
+        form = {"Content-Type": FORM, "Origin": visitor.origin, "Sec-Fetch-Mode": "cors"}
+        path, sent = allowed
+        sent += f"&csrf_token={await token_of(visitor)}".encode()
+        answer = await visitor.web.post(path, content=sent, headers=form)
+        assert answer.status_code == 200
+        assert answer.headers["Content-Type"].startswith("application/")
+        assert [each["target"] for each in odoo.requests(path)] == [path]
+        encoded = await visitor.web.post(path, content=sent, headers=form | {"Content-Encoding": "gzip"})
+        path, sent = refused
+        assert (await visitor.web.post(path, content=sent, headers=form)).status_code == encoded.status_code == 403
+        report = await visitor.navigate("/report/pdf/sale.report_saleorder/1")
+        assert report.status_code == (200 if "allowReports" in fields else 403)
+        assert "error" in await asked(visitor, "crm.lead", "write", [1], {"name": "x"})
+        # It ends with the permission, and not with the link.
+        await server.client.patch(
+            f"/api/environments/{visitor.environment['id']}/share/{visitor.link['id']}",
+            json=dict.fromkeys(fields, False),
+        )
+        path, sent = allowed
+        assert (await visitor.web.post(path, content=sent, headers=form)).status_code == 403
+
+
 async def refused_calls(visitor: Visitor) -> dict[str, int]:
     answer = await visitor.server.client.get(f"/api/environments/{visitor.environment['id']}/refused-calls")
     assert answer.status_code == 200, answer.text

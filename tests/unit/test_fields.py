@@ -64,6 +64,8 @@ def test_each_field_of_a_link_can_be_given_in_every_way() -> None:
     assert cleared_by(LinkPatch) == nullable(LinkPatch)
     # Their controls are more than one field each, or decide what else is asked for.
     special = {"expires_in", "expires_at", "password", "active", "access", "sign_in_as"}
+    # Beside the box for view-only.
+    special |= {"allow_reports", "allow_exports"}
     assert {each.attribute for each in link_forms.CONTROLS} == terms - special
     # `share resume` and `share pause` switch a link; the end and the password have options of their own.
     own = {"expires_in", "expires_at", "password", "active"}

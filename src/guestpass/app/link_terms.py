@@ -46,6 +46,8 @@ class LinkTerms:
     allowed_ips: Annotated[
         Sequence[str] | Unset | None, Term(parse_allowed_ips, "the networks that visitors may come from", empty=())
     ] = UNSET
+    allow_reports: Annotated[bool | Unset, Term(bool, "whether visitors may print", empty=False)] = UNSET
+    allow_exports: Annotated[bool | Unset, Term(bool, "whether visitors may export", empty=False)] = UNSET
 
     def given(self) -> dict[str, Any]:
         """The fields that are given, by name."""
@@ -106,6 +108,9 @@ def check_for_environment(given: Mapping[str, Any], environment: Environment) ->
             errors.append(
                 FieldError("access", "can't narrow what visitors may do in an environment that is not of kind odoo")
             )
+        for name, field in (("allow_reports", "allowReports"), ("allow_exports", "allowExports")):
+            if given.get(name):
+                errors.append(FieldError(field, "can't be given for an environment that is not of kind odoo"))
         if given.get("sign_in_as") is not None:
             errors.append(FieldError("signInAs", "can't be given for an environment that is not of kind odoo"))
     path = given.get("start_path")

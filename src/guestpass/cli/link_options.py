@@ -68,6 +68,13 @@ class ForVisitors:
             "times.",
         ),
     ] = None
+    allow_reports: Annotated[
+        bool,
+        typer.Option("--allow-reports", help="Visitors of a view-only link may print, which Odoo may keep."),
+    ] = False
+    allow_exports: Annotated[
+        bool, typer.Option("--allow-exports", help="Visitors of a view-only link may export lists.")
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +100,14 @@ class ForVisitorsChanged:
             metavar="NETWORK",
             help="An address or network that visitors may come from. May be given several times.",
         ),
+    ] = None
+    allow_reports: Annotated[
+        bool | None,
+        typer.Option("--allow-reports/--no-reports", help="Whether visitors of a view-only link may print."),
+    ] = None
+    allow_exports: Annotated[
+        bool | None,
+        typer.Option("--allow-exports/--no-exports", help="Whether visitors of a view-only link may export."),
     ] = None
 
 

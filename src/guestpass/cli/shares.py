@@ -206,7 +206,7 @@ def show(
             ("environment", link.environment_id),
             *((name, getattr(link, name) or "-") for name in values_of(ForOwners())),
             ("type", link.share_type.value),
-            ("access", "view-only" if link.access is Access.READ_ONLY else "full"),
+            ("access", _access(link)),
             ("signed in as", _signed_in_as(link)),
             ("url", link.url),
             ("state", output.state(link, now)),
@@ -314,6 +314,15 @@ def _opens(link: ShareLinkBody) -> str:
     if link.sign_in_as is not None:
         words.append(f"as {link.sign_in_as.account}")
     return ", ".join(words)
+
+
+def _access(link: ShareLinkBody) -> str:
+    if link.access is Access.FULL:
+        return "full"
+    allowed = [
+        word for word, is_allowed in (("print", link.allow_reports), ("export", link.allow_exports)) if is_allowed
+    ]
+    return ", ".join(["view-only", *(f"may {word}" for word in allowed)])
 
 
 def _signed_in_as(link: ShareLinkBody) -> str:

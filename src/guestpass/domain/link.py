@@ -46,6 +46,7 @@ class ShareLink:
 
     `note` is for owners. `start_path` is where visitors land, ``/`` where it is None. `max_visitors` is how many
     browsers are let in, None for any number. `allowed_ips` are the networks that visitors may come from, empty for all.
+    `allow_reports` and `allow_exports` let visitors print and export who may only look.
 
     `version` is written into each pass: raising it (changed password, rotation) ends all passes for
     good, while deactivation and expiry only make them worth nothing for as long as they last. `version_since` is when
@@ -73,6 +74,8 @@ class ShareLink:
     max_visitors: int | None = None
     allowed_ips: tuple[str, ...] = ()
     version_since: datetime | None = None
+    allow_reports: bool = False
+    allow_exports: bool = False
 
     def renewed(self, now: datetime) -> ShareLink:
         """Return the link with its next version, which ends all earlier passes."""

@@ -263,6 +263,8 @@ class AdmittedRequest:
             self.facts.own_pass == self._own_pass
             and link.version == self._link.version
             and link.access is self._link.access
+            and link.allow_reports == self._link.allow_reports
+            and link.allow_exports == self._link.allow_exports
             and link.account == self._link.account
             and (account.revision if account is not None else None) == (before.revision if before is not None else None)
             and environment.revision == self._environment.revision

@@ -42,6 +42,7 @@ from guestpass.odoo.signed_in.session_filter import SessionFilter, SessionUse
 from guestpass.odoo.view_only.action_filter import ActionFilter
 from guestpass.odoo.view_only.actions import SERVER_ACTIONS, ActionCheck, Call, Refused
 from guestpass.odoo.view_only.calls import NOT_ALLOWED, RefusedCall, runs_actions
+from guestpass.odoo.view_only.documents import is_allowed_document
 from guestpass.wire.exchange import Exchange
 from guestpass.wire.heads import RequestHead
 
@@ -238,10 +239,11 @@ def _may_be_call(head: RequestHead) -> bool:
 
 def _question(request: ForwardedRequest, target: bytes, use: SessionUse | None) -> Question | None:
     """What has to be asked of the request's body before it goes on; None where it decides nothing."""
-    head, environment = request.head, request.entry.environment
+    head, environment, link = request.head, request.entry.environment, request.entry.link
     path, _, query = target.partition(b"?")
     # A call without a byte is none that a client makes.
-    if request.entry.link.access is Access.READ_ONLY and (head.has_body or head.method == b"POST"):
+    is_look = link.access is Access.READ_ONLY and (head.has_body or head.method == b"POST")
+    if is_look and not is_allowed_document(link, head.method, path):
         if use is None and is_own_sign_in(head.method, path):
             return None
         allowed = tuple(environment.read_only_allow)

@@ -32,6 +32,7 @@ from guestpass.odoo.signed_in.rules import (
     why_nobody_leaves,
 )
 from guestpass.odoo.signed_in_requests import SignedInRequests
+from guestpass.odoo.view_only.documents import is_allowed_document
 from guestpass.odoo.view_only.routes import RouteRuling, rule_on_route, target_to_read
 from guestpass.wire.heads import RequestHead
 
@@ -123,6 +124,8 @@ class OdooProfile:
             if sign_in is SignInRuling.REFUSED:
                 self._turn_away(request, Reason.NOT_SHARED, NOT_FOR_VISITORS)
                 return None
+        if is_read_only and is_allowed_document(link, head.method, path) and _has_one_meaning(head):
+            return target
         if is_read_only and (link.account is not None or not is_own_sign_in(head.method, path)):
             ruling = _rule_on_looking(head, target)
             if ruling is RouteRuling.REFUSED:
@@ -196,11 +199,17 @@ def blocked(decision: Forward) -> Answer | None:
     return None
 
 
-def _rule_on_looking(head: RequestHead, target: bytes) -> RouteRuling:
-    content_type = head.values.get(b"content-type", b"")
+def _has_one_meaning(head: RequestHead) -> bool:
+    """Whether the body is of one type, and not encoded."""
     # Two such fields are joined by a comma.
-    is_repeated = b"," in content_type and [lower for lower, _, _ in head.fields].count(b"content-type") > 1
-    if b"content-encoding" in head.values or is_repeated:
+    may_repeat = b"," in head.values.get(b"content-type", b"")
+    is_repeated = may_repeat and [lower for lower, _, _ in head.fields].count(b"content-type") > 1
+    return b"content-encoding" not in head.values and not is_repeated
+
+
+def _rule_on_looking(head: RequestHead, target: bytes) -> RouteRuling:
+    if not _has_one_meaning(head):
         return RouteRuling.REFUSED
+    content_type = head.values.get(b"content-type", b"")
     framed = head.chunked or head.content_length is not None
     return rule_on_route(head.method, target, content_type, framed)

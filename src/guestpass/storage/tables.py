@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Table,
     TypeDecorator,
+    false,
     text,
 )
 
@@ -271,6 +272,8 @@ links = Table(
     Column("details_removed_at", UTCDateTime),
     # When it got its present version; NULL for the first.
     Column("version_since", UTCDateTime),
+    Column("allow_reports", Boolean, nullable=False, server_default=false()),
+    Column("allow_exports", Boolean, nullable=False, server_default=false()),
     ForeignKeyConstraint(["org", "environment_id"], ["environments.org", "environments.id"], ondelete="CASCADE"),
     # Serves an environment's list, newest first, and the cascade.
     Index(None, "org", "environment_id", "created_at"),

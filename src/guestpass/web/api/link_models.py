@@ -82,6 +82,15 @@ _ALLOWED_IPS = Field(
     "empty: from anywhere.",
     examples=[["192.0.2.7", "198.51.100.0/24", "2001:db8::/32"]],
 )
+_ALLOW_REPORTS = Field(
+    description="Whether visitors of a view-only link may print. Odoo renders the report and may keep it. Default: no.",
+    examples=[True],
+)
+_ALLOW_EXPORTS = Field(
+    description="Whether visitors of a view-only link may export lists, with any field that the account may read. "
+    "Default: no.",
+    examples=[True],
+)
 _DURATION_SCHEMA: Final = {"pattern": rf"^({DURATION})+$"}
 _MOMENT_SCHEMA: Final = {"format": "date-time"}
 _PASSWORD_SCHEMA: Final = {"format": "password", "minLength": 2, "maxLength": PASSWORD_BYTES[-1]}
@@ -159,6 +168,13 @@ class LinkRequest(Given):
         _ALLOWED_IPS,
     ] = None
 
+    allow_reports: Annotated[
+        bool | None, BeforeValidator(blank_as_none, json_schema_input_type=bool | Literal[""] | None), _ALLOW_REPORTS
+    ] = None
+    allow_exports: Annotated[
+        bool | None, BeforeValidator(blank_as_none, json_schema_input_type=bool | Literal[""] | None), _ALLOW_EXPORTS
+    ] = None
+
     def as_new_link(self) -> NewLink:
         """The same for the use case."""
         given = {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
@@ -195,6 +211,8 @@ class LinkPatch(Given):
     ] = None
     max_visitors: Annotated[_MaxVisitors | None, _MAX_VISITORS] = None
     allowed_ips: Annotated[_AllowedIPs | None, _ALLOWED_IPS] = None
+    allow_reports: Annotated[bool, _ALLOW_REPORTS] = left_out()
+    allow_exports: Annotated[bool, _ALLOW_EXPORTS] = left_out()
 
     def as_change(self) -> LinkChange:
         """The same for the use case."""
@@ -312,6 +330,8 @@ class ShareLinkBody(ResponseModel):
         examples=[1],
     )
     allowed_ips: list[str] = Field(description="Empty: from anywhere.", examples=[["198.51.100.0/24"]])
+    allow_reports: bool = Field(description="Whether visitors of a view-only link may print.", examples=[False])
+    allow_exports: bool = Field(description="Whether visitors of a view-only link may export.", examples=[False])
     warnings: list[WarningBody] = Field(description="What to consider before the link is sent.")
 
     @classmethod

@@ -99,13 +99,14 @@ FOR_VISITORS: Final = (
 """What visitors notice."""
 CONTROLS: Final = (*FOR_OWNERS, *FOR_VISITORS)
 SHARE_FIELDS: Final = (
-    "who", "password", "lifetime", "expiresOn", "expiresAt", "signInAs", "access", *(each.name for each in CONTROLS),
+    "who", "password", "lifetime", "expiresOn", "expiresAt", "signInAs", "access", "allowReports", "allowExports",
+    *(each.name for each in CONTROLS),
 )  # fmt: skip
 """What the share dialog shows. `who` and `lifetime` are its own, the others have the API's names."""
 LIFETIME_FIELDS: Final = ("lifetime", "expiresOn", "expiresAt", "active")
 PASSWORD_FIELDS: Final = ("who", "password")
 TERMS: Final[Mapping[str, tuple[str, ...]]] = {
-    "visitors": ("signInAs", "access"),
+    "visitors": ("signInAs", "access", "allowReports", "allowExports"),
     **{each.term: (each.name,) for each in CONTROLS},
 }
 """What is changed in place on a link's page, each with the fields of its form."""
@@ -132,7 +133,15 @@ def read_new_link(form: Form) -> NewLink:
     values = {each.attribute: each.read(form, reading, each.name) for each in CONTROLS}
     if reading.errors:
         raise Invalid(reading.errors)
-    return NewLink(**lifetime, **values, password=password, access=access, sign_in_as=form.optional("signInAs"))
+    return NewLink(
+        **lifetime,
+        **values,
+        password=password,
+        access=access,
+        sign_in_as=form.optional("signInAs"),
+        allow_reports=form.checked("allowReports"),
+        allow_exports=form.checked("allowExports"),
+    )
 
 
 def read_extension(form: Form) -> LinkChange:
@@ -173,6 +182,8 @@ def values_of(link: ShareLink) -> dict[str, object]:
         **{each.name: each.value(link) for each in FOR_OWNERS},
         "signInAs": link.account,
         "access": Access.READ_ONLY.value if link.access is Access.READ_ONLY else None,
+        "allowReports": "true" if link.allow_reports else None,
+        "allowExports": "true" if link.allow_exports else None,
         **{each.name: each.value(link) for each in FOR_VISITORS},
     }
 
@@ -219,6 +230,8 @@ def _access(form: Form, reading: Reading) -> Access:
 _READ: Final[Mapping[str, tuple[str, Callable[[Form, Reading, str], Any]]]] = {
     "signInAs": ("sign_in_as", read_text),
     "access": ("access", lambda form, reading, _: _access(form, reading)),
+    "allowReports": ("allow_reports", lambda form, _, name: form.checked(name)),
+    "allowExports": ("allow_exports", lambda form, _, name: form.checked(name)),
     **{each.name: (each.attribute, each.read) for each in CONTROLS},
 }
 """What each field is called by the use case, and how it is read."""
