@@ -15,7 +15,7 @@ from guestpass.app.ports import (
     Store,
 )
 from guestpass.app.sign_outs import SignOuts
-from guestpass.domain.account import SignInRefusal
+from guestpass.domain.account import AccountRight, SignInRefusal
 from guestpass.domain.environment import Environment, OdooAddress
 from guestpass.signing.keys import Keys
 from guestpass.signing.sealing import SealedSecrets
@@ -50,6 +50,7 @@ class FakeAuthenticator:
         self.count_of: dict[str, int] = {}
         self.announced: list[bool] = []
         self.base_url: str | None = None
+        self.rights_of: dict[str, frozenset[AccountRight]] = {}
 
     async def sign_in(
         self, environment: Environment, login: str, password: str, *, address: str | None, may_administer: bool
@@ -73,6 +74,10 @@ class FakeAuthenticator:
         if session_id in self.refusing:
             raise NotSignedOut("it answered with status 404", answered=True)
         self.sessions.discard(session_id)
+
+    async def rights(self, at: OdooAddress, signed_in: SignedIn) -> frozenset[AccountRight]:
+        del at
+        return self.rights_of.get(signed_in.session_id, self.rights_of.get("", frozenset()))
 
     async def count(
         self, at: OdooAddress, session_id: str, model: str, domain: Sequence[object], *, address: str | None

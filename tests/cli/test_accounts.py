@@ -45,7 +45,7 @@ def test_an_account_from_its_first_day_to_its_last(staging: Guestpass, odoo: Odo
     assert "share create staging --sign-in-as demo" in added.out
     [account] = staging.succeed("account", "list", "staging", "--json").json["accounts"]
     assert (account["name"], account["login"], account["isAdmin"]) == ("demo", "demo", False)
-    assert re.search(r"demo\s+demo\s+user\s", staging.succeed("account", "list", "staging").out)
+    assert re.search(r"demo\s+demo\s+user, contacts\s", staging.succeed("account", "list", "staging").out)
     again = staging.succeed("account", "add", "staging", "demo", "--name", "demo", "--json", stdin="demo\n")
     assert again.json == account
     assert "renewed" in staging.succeed("account", "add", "staging", "demo", stdin="demo").out

@@ -75,6 +75,22 @@ async def test_a_visitor_is_signed_in_on_first_sight_and_holds_no_session(guest:
     assert dict(sent["fields"])["Cookie"].startswith("session_id=")
 
 
+@pytest.mark.parametrize(("login", "landing"), [("demo", "/web"), ("portal", "/")])
+async def test_who_works_in_odoo_arrives_there_and_a_customer_at_the_website(
+    server: Installation, odoo: Odoo, login: str, landing: str
+) -> None:
+    async with opened(server, odoo, link_fields={"signInAs": {"login": login, "password": login}}) as guest:
+        async with httpx2.AsyncClient(base_url=server.public_url) as another_browser:
+            answer = await another_browser.get(guest.link["url"], headers=NAVIGATION)
+        assert answer.headers["location"] == landing
+
+
+async def test_an_owner_reads_which_rights_of_the_account_are_dangerous(guest: Visitor) -> None:
+    path = f"/api/environments/{guest.environment['id']}/accounts"
+    [account] = (await guest.server.client.get(path)).json()["accounts"]
+    assert [each["code"] for each in account["warnings"]] == ["account_right_contacts"]
+
+
 async def test_what_the_visitor_has_as_a_session_does_not_go_up(guest: Visitor) -> None:
     await guest.navigate("/odoo")
     guest.web.cookies.set("session_id", "x" * 84)

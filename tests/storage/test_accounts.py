@@ -9,7 +9,7 @@ from tests.storage.racing import race
 from tests.storage.samples import KEY, LINK_ID, NOON, keep, make_account, make_environment, make_link
 
 from guestpass.app.ports import Store
-from guestpass.domain.account import Account, SignInRefusal
+from guestpass.domain.account import Account, AccountRight, SignInRefusal
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.storage.database import Database
 
@@ -33,6 +33,7 @@ async def stored(store: Store, name: str = "anna", key: EnvironmentKey = KEY) ->
     [
         make_account(),
         make_account(is_admin=True, login="Ægir Ö", revision=2**31 - 1),
+        make_account(is_internal=True, rights=frozenset(AccountRight)),
         make_account(refused_at=NOON + TICK, refusal=SignInRefusal.SECOND_FACTOR),
     ],
 )

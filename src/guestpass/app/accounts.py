@@ -25,12 +25,14 @@ from guestpass.domain.account import (
     ACCOUNT_PASSWORD_LENGTH,
     LOGIN_LENGTH,
     Account,
+    AccountRight,
     SignInRefusal,
     account_name_from_login,
 )
 from guestpass.domain.environment import Environment, EnvironmentKey, Kind
 from guestpass.domain.errors import FieldError, InUse, Invalid, NotFound
 from guestpass.domain.finding import Finding
+from guestpass.domain.link import Access
 
 ADMIN_ACCOUNT: Final = Finding(
     code="admin_account",
@@ -38,6 +40,46 @@ ADMIN_ACCOUNT: Final = Finding(
     "and run code on Odoo's server.",
     remedy="Use an account that may do no more than the visitor needs.",
 )
+
+
+RIGHT: Final = "account_right_"
+"""How the codes of findings about rights begin."""
+_LESS: Final = "Use an account without that right, unless visitors need it."
+
+
+def _right(right: AccountRight, detail: str) -> Finding:
+    return Finding(code=f"{RIGHT}{right.value}", detail=detail, remedy=_LESS)
+
+
+_RIGHTS: Final = {
+    AccountRight.ACCESS_RIGHTS: _right(
+        AccountRight.ACCESS_RIGHTS,
+        "The account manages users and their rights: whoever has a link that signs in as it could take more.",
+    ),
+    AccountRight.WEBSITE_DESIGN: _right(
+        AccountRight.WEBSITE_DESIGN,
+        "The account designs the website. Odoo runs the code in its pages with all rights; Guestpass lets no code be "
+        "written through a link, but scripts and whole pages can be.",
+    ),
+    AccountRight.CONTACTS: _right(
+        AccountRight.CONTACTS,
+        "The account edits contacts, and Odoo mails new passwords to their addresses. Guestpass guards the contacts of "
+        "all who sign in; an account without the right needs no guard.",
+    ),
+    AccountRight.EMPLOYEES: _right(
+        AccountRight.EMPLOYEES,
+        "The account edits employees: it reads personal data, and an employee's address can become a user's.",
+    ),
+    AccountRight.MAIL_TEMPLATES: _right(
+        AccountRight.MAIL_TEMPLATES,
+        "The account edits mail templates with placeholders, which Odoo fills with anything that it knows. Guestpass "
+        "lets none be written through a link; those that are there can be sent.",
+    ),
+    AccountRight.IMPERSONATION: _right(
+        AccountRight.IMPERSONATION,
+        "The account may become another user in Odoo: whoever has a link that signs in as it can do what anybody can.",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +157,13 @@ def password_context(environment: EnvironmentKey, name: str) -> str:
     return f"account:{environment}/{name}"
 
 
-def warnings_of(account: Account) -> tuple[Finding, ...]:
-    """Return what an owner should consider before using the account."""
-    return (ADMIN_ACCOUNT,) if account.is_admin else ()
+def warnings_of(account: Account, access: Access = Access.FULL) -> tuple[Finding, ...]:
+    """Return what an owner should consider before using the account for a link; who only looks has no such rights."""
+    if account.is_admin:
+        return (ADMIN_ACCOUNT,)
+    if access is Access.READ_ONLY:
+        return ()
+    return tuple(_RIGHTS[right] for right in AccountRight if right in account.rights)
 
 
 def refusal_of(account: Account) -> Finding | None:
@@ -194,7 +240,7 @@ class AccountService:
         if environment.kind is not Kind.ODOO:
             raise Invalid.one("kind", "of the environment must be odoo: visitors can't be signed in to others")
         # Outside of any transaction, since Odoo may take seconds.
-        signed_in = await self._try(environment, login, credentials)
+        signed_in, rights = await self._try(environment, login, credentials)
         async with self._store.writing(owner(principal)) as work:
             present = await _existing(work, key)
             if _tried(present) != _tried(environment):
@@ -213,6 +259,8 @@ class AccountService:
                 revision=before.revision + 1 if before is not None else 1,
                 created_at=before.created_at if before is not None else self._clock.now(),
                 created_by=before.created_by if before is not None else principal.sub,
+                is_internal=signed_in.is_internal,
+                rights=rights,
             )
             await work.accounts.put(account)
             await learn_base_url(work, present, signed_in)
@@ -237,8 +285,13 @@ class AccountService:
             await work.changes.append(ChangeKind.ENVIRONMENT, str(key))
         await self._announcer.announce()
 
-    async def _try(self, environment: Environment, login: str, credentials: SignInCredentials) -> SignedIn:
-        """Sign in once and out again; raises Invalid where Odoo refuses, or for an administrator not allowed."""
+    async def _try(
+        self, environment: Environment, login: str, credentials: SignInCredentials
+    ) -> tuple[SignedIn, frozenset[AccountRight]]:
+        """Sign in once, ask for the user's rights, and sign out again.
+
+        Raises Invalid where Odoo refuses, or for an administrator not allowed.
+        """
         try:
             signed_in = await self._authenticator.sign_in(
                 environment, login, credentials.password, address=None, may_administer=True
@@ -246,14 +299,17 @@ class AccountService:
         except SignInRefused as refused:
             words = _REFUSALS[refused.refusal]
             raise Invalid.one(words.field, words.message.format(cause=refused)) from None
-        await self._sign_outs.end(environment.odoo_address, signed_in.session_id)
+        try:
+            rights = await self._authenticator.rights(environment.odoo_address, signed_in)
+        finally:
+            await self._sign_outs.end(environment.odoo_address, signed_in.session_id)
         if signed_in.is_admin and not credentials.allow_admin:
             raise Invalid.one(
                 "allowAdmin",
                 "must be true for a user that administers Odoo, because whoever has a link that signs in as it can "
                 "run code there; better take a user with fewer rights",
             )
-        return signed_in
+        return signed_in, rights
 
 
 async def learn_base_url(work: UnitOfWork, environment: Environment, signed_in: SignedIn) -> bool:

@@ -81,7 +81,10 @@ class OwnedLink:
     def warnings(self) -> tuple[Finding, ...]:
         """What the owner should consider before the link is sent."""
         unsigned = self.link.access is Access.READ_ONLY and self.link.account is None
-        return (*(warnings_of(self.account) if self.account else ()), *((VIEW_ONLY_UNSIGNED,) if unsigned else ()))
+        return (
+            *(warnings_of(self.account, self.link.access) if self.account else ()),
+            *((VIEW_ONLY_UNSIGNED,) if unsigned else ()),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

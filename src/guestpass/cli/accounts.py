@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from guestpass.app.accounts import SignInCredentials
+from guestpass.app.accounts import RIGHT, SignInCredentials
 from guestpass.cli import output
 from guestpass.cli.clearing import require_given
 from guestpass.cli.connection import Backend, work
@@ -90,7 +90,7 @@ def list_all(environment_name: EnvironmentName, org: Org = ORG, as_json: AsJSON 
             (
                 account.name,
                 account.login,
-                "administrator" if account.is_admin else "user",
+                _rights(account),
                 f"{output.moment(account.created_at)} by {account.created_by}",
                 output.moment(account.refused_at),
             )
@@ -98,6 +98,14 @@ def list_all(environment_name: EnvironmentName, org: Org = ORG, as_json: AsJSON 
         ],
     )
     output.tell([finding for finding in environment.findings if finding.code == _REFUSED])
+
+
+def _rights(account: AccountBody) -> str:
+    """What an account may do in Odoo that is dangerous, in short."""
+    if account.is_admin:
+        return "administrator"
+    named = [each.code.removeprefix(RIGHT) for each in account.warnings if each.code.startswith(RIGHT)]
+    return ", ".join(["user", *(each.replace("_", " ") for each in named)])
 
 
 @app.command("remove")

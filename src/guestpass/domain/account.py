@@ -25,13 +25,25 @@ class SignInRefusal(StrEnum):
     UNREACHABLE = "unreachable"  # Odoo gave no usable answer
 
 
+class AccountRight(StrEnum):
+    """A right in Odoo with which a visitor could do more than work: give themselves more, or stay."""
+
+    ACCESS_RIGHTS = "access_rights"  # manages users and their rights
+    WEBSITE_DESIGN = "website_design"  # writes pages, which may hold code
+    CONTACTS = "contacts"  # writes contacts, to whose addresses Odoo mails
+    EMPLOYEES = "employees"  # writes employees, whose contacts are users'
+    MAIL_TEMPLATES = "mail_templates"  # writes templates, which may hold code
+    IMPERSONATION = "impersonation"  # becomes another user (OCA's impersonate_login)
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """Stored credentials of an Odoo user; `sealed_password` is encrypted and never shown.
 
     `is_admin` means that the user administers Odoo and can run code there. `revision` grows with new credentials, which
     end the sessions of earlier ones. `refused_at` and `refusal` are when and why Odoo last refused it; None while it
-    works.
+    works. `is_internal` says whether the user works in Odoo's own pages, as customers don't; None for an account that
+    was added before this was asked. `rights` are those to warn of.
     """
 
     environment: EnvironmentKey
@@ -44,6 +56,8 @@ class Account:
     created_by: str
     refused_at: datetime | None = None
     refusal: SignInRefusal | None = None
+    is_internal: bool | None = None
+    rights: frozenset[AccountRight] = frozenset()
 
 
 def account_name_from_login(login: str) -> str:

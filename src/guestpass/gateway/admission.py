@@ -32,6 +32,8 @@ SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 _MAIN, _LINK, _FORMER, _UNKNOWN = HostKind.MAIN, HostKind.LINK, HostKind.FORMER, HostKind.UNKNOWN
 _OPEN, _LOGIN, _ENTER, _PROXY, _API = PathKind.OPEN, PathKind.LOGIN, PathKind.ENTER, PathKind.PROXY, PathKind.API
 _MISSPELT: Final = PathKind.MISSPELT
+_WORKPLACE: Final = b"/web"
+"""Where those who work in Odoo do so, in any version; from 18 on it leads to ``/odoo``."""
 _APPLICATION: Final = ToApplication()
 
 
@@ -310,9 +312,16 @@ def _is_by_a_page(head: RequestHead) -> bool:
 
 
 def _landing(known: LinkEntry, query: bytes) -> bytes:
-    """Where a visitor goes who opens the link: its start path, else the root with the query that they brought."""
+    """Where a visitor goes who opens the link: its start path, else the root with the query that they brought.
+
+    Whom the link signs in as somebody who works in Odoo goes there; the root may be a public website.
+    """
     start = known.link.start_path
-    return start.encode() if start is not None else b"/" + query
+    if start is not None:
+        return start.encode()
+    if known.account is not None and known.account.is_internal:
+        return _WORKPLACE + query
+    return b"/" + query
 
 
 def _is_own_origin(facts: RequestFacts) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from guestpass.app.ports import Counted, NotAskedError, NotSignedOut, SessionEndedError, SignedIn, SignInRefused
-from guestpass.domain.account import SignInRefusal
+from guestpass.domain.account import AccountRight, SignInRefusal
 from guestpass.domain.environment import Environment, OdooAddress, parse_public_url
 from guestpass.domain.errors import DescriptorsUsedUp
 from guestpass.odoo.signed_in.session_cookie import session_set_by
@@ -24,6 +24,15 @@ _MOST_VALUES: Final = 20_000
 # Odoo's throttle answers in English, since it does not know the user's language yet.
 _THROTTLED: Final = re.compile(r"too many login failures", re.IGNORECASE)
 _NO_DATABASE: Final = re.compile(r"database .*(not found|does not exist)", re.IGNORECASE | re.DOTALL)
+_GROUPS: Final = {
+    AccountRight.ACCESS_RIGHTS: "base.group_erp_manager",
+    AccountRight.WEBSITE_DESIGN: "website.group_website_designer",
+    AccountRight.CONTACTS: "base.group_partner_manager",
+    AccountRight.EMPLOYEES: "hr.group_hr_user",
+    AccountRight.MAIL_TEMPLATES: "mail.group_mail_template_editor",
+    AccountRight.IMPERSONATION: "impersonate_login.group_impersonate_login",
+}
+_ASKS_OF_A_USER: Final = 18
 _REFUSED: Final = {
     SignInRefusal.CREDENTIALS: "Odoo does not accept this login and password.",
     SignInRefusal.SECOND_FACTOR: "The account has two-factor authentication, which only a person can pass.",
@@ -89,6 +98,30 @@ class OdooSignIn:
         # and a proxy answers 502 for an Odoo that is down.
         if response.status >= 400:
             raise NotSignedOut(f"it answered with status {response.status}", answered=True)
+
+    async def rights(self, at: OdooAddress, signed_in: SignedIn) -> frozenset[AccountRight]:
+        """Ask for one group after the other; what Odoo does not answer is passed over."""
+        odoo = OdooClient.at(at, self._http)
+        found = set()
+        try:
+            async with asyncio.timeout(_SECONDS):
+                for right, group in _GROUPS.items():
+                    # Before version 18 the method was the model's, and said so of whoever asks.
+                    of_user = signed_in.major is None or signed_in.major >= _ASKS_OF_A_USER
+                    params: dict[str, object] = {
+                        "model": "res.users",
+                        "method": "has_group",
+                        "args": [[signed_in.uid], group] if of_user else [group],
+                        "kwargs": {},
+                    }
+                    answer = await odoo.call(
+                        "/web/dataset/call_kw/res.users/has_group", params, session=signed_in.session_id
+                    )
+                    if json_object(answer).get("result") is True:
+                        found.add(right)
+        except (NoResponseError, TimeoutError):
+            pass
+        return frozenset(found)
 
     async def count(
         self, at: OdooAddress, session_id: str, model: str, domain: Sequence[object], *, address: str | None
@@ -188,8 +221,17 @@ def _signed_in(response: HttpResponse) -> SignedIn:
     session_id = session_set_by(response.fields)
     if not session_id:
         raise SignInRefused(SignInRefusal.UNREACHABLE, "Odoo signed the account in but gave no session.")
-    is_admin, base_url = bool(result.get("is_system") or result.get("is_admin")), result.get("web.base.url")
-    return SignedIn(session_id.decode("latin-1"), is_admin, base_url if isinstance(base_url, str) else None)
+    base_url = result.get("web.base.url")
+    internal, version = result.get("is_internal_user"), result.get("server_version_info")
+    major = version[0] if isinstance(version, list) and version else None
+    return SignedIn(
+        session_id.decode("latin-1"),
+        is_admin=bool(result.get("is_system") or result.get("is_admin")),
+        base_url=base_url if isinstance(base_url, str) else None,
+        uid=uid,
+        is_internal=internal if isinstance(internal, bool) else None,
+        major=major if isinstance(major, int) else None,
+    )
 
 
 def _lacks_field(error: dict[str, object]) -> bool:

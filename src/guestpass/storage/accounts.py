@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from guestpass.domain.account import Account, SignInRefusal
+from guestpass.domain.account import Account, AccountRight, SignInRefusal
 from guestpass.domain.environment import EnvironmentKey
 from guestpass.domain.link import Status
 from guestpass.storage.dialect import insert
@@ -46,6 +46,8 @@ class SQLAccounts:
             "created_by": account.created_by,
             "refused_at": account.refused_at,
             "refusal": account.refusal.value if account.refusal is not None else None,
+            "is_internal": account.is_internal,
+            "rights": " ".join(sorted(account.rights)),
         }
         key = {"org": account.environment.org, "environment_id": account.environment.id, "name": account.name}
         statement = insert(accounts).values({**key, **content})
@@ -102,4 +104,10 @@ def _account(row: Row[Any]) -> Account:
         created_by=row.created_by,
         refused_at=row.refused_at,
         refusal=SignInRefusal(row.refusal) if row.refusal is not None else None,
+        is_internal=row.is_internal,
+        rights=frozenset(AccountRight(each) for each in (row.rights or "").split() if each in _RIGHTS),
     )
+
+
+# A later version may know more.
+_RIGHTS = frozenset(AccountRight)

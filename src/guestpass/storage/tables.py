@@ -193,6 +193,10 @@ accounts = Table(
     Column("created_by", String, nullable=False),
     Column("refused_at", UTCDateTime),
     Column("refusal", String),
+    # Null where the account was added before they were asked for.
+    Column("is_internal", Boolean),
+    # Separated by blanks.
+    Column("rights", String),
     ForeignKeyConstraint(["org", "environment_id"], ["environments.org", "environments.id"], ondelete="CASCADE"),
 )
 

@@ -12,7 +12,7 @@ from tests.unit.app.announcer import NotingAnnouncer
 
 from guestpass.app.accounts import AccountService, SignInCredentials, password_context, refusal_of, warnings_of
 from guestpass.domain.access import Principal, Scope
-from guestpass.domain.account import Account, SignInRefusal
+from guestpass.domain.account import Account, AccountRight, SignInRefusal
 from guestpass.domain.environment import EnvironmentKey, Kind
 from guestpass.domain.errors import Forbidden, InUse, Invalid, NotFound
 from guestpass.signing.keys import Keys
@@ -130,6 +130,17 @@ async def test_permission_for_an_administrator_makes_nobody_one(service: Account
     account = await service.put(OLGA, "staging", replace(DEMO, allow_admin=True))
     assert not account.is_admin
     assert warnings_of(account) == ()
+
+
+async def test_an_owner_is_warned_of_each_right_that_is_dangerous(
+    service: AccountService, authenticator: FakeAuthenticator
+) -> None:
+    authenticator.rights_of[""] = frozenset({AccountRight.CONTACTS, AccountRight.WEBSITE_DESIGN})
+    account = await service.put(OLGA, "staging", DEMO)
+    codes = ["account_right_website_design", "account_right_contacts"]
+    assert [warning.code for warning in warnings_of(account)] == codes
+    assert (await service.get(OLGA, "staging", account.name)).rights == account.rights
+    assert authenticator.sessions == set()
 
 
 async def test_only_visitors_of_an_odoo_are_signed_in(

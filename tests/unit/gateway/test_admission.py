@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.storage.samples import make_environment
+from tests.storage.samples import make_account, make_environment
 from tests.unit.gateway.requests import BROWSER, request
 
 from guestpass.app.link_cache import LinkEntry
@@ -948,6 +948,19 @@ def test_visitors_land_where_the_owner_wants_them(addresses: PublicUrls) -> None
         assert decision == Redirect(303, b"/odoo/crm?view=list#top", opening=link, new_pass=True)
     else:
         assert decision == HandOver(link, b"?utm=1", new_pass=True)
+
+
+@pytest.mark.parametrize(("is_internal", "landing"), [(True, b"/web"), (False, b"/"), (None, b"/")])
+def test_who_is_signed_in_as_somebody_who_works_in_odoo_lands_there(
+    is_internal: bool | None,
+    landing: bytes,
+) -> None:
+    plain = known()
+    link = changed(plain, link=replace(plain.link, account="anna"))
+    link.account = make_account(is_internal=is_internal)
+    assert decide(f"GET {OPEN}", *BROWSER, shared=link) == Redirect(303, landing, opening=link, new_pass=True)
+    link.link = replace(link.link, start_path="/shop")
+    assert decide(f"GET {OPEN}", *BROWSER, shared=link) == Redirect(303, b"/shop", opening=link, new_pass=True)
 
 
 @BOTH_MODES

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from guestpass.domain.account import SignInRefusal
+from guestpass.domain.account import AccountRight, SignInRefusal
 from guestpass.domain.environment import Environment, EnvironmentKey, OdooAddress
 from guestpass.domain.errors import GuestpassError
 
@@ -151,11 +151,16 @@ class SignedIn:
     """A successful sign-in: the new session's id (a secret), and whether the user is an administrator.
 
     `base_url` is Odoo's web.base.url; None where it was not told or is no origin.
+    `uid` is the user's number, `is_internal` whether they work in Odoo's own pages, None where Odoo does not say.
+    `major` is the version's first number.
     """
 
     session_id: str
     is_admin: bool
     base_url: str | None = None
+    uid: int = 0
+    is_internal: bool | None = None
+    major: int | None = None
 
 
 class SignInRefused(GuestpassError):
@@ -205,6 +210,10 @@ class OdooAuthenticator(Protocol):
 
     async def sign_out(self, at: OdooAddress, session_id: str) -> None:
         """End a session; raises NotSignedOut."""
+        ...
+
+    async def rights(self, at: OdooAddress, signed_in: SignedIn) -> frozenset[AccountRight]:
+        """Those of the signed-in user's rights that owners are warned of, as far as Odoo says."""
         ...
 
     async def count(
