@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.gateway.raw_client import Answer, RawClient
+from tests.gateway.raw_client import Answer, BrokenOffError, RawClient
 from tests.odoo.visitor import Visitor
 
 Way = tuple[str, str, bytes]
@@ -29,6 +29,7 @@ class Burglar:
     ) -> Answer:
         """The answer to a target that is sent as it is; `cookie` is the field in which {own} are the visitor's own."""
         method, kind, body = way
+        is_new = self.client is None
         if self.client is None:
             self.client = await RawClient.connect(self.visitor.server.public_port)
         own = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.visitor.web.cookies.jar)
@@ -38,8 +39,17 @@ class Burglar:
         if body or (method == "POST" and not sent):
             lines.append(f"Content-Length: {len(body)}")
         head = "\r\n".join(lines).encode() + b"\r\nCookie: " + cookie.replace(b"{own}", own.encode())
-        self.client.send(head + b"\r\n\r\n" + (body or sent))
-        answer = await self.client.answer(to=method.encode())
+        said = head + b"\r\n\r\n" + (body or sent)
+        self.client.send(said)
+        try:
+            answer = await self.client.answer(to=method.encode())
+        except BrokenOffError:
+            if is_new:
+                raise
+            # It was idle for too long: an Odoo may keep other tests busy between two of these.
+            self.client = await RawClient.connect(self.visitor.server.public_port)
+            self.client.send(said)
+            answer = await self.client.answer(to=method.encode())
         if answer.get(b"connection") == b"close":
             await self.leave()
         return answer
