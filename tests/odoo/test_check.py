@@ -286,11 +286,13 @@ class Other:
         writer.close()
 
 
-async def check_other(answers: Answers, *, gevent_port: int = 1) -> tuple[CheckReport, list[str]]:
+async def check_other(
+    answers: Answers, *, gevent_port: int = 1, database: str | None = None
+) -> tuple[CheckReport, list[str]]:
     other = Other(answers)
     async with await asyncio.start_server(other.serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        report = await check(f"http://127.0.0.1:{port}", gevent_port=gevent_port)
+        report = await check(f"http://127.0.0.1:{port}", gevent_port=gevent_port, database=database)
     return report, other.targets
 
 
@@ -341,6 +343,16 @@ async def test_what_is_no_odoo_is_told_without_its_words(answer: bytes, code: st
     assert SECRET not in repr(report)
     assert len(targets) <= 3
     assert report.odoo_version is None
+
+
+async def test_a_login_page_that_redirects_to_itself_means_that_the_database_is_not_there() -> None:
+    def answers(target: str) -> bytes:
+        # As Odoo 18 does without a dbfilter that excludes the name.
+        if target == "/web/webclient/version_info":
+            return plain("200 OK", '{"jsonrpc": "2.0", "id": 1, "result": {"server_version": "18.0"}}')
+        return plain("302 Found", "", f"Location: {target}") if target.startswith("/web/login") else plain("404 No")
+
+    assert "unknown_database" in codes((await check_other(answers, database="nope"))[0])
 
 
 async def test_no_redirect_is_followed() -> None:
