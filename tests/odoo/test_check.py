@@ -106,7 +106,7 @@ async def test_a_look_changes_nothing_in_odoo(odoo: Odoo) -> None:
 
 @pytest.mark.parametrize(
     ("version", "is_measured"),
-    [("16.0", True), ("17.0-20261101", True), ("18.0", True), ("19.0", True), ("20.0", False), ("18.0+e", False),
+    [("16.0", False), ("17.0-20261101", True), ("18.0", True), ("19.0", True), ("20.0", False), ("18.0+e", False),
      ("18.0+e-20261101", False), ("saas~18.2", False)],
 )  # fmt: skip
 async def test_a_version_or_edition_that_was_not_measured_is_told(version: str, *, is_measured: bool) -> None:

@@ -19,7 +19,7 @@ ORG_PATTERN = re.compile(r"[A-Za-z0-9._@-]{1,64}", re.ASCII)
 DEFAULT_ORG = "default"
 DEFAULT_RESPONSE_TIMEOUT = timedelta(seconds=720)
 DEFAULT_MAX_CONCURRENT = 8
-MEASURED_VERSIONS: Final = frozenset({"16.0", "17.0", "18.0", "19.0"})
+MEASURED_VERSIONS: Final = frozenset({"17.0", "18.0", "19.0"})
 """The versions of Odoo, as its Community edition calls itself, on which the rules were measured."""
 ALLOWED_PATHS = 50
 """How many exceptions one environment may have."""

@@ -27,7 +27,7 @@ CHECK_INCOMPLETE: Final = Finding(
 )
 NOT_MEASURED: Final = Finding(
     code="version_not_measured",
-    detail="Guestpass was measured on the Community edition of Odoo 16, 17, 18 and 19, and this is another version or "
+    detail="Guestpass was measured on the Community edition of Odoo 17, 18 and 19, and this is another version or "
     "edition. View-only links refuse what is new in it; new ways to sign in and new addresses for operators are not "
     "blocked until somebody has read them.",
     remedy="Try a link of each kind yourself, and give visitors an account with few rights. See Odoo versions in the "
