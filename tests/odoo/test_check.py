@@ -121,12 +121,14 @@ async def test_a_version_or_edition_that_was_not_measured_is_told(version: str, 
 
 
 @pytest.mark.parametrize("databases", ["demo18", "demo18,second"])
+@pytest.mark.double_only("is set up otherwise")
 async def test_a_database_that_is_not_there_is_told_also_where_there_is_one_alone(databases: str) -> None:
     with running_odoo(databases=databases, list_db=False) as odoo:
         assert "unknown_database" in codes(await check(odoo, database="nope"))
         assert "unknown_database" not in codes(await check(odoo, database="demo18"))
 
 
+@pytest.mark.double_only("has another port that answers and is no bus")
 async def test_the_gevent_port_is_not_taken_for_granted(odoo: Odoo) -> None:
     nothing = await check(odoo, gevent_port=1)
     assert (nothing.websocket, nothing.found_websocket_url) == (BusPlace.NONE, None)
@@ -137,6 +139,7 @@ async def test_the_gevent_port_is_not_taken_for_granted(odoo: Odoo) -> None:
 
 
 @pytest.mark.parametrize("databases", ["demo18", "another"])
+@pytest.mark.double_only("is set up otherwise")
 async def test_the_bus_of_another_odoo_is_not_used(odoo: Odoo, databases: str) -> None:
     with running_odoo(databases=databases) as other:
         report = await check(odoo, gevent_port=other.gevent_port)
