@@ -17,6 +17,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from guestpass.odoo.http.blocked_paths import LONGEST_REMEMBERED, Ruling, judge
+from guestpass.odoo.secret_fields import TOKENS
 from guestpass.odoo.view_only.calls import is_ruled_by_body
 
 
@@ -46,6 +47,9 @@ def _rule(method: bytes, target: bytes, content_type: bytes, has_body: bool) -> 
         is_call = has_body and _is_json(content_type) and is_ruled_by_body(path)
         return RouteRuling.CALL if is_call else RouteRuling.REFUSED
     if method not in (b"GET", b"HEAD") or has_body:
+        return RouteRuling.REFUSED
+    # As a field whose value shall be a file's name, or to sort by.
+    if TOKENS.are_in_target(target):
         return RouteRuling.REFUSED
     return RouteRuling.READS if _reads(path, query) else RouteRuling.REFUSED
 

@@ -171,25 +171,28 @@ def test_the_path_is_decoration() -> None:
         b"/web/dataset/%63all_kw/a/b/c",
     ):
         assert is_ruled_by_body(path)
-        assert passed(path, body(call("read"))) == call("read")
+        assert passed(path, body(call("search"))) == call("search")
     ruling = rule_on_call(b"/web/dataset/call_kw/res.partner/read", body(call("unlink", "res.users")), ())
     assert isinstance(ruling, RefusedCall)
     assert (ruling.model, ruling.method) == ("res.users", "unlink")
 
 
 def test_the_outer_method_and_version_are_ours() -> None:
-    asked = {**call("read"), "method": "unlink", "jsonrpc": "1.0"}
-    assert passed(CALL_KW, body(asked)) == call("read")
+    asked = {**call("search"), "method": "unlink", "jsonrpc": "1.0"}
+    assert passed(CALL_KW, body(asked)) == call("search")
 
 
 def test_only_the_names_that_odoo_knows_go_up() -> None:
-    asked = call("read", path="/web", context={"x": 1}, __proto__={"method": "unlink"}, Method="unlink")
+    asked = call("search", path="/web", context={"x": 1}, __proto__={"method": "unlink"}, Method="unlink")
     asked |= {"params2": {"method": "unlink"}, "__proto__": {"params": {}}, "auth": "x"}
-    assert passed(CALL_KW, body(asked)) == call("read")
+    assert passed(CALL_KW, body(asked)) == call("search")
 
 
 def test_left_out_arguments_are_empty_ones() -> None:
-    assert passed(CALL_KW, body({"params": {"model": "res.partner", "method": "read"}})) == {**call("read"), "id": None}
+    assert passed(CALL_KW, body({"params": {"model": "res.partner", "method": "search"}})) == {
+        **call("search"),
+        "id": None,
+    }
 
 
 # What hostile visitors send
@@ -306,9 +309,9 @@ def test_names_are_exact(method: str) -> None:
 
 
 def test_escaped_names_and_values_mean_what_they_say() -> None:
-    escaped = b'{"\\u0070arams":{"mod\\u0065l":"res.partner","method":"\\u0072ead","args":[],"kwargs":{}},"id":3}'
-    assert passed(CALL_KW, escaped) == call("read")
-    ruling = rule_on_call(CALL_KW, escaped.replace(b"\\u0072ead", b"\\u0075nlink"), ())
+    escaped = b'{"\\u0070arams":{"mod\\u0065l":"res.partner","method":"\\u0073earch","args":[],"kwargs":{}},"id":3}'
+    assert passed(CALL_KW, escaped) == call("search")
+    ruling = rule_on_call(CALL_KW, escaped.replace(b"\\u0073earch", b"\\u0075nlink"), ())
     assert isinstance(ruling, RefusedCall)
     assert ruling.method == "unlink"
 
@@ -317,7 +320,7 @@ def test_escaped_names_and_values_mean_what_they_say() -> None:
     ("path", "sent", "model", "method"),
     [
         (b"/web/dataset/call_button", call("action_confirm", "sale.order"), "sale.order", "action_confirm"),
-        (b"/web/dataset/call_button/res.partner/read", call("read"), "res.partner", "read"),
+        (b"/web/dataset/call_button/res.partner/search", call("search"), "res.partner", "search"),
         (b"/web/dataset/%63all_button/x", call("web_search_read"), "res.partner", "web_search_read"),
         (b"/web/dataset/resequence", {"id": 1, "params": {"model": "crm.lead", "ids": [2, 1]}}, None, None),
         (b"/web/view/edit_custom", {"id": 1, "params": {"custom_id": 2, "arch": "<x/>"}}, None, None),
@@ -667,7 +670,7 @@ def test_a_call_as_odoos_client_writes_it_is_ruled_on_like_any_other(
         ('{"id":1,', '{"id":1,"id":1,'),
         ('{"id":1,', '{"id":2,"id":1,'),
         ('"model":"a"', '"model":"b","model":"a"'),
-        ('"method":"read"', '"method":"write","method":"read"'),
+        ('"method":"search"', '"method":"write","method":"search"'),
         ('"args":[{}]', '"args":[{"a":1,"a":1}]'),
         # The name that is dropped makes room for one that is written anew.
         ('{"id":1,"jsonrpc":"2.0",', '{"id":1,"id":1,'),
@@ -675,6 +678,6 @@ def test_a_call_as_odoos_client_writes_it_is_ruled_on_like_any_other(
     ],
 )
 def test_a_name_that_occurs_twice_is_found_in_a_call_as_odoos_client_writes_it(once: str, twice: str) -> None:
-    data = '{"id":1,"jsonrpc":"2.0","method":"call","params":{"model":"a","method":"read","args":[{}],"kwargs":{}}}'
+    data = '{"id":1,"jsonrpc":"2.0","method":"call","params":{"model":"a","method":"search","args":[{}],"kwargs":{}}}'
     assert rule_on_call(CALL_KW, data.encode(), ()) == Passed(data.encode())
     assert isinstance(rule_on_call(CALL_KW, data.replace(once, twice).encode(), ()), RefusedCall)
