@@ -24,7 +24,7 @@ from guestpass.odoo.fairness.spool import IN_MEMORY
 from guestpass.odoo.findings import X_SENDFILE
 from guestpass.odoo.http.blocked_paths import needs_body_check
 from guestpass.odoo.http.file_filter import FileFilter
-from guestpass.odoo.http.jsonrpc_errors import answered, is_json, user_error
+from guestpass.odoo.http.jsonrpc_errors import answered, user_error
 from guestpass.odoo.http.requests import (
     FixedName,
     fields_for_odoo,
@@ -50,7 +50,6 @@ BUS_PATHS: Final = (b"/websocket", b"/longpolling/")
 """How the paths of Odoo's bus begin: ``/longpolling/`` is that of older ones."""
 _LONGEST_CALL: Final = 32 * 1024 * 1024
 _JSONRPC: Final = Question(Subject.JSONRPC)
-_CALL: Final = Question(Subject.CALL)
 
 
 class OdooDestination:
@@ -228,13 +227,16 @@ class _Plan:
 
 
 def _may_be_call(head: RequestHead) -> bool:
-    """Whether Odoo may take the body for a call: it goes by the type alone, whatever the method, and by one of two."""
+    """Whether Odoo may take the body for a call: it goes by the type alone, whatever the method.
+
+    Readers end the type at a semicolon, a comma or a blank, and of two fields one may count. What is no call after all,
+    such as a file of JSON, is refused.
+    """
     said = head.values.get(b"content-type")
     if said is None or not head.has_body:
         return False
-    if b"," not in said:
-        return is_json(said)
-    return any(lower == b"content-type" and is_json(value) for lower, _, value in head.fields)
+    kinds = [said] if b"," not in said else [value for lower, _, value in head.fields if lower == b"content-type"]
+    return any(b"json" in kind.partition(b";")[0].lower() for kind in kinds)
 
 
 def _question(request: ForwardedRequest, target: bytes, use: SessionUse | None) -> Question | None:
@@ -250,12 +252,13 @@ def _question(request: ForwardedRequest, target: bytes, use: SessionUse | None) 
         return Question(Subject.LOOK, path.decode("latin-1"), allowed, signed_in=use is not None)
     if needs_body_check(path):
         return _JSONRPC
-    if use is not None and _may_be_call(head):
-        return _CALL
+    # Odoo takes the values of a form from the query, too, whatever the type of the body.
     if use is not None and (form := edited_details(head.method, path)) is not None:
         kinds = [value for lower, _, value in head.fields if lower == b"content-type"]
         said = (each.decode("latin-1") for each in (form, query, b", ".join(kinds)))
         return Question(Subject.DETAILS, next(said), query=next(said), content_type=next(said))
+    if use is not None and _may_be_call(head):
+        return Question(Subject.CALL, path.decode("latin-1"))
     if head.has_body and takes_database(path):
         return Question(Subject.FORM, database=environment.database)
     return None

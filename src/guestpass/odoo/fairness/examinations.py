@@ -25,6 +25,7 @@ from guestpass.odoo.signed_in.rules import (
     ADDRESS_OF_USER,
     CODE_OF_TEMPLATE,
     NOT_FOR_VISITORS,
+    calls_method,
     names_session,
     reads_only,
     takes_credentials,
@@ -114,7 +115,7 @@ class Question:
                 detail = jsonrpc_refusal(body)
                 return _PASSES if detail is None else BodyFinding(Outcome.NOT_SHARED, text=detail)
             case Subject.CALL:
-                return _examine_call(body)
+                return _examine_call(body, self.path.encode("latin-1"))
             case Subject.FORM:
                 if names_database_part(body):
                     return BodyFinding(Outcome.NOT_SHARED, text=_FOREIGN_FORM)
@@ -128,12 +129,13 @@ class Question:
                     return _ADDRESS
 
     def _look_at(self, body: bytes) -> BodyFinding:
-        ruling = rule_on_call(self.path.encode("latin-1"), body, self.allowed)
+        path = self.path.encode("latin-1")
+        ruling = rule_on_call(path, body, self.allowed)
         if isinstance(ruling, Quiet):
             return BodyFinding(Outcome.ANSWERED, ruling.answer())
         if not isinstance(ruling, Passed | Asks):
             return BodyFinding(Outcome.VIEW_ONLY, text=ruling.text, model=ruling.model, method=ruling.method)
-        found = _examine_call(ruling.body) if self.signed_in else _PASSES
+        found = _examine_call(ruling.body, path) if self.signed_in else _PASSES
         if found.outcome is Outcome.DEPENDS:
             return _ADDRESS  # nobody who may only look writes an address
         if isinstance(ruling, Asks):
@@ -141,23 +143,24 @@ class Question:
         return BodyFinding(Outcome.REWRITTEN, ruling.body) if found is _PASSES and ruling.body != body else found
 
 
-def _examine_call(body: bytes) -> BodyFinding:
+def _examine_call(body: bytes, path: bytes) -> BodyFinding:
     """What a call says is only looked at."""
     try:
         call = read_call(body)
     except ValueError as error:
         return BodyFinding(Outcome.UNREADABLE, text=str(error))
-    if takes_credentials(call) or names_session(body):
+    is_method = calls_method(path)
+    if takes_credentials(call, is_method=is_method) or names_session(body):
         return BodyFinding(Outcome.NOT_SHARED, text=NOT_FOR_VISITORS)
     params = call.get("params")
-    if not params or reads_only(method := params.get("method")):
+    if not params or (is_method and reads_only(params.get("method"))):
         return _PASSES
-    if may_hold_code(body) and writes_code(params):
+    if may_hold_code(body) and writes_code(params, path):
         return BodyFinding(Outcome.NOT_SHARED, text=CODE_OF_TEMPLATE)
-    if not may_write_address(body, method):
+    if not may_write_address(body, params.get("method")):
         return _PASSES
     try:
-        return _asking(inquiries_about(params))
+        return _asking(inquiries_about(params, is_method=is_method))
     except UnclearError:
         return _ADDRESS
 

@@ -36,7 +36,12 @@ class Inquiry:
 _EMAIL = re.compile(r"(?:\w+_)?email(?:_from|_normalized)?")
 # Fields that name one contact, and those whose commands write several.
 _CONTACT = re.compile(r"(?:\w+_)?(?:partner|contact)_id")
-_CONTACTS = re.compile(r"child_ids|(?:\w+_)?(?:partner|contact|recipient)_ids")
+_CONTACTS = re.compile(r"(?:\w+_)?(?:partner|contact|recipient)_ids")
+_CHILDREN: Final = "child_ids"
+# Their records have a contact's address as a field of their own, whichever contact that is.
+_RESENDING: Final = "mail.resend."
+# Fields that name a record of another model, whose address, or whose contact's, is the new record's.
+_SOURCES: Final = frozenset({"candidate_id", "notification_id"})
 _PARTNER: Final = "res.partner"
 # The contact whose address a model passes its own on to.
 _LINKS: Final = {"hr.employee": "work_contact_id"}
@@ -70,17 +75,20 @@ def may_write_address(body: bytes, method: object) -> bool:
     return b"mail" in body or b"\\u" in body or (isinstance(method, str) and method in _MERGING)
 
 
-def inquiries_about(params: dict[str, Any]) -> tuple[Inquiry, ...]:
+def inquiries_about(params: dict[str, Any], *, is_method: bool = True) -> tuple[Inquiry, ...]:
     """What has to be asked before a call that is no reading one; raises UnclearError.
 
-    `params` are those of ``call_kw``: routes of another kind write no addresses of contacts that exist.
+    Routes that don't call a method (`is_method`) write no addresses of contacts that exist, but where they put records
+    into an order by a field.
     """
-    model, method = params.get("model"), params.get("method")
-    args, kwargs = params.get("args") or [], params.get("kwargs") or {}
-    if not isinstance(model, str) or not isinstance(method, str):
+    if not is_method:
         if _names_email(params.get("field")):
             raise UnclearError
         return ()
+    model, method = params.get("model"), params.get("method")
+    args, kwargs = params.get("args") or [], params.get("kwargs") or {}
+    if not isinstance(model, str) or not isinstance(method, str):
+        raise UnclearError
     if not isinstance(args, list) or not isinstance(kwargs, dict):
         raise UnclearError
     given = {name: value for name, value in kwargs.items() if name not in ("context", "specification")}
@@ -91,11 +99,11 @@ def inquiries_about(params: dict[str, Any]) -> tuple[Inquiry, ...]:
         return ()
     if _names_email(given.get("field_name")) or (method == "web_resequence" and any(map(_names_email, args))):
         raise UnclearError
-    ids, is_clear = _ids(args[0] if args else given.get("ids"))
+    ids, is_clear = _ids(args[0] if args else given.get("ids"), method)
     is_clear = is_clear or method == "name_create"
     if (condition := _MERGES.get((model, method))) is not None:
         return (Inquiry(model, [["id", "in", ids], *condition]),)
-    written = _Written(_Place.OWN if ids or not is_clear else _Place.NEW)
+    written = _Written(model, _Place.OWN if ids or not is_clear else _Place.NEW)
     written.look([*args, *given.values(), defaults])
     return written.inquiries(model, ids, is_clear=is_clear)
 
@@ -149,10 +157,13 @@ def _names_email(value: object) -> bool:
     return isinstance(value, str) and _EMAIL.fullmatch(value) is not None
 
 
-def _ids(given: object) -> tuple[list[int], bool]:
+def _ids(given: object, method: str) -> tuple[list[int], bool]:
     """The ids that a method is called on, and whether all of them are numbers as Odoo's client sends them."""
     if type(given) is int:
         return [given], True
+    if isinstance(given, dict):
+        # Odoo takes an object's names for ids, too. The point of sale's method writes the contact whose id is in it.
+        return [], method == "create" or (method == "create_from_ui" and not given.get("id"))
     if not isinstance(given, list):
         return [], not isinstance(given, str | float | bool)
     ids = [each for each in given if type(each) is int]
@@ -188,9 +199,10 @@ _Record = int | _Place
 
 
 class _Written:
-    """What a call writes of addresses."""
+    """What a call of a method of `model` writes of addresses."""
 
-    def __init__(self, outermost: _Record) -> None:
+    def __init__(self, model: str, outermost: _Record) -> None:
+        self._model = model
         self._outermost = outermost
         self._emails: set[object] = set()
         self._contacts: set[int] = set()  # whose address is written
@@ -198,6 +210,7 @@ class _Written:
         self._is_own = False
         self._is_unclear = False
         self._names_user = False
+        self._has_source = False
 
     def look(self, values: list[Any]) -> None:
         """Look at the arguments of a call."""
@@ -207,7 +220,9 @@ class _Written:
         """What is to be asked about what was seen; raises UnclearError."""
         if not self._emails:
             return ()
-        if self._is_unclear or not is_clear or (self._names_user and model.startswith("hr.")):
+        if self._is_unclear or not is_clear or self._has_source or (self._names_user and model.startswith("hr.")):
+            raise UnclearError
+        if model.startswith(_RESENDING):
             raise UnclearError
         [email, *others] = self._emails
         asked: list[Inquiry] = []
@@ -231,6 +246,8 @@ class _Written:
                 self._names(value)
             elif name == "user_id" and value:
                 self._names_user = True
+            elif name in _SOURCES and value:
+                self._has_source = True
 
     def _writes(self, email: object, record: _Record) -> None:
         self._emails.add(email)
@@ -254,20 +271,25 @@ class _Written:
             self._values(value, record)
             return
         for each in value:
-            if isinstance(each, list) and len(each) > 2 and isinstance(each[2], dict):
-                self._values(each[2], _target(name, each[0], each[1], record))
+            if isinstance(each, list) and len(each) > 2 and isinstance(each[0], int | float):
+                if isinstance(each[2], dict):
+                    self._values(each[2], self._target(name, each[0], each[1], record))
+                else:
+                    self._commands(name, each[2:3], _Place.OTHER)
+                self._commands(name, [*each[1:2], *each[3:]], _Place.OTHER)
             elif isinstance(each, dict | list):
                 self._commands(name, each, record)
 
-
-def _target(name: str, command: object, id: object, record: _Record) -> _Record:
-    """The record that a command of the field `name` of `record` writes."""
-    if type(command) is int and command == 0:
-        # A contact below another has an address of its own; other records may pass theirs on to the one above.
-        return _Place.NEW if _CONTACTS.fullmatch(name) else record
-    if _CONTACTS.fullmatch(name) and type(id) is int:
-        return id
-    return _Place.OTHER
+    def _target(self, name: str, command: object, id: object, record: _Record) -> _Record:
+        """The record that a command of the field `name` of `record` writes."""
+        # Other models have children of their own kind by the same name.
+        has_contacts = self._model == _PARTNER if name == _CHILDREN else _CONTACTS.fullmatch(name) is not None
+        if type(command) is not int:
+            return _Place.OTHER
+        if command == 0:
+            # A contact below another has an address of its own; other records may pass theirs on to the one above.
+            return _Place.NEW if has_contacts else record
+        return id if has_contacts and name == _CHILDREN and type(id) is int else _Place.OTHER
 
 
 def _differs(path: str, email: object, others: list[object]) -> Domain:

@@ -104,6 +104,8 @@ _SESSION_FIELD: Final = b"session_identifier"
 _DEFAULT: Final = "default_"
 _UNWRITTEN: Final = frozenset({"context", "specification"})
 _CALL_NAMES: Final = frozenset({"args", "context", "kwargs", "method", "model"})
+# As Odoo's own client spells them; what is spelled otherwise gets no exemption.
+_METHOD_ROUTES = re.compile(rb"/web/dataset/call(?:_kw|_button)?(?:/[A-Za-z_][A-Za-z0-9_.]*)*")
 _READERS = re.compile(r"(?:web_)?(?:search_)?read|(?:web_)?(?:name_)?search|fields_get|get_views|onchange|default_get")
 
 
@@ -159,8 +161,13 @@ def _is_own_sign_in(method: bytes, path: bytes) -> bool:
 _is_own_sign_in_again = lru_cache(maxsize=1024)(_is_own_sign_in)
 
 
-def takes_credentials(call: dict[str, Any]) -> bool:
-    """Whether a JSON-RPC call would use, change or make a credential; the body says what is called, never the path."""
+def calls_method(path: bytes) -> bool:
+    """Whether the route calls the method of a model that the body names; any other ignores those names."""
+    return _METHOD_ROUTES.fullmatch(path) is not None
+
+
+def takes_credentials(call: dict[str, Any], *, is_method: bool = True) -> bool:
+    """Whether a JSON-RPC call would use, change or make a credential; `is_method` says whether it `calls_method`."""
     params = call.get("params", {})
     if not isinstance(params, dict):
         # Odoo takes pairs for an object, too; its own client never sends any.
@@ -170,18 +177,20 @@ def takes_credentials(call: dict[str, Any]) -> bool:
         return True
     if isinstance(method, str) and method in _REFUSED_METHODS:
         return True
-    if reads_only(method):
+    if is_method and reads_only(method):
         return False
     kwargs = params.get("kwargs")
-    named = kwargs if isinstance(kwargs, dict) else {}
-    context = named.get("context")
-    defaults = context if isinstance(context, dict) else {}
+    named = kwargs if is_method and isinstance(kwargs, dict) else {}
+    contexts = [each for each in (named.get("context"), params.get("context")) if isinstance(each, dict)]
     # What shall be read back names fields without writing them; of the context only defaults are written. A route of
     # another kind has its values beside each other.
     given = (
         {name: value for name, value in named.items() if name not in _UNWRITTEN},
-        {name: value for name, value in params.items() if name not in _CALL_NAMES},
-        {name.removeprefix(_DEFAULT): value for name, value in defaults.items() if name.startswith(_DEFAULT)},
+        {name: value for name, value in params.items() if name not in (_CALL_NAMES if is_method else _UNWRITTEN)},
+        *(
+            {name.removeprefix(_DEFAULT): value for name, value in context.items() if name.startswith(_DEFAULT)}
+            for context in contexts
+        ),
     )
     wanted = _CREDENTIALS | _IDENTITY if model == "res.users" else _CREDENTIALS
     if any(_has_name(each, wanted) for each in given):

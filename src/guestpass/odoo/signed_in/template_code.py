@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from guestpass.odoo.signed_in.rules import calls_method
+
+# An attempt begins at the start of a name and ends with it, so that the time grows with the text and no faster.
 _QWEB = re.compile(
-    r"(?<![\w-])t-(?:out|esc|raw|field|att|if|elif|foreach|set|value|call|lang|options|tag|cache|nocache|debug|groups)"
+    r"(?<![\w.:-])t-(?:out|esc|raw|field|att|if|elif|foreach|set|value|call|lang|options|tag|cache|nocache|debug|groups)"
     r"[\w.:-]*\s*=|"
     # What a parser would first make into such.
-    r"<!ENTITY|<\?xml[^>]*encoding",
+    r"<!ENTITY|<\?xml[^<>]*encoding",
     re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(r"\{\{")
@@ -21,6 +24,7 @@ _RENDERED = re.compile(r"mail\.(?:template|compose).*|(?:sms|mailing|marketing|w
 _MARKS: Final = (b"t-", b"T-", b"{{", b"\\u", b"<!", b"<?")
 # What is said in a conversation is shown as it is.
 _SAID: Final = frozenset({"message_post", "message_update_content"})
+_POST: Final = b"/mail/message/post"
 
 
 def may_hold_code(body: bytes) -> bool:
@@ -28,15 +32,17 @@ def may_hold_code(body: bytes) -> bool:
     return any(mark in body for mark in _MARKS)
 
 
-def writes_code(params: dict[str, Any]) -> bool:
+def writes_code(params: dict[str, Any], path: bytes) -> bool:
     """Whether a text in the call, which is no reading one, holds code of a template."""
-    if params.get("method") in _SAID or "post_data" in params:
+    is_method, method = calls_method(path), params.get("method")
+    if is_method and isinstance(method, str) and method in _SAID:
         return False
     model = params.get("model")
     is_rendered = isinstance(model, str) and _RENDERED.fullmatch(model) is not None
     kwargs = params.get("kwargs")
-    named = kwargs if isinstance(kwargs, dict) else {}
-    values: list[object] = [each for name, each in params.items() if name != "kwargs"]
+    named = kwargs if is_method and isinstance(kwargs, dict) else {}
+    unwritten = "kwargs" if is_method else "post_data" if path == _POST else ""
+    values: list[object] = [each for name, each in params.items() if name != unwritten]
     values += [each for name, each in named.items() if name != "specification"]
     for each in values:  # Those within are put behind it.
         if isinstance(each, str):

@@ -13,6 +13,7 @@ from guestpass.odoo.fairness.examinations import Outcome, Question, Subject
 from guestpass.odoo.http.json_bodies import read_call
 from guestpass.odoo.signed_in.rules import takes_credentials
 
+CALL = Question(Subject.CALL, "/web/dataset/call_kw/res.partner/write")
 _TEXTS = st.sampled_from(
     ["a", "{}", "null", "a{}", "anull", "password", "pass{}word", "login", "x/password", "{}/login"]
 )
@@ -56,7 +57,7 @@ def _exactly(body: bytes) -> Outcome:
 def test_empty_objects_change_nothing_in_what_is_found(call: dict[str, Any], place: int, more: str) -> None:
     text = json.dumps(call)
     body = (text[:place] + more + text[place:]).encode()
-    assert Question(Subject.CALL).answer(body).outcome is _exactly(body)
+    assert CALL.answer(body).outcome is _exactly(body)
 
 
 @pytest.mark.parametrize(
@@ -70,4 +71,49 @@ def test_empty_objects_change_nothing_in_what_is_found(call: dict[str, Any], pla
     ],
 )
 def test_what_is_found_of_a_call(body: bytes, outcome: Outcome) -> None:
-    assert Question(Subject.CALL).answer(body).outcome is outcome
+    assert CALL.answer(body).outcome is outcome
+
+
+_PAGE: dict[str, Any] = {"model": "ir.ui.view", "method": "write", "args": [[1], {"arch": "<t t-out='x'/>"}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("/web/dataset/call_kw", {**_PAGE, "post_data": {}}),
+        ("/web/dataset/call_button/x", {**_PAGE, "post_data": {}}),
+        ("/mail/message/post", {"post_data": {}, "arch": "<t t-out='x'/>"}),
+        ("/web/view/edit_custom", {"method": "message_post", "arch": "<t t-out='x'/>"}),
+        ("/web/view/edit_custom", {"model": "crm.lead", "method": "read", "arch": "<t t-out='x'/>"}),
+        ("/web/view/edit_custom", {"post_data": {"arch": "<t t-out='x'/>"}}),
+        ("/web/x", {"method": "read", "new_password": "x"}),
+        ("/web/x", {"model": "res.partner", "method": "read", "new_password": "x"}),
+        ("/web/x", {"model": "x", "method": "read", "args": [], "kwargs": {"password": "x"}}),
+        ("/web/x", {"context": {"default_password": "x"}}),
+        ("/web/dataset/resequence", {"model": "res.partner", "method": "read", "ids": [7], "field": "email"}),
+        ("/web/dataset/resequence", {"model": "res.partner", "method": "x", "ids": [7], "field": "email"}),
+        ("/web/dataset/call_kw/../../x", {"model": "x", "method": "read", "new_password": "x"}),
+        ("/en/web/dataset/call_kw", {"model": "x", "method": "read", "new_password": "x"}),
+    ],
+    ids=str,
+)
+def test_no_parameter_that_the_route_ignores_ends_the_examination(path: str, params: dict[str, Any]) -> None:
+    found = Question(Subject.CALL, path).answer(json.dumps({"params": params}).encode())
+    assert found.outcome is Outcome.NOT_SHARED
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        (
+            "/web/dataset/call_kw/res.users/web_read",
+            {"model": "res.users", "method": "web_read", "kwargs": {"login": 1}},
+        ),
+        ("/web/dataset/call_kw/x/message_post", {"model": "x", "method": "message_post", "args": ["t-out=1"]}),
+        ("/mail/message/post", {"thread_model": "x", "post_data": {"body": "<t t-out='x'/> my password"}}),
+    ],
+    ids=str,
+)
+def test_what_the_route_does_is_told_by_its_path(path: str, params: dict[str, Any]) -> None:
+    found = Question(Subject.CALL, path).answer(json.dumps({"params": params}).encode())
+    assert found.outcome is Outcome.PASSES

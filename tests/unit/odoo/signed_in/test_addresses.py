@@ -73,6 +73,26 @@ def test_odoo_is_asked_whose_address_it_is(found: tuple[Inquiry, ...], inquiries
     assert list(found) == inquiries
 
 
+@pytest.mark.parametrize(
+    ("found", "inquiries"),
+    [
+        (
+            asked("res.partner", "create", [{"name": "a", "child_ids": [[1, 7, EMAIL]]}, {"name": "b"}, {"name": "c"}]),
+            [about_contacts(7)],
+        ),
+        (asked("res.partner", "create", [EMAIL, EMAIL, {"email": "c@b.example"}]), []),
+        (
+            asked("res.partner", "web_save_multi", [7, 8, 9], [EMAIL, {}, {}]),
+            [about_contacts(7, 8, 9)],
+        ),
+        (asked("res.partner", "create", [{"name": "x"}, {"name": "y"}, {"child_ids": [[0, 0, EMAIL]]}]), []),
+        (asked("res.partner", "create_from_ui", EMAIL), []),
+    ],
+)
+def test_each_of_several_values_is_looked_at(found: tuple[Inquiry, ...], inquiries: list[Inquiry]) -> None:
+    assert list(found) == inquiries
+
+
 def test_of_several_addresses_none_is_known_to_be_the_same() -> None:
     found = asked("res.partner", "web_save_multi", [7, 9], [EMAIL, {"email": "other@b.example"}])
     assert found == (Inquiry("res.partner", [["id", "in", [7, 9]], USERS]),)
@@ -85,6 +105,20 @@ def test_of_several_addresses_none_is_known_to_be_the_same() -> None:
         {"model": "res.partner", "method": "write", "args": [[True], EMAIL]},
         {"model": "res.partner", "method": "write", "args": ["7", EMAIL]},
         {"model": "res.partner", "method": "write", "args": {"0": [7]}},
+        {"model": "res.partner", "method": "write", "args": [{"7": ""}, EMAIL]},
+        {"model": "res.partner", "method": "write", "args": [], "kwargs": {"ids": {"7": ""}, "vals": EMAIL}},
+        {"model": "res.partner", "method": "create_from_ui", "args": [{"id": 7, **EMAIL}]},
+        {"model": "res.partner", "method": "write", "args": [[9], {"child_ids": [[True, 7, EMAIL]]}]},
+        {"model": "res.partner", "method": "write", "args": [[9], {"child_ids": [[1.0, 7, EMAIL]]}]},
+        {"model": "res.partner", "method": "write", "args": [[9], {"child_ids": [[1, 7, [EMAIL]]]}]},
+        {"model": "res.partner", "method": "write", "args": [[9], {"child_ids": [[1, 7, {}, EMAIL]]}]},
+        {"model": "project.task", "method": "write", "args": [[1], {"child_ids": [[1, 7, {"partner_email": "x"}]]}]},
+        {"model": "calendar.event", "method": "write", "args": [[1], {"partner_ids": [[1, 7, EMAIL]]}]},
+        {"model": "mail.resend.partner", "method": "create", "args": [{"notification_id": 1, **EMAIL}]},
+        {"model": "mail.resend.partner", "method": "write", "args": [[1], EMAIL]},
+        {"model": "mail.resend.message", "method": "write", "args": [[1], {"partner_ids": [[1, 2, EMAIL]]}]},
+        {"model": "mail.resend.message", "method": "create", "args": [{"partner_ids": [[0, 0, EMAIL]]}]},
+        {"model": "hr.applicant", "method": "create", "args": [{"candidate_id": 1, "email_from": "x"}]},
         {"model": "project.task", "method": "write", "args": [[1], {"user_ids": [[1, 6, EMAIL]]}]},
         {"model": "res.partner", "method": "write", "args": [[9], {"child_ids": [[1, "7", EMAIL]]}]},
         {"model": "crm.lead", "method": "create", "args": [{**EMAIL, "partner_id": "7"}]},
@@ -93,12 +127,17 @@ def test_of_several_addresses_none_is_known_to_be_the_same() -> None:
         {"model": "crm.lead", "method": "load", "args": [["partner_id", "email_from"], []]},
         {"model": "base_import.import", "method": "execute_import", "args": [[1], [".id", "email"], ["a"], {}]},
         {"model": "res.partner", "method": "web_resequence", "args": [[7]], "kwargs": {"field_name": "email"}},
-        {"model": "res.partner", "ids": [7], "field": "email"},
     ],
 )
 def test_what_can_not_be_told_is_refused(params: dict[str, Any]) -> None:
     with pytest.raises(UnclearError):
         inquiries_about(params)
+
+
+def test_records_are_not_put_into_an_order_by_their_address() -> None:
+    with pytest.raises(UnclearError):
+        inquiries_about({"model": "res.partner", "ids": [7], "field": "email"}, is_method=False)
+    assert inquiries_about({"model": "res.partner", "ids": [7], "field": "sequence"}, is_method=False) == ()
 
 
 def test_most_calls_are_not_looked_at() -> None:

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
 from guestpass.odoo.signed_in.template_code import may_hold_code, writes_code
 
+CALL = b"/web/dataset/call_kw"
+
 
 def writes(model: str, method: str, *args: Any, **kwargs: Any) -> bool:
     params = {"model": model, "method": method, "args": list(args), "kwargs": kwargs}
-    return may_hold_code(json.dumps(params).encode()) and writes_code(params)
+    return may_hold_code(json.dumps(params).encode()) and writes_code(params, CALL)
 
 
 @pytest.mark.parametrize(
@@ -44,9 +48,33 @@ def test_other_text_is_let_go(text: str) -> None:
 
 def test_what_is_said_in_a_conversation_may_speak_of_code() -> None:
     assert not writes("crm.lead", "message_post", [1], body='<t t-out="x"/>')
-    assert not writes_code({"thread_model": "crm.lead", "post_data": {"body": '<t t-out="x"/>'}})
+    post = {"thread_model": "crm.lead", "post_data": {"body": '<t t-out="x"/>'}}
+    assert not writes_code(post, b"/mail/message/post")
+    assert writes_code(post, CALL)
 
 
 def test_code_behind_an_escape_is_looked_for() -> None:
     assert may_hold_code(b'{"arch":"<t \\u0074-out=\\"x\\"/>"}')
     assert not may_hold_code(b'{"name":"x"}')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'t-att' + ':t-att' * 350_000",
+        "'t-att' + '.t-att' * 350_000",
+        "'<?xml' * 400_000",
+        "'<?xml ' + 'encodin' * 300_000",
+    ],
+)
+def test_the_work_grows_with_the_text_and_no_faster(text: str) -> None:
+    # Tenths of a second of 2 MiB; with the square of the size it would be hours, and the limit of processor time
+    # ends the process.
+    script = f"""
+import resource
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+from guestpass.odoo.signed_in.template_code import writes_code
+params = {{"model": "ir.ui.view", "method": "write", "args": [[1], {{"arch": {text}}}]}}
+assert not writes_code(params, b"/web/dataset/call_kw")
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
