@@ -66,6 +66,9 @@ _BLOCKED_PATHS: Final = (
     # Their documentation, which takes API keys; visitors have no use for it.
     _blocked("/doc"),
     _blocked("/doc-bearer"),
+    # Hands an API key to a mail program's extension: it would outlive the link.
+    _blocked("/mail_plugin"),
+    _blocked("/mail_client_extension"),
     # These accept anybody's password, and the second installs code with it.
     _blocked("/web/session/authenticate"),
     _blocked("/base_import_module/login_upload"),
@@ -77,7 +80,7 @@ _BLOCKED_PATHS: Final = (
 LONGEST_REMEMBERED: Final = 512
 """The longest path, in bytes, whose verdict is cached, so that long ones don't fill the memory."""
 # A path without any of these words is not blocked.
-_SUSPECT = re.compile(rb"database|xmlrpc|json|doc|authenticate|login_upload|become|tests")
+_SUSPECT = re.compile(rb"database|xmlrpc|json|doc|mail_plugin|mail_client|authenticate|login_upload|become|tests")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _DOT_SEGMENT = re.compile(rb"/\.{1,2}(?:/|$)")
