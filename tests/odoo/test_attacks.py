@@ -128,6 +128,22 @@ async def _refuses_write(
     assert _addresses(guest) == before
 
 
+@pytest.mark.parametrize("name", ["session_identifier", "signup_token", "signup_url"])
+async def test_no_file_is_made_of_a_credential(guest: Visitor, name: str) -> None:
+    data = f'{{"model":"res.partner","fields":[{{"name":"{name}"}}],"ids":[7],"domain":[]}}'
+    form = {"Origin": guest.origin, "Sec-Fetch-Mode": "cors"}
+    guest.odoo.forget()
+    for path in ("/web/export/csv", "/web/export/xlsx", "/en/web/export/csv"):
+        assert (await guest.web.post(path, data={"data": data}, headers=form)).status_code == 403
+        assert (await guest.web.get(path, params={"data": data})).status_code == 403
+    for path in ("/web/image/res.partner/7/avatar_128", "/web/content/res.partner/7/avatar_128"):
+        assert (await guest.web.get(path, params={"filename_field": name, "download": "1"})).status_code == 403
+        assert (await guest.web.post(path, data={"filename_field": name}, headers=form)).status_code == 403
+    assert (await guest.web.get(f"/web/content/res.partner/7/{name}")).status_code == 403
+    assert guest.odoo.requests() == []
+    assert (await guest.web.get("/web/image/res.partner/7/avatar_128?filename_field=name")).status_code != 403
+
+
 # Customers' own pages.
 
 

@@ -663,7 +663,7 @@ def kept_by(server: Installation) -> str:
 
 
 IMAGE = "/web/image/res.partner/7/avatar_128"
-_CALL = b'{"id":1,"params":{"model":"res.partner","method":"read","args":[[7]],"kwargs":{}}}'
+_CALL = b'{"id":1,"params":{"model":"res.partner","method":"read","args":[[7],["name"]],"kwargs":{}}}'
 EVERYWHERE: list[tuple[str, Way]] = [
     *(
         (path, ("GET", "", b""))

@@ -946,6 +946,10 @@ async def test_an_owner_allows_reports_or_exports(
         assert answer.headers["Content-Type"].startswith("application/")
         assert [each["target"] for each in odoo.requests(path)] == [path]
         encoded = await visitor.web.post(path, content=sent, headers=form | {"Content-Encoding": "gzip"})
+        for secret in (b"access_token", b"signup_url", b"order_id/access_token") if path == EXPORT[0] else ():
+            tells = sent.replace(b'"name":"name"', b'"name":"%b"' % secret)
+            assert (await visitor.web.post(path, content=tells, headers=form)).status_code == 403
+        assert len(odoo.requests(path)) == 1
         path, sent = refused
         assert (await visitor.web.post(path, content=sent, headers=form)).status_code == encoded.status_code == 403
         report = await visitor.navigate("/report/pdf/sale.report_saleorder/1")

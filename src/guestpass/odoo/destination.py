@@ -39,6 +39,7 @@ from guestpass.odoo.signed_in.addresses import edited_details
 from guestpass.odoo.signed_in.rules import is_own_sign_in
 from guestpass.odoo.signed_in.session_cookie import with_session
 from guestpass.odoo.signed_in.session_filter import SessionFilter, SessionUse
+from guestpass.odoo.signed_in.sign_up_links import makes_file_of_fields
 from guestpass.odoo.view_only.action_filter import ActionFilter
 from guestpass.odoo.view_only.actions import SERVER_ACTIONS, ActionCheck, Call, Refused
 from guestpass.odoo.view_only.calls import NOT_ALLOWED, RefusedCall, runs_actions
@@ -252,16 +253,22 @@ def _question(request: ForwardedRequest, target: bytes, use: SessionUse | None) 
         return Question(Subject.LOOK, path.decode("latin-1"), allowed, signed_in=use is not None)
     if needs_body_check(path):
         return _JSONRPC
+    if head.has_body and (is_look or use is not None) and makes_file_of_fields(path):
+        plain, kind = path.decode("latin-1"), _content_types(head)
+        return Question(Subject.FIELDS, plain, signed_in=use is not None, looks=is_look, content_type=kind)
     # Odoo takes the values of a form from the query, too, whatever the type of the body.
     if use is not None and (form := edited_details(head.method, path)) is not None:
-        kinds = [value for lower, _, value in head.fields if lower == b"content-type"]
-        said = (each.decode("latin-1") for each in (form, query, b", ".join(kinds)))
-        return Question(Subject.DETAILS, next(said), query=next(said), content_type=next(said))
+        details, asked = form.decode("latin-1"), query.decode("latin-1")
+        return Question(Subject.DETAILS, details, query=asked, content_type=_content_types(head))
     if use is not None and _may_be_call(head):
         return Question(Subject.CALL, path.decode("latin-1"))
     if head.has_body and takes_database(path):
         return Question(Subject.FORM, database=environment.database)
     return None
+
+
+def _content_types(head: RequestHead) -> str:
+    return b", ".join(value for lower, _, value in head.fields if lower == b"content-type").decode("latin-1")
 
 
 def _cookie(request: ForwardedRequest, use: SessionUse | None) -> bytes:

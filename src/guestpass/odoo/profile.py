@@ -23,6 +23,7 @@ from guestpass.odoo.http.jsonrpc_errors import upload_too_large
 from guestpass.odoo.http.requests import without_foreign_database
 from guestpass.odoo.http.responses import ROBOTS_BODY, ROBOTS_FIELDS, asks_for_robots
 from guestpass.odoo.notices import DownloadNotices, OdooNotices, calls_odoo, downloads, fetches_worker
+from guestpass.odoo.secret_fields import CREDENTIALS, TOKENS
 from guestpass.odoo.services import OdooServices
 from guestpass.odoo.signed_in.rules import (
     NOT_FOR_VISITORS,
@@ -121,10 +122,13 @@ class OdooProfile:
                 else:
                     self._signed_in.leave(request)
                 return None
-            if sign_in is SignInRuling.REFUSED:
+            if sign_in is SignInRuling.REFUSED or CREDENTIALS.are_in_target(target):
                 self._turn_away(request, Reason.NOT_SHARED, NOT_FOR_VISITORS)
                 return None
         if is_read_only and is_allowed_document(link, head.method, path) and _has_one_meaning(head):
+            if TOKENS.are_in_target(target):
+                self._turn_away(request, Reason.VIEW_ONLY)
+                return None
             return target
         if is_read_only and (link.account is not None or not is_own_sign_in(head.method, path)):
             ruling = _rule_on_looking(head, target)

@@ -56,7 +56,7 @@ class SecretFields:
 
     def may_be_in(self, body: bytes) -> bool:
         """Whether a call is worth a closer look: it has one of the names, or could by an escape."""
-        return b"\\u" in body or any(name in body for name in self._bytes)
+        return b"\\u" in body or b"\\x" in body or any(name in body for name in self._bytes)
 
     def leave_out(self, method: str, args: list[Any], kwargs: dict[str, Any]) -> bool:
         """Take them out of what is to be read, in place; False where the call could tell them all the same."""
@@ -80,7 +80,7 @@ class SecretFields:
         while open_ones:
             each = open_ones.pop()
             if isinstance(each, str):
-                if self._pattern.search(each):
+                if self.are_in_text(each):
                     return True
             elif isinstance(each, list):
                 open_ones += each
@@ -90,15 +90,15 @@ class SecretFields:
         return False
 
     def are_in_text(self, text: str) -> bool:
-        """The same for a text that may be JSON, in which a letter can be an escape."""
+        """The same for a text that may be JSON or a literal of Python, in which a letter can be an escape."""
         if self._pattern.search(text):
             return True
-        return (
-            "\\u" in text and self._pattern.search(_ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)) is not None
-        )
+        return "\\" in text and self._pattern.search(_ESCAPE.sub(_escaped, text)) is not None
 
     def are_in_target(self, target: bytes) -> bool:
         """Whether a path or the value of a parameter names one; the names of parameters are no fields."""
+        if b"%" not in target and b"\\" not in target and not any(name in target for name in self._bytes):
+            return False
         path, _, query = target.partition(b"?")
         texts = [path, *(pair.partition(b"=")[2] for pair in query.split(b"&"))]
         return any(self.are_in_text(unquote_plus(each.decode("latin-1"))) for each in texts if each)
@@ -116,7 +116,12 @@ class SecretFields:
                 self._take_out(each)
 
 
-_ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return chr(int(found[1] or found[2], 16))
+
 
 SIGN_UP_LINKS: Final = SecretFields(("signup_token", "signup_url"))
 """By which anybody sets a person's password anew (up to 17; later versions have no such fields)."""

@@ -14,9 +14,11 @@ from typing import Any, Final
 from guestpass.odoo.http.blocked_paths import jsonrpc_refusal
 from guestpass.odoo.http.json_bodies import read_call
 from guestpass.odoo.http.requests import names_database_part, without_foreign_database
+from guestpass.odoo.secret_fields import CREDENTIALS, TOKENS
 from guestpass.odoo.signed_in.addresses import (
     Inquiry,
     UnclearError,
+    form_fields,
     inquiries_about,
     inquiries_about_form,
     may_write_address,
@@ -30,9 +32,13 @@ from guestpass.odoo.signed_in.rules import (
     reads_only,
     takes_credentials,
 )
+from guestpass.odoo.signed_in.sign_up_links import may_read_sign_up_link, without_sign_up_links
 from guestpass.odoo.signed_in.template_code import may_hold_code, writes_code
 from guestpass.odoo.view_only.calls import Asks, Passed, Quiet, rule_on_call
 
+_CALL_TYPES: Final = (b"application/json", b"application/json-rpc")
+_SECRET_FIELD: Final = "What would let a visitor in as somebody else can't be read through this link."
+_UNCLEAR_FORM: Final = "This form is not written as browsers write one."
 _FOREIGN_FORM: Final = "This form chooses a database, which is not for visitors to choose."
 
 
@@ -44,6 +50,7 @@ class Subject(Enum):
     CALL = "call"  # the call of a visitor whom the link signs in
     FORM = "form"  # a form that Odoo lets choose the session's database
     DETAILS = "details"  # the form in which a customer whom the link signs in edits their details
+    FIELDS = "fields"  # the form or the call that names fields of which Odoo makes a file
 
 
 class Outcome(Enum):
@@ -75,13 +82,16 @@ class BodyFinding:
 class Question:
     """What is asked of a body; `path` is without its query. `allowed` and `signed_in` are for looks.
 
-    `query` and `content_type` are for details.
+    For fields, `looks` says that the visitor may only look.
+
+    `query` and `content_type` are for forms: details and fields.
     """
 
     subject: Subject
     path: str
     allowed: tuple[str, ...]
     signed_in: bool
+    looks: bool
     database: str | None
     query: str
     content_type: str
@@ -94,6 +104,7 @@ class Question:
         allowed: tuple[str, ...] = (),
         *,
         signed_in: bool = False,
+        looks: bool = False,
         database: str | None = None,
         query: str = "",
         content_type: str = "",
@@ -102,6 +113,7 @@ class Question:
         self.path = path
         self.allowed = allowed
         self.signed_in = signed_in
+        self.looks = looks
         self.database = database
         self.query = query
         self.content_type = content_type
@@ -115,7 +127,8 @@ class Question:
                 detail = jsonrpc_refusal(body)
                 return _PASSES if detail is None else BodyFinding(Outcome.NOT_SHARED, text=detail)
             case Subject.CALL:
-                return _examine_call(body, self.path.encode("latin-1"))
+                path = self.path.encode("latin-1")
+                return _without_sign_up_links(_examine_call(body, path), body)
             case Subject.FORM:
                 if names_database_part(body):
                     return BodyFinding(Outcome.NOT_SHARED, text=_FOREIGN_FORM)
@@ -127,6 +140,26 @@ class Question:
                     return _asking(inquiries_about_form(path, query, kind, body))
                 except UnclearError:
                     return _ADDRESS
+            case Subject.FIELDS:
+                return self._fields_in(body)
+
+    def _fields_in(self, body: bytes) -> BodyFinding:
+        """What is read by a signed-in visitor must hold no credential, and by one who may only look no token."""
+        secrets = TOKENS if self.looks else CREDENTIALS
+        kind = self.content_type.encode("latin-1")
+        if kind.partition(b";")[0].strip().lower() in _CALL_TYPES:
+            try:
+                call = read_call(body)
+            except ValueError as error:
+                return BodyFinding(Outcome.UNREADABLE, text=str(error))
+            if secrets.may_be_in(body) and secrets.are_in(call):
+                return _SECRET
+            return _examine_call(body, self.path.encode("latin-1")) if self.signed_in else _PASSES
+        try:
+            is_secret = any(secrets.are_in_text(value) for _, value in form_fields(kind, body))
+        except UnclearError:
+            return BodyFinding(Outcome.UNREADABLE, text=_UNCLEAR_FORM)
+        return _SECRET if is_secret else _PASSES
 
     def _look_at(self, body: bytes) -> BodyFinding:
         path = self.path.encode("latin-1")
@@ -165,11 +198,23 @@ def _examine_call(body: bytes, path: bytes) -> BodyFinding:
         return _ADDRESS
 
 
+def _without_sign_up_links(found: BodyFinding, body: bytes) -> BodyFinding:
+    if found.outcome not in (Outcome.PASSES, Outcome.DEPENDS) or not may_read_sign_up_link(body):
+        return found
+    kept = without_sign_up_links(body)
+    if kept == body:
+        return found
+    if kept is None or found.outcome is Outcome.DEPENDS:
+        return _SECRET
+    return BodyFinding(Outcome.REWRITTEN, kept)
+
+
 def _asking(inquiries: tuple[Inquiry, ...]) -> BodyFinding:
     return BodyFinding(Outcome.DEPENDS, text=ADDRESS_OF_USER, inquiries=inquiries) if inquiries else _PASSES
 
 
 _PASSES: Final = BodyFinding(Outcome.PASSES)
+_SECRET: Final = BodyFinding(Outcome.NOT_SHARED, text=_SECRET_FIELD)
 _ADDRESS: Final = BodyFinding(Outcome.NOT_SHARED, text=ADDRESS_OF_USER)
 
 

@@ -116,7 +116,7 @@ def inquiries_about_form(path: bytes, query: bytes, content_type: bytes, body: b
     if any(name in _DECISIVE for name, _ in _pairs(query)):
         raise UnclearError
     values: dict[str, str] = {}
-    for name, value in _form(content_type, body):
+    for name, value in form_fields(content_type, body):
         # Of two fields with one name some readers take the first.
         if name in values and name in _DECISIVE:
             raise UnclearError
@@ -300,7 +300,7 @@ def _differs(path: str, email: object, others: list[object]) -> Domain:
     return domain
 
 
-def _form(content_type: bytes, body: bytes) -> Iterator[tuple[str, str]]:
+def form_fields(content_type: bytes, body: bytes) -> Iterator[tuple[str, str]]:
     """The fields of a form; raises UnclearError for one that readers could understand differently."""
     kind, _, parameters = content_type.partition(b";")
     kind = kind.strip().lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given, settings
@@ -63,7 +64,7 @@ def test_empty_objects_change_nothing_in_what_is_found(call: dict[str, Any], pla
 @pytest.mark.parametrize(
     ("body", "outcome"),
     [
-        (b'{"params":{"model":"res.partner","method":"read","kwargs":{}}}', Outcome.PASSES),
+        (b'{"params":{"model":"crm.lead","method":"read","kwargs":{}}}', Outcome.PASSES),
         (b'{"params":{}}', Outcome.PASSES),
         (b'{"params":{"model":"x","method":"write","args":[[1],{"password":{}}]}}', Outcome.NOT_SHARED),
         (b'{"a":{},"a":{}}', Outcome.UNREADABLE),
@@ -117,3 +118,87 @@ def test_no_parameter_that_the_route_ignores_ends_the_examination(path: str, par
 def test_what_the_route_does_is_told_by_its_path(path: str, params: dict[str, Any]) -> None:
     found = Question(Subject.CALL, path).answer(json.dumps({"params": params}).encode())
     assert found.outcome is Outcome.PASSES
+
+
+def _call(model: str, method: str, *args: Any, **kwargs: Any) -> bytes:
+    return json.dumps({"params": {"model": model, "method": method, "args": args, "kwargs": kwargs}}).encode()
+
+
+@pytest.mark.parametrize("field", ["signup_url", "signup_token"])
+def test_who_is_signed_in_reads_no_link_that_sets_a_password(field: str) -> None:
+    for asked, kept in (
+        (_call("res.partner", "read", [7], ["name", field]), _call("res.partner", "read", [7], ["name"])),
+        (
+            _call("res.users", "web_read", [2], specification={"login": {}, "partner_id": {"fields": {field: {}}}}),
+            _call("res.users", "web_read", [2], specification={"login": {}, "partner_id": {"fields": {}}}),
+        ),
+        (
+            _call("res.partner", "web_save", [7], {"name": "x"}, specification={"name": {}, field: {}}),
+            _call("res.partner", "web_save", [7], {"name": "x"}, specification={"name": {}}),
+        ),
+        (
+            _call("res.users", "onchange", [2], {field: "x"}, ["name"], {"name": "1", field: ""}),
+            _call("res.users", "onchange", [2], {field: "x"}, ["name"], {"name": "1"}),
+        ),
+    ):
+        for body in (asked, asked.replace(b"signup_", b"s\\u0069gnup_")):
+            found = CALL.answer(body)
+            assert found.outcome is Outcome.REWRITTEN
+            assert json.loads(found.body) == json.loads(kept)
+    for body in (
+        _call("res.partner", "read", [7]),
+        _call("res.users", "search_read", [], []),
+        _call("res.partner", "read", [7], [field]),
+        _call("res.users", "search_count", [["partner_id." + field, "=like", "a%"]]),
+        _call("crm.lead", "search", [["partner_id." + field, "!=", False]]),
+        _call("res.partner", "search", [], order=field),
+        _call("res.partner", "read_group", [], [field + ":array_agg"], []),
+        _call("res.partner", "web_read_group", [], groupby=[field]),
+        _call("res.partner", "export_data", [7], [field]),
+        _call("crm.lead", "export_data", [7], ["name", "partner_id/" + field]),
+        _call("res.partner", "mapped", [7], field),
+        _call("ir.exports", "create", {"resource": "res.partner", "export_fields": [[0, 0, {"name": field}]]}),
+        _call("res.partner", "web_save", [7], {"email": "a@b.c"}, specification={field: {}}),
+        json.dumps({"params": {"domain": [[field, "!=", False]], "thread_model": "res.partner"}}).encode(),
+        json.dumps({"params": {"model": "res.partner", "method": "read", "args": [[7], ["id"]], "x": field}}).encode(),
+    ):
+        assert CALL.answer(body).outcome is Outcome.NOT_SHARED, body
+
+
+@pytest.mark.parametrize(
+    ("looks", "field"),
+    [
+        (False, "session_identifier"),
+        (False, "signup_token"),
+        (False, "signup_url"),
+        (True, "access_token"),
+        (True, "session_link"),
+        (True, "signup_url"),
+    ],
+)
+def test_no_file_is_made_of_secrets(looks: bool, field: str) -> None:
+    fields = [{"name": "name"}, {"name": f"partner_id/{field}"}]
+    data = json.dumps({"model": "crm.lead", "fields": fields, "domain": [], "ids": [1]})
+    escaped = data.replace(field, f"\\u{ord(field[0]):04x}{field[1:]}")
+    urlencoded, multipart = "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"
+    parts = '--x\r\nContent-Disposition: form-data; name="data"{}\r\n\r\n{}\r\n--x--\r\n'
+
+    def found(kind: str, body: str) -> Outcome:
+        question = Question(Subject.FIELDS, "/web/export/csv", signed_in=not looks, looks=looks, content_type=kind)
+        return question.answer(body.encode()).outcome
+
+    for text in (data, escaped):
+        assert found(urlencoded, urlencode({"data": text})) is Outcome.NOT_SHARED
+        assert found(multipart, parts.format("", text)) is Outcome.NOT_SHARED
+        assert found("application/json", json.dumps({"params": {"domain": [text]}})) is Outcome.NOT_SHARED
+    assert found(urlencoded, f"filename_field={field}") is Outcome.NOT_SHARED
+    for kind, body in (
+        (multipart, parts.format("\r\nContent-Type: text/plain; charset=utf-7", data)),
+        (f"application/json, {urlencoded}", json.dumps({"a&data=" + data: 1})),
+        ("text/plain", data),
+    ):
+        assert found(kind, body) is Outcome.UNREADABLE
+    other = data.replace(field, "city")
+    assert found(urlencoded, urlencode({"data": other})) is Outcome.PASSES
+    assert found(multipart, parts.format("", other)) is Outcome.PASSES
+    assert found("application/json", json.dumps({"params": {"model": "crm.lead", "domain": []}})) is Outcome.PASSES
