@@ -746,6 +746,16 @@ async def test_a_page_that_prints_the_session_prints_nothing_of_it(guest: Visito
     assert page.text == f"<p>{'a' * 5000}{'x' * 84}</p>{'x' * 42}"
 
 
+async def test_a_page_comes_without_a_coding_and_goes_on_with_one(guest: Visitor) -> None:
+    assert await whoami(guest) == "demo"
+    guest.odoo.forget()
+    guest.odoo.trouble("/contactus", status=200, body="<p>Hello</p>" * 500, content_type="text/html; charset=utf-8")
+    page = await guest.web.get("/contactus", headers={"Accept-Encoding": "br"})
+    assert page.headers["Content-Encoding"] == "br"
+    [seen] = guest.odoo.requests("/contactus")
+    assert [value for name, value in seen["fields"] if name.lower() == "accept-encoding"] == ["identity"]
+
+
 async def test_a_session_that_odoo_locked_is_renewed_before_the_visitor_notices(guest: Visitor) -> None:
     assert await whoami(guest) == "demo"
     [before] = sessions_of(guest.odoo, "demo")

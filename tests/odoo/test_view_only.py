@@ -658,7 +658,9 @@ async def test_breadcrumbs_have_their_names_and_run_nothing_that_is_not_listed(l
         "display_name",
     ]
     assert named[1]["display_name"] == "Pipeline"
-    assert named[5]["display_name"] == looker.odoo.records("res.partner")[7]["name"]
+    assert named[5]["display_name"] == next(
+        each["name"] for each in looker.odoo.records("res.partner") if each["id"] == 7
+    )
     assert looker.odoo.changes() == []
 
 

@@ -27,6 +27,7 @@ from guestpass.odoo.http.file_filter import FileFilter
 from guestpass.odoo.http.jsonrpc_errors import answered, user_error
 from guestpass.odoo.http.requests import (
     FixedName,
+    asking_for_plain,
     fields_for_odoo,
     fixed_name,
     lines_for_odoo,
@@ -168,11 +169,12 @@ class _Plan:
         """The head for Odoo, for a body of so many bytes, or for none."""
         request, name = self._request, self._name
         head, facts = request.head, request.facts
+        lines = lines_for_odoo(head, name, facts.host.origin, opens=request.response.opens)
         return whole_request_head(
             head.method,
             self._target,
             ForwardedVisitor(facts.address.encode(), name.host, name.scheme),
-            lines_for_odoo(head, name, facts.host.origin, opens=request.response.opens),
+            lines if self._use is None else asking_for_plain(lines),
             cookie=_cookie(request, self._use),
             length=size,
         )

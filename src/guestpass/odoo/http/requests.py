@@ -24,6 +24,7 @@ STRIPPED: Final = frozenset({b"x-odoo-database", b"x-odoo-dbfilter", b"x-openerp
 _TAKES_DATABASE = re.compile(rb"/web(?:/(?:login(?:/.*)?|signup|reset_password))?|/(?:odoo|scoped_app)(?:/.*)?")
 _LOGS_IN = re.compile(rb"/web/(?:login(?:/.*)?|signup|reset_password|session/authenticate)|/base_import_module/.*")
 _LOGS_IN_ELSEWHERE = re.compile(rb"/auth[_-][a-z]+/.*")
+_ACCEPT_ENCODING = re.compile(rb"^Accept[-_]Encoding:[^\r\n]*\r\n", re.IGNORECASE | re.MULTILINE)
 _DATABASE_PART = re.compile(rb"""name\*?\s*=\s*(?:utf-8''|")?db\b""", re.IGNORECASE)
 # Of more choices than this none counts: no page makes two.
 _MOST_CHOICES: Final = 16
@@ -78,6 +79,14 @@ def lines_for_odoo(head: RequestHead, fixed: FixedName, visitor_origin: bytes, *
     if is_own:
         block.translated = fixed, visitor_origin, opens, lines
     return lines
+
+
+def asking_for_plain(lines: bytes) -> bytes:
+    """The field lines of a request, asking for a body without any coding, whatever the client takes.
+
+    A server before Odoo that compresses would hide from us what has to be taken out of a body.
+    """
+    return _ACCEPT_ENCODING.sub(b"", lines) + b"Accept-Encoding: identity\r\n"
 
 
 def fields_for_odoo(head: RequestHead, fixed: FixedName, visitor_origin: bytes, *, opens: bool) -> list[Field]:

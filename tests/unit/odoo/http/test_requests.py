@@ -13,6 +13,7 @@ from guestpass.gateway.head_rewriting import pass_on
 from guestpass.odoo.http import requests
 from guestpass.odoo.http.requests import (
     FixedName,
+    asking_for_plain,
     fields_for_odoo,
     fixed_name,
     is_stripped,
@@ -429,3 +430,17 @@ def test_the_fields_of_a_repeated_request_are_chosen_once(monkeypatch: pytest.Mo
 def test_logins_are_recognised_by_method_and_path(line: bytes, *, expected: bool) -> None:
     method, _, path = line.partition(b" ")
     assert logs_in(method, path) is expected
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"",
+        b"Accept-Encoding: gzip, br\r\n",
+        b"accept-encoding: gzip\r\nACCEPT-ENCODING: br;q=1\r\nAccept_Encoding: zstd\r\n",
+        b"Accept-Encoding:\r\n",
+    ],
+)
+def test_whose_body_is_looked_through_is_asked_for_without_a_coding(lines: bytes) -> None:
+    before, behind = b"X-Accept-Encoding: gzip\r\n", b"Accept: */*\r\nX: Accept-Encoding: gzip\r\n"
+    assert asking_for_plain(before + lines + behind) == before + behind + b"Accept-Encoding: identity\r\n"
