@@ -51,6 +51,10 @@ ADDRESSES: Final = [
     _attack("below, with true", "res.partner", "write", ["$contact"], {"child_ids": [[True, 7, _EMAIL]]}),
     _attack("own user", "res.users", "write", [6], _EMAIL),
     _attack("own user's other address", "res.users", "write", [6], {"work_email": EVIL}),
+    _attack("one of three new contacts", "res.partner", "create", [{"child_ids": [[1, 7, _EMAIL]]}, {}, {}]),
+    _attack("one of three saved", "res.partner", "web_save_multi", [7, 10, 11], [_EMAIL, {}, {}], specification={}),
+    _attack("an object of contacts", "res.partner", "write", {"7": ""}, _EMAIL),
+    _attack("a mail sent again", "mail.resend.partner", "create", [{"notification_id": 1, **_EMAIL}]),
     _attack("user of a contact", "res.partner", "write", [7], {"user_ids": [[1, 6, _EMAIL]]}),
     _attack("user of a task", "project.task", "create", [{"name": "x", "user_ids": [[1, 6, _EMAIL]]}]),
     _attack("contact of a meeting", "calendar.event", "create", [{"name": "x", "partner_ids": [[1, 7, _EMAIL]]}]),
@@ -100,6 +104,13 @@ RIGHTS: Final = [
     _attack(
         "groups of a task's user", "project.task", "create", [{"name": "x", "user_ids": [[1, 6, {"in_group_1": 1}]]}]
     ),
+    _attack("a user hung onto another contact", "res.partner", "write", ["$contact"], {"user_ids": [[4, 2, 0]]}),
+    _attack("users hung onto another contact", "res.partner", "web_save", ["$contact"], {"user_ids": [[6, 0, [2]]]}),
+    _attack(
+        "another contact of a user", "res.partner", "write", ["$contact"], {"user_ids": [[1, 6, {"partner_id": 7}]]}
+    ),
+    _attack("users of a group", "res.groups", "write", [1], {"users": [[4, 6]]}),
+    _attack("an import of logins", "base_import.import", "execute_import", [1], [".id", "login"], ["a", "b"], {}),
     _attack("a password as a default", "res.users", "create", [{"name": "x"}], context={"default_password": "x"}),
     _attack("groups as a default", "res.users", "create", [{"name": "x"}], context={"default_groups_id": [[4, 1]]}),
     _attack("a new key", "res.users.apikeys.description", "create", [{"name": "k"}]),
@@ -142,6 +153,7 @@ WORK: Final = [
         {"child_ids": [[0, 0, {"name": "c", **_EMAIL}]]},
     ),
     _attack("one's own telephone", "res.partner", "write", [7], {"phone": "+49 30 1"}),
+    _attack("three new contacts", "res.partner", "create", [{"name": each, **_EMAIL} for each in "abc"]),
     _attack("a new lead", "crm.lead", "create", [{"name": "x", "email_from": "lead@example.com"}]),
     _attack("a new lead of a contact", "crm.lead", "create", [{**_LEAD, "partner_id": "$contact"}]),
     _attack("a lead's address", "crm.lead", "write", ["$lead"], {"email_from": "lead@example.com"}),

@@ -221,6 +221,18 @@ async def test_no_form_changes_the_address(customer: Visitor, form: str) -> None
     assert _addresses(customer) == before
 
 
+@pytest.mark.parametrize("path", ["/my/account", "/profile/user/save"])
+async def test_nobody_takes_the_address_of_another_user(guest: Visitor, path: str) -> None:
+    before = _addresses(guest)
+    login = f"colleague{path.replace('/', '.')}@example.com"
+    guest.odoo.add_user(login, "x")
+    [colleague] = [each for each in guest.odoo.records("res.partner") if each["email"] == login]
+    values = {"name": "Marc Demo", "email": colleague["email"], "csrf_token": await _token(guest)}
+    answer = await guest.web.post(path, headers={"Origin": guest.origin}, data=values)
+    assert answer.status_code == 403
+    assert _addresses(guest) == before
+
+
 @pytest.mark.parametrize("way", ["data", "files"])
 async def test_a_customer_changes_the_rest_of_their_details(customer: Visitor, way: str) -> None:
     before = _addresses(customer)

@@ -186,7 +186,7 @@ class _Plan:
         for inquiry in finding.inquiries:
             count = await self._use.count(inquiry.model, inquiry.domain)
             if (count > 0) is not inquiry.wanted:
-                return BodyFinding(Outcome.NOT_SHARED, text=finding.text)
+                return BodyFinding(Outcome.NOT_SHARED, text=inquiry.text or finding.text)
         return BodyFinding(Outcome.PASSES)
 
     def act_on(self, finding: BodyFinding) -> Examined:
@@ -261,7 +261,9 @@ def _question(request: ForwardedRequest, target: bytes, use: SessionUse | None) 
     # Odoo takes the values of a form from the query, too, whatever the type of the body.
     if use is not None and (form := edited_details(head.method, path)) is not None:
         details, asked = form.decode("latin-1"), query.decode("latin-1")
-        return Question(Subject.DETAILS, details, query=asked, content_type=_content_types(head))
+        account = request.entry.account
+        login = "" if account is None else account.login
+        return Question(Subject.DETAILS, details, query=asked, content_type=_content_types(head), login=login)
     if use is not None and _may_be_call(head):
         return Question(Subject.CALL, path.decode("latin-1"))
     if head.has_body and takes_database(path):

@@ -194,8 +194,10 @@ class Database:
         """A record with its contact's users and address, under the paths that lead there."""
         prefix = "" if model == "res.partner" else "partner_id."
         partner = record if not prefix else self.records["res.partner"].get(record.get("partner_id") or 0, {})
-        users = [user.id for user in self.users.values() if user.partner_id == partner.get("id")]
-        return {**record, f"{prefix}user_ids": users, f"{prefix}email": partner.get("email", False)}
+        users = [user for user in self.users.values() if user.partner_id == partner.get("id")]
+        logins = [user.login for user in users]
+        names = {f"{prefix}user_ids": [user.id for user in users], f"{prefix}user_ids.login": logins}
+        return {**record, **names, f"{prefix}email": partner.get("email", False)}
 
     # Users.
 
@@ -264,6 +266,8 @@ def _compare(record: Record, name: str, operator: str, wanted: Any) -> bool:
     held = record[name] if name in record else record.get(name.partition(".")[0], False)
     if name.rpartition(".")[2] == "user_ids":
         held = bool(held)
+    if name.endswith("user_ids.login") and operator == "=":
+        return wanted in held
     if isinstance(held, (list, tuple)) and held and not isinstance(wanted, str):
         held = held[0]
     tests: dict[str, Callable[[], bool]] = {

@@ -84,7 +84,7 @@ class Question:
 
     For fields, `looks` says that the visitor may only look.
 
-    `query` and `content_type` are for forms: details and fields.
+    `query` and `content_type` are for forms: details and fields. `login`, whom the link signs in, is for details.
     """
 
     subject: Subject
@@ -95,6 +95,7 @@ class Question:
     database: str | None
     query: str
     content_type: str
+    login: str
 
     # Written out, as in `ForwardedVisitor`: one is made for each call.
     def __init__(
@@ -108,6 +109,7 @@ class Question:
         database: str | None = None,
         query: str = "",
         content_type: str = "",
+        login: str = "",
     ) -> None:
         self.subject = subject
         self.path = path
@@ -117,6 +119,7 @@ class Question:
         self.database = database
         self.query = query
         self.content_type = content_type
+        self.login = login
 
     def answer(self, body: bytes) -> BodyFinding:
         """Examine the body, however long that takes."""
@@ -137,9 +140,9 @@ class Question:
             case Subject.DETAILS:
                 path, query, kind = (each.encode("latin-1") for each in (self.path, self.query, self.content_type))
                 try:
-                    return _asking(inquiries_about_form(path, query, kind, body))
-                except UnclearError:
-                    return _ADDRESS
+                    return _asking(inquiries_about_form(path, query, kind, body, self.login))
+                except UnclearError as error:
+                    return BodyFinding(Outcome.NOT_SHARED, text=error.text)
             case Subject.FIELDS:
                 return self._fields_in(body)
 
@@ -194,8 +197,8 @@ def _examine_call(body: bytes, path: bytes) -> BodyFinding:
         return _PASSES
     try:
         return _asking(inquiries_about(params, is_method=is_method))
-    except UnclearError:
-        return _ADDRESS
+    except UnclearError as error:
+        return BodyFinding(Outcome.NOT_SHARED, text=error.text)
 
 
 def _without_sign_up_links(found: BodyFinding, body: bytes) -> BodyFinding:

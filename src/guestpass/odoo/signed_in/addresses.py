@@ -16,6 +16,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from guestpass.odoo.http.blocked_paths import readings
+from guestpass.odoo.signed_in.rules import ADDRESS_OF_USER, CODE_OF_TEMPLATE, CONTACTS, NOT_FOR_VISITORS
 
 Domain = list[Any]
 """A condition on records in Odoo's prefix notation."""
@@ -25,18 +26,19 @@ Domain = list[Any]
 class Inquiry:
     """A question to Odoo: whether any records of `model` match `domain`.
 
-    What it is about is refused where some do; if they are `wanted`, where none do.
+    What it is about is refused where some do; if they are `wanted`, where none do. `text` tells why, where that isn't
+    for an address.
     """
 
     model: str
     domain: Domain
     wanted: bool = False
+    text: str = ""
 
 
 _EMAIL = re.compile(r"(?:\w+_)?email(?:_from|_normalized)?")
-# Fields that name one contact, and those whose commands write several.
+# Fields that name one contact.
 _CONTACT = re.compile(r"(?:\w+_)?(?:partner|contact)_id")
-_CONTACTS = re.compile(r"(?:\w+_)?(?:partner|contact|recipient)_ids")
 _CHILDREN: Final = "child_ids"
 # Their records have a contact's address as a field of their own, whichever contact that is.
 _RESENDING: Final = "mail.resend."
@@ -48,9 +50,11 @@ _LINKS: Final = {"hr.employee": "work_contact_id"}
 _USUAL_LINK: Final = "partner_id"
 _IMPORTERS: Final = frozenset({"execute_import", "load"})
 _IDENTIFIERS: Final = frozenset({"id", ".id"})
+_USERS: Final = frozenset({"user_ids", "users"})
 _DEFAULT: Final = "default_"
 # Leads that become one keep the address of the first that has one, and the customer of another.
 _MERGES: Final[dict[tuple[str, str], Domain]] = {
+    ("base.partner.merge.automatic.wizard", "action_merge"): [["partner_ids.user_ids", "!=", False]],
     ("crm.lead", "merge_opportunity"): [["partner_id.user_ids", "!=", False]],
     ("crm.merge.opportunity", "action_merge"): [["opportunity_ids.partner_id.user_ids", "!=", False]],
     ("crm.lead2opportunity.partner", "action_apply"): [
@@ -62,17 +66,46 @@ _MERGES: Final[dict[tuple[str, str], Domain]] = {
         ["lead_tomerge_ids.partner_id.user_ids", "!=", False],
     ],
 }
-_MERGING: Final = frozenset(method for _, method in _MERGES)
+_IMPORT: Final = "execute_import"
+_ASKED_ABOUT: Final = frozenset({_IMPORT, *(method for _, method in _MERGES)})
+# The file to import came before the call, and was not examined: it may hold code.
+_TEMPLATES: Final = [
+    "applicant.send.mail",
+    "digest.digest",
+    "digest.tip",
+    "ir.ui.view",
+    "mail.compose.message",
+    "mail.template",
+    "mailing.mailing",
+    "marketing.activity",
+    "marketing.campaign",
+    "sms.composer",
+    "sms.template",
+    "snailmail.letter",
+    "survey.invite",
+    "theme.ir.ui.view",
+    "theme.website.page",
+    "website.controller.page",
+    "website.page",
+    "whatsapp.composer",
+    "whatsapp.template",
+]
+# Those of a template below another record.
+_CODE_COLUMNS: Final = frozenset({"arch", "arch_base", "arch_db", "body", "body_arch", "body_html", "subject"})
 _MOST_FIELDS: Final = 200
 
 
 class UnclearError(Exception):
-    """It can't be told whose address would be written, so nothing may be."""
+    """It can't be told what would be written, so nothing may be; `text` says what it must not be."""
+
+    def __init__(self, text: str = ADDRESS_OF_USER) -> None:
+        super().__init__(text)
+        self.text = text
 
 
 def may_write_address(body: bytes, method: object) -> bool:
-    """Whether the call is worth a closer look: it names something with ``mail``, or could by an escape."""
-    return b"mail" in body or b"\\u" in body or (isinstance(method, str) and method in _MERGING)
+    """Whether the call is worth a closer look: it names something with ``mail``, or could by an escape, or merges."""
+    return b"mail" in body or b"\\u" in body or (isinstance(method, str) and method in _ASKED_ABOUT)
 
 
 def inquiries_about(params: dict[str, Any], *, is_method: bool = True) -> tuple[Inquiry, ...]:
@@ -95,8 +128,14 @@ def inquiries_about(params: dict[str, Any], *, is_method: bool = True) -> tuple[
     context = kwargs.get("context")
     defaults = _defaults(context) if isinstance(context, dict) else {}
     if method in _IMPORTERS:
-        _check_import([*args, *given.values()], defaults)
-        return ()
+        columns = _columns([*args, *given.values()])
+        _check_import(columns, defaults)
+        if method != _IMPORT:
+            return ()
+        ids, is_clear = _ids(args[0] if args else given.get("ids"), method)
+        if not is_clear or not ids:
+            raise UnclearError
+        return _about_import(ids, columns)
     if _names_email(given.get("field_name")) or (method == "web_resequence" and any(map(_names_email, args))):
         raise UnclearError
     ids, is_clear = _ids(args[0] if args else given.get("ids"), method)
@@ -108,8 +147,10 @@ def inquiries_about(params: dict[str, Any], *, is_method: bool = True) -> tuple[
     return written.inquiries(model, ids, is_clear=is_clear)
 
 
-def inquiries_about_form(path: bytes, query: bytes, content_type: bytes, body: bytes) -> tuple[Inquiry, ...]:
-    """What has to be asked before a form about a customer's own details or addresses; raises UnclearError.
+def inquiries_about_form(
+    path: bytes, query: bytes, content_type: bytes, body: bytes, login: str
+) -> tuple[Inquiry, ...]:
+    """What has to be asked before a form about the own details or addresses of `login`; raises UnclearError.
 
     The address there stays as it is: Odoo's own form sends it along unchanged.
     """
@@ -125,7 +166,7 @@ def inquiries_about_form(path: bytes, query: bytes, content_type: bytes, body: b
         return ()
     email, number = values["email"], values.get("partner_id", "").strip()
     if path in _OWN_DETAILS:
-        return (Inquiry(_PARTNER, [["user_ids", "!=", False], ["email", "=", email]], wanted=True),)
+        return (Inquiry(_PARTNER, [["user_ids.login", "=", login], ["email", "=", email]], wanted=True),)
     if number in ("", "-1"):
         return ()  # another address, not one's own
     if not number.isascii() or not number.isdigit():
@@ -171,19 +212,38 @@ def _ids(given: object, method: str) -> tuple[list[int], bool]:
     return ids, len(ids) == len(given) or all(isinstance(each, dict | list) for each in given)
 
 
-def _check_import(lists: list[Any], defaults: dict[str, Any]) -> None:
-    """Raise UnclearError for an import of addresses into records that exist, or that name their contact."""
-    columns = [
+def _columns(lists: list[Any]) -> list[list[str]]:
+    """The columns of an import, divided at slashes."""
+    return [
         each.split("/")
         for given in lists
         if isinstance(given, list) and all(isinstance(column, str) for column in given)
         for each in given
     ]
+
+
+def _about_import(ids: list[int], columns: list[list[str]]) -> tuple[Inquiry, ...]:
+    """What has to be asked of an import from a file: the call doesn't say of which model the records are."""
+    if any(not _CODE_COLUMNS.isdisjoint(parts[1:]) for parts in columns):
+        raise UnclearError(CODE_OF_TEMPLATE)
+    identities = ["res.groups", "res.users"]
+    if any(not _USERS.isdisjoint(parts) for parts in columns):
+        identities.append(_PARTNER)
+    return tuple(
+        Inquiry("base_import.import", [["id", "in", ids], ["res_model", "in", models]], text=text)
+        for models, text in ((identities, NOT_FOR_VISITORS), (_TEMPLATES, CODE_OF_TEMPLATE))
+    )
+
+
+def _check_import(columns: list[list[str]], defaults: dict[str, Any]) -> None:
+    """Raise UnclearError for an import of addresses into records that exist, or that name their contact."""
     if not any(_EMAIL.fullmatch(parts[-1]) for parts in columns) and not any(map(_EMAIL.fullmatch, defaults)):
         return
     names = [*defaults, *(part for parts in columns for part in parts)]
     if any(name in _IDENTIFIERS or _CONTACT.fullmatch(name) or name.endswith("user_ids") for name in names):
         raise UnclearError
+    if "user_id" in names and "work_email" in names:
+        raise UnclearError  # An employee's contact becomes their user's.
 
 
 class _Place(Enum):
@@ -283,7 +343,7 @@ class _Written:
     def _target(self, name: str, command: object, id: object, record: _Record) -> _Record:
         """The record that a command of the field `name` of `record` writes."""
         # Other models have children of their own kind by the same name.
-        has_contacts = self._model == _PARTNER if name == _CHILDREN else _CONTACTS.fullmatch(name) is not None
+        has_contacts = self._model == _PARTNER if name == _CHILDREN else CONTACTS.fullmatch(name) is not None
         if type(command) is not int:
             return _Place.OTHER
         if command == 0:

@@ -51,6 +51,9 @@ _REFUSED_METHODS: Final = frozenset(
     {
         "action_reset_password",
         "action_revoke_all_devices",
+        # Contacts that become one, without saying which.
+        "action_start_automatic_process",
+        "action_update_all_process",
         "action_signup_prepare",
         "action_totp_disable",
         "action_totp_enable_wizard",
@@ -58,12 +61,14 @@ _REFUSED_METHODS: Final = frozenset(
         "api_key_wizard",
         "auth_oauth",
         "authenticate",
+        "automatic_process_cb",
         "change_password",
         # As if a mail had come: from anybody, with any values.
         "message_new",
         "message_process",
         "message_route",
         "message_update",
+        "parent_migration_process_cb",
         "preference_change_password",
         "reset_password",
         "revoke_all_devices",
@@ -98,9 +103,21 @@ _IDENTITY: Final = frozenset(
 )
 # The same where they are nested in another model's values, which have names of their own for an address.
 _NESTED_IDENTITY: Final = frozenset({"group_ids", "groups_id", "login"})
+# Fields by which users are hung onto a contact or put into a group, by model; Odoo's forms send them empty.
+_OF_USERS: Final = frozenset({"user_ids"})
+_MEMBERS: Final = {
+    "res.groups": frozenset({"all_user_ids", "user_ids", "users"}),
+    "res.partner": _OF_USERS,
+    "res.users": _OF_USERS,
+}
+CONTACTS = re.compile(r"(?:\w+_)?(?:partner|contact|recipient)_ids")
+"""Fields whose commands write several contacts, beside those below a contact."""
 _GROUP_FIELD = re.compile(r"(?:in_group|sel_groups)_[0-9_]+")
 # Half of each session's id.
 _SESSION_FIELD: Final = b"session_identifier"
+_USER_FIELDS: Final = frozenset({"all_user_ids", "user_ids", "users"})
+_USERS_CONTACT: Final = frozenset({"partner_id"})
+_NOBODY: Final[frozenset[str]] = frozenset()
 _DEFAULT: Final = "default_"
 _UNWRITTEN: Final = frozenset({"context", "specification"})
 _CALL_NAMES: Final = frozenset({"args", "context", "kwargs", "method", "model"})
@@ -193,10 +210,13 @@ def takes_credentials(call: dict[str, Any], *, is_method: bool = True) -> bool:
         ),
     )
     wanted = _CREDENTIALS | _IDENTITY if model == "res.users" else _CREDENTIALS
-    if any(_has_name(each, wanted) for each in given):
+    members = _MEMBERS.get(model, _NOBODY) if isinstance(model, str) else _NOBODY
+    if any(_has_name(each, wanted) or _has_value(each, members) for each in given):
         return True
-    values = [params.get("args"), *(value for each in given for value in each.values())]
-    return _names(values, wanted, in_lists=isinstance(method, str) and method in _IMPORTERS)
+    if method == "execute_import":
+        wanted |= _NESTED_IDENTITY  # the model that it imports to isn't said
+    values = [("", params.get("args")), *(item for each in given for item in each.items())]
+    return _names(values, wanted, members, in_lists=isinstance(method, str) and method in _IMPORTERS)
 
 
 def reads_only(method: object) -> bool:
@@ -215,23 +235,37 @@ def _has_name(values: dict[str, Any], names: frozenset[str]) -> bool:
     return not names.isdisjoint(values) or any(map(_GROUP_FIELD.fullmatch, values))
 
 
-def _names(value: object, names: frozenset[str], *, in_lists: bool) -> bool:
+def _has_value(values: dict[str, Any], names: frozenset[str]) -> bool:
+    return any(values.get(name) for name in names)
+
+
+def _names(values: list[tuple[str, Any]], names: frozenset[str], members: frozenset[str], *, in_lists: bool) -> bool:
     """Whether one of the names is a name in an object at any depth; strict reading has bounded the depth.
 
-    With `in_lists` also whether it is a text, or a part of one that slashes divide. Nested values may be a user's.
+    Each of `values` stands below a name. `members` are the names that may be there without a value. With `in_lists`
+    also whether one is a text, or a part of one that slashes divide. Nested values may be a user's.
     """
     nested = names | _NESTED_IDENTITY
-    open_ones: list[tuple[object, frozenset[str]]] = [(value, names)]
+    open_ones: list[tuple[Any, frozenset[str], frozenset[str]]] = [
+        (value, *_below(name, names, members)) for name, value in values
+    ]
     while open_ones:
-        each, wanted = open_ones.pop()
+        each, wanted, filled = open_ones.pop()
         if isinstance(each, dict):
-            if _has_name(each, wanted):
+            if _has_name(each, wanted) or _has_value(each, filled):
                 return True
-            open_ones.extend((within, nested) for within in each.values() if within)
+            open_ones.extend((within, *_below(name, nested, filled)) for name, within in each.items() if within)
         elif isinstance(each, list):
-            open_ones.extend((within, wanted) for within in each if within)
+            open_ones.extend((within, wanted, filled) for within in each if within)
         elif in_lists and isinstance(each, str):
             parts = each.split("/")
-            if not (nested if len(parts) > 1 else wanted).isdisjoint(parts):
+            if not ((nested if len(parts) > 1 else wanted) | members).isdisjoint(parts):
                 return True
     return False
+
+
+def _below(name: str, names: frozenset[str], members: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """What is looked for in the values that stand below a name: those of users have a contact, and the reverse."""
+    if name in _USER_FIELDS:
+        return names | _USERS_CONTACT, members
+    return names, members | _OF_USERS if CONTACTS.fullmatch(name) else members

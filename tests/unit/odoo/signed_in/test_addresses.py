@@ -25,6 +25,10 @@ def about_contacts(*ids: int, email: str = "a@b.example") -> Inquiry:
     return Inquiry("res.partner", [["id", "in", list(ids)], USERS, ["email", "!=", email]])
 
 
+def about_form(path: bytes, query: bytes, kind: bytes, body: bytes) -> tuple[Inquiry, ...]:
+    return inquiries_about_form(path, query, kind, body, "joel")
+
+
 EMAIL = {"email": "a@b.example"}
 
 
@@ -147,15 +151,17 @@ def test_most_calls_are_not_looked_at() -> None:
 
 
 def test_a_form_about_oneself_keeps_the_address() -> None:
-    [found] = inquiries_about_form(b"/my/account", b"", FORM, b"name=J&email=a%40b.example")
-    assert found == Inquiry("res.partner", [USERS, ["email", "=", "a@b.example"]], wanted=True)
-    assert inquiries_about_form(b"/my/account", b"x=1", FORM, b"name=J") == ()
+    [found] = about_form(b"/my/account", b"", FORM, b"name=J&email=a%40b.example")
+    assert found == Inquiry(
+        "res.partner", [["user_ids.login", "=", "joel"], ["email", "=", "a@b.example"]], wanted=True
+    )
+    assert about_form(b"/my/account", b"x=1", FORM, b"name=J") == ()
 
 
 def test_a_form_about_an_address_is_about_the_contact_that_it_names() -> None:
-    assert inquiries_about_form(b"/shop/address/submit", b"", FORM, b"email=x&partner_id=-1") == ()
-    assert inquiries_about_form(b"/shop/address/submit", b"", FORM, b"email=x") == ()
-    [found] = inquiries_about_form(b"/shop/address/submit", b"", FORM, b"email=x&partner_id=08")
+    assert about_form(b"/shop/address/submit", b"", FORM, b"email=x&partner_id=-1") == ()
+    assert about_form(b"/shop/address/submit", b"", FORM, b"email=x") == ()
+    [found] = about_form(b"/shop/address/submit", b"", FORM, b"email=x&partner_id=08")
     assert found == about_contacts(8, email="x")
 
 
@@ -163,7 +169,7 @@ PART = b'--x\r\nContent-Disposition: form-data; name="email"\r\n\r\na@b.example\
 
 
 def test_a_form_in_parts_says_the_same() -> None:
-    [found] = inquiries_about_form(b"/my/account", b"", b"multipart/form-data; boundary=x", PART)
+    [found] = about_form(b"/my/account", b"", b"multipart/form-data; boundary=x", PART)
     assert found.domain[-1] == ["email", "=", "a@b.example"]
 
 
@@ -185,7 +191,7 @@ def test_a_form_in_parts_says_the_same() -> None:
 )
 def test_a_form_that_could_be_read_differently_is_refused(kind: bytes, body: bytes) -> None:
     with pytest.raises(UnclearError):
-        list(inquiries_about_form(b"/my/account", b"", kind, body))
+        list(about_form(b"/my/account", b"", kind, body))
 
 
 @pytest.mark.parametrize(
@@ -200,3 +206,31 @@ def test_a_form_that_could_be_read_differently_is_refused(kind: bytes, body: byt
 )
 def test_the_forms_are_known_in_each_spelling(method: bytes, path: bytes, found: bytes | None) -> None:
     assert edited_details(method, path) == found
+
+
+def test_an_import_from_a_file_is_asked_what_it_is_of() -> None:
+    found = asked("base_import.import", "execute_import", [5], ["name", "phone"], ["a", "b"], {})
+    assert [each.domain[0] for each in found] == [["id", "in", [5]]] * 2
+    assert {"res.users", "res.groups"} == set(found[0].domain[1][2])
+    assert {"ir.ui.view", "mail.template", "mailing.mailing"} <= set(found[1].domain[1][2])
+    assert found[0].text != found[1].text
+    [identities, _] = asked("base_import.import", "execute_import", [5], ["name", "user_ids/.id"], [], {})
+    assert "res.partner" in identities.domain[1][2]
+    assert may_write_address(b"{}", "execute_import")
+
+
+@pytest.mark.parametrize("columns", [["name", "mailing_mail_ids/body_html"], ["name", "inherit_children_ids/arch"]])
+def test_no_template_is_imported_below_another_record(columns: list[str]) -> None:
+    with pytest.raises(UnclearError):
+        asked("base_import.import", "execute_import", [5], columns, [], {})
+
+
+@pytest.mark.parametrize("ids", [[], ["5"], {"5": ""}, None])
+def test_an_import_from_no_file_that_can_be_asked_about_is_refused(ids: object) -> None:
+    with pytest.raises(UnclearError):
+        asked("base_import.import", "execute_import", ids, ["name"], [], {})
+
+
+def test_contacts_that_become_one_are_asked_about() -> None:
+    [found] = asked("base.partner.merge.automatic.wizard", "action_merge", [3])
+    assert found.domain == [["id", "in", [3]], ["partner_ids.user_ids", "!=", False]]
