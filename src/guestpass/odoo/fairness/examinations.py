@@ -32,7 +32,12 @@ from guestpass.odoo.signed_in.rules import (
     reads_only,
     takes_credentials,
 )
-from guestpass.odoo.signed_in.sign_up_links import may_read_sign_up_link, without_sign_up_links
+from guestpass.odoo.signed_in.sign_up_links import (
+    inquiries_about_templates,
+    may_read_sign_up_link,
+    may_render_template,
+    without_sign_up_links,
+)
 from guestpass.odoo.signed_in.template_code import may_hold_code, writes_code
 from guestpass.odoo.view_only.calls import Asks, Passed, Quiet, rule_on_call
 
@@ -202,7 +207,11 @@ def _examine_call(body: bytes, path: bytes) -> BodyFinding:
 
 
 def _without_sign_up_links(found: BodyFinding, body: bytes) -> BodyFinding:
-    if found.outcome not in (Outcome.PASSES, Outcome.DEPENDS) or not may_read_sign_up_link(body):
+    if found.outcome not in (Outcome.PASSES, Outcome.DEPENDS):
+        return found
+    if may_render_template(body) and (about := inquiries_about_templates(body)):
+        found = _asking((*found.inquiries, *about))
+    if not may_read_sign_up_link(body):
         return found
     kept = without_sign_up_links(body)
     if kept == body:

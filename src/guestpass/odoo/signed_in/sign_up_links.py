@@ -13,12 +13,19 @@ from typing import Any, Final
 from guestpass.odoo.http.blocked_paths import readings
 from guestpass.odoo.http.json_bodies import read_call
 from guestpass.odoo.secret_fields import SIGN_UP_LINKS, reads_all_fields
+from guestpass.odoo.signed_in.addresses import Inquiry
 
 # Those that have the fields: to read them without naming fields is to read these.
 _HAVE_LINKS: Final = frozenset({"res.partner", "res.users"})
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 # Where fields are named outside of calls: what a file holds, and what it is called.
 _FILES = re.compile(rb"/web/(?:export|content|image)(?:/.*)?|/website/image(?:/.*)?|/report/.*")
+
+
+# What renders a template of a mail, which may be Odoo's own that invites people to set a password.
+_RENDERERS: Final = frozenset({"mail.compose.message", "mail.template.preview"})
+_TEMPLATE: Final = re.compile(r"(?:default_)?(?:mail_)?template_id")
+_OF_USERS: Final = ["model", "in", ["portal.wizard.user", "res.users"]]
 
 
 @lru_cache(maxsize=256)
@@ -57,3 +64,37 @@ def without_sign_up_links(body: bytes) -> bytes | None:
         return _ENCODER.encode(call).encode()
     except ValueError:
         return None
+
+
+def may_render_template(body: bytes) -> bool:
+    """Whether a call is worth a closer look."""
+    return b"mail.template" in body or b"mail.compose" in body or b"\\u" in body
+
+
+def inquiries_about_templates(body: bytes) -> tuple[Inquiry, ...]:
+    """What has to be asked before a call that renders templates: none may be about users."""
+    params = read_call(body).get("params")
+    if not isinstance(params, dict):
+        return ()
+    model, method = params.get("model"), params.get("method")
+    ids: set[int] = set()
+    if model == "mail.template" and isinstance(method, str) and method.startswith(("send_mail", "generate")):
+        args, kwargs = params.get("args"), params.get("kwargs")
+        named = kwargs.get("ids") if isinstance(kwargs, dict) else None
+        ids.update(_numbers(args[0] if isinstance(args, list) and args else named))
+    elif model in _RENDERERS:
+        values: list[object] = [params]
+        for each in values:  # Those within are put behind it.
+            if isinstance(each, dict):
+                for name, value in each.items():
+                    if _TEMPLATE.fullmatch(name):
+                        ids.update(_numbers(value))
+                values += each.values()
+            elif isinstance(each, list):
+                values += each
+    return (Inquiry("mail.template", [["id", "in", sorted(ids)], _OF_USERS]),) if ids else ()
+
+
+def _numbers(value: object) -> list[int]:
+    values = value if isinstance(value, list) else [value]
+    return [each for each in values if type(each) is int]

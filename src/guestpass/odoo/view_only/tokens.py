@@ -6,6 +6,7 @@ from typing import Final
 
 TOKEN_WIZARDS: Final = frozenset(
     {
+        "mail.template.preview",
         "payment.link.wizard",
         "portal.share",
         "portal.wizard",

@@ -202,3 +202,26 @@ def test_no_file_is_made_of_secrets(looks: bool, field: str) -> None:
     assert found(urlencoded, urlencode({"data": other})) is Outcome.PASSES
     assert found(multipart, parts.format("", other)) is Outcome.PASSES
     assert found("application/json", json.dumps({"params": {"model": "crm.lead", "domain": []}})) is Outcome.PASSES
+
+
+def test_no_template_that_invites_people_is_rendered() -> None:
+    for body in (
+        _call("mail.compose.message", "create", [{"model": "res.partner", "res_ids": "[6]", "template_id": 5}]),
+        _call("mail.compose.message", "onchange", [], {"template_id": [5, "x"]}, ["template_id"], {"body": {}}),
+        _call("mail.compose.message", "create", [{}], context={"default_template_id": 5}),
+        _call("mail.template.preview", "web_save", [], {"mail_template_id": 5}, specification={"body_html": {}}),
+        _call("mail.template", "send_mail", [5], 6, True),
+        _call("mail.template", "send_mail_batch", 5, [6]),
+    ):
+        found = CALL.answer(body)
+        assert found.outcome is Outcome.DEPENDS, body
+        [inquiry] = found.inquiries
+        assert inquiry.model == "mail.template"
+        assert inquiry.domain == [["id", "in", [5]], ["model", "in", ["portal.wizard.user", "res.users"]]]
+    for body in (
+        _call("mail.compose.message", "create", [{"body": "<p>x</p>", "template_id": False}]),
+        _call("mail.compose.message", "onchange", [], {}, ["template_id"], {"template_id": {}}),
+        _call("mail.template", "web_read", [5], specification={"name": {}}),
+        _call("sale.order.line", "create", [{"product_template_id": 5}]),
+    ):
+        assert CALL.answer(body).outcome is Outcome.PASSES, body
