@@ -22,7 +22,7 @@ _SAMPLES: Final = {"int": "1", "model": "a-1", "path": "a/b"}
 _READ: Final = {
     "model": "res.partner",
     "method": "read",
-    "args": [[1]],
+    "args": [[1], ["name"]],
     "kwargs": {},
     # What may run server actions names them.
     "action_id": 1,
