@@ -85,7 +85,7 @@ def run(settings: Settings, started: Started) -> int:
         tempfile.TemporaryDirectory(prefix="guestpass-") as folder,
     ):
         prepare(settings)
-        slot = WorkerSlot(public=public, admin=admin, workers=1, application=Path(folder) / "application.sock")
+        slot = WorkerSlot(public=public, admin=admin, workers=1, application=Path(folder) / "app.sock")
         uvloop.run(_serve_alone(settings, slot, preload(settings), started))
     return 0
 

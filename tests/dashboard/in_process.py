@@ -76,7 +76,7 @@ async def dashboard(database_url: str, folder: Path) -> AsyncIterator[Dashboard]
                 core,
                 announcer,
                 Preloaded(user_agents(), api, create_dashboard(settings.admin_url)),
-                application_path=folder / "application.sock",
+                application_path=folder / "app.sock",
                 asset_folder=folder / "assets",
                 workers=1,
                 is_ready=lambda: True,

@@ -285,13 +285,13 @@ async def test_a_check_of_an_odoo_follows_no_redirect(
 
 async def test_an_environment_can_not_be_a_socket_or_a_file_of_this_machine(guarded: Installation) -> None:
     for url in (
-        "unix:///tmp/guestpass/application.sock",
-        "http+unix://%2Ftmp%2Fapplication.sock",
+        "unix:///tmp/guestpass/app.sock",
+        "http+unix://%2Ftmp%2Fapp.sock",
         "file:///etc/passwd",
         "gopher://127.0.0.1:6379/_x",
         "ftp://127.0.0.1/",
-        "http:///tmp/application.sock",
-        "http://unix:/tmp/application.sock",
+        "http:///tmp/app.sock",
+        "http://unix:/tmp/app.sock",
         "http://127.0.0.1:0/",
     ):
         answer = await guarded.client.post("/api/environments", json={"name": "Socket", "url": url, "kind": "web"})

@@ -279,7 +279,7 @@ class _Application(asyncio.Protocol):
 @asynccontextmanager
 async def _application(tmp_path: Path) -> AsyncIterator[tuple[Path, list[bytes]]]:
     """The application's socket, and the heads that arrive at it."""
-    path, heads = tmp_path / "application.sock", list[bytes]()
+    path, heads = tmp_path / "app.sock", list[bytes]()
     server = await asyncio.get_running_loop().create_unix_server(lambda: _Application(heads), path)
     yield path, heads
     server.close()
