@@ -87,14 +87,17 @@ async def find_links(backend: Backend, texts: Sequence[str]) -> list[ShareLinkBo
 
 
 async def find_visitor(backend: Backend, link: ShareLinkBody, text: str) -> VisitorBody:
-    """Return a link's visitor by number, id or its prefix; raises Stopped unless exactly one matches."""
+    """Return a link's visitor by number, id or its prefix; raises Stopped unless exactly one matches.
+
+    Digits are a number: an id may begin with the number of a visitor who isn't there.
+    """
     wanted = text.strip().removeprefix("#")
     visitors = [each async for each in all_visitors(backend, link)]
     found = _best(
         visitors,
         lambda each: str(each.number) == wanted,
         lambda each: each.id == wanted,
-        lambda each: bool(wanted) and each.id.startswith(wanted),
+        lambda each: bool(wanted) and not wanted.isdigit() and each.id.startswith(wanted),
     )
     if len(found) == 1:
         return found[0]
