@@ -135,8 +135,7 @@ class Question:
                 detail = jsonrpc_refusal(body)
                 return _PASSES if detail is None else BodyFinding(Outcome.NOT_SHARED, text=detail)
             case Subject.CALL:
-                path = self.path.encode("latin-1")
-                return _without_sign_up_links(_examine_call(body, path), body)
+                return _examine(body, self.path.encode("latin-1"), reads_fields=True)
             case Subject.FORM:
                 if names_database_part(body):
                     return BodyFinding(Outcome.NOT_SHARED, text=_FOREIGN_FORM)
@@ -162,7 +161,7 @@ class Question:
                 return BodyFinding(Outcome.UNREADABLE, text=str(error))
             if secrets.may_be_in(body) and secrets.are_in(call):
                 return _SECRET
-            return _examine_call(body, self.path.encode("latin-1")) if self.signed_in else _PASSES
+            return _examine_call(call, body, self.path.encode("latin-1")) if self.signed_in else _PASSES
         try:
             is_secret = any(secrets.are_in_text(value) for _, value in form_fields(kind, body))
         except UnclearError:
@@ -176,7 +175,7 @@ class Question:
             return BodyFinding(Outcome.ANSWERED, ruling.answer())
         if not isinstance(ruling, Passed | Asks):
             return BodyFinding(Outcome.VIEW_ONLY, text=ruling.text, model=ruling.model, method=ruling.method)
-        found = _examine_call(ruling.body, path) if self.signed_in else _PASSES
+        found = _examine(ruling.body, path) if self.signed_in else _PASSES
         if found.outcome is Outcome.DEPENDS:
             return _ADDRESS  # nobody who may only look writes an address
         if isinstance(ruling, Asks):
@@ -184,12 +183,18 @@ class Question:
         return BodyFinding(Outcome.REWRITTEN, ruling.body) if found is _PASSES and ruling.body != body else found
 
 
-def _examine_call(body: bytes, path: bytes) -> BodyFinding:
-    """What a call says is only looked at."""
+def _examine(body: bytes, path: bytes, *, reads_fields: bool = False) -> BodyFinding:
+    """Examine the call of a signed-in visitor; with `reads_fields` also what it reads and renders."""
     try:
         call = read_call(body)
     except ValueError as error:
         return BodyFinding(Outcome.UNREADABLE, text=str(error))
+    found = _examine_call(call, body, path)
+    return _without_sign_up_links(found, call, body) if reads_fields else found
+
+
+def _examine_call(call: dict[str, Any], body: bytes, path: bytes) -> BodyFinding:
+    """Examine what a call uses and writes; `body` is what it was parsed from."""
     is_method = calls_method(path)
     if takes_credentials(call, is_method=is_method) or names_session(body):
         return BodyFinding(Outcome.NOT_SHARED, text=NOT_FOR_VISITORS)
@@ -206,14 +211,14 @@ def _examine_call(body: bytes, path: bytes) -> BodyFinding:
         return BodyFinding(Outcome.NOT_SHARED, text=error.text)
 
 
-def _without_sign_up_links(found: BodyFinding, body: bytes) -> BodyFinding:
+def _without_sign_up_links(found: BodyFinding, call: dict[str, Any], body: bytes) -> BodyFinding:
     if found.outcome not in (Outcome.PASSES, Outcome.DEPENDS):
         return found
-    if may_render_template(body) and (about := inquiries_about_templates(body)):
+    if may_render_template(body) and (about := inquiries_about_templates(call)):
         found = _asking((*found.inquiries, *about))
     if not may_read_sign_up_link(body):
         return found
-    kept = without_sign_up_links(body)
+    kept = without_sign_up_links(call, body)
     if kept == body:
         return found
     if kept is None or found.outcome is Outcome.DEPENDS:

@@ -16,7 +16,14 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from guestpass.odoo.http.blocked_paths import readings
-from guestpass.odoo.signed_in.rules import ADDRESS_OF_USER, CODE_OF_TEMPLATE, CONTACTS, NOT_FOR_VISITORS
+from guestpass.odoo.signed_in.rules import (
+    ADDRESS_OF_USER,
+    CODE_OF_TEMPLATE,
+    CONTACTS,
+    IMPORTERS,
+    NOT_FOR_VISITORS,
+    defaults_in,
+)
 
 Domain = list[Any]
 """A condition on records in Odoo's prefix notation."""
@@ -48,10 +55,8 @@ _PARTNER: Final = "res.partner"
 # The contact whose address a model passes its own on to.
 _LINKS: Final = {"hr.employee": "work_contact_id"}
 _USUAL_LINK: Final = "partner_id"
-_IMPORTERS: Final = frozenset({"execute_import", "load"})
 _IDENTIFIERS: Final = frozenset({"id", ".id"})
 _USERS: Final = frozenset({"user_ids", "users"})
-_DEFAULT: Final = "default_"
 # Leads that become one keep the address of the first that has one, and the customer of another.
 _MERGES: Final[dict[tuple[str, str], Domain]] = {
     ("base.partner.merge.automatic.wizard", "action_merge"): [["partner_ids.user_ids", "!=", False]],
@@ -126,8 +131,8 @@ def inquiries_about(params: dict[str, Any], *, is_method: bool = True) -> tuple[
         raise UnclearError
     given = {name: value for name, value in kwargs.items() if name not in ("context", "specification")}
     context = kwargs.get("context")
-    defaults = _defaults(context) if isinstance(context, dict) else {}
-    if method in _IMPORTERS:
+    defaults = defaults_in(context) if isinstance(context, dict) else {}
+    if method in IMPORTERS:
         columns = _columns([*args, *given.values()])
         _check_import(columns, defaults)
         if method != _IMPORT:
@@ -188,10 +193,6 @@ def edited_details(method: bytes, path: bytes) -> bytes | None:
 
 def _of_users(ids: list[int]) -> Domain:
     return [["id", "in", ids], ["user_ids", "!=", False]]
-
-
-def _defaults(context: dict[str, Any]) -> dict[str, Any]:
-    return {name.removeprefix(_DEFAULT): value for name, value in context.items() if name.startswith(_DEFAULT)}
 
 
 def _names_email(value: object) -> bool:

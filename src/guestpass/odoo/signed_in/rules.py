@@ -96,7 +96,7 @@ _CREDENTIALS: Final = frozenset(
     }
 )
 # Methods that name the fields that they write in a list, as ``user_ids/password``.
-_IMPORTERS: Final = frozenset({"execute_import", "load"})
+IMPORTERS: Final = frozenset({"execute_import", "load"})
 # Where a person signs in next, where a new password would be sent, and what they may do.
 _IDENTITY: Final = frozenset(
     {"email", "email_normalized", "group_ids", "groups_id", "login", "partner_id", "private_email", "work_email"}
@@ -204,10 +204,7 @@ def takes_credentials(call: dict[str, Any], *, is_method: bool = True) -> bool:
     given = (
         {name: value for name, value in named.items() if name not in _UNWRITTEN},
         {name: value for name, value in params.items() if name not in (_CALL_NAMES if is_method else _UNWRITTEN)},
-        *(
-            {name.removeprefix(_DEFAULT): value for name, value in context.items() if name.startswith(_DEFAULT)}
-            for context in contexts
-        ),
+        *map(defaults_in, contexts),
     )
     wanted = _CREDENTIALS | _IDENTITY if model == "res.users" else _CREDENTIALS
     members = _MEMBERS.get(model, _NOBODY) if isinstance(model, str) else _NOBODY
@@ -216,7 +213,12 @@ def takes_credentials(call: dict[str, Any], *, is_method: bool = True) -> bool:
     if method == "execute_import":
         wanted |= _NESTED_IDENTITY  # the model that it imports to isn't said
     values = [("", params.get("args")), *(item for each in given for item in each.items())]
-    return _names(values, wanted, members, in_lists=isinstance(method, str) and method in _IMPORTERS)
+    return _names(values, wanted, members, in_lists=isinstance(method, str) and method in IMPORTERS)
+
+
+def defaults_in(context: dict[str, Any]) -> dict[str, Any]:
+    """The values of new records that a call's context gives, by field."""
+    return {name.removeprefix(_DEFAULT): value for name, value in context.items() if name.startswith(_DEFAULT)}
 
 
 def reads_only(method: object) -> bool:

@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Any, Final
 
 from guestpass.odoo.http.blocked_paths import readings
-from guestpass.odoo.http.json_bodies import read_call
 from guestpass.odoo.secret_fields import SIGN_UP_LINKS, reads_all_fields
 from guestpass.odoo.signed_in.addresses import Inquiry
 
@@ -20,8 +19,6 @@ _HAVE_LINKS: Final = frozenset({"res.partner", "res.users"})
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 # Where fields are named outside of calls: what a file holds, and what it is called.
 _FILES = re.compile(rb"/web/(?:export|content|image)(?:/.*)?|/website/image(?:/.*)?|/report/.*")
-
-
 # What renders a template of a mail, which may be Odoo's own that invites people to set a password.
 _RENDERERS: Final = frozenset({"mail.compose.message", "mail.template.preview"})
 _TEMPLATE: Final = re.compile(r"(?:default_)?(?:mail_)?template_id")
@@ -39,12 +36,11 @@ def may_read_sign_up_link(body: bytes) -> bool:
     return SIGN_UP_LINKS.may_be_in(body) or (b"read" in body and (b"res.partner" in body or b"res.users" in body))
 
 
-def without_sign_up_links(body: bytes) -> bytes | None:
+def without_sign_up_links(call: dict[str, Any], body: bytes) -> bytes | None:
     """The call without these fields among those that it reads; None where it could tell them all the same.
 
-    It is a call that `read_call` takes, and comes back as it was where it names none.
+    `call` is what `body` was parsed to, and is changed; where it names none, `body` comes back.
     """
-    call = read_call(body)
     params = call.get("params")
     if not isinstance(params, dict):
         return body
@@ -71,9 +67,9 @@ def may_render_template(body: bytes) -> bool:
     return b"mail.template" in body or b"mail.compose" in body or b"\\u" in body
 
 
-def inquiries_about_templates(body: bytes) -> tuple[Inquiry, ...]:
+def inquiries_about_templates(call: dict[str, Any]) -> tuple[Inquiry, ...]:
     """What has to be asked before a call that renders templates: none may be about users."""
-    params = read_call(body).get("params")
+    params = call.get("params")
     if not isinstance(params, dict):
         return ()
     model, method = params.get("model"), params.get("method")
