@@ -12,13 +12,13 @@ from enum import Enum
 from typing import Any, Final
 
 from guestpass.odoo.http.blocked_paths import jsonrpc_refusal
+from guestpass.odoo.http.form_bodies import read_form
 from guestpass.odoo.http.json_bodies import read_call
 from guestpass.odoo.http.requests import names_database_part, without_foreign_database
 from guestpass.odoo.secret_fields import CREDENTIALS, TOKENS
 from guestpass.odoo.signed_in.addresses import (
     Inquiry,
     UnclearError,
-    form_fields,
     inquiries_about,
     inquiries_about_form,
     may_write_address,
@@ -43,7 +43,6 @@ from guestpass.odoo.view_only.calls import Asks, Passed, Quiet, rule_on_call
 
 _CALL_TYPES: Final = (b"application/json", b"application/json-rpc")
 _SECRET_FIELD: Final = "What would let a visitor in as somebody else can't be read through this link."
-_UNCLEAR_FORM: Final = "This form is not written as browsers write one."
 _FOREIGN_FORM: Final = "This form chooses a database, which is not for visitors to choose."
 
 
@@ -163,9 +162,9 @@ class Question:
                 return _SECRET
             return _examine_call(call, body, self.path.encode("latin-1")) if self.signed_in else _PASSES
         try:
-            is_secret = any(secrets.are_in_text(value) for _, value in form_fields(kind, body))
-        except UnclearError:
-            return BodyFinding(Outcome.UNREADABLE, text=_UNCLEAR_FORM)
+            is_secret = any(secrets.are_in_text(value) for _, value in read_form(kind, body))
+        except ValueError as error:
+            return BodyFinding(Outcome.UNREADABLE, text=str(error))
         return _SECRET if is_secret else _PASSES
 
     def _look_at(self, body: bytes) -> BodyFinding:

@@ -9,13 +9,12 @@ contacts belong to nobody who signs in, so whether one does is asked of Odoo, un
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 from guestpass.odoo.http.blocked_paths import readings
+from guestpass.odoo.http.form_bodies import read_form, read_pairs
 from guestpass.odoo.signed_in.rules import (
     ADDRESS_OF_USER,
     CODE_OF_TEMPLATE,
@@ -97,7 +96,6 @@ _TEMPLATES: Final = [
 ]
 # Those of a template below another record.
 _CODE_COLUMNS: Final = frozenset({"arch", "arch_base", "arch_db", "body", "body_arch", "body_html", "subject"})
-_MOST_FIELDS: Final = 200
 
 
 class UnclearError(Exception):
@@ -159,10 +157,14 @@ def inquiries_about_form(
 
     The address there stays as it is: Odoo's own form sends it along unchanged.
     """
-    if any(name in _DECISIVE for name, _ in _pairs(query)):
+    try:
+        asked, sent = read_pairs(query), read_form(content_type, body)
+    except ValueError:
+        raise UnclearError from None
+    if any(name in _DECISIVE for name, _ in asked):
         raise UnclearError
     values: dict[str, str] = {}
-    for name, value in form_fields(content_type, body):
+    for name, value in sent:
         # Of two fields with one name some readers take the first.
         if name in values and name in _DECISIVE:
             raise UnclearError
@@ -359,52 +361,3 @@ def _differs(path: str, email: object, others: list[object]) -> Domain:
     if isinstance(email, str) and not others:
         domain.append([f"{path}email", "!=", email])
     return domain
-
-
-def form_fields(content_type: bytes, body: bytes) -> Iterator[tuple[str, str]]:
-    """The fields of a form; raises UnclearError for one that readers could understand differently."""
-    kind, _, parameters = content_type.partition(b";")
-    kind = kind.strip().lower()
-    if kind == b"application/x-www-form-urlencoded":
-        yield from _pairs(body)
-    elif kind == b"multipart/form-data":
-        yield from _parts(parameters, body)
-    elif body:
-        raise UnclearError
-
-
-def _pairs(text: bytes) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(text.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
-    except ValueError:
-        raise UnclearError from None
-
-
-_BOUNDARY = re.compile(rb' ?boundary="?([0-9A-Za-z\'()+_,./:=?-]{1,70})"?', re.IGNORECASE)
-_DISPOSITION = re.compile(
-    rb'content-disposition: form-data; name="([^"\\\r\n]*)"(; filename="[^"\\\r\n]*")?', re.IGNORECASE
-)
-
-
-def _parts(parameters: bytes, body: bytes) -> Iterator[tuple[str, str]]:
-    """The parts of a multipart form (RFC 7578), as browsers write them."""
-    found = _BOUNDARY.fullmatch(parameters)
-    if found is None:
-        raise UnclearError
-    first, *parts = (b"\r\n" + body).split(b"\r\n--" + found[1])
-    if first or not parts or parts[-1] not in (b"--", b"--\r\n") or len(parts) > _MOST_FIELDS:
-        raise UnclearError
-    if body.count(b"--" + found[1]) != len(parts):
-        raise UnclearError  # Some readers end a part at other line breaks.
-    for part in parts[:-1]:
-        head, blank, value = part.partition(b"\r\n\r\n")
-        fields = [line for line in head.split(b"\r\n") if line]
-        named = _DISPOSITION.fullmatch(fields[0]) if fields else None
-        if not blank or not part.startswith(b"\r\n") or named is None:
-            raise UnclearError
-        if len(fields) > 1 and named[2] is None:
-            raise UnclearError  # A field of a form has no other header than its name.
-        try:
-            yield named[1].decode(), value.decode() if named[2] is None else ""
-        except UnicodeDecodeError:
-            raise UnclearError from None
