@@ -25,12 +25,14 @@ AXE_SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 PYTHON_MODULES = Path("/usr/lib/python3/dist-packages")
 # Each Debian package, and the file by which it is known to be there. nginx stands in an administrator's PATH only.
 PACKAGES = {
+    "caddy": shutil.which("caddy"),
     "chromium": shutil.which("chromium"),
     "npm": shutil.which("npm"),
     "haproxy": shutil.which("haproxy") or "/usr/sbin/haproxy",
     "iproute2": shutil.which("ip") or "/usr/sbin/ip",
     "nginx": shutil.which("nginx") or "/usr/sbin/nginx",
     "postgresql": next(Path("/usr/lib/postgresql").glob("*/bin/initdb"), None),
+    "python3-venv": next(Path("/usr/lib").glob("python3.*/ensurepip/__main__.py"), None),
     "systemd": shutil.which("systemd-analyze"),
     "tryton-server": "/usr/bin/trytond-admin",
     "tryton-sao": "/usr/share/tryton-sao/www/index.html",

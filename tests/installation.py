@@ -46,7 +46,8 @@ class Installation:
         self.public_port = public_port
         self.admin_port = admin_port
         self.public_url = environ.get("GUESTPASS_PUBLIC_URL", f"{scheme}://127.0.0.1:{public_port}")
-        self.admin_url = environ.get("GUESTPASS_ADMIN_URL", f"{scheme}://localhost:{admin_port}")
+        # Tests come by its own listener, whatever ADMIN_URL says of a proxy in front.
+        self.admin_url = f"{scheme}://localhost:{admin_port}"
         self.log_file = log
         self.process: asyncio.subprocess.Process | preloaded.Server
         self.client: httpx2.AsyncClient

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-_NAMES = ("localhost", "share.test", "*.links.test")
+_NAMES = ("localhost", "share.test", "*.links.test", "guestpass.test")
 
 
 def write_pair(certificate: Path, key: Path, *, days: float = 60, serial: int = 1) -> None:

@@ -7,7 +7,6 @@ import os
 import shutil
 import socket
 import ssl
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 INTERNAL = "/operators"
 """What nginx serves to whom an application behind it sends there, and to nobody who asks."""
 SECRET = b"of the operator alone"
-CADDY = Path(sys.executable).with_name("caddy")
+CADDY = shutil.which("caddy") or "/usr/bin/caddy"
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,8 @@ class Proxy:
 
 @starts("applications", "slow")
 @asynccontextmanager
-async def nginx(folder: Path, *, port: int, plain_port: int, public_port: int) -> AsyncIterator[Proxy]:
-    """Debian's nginx, in front of the public listener; it has files of its operator's that only it may name."""
+async def nginx(folder: Path, *, port: int, plain_port: int, public_port: int, admin_port: int) -> AsyncIterator[Proxy]:
+    """Debian's nginx, in front of both listeners; it has files of its operator's that only it may name."""
     certificate, key = folder / "fullchain.pem", folder / "privkey.pem"
     write_pair(certificate, key)
     (folder / INTERNAL[1:]).mkdir()
@@ -52,13 +51,16 @@ async def nginx(folder: Path, *, port: int, plain_port: int, public_port: int) -
         "nginx.conf",
         {
             "127.0.0.1:8080": f"127.0.0.1:{public_port}",
+            "127.0.0.1:8081": f"127.0.0.1:{admin_port}",
             "    listen [::]:443 ssl;\n": "",
             "    listen [::]:80;\n": "",
             "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
             "listen 80": f"listen 127.0.0.1:{plain_port}",
-            "    location / {\n        proxy_pass": (
-                f"    location {INTERNAL}/ {{ internal; root {folder}; }}\n    location / {{\n        proxy_pass"
+            "    location / {\n        proxy_pass http://guestpass;": (
+                f"    location {INTERNAL}/ {{ internal; root {folder}; }}\n"
+                "    location / {\n        proxy_pass http://guestpass;"
             ),
+            "guestpass.example.com": "guestpass.test",
             "share.example.com": "share.test",
             "links.example.com": "links.test",
             "/etc/ssl/guestpass/fullchain.pem": str(certificate),
@@ -79,10 +81,10 @@ async def nginx(folder: Path, *, port: int, plain_port: int, public_port: int) -
         yield Proxy(port, trusting(certificate))
 
 
-@starts("slow")
+@starts("applications", "slow")
 @asynccontextmanager
 async def caddy(folder: Path, *, port: int, plain_port: int, public_port: int, admin_port: int) -> AsyncIterator[Proxy]:
-    """Caddy, which asks the admin listener before it makes a certificate; it makes it itself instead of fetching it."""
+    """Debian's Caddy, which asks the admin listener before it makes a certificate; it fetches none from elsewhere."""
     file = folder / "Caddyfile"
     options = f"""{{
 	admin off
@@ -99,13 +101,14 @@ async def caddy(folder: Path, *, port: int, plain_port: int, public_port: int, a
             "\n{\n": f"\n{options}",
             "127.0.0.1:8080": f"127.0.0.1:{public_port}",
             "127.0.0.1:8081": f"127.0.0.1:{admin_port}",
+            "guestpass.example.com": "guestpass.test",
             "share.example.com": "share.test",
             "links.example.com": "links.test",
         },
     )
     file.write_text(text, encoding="utf-8")
     root = folder / "storage" / "pki" / "authorities" / "local" / "root.crt"
-    command = [str(CADDY), "run", "--config", str(file), "--adapter", "caddyfile"]
+    command = [CADDY, "run", "--config", str(file), "--adapter", "caddyfile"]
     async with _running(command, folder, port):
         yield Proxy(port, trusting(root))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -75,16 +76,19 @@ class Opened:
 async def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     folder = tmp_path_factory.mktemp(request.param)
     port, plain_port = reserve_ports(2)
-    async with installation(
-        workers=1, link_domain="links.test", public_url=f"https://share.test:{port}", trusted_proxies="127.0.0.1"
-    ) as server:
-        listens: dict[str, int] = {"port": port, "plain_port": plain_port, "public_port": server.public_port}
-        if request.param == "nginx":
-            async with nginx(folder, **listens) as proxy:
-                yield Site(server, proxy)
-        else:
-            async with caddy(folder, **listens, admin_port=server.admin_port) as proxy:
-                yield Site(server, proxy)
+    async with (
+        installation(
+            workers=1,
+            link_domain="links.test",
+            public_url=f"https://share.test:{port}",
+            admin_url=f"https://guestpass.test:{port}",
+            trusted_proxies="127.0.0.1",
+        ) as server,
+        {"nginx": nginx, "caddy": caddy}[request.param](
+            folder, port=port, plain_port=plain_port, public_port=server.public_port, admin_port=server.admin_port
+        ) as proxy,
+    ):
+        yield Site(server, proxy)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -137,6 +141,42 @@ async def test_websockets_pass(site: Site) -> None:
         await link.client.close()
 
 
+async def test_an_owner_signs_in_to_the_dashboard_there(site: Site) -> None:
+    url = (await site.server.command("open", "--print")).splitlines()[0]
+    origin, _, path = url.rpartition("/open/")
+    assert origin == f"https://guestpass.test:{site.proxy.port}"
+    client = await site.proxy.connect("guestpass.test")
+    head = b"%b HTTP/1.1\r\nHost: guestpass.test:%d\r\nOrigin: %b\r\nX-Forwarded-For: 203.0.113.7\r\n%b\r\n"
+    fields = (site.proxy.port, origin.encode())
+    client.send(head % (b"POST /open/" + path.encode(), *fields, b"Content-Length: 0\r\n"))
+    answer = await client.answer()
+    assert answer.status == 303, answer
+    [cookie] = answer.all(b"set-cookie")
+    assert cookie.startswith(b"__Host-")
+    assert b"Secure" in cookie
+    session = b"Cookie: %b\r\n" % cookie.partition(b";")[0]
+    client.send(head % (b"GET /environments", *fields, session))
+    assert (await client.answer()).status == 200
+    # What changes is told by a stream, which must not wait in the proxy.
+    client.send(head % (b"GET /events", *fields, session))
+    stream = await client.head()
+    assert (stream.status, stream.get(b"content-type")) == (200, b"text/event-stream; charset=utf-8")
+    assert await client.read(1)
+    client.reset()
+    # Who it was is what the proxy saw, not what they say.
+    assert "203.0.113.7" not in await site.server.command("sessions", "list", "--json")
+
+
+async def test_browsers_speak_http2_with_the_proxy(site: Site) -> None:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # the protocol is what it is about
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    for name in ("share.test", "guestpass.test"):
+        _, writer = await asyncio.open_connection("127.0.0.1", site.proxy.port, ssl=context, server_hostname=name)
+        assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
+        writer.close()
+
+
 _FILE = INTERNAL.encode() + b"/secret"
 
 
@@ -168,7 +208,7 @@ async def test_nginx_does_not_let_who_is_behind_it_choose_its_files(tmp_path: Pa
     port, plain_port = reserve_ports(2)
     async with (
         raw_upstream() as upstream,
-        nginx(tmp_path, port=port, plain_port=plain_port, public_port=upstream.port) as proxy,
+        nginx(tmp_path, port=port, plain_port=plain_port, public_port=upstream.port, admin_port=upstream.port) as proxy,
     ):
         client = await proxy.connect("share.test")
         client.send(b"GET /page HTTP/1.1\r\nHost: share.test\r\n\r\n")
