@@ -17,7 +17,7 @@ from tests.installation import Installation
 from guestpass.app.links import LinkSearch
 from guestpass.app.ports import LinkSort
 from guestpass.domain.access import Principal
-from guestpass.domain.link import Status, folded
+from guestpass.domain.link import Status, folded, searchable
 from guestpass.settings import load
 from guestpass.storage.tables import environments, link_tokens, links
 from guestpass.wiring import Core, build_core
@@ -154,7 +154,7 @@ async def _fill(core: Core, org: str, shops: int, number: int) -> None:
                     "visitors": index % 17,
                     "access": "full",
                     "label_key": folded(label),
-                    "searched": folded(f"{label}\n\n{id}"),
+                    "searched": searchable(f"{label}\n\n{id}"),
                 }
             )
             tokens.append(

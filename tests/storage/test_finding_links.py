@@ -103,8 +103,14 @@ def place_of(id: str, sort: LinkSort) -> SortKey:
         # What is deactivated does not expire any more.
         ({"expires_before": NOON + 3 * HOUR}, "c"),
         ({"text": "prüfung"}, "b"),
-        ({"text": "ecl"}, "b"),
-        ({"text": "écl"}, "a"),
+        # Whatever marks its letters have, and whatever was typed.
+        ({"text": "prufung"}, "b"),
+        ({"text": "ecl"}, "ba"),
+        ({"text": "écl"}, "ba"),
+        # Each word, wherever it stands.
+        ({"text": "PRÜFUNG eclipse"}, "b"),
+        ({"text": " gross  eclair "}, "a"),
+        ({"text": "eclipse eclair"}, ""),
         ({"text": "100%"}, "d"),
         ({"text": "%"}, "d"),
         ({"text": "t_1"}, "e"),
@@ -129,7 +135,7 @@ async def test_a_search_follows_what_changes(database: Database) -> None:
         await work.links.update(replace(LINKS[0], label="Omega", note="Nur für Anna"))
     assert await ids(database, replace(ALL, text="omega")) == "a"
     assert await ids(database, replace(ALL, text="anna")) == "a"
-    assert await ids(database, replace(ALL, text="écl")) == ""
+    assert await ids(database, replace(ALL, text="éclair")) == ""
     assert await ids(database, sort=LinkSort.LABEL) == "febadc"
 
 

@@ -22,7 +22,7 @@ from tests.storage.samples import KEY, NOON, SetClock, history_of, keep, link_of
 from guestpass.app.ports import Activity, LinkFilter, LinkSort
 from guestpass.domain.errors import GuestpassError
 from guestpass.domain.finding import Finding
-from guestpass.domain.link import Access, EventKind, folded
+from guestpass.domain.link import Access, EventKind
 from guestpass.storage import migrate
 from guestpass.storage.connecting import writing
 from guestpass.storage.database import Database
@@ -226,7 +226,7 @@ async def test_what_was_known_of_links_and_visitors_is_counted_sorted_and_search
         wanted = LinkFilter(org="default", now=NOON)
         found = await work.links.find(wanted, sort=LinkSort.LABEL, descending=False, after=None, limit=10)
         assert [link.id for link in found if link.id != "late"] == ["named", "plain"]
-        assert await work.links.count(replace(wanted, text="møller")) == 1
+        assert await work.links.count(replace(wanted, text="moller")) == 1
         assert await work.links.count(replace(wanted, text="plain")) == 1
         visitors = await work.visits.visitors("named", after=None, limit=10)
         assert [(each.id, each.number) for each in visitors] == [("bert", 1), ("anna", 2)]
@@ -374,6 +374,6 @@ async def test_links_are_found_and_sorted_however_their_letters_were_written(url
         wanted = LinkFilter(org="default", now=NOON)
         found = await work.links.find(wanted, sort=LinkSort.LABEL, descending=False, after=None, limit=10)
         assert [link.id for link in found] == ["plain", "composed", "decomposed", "none"]
-        for text, number in ((folded("zoë"), 2), ("zoe", 1), ("note", 4)):
+        for text, number in (("zoe", 3), ("note", 4), ("note plain", 1)):
             assert await work.links.count(replace(wanted, text=text)) == number
     await database.close()

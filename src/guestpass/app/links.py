@@ -40,7 +40,6 @@ from guestpass.domain.link import (
     ShareLink,
     ShareType,
     Status,
-    folded,
 )
 from guestpass.domain.visit import LIVE
 
@@ -375,7 +374,7 @@ class LinkService:
         return LinkFilter(
             org=principal.org,
             now=now,
-            text=folded(search.text.strip()) if search.text is not None else None,
+            text=search.text,
             environment_id=search.environment_id,
             status=search.status,
             share_type=search.share_type,

@@ -12,7 +12,7 @@ from guestpass.domain.access import Principal, Scope
 from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.errors import NotFound
 from guestpass.domain.finding import Finding
-from guestpass.domain.link import folded
+from guestpass.domain.link import holds_words, searchable
 from guestpass.domain.visit import LIVE
 
 
@@ -48,9 +48,9 @@ class Overview:
         self._clock = clock
 
     async def page(self, principal: Principal, *, search: str = "", offset: int = 0, limit: int = 50) -> SummaryPage:
-        """Environments by name; `search` keeps those whose name, id or address holds it, whatever its case."""
+        """Environments by name; `search` keeps those that have each of its words in name, id or address."""
         principal.require(Scope.ENVIRONMENTS_READ)
-        now, wanted = self._clock.now(), folded(search.strip())
+        now, wanted = self._clock.now(), searchable(search)
         async with self._store.reading() as work:
             environments = await work.environments.all(principal.org)
             links = await work.links.count_active(principal.org, now)
@@ -59,7 +59,7 @@ class Overview:
         matching = [
             environment
             for environment in environments
-            if wanted in folded(f"{environment.name}\n{environment.id}\n{environment.url}")
+            if holds_words(searchable(f"{environment.name}\n{environment.id}\n{environment.url}"), wanted)
         ]
         shown = matching[offset : offset + limit]
         findings = await self._findings.of(shown)

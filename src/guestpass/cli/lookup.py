@@ -15,7 +15,7 @@ from guestpass.cli.connection import Backend
 from guestpass.cli.session import REFUSED, Stopped
 from guestpass.domain.environment import ID_PATTERN
 from guestpass.domain.errors import Forbidden
-from guestpass.domain.link import folded
+from guestpass.domain.link import folded, holds_words, searchable
 from guestpass.web.api.link_models import ShareLinkBody
 from guestpass.web.api.models import EnvironmentBody
 from guestpass.web.api.record_models import VisitorBody
@@ -44,6 +44,7 @@ async def find_environment(backend: Backend, text: str) -> str:
         lambda each: each.id == wanted,
         lambda each: folded(each.name) == wanted,
         lambda each: bool(wanted) and (each.id.startswith(wanted) or folded(each.name).startswith(wanted)),
+        lambda each: bool(wanted) and holds_words(searchable(each.name), searchable(text)),
     )
     if len(found) == 1:
         return found[0].id
@@ -63,7 +64,7 @@ async def find_link(backend: Backend, text: str) -> ShareLinkBody:
         lambda each: each.id == wanted,
         lambda each: folded(each.label or "") == wanted,
         lambda each: each.id.startswith(wanted) or folded(each.label or "").startswith(wanted),
-        lambda each: wanted in folded(each.label or ""),
+        lambda each: holds_words(searchable(each.label or ""), searchable(text)),
     )
     if len(found) == 1:
         return found[0]

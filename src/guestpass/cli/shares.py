@@ -109,7 +109,7 @@ def list_all(
     search: Annotated[
         str | None,
         typer.Option(
-            "--search", metavar="TEXT", help="Only links with this in label, note, id or the environment's name."
+            "--search", metavar="TEXT", help="Only links with these words in label, note, id or the environment's name."
         ),
     ] = None,
     status: Annotated[

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from unicodedata import normalize
+from typing import Final
+from unicodedata import combining, normalize
 
 from guestpass.domain.environment import EnvironmentKey
 
@@ -13,6 +14,8 @@ DEFAULT_LIFETIME = timedelta(hours=168)
 PASSWORD_BYTES = range(8, 1025)
 VISIT_SILENCE = timedelta(minutes=30)
 _NO_LABEL = "\U0010ffff"  # The highest character there is.
+# Letters that Unicode does not take apart, as people type them on a keyboard without.
+_PLAIN: Final = str.maketrans({"æ": "ae", "đ": "d", "ħ": "h", "\u0131": "i", "ł": "l", "œ": "oe", "ø": "o"})
 
 
 class ShareType(StrEnum):
@@ -97,7 +100,7 @@ class ShareLink:
     @property
     def searched(self) -> str:
         """The text that searches match."""
-        return folded("\n".join((self.label or "", self.note or "", self.id)))
+        return searchable("\n".join((self.label or "", self.note or "", self.id)))
 
 
 class EventKind(StrEnum):
@@ -131,7 +134,7 @@ class LinkEvent:
 
 
 def folded(text: str) -> str:
-    """Text as it is searched and sorted: without regard to upper and lower case, in any script.
+    """Text as it is compared and sorted: without regard to upper and lower case, in any script.
 
     Nor to how a letter with its marks is written, as one character or as several: caseless matching of Unicode, D145,
     put together again (NFC).
@@ -139,3 +142,19 @@ def folded(text: str) -> str:
     if text.isascii():
         return text.lower()
     return normalize("NFC", normalize("NFD", text).casefold())
+
+
+def searchable(text: str) -> str:
+    """Text as it is searched: folded, and without the marks on its letters, as people type what they look for.
+
+    So ``MULLER`` finds ``Müller``. Of other scripts that drops vowel signs on both sides alike.
+    """
+    if text.isascii():
+        return text.lower()
+    plain = normalize("NFD", text).casefold().translate(_PLAIN)
+    return "".join(letter for letter in plain if not combining(letter))
+
+
+def holds_words(text: str, search: str) -> bool:
+    """Whether each word of `search` stands somewhere in `text`; both are `searchable`."""
+    return all(word in text for word in search.split())

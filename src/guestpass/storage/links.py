@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guestpass.app.ports import LinkFilter, LinkSort, SortKey, TokenRecord
 from guestpass.domain.environment import EnvironmentKey
-from guestpass.domain.link import ShareLink, Status, folded
+from guestpass.domain.link import ShareLink, Status, searchable
 from guestpass.storage.batch import rows, rows_table
 from guestpass.storage.tables import environments, link_tokens, links
 
@@ -137,17 +137,19 @@ class SQLLinks:
             query = query.where(links.c.created_by == wanted.created_by)
         if wanted.expires_before is not None:
             query = query.where(has_status(Status.ACTIVE, wanted.now), links.c.expires_at < wanted.expires_before)
-        if wanted.text:
-            named = await self._environments_named(wanted.org, wanted.text)
-            query = query.where(
-                or_(links.c.searched.contains(wanted.text, autoescape=True), links.c.environment_id.in_(named))
-            )
+        if words := searchable(wanted.text or "").split():
+            named = await self._names_of_environments(wanted.org)
+            for word in words:
+                ids = [id for id, name in named.items() if word in name]
+                query = query.where(
+                    or_(links.c.searched.contains(word, autoescape=True), links.c.environment_id.in_(ids))
+                )
         return query
 
-    async def _environments_named(self, org: str, text: str) -> list[str]:
-        """Return ids of environments whose name contains the folded text; an organisation has few environments."""
+    async def _names_of_environments(self, org: str) -> dict[str, str]:
+        """Return searchable names by id; an organisation has few environments."""
         query = select(environments.c.id, environments.c.name).where(environments.c.org == org)
-        return [id for id, name in await self._connection.execute(query) if text in folded(name)]
+        return {id: searchable(name) for id, name in await self._connection.execute(query)}
 
 
 _SORTED_BY = {

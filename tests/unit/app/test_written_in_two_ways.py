@@ -124,6 +124,7 @@ async def test_a_search_finds_it_however_it_is_written(
     by_label, by_note = await make(links, label=f"A {written}"), await make(links, note=f"About {written}")
     by_environment = await make(links, "named")
     await make(links, label="Zoe")
+    await make(links, label="Grösse")
     found = await links.find(OLGA, LinkSearch(text=search))
     assert {owned.link.id for owned in found.items} == {each.link.id for each in (by_label, by_note, by_environment)}
     overview = Overview(database, Findings(database, PublicUrls("https://share.example.com")), clock)

@@ -38,8 +38,8 @@ SortKey = tuple[datetime | str | int | None, str]
 class LinkFilter:
     """Which of an organisation's links are wanted; None for what doesn't matter.
 
-    `text` is folded, and is looked for in label, note, id and the environment's name. `expires_before` leaves out
-    what isn't active. `now` is what the status is of.
+    Each word of `text` is looked for in label, note, id and the environment's name, as `searchable` has them.
+    `expires_before` leaves out what isn't active. `now` is what the status is of.
     """
 
     org: str

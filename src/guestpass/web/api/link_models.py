@@ -256,8 +256,8 @@ class LinkSearchQuery(PageQuery):
     search: str | None = Field(
         default=None,
         max_length=SEARCH_LENGTH,
-        description="Only links with this in their label, note or id, or in their environment's name, in upper or "
-        "lower case.",
+        description="Only links that have each of these words in their label, note or id, or in their environment's "
+        "name, in upper or lower case, with or without the marks on letters.",
         examples=["audit"],
     )
     environment_id: str | None = Field(
