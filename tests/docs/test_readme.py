@@ -53,7 +53,7 @@ class Account:
 
     def start(self, script: str) -> subprocess.Popen[str]:
         """Begin what the script says, in their clone."""
-        root = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+        account = _NOBODY if os.geteuid() == 0 else None
         return subprocess.Popen(
             ["bash", "-eu", "-o", "pipefail", "-c", script],
             cwd=self.clone,
@@ -62,7 +62,9 @@ class Account:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            **root,
+            user=account,
+            group=account,
+            extra_groups=None if account is None else [],
         )
 
     def run(self, script: str) -> str:
