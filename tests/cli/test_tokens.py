@@ -67,6 +67,8 @@ def test_each_claim_can_be_chosen(installed: Guestpass) -> None:
         ("--expires", "soon", "24h"),
         ("--expires", "0s", "at least 1s"),
         ("--sub", "", "1 to 200"),
+        ("--sub", "a\nb", "printable characters"),
+        ("--sub", "a\u202eb", "printable characters"),
     ],
 )
 def test_what_can_not_be_in_a_token_is_refused(installed: Guestpass, option: str, value: str, remedy: str) -> None:

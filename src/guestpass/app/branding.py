@@ -17,6 +17,7 @@ from guestpass.domain.branding import (
     read_contact,
 )
 from guestpass.domain.errors import FieldError, Invalid
+from guestpass.domain.text import check_readable
 
 
 class BrandingService:
@@ -80,6 +81,14 @@ def _tidied(branding: Branding) -> Branding:
     )
 
 
+def _flaw_of(text: str) -> str | None:
+    try:
+        check_readable(text)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def _check(branding: Branding) -> None:
     errors = []
     for field, text, length in (("name", branding.name, NAME_LENGTH), ("contact", branding.contact, CONTACT_LENGTH)):
@@ -89,6 +98,8 @@ def _check(branding: Branding) -> None:
             errors.append(FieldError(field, f"must be at most {length} characters"))
         elif not text.isprintable():
             errors.append(FieldError(field, "must be one line without control characters"))
+        elif (flaw := _flaw_of(text)) is not None:
+            errors.append(FieldError(field, flaw))
         elif field == "contact" and read_contact(text) is None:
             errors.append(
                 FieldError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -30,6 +29,7 @@ from guestpass.domain.environment import (
 from guestpass.domain.errors import AlreadyExists, FieldError, Invalid, NotFound
 from guestpass.domain.finding import OUT_OF_REACH
 from guestpass.domain.link import Access, Status
+from guestpass.domain.text import check_readable
 
 _BY_NAME: Final = "environments"
 
@@ -316,7 +316,6 @@ def _checked(given: Mapping[str, Any], id: str | None) -> dict[str, Any]:
 
 def _text(longest: int, *, lines: bool = False) -> Term:
     """A text of so many characters at most, of one line or of several."""
-    control = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]" if lines else r"[\x00-\x1f\x7f]")
 
     def check(text: str) -> str:
         text = text.strip()
@@ -324,8 +323,7 @@ def _text(longest: int, *, lines: bool = False) -> Term:
             raise ValueError("must not be empty")
         if len(text) > longest:
             raise ValueError(f"must be at most {longest} characters")
-        if control.search(text.replace("\r\n", "\n")):
-            raise ValueError("must not hold control characters")
+        check_readable(text.replace("\r\n", "\n"), lines=lines)
         return text
 
     return Term(check, most=longest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +17,7 @@ from guestpass.domain.errors import FieldError, Invalid
 from guestpass.domain.link import PASSWORD_BYTES, Access, ShareType
 from guestpass.domain.networks import parse_allowed_ips
 from guestpass.domain.start_path import START_PATH_LENGTH, parse_start_path, refusal_of_start_path
+from guestpass.domain.text import check_readable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,18 +130,13 @@ def type_errors(new: NewLink) -> list[FieldError]:
     return []
 
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-_CONTROL_BUT_LINES: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-
-
 def _one_line(longest: int, words: str) -> Term:
     """A text of one line, of so many characters at most."""
 
     def check(text: str) -> str | None:
         if len(text) > longest:
             raise ValueError(f"must be at most {longest} characters")
-        if _CONTROL.search(text):
-            raise ValueError("must not hold control characters")
+        check_readable(text)
         return text.strip() or None
 
     return Term(check, words, most=longest)
@@ -154,8 +149,7 @@ def _lines(longest: int, words: str) -> Term:
         text = text.replace("\r\n", "\n").strip()
         if len(text) > longest:
             raise ValueError(f"must be at most {longest} characters")
-        if _CONTROL_BUT_LINES.search(text):
-            raise ValueError("must not hold control characters, but for line breaks and tabs")
+        check_readable(text, lines=True)
         return text or None
 
     return Term(check, words, most=longest)

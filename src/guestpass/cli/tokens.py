@@ -70,8 +70,8 @@ def issue(
         return
     who = operator(org)
     who = Principal(sub if sub is not None else who.sub, org, _scopes(scope or []))
-    if not 1 <= len(who.sub) <= 200:
-        raise typer.BadParameter("must be 1 to 200 characters", param_hint="--sub")
+    if not (1 <= len(who.sub) <= 200 and who.sub.isprintable()):
+        raise typer.BadParameter("must be 1 to 200 printable characters", param_hint="--sub")
     lifetime = expires if expires is not None else _LIFETIME
     if lifetime < timedelta(seconds=1):
         raise typer.BadParameter("must be at least 1s", param_hint="--expires")

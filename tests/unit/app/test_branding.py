@@ -45,6 +45,7 @@ async def test_what_is_given_is_tidied(service: BrandingService) -> None:
         (Branding(name="a\nb"), "name", "one line"),
         (Branding(contact="x" * (CONTACT_LENGTH + 1)), "contact", f"at most {CONTACT_LENGTH} characters"),
         (Branding(contact="a\tb"), "contact", "one line"),
+        (Branding(name="\u2800"), "name", "can be seen"),
         (Branding(contact="mailto:nobody"), "contact", "mailto: with one address"),
         (Branding(colour="blue"), "colour", "#rrggbb"),
         (Branding(logo=Logo("image/webp", bytes(LOGO_SIZE + 1))), "logo", f"at most {LOGO_SIZE} bytes"),

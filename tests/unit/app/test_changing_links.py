@@ -207,6 +207,9 @@ async def test_an_expired_link_is_opened_again_by_a_new_end_only(links: LinkServ
     [
         ({"label": "x" * 201}, {"label": "must be at most 200 characters"}),
         ({"label": "\x00"}, {"label": "must not hold control characters"}),
+        ({"label": "a\u202eb"}, {"label": "must not hold characters that change the direction of text"}),
+        ({"label": "\u200b"}, {"label": "must hold a character that can be seen"}),
+        ({"note": "\u2800"}, {"note": "must hold a character that can be seen"}),
         ({"note": "x" * 2001}, {"note": "must be at most 2000 characters"}),
         ({"note": "\x1b[2J"}, {"note": "must not hold control characters, but for line breaks and tabs"}),
         ({"expires_in": timedelta(0)}, {"expiresIn": "must be more than 0s and at most 365d"}),
