@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from guestpass.app.paging import CURSOR_LENGTH, LONGEST_PAGE, PAGE
 from guestpass.domain.durations import parse_duration
 from guestpass.domain.errors import external_name
+from guestpass.domain.moments import parse_moment
 from guestpass.domain.text import flaw_of
 
 DURATION: Final = r"([0-9]{1,19}(\.[0-9]{0,18})?|\.[0-9]{1,18})(ns|us|µs|μs|ms|s|m|h|d)"
@@ -55,13 +56,9 @@ def read_moment(value: object) -> datetime | None:
     """Parse a time from JSON (RFC 3339); None for null. Raises ValueError."""
     if value is None:
         return None
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ValueError("must be a time with its zone, such as 2026-03-04T18:00:00Z")
-    return moment
+    if not isinstance(value, str):
+        raise ValueError("must be a time with its zone, such as 2026-03-04T18:00:00Z")  # noqa: TRY004 as above
+    return parse_moment(value)
 
 
 def read_required_moment(value: object) -> datetime:
