@@ -508,6 +508,7 @@ async def test_pages_files_and_pictures_are_read(looker: Visitor, path: str) -> 
         ("/report/check_wkhtmltopdf", {}),
         pytest.param("/discuss/search", {"term": "gen", "limit": 10}, marks=SINCE_19),
         ("/base_setup/data", {}),
+        ("/calendar/check_credentials", {}),
     ],
 )
 async def test_what_the_client_asks_besides_is_answered_by_odoo(

@@ -375,7 +375,11 @@ _ROUTES: Final[dict[bytes, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     b"/web/webclient/bootstrap_translations": _only("mods"),
     b"/web/webclient/version_info": _only(),
     b"/report/check_wkhtmltopdf": _only(),
+    # Which services elsewhere a calendar could be kept in line with: none is asked.
+    b"/calendar/check_credentials": _only(),
     b"/calendar/notify": _only(),
+    b"/product/catalog/get_sections": _only("child_field", "order_id", "res_model"),
+    b"/product/catalog/order_lines_info": _only("child_field", "order_id", "product_ids", "res_model", "section_id"),
     b"/hr/get_org_chart": _only("context", "employee_id"),
     b"/hr/get_redirect_model": _only(),
     b"/hr/get_subordinates": _only("context", "employee_id", "subordinates_type"),

@@ -176,6 +176,12 @@ def base_setup_data(visit: Visit) -> dict[str, Any]:
     }
 
 
+@route("/calendar/check_credentials", auth="user", kind="json")
+def check_credentials(_visit: Visit) -> dict[str, Any]:
+    """With which services a calendar can be kept in line: none of their modules is installed."""
+    return {}
+
+
 @route("/web/become", auth="user")
 def become(visit: Visit) -> Answer:
     """A system user becomes the superuser."""

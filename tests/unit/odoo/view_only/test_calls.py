@@ -393,6 +393,12 @@ def test_other_routes_are_refused_whatever_their_body(path: bytes) -> None:
         ("/websocket/peek_notifications", {"channels": [], "last": 3, "is_first_poll": True, "x": 1}, None),
         ("/base_setup/data", {}, set()),
         ("/base_setup/demo_active", {}, set()),
+        ("/calendar/check_credentials", {"x": 1}, set()),
+        (
+            "/product/catalog/order_lines_info",
+            {"res_model": "sale.order", "order_id": 3, "product_ids": [5], "child_field": "order_line", "x": 1},
+            None,
+        ),
         ("/discuss/search", {"term": "gen", "category_id": None, "limit": 10, "x": 1}, None),
         (
             "/website_sale/combo_configurator/get_data",
