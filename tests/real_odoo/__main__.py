@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import subprocess
@@ -20,6 +21,8 @@ _COMMANDS = """commands:
   list                      instances, with their ports, databases and logs
   sql VERSION STATEMENT     run SQL in an instance's database; `SELECT * FROM guestpass.changes` lists what was written
   test SOURCE [ARGUMENT…]   run tests/odoo on a fresh copy of that Odoo; arguments are pytest's
+  walk VERSION              open its menus, views, buttons and pages in Chromium, directly and through a view-only link,
+                            and print what differs; --only TEXT for some menus, --one-address, --json FILE for all of it
   survey SOURCE             write down its routes, and what its JavaScript calls, in tests/odoo/surveys
 
 Logins are admin, demo and portal, each with its name as the password. What is made is kept in build/odoo, or in the
@@ -32,11 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/odoo", description=__doc__, epilog=_COMMANDS, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=["make", "start", "stop", "list", "sql", "test", "survey"])
+    parser.add_argument("command", choices=["make", "start", "stop", "list", "sql", "test", "walk", "survey"])
     parser.add_argument("operands", nargs="*", metavar="SOURCE|VERSION")
     parser.add_argument("--name", default="main", help="which instance; each has a database of its own")
     parser.add_argument("--fresh", action="store_true", help="begin with the demo data again")
     parser.add_argument("--forget", action="store_true", help="remove the database and its files too")
+    parser.add_argument(
+        "--only", metavar="TEXT", help="menus whose path, as CRM / Pipeline, begins with this expression"
+    )
+    parser.add_argument("--one-address", action="store_true", help="walk on the one address of all links")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write what a walk has seen to a file")
     given, rest = parser.parse_known_args(arguments)
     given.operands += rest
     try:
@@ -85,6 +93,16 @@ def _test(given: argparse.Namespace) -> None:
     finally:
         server.stop(instance, forget=True)
     sys.exit(done.returncode)
+
+
+def _walk(given: argparse.Namespace) -> None:
+    from tests.real_odoo.walk import walk
+
+    instance = server.find(_operand(given, "VERSION"), given.name)
+    seen = asyncio.run(walk(instance, print, only=given.only, link_domain=None if given.one_address else "localhost"))
+    if given.json is not None:
+        given.json.write_text(json.dumps(seen.as_json(), indent=1) + "\n", encoding="utf-8")
+    print(seen)
 
 
 def _survey(given: argparse.Namespace) -> None:
