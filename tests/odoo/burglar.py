@@ -47,6 +47,7 @@ class Burglar:
             if is_new:
                 raise
             # It was idle for too long: an Odoo may keep other tests busy between two of these.
+            await self.leave()
             self.client = await RawClient.connect(self.visitor.server.public_port)
             self.client.send(said)
             answer = await self.client.answer(to=method.encode())

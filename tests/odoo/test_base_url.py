@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.doubles.odoo.handle import running_odoo
+from tests.doubles.odoo.handle import Odoo
 from tests.installation import Installation
+from tests.odoo.running import running_odoo
 from tests.odoo.visitor import opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 OWN_NAME = "https://odoo.example.com"
 ADMINISTRATOR = {"name": "boss", "login": "admin", "password": "admin", "allowAdmin": True}
+OF_ITS_CONFIGURATION = pytest.mark.double_only("a real Odoo is started with one configuration for all tests")
+
+
+@contextmanager
+def _odoo(
+    base_url: str = OWN_NAME, website: str | None = None, *, is_frozen: bool = False, **options: Any
+) -> Iterator[Odoo]:
+    with running_odoo(**options) as odoo:
+        odoo.set_parameter("web.base.url", base_url)
+        if is_frozen:
+            odoo.set_parameter("web.base.url.freeze", "True")
+        if website is not None:
+            odoo.set_website_domain(website)
+        yield odoo
 
 
 async def _add_account(server: Installation, environment: dict[str, Any], **account: Any) -> Any:
@@ -27,19 +44,19 @@ async def _add_account(server: Installation, environment: dict[str, Any], **acco
     [
         ({}, {}),
         ({}, {"publicUrl": "https://another.example.com"}),
-        ({"website_domain": "https://www.example.com"}, {}),
+        ({"website": "https://www.example.com"}, {}),
         # Without proxy_mode the scheme is always http, whatever it is called by.
-        ({"proxy_mode": False}, {}),
-        ({"freeze_base_url": True}, {"publicUrl": "https://another.example.com"}),
+        pytest.param({"proxy_mode": False}, {}, marks=OF_ITS_CONFIGURATION),
+        ({"is_frozen": True}, {"publicUrl": "https://another.example.com"}),
         ({"base_url": "https://odoo.example.com/behind/a/path"}, {}),
-        ({"workers": 0}, {}),
+        pytest.param({"workers": 0}, {}, marks=OF_ITS_CONFIGURATION),
     ],
 )
 async def test_an_administrators_account_does_not_change_it(
     server: Installation, tmp_path: Path, options: dict[str, Any], fields: dict[str, Any]
 ) -> None:
-    base_url = options.setdefault("base_url", OWN_NAME)
-    with running_odoo(**options) as odoo:
+    with _odoo(**options) as odoo:
+        base_url = odoo.base_url
         async with opened(server, odoo, name=tmp_path.name, websocketUrl=None, **fields) as first:
             await _add_account(server, first.environment, **ADMINISTRATOR)
             assert odoo.base_url == base_url
@@ -55,7 +72,7 @@ async def test_an_administrators_account_does_not_change_it(
 async def test_an_administrator_who_is_not_allowed_does_not_change_it_either(
     server: Installation, tmp_path: Path
 ) -> None:
-    with running_odoo(base_url=OWN_NAME) as odoo:
+    with _odoo() as odoo:
         async with opened(server, odoo, name=tmp_path.name, publicUrl="https://another.example.com") as visitor:
             refused = await server.client.post(
                 f"/api/environments/{visitor.environment['id']}/accounts", json={"login": "admin", "password": "admin"}
@@ -64,8 +81,11 @@ async def test_an_administrator_who_is_not_allowed_does_not_change_it_either(
             assert odoo.base_url == OWN_NAME
 
 
-async def test_a_user_who_became_an_administrator_does_not_change_it(server: Installation, tmp_path: Path) -> None:
-    with running_odoo(base_url=OWN_NAME, proxy_mode=False) as odoo:
+@pytest.mark.parametrize("options", [{}, pytest.param({"proxy_mode": False}, marks=OF_ITS_CONFIGURATION)])
+async def test_a_user_who_became_an_administrator_does_not_change_it(
+    server: Installation, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    with _odoo(**options) as odoo:
         async with opened(server, odoo, name=tmp_path.name) as visitor:
             await _add_account(server, visitor.environment, name="demo", login="demo", password="demo")
             odoo.set_groups("demo", "base.group_system")
@@ -81,7 +101,7 @@ async def test_a_user_who_became_an_administrator_does_not_change_it(server: Ins
 async def test_an_administrator_who_types_a_password_does_not_change_what_an_account_has_told(
     server: Installation, tmp_path: Path, path: str
 ) -> None:
-    with running_odoo(base_url=OWN_NAME, website_domain="https://www.example.com") as odoo:
+    with _odoo(website="https://www.example.com") as odoo:
         async with opened(server, odoo, name=tmp_path.name, publicUrl="https://another.example.com") as visitor:
             before = visitor.environment
             assert "base_url_differs" in [each["code"] for each in before["findings"]]

@@ -85,7 +85,8 @@ def _sql(given: argparse.Namespace) -> None:
 
 def _test(given: argparse.Namespace) -> None:
     version = server.make(_source(given))
-    instance = server.start(version, "test", fresh=True)
+    # Two that run at a time have databases of their own.
+    instance = server.start(version, f"test{os.getpid()}", fresh=True)
     try:
         told = {"GUESTPASS_TEST_ODOO": json.dumps(asdict(instance))}
         command = [sys.executable, "-m", "pytest", *(given.operands[1:] or ["-q", "tests/odoo"])]

@@ -74,6 +74,7 @@ class RealOdoo(Odoo):
         self._attempts: list[dict[str, Any]] = []
         self._ended: list[dict[str, Any]] = []
         self._file: int | None = None
+        self._uids: dict[str, int] = {}
         self._undo: list[Callable[[], object]] = []
 
     def close(self) -> None:
@@ -179,10 +180,10 @@ class RealOdoo(Odoo):
 
     # Data.
 
-    def records(self, model: str) -> list[dict[str, Any]]:
-        """The records of a model that an administrator finds."""
-        fields = self._rpc(model, "fields_get", [["name"], ["type"]])
-        found: list[dict[str, Any]] = self._rpc(model, "search_read", [[], ["display_name", *fields]])
+    def records(self, model: str, *fields: str) -> list[dict[str, Any]]:
+        """The records of a model that an administrator finds, with their names or these fields."""
+        wanted = fields or ("display_name", *self._rpc(model, "fields_get", [["name"], ["type"]]))
+        found: list[dict[str, Any]] = self._rpc(model, "search_read", [[], list(wanted)])
         return found
 
     def count(self, model: str) -> int:
@@ -198,13 +199,19 @@ class RealOdoo(Odoo):
 
     def set_parameter(self, key: str, value: str) -> None:
         """Set a system parameter."""
-        before = self._parameter(key)
+        before = self._parameter(key) or False
         self._unnoted(lambda: self._rpc("ir.config_parameter", "set_param", [key, value]))
         self._undo.append(lambda: self._unnoted(lambda: self._rpc("ir.config_parameter", "set_param", [key, before])))
 
+    def set_website_domain(self, domain: str) -> None:
+        """Give the website a domain, which its pages' canonical links then name."""
+        [[before]] = self._sql("SELECT domain FROM website WHERE id = 1")
+        self._unnoted(lambda: self._rpc("website", "write", [[1], {"domain": domain}]))
+        self._undo.append(lambda: self._unnoted(lambda: self._rpc("website", "write", [[1], {"domain": before}])))
+
     def add_user(self, login: str, password: str, *groups: str, name: str | None = None) -> int:
         """Somebody more who can log in."""
-        values = {"name": name or login, "login": login, "password": password}
+        values = {"name": name or login, "login": login, "password": password, "email": login}
         [id] = self._unnoted(lambda: _ids(self._rpc("res.users", "create", [[values | self._groups(groups)]])))
         self._undo.append(lambda: self._unnoted(lambda: self._rpc("res.users", "unlink", [[id]])))
         return int(id)
@@ -349,7 +356,9 @@ class RealOdoo(Odoo):
     ) -> Any:
         """Call a method from beside, as a program does, not through the recorder."""
         database = self.instance.database
-        uid = self._call("common", "login", database, login, password)
+        # A login costs Odoo a slow hash, and its number stays the same.
+        if (uid := self._uids.get(login)) is None:
+            uid = self._uids[login] = self._call("common", "login", database, login, password)
         return self._call("object", "execute_kw", database, uid, password, model, method, args, named or {})
 
     def _call(self, service: str, method: str, *args: Any) -> Any:

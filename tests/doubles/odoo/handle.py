@@ -147,6 +147,10 @@ class Odoo:
         """Set a system parameter such as web.base.url."""
         self.order("parameter", key=key, value=value)
 
+    def set_website_domain(self, domain: str) -> None:
+        """Give the website a domain, which its pages' canonical links then name."""
+        self.change(website_domain=domain)
+
     def expire_sessions(self, login: str | None = None) -> int:
         """Forget sessions; returns how many."""
         return int(self.order("expire", login=login))
@@ -167,10 +171,10 @@ class Odoo:
         """Other bundles under the same paths, or under new ones."""
         self.order("redeploy", new_hashes=new_hashes)
 
-    def records(self, model: str) -> list[dict[str, Any]]:
-        """All records of a model."""
+    def records(self, model: str, *fields: str) -> list[dict[str, Any]]:
+        """All records of a model, with all fields or these."""
         found: list[dict[str, Any]] = self.order("records", model=model)
-        return found
+        return [{name: each.get(name, False) for name in ("id", *fields)} for each in found] if fields else found
 
     def count(self, model: str) -> int:
         """How many records of a model the user demo finds."""
