@@ -20,6 +20,10 @@ _QWEB = re.compile(
     re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(r"\{\{")
+# A field of the record that a mail is about, or of one that it names, as Odoo's editor puts it in.
+_PATH: Final = r"object(?:\.(?![a-z0-9_]*(?:key|oauth|pass|secret|session|sign_?up|token|totp))[a-z][a-z0-9_]*){1,8}"
+_OTHERWISE: Final = r"(?: or '[^'{}\\]{0,100}'| \|\|\|[^{}\\]{0,100})?"
+_FIELDS = re.compile(rf"\{{\{{ ?{_PATH}{_OTHERWISE} ?\}}\}}|(?<![\w.:-])t-out=(?:\"{_PATH}\"|'{_PATH}')")
 _RENDERED = re.compile(r"mail\.(?:template|compose).*|(?:sms|mailing|marketing|whatsapp|snailmail|digest)\..*")
 _MARKS: Final = (b"t-", b"T-", b"{{", b"\\u", b"<!", b"<?")
 # What is said in a conversation is shown as it is.
@@ -46,6 +50,8 @@ def writes_code(params: dict[str, Any], path: bytes) -> bool:
     values += [each for name, each in named.items() if name != "specification"]
     for each in values:  # Those within are put behind it.
         if isinstance(each, str):
+            if is_rendered:
+                each = _FIELDS.sub("", each)  # noqa: PLW2901 - what is left of it
             if _QWEB.search(each) or (is_rendered and _PLACEHOLDER.search(each)):
                 return True
         elif isinstance(each, dict):
