@@ -51,6 +51,9 @@ _RESENDING: Final = "mail.resend."
 # Fields that name a record of another model, whose address, or whose contact's, is the new record's.
 _SOURCES: Final = frozenset({"candidate_id", "notification_id"})
 _PARTNER: Final = "res.partner"
+# Their records have an address of their own, which they pass on to no contact, whichever they name.
+_KEEPERS: Final = frozenset({"event.registration", "mailing.contact"})
+_KEPT_BELOW: Final = {"event.event": "registration_ids", "mailing.list": "contact_ids"}
 # The contact whose address a model passes its own on to.
 _LINKS: Final = {"hr.employee": "work_contact_id"}
 _USUAL_LINK: Final = "partner_id"
@@ -132,20 +135,25 @@ def inquiries_about(params: dict[str, Any], *, is_method: bool = True) -> tuple[
     defaults = defaults_in(context) if isinstance(context, dict) else {}
     if method in IMPORTERS:
         columns = _columns([*args, *given.values()])
-        _check_import(columns, defaults)
+        passes_on = _may_pass_on(columns, defaults)
+        if passes_on and any(len(parts) > 1 and _names_email(parts[-1]) for parts in columns):
+            raise UnclearError
         if method != _IMPORT:
+            if passes_on and model not in _KEEPERS:
+                raise UnclearError
             return ()
         ids, is_clear = _ids(args[0] if args else given.get("ids"), method)
         if not is_clear or not ids:
             raise UnclearError
-        return _about_import(ids, columns)
+        return _about_import(ids, columns, passes_on=passes_on)
     if _names_email(given.get("field_name")) or (method == "web_resequence" and any(map(_names_email, args))):
         raise UnclearError
     ids, is_clear = _ids(args[0] if args else given.get("ids"), method)
     is_clear = is_clear or method == "name_create"
     if (condition := _MERGES.get((model, method))) is not None:
         return (Inquiry(model, [["id", "in", ids], *condition]),)
-    written = _Written(model, _Place.OWN if ids or not is_clear else _Place.NEW)
+    own = _Place.KEPT if model in _KEEPERS else _Place.OWN if ids or not is_clear else _Place.NEW
+    written = _Written(model, own)
     written.look([*args, *given.values(), defaults])
     return written.inquiries(model, ids, is_clear=is_clear)
 
@@ -225,28 +233,34 @@ def _columns(lists: list[Any]) -> list[list[str]]:
     ]
 
 
-def _about_import(ids: list[int], columns: list[list[str]]) -> tuple[Inquiry, ...]:
-    """What has to be asked of an import from a file: the call doesn't say of which model the records are."""
+def _about_import(ids: list[int], columns: list[list[str]], *, passes_on: bool) -> tuple[Inquiry, ...]:
+    """What has to be asked of an import from a file: the call doesn't say of which model the records are.
+
+    If some `passes_on` addresses to contacts, this one must be of a model that keeps them.
+    """
     if any(not _CODE_COLUMNS.isdisjoint(parts[1:]) for parts in columns):
         raise UnclearError(CODE_OF_TEMPLATE)
     identities = ["res.groups", "res.users"]
     if any(not _USERS.isdisjoint(parts) for parts in columns):
         identities.append(_PARTNER)
+    asked = [(identities, False, NOT_FOR_VISITORS), (_TEMPLATES, False, CODE_OF_TEMPLATE)]
+    if passes_on:
+        asked.append((sorted(_KEEPERS), True, ADDRESS_OF_USER))
     return tuple(
-        Inquiry("base_import.import", [["id", "in", ids], ["res_model", "in", models]], text=text)
-        for models, text in ((identities, NOT_FOR_VISITORS), (_TEMPLATES, CODE_OF_TEMPLATE))
+        Inquiry("base_import.import", [["id", "in", ids], ["res_model", "in", models]], wanted, text)
+        for models, wanted, text in asked
     )
 
 
-def _check_import(columns: list[list[str]], defaults: dict[str, Any]) -> None:
-    """Raise UnclearError for an import of addresses into records that exist, or that name their contact."""
+def _may_pass_on(columns: list[list[str]], defaults: dict[str, Any]) -> bool:
+    """Whether an import writes addresses into records that exist, or that name their contact."""
     if not any(_EMAIL.fullmatch(parts[-1]) for parts in columns) and not any(map(_EMAIL.fullmatch, defaults)):
-        return
+        return False
     names = [*defaults, *(part for parts in columns for part in parts)]
-    if any(name in _IDENTIFIERS or _CONTACT.fullmatch(name) or name.endswith("user_ids") for name in names):
-        raise UnclearError
-    if "user_id" in names and "work_email" in names:
-        raise UnclearError  # An employee's contact becomes their user's.
+    # An employee's contact becomes their user's.
+    return ("user_id" in names and "work_email" in names) or any(
+        name in _IDENTIFIERS or _CONTACT.fullmatch(name) or name.endswith("user_ids") for name in names
+    )
 
 
 class _Place(Enum):
@@ -255,6 +269,7 @@ class _Place(Enum):
     OWN = "own"  # the records that the method is called on
     NEW = "new"
     OTHER = "other"  # a record that exists, of a model that isn't known here
+    KEPT = "kept"  # a record whose address is nobody else's
 
 
 _Record = int | _Place
@@ -313,6 +328,8 @@ class _Written:
                 self._has_source = True
 
     def _writes(self, email: object, record: _Record) -> None:
+        if record is _Place.KEPT:
+            return
         self._emails.add(email)
         if isinstance(record, int):
             self._contacts.add(record)
@@ -349,6 +366,8 @@ class _Written:
         has_contacts = self._model == _PARTNER if name == _CHILDREN else CONTACTS.fullmatch(name) is not None
         if type(command) is not int:
             return _Place.OTHER
+        if name == _KEPT_BELOW.get(self._model):
+            return _Place.KEPT
         if command == 0:
             # A contact below another has an address of its own; other records may pass theirs on to the one above.
             return _Place.NEW if has_contacts else record

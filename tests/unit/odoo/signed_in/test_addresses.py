@@ -129,7 +129,12 @@ def test_of_several_addresses_none_is_known_to_be_the_same() -> None:
         {"model": "hr.employee", "method": "write", "args": [[1], {"work_email": "x", "user_id": 2}]},
         {"model": "res.partner", "method": "load", "args": [["id", "email"], []]},
         {"model": "crm.lead", "method": "load", "args": [["partner_id", "email_from"], []]},
-        {"model": "base_import.import", "method": "execute_import", "args": [[1], [".id", "email"], ["a"], {}]},
+        {"model": "event.registration", "method": "load", "args": [["event_id/registration_ids/.id", "x/email"], []]},
+        {"model": "mailing.contact", "method": "execute_import", "args": [[1], ["id", "list_ids/email"], ["a"], {}]},
+        {"model": "event.event", "method": "write", "args": [[1], {"registration_ids": [[True, 5, EMAIL]]}]},
+        {"model": "event.event", "method": "write", "args": [[1], {"organizer_id": [[1, 5, EMAIL]]}]},
+        {"model": "event.type", "method": "write", "args": [[1], {"registration_ids": [[1, 5, EMAIL]]}]},
+        {"model": "event.registration", "method": "write", "args": [[1], {"partner_id": [[1, 7, EMAIL]]}]},
         {"model": "res.partner", "method": "web_resequence", "args": [[7]], "kwargs": {"field_name": "email"}},
     ],
 )
@@ -206,6 +211,36 @@ def test_a_form_that_could_be_read_differently_is_refused(kind: bytes, body: byt
 )
 def test_the_forms_are_known_in_each_spelling(method: bytes, path: bytes, found: bytes | None) -> None:
     assert edited_details(method, path) == found
+
+
+@pytest.mark.parametrize("columns", [["name", "email", "partner_id"], [".id", "email"], ["partner_id/.id", "email"]])
+def test_addresses_that_an_import_may_pass_on_must_be_of_a_model_that_keeps_them(columns: list[str]) -> None:
+    [*_, found] = asked("base_import.import", "execute_import", [5], columns, ["a", "b"], {})
+    assert found.domain == [["id", "in", [5]], ["res_model", "in", ["event.registration", "mailing.contact"]]]
+    assert found.wanted
+    assert found.text
+    assert asked("event.registration", "load", columns, [["x", "y", "7"]]) == ()
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        asked("event.registration", "create", [{"event_id": 1, "partner_id": 7, **EMAIL}]),
+        asked("event.registration", "write", [5], EMAIL),
+        asked("event.registration", "web_save", [5], EMAIL, context={"default_partner_id": 7}),
+        asked("event.event", "web_save", [1], {"registration_ids": [[1, 5, EMAIL], [0, "virtual_1", EMAIL]]}),
+        asked("mailing.contact", "write", [5], EMAIL),
+        asked("mailing.list", "write", [5], {"contact_ids": [[1, 7, EMAIL]]}),
+    ],
+)
+def test_records_that_keep_their_address_are_not_asked_about(found: tuple[Inquiry, ...]) -> None:
+    assert found == ()
+
+
+def test_contacts_below_such_a_record_are_asked_about() -> None:
+    assert asked("event.event", "write", [1], {"registration_ids": [[1, 5, EMAIL]], **EMAIL}) != ()
+    with pytest.raises(UnclearError):
+        asked("event.registration", "write", [5], {"partner_ids": [[1, 7, EMAIL]]})
 
 
 def test_an_import_from_a_file_is_asked_what_it_is_of() -> None:
