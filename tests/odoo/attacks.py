@@ -91,6 +91,7 @@ ADDRESSES: Final = [
     _attack("a lead from a mail", "crm.lead", "message_new", {"from": EVIL, "email_from": EVIL, "author_id": "$me"}),
     _attack("leads that become one", "crm.lead", "merge_opportunity", ["$evil_lead", "$own_lead"]),
     _attack("an import by name", "res.partner", "load", ["id", "email"], [["base.partner_demo", EVIL]]),
+    _attack("an import of addresses", "base_import.import", "execute_import", [1], [".id", "email"], ["a", "b"], {}),
     _attack("an import by number", "res.partner", "load", [".id", "email"], [["$me_text", EVIL]]),
     _attack(
         "an import below", "res.partner", "load", ["name", "child_ids/.id", "child_ids/email"],
@@ -172,13 +173,7 @@ CODE: Final = [
 DEVICES: Final = [
     _attack("devices", "res.device", "search_read", [], ["session_identifier"]),
     _attack("their log", "res.device.log", "search_read", [], []),
-    _attack(
-        "devices of a user",
-        "res.users",
-        "web_read",
-        ["$my_user"],
-        {"device_ids": {"fields": {"session_identifier": {}}}},
-    ),
+    _attack("whence they come", "res.users", "search", [["device_ids.ip_address", "=like", "10.%"]]),
     _attack("a guess", "res.users", "search_count", [["device_ids.session_identifier", "=like", "a%"]]),
 ]
 

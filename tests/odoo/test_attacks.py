@@ -109,6 +109,14 @@ async def test_work_of_the_same_kind_goes_on(guest: Visitor, ids: Ids, work: Att
     assert _addresses(guest) == before
 
 
+@pytest.mark.versions(17)
+async def test_nobody_sees_whence_others_come(guest: Visitor, ids: Ids) -> None:
+    devices: dict[str, Any] = {"fields": {"ip_address": {}, "session_identifier": {}}}
+    reading = {"specification": {"login": {}, "device_ids": devices}}
+    answer = await _send(guest, Attack("devices", "res.users", "web_read", [["$my_user"]], reading), ids)
+    assert answer["result"] == [{"id": ids["$my_user"], "login": "demo"}]
+
+
 KINDS = [
     "application/json x",
     "application/json, x",

@@ -37,10 +37,10 @@ from guestpass.odoo.http.requests import (
 from guestpass.odoo.http.response_filter import OdooResponse
 from guestpass.odoo.services import OdooServices
 from guestpass.odoo.signed_in.addresses import edited_details
+from guestpass.odoo.signed_in.credentials import makes_file_of_fields
 from guestpass.odoo.signed_in.rules import is_own_sign_in
 from guestpass.odoo.signed_in.session_cookie import with_session
 from guestpass.odoo.signed_in.session_filter import SessionFilter, SessionUse
-from guestpass.odoo.signed_in.sign_up_links import makes_file_of_fields
 from guestpass.odoo.view_only.action_filter import ActionFilter
 from guestpass.odoo.view_only.actions import SERVER_ACTIONS, ActionCheck, Call, Refused
 from guestpass.odoo.view_only.calls import NOT_ALLOWED, RefusedCall, runs_actions

@@ -123,13 +123,13 @@ def _escaped(found: re.Match[str]) -> str:
     return chr(int(found[1] or found[2], 16))
 
 
-SIGN_UP_LINKS: Final = SecretFields(("signup_token", "signup_url"))
-"""By which anybody sets a person's password anew (up to 17; later versions have no such fields)."""
-CREDENTIALS: Final = SecretFields(("session_identifier", "signup_token", "signup_url"))
-"""The same, and half of each session's id."""
+CREDENTIALS: Final = SecretFields(("device_ids", "session_identifier", "signup_token", "signup_url"))
+"""By which anybody sets a person's password anew (up to 17; later versions have no such fields), and what Odoo knows of
+the sessions of a user: half of each one's id, and whence they come."""
 TOKENS: Final = SecretFields(
     (
         "access_token",
+        "device_ids",
         "invite_token",
         "session_code",
         "session_identifier",

@@ -23,20 +23,19 @@ from guestpass.odoo.signed_in.addresses import (
     inquiries_about_form,
     may_write_address,
 )
+from guestpass.odoo.signed_in.credentials import (
+    inquiries_about_templates,
+    may_read_credential,
+    may_render_template,
+    without_credentials,
+)
 from guestpass.odoo.signed_in.rules import (
     ADDRESS_OF_USER,
     CODE_OF_TEMPLATE,
     NOT_FOR_VISITORS,
     calls_method,
-    names_session,
     reads_only,
     takes_credentials,
-)
-from guestpass.odoo.signed_in.sign_up_links import (
-    inquiries_about_templates,
-    may_read_sign_up_link,
-    may_render_template,
-    without_sign_up_links,
 )
 from guestpass.odoo.signed_in.template_code import may_hold_code, writes_code
 from guestpass.odoo.view_only.calls import Asks, Passed, Quiet, rule_on_call
@@ -189,13 +188,13 @@ def _examine(body: bytes, path: bytes, *, reads_fields: bool = False) -> BodyFin
     except ValueError as error:
         return BodyFinding(Outcome.UNREADABLE, text=str(error))
     found = _examine_call(call, body, path)
-    return _without_sign_up_links(found, call, body) if reads_fields else found
+    return _without_credentials(found, call, body) if reads_fields else found
 
 
 def _examine_call(call: dict[str, Any], body: bytes, path: bytes) -> BodyFinding:
     """Examine what a call uses and writes; `body` is what it was parsed from."""
     is_method = calls_method(path)
-    if takes_credentials(call, is_method=is_method) or names_session(body):
+    if takes_credentials(call, is_method=is_method):
         return BodyFinding(Outcome.NOT_SHARED, text=NOT_FOR_VISITORS)
     params = call.get("params")
     if not params or (is_method and reads_only(params.get("method"))):
@@ -210,14 +209,14 @@ def _examine_call(call: dict[str, Any], body: bytes, path: bytes) -> BodyFinding
         return BodyFinding(Outcome.NOT_SHARED, text=error.text)
 
 
-def _without_sign_up_links(found: BodyFinding, call: dict[str, Any], body: bytes) -> BodyFinding:
+def _without_credentials(found: BodyFinding, call: dict[str, Any], body: bytes) -> BodyFinding:
     if found.outcome not in (Outcome.PASSES, Outcome.DEPENDS):
         return found
     if may_render_template(body) and (about := inquiries_about_templates(call)):
         found = _asking((*found.inquiries, *about))
-    if not may_read_sign_up_link(body):
+    if not may_read_credential(body):
         return found
-    kept = without_sign_up_links(call, body)
+    kept = without_credentials(call, body)
     if kept == body:
         return found
     if kept is None or found.outcome is Outcome.DEPENDS:

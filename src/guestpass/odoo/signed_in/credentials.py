@@ -1,6 +1,7 @@
-"""Keep the link by which anybody sets a person's password anew from a visitor who is signed in.
+"""Keep fields that hold credentials from a visitor who is signed in, and what Odoo knows of other sessions of theirs.
 
-Up to 17 Odoo tells it as a contact's field to whoever may read contacts, once it was asked for on the login page.
+Up to 17 Odoo tells the link by which anybody sets a person's password anew as a contact's field to whoever may read
+contacts, once it was asked for on the login page.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from guestpass.odoo.http.blocked_paths import readings
-from guestpass.odoo.secret_fields import SIGN_UP_LINKS, reads_all_fields
+from guestpass.odoo.secret_fields import CREDENTIALS, reads_all_fields
 from guestpass.odoo.signed_in.addresses import Inquiry
 
 # Those that have the fields: to read them without naming fields is to read these.
@@ -31,12 +32,12 @@ def makes_file_of_fields(path: bytes) -> bool:
     return any(_FILES.fullmatch(plain) for plain in readings(path))
 
 
-def may_read_sign_up_link(body: bytes) -> bool:
+def may_read_credential(body: bytes) -> bool:
     """Whether a call is worth a closer look."""
-    return SIGN_UP_LINKS.may_be_in(body) or (b"read" in body and (b"res.partner" in body or b"res.users" in body))
+    return CREDENTIALS.may_be_in(body) or (b"read" in body and (b"res.partner" in body or b"res.users" in body))
 
 
-def without_sign_up_links(call: dict[str, Any], body: bytes) -> bytes | None:
+def without_credentials(call: dict[str, Any], body: bytes) -> bytes | None:
     """The call without these fields among those that it reads; None where it could tell them all the same.
 
     `call` is what `body` was parsed to, and is changed; where it names none, `body` comes back.
@@ -46,7 +47,7 @@ def without_sign_up_links(call: dict[str, Any], body: bytes) -> bytes | None:
         return body
     model, method = params.get("model"), params.get("method")
     args, kwargs = params.get("args") or [], params.get("kwargs") or {}
-    is_named = SIGN_UP_LINKS.may_be_in(body) and SIGN_UP_LINKS.are_in(params)
+    is_named = CREDENTIALS.may_be_in(body) and CREDENTIALS.are_in(params)
     if not isinstance(method, str) or not isinstance(args, list) or not isinstance(kwargs, dict):
         return None if is_named else body
     if model in _HAVE_LINKS and reads_all_fields(method, args, kwargs):
@@ -54,7 +55,7 @@ def without_sign_up_links(call: dict[str, Any], body: bytes) -> bytes | None:
     if not is_named:
         return body
     others: dict[str, Any] = {name: value for name, value in params.items() if name not in ("args", "kwargs")}
-    if not SIGN_UP_LINKS.leave_out(method, args, kwargs) or SIGN_UP_LINKS.are_in(others):
+    if not CREDENTIALS.leave_out(method, args, kwargs) or CREDENTIALS.are_in(others):
         return None
     try:
         return _ENCODER.encode(call).encode()

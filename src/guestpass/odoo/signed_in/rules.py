@@ -113,8 +113,6 @@ _MEMBERS: Final = {
 CONTACTS = re.compile(r"(?:\w+_)?(?:partner|contact|recipient)_ids")
 """Fields whose commands write several contacts, beside those below a contact."""
 _GROUP_FIELD = re.compile(r"(?:in_group|sel_groups)_[0-9_]+")
-# Half of each session's id.
-_SESSION_FIELD: Final = b"session_identifier"
 _USER_FIELDS: Final = frozenset({"all_user_ids", "user_ids", "users"})
 _USERS_CONTACT: Final = frozenset({"partner_id"})
 _NOBODY: Final[frozenset[str]] = frozenset()
@@ -224,13 +222,6 @@ def defaults_in(context: dict[str, Any]) -> dict[str, Any]:
 def reads_only(method: object) -> bool:
     """Whether a method only reads, whatever its arguments name."""
     return isinstance(method, str) and _READERS.fullmatch(method) is not None
-
-
-def names_session(body: bytes) -> bool:
-    """Whether a call names the field in which Odoo tells half of each session's id; many fields lead there."""
-    if _SESSION_FIELD in body:
-        return True
-    return b"\\u" in body and _SESSION_FIELD.decode() in body.decode("unicode_escape", "replace")
 
 
 def _has_name(values: dict[str, Any], names: frozenset[str]) -> bool:

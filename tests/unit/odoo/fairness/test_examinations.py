@@ -165,9 +165,40 @@ def test_who_is_signed_in_reads_no_link_that_sets_a_password(field: str) -> None
         assert CALL.answer(body).outcome is Outcome.NOT_SHARED, body
 
 
+def test_who_is_signed_in_sees_no_other_session() -> None:
+    devices: dict[str, Any] = {"device_ids": {"fields": {"ip_address": {}, "session_identifier": {}}}}
+    for asked, kept in (
+        (
+            _call("res.users", "web_read", [6], specification={"login": {}, **devices}),
+            _call("res.users", "web_read", [6], specification={"login": {}}),
+        ),
+        (
+            _call("crm.lead", "web_read", [1], {"user_id": {"fields": {**devices, "name": {}}}}),
+            _call("crm.lead", "web_read", [1], {"user_id": {"fields": {"name": {}}}}),
+        ),
+    ):
+        found = CALL.answer(asked)
+        assert found.outcome is Outcome.REWRITTEN
+        assert json.loads(found.body) == json.loads(kept)
+    for field in ("device_ids.ip_address", "device_ids.session_identifier", "session_identifier"):
+        for body in (
+            _call("res.users", "search_count", [[field, "=like", "a%"]]),
+            _call("crm.lead", "search", [["user_id." + field, "!=", False]]),
+            _call("res.users", "export_data", [6], [field.replace(".", "/")]),
+            _call("res.users", "mapped", [6], field),
+            _call("res.users", "write", [6], {field: "x"}),
+            json.dumps({"params": {"domain": [[field, "!=", False]]}}).encode(),
+        ):
+            assert CALL.answer(body).outcome is Outcome.NOT_SHARED, body
+            escaped = body.replace(b"device_ids", b"d\\u0065vice_ids").replace(b"session_", b"s\\u0065ssion_")
+            assert CALL.answer(escaped).outcome is Outcome.NOT_SHARED, body
+    assert CALL.answer(_call("res.users", "read", [6], ["totp_trusted_device_ids"])).outcome is Outcome.PASSES
+
+
 @pytest.mark.parametrize(
     ("looks", "field"),
     [
+        (False, "device_ids"),
         (False, "session_identifier"),
         (False, "signup_token"),
         (False, "signup_url"),

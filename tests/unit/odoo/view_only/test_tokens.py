@@ -75,6 +75,7 @@ def test_a_call_that_could_tell_a_token_is_refused(method: str, args: list[Any],
     [
         ("calendar.event", "videocall_location"),
         ("res.partner", "signup_token"),
+        ("res.users", "device_ids"),
         ("res.users", "signup_url"),
         ("survey.survey", "session_code"),
         ("survey.survey", "session_link"),
