@@ -59,6 +59,36 @@ async def test_every_answer_carries_the_same_fields(owner: Owner) -> None:
         assert answer.headers["cross-origin-opener-policy"] == "same-origin"
 
 
+async def test_head_tells_of_a_page_what_get_does(owner: Owner) -> None:
+    for path in (
+        "/environments",
+        "/links",
+        "/sign-in",
+        "/nothing",
+        *re.findall(r'"(/static/[^"]+)"', await pages(owner)),
+    ):
+        got, head = await owner.web.get(path), await owner.web.head(path)
+        assert (head.status_code, head.content) == (got.status_code, b""), path
+        for name in ("content-type", "content-length", "cache-control", "location"):
+            assert head.headers.get(name) == got.headers.get(name), (path, name)
+    assert (await owner.web.head("/events")).status_code == 405
+
+
+async def pages(owner: Owner) -> str:
+    return (await owner.get("/environments")).text
+
+
+async def test_pages_styles_and_scripts_are_compressed(owner: Owner) -> None:
+    for path in ("/environments", *re.findall(r'"(/static/[^"]+\.(?:css|js))"', await pages(owner))):
+        async with owner.web.stream("GET", path, headers={"Accept-Encoding": "gzip"}) as answer:
+            sent = sum([len(part) async for part in answer.aiter_raw()])
+        plain = await owner.web.get(path, headers={"Accept-Encoding": "identity"})
+        assert "content-encoding" not in plain.headers
+        if len(plain.content) > 2048:
+            assert answer.headers["content-encoding"] == "gzip", path
+            assert sent < len(plain.content) / 2, path
+
+
 async def test_styles_and_scripts_may_be_kept_for_as_long_as_they_are_the_same(owner: Owner) -> None:
     page = await owner.get("/environments")
     paths = [part.partition('"')[0] for part in page.text.split('="')[1:] if part.startswith("/static/")]

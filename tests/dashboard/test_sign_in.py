@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from datetime import timedelta
@@ -23,6 +24,16 @@ async def test_a_stranger_is_sent_to_the_sign_in_and_back_to_where_they_wanted(s
         answer = await stranger.web.post("/sign-in", data={"token": bearer, "then": "/environments?q=shop"})
         assert (answer.status_code, answer.headers["location"]) == (303, "/environments?q=shop")
         assert "eva" in await stranger.see("/environments")
+
+
+async def test_signing_in_keeps_every_filter(server: Installation) -> None:
+    wanted = "/links?q=a%26b+c%23&status=active&sort=expires"
+    async with nobody(server) as stranger:
+        page = await stranger.get((await stranger.get(wanted)).headers["location"])
+        [then] = re.findall(r'name="then" value="([^"]*)"', page.text)
+        bearer = (await server.command("token", "--sub", "eva")).strip()
+        answer = await stranger.web.post("/sign-in", data={"token": bearer, "then": html.unescape(then)})
+        assert answer.headers["location"] == wanted
 
 
 @pytest.mark.parametrize("then", ["https://evil.example", "//evil.example", "/\\evil.example", "environments", "/\n/x"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from math import ceil
 from typing import Any, Final
+from urllib.parse import quote
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -115,7 +116,7 @@ def _not_now(request: Request, text: str) -> Response:
 
 
 def _sign_in_needed(request: Request, error: SignInNeeded) -> Response:
-    path = "/sign-in" if error.then in {"/", "/environments"} else f"/sign-in?then={error.then}"
+    path = "/sign-in" if error.then in {"/", "/environments"} else f"/sign-in?then={quote(error.then, safe='/?=')}"
     if is_partial(request):
         return Response(status_code=401, headers={"HX-Redirect": path, **_CHALLENGE})
     if request.headers.get("sec-fetch-site") == "cross-site" and request.method == "GET":

@@ -31,6 +31,7 @@ _FIELDS: Final = (
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 )
 _log = structlog.get_logger("guestpass.web")
+_STREAM: Final = "/events"  # It has no end, so it is for GET alone.
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
@@ -53,6 +54,8 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         started = False
+        if scope["method"] == "HEAD" and scope["path"] != _STREAM:
+            scope = {**scope, "method": "GET"}  # The server sends no body.
 
         async def send_guarded(message: Message) -> None:
             nonlocal started
