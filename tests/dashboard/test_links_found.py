@@ -12,6 +12,7 @@ import pytest_asyncio
 from tests.dashboard.owner import Owner, signed_in, words
 from tests.dashboard.sharing import row_of
 from tests.installation import Installation
+from tests.links.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -135,8 +136,41 @@ async def test_many_are_paused_at_once_and_it_says_how_many(organisation: Organi
     said = await organisation.eva.see(answer.headers["location"])
     assert "2 links are paused. 1 was paused before. 1 is no longer there." in said
     assert [await organisation.status(link) for link in links] == ["deactivated"] * 3 + ["active"]
-    assert "No link is chosen" in await organisation.eva.see("/links/pause")
-    assert (await organisation.eva.send("/links/pause")).status_code == 422
+    for verb in ("pause", "resume"):
+        assert "No link is chosen" in await organisation.eva.see(f"/links/{verb}")
+        assert (await organisation.eva.send(f"/links/{verb}")).status_code == 422
+
+
+async def test_many_that_were_paused_open_again_and_it_says_which_do_not(
+    organisation: Organisation, sample: str
+) -> None:
+    await organisation.add("opening", "Opening", sample)
+    links = [await organisation.share("opening", label=f"Link {number}") for number in range(3)]
+    over = await organisation.share("opening", label="Over", expiresIn="1s")
+    for link in links[:2]:
+        await organisation.pause(link)
+
+    async def is_over() -> bool:
+        return await organisation.status(over) == "expired"
+
+    await until(is_over)
+    page = await organisation.eva.get("/links")
+    for link, verb in ((links[0], "Resume"), (links[2], "Pause"), (over, "Open again…")):
+        assert f"Copy the URL of {link['label']} {verb} {link['label']}" in row_of(page, link)
+    chosen = [link["id"] for link in (*links, over)]
+    query = "&".join(f"ids={id}" for id in chosen)
+    assert "Resume 4 links" in await organisation.eva.see(f"/links/resume?{query}")
+    body = [("csrf", await organisation.eva.form_token()), *(("ids", id) for id in [*chosen, "gone"])]
+    answer = await organisation.eva.web.post(
+        "/links/resume",
+        content="&".join(f"{name}={value}" for name, value in body),
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
+    assert answer.status_code == 303, words(answer)
+    said = await organisation.eva.see(answer.headers["location"])
+    assert "2 links open again. 1 was open before. 1 has expired" in said
+    assert "1 is no longer there." in said
+    assert [await organisation.status(link) for link in links] == ["active"] * 3
 
 
 async def test_who_may_only_look_sees_no_buttons_and_changes_nothing(owner: Owner, sample: str) -> None:
@@ -151,7 +185,7 @@ async def test_who_may_only_look_sees_no_buttons_and_changes_nothing(owner: Owne
             assert page.text.count('method="post"') == 1, f"{path} has more forms than the one that signs out"
             for way in ("/share", "/pause", "/resume", "/extend", "/rotate", "/remove", "/password", "/edit/"):
                 assert f'{way}"' not in page.text
-        for path in ("/environments/only-seen/share", f"{at}/edit/label", "/links/pause?ids=x"):
+        for path in ("/environments/only-seen/share", f"{at}/edit/label", "/links/pause?ids=x", "/links/resume?ids=x"):
             assert (await eva.get(path)).status_code == 403
         for path, fields in (
             ("/environments/only-seen/share", {"who": "token", "lifetime": "7d"}),
@@ -164,6 +198,7 @@ async def test_who_may_only_look_sees_no_buttons_and_changes_nothing(owner: Owne
             (f"{at}/remove", {"confirmation": "Seen"}),
             (f"{at}/visitors/abc/end", {}),
             ("/links/pause", {"ids": link["id"]}),
+            ("/links/resume", {"ids": link["id"]}),
         ):
             answer = await eva.send(path, **fields)
             assert answer.status_code == 403, path

@@ -139,7 +139,9 @@ async def test_the_page_of_a_link_follows_its_visitors(
         assert await page.evaluate("window.neverReloaded") is True
 
 
-async def test_many_links_are_chosen_and_paused(desk: BrowserContext, server: Installation, sample: str) -> None:
+async def test_many_links_are_chosen_paused_and_resumed(
+    desk: BrowserContext, server: Installation, sample: str
+) -> None:
     await server.add_environment(id="chosen", name="Chosen shop", url=sample, kind="web")
     links = [await server.create_link("chosen", label=f"Choice {number}") for number in range(3)]
     async with flawless(desk) as page:
@@ -161,6 +163,14 @@ async def test_many_links_are_chosen_and_paused(desk: BrowserContext, server: In
 
         await until(two_are_paused)
         assert len(links) == 3
+        # Whoever paused too many has them open again in the same way.
+        await page.get_by_label("All on this page").check()
+        await page.get_by_role("button", name="Resume 3…").click()
+        dialog = page.get_by_role("dialog", name="Resume 3 links?")
+        await dialog.get_by_role("button", name="Resume 3 links").click()
+        await expect(page.locator("#messages")).to_contain_text("2 links open again. 1 was open before.")
+        await expect(page.get_by_role("row").filter(has_text="Paused")).to_have_count(0, timeout=PATIENCE)
+        assert [each["status"] for each in await server.links("chosen")] == ["active"] * 3
 
 
 async def test_nothing_keeps_anybody_from_using_a_page_of_links(
@@ -180,7 +190,14 @@ async def test_nothing_keeps_anybody_from_using_a_page_of_links(
     async with flawless(desk) as page:
         for path in (
             *("/links", "/links?q=nothing+of+the+kind", "/environments/inspected", "/environments/untouched"),
-            *("/environments/inspected/share", f"/links/pause?ids={link['id']}", at, other, f"{at}/edit/label"),
+            *(
+                "/environments/inspected/share",
+                f"/links/pause?ids={link['id']}",
+                f"/links/resume?ids={link['id']}",
+                at,
+                other,
+                f"{at}/edit/label",
+            ),
             *(f"{at}/{each}" for each in ("send", "extend", "password", "rotate", "remove", "visitors/v/end")),
             *(f"{at}?openings=true&period=day", f"{page_of(paused)}/extend", f"{other}/send?language=de"),
         ):

@@ -29,8 +29,8 @@ from guestpass.app.public_urls import PublicUrls
 from guestpass.app.turns import owner
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.account import Account
-from guestpass.domain.environment import EnvironmentKey
-from guestpass.domain.errors import FieldError, Invalid, external_name
+from guestpass.domain.environment import Environment, EnvironmentKey
+from guestpass.domain.errors import FieldError, Invalid, NotFound, external_name
 from guestpass.domain.finding import Finding
 from guestpass.domain.link import (
     DEFAULT_LIFETIME,
@@ -104,6 +104,16 @@ class LinkSearch:
     descending: bool | None = None
     limit: int = PAGE
     cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ManyActivated:
+    """What became of many links, each once: `before` were active already, `refused` can't open as they are."""
+
+    activated: tuple[str, ...]
+    before: tuple[str, ...]
+    refused: tuple[str, ...]
+    not_found: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,16 +299,7 @@ class LinkService:
                 after = after.renewed(now)
             if given.get("active") is not None:
                 after = _switched(after, now, active=given["active"])
-            opens = after.status(now) is Status.ACTIVE and before.status(now) is not Status.ACTIVE
-            if opens:
-                # What it promises may have been taken from the environment while nobody could open it.
-                check_for_environment(_promises(after), environment)
-            if after.account is not None and (opens or after.account != before.account):
-                await _named_account(work, key, after.account)
-            if events := _events(before, after, now, principal.sub):
-                await work.links.update(after)
-                await work.visits.add_events(events)
-                await work.changes.append(ChangeKind.LINK, id)
+            await self._save(work, principal, environment, before, after, now)
             owned = (await self._owned(work, [after], await work.accounts.all(key)))[0]
         await self._announcer.announce()
         return owned
@@ -343,6 +344,56 @@ class LinkService:
         return ManyDeactivated(
             tuple(changed), tuple(id for id in asked if id in before), tuple(id for id in asked if id not in known)
         )
+
+    async def activate_many(self, principal: Principal, ids: Sequence[str]) -> ManyActivated:
+        """Open many links of any environments again, in one transaction; raises Invalid for too many.
+
+        Those that can't be opened as they are stay as they are.
+        """
+        principal.require(Scope.SHARES_WRITE)
+        if not 1 <= len(ids) <= MANY:
+            raise Invalid.one("ids", f"must be 1 to {MANY} ids")
+        became: dict[str, list[str]] = {"activated": [], "before": [], "refused": [], "not_found": []}
+        async with self._store.writing(owner(principal)) as work:
+            now = self._clock.now()
+            for id in dict.fromkeys(ids):
+                became[await self._activate(work, principal, id, now)].append(id)
+        await self._announcer.announce()
+        return ManyActivated(**{name: tuple(found) for name, found in became.items()})
+
+    async def _activate(self, work: UnitOfWork, principal: Principal, id: str, now: datetime) -> str:
+        before = await work.links.get(id)
+        if before is None or before.environment.org != principal.org:
+            return "not_found"
+        if before.status(now) is Status.ACTIVE:
+            return "before"
+        try:
+            environment = await existing_environment(work, before.environment)
+            await self._save(work, principal, environment, before, _switched(before, now, active=True), now)
+        except (Invalid, NotFound):
+            return "refused"
+        return "activated"
+
+    async def _save(
+        self,
+        work: UnitOfWork,
+        principal: Principal,
+        environment: Environment,
+        before: ShareLink,
+        after: ShareLink,
+        now: datetime,
+    ) -> None:
+        """Write what a link has become; raises Invalid where its environment can't keep what it promises."""
+        opens = after.status(now) is Status.ACTIVE and before.status(now) is not Status.ACTIVE
+        if opens:
+            # What it promises may have been taken from the environment while nobody could open it.
+            check_for_environment(_promises(after), environment)
+        if after.account is not None and (opens or after.account != before.account):
+            await _named_account(work, after.environment, after.account)
+        if events := _events(before, after, now, principal.sub):
+            await work.links.update(after)
+            await work.visits.add_events(events)
+            await work.changes.append(ChangeKind.LINK, after.id)
 
     async def remove(self, principal: Principal, environment_id: str, id: str) -> None:
         """Remove a link's record for good; raises NotFound when it is gone already."""

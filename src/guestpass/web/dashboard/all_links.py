@@ -1,4 +1,4 @@
-"""The links of all environments: found, sorted, and paused many at a time."""
+"""The links of all environments: found, sorted, and paused or resumed many at a time."""
 
 from __future__ import annotations
 
@@ -153,6 +153,29 @@ async def pause_many(request: Request, owner: Changing, services: Services, form
     said = f"{count(len(many.deactivated), 'link is', 'links are')} paused."
     if many.before:
         said += f" {count(len(many.before), 'was', 'were')} paused before."
+    if many.not_found:
+        said += f" {count(len(many.not_found), 'is', 'are')} no longer there."
+    return done(request, owner, said, path=PATH, topics=(LINKS,))
+
+
+@router.get(f"{PATH}/resume")
+async def show_many_to_resume(request: Request, owner: Looking, ids: Annotated[list[str], Query()] = []) -> Response:  # noqa: B006 - FastAPI copies it
+    """How many links are about to open again, before it is confirmed."""
+    owner.principal.require(Scope.SHARES_WRITE)
+    return render(request, "resume_links.html", ids=_chosen(ids))
+
+
+@router.post(f"{PATH}/resume")
+async def resume_many(request: Request, owner: Changing, services: Services, form: SentForm) -> Response:
+    """Open them again, in one step."""
+    many = await services.api.links.activate_many(owner.principal, _chosen(form.all("ids")))
+    said = f"{count(len(many.activated), 'link opens', 'links open')} again."
+    if many.before:
+        said += f" {count(len(many.before), 'was', 'were')} open before."
+    if many.refused:
+        said += (
+            f" {count(len(many.refused), 'has', 'have')} expired, or can't open as they are: resume each on its page."
+        )
     if many.not_found:
         said += f" {count(len(many.not_found), 'is', 'are')} no longer there."
     return done(request, owner, said, path=PATH, topics=(LINKS,))
