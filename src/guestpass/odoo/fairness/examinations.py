@@ -25,7 +25,6 @@ from guestpass.odoo.signed_in.addresses import (
 )
 from guestpass.odoo.signed_in.credentials import (
     inquiries_about_templates,
-    may_read_credential,
     may_render_template,
     without_credentials,
 )
@@ -214,8 +213,6 @@ def _without_credentials(found: BodyFinding, call: dict[str, Any], body: bytes) 
         return found
     if may_render_template(body) and (about := inquiries_about_templates(call)):
         found = _asking((*found.inquiries, *about))
-    if not may_read_credential(body):
-        return found
     kept = without_credentials(call, body)
     if kept == body:
         return found

@@ -31,6 +31,7 @@ _NOT_MARKS: Final = bytes(byte for byte in range(256) if byte not in b",:[{")
 _DIGITS_TO_ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
 # With its sign a number of so many digits is too long.
 _LONG_NUMBER: Final = _DIGITS * b"0"
+_STRIDE: Final = 100
 _STEPS: Final = [(byte in b"[{") - (byte in b"]}") for byte in range(256)]
 
 
@@ -49,7 +50,7 @@ def parse_call(body: bytes, most_values: int = MOST_VALUES) -> dict[str, Any]:
     """As `read_call`, but of names that occur twice the last counts until `check_names` was asked."""
     check_extent(body, most_values)
     # A call in Python for each number costs a fifth of the whole, and hardly any body has a long one.
-    decoder = _CAREFUL if _LONG_NUMBER in body.translate(_DIGITS_TO_ZEROS) else _DECODER
+    decoder = _CAREFUL if _has_long_number(body) else _DECODER
     try:
         text = body.decode().strip(_BLANKS)
         call, end = decoder.raw_decode(text)
@@ -93,7 +94,12 @@ def read_little(body: bytes, most_values: int = FEW_VALUES) -> object:
 
 def is_little(body: bytes) -> bool:
     """Whether reading the body takes no longer than others can wait."""
-    return len(body) <= SHORT and _marks(body) <= FEW_VALUES
+    return len(body) <= SHORT and (len(body) <= FEW_VALUES or _marks(body) <= FEW_VALUES)
+
+
+def may_have_escapes(body: bytes) -> bool:
+    """Whether letters of a text in the body may be escapes: JSON's, or those of Python in a text that is a literal."""
+    return b"\\" in body and (b"\\u" in body or b"\\x" in body)
 
 
 def check_extent(body: bytes, most_values: int) -> None:
@@ -101,7 +107,8 @@ def check_extent(body: bytes, most_values: int) -> None:
 
     For a body that is no JSON that is said of as much as a reader takes in before it notices.
     """
-    if _marks(body) <= most_values and len(body.translate(None, _NOT_OPENING)) <= DEPTH:
+    is_small = len(body) <= most_values or _marks(body) <= most_values
+    if is_small and len(body.translate(None, _NOT_OPENING)) <= DEPTH:
         return
     # Inside of strings nothing counts, and each string is a name or a value.
     plain = _without_escapes(body)
@@ -126,6 +133,12 @@ def _outside_strings(plain: bytes) -> bytes:
 def _marks(text: bytes) -> int:
     """How many names and values it can have at most: before each but the first stands one of these."""
     return len(text.translate(None, _NOT_MARKS))
+
+
+def _has_long_number(body: bytes) -> bool:
+    # Of so many digits in a row, several are among every hundredth byte.
+    some = body[::_STRIDE].translate(_DIGITS_TO_ZEROS)
+    return some.find(_DIGITS // _STRIDE * b"0") >= 0 and _LONG_NUMBER in body.translate(_DIGITS_TO_ZEROS)
 
 
 def _number(digits: str) -> int:

@@ -111,7 +111,9 @@ class UnclearError(Exception):
 
 def may_write_address(body: bytes, method: object) -> bool:
     """Whether the call is worth a closer look: it names something with ``mail``, or could by an escape, or merges."""
-    return b"mail" in body or b"\\u" in body or (isinstance(method, str) and method in _ASKED_ABOUT)
+    if b"mail" in body or (b"\\" in body and b"\\u" in body):
+        return True
+    return isinstance(method, str) and method in _ASKED_ABOUT
 
 
 def inquiries_about(params: dict[str, Any], *, is_method: bool = True) -> tuple[Inquiry, ...]:
@@ -198,7 +200,10 @@ def edited_details(method: bytes, path: bytes) -> bytes | None:
     """The form about a customer's details that a request sends, by its path as Odoo reads it; None for any other."""
     if method in (b"GET", b"HEAD"):
         return None
-    return next((plain for plain in readings(path) if plain in _OWN_DETAILS or plain in _ADDRESSES), None)
+    for plain in readings(path):
+        if plain in _OWN_DETAILS or plain in _ADDRESSES:
+            return plain
+    return None
 
 
 def _of_users(ids: list[int]) -> Domain:

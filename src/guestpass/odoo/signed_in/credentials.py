@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from guestpass.odoo.http.blocked_paths import readings
+from guestpass.odoo.http.json_bodies import may_have_escapes
 from guestpass.odoo.secret_fields import CREDENTIALS, reads_all_fields
 from guestpass.odoo.signed_in.addresses import Inquiry
 
@@ -32,22 +33,20 @@ def makes_file_of_fields(path: bytes) -> bool:
     return any(_FILES.fullmatch(plain) for plain in readings(path))
 
 
-def may_read_credential(body: bytes) -> bool:
-    """Whether a call is worth a closer look."""
-    return CREDENTIALS.may_be_in(body) or (b"read" in body and (b"res.partner" in body or b"res.users" in body))
-
-
 def without_credentials(call: dict[str, Any], body: bytes) -> bytes | None:
     """The call without these fields among those that it reads; None where it could tell them all the same.
 
     `call` is what `body` was parsed to, and is changed; where it names none, `body` comes back.
     """
+    may_be_named = CREDENTIALS.may_be_in(body)
+    if not may_be_named and not (b"read" in body and (b"res.partner" in body or b"res.users" in body)):
+        return body
     params = call.get("params")
     if not isinstance(params, dict):
         return body
     model, method = params.get("model"), params.get("method")
     args, kwargs = params.get("args") or [], params.get("kwargs") or {}
-    is_named = CREDENTIALS.may_be_in(body) and CREDENTIALS.are_in(params)
+    is_named = may_be_named and CREDENTIALS.are_in(params)
     if not isinstance(method, str) or not isinstance(args, list) or not isinstance(kwargs, dict):
         return None if is_named else body
     if model in _HAVE_LINKS and reads_all_fields(method, args, kwargs):
@@ -65,7 +64,7 @@ def without_credentials(call: dict[str, Any], body: bytes) -> bytes | None:
 
 def may_render_template(body: bytes) -> bool:
     """Whether a call is worth a closer look."""
-    return b"mail.template" in body or b"mail.compose" in body or b"\\u" in body
+    return b"mail.template" in body or b"mail.compose" in body or may_have_escapes(body)
 
 
 def inquiries_about_templates(call: dict[str, Any]) -> tuple[Inquiry, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from guestpass.odoo.http.json_bodies import may_have_escapes
 from guestpass.odoo.signed_in.rules import calls_method
 
 # An attempt begins at the start of a name and ends with it, so that the time grows with the text and no faster.
@@ -25,7 +26,6 @@ _PATH: Final = r"object(?:\.(?![a-z0-9_]*(?:key|oauth|pass|secret|session|sign_?
 _OTHERWISE: Final = r"(?: or '[^'{}\\]{0,100}'| \|\|\|[^{}\\]{0,100})?"
 _FIELDS = re.compile(rf"\{{\{{ ?{_PATH}{_OTHERWISE} ?\}}\}}|(?<![\w.:-])t-out=(?:\"{_PATH}\"|'{_PATH}')")
 _RENDERED = re.compile(r"mail\.(?:template|compose).*|(?:sms|mailing|marketing|whatsapp|snailmail|digest)\..*")
-_MARKS: Final = (b"t-", b"T-", b"{{", b"\\u", b"<!", b"<?")
 # What is said in a conversation is shown as it is.
 _SAID: Final = frozenset({"message_post", "message_update_content"})
 _POST: Final = b"/mail/message/post"
@@ -33,7 +33,13 @@ _POST: Final = b"/mail/message/post"
 
 def may_hold_code(body: bytes) -> bool:
     """Whether a call is worth a closer look."""
-    return any(mark in body for mark in _MARKS)
+    # A search for one byte takes a sixth of the time that one for two takes.
+    return (
+        (b"-" in body and (b"t-" in body or b"T-" in body))
+        or (b"<" in body and (b"<!" in body or b"<?" in body))
+        or b"{{" in body
+        or may_have_escapes(body)
+    )
 
 
 def writes_code(params: dict[str, Any], path: bytes) -> bool:

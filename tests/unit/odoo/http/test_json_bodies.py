@@ -80,6 +80,17 @@ def test_what_readers_may_disagree_about_is_refused_in_a_sentence(body: bytes) -
         read_call(body)
 
 
+@pytest.mark.parametrize("place", [*range(0, 120, 7), 1000, 5000])
+def test_a_number_that_is_too_long_is_refused_wherever_it_stands(place: int) -> None:
+    for number, fits in ((b"9" * 400, True), (b"9" * 401, False), (b"-" + b"1" * 400, False)):
+        body = b'{"a":"' + b"x" * place + b'","b":' + number + b',"c":"' + b"x" * (1000 - place % 1000) + b'"}'
+        if fits:
+            assert read_call(body)["b"] == int(number)
+        else:
+            with pytest.raises(ValueError, match="JSON"):
+                read_call(body)
+
+
 # How much a body would become
 
 
