@@ -14,6 +14,7 @@ from guestpass.gateway.fault_log import FaultLog
 from guestpass.odoo.fairness.examinations import BodyFinding, Outcome, Question
 from guestpass.odoo.fairness.examiner import SECONDS as EXAMINE_SECONDS
 from guestpass.odoo.fairness.examiner import Examination, Examiner, NotExaminedError
+from guestpass.odoo.fairness.repeated_calls import examine
 from guestpass.odoo.fairness.spool import Holder, Spool, SpoolRoom
 from guestpass.odoo.http.json_bodies import SHORT, is_little
 from guestpass.wire.run_queue import UNITS_A_STEP
@@ -161,7 +162,7 @@ class BodyIntake:
         if question is None:
             exchange.proceed()
         else:
-            self._go_on(exchange, question.answer(body))
+            self._go_on(exchange, examine(question, body))
         if not (self._is_composed or exchange.is_over):
             self._keep(exchange)
         return True
@@ -209,7 +210,7 @@ class BodyIntake:
         if pending > self._plan.longest_examined:
             exchange.refuse(Reason.NOT_SHARED, "The body is too large to be examined.")
         elif (spool is None or spool.is_in_memory) and is_little(body := b"" if spool is None else spool.peek()):
-            self._go_on(exchange, question.answer(body))
+            self._go_on(exchange, examine(question, body))
         elif not exchange.client.charge(UNITS_A_STEP * (1 + pending // _EXAMINED_LIKE_A_REQUEST), also_address=True):
             exchange.refuse(Reason.TOO_MANY_REQUESTS, "Too many long calls have been examined.")
         else:
