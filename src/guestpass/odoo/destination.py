@@ -27,7 +27,6 @@ from guestpass.odoo.http.file_filter import FileFilter
 from guestpass.odoo.http.jsonrpc_errors import answered, user_error
 from guestpass.odoo.http.requests import (
     FixedName,
-    asking_for_plain,
     fields_for_odoo,
     fixed_name,
     lines_for_odoo,
@@ -169,12 +168,13 @@ class _Plan:
         """The head for Odoo, for a body of so many bytes, or for none."""
         request, name = self._request, self._name
         head, facts = request.head, request.facts
-        lines = lines_for_odoo(head, name, facts.host.origin, opens=request.response.opens)
+        is_plain = self._use is not None
+        lines = lines_for_odoo(head, name, facts.host.origin, opens=request.response.opens, plain=is_plain)
         return whole_request_head(
             head.method,
             self._target,
             ForwardedVisitor(facts.address.encode(), name.host, name.scheme),
-            lines if self._use is None else asking_for_plain(lines),
+            lines,
             cookie=_cookie(request, self._use),
             length=size,
         )
@@ -238,7 +238,9 @@ def _may_be_call(head: RequestHead) -> bool:
     said = head.values.get(b"content-type")
     if said is None or not head.has_body:
         return False
-    kinds = [said] if b"," not in said else [value for lower, _, value in head.fields if lower == b"content-type"]
+    if b"," not in said:
+        return b"json" in said.partition(b";")[0].lower()
+    kinds = [value for lower, _, value in head.fields if lower == b"content-type"]
     return any(b"json" in kind.partition(b";")[0].lower() for kind in kinds)
 
 

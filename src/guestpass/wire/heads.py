@@ -140,7 +140,7 @@ class FieldBlock:
 
     def __init__(self) -> None:
         self.passed_on: bytes | None = None
-        self.translated: tuple[object, bytes, bool, bytes] | None = None
+        self.translated: tuple[object, bytes, int, bytes] | None = None
         self.variants: tuple[Any, Any] | None = None
 
 

@@ -31,7 +31,8 @@ class FileFilter:
 
     def takes(self, exchange: ExchangeControl, head: ResponseHead, _data: bytes) -> bool:
         """Whether the response goes no further, since it names such a file."""
-        return self.fails(exchange, head)
+        block = head.block
+        return not (block is not None and HIDES_FILE.isdisjoint(block.names)) and self.fails(exchange, head)
 
     def fails(self, exchange: ExchangeControl, head: ResponseHead) -> bool:
         """Whether the response names such a file, so that the request has failed."""

@@ -64,20 +64,26 @@ def is_stripped(lower_name: bytes) -> bool:
     return lower_name.replace(b"_", b"-") in STRIPPED
 
 
-def lines_for_odoo(head: RequestHead, fixed: FixedName, visitor_origin: bytes, *, opens: bool) -> bytes:
+def lines_for_odoo(
+    head: RequestHead, fixed: FixedName, visitor_origin: bytes, *, opens: bool, plain: bool = False
+) -> bytes:
     """Return the field lines of a request as Odoo is to see them, without those that we write ourselves.
 
     No field chooses a database or session, and pages on the visitor's origin are on Odoo's own; but where this `opens`
-    a link its referrer stays, and is dropped where it names the token. Chosen once for all requests that repeat them.
+    a link its referrer stays, and is dropped where it names the token. With `plain` they ask for a body without any
+    coding (`asking_for_plain`). Chosen once for all requests that repeat them.
     """
     block = head.block
     known = block.translated
     is_own = head.fields is block.fields
-    if is_own and known is not None and known[0] is fixed and known[1] == visitor_origin and known[2] is opens:
+    kind = opens + 2 * plain
+    if is_own and known is not None and known[0] is fixed and known[1] == visitor_origin and known[2] == kind:
         return known[3]
     lines = pass_on(fields_for_odoo(head, fixed, visitor_origin, opens=opens), head.connection)
+    if plain:
+        lines = asking_for_plain(lines)
     if is_own:
-        block.translated = fixed, visitor_origin, opens, lines
+        block.translated = fixed, visitor_origin, kind, lines
     return lines
 
 

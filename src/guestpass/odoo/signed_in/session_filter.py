@@ -30,6 +30,7 @@ _LOGIN: Final = b"/web/login"
 _LOCKED: Final = b"/auth-timeout/check-identity"
 EXPIRED_CODE: Final = 100
 """The code of the error by which Odoo says that a session has ended."""
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
 # A response that says "expired" holds a traceback, but no more; what is longer is a result and goes on at once.
 _LONGEST_ERROR: Final = 64 * 1024
 
@@ -159,24 +160,26 @@ class SessionFilter:
     def take(self, exchange: ExchangeControl, head: ResponseHead, data: bytes) -> None:
         """Follow the session, or renew it."""
         self._exchange, self._is_taken = exchange, False
-        if self._may_repeat():
-            if _leads_to_login(head) and not is_path(exchange.request.path, _LOGIN):
+        if head.status in _REDIRECTS:
+            if self._may_repeat() and _leads_to_login(head) and not is_path(exchange.request.path, _LOGIN):
                 self._renew(exchange)
                 return
-            if _may_say_expired(exchange.request, head):
-                if len(data) < (head.content_length or 0):
-                    if _is_json(head):
-                        self._head = head
-                        exchange.hold(data, pause=False)
-                        return
-                elif _says_expired(data) and _is_json(head):
-                    self._renew(exchange)
+        elif _may_say_expired(exchange.request, head):
+            if len(data) < (head.content_length or 0):
+                if _is_json(head) and self._may_repeat():
+                    self._head = head
+                    exchange.hold(data, pause=False)
                     return
-        moved_to, head = self._session_of(head)
-        if moved_to is not None:
-            exchange.hold(data, pause=True)
-            self._runtime.spawn(self._write_down(exchange, moved_to, head, data))
-        elif not self._is_taken_on(exchange, head, data):
+            elif _says_expired(data) and _is_json(head) and self._may_repeat():
+                self._renew(exchange)
+                return
+        if head.block is None:  # Nothing that sets a cookie is shared.
+            moved_to, head = self._session_of(head)
+            if moved_to is not None:
+                exchange.hold(data, pause=True)
+                self._runtime.spawn(self._write_down(exchange, moved_to, head, data))
+                return
+        if not self._is_taken_on(exchange, head, data):
             exchange.pass_on(head, data)
 
     def more(self, held: bytearray, *, ended: bool) -> None:
@@ -200,8 +203,6 @@ class SessionFilter:
 
     def _session_of(self, head: ResponseHead) -> tuple[bytes | None, ResponseHead]:
         """The id that the response moves the session to, if it does, and the head for the visitor."""
-        if head.block is not None:
-            return None, head  # Nothing that sets a cookie is shared.
         id, current = session_set_by(head.fields), self._use.current
         moves = current is not None and id is not None and id != current.id
         return (id if moves else None), without_session(head)
@@ -250,9 +251,7 @@ class SessionFilter:
 
 
 def _leads_to_login(head: ResponseHead) -> bool:
-    """Whether Odoo sends the visitor to a form for a password, as it does without a session, or with a locked one."""
-    if head.status not in (301, 302, 303, 307, 308):
-        return False
+    """Whether a redirect leads to a form for a password, as Odoo's does without a session, or with a locked one."""
     try:
         path = urlsplit(head.first(b"location").decode("latin-1")).path.encode("latin-1")
     except ValueError:

@@ -19,7 +19,9 @@ class SessionMask:
     __slots__ = ("_held", "_parts")
 
     def __init__(self, ids: Iterable[bytes]) -> None:
-        self._parts = tuple({part for id in ids for part in _parts(id)})
+        self._parts: list[bytes] = []
+        for id in ids:
+            self._parts += _parts(id)
         self._held = b""
 
     def feed(self, data: bytes) -> bytes:

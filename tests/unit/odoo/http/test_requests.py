@@ -386,26 +386,36 @@ _SENT = st.sampled_from(
 @given(
     st.lists(_SENT, max_size=6, unique_by=lambda field: field.partition(":")[0]),
     st.lists(
-        st.tuples(st.sampled_from([FIXED, _OTHER]), st.sampled_from([VISITOR, b"http://x"]), st.booleans()), min_size=2
+        st.tuples(
+            st.sampled_from([FIXED, _OTHER]), st.sampled_from([VISITOR, b"http://x"]), st.booleans(), st.booleans()
+        ),
+        min_size=2,
     ),
 )
 def test_the_fields_of_repeated_requests_are_those_of_the_first(
-    fields: list[str], crossings: list[tuple[FixedName, bytes, bool]]
+    fields: list[str], crossings: list[tuple[FixedName, bytes, bool, bool]]
 ) -> None:
-    for fixed, origin, opens in crossings:
+    for fixed, origin, opens, plain in crossings:
         head = request("POST /web", *fields)
         anew = pass_on(fields_for_odoo(head, fixed, origin, opens=opens), head.connection)
-        assert lines_for_odoo(head, fixed, origin, opens=opens) == anew
+        anew = asking_for_plain(anew) if plain else anew
+        assert lines_for_odoo(head, fixed, origin, opens=opens, plain=plain) == anew
         changed = without_credentials(request("POST /web", *fields, "Authorization: Basic eDp5"))
-        assert lines_for_odoo(changed, fixed, origin, opens=opens) == anew
+        assert lines_for_odoo(changed, fixed, origin, opens=opens, plain=plain) == anew
 
 
 def test_the_fields_of_a_repeated_request_are_chosen_once(monkeypatch: pytest.MonkeyPatch) -> None:
     head = request("GET /web", "Referer: https://k3v9.share.example.com/web", "Accept: */*", "X-Odoo-Database: other")
     lines = lines_for_odoo(head, FIXED, VISITOR, opens=False)
     assert lines == b"Referer: https://erp.example.com/web\r\nAccept: */*\r\n"
+    with monkeypatch.context() as patch:
+        patch.setattr(requests, "fields_for_odoo", None)
+        assert lines_for_odoo(head, FIXED, VISITOR, opens=False) == lines
+    plain = lines_for_odoo(head, FIXED, VISITOR, opens=False, plain=True)
+    assert plain == lines + b"Accept-Encoding: identity\r\n"
     monkeypatch.setattr(requests, "fields_for_odoo", None)
-    assert lines_for_odoo(head, FIXED, VISITOR, opens=False) == lines
+    monkeypatch.setattr(requests, "asking_for_plain", None)
+    assert lines_for_odoo(head, FIXED, VISITOR, opens=False, plain=True) == plain
 
 
 @pytest.mark.parametrize(
