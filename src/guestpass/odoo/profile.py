@@ -82,9 +82,13 @@ class OdooProfile:
         target = path
         if question:
             target += without_foreign_database(question + query, self.environment.database)
-        ruled = self._ruled(request, target)
-        if ruled is None:
-            return
+        link = request.entry.link
+        if link.account is not None or link.access is Access.READ_ONLY:
+            ruled = self._ruled(request, target)
+            if ruled is None:
+                return
+        else:
+            ruled = target
         is_asset = not request.facts.upgrade and is_cacheable(path, query) and is_answerable(head)
         if is_asset and self._assets.is_running and not path.startswith(BUS_PATHS):
             self._asset_requests.answer(request, path)
@@ -108,11 +112,9 @@ class OdooProfile:
             request.client.answer(rendered.status, rendered.fields, rendered.body, close=True)
 
     def _ruled(self, request: ForwardedRequest, target: bytes) -> bytes | None:
-        """The target for Odoo under the rules of the link itself; None where the request has been answered."""
+        """The target for Odoo under the rules of a link that signs in or is view-only; None if that was answered."""
         head, link = request.head, request.entry.link
         is_read_only = link.access is Access.READ_ONLY
-        if link.account is None and not is_read_only:
-            return target
         path = target.partition(b"?")[0]
         if link.account is not None:
             sign_in = rule_on_sign_in(head.method, path)

@@ -122,7 +122,10 @@ class BodyIntake:
         """Take the body first."""
         self._exchange = exchange
         if exchange.request_done:
-            self._examine(exchange)
+            if self._plan.question is None:
+                exchange.proceed()
+            else:
+                self._examine(exchange)
             return
         client, head = exchange.client, exchange.request
         client.set_deadline(client.patience)

@@ -179,7 +179,11 @@ class SessionFilter:
                 exchange.hold(data, pause=True)
                 self._runtime.spawn(self._write_down(exchange, moved_to, head, data))
                 return
-        if not self._is_taken_on(exchange, head, data):
+        if self._then is None:
+            exchange.pass_on(head, data)
+            return
+        self._is_taken = self._then.takes(exchange, head, data)
+        if not self._is_taken:
             exchange.pass_on(head, data)
 
     def more(self, held: bytearray, *, ended: bool) -> None:

@@ -21,7 +21,7 @@ class SessionMask:
     def __init__(self, ids: Iterable[bytes]) -> None:
         self._parts: list[bytes] = []
         for id in ids:
-            self._parts += _parts(id)
+            self._parts += (id,) if len(id) < _STABLE + _SHORTEST else (id[:_STABLE], id[_STABLE:])
         self._held = b""
 
     def feed(self, data: bytes) -> bytes:
@@ -46,12 +46,6 @@ class SessionMask:
             if part in data:
                 data = data.replace(part, b"x" * len(part))
         return data
-
-
-def _parts(id: bytes) -> tuple[bytes, ...]:
-    if len(id) < _STABLE + _SHORTEST:
-        return (id,)
-    return id[:_STABLE], id[_STABLE:]
 
 
 def _beginning(data: bytes, part: bytes) -> int:
