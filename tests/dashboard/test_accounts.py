@@ -65,10 +65,11 @@ async def test_a_refused_method_is_opened_with_one_click_and_shut_again(owner: O
             assert "Nothing was refused" in await owner.see(path)
             for method in ("get_figures", "write"):
                 await visitor.call("/web/dataset/call_kw", model="res.partner", method=method, args=[[1]], kwargs={})
+            await visitor.get("/agency/figures/17")
             page = await owner.see(path)
             # They are written within a second.
             for _ in range(600):
-                if "res.partner/write" in page and "res.partner/get_figures" in page:
+                if all(each in page for each in ("res.partner/write", "res.partner/get_figures", "/agency/figures/*")):
                     break
                 page = await owner.see(path)
             assert "Allow only what reads." in page
@@ -76,6 +77,13 @@ async def test_a_refused_method_is_opened_with_one_click_and_shut_again(owner: O
             answer = await owner.send(f"{path}/open", method="res.partner/write")
             assert answer.status_code == 422
             assert "can't open methods that write" in words(answer)
+            assert "may now call /agency/figures/*." in await owner.change(f"{path}/open", method="/agency/figures/*")
+            assert (await visitor.get("/agency/figures/17")).text.startswith("Figures of 17")
+            await owner.change(f"{path}/close", method="/agency/figures/*")
+            assert (await visitor.get("/agency/figures/17")).status_code == 403
+            answer = await owner.send(f"{path}/open", method="/web/login")
+            assert answer.status_code == 422
+            assert "/web/login can't be allowed: it can't open addresses" in words(answer)
             said = await owner.change(f"{path}/open", method="res.partner/get_figures")
             assert "View-only links may now call res.partner/get_figures." in said
             api = owner.server.client

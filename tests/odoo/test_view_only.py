@@ -974,6 +974,36 @@ async def refused_calls(visitor: Visitor) -> dict[str, int]:
     return {f"{each['model']}/{each['method']}": each["count"] for each in answer.json()["refusedCalls"]}
 
 
+@pytest.mark.double_only("has addresses of the kind that agencies write")
+async def test_a_refused_address_is_counted_and_can_be_allowed_with_those_like_it(
+    server: Installation, odoo: Odoo
+) -> None:
+    async with opened(server, odoo, link_fields={"access": "readOnly", **AS_ADMIN}) as visitor:
+        for id in (17, 18):
+            assert (await visitor.get(f"/agency/figures/{id}?year=2026")).status_code == 403
+        assert "error" in (await visitor.call("/agency/totals")).json()
+        # What nobody can allow isn't offered.
+        assert (await visitor.get("/web/session/logout_all")).status_code == 403
+        assert "error" in (await visitor.call("/mail/message/post")).json()
+        assert odoo.requests("/agency/figures/17") == odoo.requests("/agency/totals") == []
+
+        async def counted() -> bool:
+            return await refused_calls(visitor) == {"/agency/figures/*": 2, "/agency/totals": 1}
+
+        await until(counted)
+        path = f"/api/environments/{visitor.environment['id']}"
+        changed = await server.client.patch(path, json={"readOnlyAllow": sorted(await refused_calls(visitor))})
+        assert changed.status_code == 200, changed.text
+        assert (await visitor.get("/agency/figures/19?year=2026")).text == "Figures of 19 for admin"
+        assert (await visitor.call("/agency/totals")).json()["result"] == {"total": 12, "year": 2026}
+        for refused in ("/agency/figures/19/more", "/agency/figures/19?field=access_token"):
+            assert (await visitor.get(refused)).status_code == 403
+        assert (await visitor.web.post("/agency/figures/19", data={"a": "b"})).status_code == 403
+        assert "error" in (await visitor.call("/agency/totals?year=2026")).json()
+        assert "error" in (await visitor.call("/agency/totals", domain=[["access_token", "like", "a%"]])).json()
+        assert "error" in (await visitor.call("/agency/totals", new_password="x")).json()
+
+
 @pytest.mark.double_only("has a method of the kind that agencies write")
 async def test_a_refused_method_is_counted_and_can_be_opened_for_its_model(server: Installation, odoo: Odoo) -> None:
     async with opened(server, odoo, link_fields={"access": "readOnly", **AS_ADMIN}) as visitor:

@@ -195,7 +195,7 @@ class EnvironmentService:
         return after if _check_inputs(after) == _check_inputs(before) else await self._check(principal, after)
 
     async def refused_calls(self, principal: Principal, id: str) -> list[RefusedCall]:
-        """Calls that view-only links refused, most frequent first, so that the owner can allow those that only read."""
+        """What view-only links refused, most frequent first, so that the owner can allow what only reads."""
         principal.require(Scope.ENVIRONMENTS_READ)
         key = EnvironmentKey(principal.org, id)
         async with self._store.reading() as work:

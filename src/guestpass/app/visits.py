@@ -276,7 +276,7 @@ class VisitLog:
         self._findings[environment.key, finding.code] = environment, finding
 
     def refused_call(self, environment: EnvironmentKey, model: str, method: str, at: float) -> None:
-        """Note that a view-only link refused a method; beyond _MAX_PENDING in one flush others are dropped."""
+        """Note that a view-only link refused a method or route; beyond _MAX_PENDING in one flush others are dropped."""
         if len(model) + len(method) > _LONGEST_NAME:
             return
         calls = self._calls.setdefault(environment, {})

@@ -58,9 +58,9 @@ class OfViewOnly:
         list[str] | None,
         typer.Option(
             "--read-only-allow",
-            metavar="MODEL/METHOD",
-            help="A method that view-only links may call besides those of Odoo that are known to read, such as "
-            "sale.order/get_dashboard_figures. May be given several times.",
+            metavar="MODEL/METHOD|PATH",
+            help="What view-only links may ask for besides what Odoo is known to only read: a method such as "
+            "sale.order/get_dashboard_figures, or an address such as /agency/figures/*. May be given several times.",
         ),
     ] = None
 

@@ -255,9 +255,9 @@ def edit(
 
 @app.command("refused-calls")
 def list_refused_calls(environment_name: EnvironmentName, org: Org = ORG, as_json: AsJSON = False) -> None:
-    """List the refused calls of view-only links, most often first.
+    """List the refused calls of view-only links, and the refused addresses, most often first.
 
-    Allow one that only reads with `guestpass env edit ENV --read-only-allow MODEL/METHOD`.
+    Allow one that only reads with `guestpass env edit ENV --read-only-allow MODEL/METHOD`, or with its address.
     """
 
     async def read(backend: Backend) -> RefusedCallsBody:
@@ -268,7 +268,7 @@ def list_refused_calls(environment_name: EnvironmentName, org: Org = ORG, as_jso
         output.print_json(found)
         return
     output.print_table(
-        ["MODEL/METHOD", "COUNT", "LAST"],
+        ["MODEL/METHOD OR ADDRESS", "COUNT", "LAST"],
         [(f"{each.model}/{each.method}", str(each.count), output.moment(each.last_at)) for each in found.refused_calls],
     )
 

@@ -11,8 +11,9 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from guestpass.domain.credentials import CREDENTIAL_METHODS, CREDENTIAL_MODELS
 from guestpass.domain.urls import split_url
-from guestpass.domain.view_only import WRITE_METHODS
+from guestpass.domain.view_only import ROUTE_PATTERN, WRITE_METHODS, can_be_allowed
 
 ID_PATTERN = re.compile(r"[a-z0-9-]{1,63}", re.ASCII)
 ORG_PATTERN = re.compile(r"[A-Za-z0-9._@-]{1,64}", re.ASCII)
@@ -25,14 +26,15 @@ ALLOWED_PATHS = 50
 """How many exceptions one environment may have."""
 ALLOWED_PATH_LENGTH = 200
 ALLOWED_METHODS = 200
-"""How many methods one environment may open for view-only links."""
+"""How many methods and routes one environment may open for view-only links."""
 ALLOWED_METHOD_LENGTH = 200
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 # Names as they can be resolved (RFC 1035, section 2.3.4), with the underscores that containers have in theirs.
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]+\]", re.ASCII)
 _ALLOWED_PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()+,;=:@-]+)+", re.ASCII)
 _ALLOWED_METHOD = re.compile(
-    r"ir\.actions\.server/(?:[0-9]+|[a-z0-9_]+\.[A-Za-z0-9_.-]+)|[a-z0-9_]+(?:\.[a-z0-9_]+)*/[A-Za-z][A-Za-z0-9_]*",
+    r"ir\.actions\.server/(?:[0-9]+|[a-z0-9_]+\.[A-Za-z0-9_.-]+)|[a-z0-9_]+(?:\.[a-z0-9_]+)*/[A-Za-z][A-Za-z0-9_]*|"
+    + ROUTE_PATTERN,
     re.ASCII,
 )
 # Odoo takes off a first segment that may be a language; below /web itself nothing but the database manager would open.
@@ -93,8 +95,8 @@ class Environment:
 
     `url`, `websocket_url` and `public_url` are origins (scheme, host, port; no path); `public_url` is how
     people reach the application without Guestpass. `body_limit` is in bytes. `allow_paths` are blocked paths of Odoo
-    that are allowed, `max_concurrent` is the limit of concurrent requests. `read_only_allow` are methods, each
-    as ``model/method``, that view-only links may call besides those that are known to read.
+    that are allowed, `max_concurrent` is the limit of concurrent requests. `read_only_allow` is what view-only links
+    may ask for besides what is known to read: methods, each as ``model/method``, and routes, each as its path.
     `revision` grows when `url`, `websocket_url`, `tls_verify`, `kind`, `database` or the name that Odoo is called by
     change: open streams of an older revision are closed, links and passes are kept. `moves` is how often it became
     another Odoo (see `is_same_odoo`): no HttpOnly cookie of one is sent to the next.
@@ -203,21 +205,29 @@ def parse_allowed_paths(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def parse_read_only_allow(texts: Sequence[str]) -> tuple[str, ...]:
-    """Check methods that view-only links may call, each as ``model/method``; returns each once.
+    """Check methods, server actions and routes that view-only links may call; returns each once.
 
     Raises ValueError with a sentence for the person who wrote them.
     """
     if len(texts) > ALLOWED_METHODS:
-        raise ValueError(f"must be at most {ALLOWED_METHODS} methods")
+        raise ValueError(f"must be at most {ALLOWED_METHODS} methods and addresses")
     for number, text in enumerate(texts, 1):
         if len(text) > ALLOWED_METHOD_LENGTH or not _ALLOWED_METHOD.fullmatch(text):
             raise ValueError(
-                "must be methods such as res.partner/get_totals: a model, a slash and the exact name of a method that "
-                "doesn't begin with an underscore, or server actions such as ir.actions.server/crm.action_x; number "
-                f"{number} is none"
+                "must be methods such as res.partner/get_totals (a model, a slash and the exact name of a method that "
+                "doesn't begin with an underscore), server actions such as ir.actions.server/crm.action_x, or "
+                f"addresses such as /agency/figures/*, without a query; number {number} is none"
             )
-        if text.partition("/")[2] in WRITE_METHODS:
+        if text.startswith("/") and not can_be_allowed(text.encode()):
+            raise ValueError(
+                "can't open addresses that are blocked for every link, that sign in or pay, or that are for Odoo's own "
+                f"client, as all below /web and /mail are; number {number} does"
+            )
+        model, _, method = text.partition("/")
+        if method in WRITE_METHODS:
             raise ValueError(f"can't open methods that write, whatever the model; number {number} does")
+        if method in CREDENTIAL_METHODS or CREDENTIAL_MODELS.fullmatch(model):
+            raise ValueError(f"can't open what lets somebody in or changes who gets in; number {number} does")
     return tuple(dict.fromkeys(texts))
 
 

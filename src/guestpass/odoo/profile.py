@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from weakref import WeakValueDictionary
 
 from guestpass.app.notices import NoticeRenderer
@@ -10,6 +10,7 @@ from guestpass.domain.blocked_paths import Ruling, judge
 from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.link import Access
 from guestpass.domain.reasons import Reason
+from guestpass.domain.view_only import route_of
 from guestpass.gateway.context import ForwardedRequest, Reply
 from guestpass.gateway.decisions import Answer, Forward, wants_page
 from guestpass.gateway.profile import Profile
@@ -19,7 +20,7 @@ from guestpass.odoo.assets.cache import is_cacheable
 from guestpass.odoo.assets.responses import is_answerable
 from guestpass.odoo.destination import BUS_PATHS, OdooDestination
 from guestpass.odoo.fairness.fair_queue import RequestQueue
-from guestpass.odoo.http.jsonrpc_errors import upload_too_large
+from guestpass.odoo.http.jsonrpc_errors import is_json, upload_too_large
 from guestpass.odoo.http.requests import without_foreign_database
 from guestpass.odoo.http.responses import ROBOTS_BODY, ROBOTS_FIELDS, asks_for_robots
 from guestpass.odoo.notices import DownloadNotices, OdooNotices, calls_odoo, downloads, fetches_worker
@@ -34,7 +35,7 @@ from guestpass.odoo.signed_in.rules import (
 )
 from guestpass.odoo.signed_in_requests import SignedInRequests
 from guestpass.odoo.view_only.documents import is_allowed_document
-from guestpass.odoo.view_only.routes import RouteRuling, rule_on_route, target_to_read
+from guestpass.odoo.view_only.routes import RouteRuling, rule_on_allowed_route, rule_on_route, target_to_read
 from guestpass.wire.heads import RequestHead
 
 
@@ -45,7 +46,9 @@ class OdooProfile:
         "_asset_requests",
         "_assets",
         "_destination",
+        "_now",
         "_signed_in",
+        "_visits",
         "announced_limit",
         "environment",
         "learn",
@@ -65,6 +68,8 @@ class OdooProfile:
         self.learn = learn
         self.refusal: Callable[[Forward], Answer | None] | None = blocked
         self._assets = services.assets
+        self._visits = services.visits
+        self._now = services.runtime.time
         self._destination = OdooDestination(services, environment, upstreams, queue)
         self._signed_in = SignedInRequests(services, self._destination)
         self._asset_requests = AssetRequests(services, self._destination, self._send)
@@ -133,13 +138,20 @@ class OdooProfile:
                 return None
             return target
         if is_read_only and (link.account is not None or not is_own_sign_in(head.method, path)):
-            ruling = _rule_on_looking(head, target)
+            ruling = _rule_on_looking(head, target, self.environment.read_only_allow)
             if ruling is RouteRuling.REFUSED:
+                self._count_refused(head, path)
                 self._turn_away(request, Reason.VIEW_ONLY)
                 return None
             if ruling is RouteRuling.READS:
                 return target_to_read(target)
         return target
+
+    def _count_refused(self, head: RequestHead, path: bytes) -> None:
+        """Count a route that the owner could allow; forms, uploads and the like never are."""
+        is_call = head.method == b"POST" and is_json(head.values.get(b"content-type", b""))
+        if (head.method in (b"GET", b"HEAD") or is_call) and (route := route_of(path)) is not None:
+            self._visits.refused_call(self.environment.key, "", route.removeprefix("/"), self._now())
 
     @staticmethod
     def _turn_away(request: ForwardedRequest, reason: Reason, detail: str | None = None) -> None:
@@ -213,9 +225,12 @@ def _has_one_meaning(head: RequestHead) -> bool:
     return b"content-encoding" not in head.values and not is_repeated
 
 
-def _rule_on_looking(head: RequestHead, target: bytes) -> RouteRuling:
+def _rule_on_looking(head: RequestHead, target: bytes, allowed: Collection[str]) -> RouteRuling:
     if not _has_one_meaning(head):
         return RouteRuling.REFUSED
     content_type = head.values.get(b"content-type", b"")
     framed = head.chunked or head.content_length is not None
-    return rule_on_route(head.method, target, content_type, framed)
+    ruling = rule_on_route(head.method, target, content_type, framed)
+    if ruling is not RouteRuling.REFUSED or not allowed:
+        return ruling
+    return rule_on_allowed_route(head.method, target, content_type, framed, allowed)

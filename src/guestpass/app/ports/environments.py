@@ -48,7 +48,10 @@ class Reachabilities(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RefusedCall:
-    """A method that view-only links of an environment refused, how often, and when last."""
+    """What view-only links of an environment refused, how often, and when last.
+
+    A route has no `model`; its `method` is its path without the first slash.
+    """
 
     model: str
     method: str

@@ -37,7 +37,7 @@ from guestpass.odoo.signed_in.rules import (
     takes_credentials,
 )
 from guestpass.odoo.signed_in.template_code import may_hold_code, writes_code
-from guestpass.odoo.view_only.calls import Asks, Passed, Quiet, rule_on_call
+from guestpass.odoo.view_only.calls import LOOKS_ONLY, Asks, Passed, Quiet, rule_on_call
 
 _CALL_TYPES: Final = (b"application/json", b"application/json-rpc")
 _SECRET_FIELD: Final = "What would let a visitor in as somebody else can't be read through this link."
@@ -172,7 +172,10 @@ class Question:
             return BodyFinding(Outcome.ANSWERED, ruling.answer())
         if not isinstance(ruling, Passed | Asks):
             return BodyFinding(Outcome.VIEW_ONLY, text=ruling.text, model=ruling.model, method=ruling.method)
-        found = _examine(ruling.body, path) if self.signed_in else _PASSES
+        # What an owner has allowed is no way to a password either.
+        found = _examine(ruling.body, path) if self.signed_in or self.allowed else _PASSES
+        if found is not _PASSES and not self.signed_in:
+            return BodyFinding(Outcome.VIEW_ONLY, text=LOOKS_ONLY)
         if found.outcome is Outcome.DEPENDS:
             return _ADDRESS  # nobody who may only look writes an address
         if isinstance(ruling, Asks):

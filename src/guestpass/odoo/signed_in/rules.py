@@ -11,6 +11,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
 
+from guestpass.domain.credentials import CREDENTIAL_METHODS, CREDENTIAL_MODELS
 from guestpass.domain.reasons import Reason
 from guestpass.languages.marks import mark
 from guestpass.odoo.http.blocked_paths import LONGEST_REMEMBERED, readings
@@ -43,43 +44,6 @@ _SHUT = re.compile(
 _FORM: Final = b"/web/login"
 _SECOND_STEP: Final = b"/web/login/totp"
 
-_MODELS = re.compile(
-    r"res\.users\.(?:apikeys|identitycheck|deletion).*|res\.device.*|change\.password\..*|auth_totp\..*|"
-    r"auth\.passkey\..*|reset\.password.*|portal\.wizard.*"
-)
-_REFUSED_METHODS: Final = frozenset(
-    {
-        "action_reset_password",
-        "action_revoke_all_devices",
-        # Contacts that become one, without saying which.
-        "action_start_automatic_process",
-        "action_update_all_process",
-        "action_signup_prepare",
-        "action_totp_disable",
-        "action_totp_enable_wizard",
-        "action_totp_invite",
-        "api_key_wizard",
-        "auth_oauth",
-        "authenticate",
-        "automatic_process_cb",
-        "change_password",
-        # As if a mail had come: from anybody, with any values.
-        "message_new",
-        "message_process",
-        "message_route",
-        "message_update",
-        "parent_migration_process_cb",
-        "preference_change_password",
-        "reset_password",
-        "revoke_all_devices",
-        "signup",
-        "signup_cancel",
-        "signup_get_auth_param",
-        "signup_prepare",
-        "totp_disable",
-        "web_create_users",
-    }
-)
 # As names of values that are written, wherever they stand: relational commands nest other models' values.
 _CREDENTIALS: Final = frozenset(
     {
@@ -188,9 +152,9 @@ def takes_credentials(call: dict[str, Any], *, is_method: bool = True) -> bool:
         # Odoo takes pairs for an object, too; its own client never sends any.
         return True
     model, method = params.get("model"), params.get("method")
-    if isinstance(model, str) and _MODELS.fullmatch(model):
+    if isinstance(model, str) and CREDENTIAL_MODELS.fullmatch(model):
         return True
-    if isinstance(method, str) and method in _REFUSED_METHODS:
+    if isinstance(method, str) and method in CREDENTIAL_METHODS:
         return True
     if is_method and reads_only(method):
         return False

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from urllib.parse import unquote_to_bytes
 
-from guestpass.domain.view_only import WRITE_METHODS
+from guestpass.domain.view_only import WRITE_METHODS, is_allowed_route
 from guestpass.languages.marks import mark
 from guestpass.odoo.http.json_bodies import RequestId, check_names, parse_call
 from guestpass.odoo.secret_fields import TOKENS, reads_all_fields
@@ -94,7 +94,7 @@ def runs_actions(path: bytes) -> bool:
 def rule_on_call(path: bytes, body: bytes, allowed: Collection[str]) -> Ruling:
     """Rule on a call by its path (without a query) and its whole body.
 
-    `allowed` are further methods that may be called, each as ``model/method``.
+    `allowed` are further methods that may be called, each as ``model/method``, and routes.
     """
     if len(body) > MAX_CALL:
         return RefusedCall(f"This link is view-only: a call has at most {MAX_CALL // 1024} KiB.")
@@ -122,17 +122,22 @@ def _rule(path: bytes, call: dict[str, Any], allowed: Collection[str]) -> Ruling
         if (answer := _QUIET_ROUTES.get(plain)) is not None:
             return Quiet(answer(params), id)
         if plain == _ACTION and not _MADE.isdisjoint(_kinds_of(params)):
-            return RefusedCall(_NOT_SHARED)
-        if (kept := _ROUTES.get(plain)) is not None:
-            sent = kept(params)
-            body = _call(id, sent)
-            # A domain could find one out.
-            return RefusedCall(_NOT_SHARED) if TOKENS.may_be_in(body) and TOKENS.are_in(sent) else Passed(body)
+            return RefusedCall(LOOKS_ONLY)
+        if (kept := ROUTES.get(plain)) is not None:
+            return _refusing_tokens(id, kept(params))
         if (named := _ACTION_ROUTES.get(plain)) is not None:
             return named(id, params)
+        if is_allowed_route(path, allowed):
+            return _refusing_tokens(id, params)
     except ValueError:
         return _UNREADABLE
-    return _REFUSED_ROUTES.get(plain, RefusedCall(_NOT_SHARED))
+    return _REFUSED_ROUTES.get(plain, RefusedCall(LOOKS_ONLY))
+
+
+def _refusing_tokens(id: RequestId, params: dict[str, Any]) -> Ruling:
+    body = _call(id, params)
+    # A domain could find one out.
+    return RefusedCall(LOOKS_ONLY) if TOKENS.may_be_in(body) and TOKENS.are_in(params) else Passed(body)
 
 
 def _rule_on_method(route: bytes, id: RequestId, params: dict[str, Any], allowed: Collection[str]) -> Ruling:
@@ -227,10 +232,10 @@ def _of_store(params: dict[str, Any]) -> dict[str, Any]:
 
     Some of those kinds are writes: a chat that is made, a bookmark that is set. What is not known to read is left out.
     """
-    kept = _only("context", *_DATA)(params)
+    kept = _only("context", *DATA)(params)
     fetched = params.get("fetch_params")
     if isinstance(fetched, list):
-        kept["fetch_params"] = [each for each in fetched if _kind_of(each) in _DATA]
+        kept["fetch_params"] = [each for each in fetched if _kind_of(each) in DATA]
     return kept
 
 
@@ -320,7 +325,7 @@ _METHOD_ROUTES = re.compile(rb"(/web/dataset/call_(?:kw|button))(?:/.*)?", re.DO
 _MODEL = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*", re.ASCII)
 _METHOD = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 _LONGEST_NAME: Final = 128
-_NOT_SHARED: Final = mark("This link is view-only: you can look, but not change anything.")
+LOOKS_ONLY: Final = mark("This link is view-only: you can look, but not change anything.")
 NOT_ALLOWED: Final = mark("This link is view-only: you can look, but not change anything ({model}/{method}).")
 _UNREADABLE: Final = RefusedCall(mark("This link is view-only, and this is not a call as Odoo's own pages make it."))
 
@@ -331,14 +336,14 @@ _ACTION_ROUTES: Final[dict[bytes, Callable[[RequestId, dict[str, Any]], Ruling]]
 
 # Known to be writes; every other route is refused by its path alone.
 _REFUSED_ROUTES: Final[dict[bytes, RefusedCall]] = {
-    b"/web/dataset/resequence": RefusedCall(_NOT_SHARED),
-    b"/web/view/edit_custom": RefusedCall(_NOT_SHARED),
+    b"/web/dataset/resequence": RefusedCall(LOOKS_ONLY),
+    b"/web/view/edit_custom": RefusedCall(LOOKS_ONLY),
 }
 
 _FETCH: Final = ("after", "around", "before", "fetch_params", "limit", "max_id", "min_id", "search_term")
 # Kinds of data that are read and nothing else. A name that Odoo's client also asks for in a way that writes, such as
 # /mail/thread/messages in the newest version, is as good as the route of that name.
-_DATA: Final = frozenset(
+DATA: Final = frozenset(
     {
         "/discuss/channel/messages",
         "/mail/history/messages",
@@ -362,7 +367,7 @@ _DATA: Final = frozenset(
     }
 )
 
-_ROUTES: Final[dict[bytes, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+ROUTES: Final[dict[bytes, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     # The web client.
     LOAD: _only("action_id", "additional_context", "context"),
     b"/base_setup/data": _only(),
@@ -479,4 +484,4 @@ _QUIET_METHODS: Final[dict[tuple[str, str], Callable[[dict[str, Any]], object]]]
     ("res.users", "systray_get_activities"): _no_ids,
 }
 
-_TABLES: Final = (_ROUTES, _QUIET_ROUTES, _ACTION_ROUTES, _REFUSED_ROUTES)
+_TABLES: Final = (ROUTES, _QUIET_ROUTES, _ACTION_ROUTES, _REFUSED_ROUTES)

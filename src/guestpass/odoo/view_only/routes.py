@@ -10,12 +10,13 @@ take a query or a record's number.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import Enum
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from guestpass.domain.view_only import is_allowed_route
 from guestpass.odoo.http.blocked_paths import LONGEST_REMEMBERED, Ruling, judge
 from guestpass.odoo.secret_fields import TOKENS
 from guestpass.odoo.view_only.calls import is_ruled_by_body
@@ -52,6 +53,23 @@ def _rule(method: bytes, target: bytes, content_type: bytes, has_body: bool) -> 
     if TOKENS.are_in_target(target):
         return RouteRuling.REFUSED
     return RouteRuling.READS if _reads(path, query) else RouteRuling.REFUSED
+
+
+def rule_on_allowed_route(
+    method: bytes, target: bytes, content_type: bytes, has_body: bool, allowed: Collection[str]
+) -> RouteRuling:
+    """Rule on a request that `rule_on_route` refuses: its owner may have allowed the address of a module.
+
+    Whatever it is asked passes, but for tokens; forms never do, nor calls with a query, which Odoo may take for one.
+    """
+    path, _, query = target.partition(b"?")
+    if not is_allowed_route(path, allowed):
+        return RouteRuling.REFUSED
+    if method == b"POST":
+        return RouteRuling.CALL if has_body and not query and _is_json(content_type) else RouteRuling.REFUSED
+    if method not in (b"GET", b"HEAD") or has_body or TOKENS.are_in_target(target):
+        return RouteRuling.REFUSED
+    return RouteRuling.READS
 
 
 # Visitors ask for the same things again and again.

@@ -132,16 +132,16 @@ async def check_environment(
 @router.get(
     "/{envId}/refused-calls",
     operation_id="listRefusedCalls",
-    response_description="The methods.",
+    response_description="The methods and addresses.",
     summary="List the refused calls of view-only links",
     responses=problems(401, 403, 404, 500),
 )
 async def list_refused_calls(
     principal: EnvironmentsReader, env_id: EnvironmentId, services: Services
 ) -> RefusedCallsBody:
-    """Returns which methods view-only links refused, most often first. Needs the scope `environments:read`.
+    """Returns what view-only links refused, most often first. Needs the scope `environments:read`.
 
-    One of them that only reads is opened by `readOnlyAllow`, as `model/method`.
+    Methods and addresses that only read are allowed by `readOnlyAllow`, as `model/method`.
     """
     return RefusedCallsBody.of(await services.environments.refused_calls(principal, env_id))
 

@@ -36,6 +36,7 @@ from guestpass.domain.environment import (
     parse_upstream_url,
 )
 from guestpass.domain.finding import Finding
+from guestpass.domain.view_only import ROUTE_PATTERN
 from guestpass.web.api.shapes import (
     CURSOR,
     DURATION,
@@ -122,14 +123,17 @@ _AllowPaths = list[
     ]
 ]
 _METHOD_PATTERN: Final = (
-    r"^(ir\.actions\.server/([0-9]+|[a-z0-9_]+\.[A-Za-z0-9_.-]+)|[a-z0-9_]+(\.[a-z0-9_]+)*/[A-Za-z][A-Za-z0-9_]*)$"
+    r"^(ir\.actions\.server/([0-9]+|[a-z0-9_]+\.[A-Za-z0-9_.-]+)|[a-z0-9_]+(\.[a-z0-9_]+)*/[A-Za-z][A-Za-z0-9_]*|"
+    rf"{ROUTE_PATTERN})$"
 )
 _READ_ONLY_ALLOW = Field(
     max_length=ALLOWED_METHODS,
-    description="Methods and buttons that view-only links may call besides those of Odoo that are known to read, each "
-    "as `model/method`, and server actions as `ir.actions.server/` with the external id or number. Allow what only "
-    "reads: whoever has such a link can call it with any arguments. Default: none.",
-    examples=[["sale.order/get_dashboard_figures"]],
+    description="What view-only links may ask for besides what Odoo is known to only read: methods and buttons, each "
+    "as `model/method`, server actions as `ir.actions.server/` with the external id or number, and addresses of "
+    "modules as `/agency/figures/*`, where a segment that is `*` stands for any one. Allow what only reads: whoever "
+    "has such a link can ask for it with any arguments. What signs in or pays, what is blocked for every link, and "
+    "what is for Odoo's own client can't be allowed. Default: none.",
+    examples=[["sale.order/get_dashboard_figures", "/agency/figures/*"]],
 )
 _ReadOnlyAllow = list[
     Annotated[
@@ -268,7 +272,7 @@ class EnvironmentBody(ResponseModel):
     database: str | None
     allow_paths: list[str]
     max_concurrent: int = Field(examples=[DEFAULT_MAX_CONCURRENT])
-    read_only_allow: list[str] = Field(description="As `model/method`.")
+    read_only_allow: list[str] = Field(description="Methods as `model/method`, addresses as `/path`.")
     odoo_version: str | None = Field(description="As Odoo told it at the last check.", examples=["18.0"])
     checked_at: datetime | None = Field(
         description="When it was last checked: at registration, after a change of how it is reached, or when asked."
@@ -318,10 +322,13 @@ class EnvironmentsBody(ResponseModel):
 
 
 class RefusedCallBody(ResponseModel):
-    """A method that view-only links refused."""
+    """A method or an address that view-only links refused: `readOnlyAllow` names it as `model/method`."""
 
-    model: str = Field(examples=["sale.order"])
-    method: str = Field(examples=["get_dashboard_figures"])
+    model: str = Field(description="Empty for an address.", examples=["sale.order"])
+    method: str = Field(
+        description="Of an address what is behind the first slash, with `*` for what may be a record's number.",
+        examples=["get_dashboard_figures"],
+    )
     count: int = Field(description="How often.", examples=[3])
     last_at: datetime = Field(examples=["2026-03-04T05:06:07Z"])
 

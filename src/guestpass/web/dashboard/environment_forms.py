@@ -187,9 +187,9 @@ CONTROLS: Final[Mapping[str, tuple[Control, ...]]] = {
     "of_view_only": (
         Control(
             attribute="read_only_allow",
-            label="Methods that view-only links may call",
-            hint="One model/method a line. Allow what only reads: whoever has such a link can call it with any "
-            "arguments.",
+            label="Methods and addresses that view-only links may ask for",
+            hint="One model/method or /address a line. Allow what only reads: whoever has such a link can ask for it "
+            "with any arguments.",
             rows=2,
             mono=True,
             read=read_lines,

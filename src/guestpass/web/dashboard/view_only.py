@@ -24,7 +24,7 @@ router = APIRouter(prefix="/environments/{envId}/view-only")
 
 @router.get("")
 async def show_view_only(request: Request, owner: Looking, env_id: EnvironmentId, services: Services) -> Response:
-    """Show refused calls, each with a button that allows it, and the methods that are allowed."""
+    """Show what was refused, each with a button that allows it, and what is allowed."""
     summary, _ = await services.overview.one(owner.principal, env_id)
     calls = await services.api.environments.refused_calls(owner.principal, env_id)
     opened = summary.environment.read_only_allow
@@ -42,12 +42,12 @@ async def show_view_only(request: Request, owner: Looking, env_id: EnvironmentId
 async def open_method(
     request: Request, owner: Changing, env_id: EnvironmentId, services: Services, form: SentForm
 ) -> Response:
-    """Let view-only links call one more method."""
+    """Let view-only links ask for one more method or address."""
     method = form.text("method")
     try:
         await _change(services, owner, env_id, lambda opened: [*opened, method])
     except Invalid as refused:
-        # The list was right before, so what is wrong is the method.
+        # The list was right before, so what is wrong is what was added.
         reasons = "; ".join(error.message for error in refused.errors)
         raise Invalid.one(method[:200] or "method", f"can't be allowed: it {reasons}") from None
     return go(request, f"/environments/{env_id}/view-only", owner=owner, said=f"View-only links may now call {method}.")
@@ -57,7 +57,7 @@ async def open_method(
 async def close_method(
     request: Request, owner: Changing, env_id: EnvironmentId, services: Services, form: SentForm
 ) -> Response:
-    """Have view-only links refuse a method again."""
+    """Have view-only links refuse a method or an address again."""
     method = form.text("method")
     await _change(services, owner, env_id, lambda opened: [each for each in opened if each != method])
     return go(request, f"/environments/{env_id}/view-only", owner=owner, said=f"View-only links refuse {method} again.")
@@ -70,7 +70,7 @@ class _ChangedMeanwhile(Exception):
 async def _change(
     services: DashboardServices, owner: Owner, env_id: str, make: Callable[[Sequence[str]], Sequence[str]]
 ) -> None:
-    """Replace the allowed methods by what `make` makes of them; raises Invalid."""
+    """Replace what is allowed by what `make` makes of them; raises Invalid."""
     while True:
         opened = (await services.api.environments.get(owner.principal, env_id)).read_only_allow
 

@@ -168,3 +168,15 @@ def icon(visit: Visit) -> Answer:
 def made_page(visit: Visit, rest: str) -> Answer:
     """A page under any name that a test makes up (Unicode slugs, spaces, a percent sign)."""
     return answers.page(pages.website(visit, visit.path, "Page", f"<h1>{html.escape(rest)}</h1>", cached=False))
+
+
+@route("/agency/figures/<int:id>", auth="user")
+def agency_figures(visit: Visit, id: str) -> Answer:
+    """A page about one record, of the kind that agencies write."""
+    return _plain(f"Figures of {id} for {visit.user.login}".encode(), "text/plain")
+
+
+@route("/agency/totals", auth="user", kind="json")
+def agency_totals(visit: Visit) -> dict[str, object]:
+    """The same as a call."""
+    return {"total": 12, "year": visit.params.get("year", 2026)}

@@ -256,3 +256,22 @@ def test_no_template_that_invites_people_is_rendered() -> None:
         _call("sale.order.line", "create", [{"product_template_id": 5}]),
     ):
         assert CALL.answer(body).outcome is Outcome.PASSES, body
+
+
+@pytest.mark.parametrize("signed_in", [False, True])
+def test_what_an_owner_has_allowed_is_no_way_to_a_password(signed_in: bool) -> None:
+    allowed = ("res.users/change_password", "agency.wizard/open", "/agency/totals")
+
+    def outcome(path: str, body: bytes) -> Outcome:
+        return Question(Subject.LOOK, path, allowed, signed_in=signed_in).answer(body).outcome
+
+    refused = {Outcome.NOT_SHARED if signed_in else Outcome.VIEW_ONLY}
+    call_kw = "/web/dataset/call_kw"
+    assert {
+        outcome(call_kw, _call("res.users", "change_password", "old", "new")),
+        outcome(call_kw, _call("agency.wizard", "open", {"password": "new"})),
+        outcome(call_kw, _call("agency.wizard", "open", {"user_ids": [[1, 2, {"login": "eve"}]]})),
+        outcome("/agency/totals", b'{"id": 1, "params": {"new_password": "new"}}'),
+    } == refused
+    assert outcome(call_kw, _call("agency.wizard", "open", {"year": 2026})) is Outcome.REWRITTEN
+    assert outcome("/agency/totals", b'{"id": 1, "params": {"year": 2026}}') is Outcome.REWRITTEN
