@@ -23,7 +23,12 @@ from guestpass.odoo.http.json_bodies import RequestId, check_names, parse_call
 from guestpass.odoo.secret_fields import TOKENS, reads_all_fields
 from guestpass.odoo.view_only.actions import BREADCRUMBS, LOAD, RUN
 from guestpass.odoo.view_only.buttons import READ_BUTTONS, WRITING_CONTEXT
-from guestpass.odoo.view_only.methods import READ_METHODS, READ_METHODS_OF_MODELS, WRITE_METHODS_OF_MODELS
+from guestpass.odoo.view_only.methods import (
+    READ_METHODS,
+    READ_METHODS_OF_MODELS,
+    WRITE_METHODS_OF_MODELS,
+    WRITING_CONTEXTS,
+)
 from guestpass.odoo.view_only.tokens import TOKEN_WIZARDS
 
 if TYPE_CHECKING:
@@ -150,7 +155,7 @@ def _rule_on_method(route: bytes, id: RequestId, params: dict[str, Any], allowed
         return _rule_on_button(id, model, method, params, allowed)
     if (answer := _QUIET_METHODS.get((model, method))) is not None:
         return Quiet(answer(params), id)
-    if method in WRITE_METHODS or not (_reads(model, method) or f"{model}/{method}" in allowed):
+    if method in WRITE_METHODS or not (_reads(model, method, params) or f"{model}/{method}" in allowed):
         return _refusal(model, method)
     return _call_of(id, model, method, params)
 
@@ -185,9 +190,11 @@ def _call_of(id: RequestId, model: str, method: str, params: dict[str, Any]) -> 
     return Passed(body)
 
 
-def _reads(model: str, method: str) -> bool:
+def _reads(model: str, method: str, params: dict[str, Any]) -> bool:
     if method in READ_METHODS:
-        return (model, method) not in WRITE_METHODS_OF_MODELS
+        writing = WRITING_CONTEXTS.get((model, method))
+        is_read = writing is None or writing.isdisjoint(_context(params))
+        return is_read and (model, method) not in WRITE_METHODS_OF_MODELS
     return (model, method) in READ_METHODS_OF_MODELS
 
 

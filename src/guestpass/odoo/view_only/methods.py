@@ -116,13 +116,26 @@ _OF_MODELS: Final[dict[str, tuple[str, ...]]] = {
 }
 READ_METHODS_OF_MODELS: Final = frozenset((model, name) for model, names in _OF_MODELS.items() for name in names)
 """Further methods that read, each with the model that has it."""
+_NEW: Final = ("default_get", "onchange")
+_WRITES_OF_MODELS: Final[dict[str, tuple[str, ...]]] = {
+    # Some of its fields write when they are assigned: the view changes hands, and Odoo reads all views anew.
+    "ir.ui.view": ("onchange",),
+    # A message's template may bring attachments, which are made at once.
+    "mail.compose.message": ("onchange",),
+    # Archives any record of any model, past all rights, as soon as a box is ticked.
+    "privacy.lookup.wizard.line": ("onchange",),
+    # What a new one has by default is made, or takes the next number of a sequence, when its form is opened.
+    "procurement.group": _NEW,
+    "res.company": _NEW,
+    "stock.lot": _NEW,
+    "stock.quant.package": _NEW,
+    "stock.warehouse.orderpoint": _NEW,
+    # These fill a table with all routes of the website.
+    "website.route": ("name_search", "web_name_search"),
+}
 WRITE_METHODS_OF_MODELS: Final = frozenset(
-    {
-        # A message's template may bring attachments, which are made at once.
-        ("mail.compose.message", "onchange"),
-        # These fill a table with all routes of the website.
-        ("website.route", "name_search"),
-        ("website.route", "web_name_search"),
-    }
+    (model, name) for model, names in _WRITES_OF_MODELS.items() for name in names
 )
 """Methods that read on every model but these."""
+WRITING_CONTEXTS: Final = {("sale.order.line", method): frozenset({"form_view_ref"}) for method in _NEW}
+"""Names in a context that make one of them write: from a project, a new line makes a sales order for itself."""

@@ -6,6 +6,7 @@ from typing import Final
 
 TOKEN_WIZARDS: Final = frozenset(
     {
+        "coupon.share",
         "mail.template.preview",
         "payment.link.wizard",
         "portal.share",

@@ -145,6 +145,38 @@ def test_any_other_method_is_refused_and_counted(method: str) -> None:
     assert f"sale.order/{method}" in words
 
 
+@pytest.mark.parametrize(
+    ("model", "method"),
+    [
+        ("ir.ui.view", "onchange"),
+        ("mail.compose.message", "onchange"),
+        ("privacy.lookup.wizard.line", "onchange"),
+        *((model, method)
+          for model in ("procurement.group", "res.company", "stock.lot", "stock.quant.package",
+                        "stock.warehouse.orderpoint")
+          for method in ("default_get", "onchange")),
+        ("website.route", "name_search"),
+        ("website.route", "web_name_search"),
+    ],
+)  # fmt: skip
+def test_a_read_that_writes_on_one_model_is_refused_there(model: str, method: str) -> None:
+    ruling = rule_on_call(CALL_KW, body(call(method, model)), ())
+    assert isinstance(ruling, RefusedCall)
+    assert (ruling.model, ruling.method) == (model, method)
+    assert isinstance(rule_on_call(CALL_KW, body(call("web_read", model)), ()), Passed)
+    assert isinstance(rule_on_call(CALL_KW, body(call(method)), ()), Passed)
+
+
+@pytest.mark.parametrize("method", ["default_get", "onchange"])
+def test_a_context_that_makes_a_read_write_is_refused(method: str) -> None:
+    context = {"form_view_ref": "sale_project.sale_order_line_view_form_editable", "default_partner_id": 7}
+    for model, found in (("sale.order.line", RefusedCall), ("sale.order", Passed)):
+        asked = call(method, model)
+        asked["params"]["kwargs"] = {"context": context}
+        assert isinstance(rule_on_call(CALL_KW, body(asked), ()), found)
+    assert isinstance(rule_on_call(CALL_KW, body(call(method, "sale.order.line")), ()), Passed)
+
+
 def test_a_method_that_the_owner_allows_is_called_on_that_model_only() -> None:
     allowed = ("sale.order/get_totals",)
     asked = call("get_totals", "sale.order")
