@@ -23,6 +23,7 @@ _COMMANDS = """commands:
   test SOURCE [ARGUMENT…]   run tests/odoo on a fresh copy of that Odoo; arguments are pytest's
   walk VERSION              open its menus, views, buttons and pages in Chromium, directly and through a view-only link,
                             and print what differs; --only TEXT for some menus, --one-address, --json FILE for all of it
+  sweep VERSION [MODEL…]    make each call that a view-only link lets through, and print as JSON what was written
   survey SOURCE             write down its routes, and what its JavaScript calls, in tests/odoo/surveys
 
 Logins are admin, demo and portal, each with its name as the password. What is made is kept in build/odoo, or in the
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/odoo", description=__doc__, epilog=_COMMANDS, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=["make", "start", "stop", "list", "sql", "test", "walk", "survey"])
+    parser.add_argument("command", choices=["make", "start", "stop", "list", "sql", "test", "walk", "sweep", "survey"])
     parser.add_argument("operands", nargs="*", metavar="SOURCE|VERSION")
     parser.add_argument("--name", default="main", help="which instance; each has a database of its own")
     parser.add_argument("--fresh", action="store_true", help="begin with the demo data again")
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--one-address", action="store_true", help="walk on the one address of all links")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write what a walk has seen to a file")
+    parser.add_argument("--after", default="", metavar="MODEL", help="go on with a sweep that was interrupted here")
     given, rest = parser.parse_known_args(arguments)
     given.operands += rest
     try:
@@ -104,6 +106,16 @@ def _walk(given: argparse.Namespace) -> None:
     if given.json is not None:
         given.json.write_text(json.dumps(seen.as_json(), indent=1) + "\n", encoding="utf-8")
     print(seen)
+
+
+def _sweep(given: argparse.Namespace) -> None:
+    from tests.real_odoo.sweep import sweep
+
+    instance = server.start(_operand(given, "VERSION"), given.name, fresh=given.fresh)
+    report = asyncio.run(sweep(instance, given.operands[1:], given.after))
+    print(report.text())
+    if report.faults:
+        raise server.OdooError("\n".join(["what only reads has written:", *report.faults]))
 
 
 def _survey(given: argparse.Namespace) -> None:

@@ -27,7 +27,7 @@ CHOSEN: Final = os.environ.get("GUESTPASS_TEST_ODOO")
 """The instance that tests run on, as JSON, where it is a real one."""
 
 # What Odoo writes for everybody who opens a page or signs in: who was there, on what device, what they looked at.
-_BOOKKEEPING: Final = frozenset(
+BOOKKEEPING: Final = frozenset(
     {
         ("res_device_log", "insert"),
         ("res_device_log", "update"),
@@ -104,8 +104,8 @@ class RealOdoo(Odoo):
         found = [
             {"model": str(relation).replace("_", "."), "operation": kind, "ids": [id], "values": values}
             for relation, kind, id, values in rows
-            if (relation, kind) not in _BOOKKEEPING
-            and not (relation == "ir_attachment" and (id in bundles or _is_bundle(values)))
+            if (relation, kind) not in BOOKKEEPING
+            and not (relation == "ir_attachment" and (id in bundles or is_bundle(values)))
         ]
         return found if model is None else [each for each in found if each["model"] == model]
 
@@ -404,7 +404,7 @@ def _ids(found: Any) -> list[int]:
     return found if isinstance(found, list) else [found]
 
 
-def _is_bundle(values: dict[str, Any]) -> bool:
+def is_bundle(values: dict[str, Any]) -> bool:
     """Whether this is a bundle of assets, which Odoo makes and clears away when somebody asks for it."""
     return str(values.get("url") or "").startswith("/web/assets/")
 
