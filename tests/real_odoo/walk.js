@@ -215,12 +215,12 @@
         async step(kind, given) {
             refusals = [];
             let failed = null;
-            // An action that a dialog refuses rejects; what is shown then is what counts.
+            // What fails is Odoo's to show, as after a click, for which nobody waits.
+            const fail = (error) => { failed = String(error); if (!(error instanceof TypeError)) Promise.reject(error); };
             try {
-                const done = Promise.resolve(DO[kind](given)).catch((error) => { failed = String(error); });
-                await Promise.race([done, settled(400)]);
+                await Promise.race([Promise.resolve(DO[kind](given)).catch(fail), settled(400)]);
             } catch (error) {
-                failed = String(error);
+                fail(error);
             }
             const quiet = await settled();
             return { ...screen(), quiet, failed, refusals };
@@ -235,6 +235,7 @@
             if (more) { press(more); await pause(60); }
             return found;
         },
+        inClient: () => Boolean(env()?.services?.menu),
         records: () => seen(RECORD).length,
         has: (selector) => seen(selector).length,
         model: () => env()?.services.action.currentController?.props?.resModel || null,

@@ -37,6 +37,7 @@ _BOOKKEEPING: Final = frozenset(
 )
 _PAGES: Final = ("/", "/shop", "/shop/cart", "/my", "/contactus", "/website/info")
 _MOST_PAGES: Final = 60
+_LEFT = re.compile("context was destroyed|navigat")
 _ORIGIN = re.compile(r"https?://[^/]+")
 _NO_PAGE = re.compile(r"/web/|/odoo|logout|report_type|download|/static/|/web$")
 
@@ -133,19 +134,27 @@ class Window:
         await self.ask("settled", 300)
 
     async def ask(self, name: str, *given: Any) -> Any:
-        """The answer of a function of walk.js."""
-        return await self.page.evaluate(
-            "([name, given]) => { const it = window.walk[name]; return it(...given); }", [name, list(given)]
-        )
+        """The answer of a function of walk.js, on the page that comes next where this one is being left."""
+        for _ in range(3):
+            try:
+                return await self._call(name, *given)
+            except Error as error:
+                if not _LEFT.search(str(error)):
+                    raise
+                await self.page.wait_for_load_state("load", timeout=60_000)
+        return await self._call(name, *given)
+
+    async def _call(self, name: str, *given: Any) -> Any:
+        return await self.page.evaluate("([name, given]) => window.walk[name](...given)", [name, list(given)])
 
     async def step(self, step: Step) -> dict[str, Any]:
         """Press, and say what stands on the screen then."""
         self.errors.clear()
         try:
-            found = NOTHING | dict(await self.ask("step", step.kind, step.given))
+            found = NOTHING | dict(await self._call("step", step.kind, step.given))
         except Error as error:
             # Where it has left the client for a page, that is what is to be seen.
-            if "context" not in str(error) and "navigat" not in str(error):
+            if not _LEFT.search(str(error)):
                 return NOTHING | {"failed": str(error)}
             await self.page.wait_for_load_state("load", timeout=60_000)
             quiet = await self.ask("settled")
@@ -168,7 +177,7 @@ class Window:
 
     async def is_in_client(self) -> bool:
         """Whether the web client is what the window shows."""
-        return bool(await self.page.evaluate("!!window.odoo?.__WOWL_DEBUG__?.root?.env?.services?.menu"))
+        return bool(await self.ask("inClient"))
 
     async def _close(self, other: Page) -> None:
         """End a window that a button has opened: what the button's own window shows is compared."""
@@ -209,7 +218,12 @@ class Walker:
             if menu["actionID"] in actions or not wanted.search(name):
                 continue
             actions.add(menu["actionID"])
-            await self._menu(menu, name)
+            try:
+                await self._menu(menu, name)
+            except Error as error:
+                self._add(Screen(name, "broken", [str(error)]))
+                for window in (self.direct, self.linked):
+                    await window.start()
         if wanted.search("systray"):
             await self._systray()
         if wanted.search("website"):

@@ -22,6 +22,7 @@ SERVER_ACTIONS: Final = "ir.actions.server"
 
 READ_ACTIONS: Final = frozenset(
     {
+        "account.action_new_bank_setting",
         "crm.action_opportunity_forecast",
         "crm.action_your_pipeline",
         "repair.action_repair_overview",

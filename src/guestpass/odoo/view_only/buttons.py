@@ -72,7 +72,7 @@ _OF_MODELS: Final = {
     "hr.expense.sheet": "action_open_account_moves action_open_expense_view action_open_sale_orders",
     "hr.job": (
         "action_open_activities action_open_attachments action_open_employees action_open_late_activities "
-        "action_open_today_activities open_website_url"
+        "action_open_today_activities"
     ),
     "hr.leave.accrual.plan": "action_open_accrual_plan_employees",
     "hr.leave.type": "action_see_accrual_plans action_see_days_allocated action_see_group_leaves",
@@ -121,7 +121,7 @@ _OF_MODELS: Final = {
     "project.milestone": "action_view_sale_order action_view_tasks",
     "project.project": (
         "action_get_list_view action_project_task_burndown_chart_report action_view_all_rating action_view_sos "
-        "action_view_tasks action_view_tasks_analysis"
+        "action_view_tasks action_view_tasks_analysis project_update_all_action"
     ),
     "project.task": (
         "action_dependent_tasks action_open_parent_task action_open_ratings action_open_task "
@@ -159,7 +159,7 @@ _OF_MODELS: Final = {
     "slide.channel": (
         "action_redirect_to_certified_members action_redirect_to_completed_members action_redirect_to_engaged_members "
         "action_redirect_to_forum action_redirect_to_invited_members action_redirect_to_members action_view_ratings "
-        "action_view_sales action_view_slides open_website_url"
+        "action_view_sales action_view_slides"
     ),
     "slide.slide": "action_view_embeds",
     "stock.location": "action_view_equipments_records",
@@ -201,7 +201,23 @@ _OF_MODELS: Final = {
         "action_redirect_to_quotations"
     ),
 }
-READ_BUTTONS: Final = frozenset((model, name) for model, names in _OF_MODELS.items() for name in names.split())
+# Those with a page on the website, which `open_website_url` opens. A transfer's button of that name is none of them: it
+# opens the carrier's page and posts a message.
+_ON_WEBSITE: Final = (
+    "blog.post event.event event.meeting.room event.sponsor event.track forum.forum gamification.badge hr.job "
+    "im_livechat.channel product.product product.template res.partner res.partner.grade res.users slide.channel "
+    "slide.slide website.controller.page website.page website.technical.page"
+)
+READ_BUTTONS: Final = frozenset(
+    {(model, name) for model, names in _OF_MODELS.items() for name in names.split()}
+    | {(model, "open_website_url") for model in _ON_WEBSITE.split()}
+)
 """The buttons that may be pressed, as model and method."""
 WRITING_CONTEXT: Final = frozenset({"generate_milestone"})
 """Names in a context that make one of them write: ``project.project/action_view_tasks`` makes a milestone."""
+CUSTOMER_PAGES: Final = {
+    ("account.move", "preview_invoice"): "/my/invoices/",
+    ("project.project", "action_customer_preview"): "/my/projects/",
+    ("sale.order", "action_preview_sale_order"): "/my/orders/",
+}
+"""Buttons that make a token and open a record's page for its customer with it: the page, before the record's id."""

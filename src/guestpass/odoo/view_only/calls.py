@@ -22,7 +22,7 @@ from guestpass.languages.marks import mark
 from guestpass.odoo.http.json_bodies import RequestId, check_names, parse_call
 from guestpass.odoo.secret_fields import TOKENS, reads_all_fields
 from guestpass.odoo.view_only.actions import BREADCRUMBS, LOAD, RUN
-from guestpass.odoo.view_only.buttons import READ_BUTTONS, WRITING_CONTEXT
+from guestpass.odoo.view_only.buttons import CUSTOMER_PAGES, READ_BUTTONS, WRITING_CONTEXT
 from guestpass.odoo.view_only.methods import (
     READ_METHODS,
     READ_METHODS_OF_MODELS,
@@ -55,7 +55,7 @@ class Asks:
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """The client makes this write by itself: it goes nowhere, and is answered as Odoo would answer it."""
+    """It goes nowhere, and is answered as Odoo would answer it: most are writes that the client makes by itself."""
 
     result: object
     id: RequestId
@@ -161,6 +161,11 @@ def _rule_on_method(route: bytes, id: RequestId, params: dict[str, Any], allowed
 
 
 def _rule_on_button(id: RequestId, model: str, method: str, params: dict[str, Any], allowed: Collection[str]) -> Ruling:
+    if (page := CUSTOMER_PAGES.get((model, method))) is not None:
+        match params.get("args"):
+            case [[record], *_] if type(record) is int:
+                # Whoever looks needs no token: they are signed in.
+                return Quiet({"type": "ir.actions.act_url", "target": "self", "url": f"{page}{record}"}, id)
     opens = (model, method) in READ_BUTTONS and WRITING_CONTEXT.isdisjoint(_context(params))
     if method in WRITE_METHODS or not (opens or f"{model}/{method}" in allowed):
         return _refusal(model, method)

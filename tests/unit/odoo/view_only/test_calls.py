@@ -382,6 +382,42 @@ def test_a_button_is_pressed_that_is_listed_or_allowed_and_none_that_writes() ->
 
 
 @pytest.mark.parametrize(
+    ("model", "method"),
+    [
+        ("product.template", "open_website_url"),
+        ("res.partner", "open_website_url"),
+        ("hr.job", "open_website_url"),
+        ("project.project", "project_update_all_action"),
+    ],
+)
+def test_a_button_that_was_refused_though_it_only_opens_something_is_pressed(model: str, method: str) -> None:
+    pressed = call(method, model, args=[[1]])
+    assert passed(b"/web/dataset/call_button/x", body(pressed)) == pressed
+
+
+@pytest.mark.parametrize(
+    ("model", "method", "page"),
+    [
+        ("sale.order", "action_preview_sale_order", "/my/orders/3"),
+        ("account.move", "preview_invoice", "/my/invoices/3"),
+        ("project.project", "action_customer_preview", "/my/projects/3"),
+    ],
+)
+def test_a_customers_page_is_opened_without_the_token_that_odoo_would_make(model: str, method: str, page: str) -> None:
+    path = b"/web/dataset/call_button/x"
+    opened = {"type": "ir.actions.act_url", "target": "self", "url": page}
+    assert rule_on_call(path, body(call(method, model, args=[[3]])), ()) == Quiet(opened, 3)
+    for args in ([], [[]], [[3, 4]], [3], [["3"]], [[True]]):
+        assert isinstance(rule_on_call(path, body(call(method, model, args=args)), ()), RefusedCall)
+    assert isinstance(rule_on_call(path, body(call(method, "res.partner", args=[[3]])), ()), RefusedCall)
+
+
+def test_the_page_of_a_carrier_is_not_opened_for_that_posts_a_message() -> None:
+    pressed = body(call("open_website_url", "stock.picking", args=[[1]]))
+    assert isinstance(rule_on_call(b"/web/dataset/call_button/x", pressed, ()), RefusedCall)
+
+
+@pytest.mark.parametrize(
     "path",
     [
         b"/web/dataset/call_kwx",
