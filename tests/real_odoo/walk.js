@@ -119,13 +119,22 @@
         });
         const heads = all(top ? ".modal-content .modal-title, .modal-content th, .modal-content label, .modal-content .modal-footer button"
             : ".o_breadcrumb, .o_control_panel .active, th, .o_kanban_header_title, .o_column_title, .o_horizontal_separator, .o_form_label, .o_stat_text, .fc-toolbar-title, h1, h2", shown);
+        // What Odoo draws where there are no records is drawn by chance.
+        if (shown.querySelector(".o_view_sample_data")) return { ...place(shown, top, views), headings: [], counts: { samples: 1 }, frames, dialogs: refused };
         return {
-            kind: top ? "dialog" : views[0] || (shown.children.length ? shown.querySelector(":scope > *").className.split(" ").filter((each) => /^o[_-]/.test(each))[0] || "page" : "blank"),
-            title: document.title,
+            ...place(shown, top, views),
             headings: heads.map(words).filter((each) => each).slice(0, 200),
             counts, frames,
-            text: words(shown),
             dialogs: refused,
+        };
+    }
+
+    function place(shown, top, views) {
+        const first = shown.querySelector(":scope > *");
+        return {
+            kind: top ? "dialog" : views[0] || (first ? [...first.classList].find((each) => /^o[_-]/.test(each)) || "page" : "blank"),
+            title: document.title,
+            text: words(shown),
             notifications: all(".o_notification").map(words),
             at: location.pathname,
         };

@@ -39,7 +39,7 @@ _PAGES: Final = ("/", "/shop", "/shop/cart", "/my", "/contactus", "/website/info
 _MOST_PAGES: Final = 60
 _LEFT = re.compile("context was destroyed|navigat")
 _ORIGIN = re.compile(r"https?://[^/]+")
-_NO_PAGE = re.compile(r"/web/|/odoo|logout|report_type|download|/static/|/web$")
+_NO_PAGE = re.compile(r"/web/|/odoo|logout|report_type|download|/static/|/web$|/website/social/")
 
 Outcome = Literal["shown", "refused", "writes", "differs", "broken"]
 """What became of a screen through the link: the same as directly; a sentence of ours where it only reads, or where it
@@ -169,7 +169,11 @@ class Window:
     async def visit(self, path: str) -> dict[str, Any]:
         """Open an address."""
         self.errors.clear()
-        answer = await self.page.goto(self.origin + path, timeout=60_000)
+        try:
+            answer = await self.page.goto(self.origin + path, timeout=60_000)
+        except Error as error:
+            # Such as where it redirects to another server.
+            return NOTHING | {"failed": str(error)}
         quiet = await self.ask("settled", 250)
         found = dict(await self.ask("screen"))
         status = answer.status if answer else 0
@@ -308,6 +312,8 @@ class Walker:
             last = self._last_change()
             direct = await self.direct.visit(path)
             moved_directly, last = self._moved(last)
+            if direct["failed"]:
+                continue
             links = await self.direct.page.evaluate(
                 "[...document.querySelectorAll('#wrapwrap a[href]')].map((each) => new URL(each.href))"
                 ".filter((each) => each.host === location.host).map((each) => each.pathname + each.search)"

@@ -1,4 +1,4 @@
-"""Buttons of Odoo's forms and lists that only say what is to be opened: each a method, with the model that has it.
+"""Buttons of Odoo's views, and rows of its lists, that only say what to open: each a method with its model.
 
 Each was checked in the sources of versions 17, 18 and 19, with its extensions in other modules. Those of Odoo 18 and 19
 with sales, CRM, projects, website and shop were pressed besides, while a trigger on each table noted what is written.
@@ -13,7 +13,9 @@ _OF_MODELS: Final = {
     "account.analytic.account": (
         "action_view_mrp_bom action_view_mrp_production action_view_projects action_view_purchase_orders"
     ),
-    "account.analytic.line": "action_invoice_from_timesheet action_sale_order_from_timesheet",
+    "account.analytic.line": (
+        "action_invoice_from_timesheet action_open_timesheet_view_portal action_sale_order_from_timesheet"
+    ),
     "account.analytic.plan": "action_view_analytical_accounts action_view_children_plans",
     "account.fiscal.position": "action_open_related_taxes",
     "account.journal": (
@@ -37,7 +39,7 @@ _OF_MODELS: Final = {
         "action_show_potential_duplicates action_view_sale_order action_view_sale_quotation"
     ),
     "crm.lost.reason": "action_lost_leads",
-    "crm.team": "get_abandoned_carts",
+    "crm.team": "action_primary_channel_button get_abandoned_carts",
     "event.booth": "action_view_sale_order action_view_sponsor",
     "event.event": "action_view_linked_orders",
     "event.question": "action_event_view action_view_question_answers",
@@ -45,6 +47,10 @@ _OF_MODELS: Final = {
     "event.track": "action_view_quiz",
     "fleet.vehicle": "action_open_employee action_view_bills",
     "fleet.vehicle.log.contract": "action_open_employee",
+    "fleet.vehicle.model.brand": "action_brand_model",
+    "forum.forum": "go_to_website",
+    "forum.post": "go_to_website",
+    "gamification.badge.user": "action_open_badge",
     "hr.applicant": (
         "action_open_applications action_open_attachments action_open_employee action_open_other_applications "
         "action_talent_pool_stat_button"
@@ -75,7 +81,9 @@ _OF_MODELS: Final = {
         "action_open_today_activities"
     ),
     "hr.leave.accrual.plan": "action_open_accrual_plan_employees",
+    "hr.leave.report": "action_open_record",
     "hr.leave.type": "action_see_accrual_plans action_see_days_allocated action_see_group_leaves",
+    "hr.version": "action_open_version",
     "im_livechat.channel": "action_view_chatbot_scripts action_view_rating",
     "ir.actions.server": "action_open_automation action_open_parent_action action_open_scheduled_action",
     "link.tracker": "action_view_statistics",
@@ -93,6 +101,7 @@ _OF_MODELS: Final = {
         "action_view_mailing_contacts action_view_opened action_view_replied action_view_traces_failed "
         "action_view_traces_process action_view_traces_scheduled action_view_traces_sent"
     ),
+    "mailing.subscription": "open_mailing_contact",
     "mailing.trace": "action_view_contact",
     "maintenance.equipment": "action_open_matched_serial",
     "mrp.production": (
@@ -109,9 +118,9 @@ _OF_MODELS: Final = {
     "product.document": "action_open_pdf_form_fields",
     "product.pricelist": "action_open_pricelist_report",
     "product.product": (
-        "action_open_product_lot action_product_forecast_report action_used_in_bom action_view_bom action_view_mos "
-        "action_view_orderpoints action_view_po action_view_related_putaway_rules action_view_sales "
-        "action_view_storage_category_capacity"
+        "action_open_documents action_open_product_lot action_product_forecast_report action_used_in_bom "
+        "action_view_bom action_view_mos action_view_orderpoints action_view_po action_view_related_putaway_rules "
+        "action_view_sales action_view_storage_category_capacity open_pricelist_rules"
     ),
     "product.template": (
         "action_open_documents action_open_product_lot action_open_quants action_product_tmpl_forecast_report "
@@ -133,6 +142,7 @@ _OF_MODELS: Final = {
         "action_view_mrp_productions action_view_picking action_view_repair_orders action_view_sale_orders "
         "action_view_subcontracting_resupply"
     ),
+    "purchase.order.line": "action_open_order",
     "quotation.document": "action_open_pdf_form_fields",
     "rating.rating": "action_open_rated_object",
     "repair.order": "action_view_mrp_productions action_view_purchase_orders action_view_sale_order",
@@ -151,11 +161,11 @@ _OF_MODELS: Final = {
     ),
     "resource.calendar": "action_open_contracts",
     "sale.order": (
-        "action_show_repair action_view_attendee_list action_view_booth_list action_view_delivery "
-        "action_view_dropship action_view_gift_cards action_view_invoice action_view_milestone "
-        "action_view_mrp_production action_view_project_ids action_view_purchase_orders action_view_task "
-        "action_view_timesheet"
+        "action_show_repair action_view_attendee_list action_view_booth_list action_view_delivery action_view_dropship "
+        "action_view_gift_cards action_view_invoice action_view_milestone action_view_mrp_production "
+        "action_view_project_ids action_view_purchase_orders action_view_task action_view_timesheet"
     ),
+    "sale.report": "action_open_order",
     "slide.channel": (
         "action_redirect_to_certified_members action_redirect_to_completed_members action_redirect_to_engaged_members "
         "action_redirect_to_forum action_redirect_to_invited_members action_redirect_to_members action_view_ratings "
@@ -167,7 +177,8 @@ _OF_MODELS: Final = {
         "action_lot_open_quants action_lot_open_repairs action_lot_open_transfers action_view_po action_view_ro "
         "action_view_so action_view_stock_valuation_layers"
     ),
-    "stock.move": "action_get_account_moves action_show_details",
+    "stock.move": "action_get_account_moves action_open_reference action_show_details",
+    "stock.move.line": "action_open_reference",
     "stock.package": "action_view_picking",
     "stock.package.history": "action_show_package",
     "stock.package_level": "action_show_package_details",
@@ -181,13 +192,13 @@ _OF_MODELS: Final = {
     "stock.picking.type": (
         "get_action_picking_tree_backorder get_action_picking_tree_batch get_action_picking_tree_late "
         "get_action_picking_tree_ready get_action_picking_tree_waiting get_action_picking_tree_wave "
-        "get_action_picking_type_moves_analysis get_action_picking_type_operations "
-        "get_action_picking_type_ready_moves get_mrp_stock_picking_action_picking_type "
-        "get_repair_stock_picking_action_picking_type get_stock_picking_action_picking_type"
+        "get_action_picking_type_moves_analysis get_action_picking_type_operations get_action_picking_type_ready_moves "
+        "get_mrp_stock_picking_action_picking_type get_repair_stock_picking_action_picking_type "
+        "get_stock_picking_action_picking_type"
     ),
     "stock.quant.package": "action_view_picking",
     "stock.scrap": "action_get_stock_move_lines action_get_stock_picking",
-    "stock.valuation.layer": "action_open_journal_entry",
+    "stock.valuation.layer": "action_open_journal_entry action_open_reference",
     "stock.warehouse": "action_view_all_routes",
     "stock.warehouse.orderpoint": "action_product_forecast_report",
     "survey.survey": (

@@ -388,6 +388,10 @@ def test_a_button_is_pressed_that_is_listed_or_allowed_and_none_that_writes() ->
         ("res.partner", "open_website_url"),
         ("hr.job", "open_website_url"),
         ("project.project", "project_update_all_action"),
+        ("product.product", "open_pricelist_rules"),
+        # A list whose rows open another model's record.
+        ("sale.report", "action_open_order"),
+        ("purchase.order.line", "action_open_order"),
     ],
 )
 def test_a_button_that_was_refused_though_it_only_opens_something_is_pressed(model: str, method: str) -> None:
