@@ -336,6 +336,9 @@ class Walker:
         """Take the steps directly, then through the link; compare what the last one shows; return what is direct."""
         last = self._last_change()
         direct = await self._take(self.direct, steps)
+        if steps[-1].kind == "nth":
+            # Some time after a room was opened, the client says that it was seen.
+            direct = await self.direct.look_again(direct)
         moved_directly, last = self._moved(last)
         linked = await self._take(self.linked, steps)
         moved, _ = self._moved(last)

@@ -411,7 +411,8 @@ def test_a_customers_page_is_opened_without_the_token_that_odoo_would_make(model
     path = b"/web/dataset/call_button/x"
     opened = {"type": "ir.actions.act_url", "target": "self", "url": page}
     assert rule_on_call(path, body(call(method, model, args=[[3]])), ()) == Quiet(opened, 3)
-    for args in ([], [[]], [[3, 4]], [3], [["3"]], [[True]]):
+    others: list[list[Any]] = [[], [[]], [[3, 4]], [3], [["3"]], [[True]]]
+    for args in others:
         assert isinstance(rule_on_call(path, body(call(method, model, args=args)), ()), RefusedCall)
     assert isinstance(rule_on_call(path, body(call(method, "res.partner", args=[[3]])), ()), RefusedCall)
 
