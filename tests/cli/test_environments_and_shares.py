@@ -213,6 +213,13 @@ def test_a_url_is_alone_on_standard_output(staging: Guestpass) -> None:
     assert "works until" in result.err
 
 
+def test_who_shares_what_is_closed_is_told(staging: Guestpass) -> None:
+    # Nothing answers at its address.
+    assert "unreachable" in staging.succeed("share", "create", "staging").err
+    staging.succeed("env", "edit", "staging", "--maintenance", "Back at noon")
+    assert "End the maintenance before the link is opened." in staging.succeed("share", "create", "staging").err
+
+
 def test_a_password_is_given_read_or_made(staging: Guestpass) -> None:
     given = staging.succeed("share", "create", "staging", "--password", "correct horse", "--json")
     assert given.json["shareType"] == "password"

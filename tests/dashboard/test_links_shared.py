@@ -29,6 +29,17 @@ async def test_a_link_for_whoever_has_it_is_made_with_two_clicks(owner: Owner, s
     assert '<svg viewBox="' in page.text
 
 
+async def test_who_shares_what_is_closed_reads_so_before_and_after(owner: Owner, sample: str) -> None:
+    await environment_with(owner, "closed", sample)
+    assert "in maintenance" not in words(await owner.get("/environments/closed/share"))
+    await owner.change("/environments/closed/maintenance", maintenance="Back at five.")
+    assert "The environment is in maintenance" in words(await owner.get("/environments/closed/share"))
+    answer = await owner.send("/environments/closed/share", who="token", lifetime="7d", password="abcd-efgh")
+    made = words(await owner.get(answer.headers["location"]))
+    assert "The environment is in maintenance" in made
+    assert "End the maintenance before the link is opened." in made
+
+
 async def test_a_suggested_password_opens_the_link_and_travels_apart(owner: Owner, sample: str) -> None:
     await environment_with(owner, "locked", sample)
     suggested = value_of(await owner.get("/environments/locked/share"), "password")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
 from guestpass.app.accounts import refusal_of
-from guestpass.app.ports import Store, Unreachable
+from guestpass.app.ports import Store, UnitOfWork, Unreachable
 from guestpass.app.public_urls import PublicUrls
 from guestpass.domain.environment import Environment, EnvironmentKey
 from guestpass.domain.finding import OUT_OF_REACH, Finding
@@ -18,6 +19,12 @@ SHARED_ORIGIN = Finding(
         "can cookies that a script has set for a path of their own."
     ),
     remedy="Set LINK_DOMAIN, so that each link has an origin of its own.",
+)
+
+IN_MAINTENANCE: Final = Finding(
+    code="maintenance",
+    detail="The environment is in maintenance: visitors of all its links read that, and get no further.",
+    remedy="End the maintenance before the link is opened.",
 )
 
 
@@ -48,6 +55,36 @@ class Findings:
             shared = self._addresses.link_domain is None and await work.environments.count(up_to=2) > 1
         derived = (SHARED_ORIGIN,) if shared else ()
         return {key: (*_with_loss(found.get(key, ()), lost.get(key)), *refused[key], *derived) for key in keys}
+
+
+async def closed_to_visitors(
+    work: UnitOfWork, keys: Collection[EnvironmentKey]
+) -> dict[EnvironmentKey, tuple[Finding, ...]]:
+    """What keeps visitors out of these environments at the moment, for who sends them there.
+
+    The number of queries does not grow with the environments, which are of one organisation.
+    """
+    if not keys:
+        return {}
+    first = next(iter(keys))
+    if len(keys) == 1:
+        environment, lost = await work.environments.get(first), {first.id: await work.reachabilities.get(first)}
+        environments = [] if environment is None else [environment]
+        found = await work.environments.findings(first.org, id=first.id)
+    else:
+        environments, lost = await work.environments.all(first.org), {**await work.reachabilities.of_org(first.org)}
+        found = await work.environments.findings(first.org)
+    return {
+        each.key: closing(each, _with_loss(found.get(each.key, ()), lost.get(each.key.id)))
+        for each in environments
+        if each.key in keys
+    }
+
+
+def closing(environment: Environment, found: Collection[Finding]) -> tuple[Finding, ...]:
+    """Which of an environment's findings keep visitors out, and that it is in maintenance."""
+    closed = tuple(finding for finding in found if finding.code in OUT_OF_REACH)
+    return closed if environment.maintenance is None else (*closed, IN_MAINTENANCE)
 
 
 def _with_loss(found: tuple[Finding, ...], lost: Unreachable | None) -> tuple[Finding, ...]:

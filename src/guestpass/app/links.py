@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from guestpass.app.accounts import AccountService, SignInCredentials, warnings_of
+from guestpass.app.findings import closed_to_visitors
 from guestpass.app.link_terms import LINK_TERMS, LinkChange, NewLink, check_for_environment, check_terms, type_errors
 from guestpass.app.lookup import existing_environment, existing_link
 from guestpass.app.paging import PAGE, Page, check_limit, read_cursor, write_cursor
@@ -61,7 +62,8 @@ class OwnedLink:
     """A link as its owner sees it: with its URL, made at each reading from the encrypted token.
 
     `account` is who visitors are signed in as; None too where a link that ended has outlived its account.
-    `visitors_now` is how many are there at this moment, `places_taken` how many of `max_visitors` are let in.
+    `visitors_now` is how many are there at this moment, `places_taken` how many of `max_visitors` are let in. `closed`
+    is what keeps visitors out of its environment.
     """
 
     link: ShareLink
@@ -70,6 +72,7 @@ class OwnedLink:
     account: Account | None = None
     visitors_now: int = 0
     places_taken: int = 0
+    closed: tuple[Finding, ...] = ()
 
     @property
     def is_full(self) -> bool:
@@ -83,6 +86,7 @@ class OwnedLink:
         return (
             *(warnings_of(self.account, self.link.access) if self.account else ()),
             *((VIEW_ONLY_UNSIGNED,) if unsigned else ()),
+            *self.closed,
         )
 
 
@@ -179,7 +183,9 @@ class LinkService:
         password, sign_in_as = given.get("password"), given.get("sign_in_as")
         key = EnvironmentKey(principal.org, environment_id)
         async with self._store.reading() as work:
-            check_for_environment(given, await existing_environment(work, key))
+            environment = await existing_environment(work, key)
+            check_for_environment(given, environment)
+            closed = await closed_to_visitors(work, {key})
             if isinstance(sign_in_as, str):
                 await _named_account(work, key, sign_in_as)
         account_name = await self._account_name(principal, key, sign_in_as)
@@ -205,7 +211,7 @@ class LinkService:
             await work.visits.add_events([LinkEvent(link.id, now, EventKind.CREATED, principal.sub)])
             await work.changes.append(ChangeKind.LINK, link.id)
         await self._announcer.announce()
-        return OwnedLink(link, self._addresses.share_url(token), link.status(now), account)
+        return OwnedLink(link, self._addresses.share_url(token), link.status(now), account, closed=closed.get(key, ()))
 
     async def list_all(
         self, principal: Principal, environment_id: str, status: Status | None = None
@@ -463,6 +469,7 @@ class LinkService:
         live = await work.visits.live(ids, now - LIVE)
         limited = [link.id for link in links if link.max_visitors is not None]
         taken = await work.places.places_taken(limited, now) if limited else {}
+        closed = await closed_to_visitors(work, {link.environment for link in links})
         named = {(account.environment, account.name): account for account in accounts}
         return [
             OwnedLink(
@@ -472,6 +479,7 @@ class LinkService:
                 named.get((link.environment, link.account or "")),
                 live.get(link.id, 0),
                 taken.get(link.id, 0),
+                closed.get(link.environment, ()),
             )
             for link in links
         ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from guestpass.app.findings import Findings
+from guestpass.app.findings import Findings, closing
 from guestpass.app.ports import Clock, Store, Unreachable
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.environment import Environment, EnvironmentKey
@@ -28,6 +28,11 @@ class EnvironmentSummary:
     links_open: int
     visitors_now: int
     findings: tuple[Finding, ...]
+
+    @property
+    def closed(self) -> tuple[Finding, ...]:
+        """What keeps visitors out at the moment."""
+        return closing(self.environment, self.findings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ from tests.unit.app.link_service import (
 
 from guestpass.app.accounts import AccountService, SignInCredentials
 from guestpass.app.links import LinkChange, LinkSearch, LinkService, NewLink, OwnedLink
+from guestpass.app.ports import Unreachable
 from guestpass.app.public_urls import PublicUrls
 from guestpass.domain.access import Principal, Scope
 from guestpass.domain.account import SignInRefusal
@@ -53,6 +55,18 @@ async def test_a_link_is_made_of_nothing_but_an_environment(
     assert await links.get(OLGA, "staging", made.link.id) == made
     assert await history(database, made.link.id) == [LinkEvent(made.link.id, NOON, EventKind.CREATED, "olga")]
     assert announcer.announced == [[f"link:{made.link.id}"]]
+
+
+async def test_who_shares_what_is_closed_is_told(links: LinkService, database: Database) -> None:
+    assert (await make(links)).warnings == ()
+    environment = make_environment()
+    async with database.writing() as work:
+        await work.environments.update(replace(environment, maintenance="Back at noon"))
+        await work.reachabilities.lose(environment.key, Unreachable(NOON, "nothing answers"))
+    made = await make(links)
+    assert [each.code for each in made.warnings] == ["unreachable", "maintenance"]
+    assert "nothing answers" in made.warnings[0].detail
+    assert (await links.get(OLGA, "staging", made.link.id)).warnings == made.warnings
 
 
 async def test_the_url_leads_to_the_link(links: LinkService, database: Database) -> None:

@@ -223,4 +223,5 @@ async def _share(
         form=form,
         fields=SHARE_FIELDS,
         controls=CONTROLS,
+        closed=summary.closed,
     )
