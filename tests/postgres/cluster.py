@@ -143,7 +143,9 @@ class Cluster:
     def create(self, database: str, *, template: str = "template0") -> None:
         """Make a database, empty or a copy of another one that nobody uses."""
         names = {"database": sql.Identifier(database), "template": sql.Identifier(template)}
-        self.execute(sql.SQL("CREATE DATABASE {database} TEMPLATE {template}").format(**names))
+        # Copying pages through the log, which is the default since 15, takes twice as long.
+        how = sql.SQL(" STRATEGY file_copy" if int(_programs().parent.name) >= 15 else "")
+        self.execute(sql.SQL("CREATE DATABASE {database} TEMPLATE {template}").format(**names) + how)
 
     def drop(self, database: str) -> None:
         """Remove a database and whoever is connected to it."""
