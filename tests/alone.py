@@ -20,11 +20,12 @@ _PRELOADED: Final = preload(Settings())
 def main() -> int:
     """Serve until SIGTERM or SIGINT; returns the exit status."""
     os.umask(0o077)
-    setattr(serve, "preload", _preloaded)  # noqa: B010  # it is imported there, and no part of the module
+    setattr(serve, "preload", preloaded)  # noqa: B010  # it is imported there, and no part of the module
     return stopping(lambda: serve.run(load().settings, _started))
 
 
-def _preloaded(settings: Settings) -> Preloaded:
+def preloaded(settings: Settings) -> Preloaded:
+    """What a worker has loaded, without its taking long."""
     return replace(_PRELOADED, dashboard=create_dashboard(settings.admin_url))
 
 

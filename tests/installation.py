@@ -36,11 +36,12 @@ class Installation:
         before: Sequence[str] = (),
         program: Sequence[str] = SERVE,
         *,
-        alone: bool = False,
+        forked: str | None = None,
     ) -> None:
         self.environ = dict(environ)
         self._command = (*before, sys.executable, *program)
-        self._alone = alone
+        self.forked = forked
+        """What was forked instead of an interpreter started with a program, see `tests/preloaded.py`."""
         self.verify = trust or True
         scheme = "https" if trust else "http"
         self.public_port = public_port
@@ -60,8 +61,8 @@ class Installation:
     async def start(self) -> None:
         """Start the server and wait until it is ready."""
         with self.log_file.open("ab") as log:
-            if self._alone:
-                self.process = await asyncio.to_thread(preloaded.start_server, "alone", self.environ, log.fileno())
+            if self.forked:
+                self.process = await asyncio.to_thread(preloaded.start_server, self.forked, self.environ, log.fileno())
             else:
                 self.process = await asyncio.create_subprocess_exec(
                     *self._command, env=self.environ, stdout=log, stderr=log
@@ -126,15 +127,15 @@ async def installation(
     workers: int | None = None,
     trust: ssl.SSLContext | None = None,
     before: Sequence[str] = (),
-    program: Sequence[str] = SERVE,
+    program: Sequence[str] | None = None,
     **settings: str,
 ) -> AsyncIterator[Installation]:
     """A running server; `settings` by their lower-case names (``max_link_lifetime="2h"``).
 
     So many `workers` are kept by a supervisor, as ``guestpass serve`` does it. Where nothing is said of them there is
-    one without a supervisor, forked, which starts in a tenth of the time and is the same for visitors and owners.
-    `trust` is what its certificate is checked with, where it has one; `before` is what its command begins with, and
-    `program` what the interpreter is given.
+    one without a supervisor, which is the same for visitors and owners. Either is forked, which takes a tenth of the
+    time, unless there is a `program` for an interpreter of its own (`SERVE` to load what is installed) or something
+    that its command begins with (`before`). `trust` is what its certificate is checked with, where it has one.
     """
     with TemporaryDirectory(prefix="guestpass-test-") as folder, reserved_ports(2) as [public_port, admin_port]:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("GUESTPASS_")}
@@ -148,13 +149,13 @@ async def installation(
         if link_domain:
             environ["GUESTPASS_LINK_DOMAIN"] = link_domain
         environ |= {f"GUESTPASS_{name.upper()}": value for name, value in settings.items()}
-        alone = workers is None and not before and program is SERVE
-        if alone and "database_url" not in settings:
+        forked = None if before or program else "alone" if workers is None else "supervised"
+        if "database_url" not in settings and not before:
             # To migrate it anew would take as long as all the rest.
             (Path(folder) / "data").mkdir(0o700)
             new_database(Path(folder) / "data")
         server = Installation(
-            environ, public_port, admin_port, Path(folder) / "serve.log", trust, before, program, alone=alone
+            environ, public_port, admin_port, Path(folder) / "serve.log", trust, before, program or SERVE, forked=forked
         )
         await server.start()
         try:

@@ -37,6 +37,7 @@ _STDERR = 2
 _PROGRAMS = {
     "guestpass": "guestpass.cli.main",
     "alone": "tests.alone",
+    "supervised": "tests.supervised",
     "odoo": "tests.doubles.odoo.__main__",
     "racer": "tests.storage.racing",
     "committer": "tests.storage.other_process",

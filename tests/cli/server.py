@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
-from tests.cli.command import COMMAND, Guestpass
+from tests import preloaded
+from tests.cli.command import Guestpass
 from tests.markers import starts
 from tests.ports import reserve_ports
 
@@ -49,19 +50,21 @@ def serving(folder: Path, **variables: str) -> Iterator[Server]:
             **variables,
         },
     )
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([*COMMAND, "serve"], env=command.environ(), stdout=log, stderr=log)
+    with (folder / "log").open("wb") as log, Path(os.devnull).open("rb") as nothing:
+        process = preloaded.start(
+            [], command.environ(), nothing.fileno(), log.fileno(), log.fileno(), program="supervised"
+        )
     server = Server(command, f"http://127.0.0.1:{public}", f"http://localhost:{admin}")
     try:
         deadline = time.monotonic() + START_SECONDS
         while not _is_ready(server):
-            assert process.poll() is None, (folder / "log").read_text()
+            assert not process.has_ended, (folder / "log").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.05)
         yield server
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
+        os.kill(process.pid, signal.SIGTERM)
+        process.wait(60)
 
 
 def _is_ready(server: Server) -> bool:

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests import preloaded
 from tests.installation import Installation
 from tests.links.waiting import until
 
@@ -16,7 +15,7 @@ SECONDS = 90.0
 
 def worker_ids(server: Installation) -> list[int]:
     """The process ids of the workers that live, also of those that only finish what they had begun."""
-    if isinstance(server.process, preloaded.Server):
+    if server.forked == "alone":
         return [server.process.pid]
     return [child for child in children(server.process.pid) if _name(child).startswith("guestpass-w")]
 

@@ -11,8 +11,10 @@ import pytest_asyncio
 from tests.faults.owner import ignore_broken
 from tests.gateway.raw_client import RawClient
 from tests.gateway.shared import sharing
-from tests.installation import Installation, installation
+from tests.installation import SERVE, Installation, installation
+from tests.links.waiting import until
 from tests.supervisor.processes import (
+    SECONDS,
     children,
     descriptors,
     fork_server_id,
@@ -33,7 +35,7 @@ CHANGED = "from guestpass import forking, supervisor; {}; from guestpass.cli.app
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def lone() -> AsyncIterator[Installation]:
-    async with installation(workers=1, drain="8s") as running:
+    async with installation(workers=1, drain="8s", program=SERVE) as running:
         await until_said(running, "serving")
         yield running
 
@@ -121,7 +123,12 @@ async def test_systems_without_forks_start_each_worker_as_a_program() -> None:
         running.process.send_signal(signal.SIGHUP)
         await until_said(running, "workers_replaced")
         await until_gone(*before)
-        assert len(worker_ids(running)) == 2
+
+        async def only_the_new_are_left() -> bool:
+            return len(worker_ids(running)) == 2
+
+        # What took the place of the killed one finishes what it has begun.
+        await until(only_the_new_are_left, SECONDS)
         async with answering() as url, sharing(running) as share:
             shared = await share(url)
             assert (await shared.ask(b"GET /quick HTTP/1.1")).status == 200

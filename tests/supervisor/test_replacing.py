@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from tests.gateway.shared import sharing
-from tests.installation import Installation, installation
+from tests.installation import SERVE, Installation, installation
 from tests.supervisor.load import Load
 from tests.supervisor.processes import said, until_gone, until_said, worker_ids
 from tests.supervisor.upstream import answering, echoing
@@ -27,7 +27,7 @@ async def lone(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Instal
     """One worker, with a settings file: when it is replaced, its drain has just begun."""
     file = tmp_path_factory.mktemp("settings") / "guestpass.toml"
     file.write_text(SETTINGS, encoding="utf-8")
-    async with installation(workers=1, config=str(file)) as running:
+    async with installation(workers=1, config=str(file), program=SERVE) as running:
         yield running
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.cli.command import COMMAND, Guestpass
 from tests.gateway.raw_client import RawClient
-from tests.installation import Installation, installation
+from tests.installation import SERVE, Installation, installation
 from tests.ports import reserve_ports
 from tests.supervisor.processes import fork_server_id, is_alive, said, until_gone, until_said, worker_ids
 from tests.terminals import PATIENCE, Shown, await_end, children, terminal
@@ -134,7 +134,7 @@ def test_a_reload_that_is_asked_for_during_a_start_comes_after_it(tmp_path: Path
 
 @pytest.mark.asyncio(loop_scope="session")
 async def test_ctrl_c_ends_all_of_it_with_status_0() -> None:
-    async with installation(workers=2) as running:
+    async with installation(workers=2, program=SERVE) as running:
         await until_said(running, "serving")
         workers = worker_ids(running)
         assert len(workers) == 2
@@ -147,7 +147,7 @@ async def test_ctrl_c_ends_all_of_it_with_status_0() -> None:
 
 @pytest.mark.asyncio(loop_scope="session")
 async def test_all_processes_end_when_their_supervisor_is_killed() -> None:
-    async with installation(workers=2) as running:
+    async with installation(workers=2, program=SERVE) as running:
         await until_said(running, "serving")
         processes = [*worker_ids(running), fork_server_id(running)]
         running.process.kill()

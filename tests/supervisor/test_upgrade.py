@@ -21,7 +21,7 @@ from PIL import Image
 from tests.cli.command import COMMAND
 from tests.dashboard.owner import NAVIGATION, signed_in
 from tests.gateway.shared import sharing
-from tests.installation import Installation, installation
+from tests.installation import SERVE, Installation, installation
 from tests.links.waiting import until
 from tests.supervisor.processes import fork_server_id, said, until_gone, until_said, worker_ids
 from tests.supervisor.test_start_and_stop import alone
@@ -73,7 +73,7 @@ class Program:
 async def _running(program: Program, workers: int = 1) -> AsyncIterator[Installation]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(program.site))
-        async with installation(workers=workers, drain="8s") as running:
+        async with installation(workers=workers, drain="8s", program=SERVE) as running:
             await until_said(running, "serving")
             yield running
 
