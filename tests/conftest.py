@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, settings
 from tests.markers import BY_HAND, MARKERS, markers_of, set_current
 from tests.operate.certificates import serving, write_pair
 
-# A plugin, so that one server and one migration serve every folder that tests against PostgreSQL.
-pytest_plugins = ("tests.postgres.databases",)
+# Plugins, so that one server and one migration serve every folder that tests against PostgreSQL, and one Chromium all.
+pytest_plugins = ("tests.postgres.databases", "tests.applications.browsers")
 
 _TESTS = Path(__file__).parent
 _LONG = ("stories", "supervisor", "machines", "faults", "operate", "cli")

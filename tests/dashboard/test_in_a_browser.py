@@ -7,24 +7,17 @@ from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 from tests.applications.axe import OF_COLOURS, find_barriers
-from tests.applications.browser import chromium, collect_errors
+from tests.applications.browser import collect_errors
 from tests.installation import Installation, installation
 from tests.odoo.visitor import NAVIGATION
 from tests.ports import reserve_ports
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 PHONE, DESK = (390, 844), (1280, 800)
 # Bounds for what never comes, on machines that run everything else at the same time.
 PATIENCE = 60_000
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
 
 
 async def signed_in(browser: Browser, server: Installation) -> BrowserContext:

@@ -8,27 +8,21 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
-from tests.applications.browser import chromium, collect_errors
+from tests.applications.browser import collect_errors
 from tests.dashboard.sharing import page_of, until
 from tests.dashboard.test_in_a_browser import PATIENCE, flawless, inspect, signed_in
 from tests.installation import Installation, installation
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def server() -> AsyncIterator[Installation]:
     async with installation() as running:
         yield running
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def desk(browser: Browser, server: Installation) -> BrowserContext:
     """An owner's browser, signed in."""
     return await signed_in(browser, server)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import expect
-from tests.applications.browser import chromium
+from playwright.async_api import Browser, expect
 from tests.dashboard.owner import Owner, signed_in, words
 from tests.dashboard.sharing import environment_with, eventually, page_of, visitor
 from tests.dashboard.test_in_a_browser import PATIENCE, flawless, inspect
@@ -45,8 +44,8 @@ async def test_a_password_that_one_address_can_try_no_more_is_unlocked(owner: Ow
         assert "allowed passwords again" in words(await owner.get(page_of(link)))
 
 
-async def test_a_password_that_nobody_can_try_is_shown_and_unlocked_in_a_browser(sample: str) -> None:
-    async with installation(password_tries_per_link="2/hour") as server, chromium() as browser:
+async def test_a_password_that_nobody_can_try_is_shown_and_unlocked_in_a_browser(browser: Browser, sample: str) -> None:
+    async with installation(password_tries_per_link="2/hour") as server:
         await server.add_environment(id="guessed", name="Guessed shop", url=sample, kind="web")
         link = await server.create_link("guessed", label="Guessed", password=PASSWORD)
         context = await browser_of(browser, server)

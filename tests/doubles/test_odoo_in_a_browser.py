@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
-from tests.applications.browser import chromium, collect_errors
+from tests.applications.browser import collect_errors
 from tests.doubles.odoo import Odoo, running_odoo
 from tests.doubles.wire import until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 LOST = "Connection lost. Trying to reconnect..."
 
 
@@ -24,17 +24,10 @@ def odoo() -> Iterator[Odoo]:
         assert "Traceback" not in running.log
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def page(browser: Browser) -> AsyncIterator[Page]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Browser) -> Page:
     """A page of a browser with an empty profile."""
-    async with await browser.new_context(accept_downloads=True) as context:
-        yield await context.new_page()
+    return await (await browser.new_context(accept_downloads=True)).new_page()
 
 
 async def log_in(page: Page, odoo: Odoo, login: str = "admin") -> None:

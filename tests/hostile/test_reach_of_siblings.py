@@ -14,31 +14,24 @@ import httpx2
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page
-from tests.applications.browser import chromium
 from tests.installation import Installation, installation
 from tests.links.played_upstream import PlayedUpstream, played_upstream
 from tests.links.waiting import until
 
 from guestpass.app.public_urls import PublicUrls
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 PATIENCE = 60_000
 PAGE = ["Content-Type: text/html; charset=utf-8"]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def server() -> AsyncIterator[Installation]:
     async with installation(link_domain="links.localhost") as running:
         yield running
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def victim() -> AsyncIterator[PlayedUpstream]:
     """An application with a login that scripts can't read."""
     async with played_upstream() as playing:
@@ -47,7 +40,7 @@ async def victim() -> AsyncIterator[PlayedUpstream]:
         yield playing
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def attacker() -> AsyncIterator[PlayedUpstream]:
     """An application whose owner means ill."""
     async with played_upstream() as playing:
@@ -95,7 +88,7 @@ class Neighbours:
         return int((await self.server.client.get(at)).json()["total"])
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def neighbours(
     server: Installation, browser: Browser, victim: PlayedUpstream, attacker: PlayedUpstream
 ) -> AsyncIterator[Neighbours]:

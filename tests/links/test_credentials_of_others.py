@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import BrowserContext, Error
-from tests.applications.browser import chromium
+from playwright.async_api import Browser, BrowserContext, Error
 from tests.installation import Installation
 from tests.links.played_upstream import PlayedUpstream, played_upstream
 from tests.links.share import Share, share
@@ -188,35 +187,34 @@ async def test_the_same_credentials_may_be_typed_for_two_environments(
 @pytest.mark.parametrize("area", ["/", "/admin/"])
 @pytest.mark.parametrize("realm", ["Staging", "Another"])
 async def test_a_browser_is_not_made_to_hand_them_over(
-    one_origin: Installation, upstream: PlayedUpstream, other: PlayedUpstream, realm: str, area: str
+    one_origin: Installation, upstream: PlayedUpstream, other: PlayedUpstream, browser: Browser, realm: str, area: str
 ) -> None:
     """Chromium sends them by path, and to whoever asks under the same realm."""
     first, second = await share(one_origin, upstream.url), await share(one_origin, other.url)
     netloc = urlsplit(one_origin.public_url).netloc
-    async with chromium() as browser:
-        context = await browser.new_context()
-        page = await context.new_page()
+    context = await browser.new_context()
+    page = await context.new_page()
 
-        async def hostile(path: str, *, asks: bool) -> None:
-            other.status = "401 Unauthorized" if asks else "200 OK"
-            other.fields = [f'WWW-Authenticate: Basic realm="{realm}"'] if asks else []
-            await visit(context, f"http://{netloc}{path}")
+    async def hostile(path: str, *, asks: bool) -> None:
+        other.status = "401 Unauthorized" if asks else "200 OK"
+        other.fields = [f'WWW-Authenticate: Basic realm="{realm}"'] if asks else []
+        await visit(context, f"http://{netloc}{path}")
 
-        await page.goto(str(first.link["url"]))
-        upstream.challenge = ASKS
-        await visit(context, f"http://anna:secret@{netloc}{area}")
-        await visit(context, f"http://{netloc}{area}")
-        assert upstream.last.all("authorization") == [ANNA]
+    await page.goto(str(first.link["url"]))
+    upstream.challenge = ASKS
+    await visit(context, f"http://anna:secret@{netloc}{area}")
+    await visit(context, f"http://{netloc}{area}")
+    assert upstream.last.all("authorization") == [ANNA]
 
-        await page.goto(str(second.link["url"]))
-        await page.get_by_role("button").click()
-        await page.wait_for_url(f"http://{netloc}/")
-        for path in ("/", "/admin/", "/elsewhere", "/admin/x", "/"):
-            await hostile(path, asks=False)
-            await hostile(path, asks=True)
-            await hostile(path, asks=False)
-        assert len(other.asked) > 15
-        assert [asked.all("authorization") for asked in other.asked if asked.all("authorization")] == []
+    await page.goto(str(second.link["url"]))
+    await page.get_by_role("button").click()
+    await page.wait_for_url(f"http://{netloc}/")
+    for path in ("/", "/admin/", "/elsewhere", "/admin/x", "/"):
+        await hostile(path, asks=False)
+        await hostile(path, asks=True)
+        await hostile(path, asks=False)
+    assert len(other.asked) > 15
+    assert [asked.all("authorization") for asked in other.asked if asked.all("authorization")] == []
 
 
 async def visit(context: BrowserContext, url: str) -> None:

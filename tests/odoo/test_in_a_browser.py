@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
-from tests.applications.browser import chromium, collect_errors
+from playwright.async_api import Browser, Page, expect
+from tests.applications.browser import collect_errors
 from tests.doubles.odoo.assets import bundles
 from tests.doubles.odoo.handle import Odoo
 from tests.installation import Installation, installation
@@ -33,10 +33,8 @@ async def own_origins() -> AsyncIterator[Installation]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def page() -> AsyncIterator[Page]:
-    async with chromium() as browser:
-        context = await browser.new_context(accept_downloads=True)
-        yield await context.new_page()
+async def page(browser: Browser) -> Page:
+    return await (await browser.new_context(accept_downloads=True)).new_page()
 
 
 async def _shared(server: Installation, odoo: Odoo, name: str) -> dict[str, Any]:

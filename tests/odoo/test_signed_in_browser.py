@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
-from tests.applications.browser import chromium, collect_errors
+from tests.applications.browser import collect_errors
 from tests.doubles.odoo.handle import Odoo
 from tests.installation import Installation
 from tests.storage.waiting import until
@@ -19,12 +17,6 @@ pytestmark = [
     pytest.mark.double_only("has a client whose state a test can see"),
 ]
 AS_DEMO = {"signInAs": {"login": "demo", "password": "demo"}}
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
 
 
 async def shared(server: Installation, odoo: Odoo, folder: Path, **link: Any) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, expect
-from tests.applications.browser import chromium
 from tests.applications.processes import running_sample
 from tests.applications.tryton import Tryton, running_tryton
 
@@ -33,13 +33,7 @@ def mountain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def visitor(browser: Browser) -> BrowserContext:
     """A visitor's browser that has never been here before."""
     context = await browser.new_context(viewport={"width": 1280, "height": 900})

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.async_api import BrowserContext, Page, WebSocket
 from tests.applications.browser import collect_errors
 from tests.applications.jupyterlab import JupyterLab, running_jupyterlab
@@ -18,6 +19,8 @@ from tests.stories import jupyterlab as client
 from tests.stories.visitor import expect_ended, open_link
 
 from guestpass.app.public_urls import PublicUrls
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @asynccontextmanager

@@ -6,16 +6,19 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 from tests.installation import Installation, installation
 from tests.operate.certificates import trusting, write_pair
 from tests.stories.conftest import PATIENCE
 from tests.stories.visitor import open_link
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 PASS = "__Host-Http-guestpass"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def server(tmp_path: Path) -> AsyncIterator[Installation]:
     write_pair(tmp_path / "cert.pem", tmp_path / "key.pem")
     async with installation(
@@ -26,7 +29,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Installation]:
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def visitor(browser: Browser) -> BrowserContext:
     context = await browser.new_context(ignore_https_errors=True)
     context.set_default_timeout(PATIENCE)

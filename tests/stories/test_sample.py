@@ -11,6 +11,8 @@ from tests.applications.browser import collect_errors
 from tests.installation import Installation, installation
 from tests.stories.visitor import expect_ended, open_link
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 
 async def _share(server: Installation, url: str) -> dict[str, str]:
     environment = await server.add_environment(name="Sample", url=url, kind="web")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.async_api import BrowserContext, expect
 from tests.installation import installation
 from tests.stories.visitor import open_link
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_another_link_asks_and_then_leaves_nothing_of_the_first(

@@ -11,6 +11,8 @@ from tests.installation import installation
 from tests.stories import tryton as client
 from tests.stories.visitor import open_link
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 
 @pytest.mark.parametrize(
     ("link_domain", "password"),

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Page, Route
 from tests.applications.axe import OF_COLOURS, find_barriers
-from tests.applications.browser import chromium, collect_errors
+from tests.applications.browser import collect_errors
 
 from guestpass.app.notices import Notice, RenderedNotice
 from guestpass.domain.branding import Branding, Logo
 from guestpass.domain.reasons import Reason
 from guestpass.web.notices import Notices
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 TOKEN = "gp_" + "A1b2C3d" * 7
 PHONE, DESK = (360, 740), (1280, 900)
 # One transparent pixel.
@@ -25,12 +24,6 @@ PIXEL = base64.b64decode("UklGRh4AAABXRUJQVlA4TBEAAAAvAAAAAAfQ//73v/+BiOh/AAA=")
 # Each is hard to read on one ground or the other, or leaves a button's letters no choice.
 COLOURS = ("#ffd400", "#000000", "#ffffff", "#777777", "#0000ff", "#1b2029")
 RENDERER = Notices()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
 
 
 def notices(languages: str, branding: Branding | None = None) -> Iterator[Notice]:

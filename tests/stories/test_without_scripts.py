@@ -7,11 +7,14 @@ import re
 from base64 import b64encode
 from io import BytesIO
 
+import pytest
 from PIL import Image
 from playwright.async_api import Browser, BrowserContext, expect
 from tests.installation import installation
 from tests.ports import reserve_ports
 from tests.stories.conftest import PATIENCE
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NAME = "Hafen & Söhne"
 
