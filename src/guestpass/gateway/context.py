@@ -17,6 +17,7 @@ from guestpass.gateway.bots import is_bot
 from guestpass.gateway.cookies import CookieJar
 from guestpass.gateway.decisions import Answer, Arrive, Decision, Forward, RequestFacts, TakeSlot
 from guestpass.gateway.head_rewriting import EnvironmentResponse
+from guestpass.gateway.hosts import RequestedHost
 from guestpass.wire.client_connection import ClientConnection
 from guestpass.wire.heads import RequestHead
 from guestpass.wire.pool import Holder
@@ -110,6 +111,25 @@ class Decider(Protocol):
     ) -> bool:
         """Count work as so many requests of the link, and of the address; False where that is too much."""
         ...
+
+
+class Sender:
+    """Who sends requests with these very fields from `peer`, as the `handler` of one listener reads them.
+
+    `named` is the host as they named it, `host` what it is, and `address` theirs.
+    """
+
+    __slots__ = ("address", "handler", "host", "jar", "named", "peer")
+
+    def __init__(
+        self, handler: Decider, peer: str, *, named: bytes, host: RequestedHost, address: str, jar: CookieJar
+    ) -> None:
+        self.handler = handler
+        self.peer = peer
+        self.named = named
+        self.host = host
+        self.address = address
+        self.jar = jar
 
 
 class ClientRequest:

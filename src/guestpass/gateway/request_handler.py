@@ -13,7 +13,7 @@ from guestpass.app.notices import NoticeRenderer
 from guestpass.domain.reasons import Reason
 from guestpass.domain.visitor_pass import PREVIEW_SECONDS, TICKET_SECONDS, EntryTicket, VisitorPass
 from guestpass.gateway.bots import is_bot
-from guestpass.gateway.context import ClientRequest, ForwardedRequest, Reply
+from guestpass.gateway.context import ClientRequest, ForwardedRequest, Reply, Sender
 from guestpass.gateway.cookies import EnvironmentCookies
 from guestpass.gateway.credentials import Credentials, without_credentials
 from guestpass.gateway.decisions import (
@@ -100,22 +100,22 @@ class RequestHandler:
 
     def receive(self, client: ClientConnection, head: RequestHead) -> None:
         """Serve a request; raises RefusedHeadError where its head asks for something impossible."""
-        proxies, peer = self._proxies, client.peer
-        named = proxies.requested_host(peer, head)
-        host = self._hosts.read(named)
+        sender: Sender | None = head.block.sender
+        if sender is None or sender.handler is not self or sender.peer != client.peer:
+            sender = head.block.sender = self._read_sender(client.peer, head)
         route = read_path(head.path)
         facts = RequestFacts(
             head,
-            host,
+            sender.host,
             route,
             self._time(),
             upgrade=b"upgrade" in head.values and is_upgrade(head),
-            named=named,
-            address=proxies.client_address(peer, head),
+            named=sender.named,
+            address=sender.address,
             is_bot=route.token is not None and is_bot(head),
             is_out_of_date=self._is_out_of_date(),
         )
-        request = ClientRequest(self, client, facts, self._cookies.read(head.values.get(b"cookie")))
+        request = ClientRequest(self, client, facts, sender.jar)
         if (wait := self._limits.take_request(facts.address)) is not None:
             self.turn_back(request, Reason.TOO_MANY_REQUESTS, wait)
             return
@@ -132,6 +132,18 @@ class RequestHandler:
                 self._runtime.spawn(self._look_up(request, lookup))
                 return
         self._act(request)
+
+    def _read_sender(self, peer: str, head: RequestHead) -> Sender:
+        """Read who sends a request; the same for all requests of a connection that repeat its fields."""
+        named = self._proxies.requested_host(peer, head)
+        return Sender(
+            self,
+            peer,
+            named=named,
+            host=self._hosts.read(named),
+            address=self._proxies.client_address(peer, head),
+            jar=self._cookies.read(head.values.get(b"cookie")),
+        )
 
     # What is known
 

@@ -113,8 +113,8 @@ class FieldBlock:
     """All of a request's head but its first line, and what it means; for the attributes see RequestHead.
 
     Shared by all requests that repeat it to the byte, so nothing of it is ever changed. The rest is for others, who
-    keep here what they make of it: `passed_on` the field lines that go on as they are, `translated` those for an Odoo
-    with what they were translated between, and `variants` what becomes of answers.
+    keep here what they make of it: `sender` who sends it, `passed_on` the field lines that go on as they are,
+    `translated` those for an Odoo with what they were translated between, and `variants` what becomes of answers.
     """
 
     __slots__ = (
@@ -125,6 +125,7 @@ class FieldBlock:
         "host",
         "keep_alive",
         "passed_on",
+        "sender",
         "translated",
         "values",
         "variants",
@@ -139,6 +140,7 @@ class FieldBlock:
     keep_alive: bool
 
     def __init__(self) -> None:
+        self.sender: Any = None
         self.passed_on: bytes | None = None
         self.translated: tuple[object, bytes, int, bytes] | None = None
         self.variants: tuple[Any, Any] | None = None

@@ -18,15 +18,17 @@ import pytest
 from structlog.testing import capture_logs
 from tests.unit.gateway import playbook
 from tests.unit.gateway.exchanges import body_of, fields_of, status_of
-from tests.unit.gateway.playbook import BODY_LIMIT, LINK_ID, PASS, TOKEN, Playbook, playing, request
+from tests.unit.gateway.playbook import BODY_LIMIT, LINK_ID, PASS, TOKEN, Playbook, Wire, playing, request
 
 from guestpass.app.link_cache import LinkCache, LinkEntry
 from guestpass.domain.link import ShareType
 from guestpass.gateway.admission import decide_admin
 from guestpass.gateway.hosts import HostTable
 from guestpass.gateway.limits import LimitSettings
+from guestpass.gateway.peers import TrustedProxies
 from guestpass.gateway.request_handler import RequestHandler
 from guestpass.signing import tokens
+from guestpass.wire.heads import RequestHead
 
 _SHARE_URL = f"GET /share/{TOKEN}?a=1 HTTP/1.1".encode()
 _HOST = b"Host: share.example.com"
@@ -362,6 +364,63 @@ async def test_the_admin_listener_leads_to_the_application_under_its_own_name_al
         refused = await _answer(book, _ask(b"GET / HTTP/1.1", b"Host: rebound.example.com"))
         assert _code(refused) == "unknown_host"
         assert len(heads) == 2
+
+
+# Who sends a request
+
+
+async def test_who_sends_a_request_is_read_anew_where_another_address_sends_the_same_bytes() -> None:
+    async with playing(LimitSettings(requests_per_address="1/minute")) as book:
+        same = request(b"GET / HTTP/1.1")
+        book.client.deliver(same)
+        await book.settle()
+        assert b"X-Forwarded-For: 203.0.113.9\r\n" in book.upstreams[0].written
+        other = book.connect()
+        other.protocol.peer = "203.0.113.10"  # type: ignore[attr-defined]
+        other.deliver(same)
+        await book.settle()
+        assert b"X-Forwarded-For: 203.0.113.10\r\n" in book.upstreams[1].written
+        book.client.protocol.peer = "203.0.113.9"  # type: ignore[attr-defined]
+        again = book.connect()
+        again.deliver(same)
+        await book.settle()
+        refused = again.take()
+    assert (status_of(refused), _code(refused)) == (429, "too_many_requests")
+
+
+async def test_the_same_bytes_mean_at_each_listener_what_its_names_say() -> None:
+    async with playing() as book:
+        same = request(b"GET / HTTP/1.1")
+        book.client.deliver(same)
+        await book.settle()
+        assert len(book.upstreams) == 1
+        services = book.gateway.services
+        elsewhere = HostTable(main_url="https://admin.example.com", on_loopback=False)
+        admin = RequestHandler(services, elsewhere, decide_admin, opens_links=False)
+        other = Wire(book.gateway.lifecycle.new_connection(admin))
+        other.deliver(same)
+        await book.settle()
+        refused = other.take()
+    assert (status_of(refused), _code(refused)) == (421, "unknown_host")
+
+
+async def test_who_sends_a_request_is_read_once_while_the_same_fields_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with playing() as book:
+        read: list[str] = []
+        reading = TrustedProxies.client_address
+
+        def client_address(proxies: TrustedProxies, peer: str, head: RequestHead) -> str:
+            read.append(peer)
+            return reading(proxies, peer, head)
+
+        monkeypatch.setattr(TrustedProxies, "client_address", client_address)
+        for number in range(3):
+            book.client.deliver(request(b"GET /%d HTTP/1.1" % number, b"X-Only-Here: 1"))
+            await book.settle()
+            book.upstreams[0].deliver(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            await book.settle()
+            assert status_of(book.client.take()) == 200
+    assert read == ["203.0.113.9"]
 
 
 # What is logged
