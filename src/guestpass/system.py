@@ -35,10 +35,14 @@ class SystemClock:
         # In this order: what passes between the two readings then makes the time that must have passed no longer.
         wall, at = self._wall(), self._monotonic()
         least = self._last + at - self._at
-        if abs(wall - least + self._ahead) >= STEP_S:
-            self._log_step(wall - least + self._ahead)
-        self._ahead = max(0.0, least - wall)
-        self._last, self._at = max(wall, least), at
+        step = wall - least + self._ahead
+        if not -STEP_S < step < STEP_S:
+            self._log_step(step)
+        self._at = at
+        if wall >= least:
+            self._ahead, self._last = 0.0, wall
+        else:
+            self._ahead, self._last = least - wall, least
         return self._last
 
     def now(self) -> datetime:

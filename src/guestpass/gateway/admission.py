@@ -79,7 +79,8 @@ class Admission:
         """Where links are opened, and without own origins have their content."""
         route = facts.route
         # On a shared origin a service worker of one environment would outlive it and see the next one's token.
-        if facts.head.values.get(b"service-worker", b"").lower() == b"script":
+        values = facts.head.values
+        if b"service-worker" in values and values[b"service-worker"].lower() == b"script":
             return Answer(Reason.SERVICE_WORKER)
         if self._own_origins and (nothing := self._beside_content(facts)):
             return nothing

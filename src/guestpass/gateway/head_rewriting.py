@@ -182,7 +182,10 @@ class EnvironmentResponse:
     def fields(self, head: ResponseHead) -> list[bytes]:
         """Return the field lines for the visitor, without those that frame the message."""
         block = head.block
-        if block is None or not self.is_alike(head.status):
+        if block is None or self.pass_cookie is not None:
+            return self.lines(head)
+        credentials = self.credentials
+        if credentials is not None and not (credentials.is_silent and head.status != 401):
             return self.lines(head)
         template = block.templates.get(self.kind)
         if template is None:

@@ -192,7 +192,11 @@ class ClientConnection(asyncio.Protocol):
             else:
                 self.abort()
             return
-        self._buffer.add(data)
+        buffer = self._buffer
+        if buffer.data:
+            buffer.add(data)
+        else:
+            buffer.data = data
         if self._is_queued:
             self._regulate()
         else:
@@ -301,7 +305,7 @@ class ClientConnection(asyncio.Protocol):
             self._resume(self._UPSTREAM)
         # Also when a shutdown has begun since the answer's head promised to keep the connection: the next request may
         # be on its way, and the answer to that one says that it is the last.
-        if keep_alive and self._may_ask_more:
+        if keep_alive and (not self._eof or self._may_ask_more):
             self._await_next()
         elif request_done and not self._has_to_linger:
             self.close()
@@ -581,7 +585,13 @@ class ClientConnection(asyncio.Protocol):
         if exchange is not None:
             if exchange.takes_bytes and buffer.data:
                 self._take_body(exchange)
-        elif self._may_serve and self._serve_next() and buffer.data and self._may_serve:
+        elif (
+            buffer.data
+            and not (self._waiting or self.write_paused)
+            and self._serve_next()
+            and buffer.data
+            and self._may_serve
+        ):
             self._queue()
         if self._pausing or buffer.data:
             self._regulate()

@@ -26,12 +26,13 @@ HELD: Final = 4
 class UpstreamConnection(asyncio.Protocol):
     """The upstream's end. If anything arrives while it serves no exchange, it is closed."""
 
-    __slots__ = ("_out", "_socket", "_transport", "exchange", "idle_since", "lost", "pausing", "signs_in")
+    __slots__ = ("_is_tls", "_out", "_socket", "_transport", "exchange", "idle_since", "lost", "pausing", "signs_in")
 
     def __init__(self, outbox: FlushQueue) -> None:
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._out = WriteBuffer(outbox)
         self._socket: socket.socket = cast("socket.socket", None)
+        self._is_tls = False
         self.exchange: Receiver | None = None
         self.idle_since = 0.0
         self.lost = False
@@ -44,6 +45,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._out.begin(self._transport)
         # Asked for once: the transport makes a new socket object each time.
         self._socket = transport.get_extra_info("socket")
+        self._is_tls = transport.get_extra_info("ssl_object") is not None
 
     def data_received(self, data: bytes) -> None:
         if self.exchange is not None:
@@ -71,7 +73,7 @@ class UpstreamConnection(asyncio.Protocol):
         next write, often before the answer was read. The kernel still has it. With TLS this was done below it, where
         the connection's end is seen before the socket is closed (`tls_transport`).
         """
-        if self._transport.get_extra_info("ssl_object") is not None:
+        if self._is_tls:
             return
         try:
             while self.exchange is not None and (data := os.read(self._socket.fileno(), _PIECE)):
@@ -90,7 +92,7 @@ class UpstreamConnection(asyncio.Protocol):
     @property
     def has_unread_bytes(self) -> bool:
         """Whether bytes have arrived that were not read yet, be it by the kernel or by TLS."""
-        return has_bytes(self._socket, UNREAD) or bool(self._transport.get_extra_info("has_encrypted"))
+        return has_bytes(self._socket, UNREAD) or (self._is_tls and self._has_encrypted)
 
     @property
     def has_ended(self) -> bool:
@@ -98,8 +100,14 @@ class UpstreamConnection(asyncio.Protocol):
 
         True as well where bytes have arrived, behind which an end can't be seen.
         """
-        transport = self._transport
-        return transport.is_closing() or has_ended(self._socket) or bool(transport.get_extra_info("has_encrypted"))
+        if self._transport.is_closing() or has_ended(self._socket):
+            return True
+        return self._is_tls and self._has_encrypted
+
+    @property
+    def _has_encrypted(self) -> bool:
+        """Whether TLS keeps bytes that it has read from the socket and not decrypted yet."""
+        return bool(self._transport.get_extra_info("has_encrypted"))
 
     def write(self, data: bytes) -> None:
         """Send bytes of a request, or of a tunnel."""

@@ -19,17 +19,18 @@ AT_ONCE: Final = 16 * 1024
 class FlushQueue:
     """The connections that have something to send at the end of this turn. One for each event loop."""
 
-    __slots__ = ("_loop", "_waiting")
+    __slots__ = ("_flush", "_loop", "_waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._waiting: list[WriteBuffer] = []
+        self._flush = self.flush  # made once, not in each turn
 
     def post(self, outgoing: WriteBuffer) -> None:
         """Flush it when this turn ends."""
         waiting = self._waiting
         if not waiting:
-            self._loop.call_soon(self.flush)
+            self._loop.call_soon(self._flush)
         waiting.append(outgoing)
         if len(waiting) >= MOST_WAITING:
             self.flush()
@@ -69,11 +70,18 @@ class WriteBuffer:
 
     def write_parts(self, head: bytes, data: bytes) -> None:
         """Send a head and what is there of its body, in one system call and without copying much of it."""
-        if len(data) < AT_ONCE:
-            self.write(head + data)
+        pieces = self._pieces
+        if len(data) >= AT_ONCE:
+            self._transport.writelines((*pieces, head, data))
+            pieces.clear()
+            return
+        whole = head + data
+        if len(whole) >= AT_ONCE:
+            self.write(whole)
         else:
-            self._transport.writelines((*self._pieces, head, data))
-            self._pieces.clear()
+            pieces.append(whole)
+            if len(pieces) == 1:
+                self._outbox.post(self)
 
     def flush(self) -> None:
         """Send now. What was written to a connection that is gone is forgotten."""
