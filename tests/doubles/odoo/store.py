@@ -337,7 +337,6 @@ def _fill(db: Database) -> None:
         db.add("product.template", {"name": product, "list_price": 40.0 * id}, id)
     db.add("discuss.channel", {"name": "general"}, 1)
     db.add("website", {"name": "My Website"}, 1)
-    db.add("res.country", {"name": "United States", "code": "US"}, 233)
     db.add("ir.config_parameter", {"key": "web.base.url", "value": ""}, 1)
     for id, (title, xml_id, path) in enumerate(
         (
