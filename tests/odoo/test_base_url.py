@@ -63,7 +63,7 @@ async def test_an_administrators_account_does_not_change_it(
             link = await server.create_link(first.environment["id"], signInAs="boss")
             first.web.cookies.clear()
             assert (await first.navigate(link["url"].removeprefix(server.public_url))).status_code == 303
-            page = await first.navigate("/odoo")
+            page = await first.navigate(first.client)
             assert page.status_code == 200
             assert odoo.sessions("admin")
             assert odoo.base_url == base_url
@@ -92,7 +92,7 @@ async def test_a_user_who_became_an_administrator_does_not_change_it(
             link = await server.create_link(visitor.environment["id"], signInAs="demo")
             visitor.web.cookies.clear()
             await visitor.navigate(link["url"].removeprefix(server.public_url))
-            assert (await visitor.navigate("/odoo")).status_code == 503
+            assert (await visitor.navigate(visitor.client)).status_code == 503
             assert odoo.attempts("demo")
             assert odoo.base_url == OWN_NAME
 

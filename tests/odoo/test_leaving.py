@@ -72,7 +72,7 @@ async def goes_on(visitor: Visitor) -> bool:
 
 async def test_logout_is_the_end_of_the_visit(server: Installation, odoo: Odoo) -> None:
     async with opened(server, odoo, link_fields=AS_DEMO) as guest:
-        assert (await guest.navigate("/odoo")).status_code == 200
+        assert (await guest.navigate(guest.client)).status_code == 200
         await until(lambda: is_known(guest))
         await change(guest, maxVisitors=1)
         assert not await takes_place(guest)
@@ -88,7 +88,7 @@ async def test_logout_is_the_end_of_the_visit(server: Installation, odoo: Odoo) 
         # On connections of their own, which go to both workers.
         for _ in range(8):
             async with httpx2.AsyncClient(base_url=server.public_url, cookies=copied, timeout=30) as copy:
-                assert (await copy.get("/odoo", headers=NAVIGATION)).status_code == 401
+                assert (await copy.get(guest.client, headers=NAVIGATION)).status_code == 401
         assert odoo.requests("/web/session/authenticate") == []
         assert await takes_place(guest)
 
@@ -98,7 +98,7 @@ async def test_who_leaves_before_anything_of_them_was_written_has_left(server: I
         copied = dict(guest.web.cookies)
         assert (await guest.navigate("/web/session/logout")).status_code == 200
         async with httpx2.AsyncClient(base_url=server.public_url, cookies=copied, timeout=30) as copy:
-            assert (await copy.get("/odoo", headers=NAVIGATION)).status_code == 401
+            assert (await copy.get(guest.client, headers=NAVIGATION)).status_code == 401
         assert await ended_at(guest) is not None
 
 
@@ -120,13 +120,13 @@ async def test_only_who_means_to_leave_leaves(
     server: Installation, odoo: Odoo, method: str, fields: dict[str, str], status: int
 ) -> None:
     async with opened(server, odoo, link_fields=AS_DEMO) as guest:
-        assert (await guest.navigate("/odoo")).status_code == 200
+        assert (await guest.navigate(guest.client)).status_code == 200
         odoo.forget()
         for path in ("/web/session/logout", "/web/session/destroy"):
             answer = await guest.web.request(method, path, headers=fields)
             assert answer.status_code == status
         assert odoo.requests("/web/session/logout") == []
-        assert (await guest.navigate("/odoo")).status_code == 200
+        assert (await guest.navigate(guest.client)).status_code == 200
 
 
 async def test_who_logged_in_by_themselves_logs_out_and_stays_a_visitor(server: Installation, odoo: Odoo) -> None:
@@ -145,7 +145,7 @@ async def test_what_visitors_may_do_can_change_and_they_keep_their_places(
     server: Installation, odoo: Odoo, changed: dict[str, Any]
 ) -> None:
     async with opened(server, odoo, link_fields=AS_DEMO) as guest:
-        assert (await guest.navigate("/odoo")).status_code == 200
+        assert (await guest.navigate(guest.client)).status_code == 200
         await until(lambda: is_known(guest))
         await change(guest, maxVisitors=1, **changed)
         assert await goes_on(guest)

@@ -66,12 +66,12 @@ def sessions_of(odoo: Odoo, login: str) -> list[str]:
 
 
 async def test_a_visitor_is_signed_in_on_first_sight_and_holds_no_session(guest: Visitor) -> None:
-    page = await guest.navigate("/odoo")
+    page = await guest.navigate(guest.client)
     assert page.status_code == 200
     assert "Set-Cookie" not in page.headers or "session_id" not in page.headers["Set-Cookie"]
     assert await whoami(guest) == "demo"
     assert not [name for name in guest.web.cookies if "session_id" in name]
-    sent = guest.odoo.requests("/odoo")[-1]
+    sent = guest.odoo.requests(guest.client)[-1]
     assert dict(sent["fields"])["Cookie"].startswith("session_id=")
 
 
@@ -92,7 +92,7 @@ async def test_an_owner_reads_which_rights_of_the_account_are_dangerous(guest: V
 
 
 async def test_what_the_visitor_has_as_a_session_does_not_go_up(guest: Visitor) -> None:
-    await guest.navigate("/odoo")
+    await guest.navigate(guest.client)
     guest.web.cookies.set("session_id", "x" * 84)
     guest.odoo.forget()
     assert await whoami(guest) == "demo"
@@ -111,7 +111,7 @@ async def test_two_visitors_have_two_sessions_and_logout_of_one_leaves_the_other
     assert "You have left" in left.text
     await until(lambda: len(sessions_of(guest.odoo, "demo")) == 1)
     assert await whoami(second) == "demo"
-    again = await guest.navigate("/odoo")
+    again = await guest.navigate(guest.client)
     assert again.status_code == 401
     await second.web.aclose()
 
@@ -128,7 +128,7 @@ async def test_a_session_that_odoo_ended_is_renewed_before_the_visitor_notices(g
     assert guest.odoo.expire_sessions("demo") == 1
     assert await whoami(guest) == "demo"
     guest.odoo.expire_sessions("demo")
-    assert (await guest.navigate("/odoo")).status_code == 200
+    assert (await guest.navigate(guest.client)).status_code == 200
     guest.odoo.expire_sessions("demo")
     created = await guest.call(
         "/web/dataset/call_kw/res.partner/create",
@@ -174,18 +174,18 @@ async def test_odoo_is_told_when_the_link_is_removed(guest: Visitor) -> None:
 
 
 async def test_neither_head_nor_a_preview_signs_in(guest: Visitor) -> None:
-    await guest.web.head("/odoo", headers=NAVIGATION)
-    await guest.web.get("/odoo", headers={**NAVIGATION, "User-Agent": "Slackbot-LinkExpanding 1.0"})
+    await guest.web.head(guest.client, headers=NAVIGATION)
+    await guest.web.get(guest.client, headers={**NAVIGATION, "User-Agent": "Slackbot-LinkExpanding 1.0"})
     assert guest.odoo.requests("/web/session/authenticate") == []
 
 
 async def test_an_account_that_odoo_refuses_is_a_page_and_a_finding_and_tried_once_a_minute(guest: Visitor) -> None:
     guest.odoo.set_password("demo", "changed")
-    page = await guest.navigate("/odoo")
+    page = await guest.navigate(guest.client)
     assert page.status_code == 503
     assert "be signed in right now" in page.text
     for _ in range(3):
-        assert (await guest.navigate("/odoo")).status_code == 503
+        assert (await guest.navigate(guest.client)).status_code == 503
     assert len(guest.odoo.requests("/web/session/authenticate")) == 1
     path = f"/api/environments/{guest.environment['id']}"
     (finding,) = [
@@ -327,7 +327,7 @@ async def test_no_spelling_of_a_body_hides_a_credential(lasting: Visitor, body: 
 
 async def test_an_account_that_became_an_administrator_is_not_used(guest: Visitor) -> None:
     guest.odoo.set_groups("demo", "base.group_user", "base.group_system")
-    page = await guest.navigate("/odoo")
+    page = await guest.navigate(guest.client)
     assert page.status_code == 503
     assert sessions_of(guest.odoo, "demo") == []
     findings = (await guest.server.client.get(f"/api/environments/{guest.environment['id']}")).json()["findings"]
@@ -438,11 +438,11 @@ async def test_a_user_who_changes_in_odoo_is_told_to_the_owner_and_tried_no_more
     do, words = CHANGES[change]
     do(odoo)
     odoo.forget()
-    page = await guest.navigate("/odoo")
+    page = await guest.navigate(guest.client)
     assert (page.status_code, "be signed in right now" in page.text) == (503, True)
     dialog = (await guest.call("/web/session/get_session_info")).json()["error"]
     assert "be signed in right now" in dialog["data"]["message"]
-    assert (await second.navigate("/odoo")).status_code == 503
+    assert (await second.navigate(second.client)).status_code == 503
     assert [each["outcome"] for each in odoo.attempts("demo")].count("throttled") == 0
     assert len(odoo.attempts("demo")) == 1
     finding = await finding_of(guest)
@@ -459,7 +459,7 @@ async def test_a_database_that_was_restored_is_signed_in_to_anew(guest: Visitor)
     assert await whoami(guest) == "demo"
     odoo.restore_database()
     odoo.forget()
-    assert (await guest.navigate("/odoo")).status_code == 200
+    assert (await guest.navigate(guest.client)).status_code == 200
     assert await whoami(guest) == "demo"
     assert [each["outcome"] for each in odoo.attempts("demo")] == ["ok"]
     assert await finding_of(guest) is None
@@ -474,7 +474,7 @@ async def test_a_restored_database_with_a_former_password_is_told_to_the_owner(
     async with opened(server, odoo, link_fields=link) as guest:
         assert await whoami(guest) == "demo"
         odoo.restore_database()
-        assert (await guest.navigate("/odoo")).status_code == 503
+        assert (await guest.navigate(guest.client)).status_code == 503
         finding = await finding_of(guest)
         assert finding is not None
         assert "restored" in finding["detail"]
@@ -505,8 +505,8 @@ async def test_a_removed_environment_lets_nobody_in(server: Installation, odoo: 
         await until(lambda: sessions_of(odoo, "demo") == [])
         assert {each["how"] for each in odoo.ended_sessions("demo")} == {"logout"}
         odoo.forget()
-        assert (await guest.navigate("/odoo")).status_code in (401, 404, 410)
-        assert odoo.requests("/odoo") == []
+        assert (await guest.navigate(guest.client)).status_code in (401, 404, 410)
+        assert odoo.requests(guest.client) == []
         await second.web.aclose()
 
 
@@ -604,7 +604,7 @@ async def test_no_cookie_slips_a_session_in(
 async def test_who_is_not_signed_in_slips_none_in_either(guest: Visitor) -> None:
     guest.odoo.forget()
     burglar = Burglar(guest)
-    await burglar.ask("/odoo", ("HEAD", "", b""), cookie=b"session_id=" + b"x" * 84 + b"; {own}")
+    await burglar.ask(guest.client, ("HEAD", "", b""), cookie=b"session_id=" + b"x" * 84 + b"; {own}")
     await burglar.leave()
     [seen] = guest.odoo.requests()
     assert "session_id" not in str(seen["fields"])
@@ -615,7 +615,7 @@ async def test_a_session_that_a_page_plants_is_not_taken_over(guest: Visitor) ->
     assert await whoami(guest) == "demo"
     [before] = sessions_of(guest.odoo, "demo")
     guest.web.cookies.set("session_id", "A" * 84)
-    for path in ("/odoo", "/contactus", "/web/login", "/nowhere"):
+    for path in (guest.client, "/contactus", "/web/login", "/nowhere"):
         await guest.navigate(path)
     assert sessions_of(guest.odoo, "demo") == [before]
     assert await whoami(guest) == "demo"

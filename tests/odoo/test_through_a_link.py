@@ -74,7 +74,7 @@ async def test_odoo_is_called_by_one_fixed_name_whatever_the_visitor_uses(visito
 async def test_a_redirect_to_odoos_own_name_comes_back_on_the_visitors_origin(visitor: Visitor) -> None:
     """Werkzeug 2.0 writes whole addresses, under the name that Odoo was called by."""
     visitor.odoo.change(absolute_redirects=True)
-    answer = await visitor.navigate("/odoo")
+    answer = await visitor.navigate(visitor.client)
     assert answer.status_code == 303
     assert answer.headers["location"].startswith(f"{visitor.origin}/web/login?redirect=")
 
@@ -157,7 +157,7 @@ async def test_an_ended_link_tells_calls_in_odoos_language_and_pages_by_a_page(v
     await visitor.log_in()
     await visitor.server.deactivate(visitor.environment["id"], visitor.link["id"])
     call = await visitor.call("/web/dataset/call_kw/res.partner/read", model="res.partner", method="read", args=[[1]])
-    page = await visitor.navigate("/odoo")
+    page = await visitor.navigate(visitor.client)
 
     assert call.status_code == 200
     assert call.json()["error"]["code"] == 200
@@ -173,7 +173,7 @@ async def test_maintenance_is_told_to_calls_with_the_owners_words(visitor: Visit
     call = await visitor.call("/web/dataset/call_kw/res.partner/read", model="res.partner", method="read", args=[[1]])
     assert call.status_code == 200
     assert "Back at noon." in call.json()["error"]["data"]["message"]
-    assert (await visitor.navigate("/odoo")).status_code == 503
+    assert (await visitor.navigate(visitor.client)).status_code == 503
 
 
 @pytest.mark.double_only("is set to leave files to another server while it runs")

@@ -47,7 +47,7 @@ def odoo() -> Iterator[Odoo]:
 async def looker(server: Installation, odoo: Odoo) -> AsyncIterator[Visitor]:
     """A visitor who may only look."""
     async with opened(server, odoo, link_fields={"access": "readOnly", **AS_ADMIN}) as someone:
-        assert (await someone.navigate("/odoo")).status_code == 200
+        assert (await someone.navigate(someone.client)).status_code == 200
         yield someone
 
 
@@ -195,7 +195,7 @@ WRITES: dict[str, tuple[str, Way]] = {
 
 async def token_of(visitor: Visitor) -> str:
     """The token of this visitor's forms, as a script on their pages reads it."""
-    page = await visitor.navigate("/odoo")
+    page = await visitor.navigate(visitor.client)
     found = re.search(r'csrf_token: "(\w+)"', page.text)
     assert found is not None
     return found[1]
@@ -405,6 +405,7 @@ async def asked(visitor: Visitor, model: str, method: str, *args: Any, **kwargs:
 
 PROGRESS = {"field": "activity_state", "colors": {"planned": "success", "today": "warning", "overdue": "danger"}}
 # The double has these whatever its version.
+SINCE_18 = pytest.mark.versions(18)
 SINCE_19 = pytest.mark.versions(19, double=True)
 READS: list[Any] = [
     ("res.partner", "web_search_read", [], {"specification": {"name": {}}, "domain": [], "limit": 3}),
@@ -460,9 +461,9 @@ async def test_reading_gives_what_odoo_gives(
 @pytest.mark.parametrize(
     "path",
     [
-        "/odoo",
-        "/odoo/contacts/7",
-        "/odoo?debug=assets",
+        "/web",
+        "/web?debug=assets",
+        *(pytest.param(path, marks=SINCE_18) for path in ("/odoo", "/odoo/contacts/7", "/odoo?debug=assets")),
         "{menus}",
         "{translations}",
         "/web/image/res.partner/7/avatar_128",
@@ -631,7 +632,7 @@ async def test_an_owner_allows_a_server_action_by_its_number(server: Installatio
 async def test_a_session_that_ended_is_renewed_when_an_action_is_asked_for(server: Installation, odoo: Odoo) -> None:
     link = {"access": "readOnly", "signInAs": {"login": "demo", "password": "demo"}}
     async with opened(server, odoo, link_fields=link) as visitor:
-        assert (await visitor.navigate("/odoo")).status_code == 200
+        assert (await visitor.navigate(visitor.client)).status_code == 200
         assert odoo.expire_sessions("demo") >= 1
         assert (await visitor.call(RUN, action_id=PIPELINE)).json()["result"]["res_model"] == "crm.lead"
         assert "error" in (await visitor.call(RUN, action_id=RENAMES)).json()
@@ -1035,18 +1036,18 @@ async def test_a_refused_method_is_counted_and_can_be_opened_for_its_model(serve
 async def test_a_session_that_odoo_ended_is_renewed_in_the_midst_of_looking(server: Installation, odoo: Odoo) -> None:
     link = {"access": "readOnly", "signInAs": {"login": "demo", "password": "demo"}}
     async with opened(server, odoo, link_fields=link) as visitor:
-        assert (await visitor.navigate("/odoo")).status_code == 200
+        assert (await visitor.navigate(visitor.client)).status_code == 200
         assert odoo.expire_sessions("demo") >= 1
         assert (await asked(visitor, "crm.lead", "search_count", []))["result"] == odoo.count("crm.lead")
         assert odoo.expire_sessions("demo") == 1
-        assert (await visitor.navigate("/odoo")).status_code == 200
+        assert (await visitor.navigate(visitor.client)).status_code == 200
 
 
 async def test_who_leaves_a_view_only_link_is_signed_out(server: Installation, odoo: Odoo) -> None:
     link = {"access": "readOnly", "signInAs": {"login": "demo", "password": "demo"}}
     async with opened(server, odoo, link_fields=link) as visitor:
         before = {each["sid"] for each in odoo.sessions("demo")}
-        await visitor.navigate("/odoo")
+        await visitor.navigate(visitor.client)
         [sid] = {each["sid"] for each in odoo.sessions("demo")} - before
         assert "You have left" in (await visitor.navigate("/web/session/logout")).text
 
@@ -1079,7 +1080,7 @@ async def test_the_dialog_speaks_the_visitors_language(looker: Visitor) -> None:
 async def test_without_an_account_a_visitor_signs_in_himself_and_only_looks(server: Installation, odoo: Odoo) -> None:
     async with opened(server, odoo, link_fields={"access": "readOnly"}) as visitor:
         assert {each["code"] for each in visitor.link["warnings"]} == {"view_only_unsigned"}
-        assert (await visitor.navigate("/odoo")).status_code == 303
+        assert (await visitor.navigate(visitor.client)).status_code == 303
         odoo.forget()
         assert (await visitor.log_in()).status_code == 303
         assert [each["outcome"] for each in odoo.attempts("demo")] == ["ok"]
@@ -1092,7 +1093,7 @@ async def test_without_an_account_a_visitor_signs_in_himself_and_only_looks(serv
         assert odoo.changes() == []
         assert (await visitor.navigate("/web/session/logout")).status_code == 303
         assert odoo.ended_sessions("demo")[-1]["how"] == "logout"
-        assert (await visitor.navigate("/odoo")).status_code == 303
+        assert (await visitor.navigate(visitor.client)).status_code == 303
 
 
 @pytest.mark.double_only("has a user with a second factor, whose code stays the same")

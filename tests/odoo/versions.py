@@ -13,13 +13,14 @@ class Version:
 
     bus: str  # the version of its client for the bus, without which a socket is closed
     presence: str = "bus.presence"  # the model in which it keeps who is there
+    client: str = "/odoo"  # the path of its web client
     menus: str = "/web/webclient/load_menus/abc1234"
     translations: str = "/website/translations/abc1234"
 
 
 VERSIONS: Final[Mapping[int, Version]] = {
-    16: Version("1.0.5"),
-    17: Version("17.0-1"),
+    16: Version("1.0.5", client="/web"),
+    17: Version("17.0-1", client="/web"),
     18: Version("18.0-5"),
     19: Version(
         "19.0-2",

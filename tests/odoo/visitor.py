@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx2
 from tests.doubles.odoo.handle import Odoo
 from tests.installation import Installation
+from tests.odoo.versions import VERSIONS
 from websockets.asyncio.client import connect
 
 NAVIGATION = {
@@ -38,6 +39,8 @@ class Visitor:
         self.web = web
         self.origin = server.public_url
         self.host = urlsplit(server.public_url).netloc
+        # The path of Odoo's web client.
+        self.client = VERSIONS[odoo.major].client
 
     async def get(self, path: str, **fields: str) -> httpx2.Response:
         """A GET as a script or an image makes it; redirects are not followed."""

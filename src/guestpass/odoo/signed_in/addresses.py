@@ -53,6 +53,8 @@ _SOURCES: Final = frozenset({"candidate_id", "notification_id"})
 _PARTNER: Final = "res.partner"
 # Their records have an address of their own, which they pass on to no contact, whichever they name.
 _KEEPERS: Final = frozenset({"event.registration", "mailing.contact"})
+# An address that no contact has: up to 16 it is shown there and can't be written.
+_PRIVATE: Final = ("hr.employee", "private_email")
 _KEPT_BELOW: Final = {"event.event": "registration_ids", "mailing.list": "contact_ids"}
 # The contact whose address a model passes its own on to.
 _LINKS: Final = {"hr.employee": "work_contact_id"}
@@ -323,7 +325,7 @@ class _Written:
         for name, value in values.items():
             if isinstance(value, dict | list):
                 self._commands(name, value, record)
-            elif _EMAIL.fullmatch(name):
+            elif _EMAIL.fullmatch(name) and (record is not self._outermost or (self._model, name) != _PRIVATE):
                 self._writes(value, record)
             elif _CONTACT.fullmatch(name):
                 self._names(value)

@@ -230,6 +230,8 @@ def test_addresses_that_an_import_may_pass_on_must_be_of_a_model_that_keeps_them
         asked("event.registration", "web_save", [5], EMAIL, context={"default_partner_id": 7}),
         asked("event.event", "web_save", [1], {"registration_ids": [[1, 5, EMAIL], [0, "virtual_1", EMAIL]]}),
         asked("mailing.contact", "write", [5], EMAIL),
+        asked("hr.employee", "write", [5], {"private_email": "a@b.example"}),
+        asked("hr.employee", "create", [{"private_email": "a@b.example", "user_id": 6}]),
         asked("mailing.list", "write", [5], {"contact_ids": [[1, 7, EMAIL]]}),
     ],
 )
@@ -239,6 +241,9 @@ def test_records_that_keep_their_address_are_not_asked_about(found: tuple[Inquir
 
 def test_contacts_below_such_a_record_are_asked_about() -> None:
     assert asked("event.event", "write", [1], {"registration_ids": [[1, 5, EMAIL]], **EMAIL}) != ()
+    assert asked("hr.employee", "write", [1], {"private_email": "a@b.example", "work_email": "a@b.example"}) != ()
+    with pytest.raises(UnclearError):
+        asked("hr.employee", "write", [5], {"child_ids": [[1, 7, {"private_email": "a@b.example"}]]})
     with pytest.raises(UnclearError):
         asked("event.registration", "write", [5], {"partner_ids": [[1, 7, EMAIL]]})
 
