@@ -222,7 +222,9 @@ def _signed_in(response: HttpResponse) -> SignedIn:
     if not session_id:
         raise SignInRefused(SignInRefusal.UNREACHABLE, "Odoo signed the account in but gave no session.")
     base_url = result.get("web.base.url")
-    internal, version = result.get("is_internal_user"), result.get("server_version_info")
+    # Up to 16 only who works in Odoo's own pages is told of companies.
+    internal = result.get("is_internal_user", True if "user_companies" in result else None)
+    version = result.get("server_version_info")
     major = version[0] if isinstance(version, list) and version else None
     return SignedIn(
         session_id.decode("latin-1"),

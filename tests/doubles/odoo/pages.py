@@ -125,12 +125,15 @@ def session_info(visit: Visit) -> dict[str, Any]:
     """What Odoo tells its own client about the session."""
     user, db = visit.user, visit.database
     version = visit.world.settings.version
+    internal: dict[str, Any] = {"is_internal_user": user.internal}
+    if visit.world.settings.major < 17:
+        internal = {"user_companies": {"current_company": 1}} if user.internal else {}
     return {
+        **internal,
         "uid": visit.session.uid,
         "is_system": user.system,
         "is_admin": user.admin,
         "is_public": not visit.logged_in,
-        "is_internal_user": user.internal,
         "user_context": {"lang": "en_US", "tz": "Europe/Brussels", "uid": visit.session.uid},
         "db": db.name,
         "server_version": version,
