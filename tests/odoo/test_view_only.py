@@ -233,6 +233,7 @@ FIRST_ACTION = pytest.mark.double_only("its server action 1 writes")
 OF_VERSIONS: dict[str, pytest.MarkDecorator] = {
     "a button of a reading path": pytest.mark.double_only("cancels a quotation without asking"),
     "a form of the website with a file": pytest.mark.double_only("signs the address of no form"),
+    "a picture in a text": pytest.mark.versions(18),
     "a report that keeps what it prints": pytest.mark.double_only("prints PDF without a program for it"),
     "a server action": FIRST_ACTION,
     "a server action as a method": FIRST_ACTION,
@@ -493,10 +494,10 @@ async def test_pages_files_and_pictures_are_read(looker: Visitor, path: str) -> 
 @pytest.mark.parametrize(
     ("path", "params"),
     [
-        ("/web/action/load", {"action_id": "contacts"}),
+        pytest.param("/web/action/load", {"action_id": "contacts"}, marks=SINCE_18),
         ("/web/session/get_session_info", {}),
         ("/web/webclient/version_info", {}),
-        pytest.param("/mail/data", {"init_messaging": {}}, marks=pytest.mark.versions(0, 18)),
+        pytest.param("/mail/data", {"init_messaging": {}}, marks=pytest.mark.versions(18, 18)),
         ("/mail/inbox/messages", {"limit": 30}),
         pytest.param(
             "/mail/thread/data",
@@ -666,6 +667,7 @@ async def test_breadcrumbs_have_their_names_and_run_nothing_that_is_not_listed(l
     assert looker.odoo.changes() == []
 
 
+@SINCE_18
 async def test_breadcrumbs_of_records_alone_are_asked_for_at_once(looker: Visitor) -> None:
     looker.odoo.forget()
     named = (await looker.call(BREADCRUMBS, actions=[{"model": "res.partner", "resId": 7}])).json()["result"]
@@ -727,7 +729,7 @@ def of(model: str, method: str, *args: Any, **kwargs: Any) -> tuple[str, dict[st
 
 UNREAD = pytest.mark.double_only("writes only where a message waits for the administrator, which no demo data has")
 QUIET: list[Any] = [
-    ("/discuss/channel/mark_as_read", {"channel_id": 1, "last_message_id": 1}),
+    pytest.param("/discuss/channel/mark_as_read", {"channel_id": 1, "last_message_id": 1}, marks=SINCE_18),
     pytest.param(
         "/discuss/channel/set_last_seen_message",
         {"channel_id": 1, "last_message_id": 1},
@@ -760,7 +762,7 @@ async def test_what_the_client_writes_by_itself_goes_nowhere_and_is_answered_as_
         posting = {"model": "res.partner", "method": "message_post", "args": [[7]], "kwargs": {"body": "Done soon"}}
         posted = (await worker.visitor.call(CALL_KW, **posting)).json()["result"]
         params = params | {"args": [posted if isinstance(posted, list) else [posted]]}
-    if path.endswith("/mark_as_read"):
+    if "last_message_id" in params:
         params = params | {"last_message_id": looker.odoo.say("Not read yet", login="demo")}
     if params.get("model") == "res.users.settings":
         [own] = (await asked(looker, "res.users.settings", "search", [["user_id", "=", 2]]))["result"]
