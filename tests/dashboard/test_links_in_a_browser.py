@@ -11,6 +11,7 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 from tests.applications.browser import collect_errors
 from tests.dashboard.sharing import page_of, until
 from tests.dashboard.test_in_a_browser import PATIENCE, flawless, inspect, signed_in
+from tests.doubles.odoo.handle import Odoo
 from tests.installation import Installation, installation
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -35,6 +36,22 @@ async def arrive(browser: Browser, url: str) -> Page:
     page = await context.new_page()
     await page.goto(url)
     return page
+
+
+async def test_printing_and_exporting_are_asked_for_where_a_link_is_view_only(
+    desk: BrowserContext, server: Installation, odoo: Odoo
+) -> None:
+    await server.add_environment(id="printed", name="Printed", url=odoo.url, kind="odoo")
+    async with flawless(desk) as page:
+        await page.goto(f"{server.admin_url}/environments/printed/share")
+        await expect(page.get_by_label("May print")).not_to_be_visible()
+        await page.get_by_label("View-only").check()
+        await page.get_by_label("May print").check()
+        await expect(page.get_by_label("May export")).not_to_be_checked()
+        await page.get_by_role("button", name="Make the link").click()
+        await expect(page.get_by_label("URL", exact=True)).to_be_visible()
+        [link] = await server.links("printed")
+        assert (link["access"], link["allowReports"], link["allowExports"]) == ("readOnly", True, False)
 
 
 async def test_an_owner_shares_with_a_password_and_a_visitor_comes_in(
