@@ -19,8 +19,12 @@ _DEFAULTS: Final[dict[str, object]] = {"type": "http", "auth": "user", "csrf": T
 _RENAMED: Final = {"jsonrpc": "json", "json2": "json2"}
 
 _NAME: Final = r"""["'`]([\w.]+)["'`]"""
-# orm.call(model, "method"), this.orm.silent.call(…), env.services.orm.call(…); the model may be an expression.
-_CALL = re.compile(rf"""\borm(?:\(\))?(?:\.silent)?\s*\.call\(\s*(?:{_NAME}|[^"'`,]+?)\s*,\s*{_NAME}""")
+# What stands in brackets, two deep, as the options of orm.cache({callback: (result) => { if (result) … }}).
+_BRACKETS: Final = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+# orm.call(model, "method"), this.orm.silent.call(…), orm.cache(…).call(…); the model may be an expression.
+_CALL = re.compile(
+    rf"""\borm(?:\(\))?(?:\.silent|\s*\.cache{_BRACKETS})?\s*\.call\(\s*(?:{_NAME}|[^"'`,]+?)\s*,\s*{_NAME}"""
+)
 # The same of former versions: {{model: "x", method: "y"}}, and the service's own wrappers: this.call(model, "method".
 _QUERY = re.compile(rf"""\bmodel:\s*(?:{_NAME}|[^"'`,}}]+?)\s*,\s*method:\s*{_NAME}""")
 _WRAPPER = re.compile(rf"""\bthis\.call\(\s*model\s*,\s*{_NAME}""")

@@ -46,6 +46,9 @@ class Shop(http.Controller):
 SCRIPT = """
 this.orm.call("crm.lead", "get_rainbowman_message", [[id]]);
 this.orm.silent.call(this.props.resModel, "has_access", []);
+await this.orm
+    .cache({ type: "disk", callback: (result, hasChanged) => { if (hasChanged) { this.found = result; } } })
+    .call("project.project", "get_template_tasks", [this.props.projectId]);
 const found = await rpc("/mail/data", {});
 await rpc(`/shop/country_info/${country}?x=1`);
 class ORM { search(model, domain) { return this.call(model, "search", [domain]); } }
@@ -87,7 +90,12 @@ def test_a_survey_says_what_a_tree_has(tmp_path: Path) -> None:
     }  # fmt: skip
     assert survey.unread == ["website_sale: unread"]
     assert survey.models == ["crm.lead"]
-    assert survey.calls == ["*/has_access", "*/search", "crm.lead/get_rainbowman_message"]
+    assert survey.calls == [
+        "*/has_access",
+        "*/search",
+        "crm.lead/get_rainbowman_message",
+        "project.project/get_template_tasks",
+    ]
     assert survey.rpc == ["/mail/data", "/shop/country_info/{}"]
 
 

@@ -196,6 +196,8 @@ def _call_of(id: RequestId, model: str, method: str, params: dict[str, Any]) -> 
 
 
 def _reads(model: str, method: str, params: dict[str, Any]) -> bool:
+    if (model, method) == _RENDER:
+        return params.get("args") == _COLORS
     if method in READ_METHODS:
         writing = WRITING_CONTEXTS.get((model, method))
         is_read = writing is None or writing.isdisjoint(_context(params))
@@ -212,7 +214,8 @@ def _is_name(value: object, pattern: re.Pattern[str]) -> TypeGuard[str]:
 
 
 def _plain(path: bytes) -> bytes:
-    return unquote_to_bytes(path) if b"%" in path else path
+    plain = unquote_to_bytes(path) if b"%" in path else path
+    return _ONBOARDING if _PANEL.fullmatch(plain) else plain
 
 
 def _method_route(plain: bytes) -> bytes | None:
@@ -332,7 +335,15 @@ def _breadcrumbs(id: RequestId, params: dict[str, Any]) -> Ruling:
 _ACTION: Final = b"/mail/action"
 # What a person asks for by a click: were it left out in silence, they would wait for it.
 _MADE: Final = frozenset({"/discuss/create_channel", "/discuss/create_group", "/discuss/get_or_create_chat"})
+# Above lists of 16 and 17: what a company has still to set up. To show it makes its record.
+_ONBOARDING: Final = b"/onboarding"
+_PANEL = re.compile(
+    rb"/onboarding/\w+|/account/account_(?:dashboard|invoice)_onboarding|/sales/sale_quotation_onboarding_panel"
+)
 _CALL_KW: Final = b"/web/dataset/call_kw"
+# It renders any template, with whatever values: what the editor up to 18 needs to show a text is one of them.
+_RENDER: Final = ("ir.ui.view", "render_public_asset")
+_COLORS: Final[list[Any]] = ["web_editor.colorpicker", {}]
 _METHOD_ROUTES = re.compile(rb"(/web/dataset/call_(?:kw|button))(?:/.*)?", re.DOTALL)
 _MODEL = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*", re.ASCII)
 _METHOD = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
@@ -473,6 +484,7 @@ _QUIET_ROUTES: Final[dict[bytes, Callable[[dict[str, Any]], object]]] = {
     # Calls between editors of one text, which nobody is here.
     b"/html_editor/get_ice_servers": _no_ids,
     b"/web_editor/get_ice_servers": _no_ids,
+    _ONBOARDING: _empty_object,
     # A website's chat opens by itself where somebody is there to answer.
     b"/im_livechat/init": _no_chat,
 }

@@ -59,6 +59,7 @@ OF_ONE_MODEL = [
     ("ir.http", "lazy_session_info"),
     ("mail.activity", "get_activity_data"),
     ("project.project", "get_panel_data"),
+    ("project.project", "get_template_tasks"),
     ("properties.base.definition", "get_properties_base_definition"),
     ("res.partner", "get_attendee_detail"),
     ("res.users", "action_get"),
@@ -104,6 +105,15 @@ def test_a_method_of_one_model_that_reads_is_called_on_that_model_only(model: st
     ruling = rule_on_call(CALL_KW, body(call(method, "sale.order.line")), ())
     assert isinstance(ruling, RefusedCall)
     assert (ruling.model, ruling.method) == ("sale.order.line", method)
+
+
+def test_of_templates_the_one_that_shows_a_text_is_rendered_and_without_values() -> None:
+    rendered = call("render_public_asset", "ir.ui.view", args=["web_editor.colorpicker", {}])
+    assert passed(CALL_KW, body(rendered)) == rendered
+    others: list[list[Any]] = [[], ["web_editor.colorpicker"], ["web_editor.colorpicker", {"x": 1}], ["web.login", {}]]
+    for args in others:
+        ruling = rule_on_call(CALL_KW, body(call("render_public_asset", "ir.ui.view", args=args)), ())
+        assert isinstance(ruling, RefusedCall)
 
 
 def test_no_other_method_is_called() -> None:
@@ -549,6 +559,11 @@ def test_what_the_client_has_made_by_itself_is_left_out() -> None:
         ("/html_editor/get_ice_servers", {}, []),
         ("/web_editor/get_ice_servers", {}, []),
         ("/shop/products/recently_viewed_update", {"product_id": 3}, {}),
+        # What is still to be set up, of which showing it makes a record.
+        ("/onboarding/calendar", {"context": {"lang": "en_US"}}, {}),
+        ("/onboarding/account%5finvoice", {"context": {}}, {}),
+        ("/account/account_dashboard_onboarding", {}, {}),
+        ("/sales/sale_quotation_onboarding_panel", {}, {}),
         ("/im_livechat/init", {"channel_id": 1}, {"available_for_me": False, "rule": {}}),
     ],
 )
