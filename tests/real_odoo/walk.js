@@ -99,7 +99,8 @@
 
     function screen() {
         const manager = document.querySelector(".o_action_manager") || document.querySelector("#wrapwrap") || document.body;
-        const modals = all(".modal.o_technical_modal, .modal.show, .modal.d-block").filter((each) => each.querySelector(".modal-content"));
+        const modals = all(".modal.o_technical_modal, .modal.show, .modal.d-block")
+            .filter((each) => each.querySelector(".modal-content") && each.getClientRects().length);
         const top = modals.at(-1);
         const refused = modals.map(dialogOf).filter((each) => each.crash || /view-only|Error|Warning|Invalid|Access|went wrong/i.test(each.title + each.text));
         const shown = top || manager;

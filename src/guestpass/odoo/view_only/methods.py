@@ -64,7 +64,7 @@ _OF_MODELS: Final[dict[str, tuple[str, ...]]] = {
         "get_state_selections",
         "get_unusual_days",
     ),
-    "discuss.channel": ("get_mention_suggestions",),
+    "discuss.channel": ("channel_fetch_preview", "get_mention_suggestions"),
     "hr.attendance": ("has_demo_data",),
     "hr.department": ("get_department_hierarchy",),
     "hr.employee": ("get_avatar_card_data", "get_mandatory_days"),

@@ -56,6 +56,7 @@ LISTED = [
 OF_ONE_MODEL = [
     ("account.account", "get_account_group"),
     ("calendar.event", "get_unusual_days"),
+    ("discuss.channel", "channel_fetch_preview"),
     ("ir.http", "lazy_session_info"),
     ("mail.activity", "get_activity_data"),
     ("project.project", "get_panel_data"),
