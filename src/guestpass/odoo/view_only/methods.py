@@ -119,8 +119,10 @@ READ_METHODS_OF_MODELS: Final = frozenset((model, name) for model, names in _OF_
 """Further methods that read, each with the model that has it."""
 _NEW: Final = ("default_get", "onchange")
 _WRITES_OF_MODELS: Final[dict[str, tuple[str, ...]]] = {
-    # Some of its fields write when they are assigned: the view changes hands, and Odoo reads all views anew.
+    # Some fields of a view write when they are assigned: it changes hands, and Odoo reads all views anew.
     "ir.ui.view": ("onchange",),
+    "website.controller.page": ("onchange",),
+    "website.page": ("onchange",),
     # A message's template may bring attachments, which are made at once.
     "mail.compose.message": ("onchange",),
     # Archives any record of any model, past all rights, as soon as a box is ticked.

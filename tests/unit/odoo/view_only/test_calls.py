@@ -160,6 +160,8 @@ def test_any_other_method_is_refused_and_counted(method: str) -> None:
     ("model", "method"),
     [
         ("ir.ui.view", "onchange"),
+        ("website.controller.page", "onchange"),
+        ("website.page", "onchange"),
         ("mail.compose.message", "onchange"),
         ("privacy.lookup.wizard.line", "onchange"),
         *((model, method)
