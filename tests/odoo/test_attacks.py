@@ -117,6 +117,16 @@ async def test_nobody_sees_whence_others_come(guest: Visitor, ids: Ids) -> None:
     assert answer["result"] == [{"id": ids["$my_user"], "login": "demo"}]
 
 
+async def test_nobody_reads_the_link_that_sets_a_password(guest: Visitor, ids: Ids) -> None:
+    wanted = ["email", "signup_token", "signup_url"]
+    answer = await _send(guest, Attack("links", "res.partner", "read", [["$me", "$boss"], wanted]), ids)
+    before = _addresses(guest)
+    assert answer["result"] == [{"id": each, "email": before[each]} for each in (ids["$me"], ids["$boss"])]
+    for args in ([["$me"]], [["$me"], []], [["$me"], ["signup_url"]]):
+        answer = await _send(guest, Attack("links", "res.partner", "read", args), ids)
+        assert "isn't shared" in answer["error"]["data"]["message"]
+
+
 KINDS = [
     "application/json x",
     "application/json, x",
