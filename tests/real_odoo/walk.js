@@ -83,7 +83,7 @@
         fields: ".o_form_view .o_field_widget", tabs: ".o_notebook_headers .nav-link", buttons: ".oe_stat_button",
         events: ".fc-event", days: ".fc-day, .fc-daygrid-day", charts: ".o_graph_renderer canvas",
         cells: ".o_pivot td, .o_pivot th", activities: ".o_activity_view td, .o_activity_view th",
-        nodes: ".o_hierarchy_node", messages: ".o-mail-Message", images: ".o_action_manager img",
+        nodes: ".o_hierarchy_node", messages: ".o-mail-Message", images: ".o_action_manager img:not(.o_onboarding_container *)",
         figures: ".o-figure, .o-spreadsheet canvas", channels: ".o-mail-DiscussSidebarChannel, .o-mail-DiscussSidebar-item",
         settings: ".o_setting_box", empty: ".o_view_nocontent", panel: ".o_search_panel_category_value, .o_search_panel_filter_value",
     };
