@@ -134,8 +134,9 @@ async def installation(
 
     So many `workers` are kept by a supervisor, as ``guestpass serve`` does it. Where nothing is said of them there is
     one without a supervisor, which is the same for visitors and owners. Either is forked, which takes a tenth of the
-    time, unless there is a `program` for an interpreter of its own (`SERVE` to load what is installed) or something
-    that its command begins with (`before`). `trust` is what its certificate is checked with, where it has one.
+    time, unless there is a `program` for an interpreter of its own (`SERVE` to load what is installed), something that
+    its command begins with (`before`), or a PYTHONPATH. `trust` is what its certificate is checked with, where it has
+    one.
     """
     with TemporaryDirectory(prefix="guestpass-test-") as folder, reserved_ports(2) as [public_port, admin_port]:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("GUESTPASS_")}
@@ -149,7 +150,9 @@ async def installation(
         if link_domain:
             environ["GUESTPASS_LINK_DOMAIN"] = link_domain
         environ |= {f"GUESTPASS_{name.upper()}": value for name, value in settings.items()}
-        forked = None if before or program else "alone" if workers is None else "supervised"
+        # What is loaded already has not seen the modules that a test puts in front.
+        own = before or program or environ.get("PYTHONPATH")
+        forked = None if own else "alone" if workers is None else "supervised"
         if "database_url" not in settings and not before:
             # To migrate it anew would take as long as all the rest.
             (Path(folder) / "data").mkdir(0o700)
