@@ -39,6 +39,10 @@ def database_of(command: Guestpass) -> Database:
     return Database(f"sqlite:///{command.data_dir / 'guestpass.db'}", SystemClock())
 
 
+def test_who_registers_an_odoo_reads_which_it_is(installed: Guestpass, odoo: Odoo) -> None:
+    assert "Odoo 18.0 Community answers at the address." in installed.succeed("env", "add", "Staging", odoo.url).err
+
+
 def test_an_account_from_its_first_day_to_its_last(staging: Guestpass, odoo: Odoo) -> None:
     added = staging.succeed("account", "add", "staging", "demo", stdin="demo\n")
     assert "The account demo is added." in added.out

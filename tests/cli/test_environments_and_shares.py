@@ -28,7 +28,7 @@ def staging(installed: Guestpass) -> Guestpass:
 def on_a_terminal(command: Guestpass, *arguments: str, **variables: str) -> str:
     """What a command writes to a terminal."""
     terminal, end = pty.openpty()
-    environ = command.environ(TERM="xterm-256color", COLUMNS="80", **variables)
+    environ = command.environ(**{"TERM": "xterm-256color", "COLUMNS": "80", **variables})
     try:
         assert preloaded.start(arguments, environ, end, end, end).wait(60) == 0
         return os.read(terminal, 65_536).decode()
@@ -227,8 +227,10 @@ def test_a_password_is_given_read_or_made(staging: Guestpass) -> None:
     read = staging.succeed("share", "create", "staging", "--password", "-", "--json", stdin="correct horse\n")
     assert read.json["shareType"] == "password"
     assert "8 to 1024" in staging.refuse(2, "share", "create", "staging", "--password", "-", stdin="short\n")
-    made = [staging.succeed("share", "create", "staging", "--type", "password").out for _ in range(2)]
-    passwords = [re.search(r"^Password: ([a-z2-7-]{19})$", out, re.MULTILINE) for out in made]
+    made = [staging.succeed("share", "create", "staging", "--type", "password") for _ in range(2)]
+    # Whoever sends on what the command answers sends the URL alone.
+    assert all(re.fullmatch(r"http://\S+/share/\S+\n", each.out) for each in made)
+    passwords = [re.search(r"^Password: ([a-z2-7-]{19})$", each.err, re.MULTILINE) for each in made]
     assert passwords[0] is not None
     assert passwords[1] is not None
     assert passwords[0][1] != passwords[1][1]
@@ -260,6 +262,28 @@ def test_nothing_is_cut_off_on_a_narrow_terminal(staging: Guestpass) -> None:
     listed = on_a_terminal(staging, "share", "list", "staging")
     assert link["id"] in listed
     assert "\N{HORIZONTAL ELLIPSIS}" not in listed
+    words = re.sub(r"\x1b\[[0-9;]*m", "", listed).split()
+    assert [word for word in words if word in label.split()] == label.split()
+
+
+def test_an_id_is_never_broken(staging: Guestpass) -> None:
+    id = "an-environment-whose-id-is-longer-than-people-expect"
+    staging.succeed("env", "add", "A name in a few words", URL, "--id", id)
+    link = staging.succeed("share", "create", id, "--label", "A label in a few words", "--json").json["id"]
+    for columns in ("80", "40"):
+        assert id in on_a_terminal(staging, "env", "list", COLUMNS=columns)
+        listed = on_a_terminal(staging, "share", "list", COLUMNS=columns)
+        assert id in listed
+        assert link in listed
+        assert "A label in a few words" in " ".join(listed.split())
+
+
+def test_states_have_colours(staging: Guestpass) -> None:
+    link = staging.succeed("share", "create", "staging", "--json").json["id"]
+    assert re.search(r"\x1b\[32m\S+ left", on_a_terminal(staging, "share", "list"))
+    staging.succeed("share", "pause", link)
+    assert "\x1b[33mpaused" in on_a_terminal(staging, "share", "list")
+    assert "\x1b[31munreachable" in on_a_terminal(staging, "env", "list")
 
 
 def test_a_reader_that_stops_early_is_no_error_of_ours(staging: Guestpass) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from guestpass.app.environments import EnvironmentChange, NewEnvironment
 from guestpass.app.links import LinkSearch
@@ -103,6 +104,8 @@ def add(
         output.print_json(environment)
     else:
         typer.echo(f"The environment {environment.id} is registered. Share it: guestpass share create {environment.id}")
+        if environment.odoo_version is not None:
+            output.note(f"{_odoo(environment.odoo_version)} answers at the address.")
     output.tell(environment.findings)
 
 
@@ -303,10 +306,12 @@ def _odoo(version: str) -> str:
     return f"Odoo {version} {edition_of(version)}{measured}"
 
 
-def _state(environment: EnvironmentBody) -> str:
+def _state(environment: EnvironmentBody) -> Text:
     if environment.maintenance is not None:
-        return "maintenance"
-    return "unreachable" if any(each.code in OUT_OF_REACH for each in environment.findings) else "up"
+        return Text("maintenance", "yellow")
+    if any(each.code in OUT_OF_REACH for each in environment.findings):
+        return Text("unreachable", "red")
+    return Text("up", "green")
 
 
 def _of_odoo(environment: EnvironmentBody) -> list[tuple[str, str]]:

@@ -6,10 +6,11 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import typer
 from pydantic import BaseModel
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -21,7 +22,15 @@ from guestpass.web.api.link_models import ShareLinkBody
 from guestpass.web.api.models import FindingBody
 
 # Wide enough to fold nothing when the output goes to another program.
-_PIPE_WIDTH = 100_000
+_PIPE_WIDTH: Final = 100_000
+_GAP: Final = "  "
+# Headings of what is copied or compared, all of it.
+_WHOLE: Final = frozenset({"ENV", "ID", "LOGIN", "MODEL/METHOD", "REQUEST", "SETTING", "TABLE", "URL"})
+_LONGEST_WORD: Final = 12
+"""Characters of a word in other columns that is not broken."""
+
+Cell = str | Text
+"""What stands in a table, with its colour where it has one."""
 
 
 def print_json(data: BaseModel | dict[str, Any]) -> None:
@@ -31,21 +40,35 @@ def print_json(data: BaseModel | dict[str, Any]) -> None:
     typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, width: int = _PIPE_WIDTH) -> None:
-    """Print a table; cells are folded to the terminal's width (`width` without a terminal), never cut off."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for position, heading in enumerate(headings):
-        table.add_column(heading, overflow="fold", no_wrap=position == 0)
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    _console(width).print(table)
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, width: int = _PIPE_WIDTH) -> None:
+    """Print a table as wide as the terminal (`width` without one); nothing is cut off.
+
+    Cells go on below themselves, between words. What is copied or compared, such as an id, is never broken: a terminal
+    that is too narrow for that gets each row as a block of names and values.
+    """
+    console, cells = _console(width), [[_text(cell) for cell in row] for row in rows]
+    columns = zip(map(Text, headings), *cells, strict=True)
+    least = [_least_width(heading, column) for heading, column in zip(headings, columns, strict=True)]
+    if sum(least) + len(_GAP) * (len(headings) - 1) > console.width:
+        names = [heading.lower() for heading in headings]
+        for number, row in enumerate(cells):
+            if number:
+                console.print()
+            print_fields(list(zip(names, row, strict=True)))
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0))
+    for heading, of_column in zip(headings, least, strict=True):
+        table.add_column(heading, overflow="fold", no_wrap=heading in _WHOLE, min_width=of_column)
+    for row in cells:
+        table.add_row(*row)
+    console.print(table)
 
 
-def print_fields(fields: Sequence[tuple[str, str]]) -> None:
+def print_fields(fields: Sequence[tuple[str, Cell]]) -> None:
     """Print names and values, one pair a line, without folding, so that a long URL can be copied whole."""
     console, width = _console(_PIPE_WIDTH), max(len(name) for name, _ in fields)
     for name, value in fields:
-        console.print(Text.assemble((name.ljust(width), "bold"), "  ", printable(value)), soft_wrap=True)
+        console.print(Text.assemble((name.ljust(width), "bold"), _GAP, _text(value)), soft_wrap=True)
 
 
 def note(text: str) -> None:
@@ -71,13 +94,13 @@ def moment(at: datetime | None) -> str:
     return "-" if at is None else f"{at:%Y-%m-%d %H:%M}Z"
 
 
-def state(link: ShareLinkBody, now: datetime) -> str:
+def state(link: ShareLinkBody, now: datetime) -> Text:
     """Describe a link's status in two or three words, such as ``6d 4h left``."""
     if link.status is Status.DEACTIVATED:
-        return "paused"
+        return Text("paused", "yellow")
     if link.status is Status.EXPIRED or link.expires_at <= now:
-        return f"expired {link.expires_at:%Y-%m-%d}"
-    return f"{time_left(link.expires_at - now)} left"
+        return Text(f"expired {link.expires_at:%Y-%m-%d}", "dim")
+    return Text(f"{time_left(link.expires_at - now)} left", "green")
 
 
 def time_left(left: timedelta) -> str:
@@ -93,6 +116,17 @@ def time_left(left: timedelta) -> str:
 def printable(text: str) -> str:
     """Replace control characters by U+FFFD, so that owners' text can't control the terminal."""
     return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)
+
+
+def _least_width(heading: str, column: Iterable[Text]) -> int:
+    """Characters that a column needs, with its heading."""
+    if heading in _WHOLE:
+        return max(cell.cell_len for cell in column)
+    return min(_LONGEST_WORD, max(cell_len(word) for cell in column for word in cell.plain.split() or [""]))
+
+
+def _text(cell: Cell) -> Text:
+    return cell if isinstance(cell, Text) else Text(printable(cell))
 
 
 def _console(pipe_width: int) -> Console:

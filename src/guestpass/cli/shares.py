@@ -230,7 +230,7 @@ def show(
         typer.echo(draw_qr(link.url))
 
 
-@app.command("deactivate")
+@app.command("deactivate", hidden=True)
 @app.command("pause")
 def pause(link_names: LinkNames, org: Org = ORG, yes: Yes = False, as_json: AsJSON = False) -> None:
     """Pause links at once.
