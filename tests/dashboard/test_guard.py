@@ -69,7 +69,9 @@ async def test_head_tells_of_a_page_what_get_does(owner: Owner) -> None:
     ):
         got, head = await owner.web.get(path), await owner.web.head(path)
         assert (head.status_code, head.content) == (got.status_code, b""), path
-        for name in ("content-type", "content-length", "cache-control", "location"):
+        # A page names its request, which makes it longer or shorter once it is compressed.
+        of_files = ("content-length",) if path.startswith("/static/") else ()
+        for name in ("content-type", "cache-control", "location", *of_files):
             assert head.headers.get(name) == got.headers.get(name), (path, name)
     assert (await owner.web.head("/events")).status_code == 405
 
