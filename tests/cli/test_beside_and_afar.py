@@ -44,8 +44,8 @@ ONLY_BESIDE_OPTIONS: Final = {
     "--help": "runs nothing",
 }
 
-TEXTS: Final = ("", "-", "  ", "x" * 5000, "Zoe\u0308", "a\0b", "a\nb", "..")
-"""What somebody may give for anything, by a mistake of theirs or of a script's."""
+TEXTS: Final = ("", "-", "  ", "x" * 5000, "Zoe\u0308", "a\0b", "8\n9", "..")
+"""What somebody may give for anything, by a mistake of theirs or of a script's. No id has an 8 or a 9 in it."""
 NUMBERS: Final = ("-1", "9" * 30, "9" * 5000)
 """What they may give besides for what is no mere text."""
 LINES: Final = ("", "\n", "correct horse\n", "demo\n", "Zoe\u0308 Zoe\u0308\n", "a\0bcdefgh\n", "x" * 2000)
