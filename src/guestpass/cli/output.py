@@ -44,17 +44,16 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, widt
     """Print a table as wide as the terminal (`width` without one); nothing is cut off.
 
     Cells go on below themselves, between words. What is copied or compared, such as an id, is never broken: a terminal
-    that is too narrow for that gets each row as a block of names and values.
+    that is too narrow for that gets each row as a block: its first cell, and names and values below.
     """
     console, cells = _console(width), [[_text(cell) for cell in row] for row in rows]
     columns = zip(map(Text, headings), *cells, strict=True)
     least = [_least_width(heading, column) for heading, column in zip(headings, columns, strict=True)]
     if sum(least) + len(_GAP) * (len(headings) - 1) > console.width:
-        names = [heading.lower() for heading in headings]
-        for number, row in enumerate(cells):
-            if number:
-                console.print()
-            print_fields(list(zip(names, row, strict=True)))
+        names = [f"{_GAP}{heading.lower()}" for heading in headings[1:]]
+        for first, *others in cells:
+            console.print(first, soft_wrap=True)
+            print_fields(list(zip(names, others, strict=True)))
         return
     table = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0))
     for heading, of_column in zip(headings, least, strict=True):

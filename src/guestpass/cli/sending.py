@@ -72,10 +72,12 @@ def print_link(
         output.print_json(body | ({"message": message} if message is not None else {}))
         return
     typer.echo(message["text"] if message is not None else link.url)
+    if made is not None and message is None:
+        typer.echo(f"Password: {made}")
     if qr:
         typer.echo(draw_qr(link.url))
-    # On standard error, so that it isn't sent with the link by accident.
-    if made is not None and password is None:
+    # On standard error, so that it isn't sent with the message by accident.
+    if made is not None and message is not None and password is None:
         output.note(f"Password: {made}")
         output.note("Send it another way than the link.")
 
