@@ -94,8 +94,8 @@ class OwnedLink:
 class LinkSearch:
     """Which of the links of all environments to list, and how; None for what doesn't matter.
 
-    `text` is looked for in label, note, id and the environment's name, whatever their case. `expiring_within` leaves
-    out what isn't active. `descending` None takes what people expect of each way to sort.
+    Each word of `text` is looked for in label, note, id and the environment's name. `expiring_within` leaves out what
+    isn't active. `descending` None takes what people expect of each way to sort.
     """
 
     text: str | None = None

@@ -140,10 +140,12 @@ async def show_all_links(
 
 
 @router.get(f"{PATH}/pause")
+@router.get(f"{PATH}/resume")
 async def show_many(request: Request, owner: Looking, ids: Annotated[list[str], Query()] = []) -> Response:  # noqa: B006 - FastAPI copies it
-    """How many links are about to be paused, before it is confirmed."""
+    """How many links are about to be paused, or to open again, before it is confirmed."""
     owner.principal.require(Scope.SHARES_WRITE)
-    return render(request, "pause_links.html", ids=_chosen(ids))
+    verb = request.url.path.rpartition("/")[2]
+    return render(request, "switch_links.html", verb=verb, ids=_chosen(ids))
 
 
 @router.post(f"{PATH}/pause")
@@ -156,13 +158,6 @@ async def pause_many(request: Request, owner: Changing, services: Services, form
     if many.not_found:
         said += f" {count(len(many.not_found), 'is', 'are')} no longer there."
     return done(request, owner, said, path=PATH, topics=(LINKS,))
-
-
-@router.get(f"{PATH}/resume")
-async def show_many_to_resume(request: Request, owner: Looking, ids: Annotated[list[str], Query()] = []) -> Response:  # noqa: B006 - FastAPI copies it
-    """How many links are about to open again, before it is confirmed."""
-    owner.principal.require(Scope.SHARES_WRITE)
-    return render(request, "resume_links.html", ids=_chosen(ids))
 
 
 @router.post(f"{PATH}/resume")
