@@ -140,6 +140,8 @@ def _load_balancer(places: Places, folder: Path, names: tuple[str, str]) -> Iter
         "admin.example.com": names[1],
         "    http-check connect port 8081\n": "    http-check connect\n",
         "server one 10.0.0.11:8080": f"server one {one.host}:{one.public_port} port {one.admin_port}",
+        "server one 10.0.0.11:8081": f"server one {one.host}:{one.admin_port}",
+        "server two 10.0.0.12:8081": f"server two {two.host}:{two.admin_port}",
         "server two 10.0.0.12:8080": f"server two {two.host}:{two.public_port} port {two.admin_port}",
     }
     text = (DEPLOY / "haproxy.cfg").read_text()

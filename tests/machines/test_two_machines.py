@@ -26,6 +26,21 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
         yield site
 
 
+async def test_owners_find_the_dashboard_behind_the_load_balancer_under_its_own_name(site: Site) -> None:
+    async with httpx2.AsyncClient(
+        base_url=site.public_url, headers={"Host": site.admin_name}, trust_env=False
+    ) as owner:
+
+        async def is_served() -> bool:
+            return (await owner.get("/readyz")).status_code == 200
+
+        await until(is_served, SECONDS)
+        assert "Sign in" in (await owner.get("/sign-in")).text
+    async with httpx2.AsyncClient(base_url=site.public_url, trust_env=False) as visitor:
+        # Under the visitors' name that is a page of whatever a pass leads to.
+        assert (await visitor.get("/sign-in")).status_code == 401
+
+
 async def test_a_machine_that_is_cut_off_gets_no_visitors_until_it_has_heard_of_all_it_missed(site: Site) -> None:
     one, two = site.one, site.two
     both = (one.public_url, two.public_url)
